@@ -1,0 +1,2 @@
+//! Empty until its first subject lands.
+fn main() {}
