@@ -1,0 +1,200 @@
+//! Types of the service surface: what a caller asks of a shard and what it is answered.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use millrace_core::base::config::BrokerConfig;
+use millrace_core::base::ids::{LeaderEpoch, Offset, PartitionKey, TimestampMs};
+use millrace_core::log::BatchFault;
+use millrace_core::meta::Endpoint;
+use thiserror::Error;
+
+/// What one engine needs to know before it opens anything.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// Holds topics, metadata and, unless `journal_dir` says otherwise, the journal.
+    pub data_dir: PathBuf,
+    /// Another disk for the journal (`millrace.journal.dir`).
+    pub journal_dir: Option<PathBuf>,
+    /// The tmpfs of the journal's ring (`millrace.shm.dir`).
+    pub shm_dir: PathBuf,
+    /// Bytes of journal per shard (`millrace.journal.bytes`).
+    pub journal_bytes: u64,
+    /// Memory budget of the process.
+    pub memory_bytes: u64,
+    /// The broker's configuration as it was at the start.
+    pub broker: Arc<BrokerConfig>,
+    /// Where clients reach this node; registered in the metadata.
+    pub endpoints: Vec<Endpoint>,
+    /// How many shards this process has.
+    pub shards: u16,
+}
+
+/// One partition's part of a produce request.
+#[derive(Debug, Clone)]
+pub struct AppendPartition {
+    pub key: PartitionKey,
+    /// Exactly what the producer sent for the partition; a slice of its frame.
+    pub records: Bytes,
+    /// Version of the produce request: decides which codecs are allowed.
+    pub produce_version: i16,
+}
+
+/// An append that will survive as its topic's durability says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    pub base_offset: Offset,
+    /// Set where the topic stamps its own time.
+    pub log_append_time: Option<TimestampMs>,
+    pub log_start_offset: Offset,
+}
+
+/// Why an append was refused; nothing was stored.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum AppendError {
+    #[error("this node does not host the partition")]
+    UnknownPartition,
+    #[error(transparent)]
+    Batch(#[from] BatchFault),
+    #[error("the producer's sequence number does not follow its last one")]
+    OutOfOrderSequence,
+    #[error("the producer's epoch is older than the newest one seen")]
+    InvalidProducerEpoch,
+    #[error("the batch was appended before and is no longer remembered")]
+    DuplicateSequence,
+    #[error("transactions are not served")]
+    Transactional,
+    #[error("the disk has no room left")]
+    Storage,
+}
+
+/// Which records a reader may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    ReadUncommitted,
+    ReadCommitted,
+}
+
+/// Fetch of several partitions under one byte budget.
+#[derive(Debug, Clone)]
+pub struct FetchQuery {
+    pub partitions: Vec<FetchPartition>,
+    /// How long to wait for `min_bytes`.
+    pub max_wait: Duration,
+    pub min_bytes: usize,
+    /// Budget of the whole answer; the first batch comes even if it is larger (KIP-74).
+    pub max_bytes: usize,
+    pub isolation: Isolation,
+}
+
+/// Where to read one partition from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FetchPartition {
+    pub key: PartitionKey,
+    pub offset: Offset,
+    pub max_bytes: usize,
+    /// The epoch the reader believes in; an older one is fenced, a newer one unknown.
+    pub current_leader_epoch: Option<LeaderEpoch>,
+}
+
+/// Answer for one partition of a [`FetchQuery`], in its order.
+#[derive(Debug, Clone)]
+pub struct FetchedPartition {
+    pub result: Result<Fetched, FetchError>,
+}
+
+/// Whole batches, as they lie in the log, from the one that holds the asked offset.
+#[derive(Debug, Clone, Default)]
+pub struct Fetched {
+    pub records: Vec<Bytes>,
+    pub high_watermark: Offset,
+    pub last_stable_offset: Offset,
+    pub log_start_offset: Offset,
+}
+
+/// Why a partition cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum FetchError {
+    #[error("this node does not host the partition")]
+    UnknownPartition,
+    #[error("the offset is below the log's start or above its end")]
+    OffsetOutOfRange,
+    #[error("the reader's leader epoch is older than the partition's")]
+    FencedLeaderEpoch,
+    #[error("the reader's leader epoch is newer than the partition's")]
+    UnknownLeaderEpoch,
+    #[error("the disk could not be read")]
+    Storage,
+    #[error("the log holds a batch that does not match its checksum or frame")]
+    Corrupt,
+}
+
+/// What `ListOffsets` may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OffsetQuery {
+    /// The next offset to be written (the last stable one under read_committed).
+    Latest,
+    Earliest,
+    /// The record with the largest timestamp.
+    MaxTimestamp,
+    /// The first record whose timestamp is not below this.
+    AtTime(TimestampMs),
+}
+
+/// Which offset answers an [`OffsetQuery`]; `Offset::NONE` where no record matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundOffset {
+    pub offset: Offset,
+    pub timestamp: TimestampMs,
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// One partition of `list_offsets`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OffsetAsk {
+    pub key: PartitionKey,
+    pub query: OffsetQuery,
+    pub isolation: Isolation,
+    pub current_leader_epoch: Option<LeaderEpoch>,
+}
+
+/// One partition of `offset_for_leader_epoch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EpochAsk {
+    pub key: PartitionKey,
+    pub current_leader_epoch: Option<LeaderEpoch>,
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// The largest epoch not above the asked one and where it ends; both -1 where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EpochEnd {
+    pub leader_epoch: LeaderEpoch,
+    pub end_offset: Offset,
+}
+
+/// Whether a change is carried out or only checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValidateOnly {
+    Yes,
+    No,
+}
+
+/// Why an engine did not open; each says what to do.
+#[derive(Debug, Clone, Error)]
+pub enum OpenError {
+    #[error("the data directory {0} is used by another process; stop it or choose another --data-dir")]
+    InUse(PathBuf),
+    #[error("cannot {action} {path}: {reason}")]
+    Io { action: &'static str, path: PathBuf, reason: String },
+    #[error("{0} holds a corrupt journal: {1}; acknowledged records would be lost, so the broker does not start")]
+    CorruptJournal(PathBuf, String),
+    #[error("{0} is corrupt: {1}")]
+    Corrupt(PathBuf, String),
+    #[error("durability `process` needs a tmpfs at {0} ({1}); set millrace.shm.dir or use durability `power`")]
+    NoSharedMemory(PathBuf, String),
+    #[error("{0}")]
+    Settings(String),
+}
