@@ -1,0 +1,12 @@
+//! Vocabulary of the whole engine: ids, limits, errors and configuration.
+
+pub mod config;
+pub mod error;
+pub mod ids;
+pub mod limits;
+
+pub use error::Corrupt;
+pub use ids::{
+    BrokerId, Durability, LeaderEpoch, Offset, PartitionIndex, PartitionKey, Position, ProducerEpoch,
+    ProducerId, Sequence, ShardIndex, TimestampMs, TopicId,
+};

@@ -1,0 +1,1 @@
+//! A partition's log: batches, records, segments, indexes, epochs and producer windows.
