@@ -1,2 +1,42 @@
-//! Empty until its first subject lands.
-fn main() {}
+//! Development commands: schema conversion and code generation.
+#![forbid(unsafe_code)]
+
+mod schema;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(about = "Development commands of Millrace")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Convert the message definitions inside Kafka's clients jar into net/wire/schema.
+    Schema {
+        /// The kafka-clients jar.
+        #[arg(long)]
+        jar: PathBuf,
+    },
+}
+
+#[expect(clippy::print_stderr, reason = "a command line tool reports on its standard error")]
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Schema { jar } => schema::convert(&jar),
+    };
+    match result {
+        Ok(summary) => {
+            eprintln!("{summary}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
