@@ -1,1 +1,27 @@
-//! Configuration keys, their types, defaults and checks.
+//! Configuration keys, their types, defaults and checks, and what a broker and a topic make of them.
+
+pub mod broker;
+pub mod definition;
+pub mod describe;
+pub mod listeners;
+pub mod load;
+pub mod properties;
+pub mod registry;
+pub mod topic;
+pub mod value;
+
+pub use broker::{BrokerConfig, ProduceValidation};
+pub use definition::{ConfigType, Definition, Effect, Importance, UpdateMode};
+pub use describe::{
+    ConfigEntry, ConfigLayers, ConfigSource, ConfigSynonym, describe_broker, describe_broker_default,
+    describe_topic,
+};
+pub use listeners::{Listener, SecurityProtocol};
+pub use load::{ConfigWarning, LoadedConfig, UnknownKeys};
+pub use properties::{Properties, PropertiesFault};
+pub use registry::{Section, broker_keys, topic_keys};
+pub use topic::{TimestampType, TopicConfig, validate_topic};
+pub use value::{ConfigError, Value, parse_size};
+
+/// Keys and values as they were set.
+pub type ConfigMap = std::collections::BTreeMap<String, String>;

@@ -1,0 +1,246 @@
+//! `BrokerConfig`: the static configuration of this broker, read and checked, with a typed accessor for each key that
+//! acts.
+
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use super::definition::Definition;
+use super::listeners::Listener;
+use super::registry::broker_keys;
+use super::topic::TopicConfig;
+use super::value::{Value, parse_size};
+use super::{ConfigMap, LoadedConfig, Properties};
+use crate::base::ids::{BrokerId, Durability};
+
+/// What is checked of the records that producers send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProduceValidation {
+    /// Records are decompressed and walked, as Kafka does.
+    Full,
+    /// Batch headers and checksums only: the producer is trusted.
+    Header,
+}
+
+/// The static configuration: what was given, over Kafka's defaults. It is checked when it is loaded, so that accessors
+/// cannot fail. Never changes while the broker runs; it is shared by all shards.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// As given, with Kafka's own completions (`broker.id` from `node.id`).
+    pub(super) given: ConfigMap,
+    /// Given or default value of each key that has one.
+    pub(super) values: FxHashMap<&'static str, Value>,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) controller_listeners: Vec<Listener>,
+    pub(super) advertised_listeners: Vec<Listener>,
+}
+
+impl Default for BrokerConfig {
+    fn default() -> BrokerConfig {
+        match LoadedConfig::load(&Properties::default(), super::UnknownKeys::Warn) {
+            Ok(loaded) => loaded.broker,
+            Err(errors) => panic!("the defaults are part of the program: {errors:?}"),
+        }
+    }
+}
+
+impl BrokerConfig {
+    /// What was given for `key`, as text.
+    pub fn given(&self, key: &str) -> Option<&str> {
+        self.given.get(key).map(String::as_str)
+    }
+
+    /// The value of any key of the registry; `None` is Kafka's null.
+    pub fn value(&self, key: &str) -> Option<&Value> {
+        self.values.get(key)
+    }
+
+    /// The configuration of a topic without overrides, on a broker without dynamic configuration.
+    pub fn topic_defaults(&self) -> TopicConfig {
+        TopicConfig::resolve(self, &ConfigMap::new(), &ConfigMap::new())
+    }
+
+    // ---- identity and addresses ----
+
+    pub fn node_id(&self) -> BrokerId {
+        BrokerId(self.int("node.id"))
+    }
+
+    pub fn rack(&self) -> Option<&str> {
+        self.text("broker.rack")
+    }
+
+    /// Where clients are served. Never empty.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// Accepted, and not opened: this broker is its own controller.
+    pub fn controller_listeners(&self) -> &[Listener] {
+        &self.controller_listeners
+    }
+
+    /// What clients are told, for each of `listeners` in the same order; see [`Listener::host`] and `port` for what is
+    /// empty or 0.
+    pub fn advertised_listeners(&self) -> &[Listener] {
+        &self.advertised_listeners
+    }
+
+    /// The first of `log.dirs`, or else of `log.dir`.
+    pub fn data_dir(&self) -> &str {
+        let first = |key| match self.value(key) {
+            Some(Value::List(items)) => items.first().map(String::as_str),
+            _ => None,
+        };
+        first("log.dirs").or_else(|| first("log.dir")).unwrap_or(".")
+    }
+
+    // ---- topics ----
+
+    pub fn num_partitions(&self) -> i32 {
+        self.int("num.partitions")
+    }
+
+    pub fn default_replication_factor(&self) -> i32 {
+        self.int("default.replication.factor")
+    }
+
+    pub fn auto_create_topics(&self) -> bool {
+        self.boolean("auto.create.topics.enable")
+    }
+
+    pub fn delete_topics(&self) -> bool {
+        self.boolean("delete.topic.enable")
+    }
+
+    // ---- requests and connections ----
+
+    /// Longest request frame, without its length field.
+    pub fn socket_request_max_bytes(&self) -> i32 {
+        self.int("socket.request.max.bytes")
+    }
+
+    pub fn fetch_max_bytes(&self) -> i32 {
+        self.int("fetch.max.bytes")
+    }
+
+    pub fn connections_max_idle(&self) -> Duration {
+        millis(self.long("connections.max.idle.ms"))
+    }
+
+    pub fn max_connections(&self) -> i32 {
+        self.int("max.connections")
+    }
+
+    pub fn max_connections_per_ip(&self) -> i32 {
+        self.int("max.connections.per.ip")
+    }
+
+    pub fn max_incremental_fetch_session_cache_slots(&self) -> i32 {
+        self.int("max.incremental.fetch.session.cache.slots")
+    }
+
+    pub fn max_request_partition_size_limit(&self) -> i32 {
+        self.int("max.request.partition.size.limit")
+    }
+
+    // ---- producers ----
+
+    pub fn producer_id_expiration(&self) -> Duration {
+        millis(i64::from(self.int("producer.id.expiration.ms")))
+    }
+
+    pub fn produce_validation(&self) -> ProduceValidation {
+        match self.text("millrace.produce.validation") {
+            Some("header") => ProduceValidation::Header,
+            _ => ProduceValidation::Full,
+        }
+    }
+
+    // ---- storage ----
+
+    pub fn durability(&self) -> Durability {
+        match self.text("millrace.durability") {
+            Some("process") => Durability::Process,
+            _ => Durability::Power,
+        }
+    }
+
+    /// Bound of all memory of the process; `None`: a share of the machine's.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        self.text("millrace.memory").and_then(parse_size)
+    }
+
+    /// `None`: by the number of processors.
+    pub fn shards(&self) -> Option<u16> {
+        self.value("millrace.shards").and_then(Value::whole).and_then(|shards| u16::try_from(shards).ok())
+    }
+
+    /// Size of each shard's journal.
+    pub fn journal_bytes(&self) -> u64 {
+        self.text("millrace.journal.bytes").and_then(parse_size).unwrap_or(JOURNAL_BYTES_MIN).max(JOURNAL_BYTES_MIN)
+    }
+
+    /// `None`: the data directory.
+    pub fn journal_dir(&self) -> Option<&str> {
+        self.text("millrace.journal.dir")
+    }
+
+    pub fn shm_dir(&self) -> &str {
+        self.text("millrace.shm.dir").unwrap_or("/dev/shm")
+    }
+
+    // ---- by type; a key without a value, or of another type, is a fault of the program ----
+
+    pub(super) fn int(&self, key: &str) -> i32 {
+        match self.value(key) {
+            Some(Value::Int(value)) => *value,
+            other => wrong_type(key, "an int", other),
+        }
+    }
+
+    pub(super) fn long(&self, key: &str) -> i64 {
+        match self.value(key) {
+            Some(Value::Long(value)) => *value,
+            other => wrong_type(key, "a long", other),
+        }
+    }
+
+    pub(super) fn boolean(&self, key: &str) -> bool {
+        match self.value(key) {
+            Some(Value::Boolean(value)) => *value,
+            other => wrong_type(key, "a boolean", other),
+        }
+    }
+
+    pub(super) fn text(&self, key: &str) -> Option<&str> {
+        match self.value(key) {
+            Some(Value::Text(value)) => Some(value),
+            None => None,
+            other => wrong_type(key, "a string", other),
+        }
+    }
+
+    /// The value of the first key among the synonyms that has one.
+    pub(super) fn first_of<'a>(&self, keys: &[&'a str]) -> Option<(&'a str, &Value)> {
+        keys.iter().find_map(|key| self.value(key).map(|value| (*key, value)))
+    }
+
+    /// Every default of the registry.
+    pub(super) fn default_values() -> FxHashMap<&'static str, Value> {
+        let with_value = |key: &'static Definition| key.default.clone().map(|value| (key.name, value));
+        broker_keys().iter().filter_map(with_value).collect()
+    }
+}
+
+/// Smallest journal that can be cleaned while it is appended to.
+pub const JOURNAL_BYTES_MIN: u64 = 4 << 20;
+
+fn wrong_type(key: &str, wanted: &str, found: Option<&Value>) -> ! {
+    panic!("{key} is not {wanted}: {found:?}")
+}
+
+/// Negative times mean never.
+fn millis(ms: i64) -> Duration {
+    u64::try_from(ms).map_or(Duration::MAX, Duration::from_millis)
+}

@@ -1,0 +1,261 @@
+//! Loading: from keys and values to a checked `BrokerConfig`, with every error and every warning at once.
+
+use thiserror::Error;
+
+use super::definition::{Effect, OWN_PREFIX};
+use super::listeners::{Listener, PROTOCOL_MAP_KEY, ProtocolMap, SecurityProtocol, check_distinct};
+use super::registry::broker_keys;
+use super::value::{ConfigError, Value};
+use super::{BrokerConfig, Properties};
+
+/// What becomes of keys that nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownKeys {
+    /// A warning, as in Kafka.
+    Warn,
+    /// An error (`--strict`).
+    Refuse,
+}
+
+/// Something a user should know about a configuration that is otherwise good.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfigWarning {
+    #[error("{key} is unknown and ignored")]
+    Unknown { key: String },
+    #[error("{key} is accepted and has no effect here")]
+    WithoutEffect { key: String },
+    #[error("{key} acts only in part: {part}")]
+    InPart { key: String, part: &'static str },
+    #[error("listener {name} is for controllers and is not opened: this broker is its own controller")]
+    ControllerListener { name: String },
+    #[error("{key} names several directories: only {used} is used")]
+    OneDirectory { key: &'static str, used: String },
+}
+
+/// A checked configuration and what to tell the user about it.
+#[derive(Debug, Clone)]
+pub struct LoadedConfig {
+    pub broker: BrokerConfig,
+    pub warnings: Vec<ConfigWarning>,
+}
+
+/// What Kafka requires and a single broker can assume.
+const ASSUMED: [(&str, &str); 3] =
+    [("node.id", "1"), ("process.roles", "broker,controller"), ("controller.listener.names", "CONTROLLER")];
+
+impl LoadedConfig {
+    /// Checks everything that can be checked without opening anything. All errors are returned, not only the first.
+    pub fn load(properties: &Properties, unknown: UnknownKeys) -> Result<LoadedConfig, Vec<ConfigError>> {
+        let mut errors = Vec::new();
+        let mut warnings = Vec::new();
+        let mut broker = BrokerConfig {
+            given: properties.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            values: BrokerConfig::default_values(),
+            listeners: Vec::new(),
+            controller_listeners: Vec::new(),
+            advertised_listeners: Vec::new(),
+        };
+        complete(&mut broker);
+        read_values(&mut broker, properties, unknown, &mut warnings, &mut errors);
+        if errors.is_empty() {
+            let checks = [check_roles, check_retention, check_not_served, read_listeners];
+            errors.extend(checks.into_iter().filter_map(|check| check(&mut broker).err()));
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        warn_of_listeners_and_directories(&broker, &mut warnings);
+        Ok(LoadedConfig { broker, warnings })
+    }
+}
+
+/// Adds what follows from what was given: `broker.id` and `node.id` are one, and a single broker is its own controller.
+fn complete(broker: &mut BrokerConfig) {
+    let id = broker.given("node.id").or_else(|| broker.given("broker.id")).map(str::to_owned);
+    for (key, value) in ASSUMED {
+        broker.given.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    let id = id.unwrap_or_else(|| ASSUMED[0].1.to_owned());
+    for key in ["node.id", "broker.id"] {
+        broker.given.insert(key.to_owned(), id.clone());
+    }
+}
+
+fn read_values(
+    broker: &mut BrokerConfig,
+    properties: &Properties,
+    unknown: UnknownKeys,
+    warnings: &mut Vec<ConfigWarning>,
+    errors: &mut Vec<ConfigError>,
+) {
+    for (key, text) in &broker.given {
+        let Some(definition) = broker_keys().get(key) else {
+            match known_pattern(key) {
+                true => warnings.push(ConfigWarning::WithoutEffect { key: key.clone() }),
+                false if unknown == UnknownKeys::Refuse || key.starts_with(OWN_PREFIX) => {
+                    errors.push(ConfigError::new(key, format!("Unknown configuration {key} with value {text}")));
+                }
+                false => warnings.push(ConfigWarning::Unknown { key: key.clone() }),
+            }
+            continue;
+        };
+        match definition.parse(text) {
+            Ok(value) => drop(broker.values.insert(definition.name, value)),
+            Err(error) => errors.push(error),
+        }
+        if properties.get(key).is_some() {
+            match definition.effect {
+                Effect::Acts => {}
+                Effect::InPart(part) => warnings.push(ConfigWarning::InPart { key: key.clone(), part }),
+                Effect::None => warnings.push(ConfigWarning::WithoutEffect { key: key.clone() }),
+            }
+        }
+    }
+}
+
+/// Keys of one listener (`listener.name.NAME.KEY`) are Kafka's too.
+fn known_pattern(key: &str) -> bool {
+    key.strip_prefix("listener.name.")
+        .and_then(|rest| rest.split_once('.'))
+        .is_some_and(|(_, key)| broker_keys().get(key).is_some() || key.contains(".sasl."))
+}
+
+fn check_roles(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
+    let roles = list(broker, "process.roles");
+    let lacking = ["broker", "controller"].into_iter().find(|role| !roles.iter().any(|given| given == role));
+    if let Some(role) = lacking {
+        let reason = format!("a process without the role {role} is not served yet; use broker,controller");
+        return Err(ConfigError::invalid("process.roles", roles.join(","), reason));
+    }
+    for key in ["controller.quorum.voters", "controller.quorum.bootstrap.servers"] {
+        let voters = list(broker, key);
+        if voters.len() > 1 {
+            let reason = "a cluster of several controllers is not served yet";
+            return Err(ConfigError::invalid(key, voters.join(","), reason));
+        }
+    }
+    Ok(())
+}
+
+/// Kafka refuses a retention of zero.
+fn check_retention(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
+    for key in ["log.retention.ms", "log.retention.minutes", "log.retention.hours"] {
+        if broker.value(key).and_then(Value::whole) == Some(0) {
+            let reason = format!("{key} must be unlimited (-1) or, equal or greater than 1");
+            return Err(ConfigError::invalid(key, 0, reason));
+        }
+    }
+    Ok(())
+}
+
+/// What would be unsafe to ignore.
+fn check_not_served(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
+    match broker.text("authorizer.class.name") {
+        None | Some("") => Ok(()),
+        Some(class) => Err(ConfigError::invalid(
+            "authorizer.class.name",
+            class,
+            "authorization is not served yet, and ignoring it would admit everyone",
+        )),
+    }
+}
+
+fn read_listeners(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
+    let controllers = list(broker, "controller.listener.names");
+    let is_controller =
+        |listener: &Listener| controllers.iter().any(|name| name.eq_ignore_ascii_case(&listener.name));
+    let map_text = broker.text(PROTOCOL_MAP_KEY).unwrap_or_default();
+    let map = ProtocolMap::parse(map_text, broker.given(PROTOCOL_MAP_KEY).is_some(), &controllers)?;
+
+    let items = list(broker, "listeners");
+    let all = map.listeners("listeners", &items)?;
+    check_distinct("listeners", &items.join(","), &all)?;
+    let (controller, serving): (Vec<_>, Vec<_>) = all.into_iter().partition(is_controller);
+    if serving.is_empty() {
+        return Err(ConfigError::invalid("listeners", items.join(","), "no listener is left for clients"));
+    }
+    for listener in &serving {
+        if listener.protocol != SecurityProtocol::Plaintext {
+            let reason = format!("listeners of protocol {} are not served yet", listener.protocol);
+            return Err(ConfigError::invalid("listeners", listener, reason));
+        }
+    }
+    let advertised = map.listeners("advertised.listeners", &list(broker, "advertised.listeners"))?;
+    let advertised = match_advertised(&serving, &advertised, is_controller)?;
+    check_inter_broker(broker, &advertised)?;
+    broker.listeners = serving;
+    broker.controller_listeners = controller;
+    broker.advertised_listeners = advertised;
+    Ok(())
+}
+
+/// What is told for each open listener: the advertised one of the same name; where none is advertised at all, itself.
+fn match_advertised(
+    serving: &[Listener],
+    advertised: &[Listener],
+    is_controller: impl Fn(&Listener) -> bool,
+) -> Result<Vec<Listener>, ConfigError> {
+    const KEY: &str = "advertised.listeners";
+    if advertised.is_empty() {
+        return Ok(serving.iter().map(routable).collect());
+    }
+    for listener in advertised.iter().filter(|listener| !is_controller(listener)) {
+        if !serving.iter().any(|open| open.name == listener.name) {
+            let reason = format!("{} is not among the listeners", listener.name);
+            return Err(ConfigError::invalid(KEY, listener, reason));
+        }
+        if listener.host == ANY_IPV4 {
+            let reason = "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. \
+                          Use a routable IP address.";
+            return Err(ConfigError::invalid(KEY, listener, reason));
+        }
+    }
+    let of = |open: &Listener| advertised.iter().find(|listener| listener.name == open.name).cloned();
+    Ok(serving.iter().map(|open| of(open).unwrap_or_else(|| routable(open))).collect())
+}
+
+const ANY_IPV4: &str = "0.0.0.0";
+
+/// An address that means "all of them" is no address to tell.
+fn routable(listener: &Listener) -> Listener {
+    let mut told = listener.clone();
+    if matches!(told.host.as_str(), ANY_IPV4 | "::") {
+        told.host.clear();
+    }
+    told
+}
+
+fn check_inter_broker(broker: &BrokerConfig, advertised: &[Listener]) -> Result<(), ConfigError> {
+    const KEY: &str = "inter.broker.listener.name";
+    let Some(name) = broker.text(KEY) else { return Ok(()) };
+    if advertised.iter().any(|listener| listener.name.eq_ignore_ascii_case(name)) {
+        return Ok(());
+    }
+    let names: Vec<_> = advertised.iter().map(|listener| listener.name.as_str()).collect();
+    let reason = format!(
+        "{KEY} must be a listener name defined in advertised.listeners. The valid options based on currently \
+         configured listeners are {}",
+        names.join(",")
+    );
+    Err(ConfigError::invalid(KEY, name, reason))
+}
+
+fn warn_of_listeners_and_directories(broker: &BrokerConfig, warnings: &mut Vec<ConfigWarning>) {
+    for listener in &broker.controller_listeners {
+        warnings.push(ConfigWarning::ControllerListener { name: listener.name.clone() });
+    }
+    for key in ["log.dirs", "log.dir"] {
+        if let Some(Value::List(items)) = broker.value(key)
+            && items.len() > 1
+        {
+            warnings.push(ConfigWarning::OneDirectory { key, used: broker.data_dir().to_owned() });
+        }
+    }
+}
+
+fn list(broker: &BrokerConfig, key: &str) -> Vec<String> {
+    match broker.value(key) {
+        Some(Value::List(items)) => items.clone(),
+        _ => Vec::new(),
+    }
+}
