@@ -31,3 +31,47 @@ need_program() {
     ) 9>"$cache_dir/apt.lock" >&2 || die "apt-get install $* failed"
     command -v "$program" >/dev/null || die "$program is still missing after apt-get install $*"
 }
+
+# install_client NAME: leaves the client where matrix/main.py expects it; quick when it is there already.
+install_client() {
+    (
+        flock 9
+        case $1 in
+        kcat) need_program kcat kcat ;;
+        confluent-kafka) install_confluent_kafka ;;
+        java) install_java ;;
+        franz-go) install_franz_go ;;
+        *) die "unknown client $1" ;;
+        esac
+    ) 9>"$cache_dir/$1.lock"
+}
+
+install_confluent_kafka() {
+    local requirements=$clients_dir/confluent-kafka/requirements.txt venv=$cache_dir/venv
+    cmp -s "$requirements" "$venv/requirements.txt" && return
+    rm -rf "$venv"
+    if ! python3 -m venv "$venv" >/dev/null 2>&1; then
+        # Debian keeps venv's pip apart from python3.
+        as_root apt-get -qq update >&2
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq -y install python3-venv >&2
+        python3 -m venv --clear "$venv"
+    fi
+    "$venv/bin/pip" install -q -r "$requirements" >&2
+    cp "$requirements" "$venv/requirements.txt"
+}
+
+install_java() {
+    local source=$clients_dir/java/Driver.java classes=$cache_dir/java
+    "$clients_dir/kafka" fetch
+    cmp -s "$source" "$classes/Driver.java" && return
+    need_program javac default-jdk-headless
+    mkdir -p "$classes"
+    javac -d "$classes" -cp "$cache_dir/kafka-libs/*" "$source"
+    cp "$source" "$classes/Driver.java"
+}
+
+install_franz_go() {
+    need_program go golang-go
+    # A Go that is older than go.mod asks for fetches the newer toolchain as a module.
+    (cd "$clients_dir/franz-go" && GOTOOLCHAIN=auto GOFLAGS=-buildvcs=false go build -o "$cache_dir/franz-go/" ./...)
+}

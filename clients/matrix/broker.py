@@ -1,0 +1,145 @@
+"""Brokers under test: a Millrace or an Apache Kafka process of our own, killed and started again on its directory."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import wire
+
+CLIENTS = Path(__file__).resolve().parent.parent
+# Below the kernel's ephemeral range, so that no outgoing connection takes the port between a stop and a start.
+PORTS = range(20000, 32000, 2)
+START_SECONDS_MAX = 60
+
+
+def free_port():
+    """A port whose successor is free too: Kafka's controller takes it."""
+    for _ in range(100):
+        port = random.choice(PORTS)
+        with socket.socket() as first, socket.socket() as second:
+            try:
+                first.bind(("127.0.0.1", port))
+                second.bind(("127.0.0.1", port + 1))
+                return port
+            except OSError:
+                continue
+    raise RuntimeError("no free port")
+
+
+def millrace_binary():
+    candidates = [os.environ.get("MILLRACE_BIN")]
+    target = Path(os.environ.get("CARGO_TARGET_DIR", CLIENTS.parent / "target"))
+    candidates += [target / "release" / "millrace", target / "debug" / "millrace"]
+    for candidate in candidates:
+        if candidate and os.access(candidate, os.X_OK):
+            return str(candidate)
+    raise SystemExit("no millrace binary: build it with `cargo build --release`, or set MILLRACE_BIN")
+
+
+class Millrace:
+    def __init__(self, directory, shards=None, durability=None):
+        self.directory, self.shards, self.durability = Path(directory), shards, durability
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.log = self.directory / "broker.log"
+        self.binary = millrace_binary()
+        self.process = None
+
+    def start(self):
+        """Starts and waits until the broker answers; gives the seconds it took."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        command = [self.binary, "serve", "--data-dir", str(self.directory / "data"), "--listen", self.address]
+        command += ["--shards", str(self.shards)] if self.shards else []
+        command += ["--durability", self.durability] if self.durability else []
+        command += ["--memory", "256MiB", "--set", "num.partitions=3"]
+        began = time.monotonic()
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        while not wire.answers(self.address):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the broker ended with {self.process.returncode} while starting: {self.tail()}")
+            if time.monotonic() - began > START_SECONDS_MAX:
+                raise RuntimeError(f"the broker is not ready after {START_SECONDS_MAX} s: {self.tail()}")
+            time.sleep(0.01)
+        return time.monotonic() - began
+
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def kill(self):
+        self.end(signal.SIGKILL)
+
+    def stop(self):
+        """A clean stop; gives the exit code."""
+        return self.end(signal.SIGTERM)
+
+    def end(self, number):
+        if self.process is None:
+            return None
+        self.process.send_signal(number)
+        try:
+            code = self.process.wait(START_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            code = -signal.SIGKILL
+        self.process = None
+        return code
+
+    def tail(self):
+        return "\n" + self.log.read_text(errors="replace")[-2000:]
+
+
+class Kafka:
+    def __init__(self, directory, shards=None, durability=None):
+        self.directory, self.port = Path(directory), free_port()
+        self.shards, self.durability = shards, durability
+        self.address = f"127.0.0.1:{self.port}"
+        self.log = self.directory / "kafka.log"
+        self.script = str(CLIENTS / "kafka")
+
+    def start(self):
+        began = time.monotonic()
+        flush = ["--set", "log.flush.interval.messages=1"] if self.durability == "power" else []
+        self.command("start", "--port", str(self.port), "--set", "num.partitions=3", *flush)
+        return time.monotonic() - began
+
+    def running(self):
+        return wire.answers(self.address)
+
+    def kill(self):
+        self.command("stop", "--kill")
+
+    def stop(self):
+        self.command("stop")
+        return 0
+
+    def command(self, verb, *arguments):
+        # Several of these brokers share a small machine.
+        environment = {"KAFKA_HEAP_OPTS": "-Xmx512m -Xms128m", **os.environ}
+        command = [self.script, verb, "--dir", str(self.directory), *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        if done.returncode != 0:
+            raise RuntimeError(f"clients/kafka {verb}: {done.stderr}")
+
+
+class Remote:
+    """A broker that somebody else started: it is neither killed nor stopped."""
+
+    def __init__(self, address):
+        self.address, self.directory = address, None
+
+    def start(self):
+        if not wire.answers(self.address):
+            raise RuntimeError(f"no broker answers on {self.address}")
+        return 0.0
+
+    def stop(self):
+        return 0
+
+
+KINDS = {"millrace": Millrace, "kafka": Kafka}

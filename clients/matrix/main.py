@@ -1,0 +1,114 @@
+"""Runs the client matrix: every chosen client beside the others, each against a broker of its own."""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import scenarios
+import wire
+from broker import CLIENTS, KINDS, Remote
+from driver import ClientFailed, Driver
+
+CACHE = CLIENTS / ".cache"
+EXPECTED = (scenarios.CheckFailed, wire.UnexpectedAnswer, ClientFailed, RuntimeError, OSError)
+
+
+def driver_commands():
+    java_classes = f"{CACHE / 'java'}:{CACHE / 'kafka-libs'}/*"
+    return {
+        "kcat": ["python3", str(CLIENTS / "kcat" / "driver.py")],
+        "confluent-kafka": [str(CACHE / "venv/bin/python"), str(CLIENTS / "confluent-kafka" / "driver.py")],
+        "java": ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", java_classes, "Driver"],
+        "franz-go": [str(CACHE / "franz-go/driver")],
+    }
+
+
+def run_client(name, arguments, directory):
+    """Gives scenario -> outcome. Behind a failed start, creation or restart nothing is run, and counts as failed."""
+    home = directory / name
+    home.mkdir()
+    kind = (lambda: Remote(arguments.bootstrap)) if arguments.bootstrap else (
+        lambda: KINDS[arguments.against](home, arguments.shards, arguments.durability))
+    outcomes = {}
+    broker = kind()
+    driver = Driver(driver_commands()[name], broker.address, home / "driver.log")
+    session = scenarios.Session(driver, broker.address, f"{name}-{os.getpid()}")
+    steps = [("start", broker.start), *scenarios.plan(session, broker)]
+    try:
+        for scenario, function in steps:
+            blocked = any(not outcomes.get(before, PASSED).passed for before in ("start", "create", "kill -9"))
+            outcomes[scenario] = NOT_RUN if blocked else attempt(f"{name}: {scenario}", function)
+    finally:
+        driver.close()
+        outcomes["stop"] = attempt(f"{name}: stop", lambda: stop(broker))
+    return outcomes
+
+
+def stop(broker):
+    code = broker.stop()
+    scenarios.check(code == 0, f"the broker stopped with exit code {code}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    passed: bool
+    text: str
+
+
+PASSED = Outcome(True, "ok")
+NOT_RUN = Outcome(False, "NOT RUN")
+
+
+def attempt(title, function):
+    began = time.monotonic()
+    try:
+        function()
+        return Outcome(True, f"ok {time.monotonic() - began:6.1f} s")
+    except EXPECTED as error:
+        print(f"FAILED {title}: {type(error).__name__}: {error}", flush=True)
+    except Exception:  # A fault of the matrix itself is that scenario's failure too, and the others still run.
+        print(f"FAILED {title}: {traceback.format_exc()}", flush=True)
+    return Outcome(False, "FAILED")
+
+
+def print_table(outcomes):
+    names = list(outcomes)
+    print("\n" + f"{'scenario':20}" + "".join(f"{name:>17}" for name in names))
+    rows = dict.fromkeys(scenario for outcome in outcomes.values() for scenario in outcome)
+    for row in rows:
+        print(f"{row:20}" + "".join(f"{o[row].text if row in o else '-':>17}" for o in outcomes.values()))
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="clients/run")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(driver_commands()))
+    parser.add_argument("--bootstrap", help="HOST:PORT of a running broker; without restarts then")
+    parser.add_argument("--against", choices=KINDS, default="millrace")
+    parser.add_argument("--shards", type=int)
+    parser.add_argument("--durability", choices=("power", "process"))
+    parser.add_argument("--keep", action="store_true", help="keep data and logs of the brokers")
+    arguments = parser.parse_args()
+    names = arguments.names or list(driver_commands())
+    (CACHE / "runs").mkdir(parents=True, exist_ok=True)
+    directory = type(CACHE)(tempfile.mkdtemp(prefix="matrix-", dir=CACHE / "runs"))
+    with ThreadPoolExecutor(len(names)) as pool:
+        outcomes = dict(zip(names, pool.map(lambda name: run_client(name, arguments, directory), names)))
+    print_table(outcomes)
+    results = [outcome for by_scenario in outcomes.values() for outcome in by_scenario.values()]
+    failed = sum(not outcome.passed for outcome in results)
+    if failed or arguments.keep:
+        print(f"data and logs: {directory}")
+    else:
+        shutil.rmtree(directory)
+    print(f"{len(results) - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
