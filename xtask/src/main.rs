@@ -1,6 +1,7 @@
 //! Development commands: schema conversion and code generation.
 #![forbid(unsafe_code)]
 
+mod codegen;
 mod schema;
 
 use clap::{Parser, Subcommand};
@@ -22,12 +23,15 @@ enum Command {
         #[arg(long)]
         jar: PathBuf,
     },
+    /// Write the Rust code of the wire messages from net/wire/schema.
+    Codegen,
 }
 
 #[expect(clippy::print_stderr, reason = "a command line tool reports on its standard error")]
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Schema { jar } => schema::convert(&jar),
+        Command::Codegen => codegen::run(),
     };
     match result {
         Ok(summary) => {

@@ -1,1 +1,25 @@
-//! Empty until its first subject lands.
+//! Kafka's wire protocol: messages generated from the schema text, frames, and the connection as a pure machine.
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod conn;
+mod frame;
+#[allow(
+    clippy::too_many_lines,
+    clippy::excessive_nesting,
+    clippy::nonminimal_bool,
+    unused_variables,
+    reason = "generated code has one shape, whatever a message needs of it"
+)]
+mod generated;
+pub mod messages;
+mod reader;
+mod value;
+mod writer;
+
+pub use api::{ApiKey, ErrorCode};
+pub use bytes::Bytes;
+pub use frame::{RequestHead, encode_request_frame, encode_response_frame};
+pub use reader::{DecodeError, MEMORY_PER_FRAME_BYTE, Reader, TaggedField};
+pub use value::{Form, Records, STRING_BYTES_MAX, Uuid};
+pub use writer::{EncodeError, Writer};

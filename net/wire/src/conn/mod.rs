@@ -1,0 +1,7 @@
+//! A connection as a pure machine: bytes become frames, frames become requests.
+
+mod framing;
+mod header;
+
+pub use framing::{Frame, FrameDecoder, FrameError};
+pub use header::{HeaderError, decode_request_header};

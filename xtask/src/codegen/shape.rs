@@ -1,0 +1,283 @@
+//! The structs of one message as Rust sees them: fields, types, defaults and the versions they live in.
+
+use super::Outcome;
+use crate::schema::snake_case;
+use millrace_schema::{Field, FieldType, Literal, Message, Versions};
+use std::fmt::Write as _;
+
+/// One Rust struct.
+pub(super) struct Shape<'m> {
+    pub(super) message: &'m Message,
+    pub(super) name: &'m str,
+    pub(super) is_message: bool,
+    pub(super) borrows: bool,
+    /// Versions of the message in which the struct can occur.
+    pub(super) scope: Versions,
+    pub(super) fields: Vec<Slot<'m>>,
+}
+
+/// One field of a Rust struct.
+pub(super) struct Slot<'m> {
+    pub(super) field: &'m Field,
+    /// Name in Rust.
+    pub(super) name: String,
+    /// Versions of the message that have the field.
+    pub(super) versions: Versions,
+    /// Versions that allow null, within `versions`.
+    pub(super) nullable: Versions,
+    /// Least bytes of one element if the field is an array.
+    pub(super) smallest: usize,
+    borrows: bool,
+}
+
+impl Slot<'_> {
+    pub(super) fn is_optional(&self) -> bool {
+        !self.nullable.is_none()
+    }
+
+    pub(super) fn is_tagged(&self) -> bool {
+        self.field.tag.is_some()
+    }
+
+    /// The Rust type without `Option`.
+    fn plain_type(&self) -> String {
+        match &self.field.kind {
+            FieldType::Array(element) => format!("Vec<{}>", rust_type(element, self.borrows)),
+            kind => rust_type(kind, self.borrows),
+        }
+    }
+
+    /// The Rust expression of the default.
+    pub(super) fn default(&self) -> String {
+        let zero = match &self.field.kind {
+            FieldType::Bool => "false",
+            FieldType::Float64 => "0.0",
+            FieldType::Uuid => "Uuid::ZERO",
+            FieldType::String => "Cow::Borrowed(\"\")",
+            FieldType::Bytes => "Cow::Borrowed(&[])",
+            FieldType::Records if self.is_optional() => return "None".to_owned(),
+            FieldType::Records => "Records::default()",
+            FieldType::Array(_) => "Vec::new()",
+            FieldType::Struct(name) => &format!("{name}::default()"),
+            _ => "0",
+        };
+        let value = match &self.field.default {
+            Some(Literal::Null) => return "None".to_owned(),
+            None => zero.to_owned(),
+            Some(Literal::Bool(value)) => value.to_string(),
+            Some(Literal::Int(value)) => value.to_string(),
+            Some(Literal::Float(value)) => format!("{value:?}"),
+            Some(Literal::Text(value)) => format!("Cow::Borrowed({value:?})"),
+        };
+        if self.is_optional() { format!("Some({value})") } else { value }
+    }
+
+    /// Whether `Default` of the Rust type gives the field's default.
+    fn default_is_derivable(&self) -> bool {
+        match &self.field.default {
+            Some(Literal::Null) => true,
+            Some(_) => false,
+            None => !self.is_optional() || self.field.kind == FieldType::Records,
+        }
+    }
+
+    /// The Rust condition that the field of `self` differs from its default.
+    pub(super) fn differs(&self) -> String {
+        let name = &self.name;
+        let default = &self.field.default;
+        if self.is_optional() {
+            return match (&self.field.kind, default) {
+                (FieldType::Records, None) | (_, Some(Literal::Null)) => format!("self.{name}.is_some()"),
+                (FieldType::String, Some(Literal::Text(text))) => {
+                    format!("self.{name}.as_deref() != Some({text:?})")
+                }
+                (FieldType::Struct(_), _) => format!("self.{name} != {}", self.default()),
+                _ => format!("self.{name}.as_ref().is_none_or(|value| !value.is_empty())"),
+            };
+        }
+        match (&self.field.kind, default) {
+            (FieldType::Bool, Some(Literal::Bool(true))) => format!("!self.{name}"),
+            (FieldType::Bool, _) => format!("self.{name}"),
+            (FieldType::Uuid, _) => format!("!self.{name}.is_zero()"),
+            (FieldType::String, Some(Literal::Text(text))) => format!("self.{name} != {text:?}"),
+            (FieldType::String | FieldType::Bytes | FieldType::Records | FieldType::Array(_), _) => {
+                format!("!self.{name}.is_empty()")
+            }
+            _ => format!("self.{name} != {}", self.default()),
+        }
+    }
+}
+
+/// A condition on `version`.
+pub(super) enum When {
+    Always,
+    Never,
+    If(String),
+}
+
+/// The condition that holds for `versions` and no other version of `scope`.
+pub(super) fn when(versions: Versions, scope: Versions) -> When {
+    let inside = versions.intersect(scope);
+    let (Some(first), Some(last)) = (inside.first(), inside.last()) else { return When::Never };
+    let starts = scope.first() == Some(first);
+    let ends = scope.last() == Some(last);
+    match (starts, ends) {
+        (true, true) => When::Always,
+        (true, false) => When::If(format!("version <= {last}")),
+        (false, true) => When::If(format!("version >= {first}")),
+        (false, false) if first == last => When::If(format!("version == {first}")),
+        (false, false) => When::If(format!("({first}..={last}).contains(&version)")),
+    }
+}
+
+/// The message's own struct first, then every struct below it in the order of the text.
+pub(super) fn shapes(message: &Message) -> Outcome<Vec<Shape<'_>>> {
+    let mut shapes = vec![shape(message, &message.name, message.versions, &message.fields, true)?];
+    let mut at = 0;
+    while at < shapes.len() {
+        let mut found = Vec::new();
+        for slot in &shapes[at].fields {
+            if let Some(name) = slot.field.kind.struct_name() {
+                found.push((name, message.fields_of(slot.field), slot.versions));
+            }
+        }
+        for (name, fields, versions) in found {
+            match shapes.iter().position(|shape| shape.name == name) {
+                None => shapes.push(shape(message, name, versions, fields, false)?),
+                Some(known) if shapes[known].scope.contains_all(versions) => {}
+                Some(_) => return Err(format!("{name}: uses differ in versions").into()),
+            }
+        }
+        at += 1;
+    }
+    Ok(shapes)
+}
+
+fn shape<'m>(
+    message: &'m Message,
+    name: &'m str,
+    scope: Versions,
+    fields: &'m [Field],
+    is_message: bool,
+) -> Outcome<Shape<'m>> {
+    let mut slots = Vec::new();
+    for field in fields {
+        let versions = field.versions.intersect(scope);
+        if versions.is_none() {
+            continue;
+        }
+        if let Some(tag) = field.tag
+            && !(tag.versions.contains_all(versions) && message.flexible.contains_all(versions))
+        {
+            return Err(format!("{}: tagged in some versions only", field.name).into());
+        }
+        if field.flexible.is_some_and(|flexible| !flexible.is_none()) {
+            return Err(format!("{}: flexible versions of its own", field.name).into());
+        }
+        let smallest = versions.iter().map(|version| smallest_element(message, field, version)).min();
+        let name = snake_case(&field.name);
+        slots.push(Slot {
+            field,
+            name: if name == "type" { "r#type".to_owned() } else { name },
+            versions,
+            nullable: field.nullable.intersect(versions),
+            smallest: smallest.unwrap_or(0),
+            borrows: type_borrows(message, field),
+        });
+    }
+    let borrows = slots.iter().any(|slot| slot.borrows);
+    Ok(Shape { message, name, is_message, borrows, scope, fields: slots })
+}
+
+/// The definition of the struct, and its `Default` where that is not the zero of every field.
+pub(super) fn write_type(out: &mut String, shape: &Shape<'_>) -> Outcome<()> {
+    let lifetime = super::lifetime(shape);
+    let derivable = shape.fields.iter().all(Slot::default_is_derivable);
+    let derived = if derivable { "Clone, Debug, Default, PartialEq" } else { "Clone, Debug, PartialEq" };
+    writeln!(out, "#[derive({derived})]\npub struct {}{lifetime} {{", shape.name)?;
+    for slot in &shape.fields {
+        let plain = slot.plain_type();
+        let full = if slot.is_optional() { format!("Option<{plain}>") } else { plain };
+        writeln!(out, "pub {}: {full},", slot.name)?;
+    }
+    out.push_str("}\n\n");
+    if derivable {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "impl{lifetime} Default for {0}{lifetime} {{\nfn default() -> Self {{\n{0} {{",
+        shape.name
+    )?;
+    for slot in &shape.fields {
+        writeln!(out, "{}: {},", slot.name, slot.default())?;
+    }
+    out.push_str("}\n}\n}\n\n");
+    Ok(())
+}
+
+/// The Rust type of anything but an array.
+pub(super) fn rust_type(kind: &FieldType, borrows: bool) -> String {
+    let name = match kind {
+        FieldType::Bool => "bool",
+        FieldType::Int8 => "i8",
+        FieldType::Int16 => "i16",
+        FieldType::Uint16 => "u16",
+        FieldType::Int32 => "i32",
+        FieldType::Uint32 => "u32",
+        FieldType::Int64 => "i64",
+        FieldType::Float64 => "f64",
+        FieldType::Uuid => "Uuid",
+        FieldType::String => "Cow<'a, str>",
+        FieldType::Bytes => "Cow<'a, [u8]>",
+        FieldType::Records => "Records",
+        FieldType::Array(_) => unreachable!("the parser refuses arrays of arrays"),
+        FieldType::Struct(name) if borrows => return format!("{name}<'a>"),
+        FieldType::Struct(name) => name,
+    };
+    name.to_owned()
+}
+
+fn type_borrows(message: &Message, field: &Field) -> bool {
+    match field.kind.element() {
+        FieldType::String | FieldType::Bytes => true,
+        FieldType::Struct(_) => message.fields_of(field).iter().any(|inner| {
+            !inner.versions.intersect(message.versions).is_none() && type_borrows(message, inner)
+        }),
+        _ => false,
+    }
+}
+
+/// Least bytes of one element of an array field on the wire.
+fn smallest_element(message: &Message, field: &Field, version: i16) -> usize {
+    match &field.kind {
+        FieldType::Array(element) => smallest(message, field, element, version),
+        _ => 1,
+    }
+}
+
+fn smallest(message: &Message, field: &Field, kind: &FieldType, version: i16) -> usize {
+    let flexible = message.flexible.contains(version);
+    match kind {
+        FieldType::Bool | FieldType::Int8 => 1,
+        FieldType::Int16 | FieldType::Uint16 => 2,
+        FieldType::Int32 | FieldType::Uint32 => 4,
+        FieldType::Int64 | FieldType::Float64 => 8,
+        FieldType::Uuid => 16,
+        FieldType::String if flexible => 1,
+        FieldType::String => 2,
+        FieldType::Bytes | FieldType::Records | FieldType::Array(_) if flexible => 1,
+        FieldType::Bytes | FieldType::Records | FieldType::Array(_) => 4,
+        FieldType::Struct(_) => {
+            let inner = message.fields_of(field).iter();
+            let present = inner.filter(|f| f.versions.contains(version) && f.tag.is_none());
+            let sum: usize = present
+                .map(|f| match f.kind {
+                    FieldType::Struct(_) if f.nullable.contains(version) => 1,
+                    _ => smallest(message, f, &f.kind, version),
+                })
+                .sum();
+            sum + usize::from(flexible)
+        }
+    }
+}
