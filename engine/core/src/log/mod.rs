@@ -1,1 +1,24 @@
 //! A partition's log: batches, records, segments, indexes, epochs and producer windows.
+
+pub mod batch;
+pub mod builder;
+pub mod compression;
+pub mod epochs;
+pub mod fault;
+pub mod index;
+pub mod producers;
+pub mod records;
+pub mod search;
+pub mod segments;
+pub mod validate;
+mod walk;
+
+pub use batch::{Attributes, Batch, BatchHeader, BatchWalk, HeaderBytes, TimestampType};
+pub use builder::{BatchBuilder, BatchRecord};
+pub use compression::Codec;
+pub use epochs::{EpochEntry, EpochLineage};
+pub use fault::{BatchFault, RecordError, RecordErrors};
+pub use index::OffsetIndex;
+pub use producers::{ProducerBatch, ProducerFault, ProducerVerdict, ProducerWindows};
+pub use segments::{SegmentList, SegmentName};
+pub use validate::{ValidBatch, Validation, ValidationRules, validate};

@@ -1,0 +1,293 @@
+//! Kafka's record compressions as readers whose memory is bounded, whatever the compressed bytes claim.
+
+use std::io::{self, Read};
+
+use crate::log::fault::BatchFault;
+
+/// How the records of a batch are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Codec {
+    #[default]
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+impl Codec {
+    /// Every codec, in order of its number.
+    pub const ALL: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
+
+    /// The number in a batch's attributes.
+    pub fn id(self) -> u8 {
+        match self {
+            Codec::None => 0,
+            Codec::Gzip => 1,
+            Codec::Snappy => 2,
+            Codec::Lz4 => 3,
+            Codec::Zstd => 4,
+        }
+    }
+
+    pub fn from_id(id: u8) -> Option<Codec> {
+        Codec::ALL.into_iter().find(|codec| codec.id() == id)
+    }
+}
+
+/// The records of one batch may decompress to this much. Clients read a batch into memory of signed 32-bit size, and
+/// a shard that inflates zeros for seconds serves nobody meanwhile.
+pub const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
+
+/// The largest window of zstd's own command line and of Kafka's binding. A decoder reserves address space for it;
+/// memory is used only as far as output is written, and one shard decodes one batch at a time.
+const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// Snappy blocks decode as a whole. Framed producers write 32 KiB, bare ones the whole batch.
+const SNAPPY_BLOCK_BYTES_MAX: usize = 128 << 20;
+
+/// No snappy element grows by more: 3 bytes copy at most 64. A block that claims more lies, and is refused before
+/// memory is taken for it.
+const SNAPPY_GROWTH_MAX: usize = 22;
+
+/// Magic, version and oldest compatible version at the start of xerial's framing, the one Java clients write.
+const XERIAL_MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
+const XERIAL_HEADER_BYTES: usize = 16;
+/// Uncompressed bytes a block when we write, as xerial's default.
+const XERIAL_BLOCK_BYTES: usize = 32 * 1024;
+
+/// The frame format; legacy and skippable frames, which Kafka does not read either, have other numbers.
+const LZ4_FRAME_MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+
+/// A decompressor over bytes in memory. Reading fails on any malformed input and never panics.
+pub enum Inflate<'a> {
+    Gzip(Box<flate2::bufread::MultiGzDecoder<&'a [u8]>>),
+    Snappy(SnappyBlocks<'a>),
+    Lz4(Lz4Frame<'a>),
+    Zstd(Box<zstd::stream::read::Decoder<'static, &'a [u8]>>),
+}
+
+impl<'a> Inflate<'a> {
+    /// `None` for `Codec::None`, whose bytes need no decompressor.
+    pub fn new(codec: Codec, bytes: &'a [u8]) -> Result<Option<Inflate<'a>>, BatchFault> {
+        Ok(Some(match codec {
+            Codec::None => return Ok(None),
+            Codec::Gzip => Inflate::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(bytes))),
+            Codec::Snappy => Inflate::Snappy(SnappyBlocks::new(bytes)),
+            Codec::Lz4 => Inflate::Lz4(Lz4Frame::new(bytes)?),
+            Codec::Zstd => {
+                let mut decoder =
+                    zstd::stream::read::Decoder::with_buffer(bytes).map_err(|_| BatchFault::Undecodable)?;
+                decoder.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|_| BatchFault::Undecodable)?;
+                Inflate::Zstd(Box::new(decoder))
+            }
+        }))
+    }
+}
+
+impl Read for Inflate<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Inflate::Gzip(decoder) => decoder.read(out),
+            Inflate::Snappy(blocks) => blocks.read(out),
+            Inflate::Lz4(frame) => frame.read(out),
+            Inflate::Zstd(decoder) => decoder.read(out),
+        }
+    }
+}
+
+/// Snappy in xerial's framing, or one bare block if the framing's magic is missing.
+pub struct SnappyBlocks<'a> {
+    rest: &'a [u8],
+    framed: bool,
+    decoder: snap::raw::Decoder,
+    block: Vec<u8>,
+    /// Bytes of `block` already read.
+    taken: usize,
+}
+
+impl<'a> SnappyBlocks<'a> {
+    fn new(bytes: &'a [u8]) -> SnappyBlocks<'a> {
+        let framed = bytes.len() >= XERIAL_HEADER_BYTES && bytes.starts_with(&XERIAL_MAGIC);
+        let rest = if framed { bytes.get(XERIAL_HEADER_BYTES..).unwrap_or_default() } else { bytes };
+        SnappyBlocks { rest, framed, decoder: snap::raw::Decoder::new(), block: Vec::new(), taken: 0 }
+    }
+
+    /// Decodes the next block; false at the end.
+    fn next_block(&mut self) -> io::Result<bool> {
+        self.block.clear();
+        self.taken = 0;
+        if self.rest.is_empty() {
+            return Ok(false);
+        }
+        let compressed = if self.framed { self.next_frame()? } else { std::mem::take(&mut self.rest) };
+        let claimed = snap::raw::decompress_len(compressed).map_err(|_| malformed("snappy length"))?;
+        if claimed > SNAPPY_BLOCK_BYTES_MAX || claimed > compressed.len().saturating_mul(SNAPPY_GROWTH_MAX) {
+            return Err(malformed("snappy length"));
+        }
+        self.block.resize(claimed, 0);
+        let written =
+            self.decoder.decompress(compressed, &mut self.block).map_err(|_| malformed("snappy block"))?;
+        self.block.truncate(written);
+        Ok(true)
+    }
+
+    /// The bytes of the next block of the framing. Streams that were joined repeat the framing's header.
+    fn next_frame(&mut self) -> io::Result<&'a [u8]> {
+        while self.rest.starts_with(&XERIAL_MAGIC) {
+            self.rest = self.rest.get(XERIAL_HEADER_BYTES..).ok_or_else(|| malformed("snappy framing"))?;
+        }
+        let (length, rest) = self.rest.split_first_chunk().ok_or_else(|| malformed("snappy framing"))?;
+        let length = usize::try_from(i32::from_be_bytes(*length)).map_err(|_| malformed("snappy framing"))?;
+        let (block, rest) = rest.split_at_checked(length).ok_or_else(|| malformed("snappy framing"))?;
+        self.rest = rest;
+        Ok(block)
+    }
+}
+
+impl Read for SnappyBlocks<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.taken == self.block.len() {
+            if !self.next_block()? {
+                return Ok(0);
+            }
+        }
+        let ready = self.block.get(self.taken..).unwrap_or_default();
+        let count = copy_prefix(ready, out);
+        self.taken += count;
+        Ok(count)
+    }
+}
+
+/// One LZ4 frame. What follows its end mark is not looked at, as in Kafka's reader.
+pub struct Lz4Frame<'a> {
+    decoder: Box<lz4_flex::frame::FrameDecoder<&'a [u8]>>,
+    ended: bool,
+}
+
+impl<'a> Lz4Frame<'a> {
+    fn new(bytes: &'a [u8]) -> Result<Lz4Frame<'a>, BatchFault> {
+        if !bytes.starts_with(&LZ4_FRAME_MAGIC) {
+            return Err(BatchFault::Undecodable);
+        }
+        Ok(Lz4Frame { decoder: Box::new(lz4_flex::frame::FrameDecoder::new(bytes)), ended: false })
+    }
+}
+
+impl Read for Lz4Frame<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.ended || out.is_empty() {
+            return Ok(0);
+        }
+        let count = self.decoder.read(out)?;
+        self.ended = count == 0;
+        Ok(count)
+    }
+}
+
+/// Decompresses into memory, `max_bytes` at most.
+pub fn decompress(codec: Codec, bytes: &[u8], max_bytes: usize) -> Result<Vec<u8>, BatchFault> {
+    let bomb = BatchFault::Bomb { max: max_bytes as u64 };
+    let Some(inflate) = Inflate::new(codec, bytes)? else {
+        return if bytes.len() <= max_bytes { Ok(bytes.to_vec()) } else { Err(bomb) };
+    };
+    let mut out = Vec::new();
+    let limit = (max_bytes as u64).saturating_add(1);
+    inflate.take(limit).read_to_end(&mut out).map_err(|_| BatchFault::Undecodable)?;
+    if out.len() > max_bytes { Err(bomb) } else { Ok(out) }
+}
+
+/// Compresses as Kafka's Java clients do: snappy in xerial's framing, LZ4 in a frame of independent 64 KiB blocks.
+pub fn compress(codec: Codec, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    use std::io::Write as _;
+    match codec {
+        Codec::None => Ok(bytes.to_vec()),
+        Codec::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+            encoder.write_all(bytes)?;
+            encoder.finish()
+        }
+        Codec::Snappy => compress_xerial(bytes),
+        Codec::Lz4 => {
+            let mut info = lz4_flex::frame::FrameInfo::new();
+            info.block_size = lz4_flex::frame::BlockSize::Max64KB;
+            info.block_mode = lz4_flex::frame::BlockMode::Independent;
+            let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+            encoder.write_all(bytes)?;
+            encoder.finish().map_err(io::Error::other)
+        }
+        Codec::Zstd => zstd::stream::encode_all(bytes, zstd::DEFAULT_COMPRESSION_LEVEL),
+    }
+}
+
+/// One bare snappy block, as librdkafka writes it.
+pub fn compress_bare_snappy(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    snap::raw::Encoder::new().compress_vec(bytes).map_err(io::Error::other)
+}
+
+fn compress_xerial(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut out = XERIAL_MAGIC.to_vec();
+    out.extend_from_slice(&1i32.to_be_bytes());
+    out.extend_from_slice(&1i32.to_be_bytes());
+    for block in bytes.chunks(XERIAL_BLOCK_BYTES) {
+        let compressed = compress_bare_snappy(block)?;
+        let length = i32::try_from(compressed.len()).map_err(io::Error::other)?;
+        out.extend_from_slice(&length.to_be_bytes());
+        out.extend_from_slice(&compressed);
+    }
+    Ok(out)
+}
+
+/// Copies as much of `from` as fits.
+fn copy_prefix(from: &[u8], out: &mut [u8]) -> usize {
+    let count = from.len().min(out.len());
+    if let (Some(from), Some(out)) = (from.get(..count), out.get_mut(..count)) {
+        out.copy_from_slice(from);
+    }
+    count
+}
+
+fn malformed(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_compressed_comes_back() {
+        let texts: [Vec<u8>; 4] = [
+            vec![],
+            b"x".to_vec(),
+            vec![7; 300_000],
+            (0..200_000u32).flat_map(|n| (n * n).to_le_bytes()).collect(),
+        ];
+        for codec in Codec::ALL {
+            for text in &texts {
+                let compressed = compress(codec, text).unwrap();
+                assert_eq!(decompress(codec, &compressed, text.len()).as_ref(), Ok(text), "{codec:?}");
+                if let Some(less) = text.len().checked_sub(1) {
+                    assert_eq!(
+                        decompress(codec, &compressed, less),
+                        Err(BatchFault::Bomb { max: less as u64 })
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn bare_snappy_is_read_too() {
+        let text = vec![3; 100_000];
+        let bare = compress_bare_snappy(&text).unwrap();
+        assert_eq!(decompress(Codec::Snappy, &bare, 1 << 20), Ok(text));
+    }
+
+    #[test]
+    fn a_snappy_block_that_claims_gigabytes_is_refused() {
+        // 0xffffffff uncompressed bytes, then one literal.
+        let lie = [0xff, 0xff, 0xff, 0xff, 0x0f, 0x00, 0x61];
+        assert_eq!(decompress(Codec::Snappy, &lie, usize::MAX), Err(BatchFault::Undecodable));
+    }
+}

@@ -1,0 +1,228 @@
+//! Records inside a batch: varints, one record as borrowed parts, and the iterator over decompressed bytes.
+
+use crate::log::fault::RecordFault;
+
+/// Smallest record: length, attributes and five one-byte varints.
+pub const RECORD_BYTES_MIN: usize = 7;
+
+/// A varint of 32 bits has at most five bytes, of 64 bits ten. Bits beyond the type are dropped as Kafka drops them.
+const VARINT_BYTES_MAX: u32 = 5;
+const VARLONG_BYTES_MAX: u32 = 10;
+
+/// One record; keys, values and headers borrow from the batch's decompressed bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    pub attributes: i8,
+    /// Milliseconds after the batch's base timestamp.
+    pub timestamp_delta: i64,
+    /// Offsets after the batch's base offset.
+    pub offset_delta: i32,
+    pub key: Option<&'a [u8]>,
+    pub value: Option<&'a [u8]>,
+    pub headers: RecordHeaders<'a>,
+}
+
+impl<'a> Record<'a> {
+    /// Takes one record off the front of `bytes`.
+    pub fn take(bytes: &mut &'a [u8]) -> Result<Record<'a>, RecordFault> {
+        let mut rest = *bytes;
+        let size = usize::try_from(take_varint(&mut rest)?).map_err(|_| RecordFault::Size)?;
+        let (mut body, rest) = rest.split_at_checked(size).ok_or(RecordFault::Ends)?;
+        let record = Record::parse_body(&mut body)?;
+        if !body.is_empty() {
+            return Err(RecordFault::Size);
+        }
+        *bytes = rest;
+        Ok(record)
+    }
+
+    fn parse_body(body: &mut &'a [u8]) -> Result<Record<'a>, RecordFault> {
+        let (&attributes, rest) = body.split_first().ok_or(RecordFault::Ends)?;
+        *body = rest;
+        let timestamp_delta = take_varlong(body)?;
+        let offset_delta = take_varint(body)?;
+        let key = take_nullable(body)?;
+        let value = take_nullable(body)?;
+        let count = take_varint(body)?;
+        // A header takes two bytes at least, so that a false count is found before anything is taken for it.
+        let left = usize::try_from(count).map_err(|_| RecordFault::HeadersCount(count))?;
+        if left > body.len() {
+            return Err(RecordFault::HeadersCount(count));
+        }
+        let start = *body;
+        for _ in 0..left {
+            take_header(body)?;
+        }
+        let bytes = start.get(..start.len() - body.len()).unwrap_or_default();
+        let headers = RecordHeaders { bytes, left };
+        Ok(Record { attributes: attributes as i8, timestamp_delta, offset_delta, key, value, headers })
+    }
+}
+
+/// The headers of a record, in order, duplicates included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RecordHeaders<'a> {
+    /// Exactly `left` headers, walked once when the record was parsed.
+    bytes: &'a [u8],
+    left: usize,
+}
+
+impl<'a> Iterator for RecordHeaders<'a> {
+    /// Key and value.
+    type Item = (&'a [u8], Option<&'a [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let header = take_header(&mut self.bytes);
+        assert!(header.is_ok(), "headers were walked when their record was parsed");
+        header.ok()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for RecordHeaders<'_> {}
+
+/// Walks `count` records in decompressed bytes. A fault is the last item; bytes left over are one.
+#[derive(Debug, Clone)]
+pub struct Records<'a> {
+    bytes: &'a [u8],
+    left: i32,
+}
+
+impl<'a> Records<'a> {
+    pub fn new(bytes: &'a [u8], count: i32) -> Records<'a> {
+        Records { bytes, left: count }
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, RecordFault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left <= 0 {
+            return None;
+        }
+        self.left -= 1;
+        let result = match Record::take(&mut self.bytes) {
+            Ok(_) if self.left == 0 && !self.bytes.is_empty() => Err(RecordFault::Remaining),
+            other => other,
+        };
+        if result.is_err() {
+            self.left = 0;
+        }
+        Some(result)
+    }
+}
+
+/// Takes a zigzag varint of 32 bits.
+pub fn take_varint(bytes: &mut &[u8]) -> Result<i32, RecordFault> {
+    let raw = take_unsigned(bytes, VARINT_BYTES_MAX)? as u32;
+    Ok(zigzag_32(raw))
+}
+
+/// Takes a zigzag varint of 64 bits.
+pub fn take_varlong(bytes: &mut &[u8]) -> Result<i64, RecordFault> {
+    Ok(zigzag_64(take_unsigned(bytes, VARLONG_BYTES_MAX)?))
+}
+
+pub(super) fn zigzag_32(raw: u32) -> i32 {
+    (raw >> 1) as i32 ^ -((raw & 1) as i32)
+}
+
+pub(super) fn zigzag_64(raw: u64) -> i64 {
+    (raw >> 1) as i64 ^ -((raw & 1) as i64)
+}
+
+/// Appends a zigzag varint; a value of 32 bits takes the same bytes as a varint and as a varlong.
+pub fn put_varlong(out: &mut Vec<u8>, value: i64) {
+    let mut raw = ((value << 1) ^ (value >> 63)) as u64;
+    while raw >= 0x80 {
+        out.push(raw as u8 | 0x80);
+        raw >>= 7;
+    }
+    out.push(raw as u8);
+}
+
+fn take_unsigned(bytes: &mut &[u8], bytes_max: u32) -> Result<u64, RecordFault> {
+    let mut value = 0u64;
+    for place in 0..bytes_max {
+        let (&byte, rest) = bytes.split_first().ok_or(RecordFault::Ends)?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << (7 * place);
+        if byte < 0x80 {
+            return Ok(value);
+        }
+    }
+    Err(RecordFault::Varint)
+}
+
+/// A length and as many bytes; any negative length is null, as Kafka reads it.
+fn take_nullable<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RecordFault> {
+    let Ok(length) = usize::try_from(take_varint(bytes)?) else {
+        return Ok(None);
+    };
+    let (part, rest) = bytes.split_at_checked(length).ok_or(RecordFault::Ends)?;
+    *bytes = rest;
+    Ok(Some(part))
+}
+
+type Header<'a> = (&'a [u8], Option<&'a [u8]>);
+
+fn take_header<'a>(bytes: &mut &'a [u8]) -> Result<Header<'a>, RecordFault> {
+    let length = take_varint(bytes)?;
+    let length = usize::try_from(length).map_err(|_| RecordFault::HeaderKey(length))?;
+    let (key, rest) = bytes.split_at_checked(length).ok_or(RecordFault::Ends)?;
+    *bytes = rest;
+    Ok((key, take_nullable(bytes)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_are_zigzag() {
+        let cases: [(i64, &[u8]); 8] = [
+            (0, &[0]),
+            (-1, &[1]),
+            (1, &[2]),
+            (63, &[126]),
+            (-65, &[0x81, 0x01]),
+            (i64::from(i32::MAX), &[0xfe, 0xff, 0xff, 0xff, 0x0f]),
+            (i64::from(i32::MIN), &[0xff, 0xff, 0xff, 0xff, 0x0f]),
+            (i64::MIN, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+        ];
+        for (value, bytes) in cases {
+            let mut out = Vec::new();
+            put_varlong(&mut out, value);
+            assert_eq!(out, bytes, "{value}");
+            assert_eq!(take_varlong(&mut &bytes[..]), Ok(value));
+            if let Ok(small) = i32::try_from(value) {
+                assert_eq!(take_varint(&mut &bytes[..]), Ok(small));
+            }
+        }
+    }
+
+    #[test]
+    fn faulty_varints() {
+        assert_eq!(take_varint(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0x00][..]), Err(RecordFault::Varint));
+        assert_eq!(take_varint(&mut &[0x80, 0x80][..]), Err(RecordFault::Ends));
+        assert_eq!(take_varlong(&mut &[0xff; 11][..]), Err(RecordFault::Varint));
+    }
+
+    #[test]
+    fn a_record_must_fill_its_size() {
+        // Attributes 0, time +1, offset 0, key "k", value null, no headers.
+        let whole = [16, 0, 2, 0, 2, b'k', 1, 0, 0];
+        assert_eq!(Record::take(&mut &whole[..]), Err(RecordFault::Size));
+        let exact = [14, 0, 2, 0, 2, b'k', 1, 0];
+        let record = Record::take(&mut &exact[..]).unwrap();
+        assert_eq!((record.key, record.value, record.timestamp_delta), (Some(&b"k"[..]), None, 1));
+        for cut in 0..exact.len() {
+            assert!(Record::take(&mut &exact[..cut]).is_err());
+        }
+    }
+}

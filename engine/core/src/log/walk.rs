@@ -1,0 +1,224 @@
+//! One pass over the records of a batch that looks at their shape only, over plain bytes or through a decompressor.
+
+use std::io::Read;
+
+use crate::log::batch::Batch;
+use crate::log::compression::{DECOMPRESSED_BYTES_MAX, Inflate};
+use crate::log::fault::{BatchFault, RecordFault};
+use crate::log::records::{zigzag_32, zigzag_64};
+
+/// What a walk tells of each record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub(super) index: i32,
+    pub(super) timestamp_delta: i64,
+    pub(super) offset_delta: i32,
+    pub(super) has_key: bool,
+}
+
+/// Whether a walk goes on after a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Continue,
+    /// The rest of the batch is not looked at.
+    Stop,
+}
+
+/// Bytes decompressed ahead of the walk. The walk needs no more than a few bytes at once, whatever a record's size.
+const WINDOW_BYTES: usize = 16 * 1024;
+
+/// Calls `visit` for each record in order, until it stops or refuses. Allocates only if the batch is compressed. Checks what
+/// Kafka's `DefaultRecord` checks, and that records fill their declared size and the batch exactly.
+pub(super) fn walk<F>(batch: &Batch<'_>, visit: F) -> Result<(), BatchFault>
+where
+    F: FnMut(Shape) -> Result<Next, BatchFault>,
+{
+    let codec = batch.header.attributes.codec()?;
+    let count = batch.header.records_count;
+    match Inflate::new(codec, batch.body())? {
+        None => walk_source(Plain { rest: batch.body(), taken: 0 }, count, visit),
+        Some(inflate) => walk_source(Window::new(inflate), count, visit),
+    }
+}
+
+fn walk_source<S, F>(mut source: S, count: i32, mut visit: F) -> Result<(), BatchFault>
+where
+    S: Source,
+    F: FnMut(Shape) -> Result<Next, BatchFault>,
+{
+    for index in 0..count {
+        let shape = take_shape(&mut source, index)?;
+        if visit(shape)? == Next::Stop {
+            return Ok(());
+        }
+    }
+    if source.is_at_end()? { Ok(()) } else { Err(RecordFault::Remaining.into()) }
+}
+
+fn take_shape<S: Source>(source: &mut S, index: i32) -> Result<Shape, BatchFault> {
+    let size = u64::try_from(varint(source)?).map_err(|_| RecordFault::Size)?;
+    let start = source.taken();
+    source.expect(size)?;
+    source.byte()?;
+    let timestamp_delta = zigzag_64(unsigned(source, 10)?);
+    let offset_delta = varint(source)?;
+    let has_key = skip_nullable(source)?;
+    skip_nullable(source)?;
+    let headers = varint(source)?;
+    // A header takes two bytes at least, so a count beyond the record's size is false.
+    if headers < 0 || u64::from(headers.unsigned_abs()) > size {
+        return Err(RecordFault::HeadersCount(headers).into());
+    }
+    for _ in 0..headers {
+        let key = varint(source)?;
+        let length = u64::try_from(key).map_err(|_| RecordFault::HeaderKey(key))?;
+        source.skip(length)?;
+        skip_nullable(source)?;
+        if source.taken() - start > size {
+            return Err(RecordFault::Size.into());
+        }
+    }
+    if source.taken() - start != size {
+        return Err(RecordFault::Size.into());
+    }
+    Ok(Shape { index, timestamp_delta, offset_delta, has_key })
+}
+
+/// Skips a length and as many bytes; tells whether it was there (any negative length is null).
+fn skip_nullable<S: Source>(source: &mut S) -> Result<bool, BatchFault> {
+    match u64::try_from(varint(source)?) {
+        Ok(length) => source.skip(length).map(|()| true),
+        Err(_) => Ok(false),
+    }
+}
+
+fn varint<S: Source>(source: &mut S) -> Result<i32, BatchFault> {
+    Ok(zigzag_32(unsigned(source, 5)? as u32))
+}
+
+fn unsigned<S: Source>(source: &mut S, bytes_max: u32) -> Result<u64, BatchFault> {
+    let mut value = 0u64;
+    for place in 0..bytes_max {
+        let byte = source.byte()?;
+        value |= u64::from(byte & 0x7f) << (7 * place);
+        if byte < 0x80 {
+            return Ok(value);
+        }
+    }
+    Err(RecordFault::Varint.into())
+}
+
+/// Bytes that are read once, forward.
+trait Source {
+    fn byte(&mut self) -> Result<u8, BatchFault>;
+    fn skip(&mut self, count: u64) -> Result<(), BatchFault>;
+    /// Fails early if it is known that `count` more bytes do not exist.
+    fn expect(&mut self, count: u64) -> Result<(), BatchFault>;
+    /// Bytes read and skipped so far.
+    fn taken(&self) -> u64;
+    fn is_at_end(&mut self) -> Result<bool, BatchFault>;
+}
+
+/// Uncompressed records.
+struct Plain<'a> {
+    rest: &'a [u8],
+    taken: u64,
+}
+
+impl Source for Plain<'_> {
+    #[inline]
+    fn byte(&mut self) -> Result<u8, BatchFault> {
+        let (&byte, rest) = self.rest.split_first().ok_or(RecordFault::Ends)?;
+        self.rest = rest;
+        self.taken += 1;
+        Ok(byte)
+    }
+
+    #[inline]
+    fn skip(&mut self, count: u64) -> Result<(), BatchFault> {
+        let count = usize::try_from(count).map_err(|_| RecordFault::Ends)?;
+        self.rest = self.rest.get(count..).ok_or(RecordFault::Ends)?;
+        self.taken += count as u64;
+        Ok(())
+    }
+
+    fn expect(&mut self, count: u64) -> Result<(), BatchFault> {
+        if count > self.rest.len() as u64 { Err(RecordFault::Ends.into()) } else { Ok(()) }
+    }
+
+    fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    fn is_at_end(&mut self) -> Result<bool, BatchFault> {
+        Ok(self.rest.is_empty())
+    }
+}
+
+/// Records behind a decompressor; holds `WINDOW_BYTES` of them.
+struct Window<'a> {
+    inflate: Inflate<'a>,
+    buffer: Box<[u8]>,
+    at: usize,
+    filled: usize,
+    /// Bytes decompressed before the window.
+    before: u64,
+}
+
+impl<'a> Window<'a> {
+    fn new(inflate: Inflate<'a>) -> Window<'a> {
+        Window { inflate, buffer: vec![0; WINDOW_BYTES].into_boxed_slice(), at: 0, filled: 0, before: 0 }
+    }
+
+    /// Replaces the read window by the next one; false at the end.
+    fn refill(&mut self) -> Result<bool, BatchFault> {
+        assert_eq!(self.at, self.filled, "a window is replaced once it is read");
+        self.before += self.filled as u64;
+        (self.at, self.filled) = (0, 0);
+        if self.before > DECOMPRESSED_BYTES_MAX {
+            return Err(BatchFault::Bomb { max: DECOMPRESSED_BYTES_MAX });
+        }
+        self.filled = self.inflate.read(&mut self.buffer).map_err(|_| BatchFault::Undecodable)?;
+        Ok(self.filled > 0)
+    }
+}
+
+impl Source for Window<'_> {
+    #[inline]
+    fn byte(&mut self) -> Result<u8, BatchFault> {
+        if self.at == self.filled && !self.refill()? {
+            return Err(RecordFault::Ends.into());
+        }
+        let byte = *self.buffer.get(self.at).ok_or(RecordFault::Ends)?;
+        self.at += 1;
+        Ok(byte)
+    }
+
+    fn skip(&mut self, count: u64) -> Result<(), BatchFault> {
+        let mut left = count;
+        loop {
+            let ready = (self.filled - self.at) as u64;
+            if left <= ready {
+                self.at += left as usize;
+                return Ok(());
+            }
+            left -= ready;
+            self.at = self.filled;
+            if !self.refill()? {
+                return Err(RecordFault::Ends.into());
+            }
+        }
+    }
+
+    fn expect(&mut self, _count: u64) -> Result<(), BatchFault> {
+        Ok(())
+    }
+
+    fn taken(&self) -> u64 {
+        self.before + self.at as u64
+    }
+
+    fn is_at_end(&mut self) -> Result<bool, BatchFault> {
+        Ok(self.at == self.filled && !self.refill()?)
+    }
+}
