@@ -1,1 +1,33 @@
 //! The journal: frames, what to write, what to carry, what to reuse, how to recover.
+//!
+//! Bytes on disk: `frame` and `entry` (slots and ring), `checkpoint`. While running: `machine`, which places frames in
+//! the ring (`ring`) and in the slots (`slots`), and `release`, which decides what a cleaning carries. At start:
+//! `recover` finds the chain of frames, `replay` turns it into partitions.
+
+mod batches;
+mod checkpoint;
+mod entry;
+mod fields;
+mod frame;
+mod geometry;
+mod machine;
+mod recover;
+mod release;
+mod replay;
+mod ring;
+mod slots;
+mod tails;
+
+pub use checkpoint::{
+    Checkpoints, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint, ShardCheckpoint,
+};
+pub use entry::{APPEND_HEAD_BYTES, Entry, EntryRef, Span};
+pub use frame::{BootNonce, FRAME_HEADER_BYTES, Frame, FrameFault, FrameHeader, FrameSequence};
+pub use geometry::{
+    CARRY_TAIL_BYTES_MAX, GeometryError, JOURNAL_BYTES_MIN, JournalGeometry, SLOT_BYTES_MIN, SLOTS_MAX,
+};
+pub use machine::{Cleaning, FrameWrite, Journal, NoRoom, Purpose, SealedFrame};
+pub use recover::{Chain, ChainStart, Corruption, CorruptionReason, TornTail, recover_chain};
+pub use release::{CarryLimits, ReleasePlan, UnreleasedTail, plan_release};
+pub use replay::{Observation, RecoveredPartition, Replay, ReplayError};
+pub use tails::{ExtentPiece, TailPiece};

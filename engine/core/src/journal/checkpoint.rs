@@ -1,0 +1,233 @@
+//! A shard's checkpoint: what its journal need not be replayed for, in one of two files written in turn.
+//!
+//! Little-endian:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0-7 | magic `MRCHECKP` |
+//! | 8-9 | version, 1 |
+//! | 10-11 | shard |
+//! | 12-15 | zero |
+//! | 16-23 | boot nonce of the journal |
+//! | 24-31 | number of the checkpoint: the higher of two valid ones counts |
+//! | 32-39 | replay from this frame |
+//! | 40-47 | the state is that after this frame; 0 for none |
+//! | 48-55 | bytes of content |
+//! | 56-59 | CRC-32C of the content |
+//! | 60-63 | CRC-32C of bytes 0-59 |
+//! | 64- | content: the partitions, rkyv (32-bit little-endian pointers), then zeros up to a multiple of 4 KiB |
+
+use super::fields::Fields;
+use super::frame::{BootNonce, FrameSequence};
+use crate::base::limits::BLOCK_BYTES;
+use crate::base::{Corrupt, Offset, PartitionIndex, PartitionKey, ShardIndex, TopicId};
+use rkyv::rancor::Failure;
+use rkyv::util::AlignedVec;
+use rkyv::{Archive, Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+const MAGIC: [u8; 8] = *b"MRCHECKP";
+const VERSION: u16 = 1;
+const HEADER_BYTES: usize = 64;
+const HEADER_CHECKSUM_AT: usize = 60;
+
+/// State of every partition of a shard right after frame `through`.
+///
+/// The shard takes it when everything admitted is sealed (`through` = `Journal::sealed`) and writes it only once that
+/// frame is hard: otherwise a crash would leave producer windows that remember batches nobody has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShardCheckpoint {
+    pub shard: ShardIndex,
+    pub boot: BootNonce,
+    /// Counts the checkpoints of this journal.
+    pub number: u64,
+    /// The oldest frame that holds bytes which are not durable in a segment; the frame after `through` if there is none.
+    pub replay_from: FrameSequence,
+    /// The last frame whose entries the state reflects. `NONE` in the checkpoint a journal begins with.
+    pub through: FrameSequence,
+    pub partitions: Vec<PartitionCheckpoint>,
+}
+
+/// One partition: its log's shape, and what is derived from its batches.
+#[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct PartitionCheckpoint {
+    pub topic: [u8; 16],
+    pub partition: i32,
+    pub log_start: i64,
+    /// Base offsets of the segment files, ascending.
+    pub segments: Vec<i64>,
+    /// Bytes of the last segment that are durable in its file; all segments before it are durable whole. A multiple of
+    /// 4 KiB unless the segment was closed.
+    pub position: u64,
+    pub log_end: i64,
+    pub high_watermark: i64,
+    /// Leader epochs and their start offsets.
+    pub epochs: Vec<(i32, i64)>,
+    pub producers: Vec<ProducerCheckpoint>,
+}
+
+/// What is remembered of one idempotent producer.
+#[derive(Debug, Clone, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct ProducerCheckpoint {
+    pub id: i64,
+    pub epoch: i16,
+    pub last_timestamp: i64,
+    /// Oldest first.
+    pub batches: Vec<ProducerBatchCheckpoint>,
+}
+
+/// One of a producer's last batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct ProducerBatchCheckpoint {
+    pub first_sequence: i32,
+    pub last_sequence: i32,
+    pub first_offset: i64,
+    pub last_offset: i64,
+    pub timestamp: i64,
+}
+
+impl PartitionCheckpoint {
+    pub fn key(&self) -> PartitionKey {
+        PartitionKey::new(TopicId(self.topic), PartitionIndex(self.partition))
+    }
+
+    /// The last segment's base offset.
+    pub fn last_segment(&self) -> Option<Offset> {
+        self.segments.last().copied().map(Offset)
+    }
+
+    fn flaw(&self) -> Option<&'static str> {
+        let ascending = self.segments.is_sorted_by(|one, next| one < next);
+        if !ascending {
+            return Some("segments are not ascending");
+        }
+        if self.segments.is_empty() && self.position != 0 {
+            return Some("bytes without a segment");
+        }
+        if self.log_start < 0 || self.log_start > self.log_end {
+            return Some("the log starts behind its end");
+        }
+        if self.high_watermark > self.log_end {
+            return Some("the high watermark is past the log's end");
+        }
+        None
+    }
+}
+
+impl ShardCheckpoint {
+    /// The file's bytes, a multiple of 4 KiB.
+    pub fn encode(&self) -> Vec<u8> {
+        let flaw = self.flaw();
+        assert_eq!(flaw, None, "a checkpoint describes logs that can exist");
+        let content = match rkyv::to_bytes::<Failure>(&self.partitions) {
+            Ok(content) => content,
+            Err(failure) => unreachable!("vectors of numbers serialize into memory: {failure:?}"),
+        };
+        let whole = (HEADER_BYTES + content.len()).next_multiple_of(BLOCK_BYTES);
+        let mut out = Vec::with_capacity(whole);
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.shard.0.to_le_bytes());
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&self.boot.0.to_le_bytes());
+        out.extend_from_slice(&self.number.to_le_bytes());
+        out.extend_from_slice(&self.replay_from.0.to_le_bytes());
+        out.extend_from_slice(&self.through.0.to_le_bytes());
+        out.extend_from_slice(&(content.len() as u64).to_le_bytes());
+        out.extend_from_slice(&crc32c::crc32c(&content).to_le_bytes());
+        let checksum = crc32c::crc32c(&out);
+        out.extend_from_slice(&checksum.to_le_bytes());
+        assert_eq!(out.len(), HEADER_BYTES, "the header is as documented");
+        out.extend_from_slice(&content);
+        out.resize(whole, 0);
+        out
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<ShardCheckpoint, Corrupt> {
+        let (mut checkpoint, content_bytes, content_checksum) =
+            decode_header(bytes).ok_or(corrupt(0, "no checkpoint header"))??;
+        let content = usize::try_from(content_bytes)
+            .ok()
+            .and_then(|length| HEADER_BYTES.checked_add(length))
+            .and_then(|end| bytes.get(HEADER_BYTES..end))
+            .ok_or(corrupt(48, "the content is cut short"))?;
+        if crc32c::crc32c(content) != content_checksum {
+            return Err(corrupt(64, "the content does not match its checksum"));
+        }
+        let mut aligned = AlignedVec::<16>::with_capacity(content.len());
+        aligned.extend_from_slice(content);
+        checkpoint.partitions = rkyv::from_bytes::<Vec<PartitionCheckpoint>, Failure>(&aligned)
+            .map_err(|_| corrupt(64, "the content is no list of partitions"))?;
+        match checkpoint.flaw() {
+            Some(flaw) => Err(corrupt(64, flaw)),
+            None => Ok(checkpoint),
+        }
+    }
+
+    fn flaw(&self) -> Option<&'static str> {
+        if self.replay_from == FrameSequence::NONE || self.replay_from > self.through.next() {
+            return Some("replay begins at no frame");
+        }
+        let mut keys = BTreeSet::new();
+        self.partitions.iter().find_map(|partition| {
+            let twice = !keys.insert(partition.key());
+            if twice { Some("a partition stands in it twice") } else { partition.flaw() }
+        })
+    }
+}
+
+/// What the two checkpoint files of a journal hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoints {
+    /// The valid one of the highest number. If it is missing or older than the journal needs, `recover_chain` finds
+    /// frames missing and says so.
+    pub newest: Option<ShardCheckpoint>,
+    /// What is wrong with each file that exists. One torn file is what a crash leaves.
+    pub faults: [Option<Corrupt>; 2],
+}
+
+impl Checkpoints {
+    /// Reads both files; None for one that does not exist.
+    pub fn choose(files: [Option<&[u8]>; 2]) -> Checkpoints {
+        let decoded = files.map(|file| file.map(ShardCheckpoint::decode));
+        let faults =
+            decoded.each_ref().map(|file| file.as_ref().and_then(|result| result.as_ref().err().copied()));
+        let newest = decoded.into_iter().flatten().flatten().max_by_key(|checkpoint| checkpoint.number);
+        Checkpoints { newest, faults }
+    }
+
+    /// Which of the two files the next checkpoint is written to: not the one that holds the newest.
+    pub fn file_of(number: u64) -> usize {
+        (number % 2) as usize
+    }
+}
+
+type HeaderAndContent = (ShardCheckpoint, u64, u32);
+
+/// None: too short to be a header.
+fn decode_header(bytes: &[u8]) -> Option<Result<HeaderAndContent, Corrupt>> {
+    let header = bytes.first_chunk::<HEADER_BYTES>()?;
+    let (covered, _) = header.split_at(HEADER_CHECKSUM_AT);
+    if header.last_chunk() != Some(&crc32c::crc32c(covered).to_le_bytes()) {
+        return Some(Err(corrupt(60, "the header does not match its checksum")));
+    }
+    let mut fields = Fields::new(header);
+    if fields.array()? != MAGIC || fields.u16()? != VERSION {
+        return Some(Err(corrupt(0, "not a checkpoint of this version")));
+    }
+    let shard = ShardIndex(fields.u16()?);
+    fields.u32()?;
+    let checkpoint = ShardCheckpoint {
+        shard,
+        boot: BootNonce(fields.u64()?),
+        number: fields.u64()?,
+        replay_from: FrameSequence(fields.u64()?),
+        through: FrameSequence(fields.u64()?),
+        partitions: Vec::new(),
+    };
+    Some(Ok((checkpoint, fields.u64()?, fields.u32()?)))
+}
+
+fn corrupt(at: u64, reason: &'static str) -> Corrupt {
+    Corrupt::new("shard checkpoint", at, reason)
+}

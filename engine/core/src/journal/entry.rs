@@ -1,0 +1,285 @@
+//! The entries of a journal frame and the layout of their heads.
+//!
+//! Little-endian. Heads stand one after another behind the frame header, payloads one after another behind the heads, in
+//! the same order, at any alignment. Every head begins with the same 32 bytes:
+//!
+//! | bytes | field |
+//! |---|---|
+//! | 0 | kind: 1 append, 2 carry, 3 roll, 4 log start, 5 truncate, 6 drop, 7 extent |
+//! | 1-3 | zero |
+//! | 4-7 | bytes of payload |
+//! | 8-23 | topic id |
+//! | 24-27 | partition |
+//! | 28-31 | CRC-32C: of a carry's payload, of an extent's bytes in its segment file; else zero |
+//!
+//! and goes on with the fields of its kind, each of 8 bytes unless it says otherwise:
+//!
+//! | kind | from byte 32 | head bytes |
+//! |---|---|---|
+//! | append, carry | segment, position, base offset, next offset | 64 |
+//! | extent | the same, then length in the segment file, bytes of the inline head (4), CRC-32C of the inline ends (4) | 80 |
+//! | roll | segment, final length of the segment before it | 48 |
+//! | log start | offset | 40 |
+//! | truncate | to offset, segment, position | 56 |
+//! | drop | nothing | 32 |
+//!
+//! An append's payload is whole v2 batches. A carry's is every byte of its partition from `position` to the end of the
+//! partition's tail in that segment; it may begin inside a batch. An extent's payload is its unaligned ends: the bytes
+//! before the part that is in the segment file, and those behind it.
+
+use super::fields::Fields;
+use crate::base::{Corrupt, Offset, PartitionIndex, PartitionKey, Position, TopicId};
+use bytes::Bytes;
+
+/// Head of an append or carry entry.
+pub const APPEND_HEAD_BYTES: usize = 64;
+
+const COMMON_HEAD_BYTES: usize = 32;
+
+mod kind {
+    pub(super) const APPEND: u8 = 1;
+    pub(super) const CARRY: u8 = 2;
+    pub(super) const ROLL: u8 = 3;
+    pub(super) const LOG_START: u8 = 4;
+    pub(super) const TRUNCATE: u8 = 5;
+    pub(super) const DROP: u8 = 6;
+    pub(super) const EXTENT: u8 = 7;
+}
+
+/// Where an entry's bytes belong: from `position` of the segment file whose base offset is `segment`; they hold records
+/// from `base_offset` up to, not including, `next_offset`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub key: PartitionKey,
+    pub segment: Offset,
+    pub position: Position,
+    pub base_offset: Offset,
+    pub next_offset: Offset,
+}
+
+/// One change of one partition, with its payload as `P`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry<P> {
+    /// Whole batches appended to the log.
+    Append { span: Span, payload: P },
+    /// The tail again, from `span.position` to its end in the segment; `base_offset` is that of the batch which holds the
+    /// first byte.
+    Carry { span: Span, payload: P },
+    /// Batches whose middle is durable in the segment file already: `length` bytes with CRC-32C `checksum`, behind the
+    /// first `head_bytes` of `ends`; the rest of `ends` follows them.
+    Extent { span: Span, length: u64, checksum: u32, head_bytes: u32, ends: P },
+    /// The next segment begins at `segment`; the one before it ends at `previous_length`.
+    Roll { key: PartitionKey, segment: Offset, previous_length: Position },
+    /// Records below `offset` are gone.
+    LogStart { key: PartitionKey, offset: Offset },
+    /// The log ends at offset `to`, which is byte `position` of `segment`; later segments are gone.
+    Truncate { key: PartitionKey, to: Offset, segment: Offset, position: Position },
+    /// The partition is gone.
+    Drop { key: PartitionKey },
+}
+
+/// An entry to be sealed; its payload is the concatenation of the pieces.
+pub type EntryRef<'a> = Entry<&'a [Bytes]>;
+
+impl<P> Entry<P> {
+    pub fn key(&self) -> PartitionKey {
+        match self {
+            Entry::Append { span, .. } | Entry::Carry { span, .. } | Entry::Extent { span, .. } => span.key,
+            Entry::Roll { key, .. }
+            | Entry::LogStart { key, .. }
+            | Entry::Truncate { key, .. }
+            | Entry::Drop { key } => *key,
+        }
+    }
+
+    /// Bytes of the entry's head in a frame.
+    pub fn head_bytes(&self) -> usize {
+        COMMON_HEAD_BYTES
+            + match self {
+                Entry::Append { .. } | Entry::Carry { .. } => 32,
+                Entry::Extent { .. } => 48,
+                Entry::Roll { .. } => 16,
+                Entry::LogStart { .. } => 8,
+                Entry::Truncate { .. } => 24,
+                Entry::Drop { .. } => 0,
+            }
+    }
+
+    pub(crate) fn payload(&self) -> Option<&P> {
+        match self {
+            Entry::Append { payload, .. } | Entry::Carry { payload, .. } => Some(payload),
+            Entry::Extent { ends, .. } => Some(ends),
+            _ => None,
+        }
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Entry::Append { .. } => kind::APPEND,
+            Entry::Carry { .. } => kind::CARRY,
+            Entry::Roll { .. } => kind::ROLL,
+            Entry::LogStart { .. } => kind::LOG_START,
+            Entry::Truncate { .. } => kind::TRUNCATE,
+            Entry::Drop { .. } => kind::DROP,
+            Entry::Extent { .. } => kind::EXTENT,
+        }
+    }
+}
+
+impl EntryRef<'_> {
+    pub fn payload_bytes(&self) -> usize {
+        self.payload().map_or(0, |pieces| pieces.iter().map(Bytes::len).sum())
+    }
+
+    /// What the entry takes of a frame: compare the sum with `Journal::room`.
+    pub fn sealed_bytes(&self) -> usize {
+        self.head_bytes() + self.payload_bytes()
+    }
+
+    /// Appends the entry's head to `out`.
+    pub(crate) fn encode_head(&self, out: &mut Vec<u8>) {
+        let begin = out.len();
+        let payload_bytes = self.payload_bytes();
+        assert!(u32::try_from(payload_bytes).is_ok(), "an entry is far below 4 GiB");
+        let checksum = match self {
+            Entry::Carry { payload, .. } => checksum_of(payload),
+            Entry::Extent { checksum, .. } => *checksum,
+            _ => 0,
+        };
+        let key = self.key();
+        out.extend_from_slice(&[self.kind(), 0, 0, 0]);
+        out.extend_from_slice(&(payload_bytes as u32).to_le_bytes());
+        out.extend_from_slice(&key.topic.0);
+        out.extend_from_slice(&key.partition.0.to_le_bytes());
+        out.extend_from_slice(&checksum.to_le_bytes());
+        match self {
+            Entry::Append { span, .. } | Entry::Carry { span, .. } => encode_span(span, out),
+            Entry::Extent { span, length, head_bytes, ends, .. } => {
+                assert!(*head_bytes as usize <= payload_bytes, "the head of an extent is part of its ends");
+                encode_span(span, out);
+                out.extend_from_slice(&length.to_le_bytes());
+                out.extend_from_slice(&head_bytes.to_le_bytes());
+                out.extend_from_slice(&checksum_of(ends).to_le_bytes());
+            }
+            Entry::Roll { segment, previous_length, .. } => {
+                out.extend_from_slice(&segment.0.to_le_bytes());
+                out.extend_from_slice(&previous_length.0.to_le_bytes());
+            }
+            Entry::LogStart { offset, .. } => out.extend_from_slice(&offset.0.to_le_bytes()),
+            Entry::Truncate { to, segment, position, .. } => {
+                out.extend_from_slice(&to.0.to_le_bytes());
+                out.extend_from_slice(&segment.0.to_le_bytes());
+                out.extend_from_slice(&position.0.to_le_bytes());
+            }
+            Entry::Drop { .. } => {}
+        }
+        assert_eq!(out.len() - begin, self.head_bytes(), "a head has the length of its kind");
+    }
+}
+
+/// An entry's head as read: the entry with its payload's length, and the CRC-32C its payload must have (appends rest on
+/// their batches' own).
+pub(crate) struct Head {
+    pub(crate) entry: Entry<usize>,
+    pub(crate) payload_checksum: Option<u32>,
+}
+
+impl Head {
+    /// Reads one head; `at` is where it stands, for the error.
+    pub(crate) fn decode(fields: &mut Fields<'_>, at: u64) -> Result<Head, Corrupt> {
+        let corrupt = |reason| Corrupt::new("journal entry", at, reason);
+        let short = || corrupt("the head is cut short");
+        let kind = fields.u8().ok_or_else(short)?;
+        if fields.array::<3>().ok_or_else(short)? != [0; 3] {
+            return Err(corrupt("reserved bytes are not zero"));
+        }
+        let payload = fields.u32().ok_or_else(short)? as usize;
+        let topic = TopicId(fields.array().ok_or_else(short)?);
+        let key = PartitionKey::new(topic, PartitionIndex(fields.i32().ok_or_else(short)?));
+        let checksum = fields.u32().ok_or_else(short)?;
+        let head = decode_fields(fields, kind, key, payload, checksum).ok_or_else(short)?;
+        let Some(head) = head else { return Err(corrupt("unknown kind of entry")) };
+        if head.entry.payload().is_none() && payload != 0 {
+            return Err(corrupt("an entry without payload claims one"));
+        }
+        match head.entry {
+            Entry::Extent { head_bytes, .. } if head_bytes as usize > payload => {
+                Err(corrupt("an extent's head is longer than its ends"))
+            }
+            _ => Ok(head),
+        }
+    }
+}
+
+/// None: cut short; Some(None): a kind that this version does not know.
+fn decode_fields(
+    fields: &mut Fields<'_>,
+    kind: u8,
+    key: PartitionKey,
+    payload: usize,
+    checksum: u32,
+) -> Option<Option<Head>> {
+    let mut payload_checksum = None;
+    let entry = match kind {
+        kind::APPEND => Entry::Append { span: decode_span(fields, key)?, payload },
+        kind::CARRY => {
+            payload_checksum = Some(checksum);
+            Entry::Carry { span: decode_span(fields, key)?, payload }
+        }
+        kind::EXTENT => {
+            let span = decode_span(fields, key)?;
+            let (length, head_bytes) = (fields.u64()?, fields.u32()?);
+            payload_checksum = Some(fields.u32()?);
+            Entry::Extent { span, length, checksum, head_bytes, ends: payload }
+        }
+        kind::ROLL => {
+            Entry::Roll { key, segment: Offset(fields.i64()?), previous_length: Position(fields.u64()?) }
+        }
+        kind::LOG_START => Entry::LogStart { key, offset: Offset(fields.i64()?) },
+        kind::TRUNCATE => {
+            let (to, segment) = (Offset(fields.i64()?), Offset(fields.i64()?));
+            Entry::Truncate { key, to, segment, position: Position(fields.u64()?) }
+        }
+        kind::DROP => Entry::Drop { key },
+        _ => return Some(None),
+    };
+    Some(Some(Head { entry, payload_checksum }))
+}
+
+impl Entry<usize> {
+    /// The same entry with its payload instead of the payload's length.
+    pub(crate) fn with_payload(self, bytes: Bytes) -> Entry<Bytes> {
+        match self {
+            Entry::Append { span, .. } => Entry::Append { span, payload: bytes },
+            Entry::Carry { span, .. } => Entry::Carry { span, payload: bytes },
+            Entry::Extent { span, length, checksum, head_bytes, .. } => {
+                Entry::Extent { span, length, checksum, head_bytes, ends: bytes }
+            }
+            Entry::Roll { key, segment, previous_length } => Entry::Roll { key, segment, previous_length },
+            Entry::LogStart { key, offset } => Entry::LogStart { key, offset },
+            Entry::Truncate { key, to, segment, position } => Entry::Truncate { key, to, segment, position },
+            Entry::Drop { key } => Entry::Drop { key },
+        }
+    }
+}
+
+fn checksum_of(pieces: &[Bytes]) -> u32 {
+    pieces.iter().fold(0, |sum, piece| crc32c::crc32c_append(sum, piece))
+}
+
+fn encode_span(span: &Span, out: &mut Vec<u8>) {
+    out.extend_from_slice(&span.segment.0.to_le_bytes());
+    out.extend_from_slice(&span.position.0.to_le_bytes());
+    out.extend_from_slice(&span.base_offset.0.to_le_bytes());
+    out.extend_from_slice(&span.next_offset.0.to_le_bytes());
+}
+
+fn decode_span(fields: &mut Fields<'_>, key: PartitionKey) -> Option<Span> {
+    Some(Span {
+        key,
+        segment: Offset(fields.i64()?),
+        position: Position(fields.u64()?),
+        base_offset: Offset(fields.i64()?),
+        next_offset: Offset(fields.i64()?),
+    })
+}

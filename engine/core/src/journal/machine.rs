@@ -1,0 +1,309 @@
+//! The journal of one shard while it runs: seals frames into the ring, says what to write where, and which slot to clean.
+//!
+//! The shard drives it: `seal` with what the turn gathered, `next_write` and `written` around the one write in flight,
+//! `cleaning_due` and `slot_released` around a checkpoint. It begins empty at each start of the broker.
+
+use super::batches::HeaderDigest;
+use super::entry::{Entry, EntryRef};
+use super::frame::{BootNonce, FRAME_HEADER_BYTES, FrameHeader, FrameSequence};
+use super::geometry::JournalGeometry;
+use super::release::CarryLimits;
+use super::ring::RingSpace;
+use super::slots::SlotSpace;
+use crate::base::ShardIndex;
+use crate::base::limits::BLOCK_BYTES;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use thiserror::Error;
+
+/// What a frame is sealed for. A frame is a carry when all its entries are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Anything but carries: leaves the reserve free while a cleaning is due.
+    Append,
+    /// Carries of a cleaning: may use the reserve.
+    Carry,
+}
+
+/// A frame that stands in the ring and has its place in a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SealedFrame {
+    pub sequence: FrameSequence,
+    pub ring_at: usize,
+    pub len: usize,
+    pub slot: usize,
+    pub slot_at: usize,
+}
+
+/// One write from the ring to a slot: every frame up to `through` that is not on the device yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameWrite {
+    pub ring_at: usize,
+    pub len: usize,
+    pub slot: usize,
+    pub slot_at: usize,
+    pub through: FrameSequence,
+}
+
+/// The slot to be cleaned: once no partition needs a frame up to `through`, it can be released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cleaning {
+    pub slot: usize,
+    pub through: FrameSequence,
+}
+
+/// Why a frame cannot be sealed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum NoRoom {
+    #[error("the ring is full until the write in flight completes")]
+    Ring,
+    #[error("the journal is full until its oldest slot is released")]
+    Slots,
+    #[error("the entries fit into no frame of this journal")]
+    FrameTooLarge,
+}
+
+/// The journal of one shard, without its I/O.
+///
+/// Holds always: frames are sealed, written and hard in sequence; a frame keeps its place in the ring until it is hard;
+/// at most one write is in flight; a slot is filled only when free.
+#[derive(Debug)]
+pub struct Journal {
+    shard: ShardIndex,
+    boot: BootNonce,
+    geometry: JournalGeometry,
+    ring: RingSpace,
+    slots: SlotSpace,
+    /// Sealed frames that are not hard, oldest first.
+    unwritten: VecDeque<SealedFrame>,
+    in_flight: Option<FrameSequence>,
+    sealed: FrameSequence,
+    hard: FrameSequence,
+    /// Header checksum of the last sealed frame.
+    last_checksum: u32,
+    /// Header and entry heads of the frame being sealed; kept for its capacity.
+    heads: Vec<u8>,
+}
+
+impl Journal {
+    pub fn new(shard: ShardIndex, boot: BootNonce, geometry: JournalGeometry) -> Journal {
+        Journal {
+            shard,
+            boot,
+            geometry,
+            ring: RingSpace::new(geometry.ring_bytes()),
+            slots: SlotSpace::new(geometry),
+            unwritten: VecDeque::new(),
+            in_flight: None,
+            sealed: FrameSequence::NONE,
+            hard: FrameSequence::NONE,
+            last_checksum: 0,
+            heads: Vec::new(),
+        }
+    }
+
+    pub fn shard(&self) -> ShardIndex {
+        self.shard
+    }
+
+    pub fn boot(&self) -> BootNonce {
+        self.boot
+    }
+
+    pub fn geometry(&self) -> &JournalGeometry {
+        &self.geometry
+    }
+
+    /// The last frame sealed.
+    pub fn sealed(&self) -> FrameSequence {
+        self.sealed
+    }
+
+    /// The last frame that is on the device with all before it.
+    pub fn hard(&self) -> FrameSequence {
+        self.hard
+    }
+
+    pub fn slots_in_use(&self) -> usize {
+        self.slots.in_use()
+    }
+
+    /// Bytes of heads and payloads (`EntryRef::sealed_bytes`) that one frame sealed now may hold; 0: wait until a write
+    /// completes or a slot is released.
+    pub fn room(&self, purpose: Purpose) -> usize {
+        if purpose == Purpose::Carry && self.carries_wait_for_ring() {
+            return 0;
+        }
+        let frame = self.ring.room().min(self.slots.room(self.reserve(purpose)));
+        let frame = match purpose {
+            Purpose::Append => frame.min(self.geometry.frame_bytes_max()),
+            Purpose::Carry => frame,
+        };
+        frame.saturating_sub(FRAME_HEADER_BYTES)
+    }
+
+    /// Writes one frame with `entries`, in order, through `sink` (offset in the ring, bytes) and gives it its places.
+    /// Each payload byte passes `sink` once. Nothing changes on an error.
+    pub fn seal(
+        &mut self,
+        entries: &[EntryRef<'_>],
+        sink: &mut dyn FnMut(usize, &[u8]),
+    ) -> Result<SealedFrame, NoRoom> {
+        assert!(!entries.is_empty(), "a frame has entries");
+        let content: usize = entries.iter().map(EntryRef::sealed_bytes).sum();
+        let len = (FRAME_HEADER_BYTES + content).next_multiple_of(BLOCK_BYTES);
+        let frame = self.place(len, purpose_of(entries))?;
+        let header = self.encode_heads(entries, frame);
+        sink(frame.ring_at, &self.heads);
+        let mut at = frame.ring_at + self.heads.len();
+        for piece in entries.iter().filter_map(Entry::payload).flat_map(|pieces| pieces.iter()) {
+            sink(at, piece);
+            at += piece.len();
+        }
+        let padding = frame.ring_at + len - at;
+        sink(at, ZEROS.get(..padding).unwrap_or(&ZEROS));
+        self.ring.take(frame.ring_at, len);
+        self.slots.take(len, frame.sequence);
+        self.unwritten.push_back(frame);
+        self.sealed = frame.sequence;
+        self.last_checksum = header;
+        Ok(frame)
+    }
+
+    /// The write to be started now: every frame sealed and not written that follows the first in ring and slot. None
+    /// while a write is in flight or nothing is to be written.
+    pub fn next_write(&mut self) -> Option<FrameWrite> {
+        if self.in_flight.is_some() {
+            return None;
+        }
+        let mut frames = self.unwritten.iter();
+        let first = frames.next()?;
+        let mut write = FrameWrite {
+            ring_at: first.ring_at,
+            len: first.len,
+            slot: first.slot,
+            slot_at: first.slot_at,
+            through: first.sequence,
+        };
+        for frame in frames {
+            let in_ring = frame.ring_at == write.ring_at + write.len;
+            let in_slot = frame.slot == write.slot && frame.slot_at == write.slot_at + write.len;
+            if !in_ring || !in_slot {
+                break;
+            }
+            write.len += frame.len;
+            write.through = frame.sequence;
+        }
+        self.in_flight = Some(write.through);
+        Some(write)
+    }
+
+    /// The write in flight, which went up to `through`, is on the device.
+    pub fn written(&mut self, through: FrameSequence) {
+        assert_eq!(self.in_flight.take(), Some(through), "the write in flight completes, once");
+        while self.unwritten.front().is_some_and(|frame| frame.sequence <= through) {
+            self.unwritten.pop_front();
+            self.ring.free_oldest();
+        }
+        self.hard = through;
+    }
+
+    /// The oldest slot, once at least half of them are in use and it is on the device.
+    pub fn cleaning_due(&self) -> Option<Cleaning> {
+        let oldest = self.slots.to_clean()?;
+        (oldest.last <= self.hard).then_some(Cleaning { slot: oldest.slot, through: oldest.last })
+    }
+
+    /// What a cleaning begun now may carry; beyond that tails are flushed to their segments.
+    pub fn carry_limits(&self) -> CarryLimits {
+        let (free, parts) = self.slots.free();
+        let reserve = self.geometry.reserve_bytes();
+        let total = if free >= reserve {
+            // Appends stop at the reserve, wherever in the slots that then lies.
+            let parts = 1 + reserve.div_ceil(self.geometry.slot_bytes());
+            self.geometry.carry_bytes_within(reserve, parts)
+        } else {
+            self.geometry.carry_bytes_within(free, parts)
+        };
+        CarryLimits { tail_bytes_max: self.geometry.carry_tail_bytes_max(), total_bytes_max: total }
+    }
+
+    /// A checkpoint is durable that needs no frame of the oldest slot: the slot may be filled again.
+    pub fn slot_released(&mut self, slot: usize) {
+        let due = self.cleaning_due();
+        assert_eq!(due.map(|cleaning| cleaning.slot), Some(slot), "only the slot that was to be cleaned");
+        self.slots.release(slot);
+    }
+
+    fn place(&self, len: usize, purpose: Purpose) -> Result<SealedFrame, NoRoom> {
+        let longest = match purpose {
+            Purpose::Append => self.geometry.frame_bytes_max(),
+            Purpose::Carry => self.geometry.slot_bytes().min(self.geometry.ring_bytes()),
+        };
+        if len > longest {
+            return Err(NoRoom::FrameTooLarge);
+        }
+        if len > self.slots.room(self.reserve(purpose)) {
+            return Err(NoRoom::Slots);
+        }
+        let ring_at = self.ring.place(len).ok_or(NoRoom::Ring)?;
+        let (slot, slot_at) = self.slots.place(len);
+        Ok(SealedFrame { sequence: self.sealed.next(), ring_at, len, slot, slot_at })
+    }
+
+    /// Fills `heads` with the frame's header and entry heads; returns the header's checksum.
+    fn encode_heads(&mut self, entries: &[EntryRef<'_>], frame: SealedFrame) -> u32 {
+        self.heads.clear();
+        self.heads.resize(FRAME_HEADER_BYTES, 0);
+        let mut payload_bytes = 0;
+        for entry in entries {
+            entry.encode_head(&mut self.heads);
+            payload_bytes += entry.payload_bytes();
+        }
+        let (placeholder, heads) = self.heads.split_at_mut(FRAME_HEADER_BYTES);
+        let mut content = crc32c::crc32c(heads);
+        for entry in entries {
+            if let Entry::Append { span, payload } = entry {
+                let mut digest = HeaderDigest::new(content);
+                payload.iter().for_each(|piece| digest.feed(piece));
+                let (checksum, base_offset) = digest.finish();
+                assert_eq!(base_offset, Some(span.base_offset.0), "an append begins at its base offset");
+                content = checksum;
+            }
+        }
+        let header = FrameHeader {
+            shard: self.shard,
+            boot: self.boot,
+            sequence: frame.sequence,
+            flushed: self.hard,
+            entry_count: entries.len() as u32,
+            heads_bytes: heads.len() as u32,
+            payload_bytes: payload_bytes as u32,
+            frame_bytes: frame.len as u32,
+            previous_checksum: self.last_checksum,
+            content_checksum: content,
+        };
+        let encoded = header.encode();
+        placeholder.copy_from_slice(&encoded);
+        encoded.last_chunk().map_or(0, |checksum| u32::from_le_bytes(*checksum))
+    }
+
+    fn reserve(&self, purpose: Purpose) -> usize {
+        match purpose {
+            Purpose::Append => self.geometry.reserve_bytes(),
+            Purpose::Carry => 0,
+        }
+    }
+
+    /// Small carry frames would waste the reserve on padding: better wait for the ring.
+    fn carries_wait_for_ring(&self) -> bool {
+        !self.ring.is_empty() && self.ring.room() < self.geometry.carry_frame_bytes_min()
+    }
+}
+
+static ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
+
+fn purpose_of(entries: &[Entry<&[Bytes]>]) -> Purpose {
+    let carries = entries.iter().all(|entry| matches!(entry, Entry::Carry { .. }));
+    if carries { Purpose::Carry } else { Purpose::Append }
+}

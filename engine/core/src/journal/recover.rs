@@ -1,0 +1,199 @@
+//! Finds the chain of valid frames in the slots of a finished journal, continued by its ring.
+//!
+//! Frames are looked for at every 4 KiB boundary and linked by boot, sequence and the previous frame's checksum; where
+//! they stand plays no part, so stale frames of earlier laps and copies of frames inside payloads cannot mislead it.
+
+use super::frame::{BootNonce, Frame, FrameFault, FrameHeader, FrameSequence};
+use crate::base::ShardIndex;
+use crate::base::limits::BLOCK_BYTES;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Which chain is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainStart {
+    pub shard: ShardIndex,
+    /// The journal's boot nonce as its checkpoint or the node's manifest names it. None: that of the newest frame in the
+    /// slots; the ring counts only if the slots hold a frame, since it may belong to an older journal.
+    pub boot: Option<BootNonce>,
+    /// The first frame needed: the checkpoint's `replay_from`, `FIRST` without one.
+    pub from: FrameSequence,
+}
+
+/// Every valid frame from `ChainStart::from` on, in sequence.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// None if neither the caller nor a frame named one.
+    pub boot: Option<BootNonce>,
+    pub frames: Vec<Frame>,
+    /// What was dropped behind the chain, if a trace of it is left.
+    pub torn: Option<TornTail>,
+}
+
+/// Frames behind the chain's end that a crash left unfinished; nobody was told that they are on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TornTail {
+    /// The first frame missing.
+    pub sequence: FrameSequence,
+    /// Frames from that one on whose header was found.
+    pub headers_found: usize,
+}
+
+/// Acknowledged data are damaged: a later frame says that frame `sequence` was on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Corruption {
+    /// Slot in which the frame should be; None for the ring.
+    pub slot: Option<usize>,
+    pub position: usize,
+    pub sequence: FrameSequence,
+    pub reason: CorruptionReason,
+}
+
+/// What is wrong with the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CorruptionReason {
+    #[error("no header of this frame is found")]
+    Missing,
+    #[error("it does not follow the frame before it")]
+    Unlinked,
+    #[error("{0}")]
+    Fault(#[from] FrameFault),
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Corruption { slot, position, sequence, reason } = self;
+        write!(f, "frame {sequence}, which was on the device, is damaged: {reason} (")?;
+        match slot {
+            Some(slot) => write!(f, "slot {slot}, byte {position})"),
+            None => write!(f, "ring, byte {position})"),
+        }
+    }
+}
+
+impl std::error::Error for Corruption {}
+
+/// Reads a finished journal: its slot files in order, each whole, and the ring if it outlived the process.
+pub fn recover_chain(start: ChainStart, slots: &[Bytes], ring: Option<&Bytes>) -> Result<Chain, Corruption> {
+    let mut found: Vec<Candidate<'_>> = Vec::new();
+    for (slot, bytes) in slots.iter().enumerate() {
+        scan(bytes, Some(slot), start.shard, &mut found);
+    }
+    let newest = found.iter().max_by_key(|candidate| candidate.header.sequence);
+    let Some(boot) = start.boot.or(newest.map(|candidate| candidate.header.boot)) else {
+        return Ok(Chain { boot: None, frames: Vec::new(), torn: None });
+    };
+    if let Some(ring) = ring {
+        scan(ring, None, start.shard, &mut found);
+    }
+    let mut by_sequence: BTreeMap<FrameSequence, Vec<Candidate<'_>>> = BTreeMap::new();
+    for candidate in found {
+        if candidate.header.boot == boot && candidate.header.sequence >= start.from {
+            by_sequence.entry(candidate.header.sequence).or_default().push(candidate);
+        }
+    }
+    let mut walk = Walk { expected: start.from, checksum: None, end: None, frames: Vec::new() };
+    if start.from == FrameSequence::FIRST {
+        walk.checksum = Some(0);
+    }
+    let mut reason = CorruptionReason::Missing;
+    while let Some(candidates) = by_sequence.get(&walk.expected) {
+        match walk.step(candidates) {
+            Ok(()) => {}
+            Err(found) => {
+                reason = found;
+                break;
+            }
+        }
+    }
+    let later = by_sequence.range(walk.expected..);
+    refuse_acknowledged(&walk, reason, later.clone().flat_map(|(_, candidates)| candidates), slots)?;
+    let headers_found = later.count();
+    let torn = (headers_found > 0).then_some(TornTail { sequence: walk.expected, headers_found });
+    Ok(Chain { boot: Some(boot), frames: walk.frames, torn })
+}
+
+/// A valid frame header, and the bytes from it on.
+struct Candidate<'a> {
+    slot: Option<usize>,
+    position: usize,
+    header: FrameHeader,
+    source: &'a Bytes,
+}
+
+/// The chain as far as it was followed.
+struct Walk {
+    expected: FrameSequence,
+    /// Header checksum of the last frame; None while there is none to compare with.
+    checksum: Option<u32>,
+    /// Slot and end of the last frame, if it was read from a slot.
+    end: Option<(usize, usize)>,
+    frames: Vec<Frame>,
+}
+
+impl Walk {
+    /// Takes the first of the candidates, all of the expected sequence, that is valid.
+    fn step(&mut self, candidates: &[Candidate<'_>]) -> Result<(), CorruptionReason> {
+        let mut reason = None;
+        for candidate in candidates {
+            match self.accept(candidate) {
+                Ok(()) => return Ok(()),
+                Err(found) => reason = reason.or(Some(found)),
+            }
+        }
+        Err(reason.unwrap_or(CorruptionReason::Missing))
+    }
+
+    fn accept(&mut self, candidate: &Candidate<'_>) -> Result<(), CorruptionReason> {
+        if self.checksum.is_some_and(|checksum| checksum != candidate.header.previous_checksum) {
+            return Err(CorruptionReason::Unlinked);
+        }
+        let frame = Frame::decode(&candidate.source.slice(candidate.position..))?;
+        self.expected = self.expected.next();
+        self.checksum = Some(frame.checksum);
+        self.end = candidate.slot.map(|slot| (slot, candidate.position + frame.header.frame_bytes as usize));
+        self.frames.push(frame);
+        Ok(())
+    }
+
+    /// Where the expected frame should stand: behind the last one, or at the start of the next slot.
+    fn expected_place(&self, slots: &[Bytes]) -> Option<(usize, usize)> {
+        let (slot, end) = self.end?;
+        let length = slots.get(slot).map_or(0, Bytes::len);
+        Some(if end < length { (slot, end) } else { ((slot + 1) % slots.len().max(1), 0) })
+    }
+}
+
+/// Fails if one of the later frames says that the expected one was on the device.
+fn refuse_acknowledged<'a>(
+    walk: &Walk,
+    reason: CorruptionReason,
+    later: impl Iterator<Item = &'a Candidate<'a>>,
+    slots: &[Bytes],
+) -> Result<(), Corruption> {
+    let later: Vec<&Candidate<'_>> = later.collect();
+    let Some(witness) = later.iter().find(|candidate| {
+        candidate.header.sequence > walk.expected && candidate.header.flushed >= walk.expected
+    }) else {
+        return Ok(());
+    };
+    let damaged = later.iter().find(|candidate| candidate.header.sequence == walk.expected);
+    let (slot, position) = match (damaged, walk.expected_place(slots)) {
+        (Some(damaged), _) => (damaged.slot, damaged.position),
+        (None, Some((slot, position))) => (Some(slot), position),
+        (None, None) => (witness.slot, witness.position),
+    };
+    Err(Corruption { slot, position, sequence: walk.expected, reason })
+}
+
+fn scan<'a>(source: &'a Bytes, slot: Option<usize>, shard: ShardIndex, found: &mut Vec<Candidate<'a>>) {
+    for (block, bytes) in source.chunks(BLOCK_BYTES).enumerate() {
+        match FrameHeader::decode(bytes) {
+            Ok((header, _)) if header.shard == shard => {
+                found.push(Candidate { slot, position: block * BLOCK_BYTES, header, source });
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,321 @@
+//! Replays the frames of a finished journal over its last checkpoint into partitions as they were at its end.
+//!
+//! Every frame from the checkpoint's `replay_from` on is replayed in order, also those the checkpoint already reflects:
+//! each entry sets what it says, so that the last word on anything is the last frame's. In between a partition may look
+//! odd (the checkpoint is ahead of the frames); whether its bytes follow one another is judged at the end.
+
+use super::checkpoint::{PartitionCheckpoint, ProducerCheckpoint, ShardCheckpoint};
+use super::entry::{Entry, Span};
+use super::frame::{Frame, FrameSequence};
+use super::tails::{ExtentPiece, Piece, Place, TailPiece, Tails};
+use crate::base::{LeaderEpoch, Offset, PartitionKey, Position};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use thiserror::Error;
+
+/// Why frames and checkpoint do not give whole logs. Each means damage that no crash explains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ReplayError {
+    #[error("frame {found} follows where frame {expected} was due")]
+    MissingFrame { expected: FrameSequence, found: FrameSequence },
+    #[error("the checkpoint reflects frame {through}, but the journal ends at frame {last}")]
+    JournalBehindCheckpoint { through: FrameSequence, last: FrameSequence },
+    #[error("partition {key}: segment {segment} goes on at byte {found} where byte {expected} was due")]
+    Gap { key: PartitionKey, segment: Offset, expected: Position, found: Position },
+    #[error("partition {key}: the end of segment {segment}, before segment {next}, is unknown")]
+    UnknownEnd { key: PartitionKey, segment: Offset, next: Offset },
+    #[error("partition {key}: an entry in frame {sequence} ends past the largest position")]
+    PositionOverflow { key: PartitionKey, sequence: FrameSequence },
+}
+
+/// What happened to a partition's log behind the checkpoint's state, for epoch lineage and producer windows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Observation {
+    /// Whole batches, as appended.
+    Append { base_offset: Offset, next_offset: Offset, batches: Bytes },
+    /// Batches whose bytes are to be read from the segment file.
+    Extent { span: Span, length: u64 },
+    /// The log was cut back to this offset.
+    Truncate { to: Offset },
+}
+
+/// A partition as checkpoint and journal leave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredPartition {
+    pub key: PartitionKey,
+    pub log_start: Offset,
+    pub log_end: Offset,
+    /// Not above `log_end`.
+    pub high_watermark: Offset,
+    /// Base offsets of the segments, ascending; none below `log_start` but the one that holds it. Other segment files
+    /// are leftovers.
+    pub segments: Vec<Offset>,
+    /// Final lengths of those before the last that were rolled behind the checkpoint: their files are cut to this.
+    pub lengths: Vec<(Offset, Position)>,
+    /// Everything below is durable in its file: all earlier segments, and this one up to `durable`. None without segments.
+    pub durable_segment: Option<Offset>,
+    pub durable: Position,
+    /// Where the last segment ends.
+    pub end: Position,
+    /// Bytes from `durable` on, in order; with `extents` they reach `end` without a gap.
+    pub tails: Vec<TailPiece>,
+    /// Parts of that range which are in the files already, to be verified.
+    pub extents: Vec<ExtentPiece>,
+    /// Lineage of the checkpoint's state; `observed` goes on from it.
+    pub epochs: Vec<(LeaderEpoch, Offset)>,
+    /// Producers of the checkpoint's state; `observed` goes on from it.
+    pub producers: Vec<ProducerCheckpoint>,
+    pub observed: Vec<Observation>,
+    /// The last frame with an entry of the partition, if one was replayed.
+    pub last_frame: Option<FrameSequence>,
+}
+
+/// The replay of one shard's journal.
+#[derive(Debug)]
+pub struct Replay {
+    from: FrameSequence,
+    through: FrameSequence,
+    last: FrameSequence,
+    partitions: BTreeMap<PartitionKey, Log>,
+}
+
+impl Replay {
+    pub fn new(checkpoint: Option<ShardCheckpoint>) -> Replay {
+        let (from, through, partitions) = match checkpoint {
+            Some(checkpoint) => (checkpoint.replay_from, checkpoint.through, checkpoint.partitions),
+            None => (FrameSequence::FIRST, FrameSequence::NONE, Vec::new()),
+        };
+        let partitions = partitions.into_iter().map(|one| (one.key(), Log::from(one))).collect();
+        Replay { from, through, last: FrameSequence(from.0.saturating_sub(1)), partitions }
+    }
+
+    /// The first frame needed.
+    pub fn from(&self) -> FrameSequence {
+        self.from
+    }
+
+    /// Applies the next frame; frames before the first one needed are skipped.
+    pub fn apply(&mut self, frame: &Frame) -> Result<(), ReplayError> {
+        let sequence = frame.header.sequence;
+        if sequence < self.from {
+            return Ok(());
+        }
+        let expected = self.last.next();
+        if sequence != expected {
+            return Err(ReplayError::MissingFrame { expected, found: sequence });
+        }
+        self.last = sequence;
+        let news = if sequence > self.through { News::Unseen } else { News::Reflected };
+        for entry in &frame.entries {
+            if let Entry::Drop { key } = entry {
+                self.partitions.remove(key);
+                continue;
+            }
+            let log = self.partitions.entry(entry.key()).or_default();
+            log.last_frame = Some(sequence);
+            log.apply(entry, news)
+                .map_err(|EndsTooFar| ReplayError::PositionOverflow { key: entry.key(), sequence })?;
+        }
+        Ok(())
+    }
+
+    /// Every partition, by key.
+    pub fn finish(self) -> Result<Vec<RecoveredPartition>, ReplayError> {
+        if self.last < self.through {
+            return Err(ReplayError::JournalBehindCheckpoint { through: self.through, last: self.last });
+        }
+        self.partitions.into_iter().map(|(key, log)| log.recovered(key)).collect()
+    }
+}
+
+/// Whether the checkpoint's epochs and producers reflect an entry already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum News {
+    Reflected,
+    Unseen,
+}
+
+struct EndsTooFar;
+
+/// One partition during the replay.
+#[derive(Debug, Default)]
+struct Log {
+    log_start: Offset,
+    log_end: Offset,
+    high_watermark: Offset,
+    segments: Vec<Offset>,
+    lengths: BTreeMap<Offset, Position>,
+    durable: Option<Place>,
+    tails: Tails,
+    epochs: Vec<(LeaderEpoch, Offset)>,
+    producers: Vec<ProducerCheckpoint>,
+    observed: Vec<Observation>,
+    last_frame: Option<FrameSequence>,
+}
+
+impl From<PartitionCheckpoint> for Log {
+    fn from(checkpoint: PartitionCheckpoint) -> Log {
+        Log {
+            log_start: Offset(checkpoint.log_start),
+            log_end: Offset(checkpoint.log_end),
+            high_watermark: Offset(checkpoint.high_watermark),
+            durable: checkpoint.last_segment().map(|segment| (segment, Position(checkpoint.position))),
+            segments: checkpoint.segments.into_iter().map(Offset).collect(),
+            epochs: checkpoint
+                .epochs
+                .into_iter()
+                .map(|(epoch, at)| (LeaderEpoch(epoch), Offset(at)))
+                .collect(),
+            producers: checkpoint.producers,
+            ..Log::default()
+        }
+    }
+}
+
+impl Log {
+    fn apply(&mut self, entry: &Entry<Bytes>, news: News) -> Result<(), EndsTooFar> {
+        match entry {
+            Entry::Append { span, payload } => {
+                self.observe(news, || Observation::Append {
+                    base_offset: span.base_offset,
+                    next_offset: span.next_offset,
+                    batches: payload.clone(),
+                });
+                self.extend(span, [Piece::Inline(payload.clone())])?;
+            }
+            Entry::Carry { span, payload } => self.extend(span, [Piece::Inline(payload.clone())])?,
+            Entry::Extent { span, length, checksum, head_bytes, ends } => {
+                self.observe(news, || Observation::Extent {
+                    span: *span,
+                    length: *length + ends.len() as u64,
+                });
+                let mut head = ends.clone();
+                let tail = head.split_off((*head_bytes as usize).min(ends.len()));
+                let middle = Piece::InFile { length: *length, checksum: Some(*checksum) };
+                self.extend(span, [Piece::Inline(head), middle, Piece::Inline(tail)])?;
+            }
+            Entry::Roll { segment, previous_length, .. } => self.roll(*segment, *previous_length),
+            Entry::LogStart { offset, .. } => self.start_at(*offset),
+            Entry::Truncate { to, segment, position, .. } => {
+                self.observe(news, || Observation::Truncate { to: *to });
+                self.truncate(*to, (*segment, *position));
+            }
+            Entry::Drop { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self, news: News, observation: impl FnOnce() -> Observation) {
+        if news == News::Unseen {
+            self.observed.push(observation());
+        }
+    }
+
+    fn extend<const N: usize>(&mut self, span: &Span, pieces: [Piece; N]) -> Result<(), EndsTooFar> {
+        if self.segments.is_empty() {
+            self.segments.push(span.segment);
+            self.log_start = self.log_start.max(span.segment);
+        }
+        self.log_end = span.next_offset;
+        let mut at = span.position;
+        for piece in pieces {
+            let end = at.0.checked_add(piece.len()).map(Position).ok_or(EndsTooFar)?;
+            self.tails.put((span.segment, at), piece);
+            at = end;
+        }
+        if let Some(durable) = self.durable {
+            self.tails.cut_before(durable);
+        }
+        Ok(())
+    }
+
+    fn roll(&mut self, segment: Offset, previous_length: Position) {
+        match self.segments.last() {
+            // The checkpoint knows this one already.
+            Some(last) if segment <= *last => {}
+            Some(last) => {
+                self.lengths.insert(*last, previous_length);
+                self.segments.push(segment);
+            }
+            None => self.segments.push(segment),
+        }
+    }
+
+    fn start_at(&mut self, offset: Offset) {
+        self.log_start = offset;
+        let gone = self.segments.iter().skip(1).take_while(|next| **next <= offset).count();
+        self.segments.drain(..gone);
+        let Some(&first) = self.segments.first() else { return };
+        self.lengths = self.lengths.split_off(&first);
+        let start = (first, Position::ZERO);
+        self.tails.cut_before(start);
+        self.durable = self.durable.map(|durable| durable.max(start));
+    }
+
+    fn truncate(&mut self, to: Offset, place: Place) {
+        let (segment, _) = place;
+        self.tails.cut_from(place);
+        self.segments.retain(|existing| *existing <= segment);
+        if self.segments.last() != Some(&segment) {
+            self.segments.push(segment);
+        }
+        self.lengths.split_off(&segment);
+        self.durable = self.durable.map(|durable| durable.min(place));
+        self.log_end = to;
+        self.log_start = self.log_start.min(to);
+        self.high_watermark = self.high_watermark.min(to);
+    }
+
+    fn recovered(self, key: PartitionKey) -> Result<RecoveredPartition, ReplayError> {
+        let durable = self.durable.or(self.segments.first().map(|first| (*first, Position::ZERO)));
+        let end = match durable {
+            Some(durable) => self.follow(key, durable)?,
+            None => Position::ZERO,
+        };
+        let (tails, extents) = self.tails.into_pieces();
+        Ok(RecoveredPartition {
+            key,
+            log_start: self.log_start,
+            log_end: self.log_end,
+            high_watermark: self.high_watermark.min(self.log_end),
+            segments: self.segments,
+            lengths: self.lengths.into_iter().collect(),
+            durable_segment: durable.map(|(segment, _)| segment),
+            durable: durable.map_or(Position::ZERO, |(_, position)| position),
+            end,
+            tails,
+            extents,
+            epochs: self.epochs,
+            producers: self.producers,
+            observed: self.observed,
+            last_frame: self.last_frame,
+        })
+    }
+
+    /// Follows the pieces from `durable` through every later segment; returns the end of the last one.
+    fn follow(&self, key: PartitionKey, durable: Place) -> Result<Position, ReplayError> {
+        let (mut segment, mut at) = durable;
+        let mut later = self.segments.iter().copied().filter(|one| *one > durable.0);
+        let mut pieces = self.tails.iter().peekable();
+        loop {
+            while let Some(((_, found), piece)) = pieces.next_if(|((of, _), _)| *of == segment) {
+                if found != at {
+                    return Err(ReplayError::Gap { key, segment, expected: at, found });
+                }
+                at = Position(at.0 + piece.len());
+            }
+            let Some(next) = later.next() else { break };
+            let length = self.lengths.get(&segment).copied();
+            match length.ok_or(ReplayError::UnknownEnd { key, segment, next })? {
+                length if length == at => {}
+                length => return Err(ReplayError::Gap { key, segment, expected: at, found: length }),
+            }
+            (segment, at) = (next, Position::ZERO);
+        }
+        match pieces.next() {
+            // A segment that no roll announced.
+            Some(((next, _), _)) => Err(ReplayError::UnknownEnd { key, segment, next }),
+            None => Ok(at),
+        }
+    }
+}
