@@ -1,1 +1,17 @@
 //! Metadata: records, their log, the image they build and the changes that make them.
+
+pub mod change;
+mod fields;
+pub mod image;
+pub mod log;
+pub mod name;
+pub mod record;
+
+pub use change::{
+    CreateOutcome, CreatedTopic, NewTopic, PRODUCER_ID_BLOCK, TopicError, TopicErrorKind, bootstrap,
+    create_topics, delete_topics, next_producer_ids, raise_leader_epochs, register_broker,
+};
+pub use image::{BrokerRegistration, ImageFault, MetadataImage, PartitionImage, TopicImage};
+pub use log::{DecodedLog, MetadataEntry, Tail};
+pub use name::{TOPIC_NAME_MAX, check_topic_name, is_internal_topic};
+pub use record::{ConfigResource, Endpoint, MetadataRecord};

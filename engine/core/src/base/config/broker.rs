@@ -178,7 +178,10 @@ impl BrokerConfig {
 
     /// Size of each shard's journal.
     pub fn journal_bytes(&self) -> u64 {
-        self.text("millrace.journal.bytes").and_then(parse_size).unwrap_or(JOURNAL_BYTES_MIN).max(JOURNAL_BYTES_MIN)
+        self.text("millrace.journal.bytes")
+            .and_then(parse_size)
+            .unwrap_or(JOURNAL_BYTES_MIN)
+            .max(JOURNAL_BYTES_MIN)
     }
 
     /// `None`: the data directory.

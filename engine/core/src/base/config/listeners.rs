@@ -89,7 +89,11 @@ impl ProtocolMap {
                 ConfigError::invalid(PROTOCOL_MAP_KEY, text, format!("'{pair}' is not NAME:PROTOCOL"))
             })?;
             let protocol = SecurityProtocol::parse(protocol.trim()).ok_or_else(|| {
-                ConfigError::invalid(PROTOCOL_MAP_KEY, text, format!("no security protocol is named {protocol}"))
+                ConfigError::invalid(
+                    PROTOCOL_MAP_KEY,
+                    text,
+                    format!("no security protocol is named {protocol}"),
+                )
             })?;
             map.insert(name.trim().to_ascii_uppercase(), protocol);
         }

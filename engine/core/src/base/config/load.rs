@@ -93,7 +93,10 @@ fn read_values(
             match known_pattern(key) {
                 true => warnings.push(ConfigWarning::WithoutEffect { key: key.clone() }),
                 false if unknown == UnknownKeys::Refuse || key.starts_with(OWN_PREFIX) => {
-                    errors.push(ConfigError::new(key, format!("Unknown configuration {key} with value {text}")));
+                    errors.push(ConfigError::new(
+                        key,
+                        format!("Unknown configuration {key} with value {text}"),
+                    ));
                 }
                 false => warnings.push(ConfigWarning::Unknown { key: key.clone() }),
             }

@@ -153,10 +153,10 @@ mod tests {
             ("a=\\t\\n\\r\\f\\q", &[("a", "\t\n\r\u{c}q")]),
             ("a=\\u00fc\\ud83d\\ude00x", &[("a", "ü😀x")]),
             ("a=1 # no comment", &[("a", "1 # no comment")]),
-            ("listeners=PLAINTEXT://:9092,CONTROLLER://:9093", &[(
-                "listeners",
-                "PLAINTEXT://:9092,CONTROLLER://:9093",
-            )]),
+            (
+                "listeners=PLAINTEXT://:9092,CONTROLLER://:9093",
+                &[("listeners", "PLAINTEXT://:9092,CONTROLLER://:9093")],
+            ),
         ];
         for (text, expected) in cases {
             let read = Properties::parse(text).unwrap();

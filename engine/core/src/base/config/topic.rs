@@ -19,7 +19,8 @@ pub enum TimestampType {
 /// The resolved configuration of a topic: plain values, cheap to copy and to compare.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TopicConfig {
-    pub durability: Durability,
+    /// As set; see [`TopicConfig::durability`] for what holds.
+    pub durability_set: Durability,
     pub max_message_bytes: i32,
     pub segment_bytes: i32,
     pub segment_ms: i64,
@@ -63,7 +64,7 @@ impl TopicConfig {
         let layers = Layers { broker, dynamic, overrides };
         let policy = layers.list("cleanup.policy");
         TopicConfig {
-            durability: match layers.text("millrace.durability").as_str() {
+            durability_set: match layers.text("millrace.durability").as_str() {
                 "process" => Durability::Process,
                 _ => Durability::Power,
             },
@@ -99,11 +100,16 @@ impl TopicConfig {
 
     /// What an acknowledgement waits for: Kafka's flush settings may only strengthen it, and any of them that asks for
     /// a flush after every record, or at once, makes it `power`.
-    pub fn effective_durability(&self) -> Durability {
+    pub fn durability(&self) -> Durability {
         match self.flush_messages == 1 || self.flush_ms == 0 {
             true => Durability::Power,
-            false => self.durability,
+            false => self.durability_set,
         }
+    }
+
+    /// Whose clock stamps the records.
+    pub fn timestamp_type(&self) -> TimestampType {
+        self.timestamp_type
     }
 }
 
@@ -142,7 +148,11 @@ pub fn validate_topic(
 const REMOTE_STORAGE: &str = "remote.storage.enable";
 
 /// The value of `definition`, a key of topics, when the topic does not set it.
-pub(super) fn inherited(broker: &BrokerConfig, dynamic: &ConfigMap, definition: &Definition) -> Option<Value> {
+pub(super) fn inherited(
+    broker: &BrokerConfig,
+    dynamic: &ConfigMap,
+    definition: &Definition,
+) -> Option<Value> {
     let base = definition.synonyms.first()?;
     let own = [*base];
     let names = match broker_keys().get(base) {

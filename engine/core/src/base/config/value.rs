@@ -47,7 +47,8 @@ impl Value {
     /// Reads `text` as a value of `kind`; blanks around it do not count.
     pub fn parse(key: &str, kind: ConfigType, text: &str) -> Result<Value, ConfigError> {
         let trimmed = text.trim();
-        let not_a_number = || ConfigError::invalid(key, text, format!("Not a number of type {}", kind.name()));
+        let not_a_number =
+            || ConfigError::invalid(key, text, format!("Not a number of type {}", kind.name()));
         match kind {
             ConfigType::Boolean if trimmed.eq_ignore_ascii_case("true") => Ok(Value::Boolean(true)),
             ConfigType::Boolean if trimmed.eq_ignore_ascii_case("false") => Ok(Value::Boolean(false)),
@@ -61,7 +62,9 @@ impl Value {
             ConfigType::String | ConfigType::Class => Ok(Value::Text(trimmed.to_owned())),
             ConfigType::Password => Ok(Value::Secret(trimmed.to_owned())),
             ConfigType::List if trimmed.is_empty() => Ok(Value::List(Vec::new())),
-            ConfigType::List => Ok(Value::List(trimmed.split(',').map(|item| item.trim().to_owned()).collect())),
+            ConfigType::List => {
+                Ok(Value::List(trimmed.split(',').map(|item| item.trim().to_owned()).collect()))
+            }
         }
     }
 
@@ -170,8 +173,11 @@ fn check_items(
     items: &[String],
 ) -> Result<Vec<String>, ConfigError> {
     if filled && items.is_empty() {
-        let valid =
-            if allowed.is_empty() { "any non-empty value".to_owned() } else { format!("[{}]", allowed.join(", ")) };
+        let valid = if allowed.is_empty() {
+            "any non-empty value".to_owned()
+        } else {
+            format!("[{}]", allowed.join(", "))
+        };
         return Err(ConfigError::new(
             key,
             format!("Configuration '{key}' must not be empty. Valid values include: {valid}"),
@@ -211,7 +217,9 @@ fn check_size(key: &str, least: u64, text: &str) -> Result<(), ConfigError> {
     match parse_size(text) {
         Some(bytes) if bytes >= least => Ok(()),
         Some(_) => Err(ConfigError::invalid(key, text, format!("Value must be at least {least}"))),
-        None => Err(ConfigError::invalid(key, text, "Not a size: a number of bytes, or of KiB, MiB, GiB, TiB")),
+        None => {
+            Err(ConfigError::invalid(key, text, "Not a size: a number of bytes, or of KiB, MiB, GiB, TiB"))
+        }
     }
 }
 

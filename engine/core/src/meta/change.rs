@@ -1,0 +1,381 @@
+//! Changes: pure commands that check a request against the image and return the records that carry it out.
+//!
+//! Nothing is applied here; a request that is only to be validated is one whose records are thrown away. Order of checks
+//! and messages are those of Kafka's controller (`ReplicationControlManager`).
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use super::image::{MetadataImage, PartitionImage};
+use super::name::{CLUSTER_METADATA, check_topic_name, collide};
+use super::record::{ConfigResource, Endpoint, MetadataRecord};
+use crate::base::config::{BrokerConfig, ConfigMap, validate_topic};
+use crate::base::ids::{BrokerId, LeaderEpoch, PartitionIndex, ProducerId, TopicId};
+
+/// Producer ids that a broker takes at a time, as Kafka.
+pub const PRODUCER_ID_BLOCK: i64 = 1000;
+
+/// Most partitions that one request may create, as Kafka: a record of the metadata log holds them all.
+pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
+
+/// A topic that a client asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NewTopic {
+    pub name: String,
+    /// Drawn by the caller; becomes the topic's id if it is created.
+    pub id: TopicId,
+    /// -1: the broker's default.
+    pub partitions: i32,
+    /// -1: the broker's default.
+    pub replication_factor: i16,
+    /// Replicas of each partition, chosen by the client; then the two numbers above are -1.
+    pub assignments: Vec<(PartitionIndex, Vec<BrokerId>)>,
+    pub configs: Vec<(String, Option<String>)>,
+}
+
+impl NewTopic {
+    /// A topic with everything left to the broker.
+    pub fn named(name: &str, id: TopicId) -> NewTopic {
+        NewTopic { name: name.to_owned(), id, partitions: -1, replication_factor: -1, ..NewTopic::default() }
+    }
+}
+
+/// A topic that was, or would be, created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatedTopic {
+    pub name: String,
+    pub id: TopicId,
+    pub partitions: i32,
+    pub replication_factor: i16,
+    /// The settings it was given.
+    pub configs: ConfigMap,
+}
+
+/// Which of Kafka's errors a refused change is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicErrorKind {
+    InvalidTopic,
+    TopicExists,
+    InvalidPartitions,
+    InvalidReplicationFactor,
+    InvalidReplicaAssignment,
+    InvalidConfig,
+    InvalidRequest,
+    PolicyViolation,
+    UnknownTopicId,
+}
+
+/// A refused change of topics, in Kafka's words.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct TopicError {
+    pub kind: TopicErrorKind,
+    pub message: String,
+}
+
+impl TopicError {
+    fn new(kind: TopicErrorKind, message: impl Into<String>) -> TopicError {
+        TopicError { kind, message: message.into() }
+    }
+}
+
+/// What a request to create topics comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreateOutcome {
+    /// In the order of the request.
+    pub results: Vec<Result<CreatedTopic, TopicError>>,
+    /// What creates those that were not refused; empty if all were.
+    pub records: Vec<MetadataRecord>,
+}
+
+/// Checks a request to create topics. A topic of the request counts as existing for those after it.
+pub fn create_topics(image: &MetadataImage, topics: &[NewTopic], broker: &BrokerConfig) -> CreateOutcome {
+    let mut image = image.clone();
+    let mut outcome = CreateOutcome { results: Vec::with_capacity(topics.len()), records: Vec::new() };
+    let asked =
+        topics.iter().map(|topic| partitions_asked(topic, broker)).fold(0usize, usize::saturating_add);
+    let duplicates = duplicate_names(topics);
+    for topic in topics {
+        let result = if asked > PARTITIONS_PER_REQUEST_MAX {
+            Err(TopicError::new(
+                TopicErrorKind::PolicyViolation,
+                "Excessively large number of partitions per request.",
+            ))
+        } else if duplicates.contains(topic.name.as_str()) {
+            Err(TopicError::new(TopicErrorKind::InvalidRequest, "Duplicate topic name."))
+        } else {
+            create_topic(&image, topic, broker)
+        };
+        outcome.results.push(result.map(|(created, records)| {
+            let applied = image.apply_all(&records);
+            assert!(applied.is_ok(), "a checked topic does not fit: {applied:?}");
+            outcome.records.extend(records);
+            created
+        }));
+    }
+    outcome
+}
+
+/// Checks a request to delete topics: one result for each id, and the records.
+pub fn delete_topics(
+    image: &MetadataImage,
+    ids: &[TopicId],
+) -> (Vec<Result<(), TopicError>>, Vec<MetadataRecord>) {
+    let mut seen = BTreeSet::new();
+    let mut records = Vec::new();
+    let mut delete = |id: TopicId| {
+        if image.topic_by_id(id).is_none() || !seen.insert(id) {
+            let message = "This server does not host this topic ID.";
+            return Err(TopicError::new(TopicErrorKind::UnknownTopicId, message));
+        }
+        records.push(MetadataRecord::RemoveTopic { id });
+        Ok(())
+    };
+    (ids.iter().map(|id| delete(*id)).collect(), records)
+}
+
+/// The first records of a cluster. As Kafka does when it formats a node, the default of `min.insync.replicas` becomes a
+/// setting of the cluster, so that it changes for all brokers at once.
+pub fn bootstrap(cluster_id: &str, broker: &BrokerConfig) -> Vec<MetadataRecord> {
+    const KEY: &str = "min.insync.replicas";
+    let value = broker.topic_defaults().min_insync_replicas.to_string();
+    vec![
+        MetadataRecord::Cluster { cluster_id: cluster_id.to_owned() },
+        MetadataRecord::Config {
+            resource: ConfigResource::BrokerDefault,
+            key: KEY.to_owned(),
+            value: Some(value),
+        },
+    ]
+}
+
+/// The record that registers a broker; `None` if it is registered just so.
+pub fn register_broker(
+    image: &MetadataImage,
+    broker: &BrokerConfig,
+    endpoints: &[Endpoint],
+) -> Option<MetadataRecord> {
+    let (id, rack) = (broker.node_id(), broker.rack());
+    let same = image
+        .broker(id)
+        .is_some_and(|known| known.rack.as_deref() == rack && known.endpoints.as_slice() == endpoints);
+    (!same).then(|| MetadataRecord::Broker {
+        id,
+        rack: rack.map(str::to_owned),
+        endpoints: endpoints.to_vec(),
+    })
+}
+
+/// A block of producer ids that nobody was given yet, and the record that takes it.
+pub fn next_producer_ids(image: &MetadataImage) -> (std::ops::Range<i64>, MetadataRecord) {
+    let first = image.next_producer_id().0;
+    let next = first.saturating_add(PRODUCER_ID_BLOCK);
+    (first..next, MetadataRecord::ProducerIds { next: ProducerId(next) })
+}
+
+/// After an unclean start: every partition that `broker` leads gets the next leader epoch, so that what an earlier run
+/// may have shown under the old one cannot be confused with what is written now.
+pub fn raise_leader_epochs(image: &MetadataImage, broker: BrokerId) -> Vec<MetadataRecord> {
+    let raised = |topic: TopicId, partition: &PartitionImage| MetadataRecord::Partition {
+        topic,
+        index: partition.index,
+        replicas: partition.replicas.clone(),
+        isr: partition.isr.clone(),
+        leader: partition.leader,
+        leader_epoch: LeaderEpoch(partition.leader_epoch.0.saturating_add(1)),
+    };
+    let led = |partition: &&PartitionImage| partition.leader == broker;
+    image
+        .topics()
+        .flat_map(|topic| {
+            topic.partitions.iter().filter(led).map(move |partition| raised(topic.id, partition))
+        })
+        .collect()
+}
+
+fn partitions_asked(topic: &NewTopic, broker: &BrokerConfig) -> usize {
+    match (topic.assignments.len(), topic.partitions) {
+        (0, -1) => usize::try_from(broker.num_partitions()).unwrap_or(0),
+        (0, count) => usize::try_from(count).unwrap_or(0),
+        (count, _) => count,
+    }
+}
+
+fn duplicate_names(topics: &[NewTopic]) -> BTreeSet<&str> {
+    let mut seen = BTreeSet::new();
+    topics.iter().map(|topic| topic.name.as_str()).filter(|name| !seen.insert(*name)).collect()
+}
+
+fn create_topic(
+    image: &MetadataImage,
+    topic: &NewTopic,
+    broker: &BrokerConfig,
+) -> Result<(CreatedTopic, Vec<MetadataRecord>), TopicError> {
+    check_name(image, &topic.name)?;
+    let configs = check_configs(image, topic, broker)?;
+    let replicas = match topic.assignments.is_empty() {
+        true => assign(image, topic, broker)?,
+        false => check_assignments(image, topic)?,
+    };
+    let mut records = vec![MetadataRecord::Topic { id: topic.id, name: topic.name.clone() }];
+    records.extend(configs.iter().map(|(key, value)| MetadataRecord::Config {
+        resource: ConfigResource::Topic(topic.name.clone()),
+        key: key.clone(),
+        value: Some(value.clone()),
+    }));
+    let created = CreatedTopic {
+        name: topic.name.clone(),
+        id: topic.id,
+        partitions: i32::try_from(replicas.len()).unwrap_or(i32::MAX),
+        replication_factor: replicas
+            .first()
+            .map_or(0, |first| i16::try_from(first.len()).unwrap_or(i16::MAX)),
+        configs,
+    };
+    for (index, replicas) in (0..).zip(replicas) {
+        records.push(MetadataRecord::Partition {
+            topic: topic.id,
+            index: PartitionIndex(index),
+            isr: replicas.clone(),
+            leader: replicas.first().copied().unwrap_or(BrokerId::NONE),
+            leader_epoch: LeaderEpoch(0),
+            replicas,
+        });
+    }
+    Ok((created, records))
+}
+
+fn check_name(image: &MetadataImage, name: &str) -> Result<(), TopicError> {
+    if image.topic(name).is_some() {
+        let message = format!("Topic '{name}' already exists.");
+        return Err(TopicError::new(TopicErrorKind::TopicExists, message));
+    }
+    if name == CLUSTER_METADATA {
+        let message = format!("Creation of internal topic {CLUSTER_METADATA} is prohibited.");
+        return Err(TopicError::new(TopicErrorKind::InvalidRequest, message));
+    }
+    check_topic_name(name).map_err(|message| TopicError::new(TopicErrorKind::InvalidTopic, message))?;
+    if !name.contains(['.', '_']) {
+        return Ok(());
+    }
+    match image.topics().find(|topic| collide(&topic.name, name)) {
+        Some(topic) => {
+            let message = format!("Topic '{name}' collides with existing topic: {}", topic.name);
+            Err(TopicError::new(TopicErrorKind::InvalidTopic, message))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_configs(
+    image: &MetadataImage,
+    topic: &NewTopic,
+    broker: &BrokerConfig,
+) -> Result<ConfigMap, TopicError> {
+    let refuse = |message: String| TopicError::new(TopicErrorKind::InvalidConfig, message);
+    let unset: Vec<_> =
+        topic.configs.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| key.as_str()).collect();
+    if !unset.is_empty() {
+        return Err(refuse(format!("Null value not supported for topic configs: {}", unset.join(","))));
+    }
+    let set = topic.configs.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+    let configs: ConfigMap = set.collect();
+    let dynamic = image.config_layers(broker).dynamic();
+    validate_topic(broker, &dynamic, &configs).map_err(|error| refuse(error.message))?;
+    Ok(configs)
+}
+
+/// Spreads partitions over the registered brokers: each starts at the next one.
+fn assign(
+    image: &MetadataImage,
+    topic: &NewTopic,
+    broker: &BrokerConfig,
+) -> Result<Vec<Vec<BrokerId>>, TopicError> {
+    if topic.replication_factor < -1 || topic.replication_factor == 0 {
+        let message = "Replication factor must be larger than 0, or -1 to use the default value.";
+        return Err(TopicError::new(TopicErrorKind::InvalidReplicationFactor, message));
+    }
+    if topic.partitions < -1 || topic.partitions == 0 {
+        let message = "Number of partitions was set to an invalid non-positive value.";
+        return Err(TopicError::new(TopicErrorKind::InvalidPartitions, message));
+    }
+    let partitions = partitions_asked(topic, broker);
+    let factor = match topic.replication_factor {
+        -1 => broker.default_replication_factor(),
+        factor => i32::from(factor),
+    };
+    let brokers: Vec<BrokerId> = image.brokers().map(|broker| broker.id).collect();
+    match usize::try_from(factor) {
+        Ok(factor) if (1..=brokers.len()).contains(&factor) => {
+            let replicas = |at: usize| brokers.iter().cycle().skip(at % brokers.len()).take(factor).copied();
+            Ok((0..partitions).map(|at| replicas(at).collect()).collect())
+        }
+        _ => {
+            let message = format!(
+                "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} \
+                 cannot be reached because only {} broker(s) are registered or some brokers have all their log \
+                 directories cordoned.",
+                brokers.len()
+            );
+            Err(TopicError::new(TopicErrorKind::InvalidReplicationFactor, message))
+        }
+    }
+}
+
+/// Replicas that the client chose, in the order of the partitions.
+fn check_assignments(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<BrokerId>>, TopicError> {
+    for (asked, name) in
+        [(i32::from(topic.replication_factor), "replication factor"), (topic.partitions, "numPartitions")]
+    {
+        if asked != -1 {
+            let message =
+                format!("A manual partition assignment was specified, but {name} was not set to -1.");
+            return Err(TopicError::new(TopicErrorKind::InvalidRequest, message));
+        }
+    }
+    let refuse = |message: String| Err(TopicError::new(TopicErrorKind::InvalidReplicaAssignment, message));
+    let mut placed = std::collections::BTreeMap::new();
+    let mut factor = None;
+    for (partition, replicas) in &topic.assignments {
+        if placed.contains_key(partition) {
+            return refuse(format!("Found multiple manual partition assignments for partition {partition}"));
+        }
+        if let Err(message) = check_replicas(image, replicas, factor) {
+            return refuse(message);
+        }
+        factor = Some(replicas.len());
+        placed.insert(*partition, replicas.clone());
+    }
+    match placed.keys().zip(0..).all(|(partition, expected)| partition.0 == expected) {
+        true => Ok(placed.into_values().collect()),
+        false => refuse("partitions should be a consecutive 0-based integer sequence".to_owned()),
+    }
+}
+
+fn check_replicas(image: &MetadataImage, replicas: &[BrokerId], factor: Option<usize>) -> Result<(), String> {
+    const SUBJECT: &str = "The manual partition assignment includes";
+    if replicas.is_empty() {
+        return Err(format!("{SUBJECT} an empty replica list."));
+    }
+    let mut sorted = replicas.to_vec();
+    sorted.sort_unstable();
+    let mut previous = None;
+    for id in sorted {
+        if image.broker(id).is_none() {
+            return Err(format!("{SUBJECT} broker {id}, but no such broker is registered."));
+        }
+        if previous == Some(id) {
+            return Err(format!("{SUBJECT} the broker {id} more than once."));
+        }
+        previous = Some(id);
+    }
+    match factor {
+        Some(factor) if factor != replicas.len() => Err(format!(
+            "{SUBJECT} a partition with {} replica(s), but this is not consistent with previous partitions, which \
+             have {factor} replica(s).",
+            replicas.len()
+        )),
+        _ => Ok(()),
+    }
+}

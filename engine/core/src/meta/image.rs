@@ -1,0 +1,283 @@
+//! `MetadataImage`: the state that the metadata records add up to; immutable once published, cheap to clone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::record::{ConfigResource, Endpoint, MetadataRecord};
+use crate::base::config::{BrokerConfig, ConfigLayers, ConfigMap, TopicConfig};
+use crate::base::ids::{BrokerId, LeaderEpoch, PartitionIndex, PartitionKey, ProducerId, TopicId};
+
+/// A broker of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerRegistration {
+    pub id: BrokerId,
+    pub rack: Option<String>,
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// One partition's place in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionImage {
+    pub index: PartitionIndex,
+    pub replicas: Vec<BrokerId>,
+    pub isr: Vec<BrokerId>,
+    pub leader: BrokerId,
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// One topic. Partition `n` stands at place `n`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicImage {
+    pub name: Arc<str>,
+    pub id: TopicId,
+    pub partitions: Vec<PartitionImage>,
+    /// What was set for this topic.
+    pub configs: ConfigMap,
+}
+
+impl TopicImage {
+    pub fn partition(&self, index: PartitionIndex) -> Option<&PartitionImage> {
+        self.partitions.get(usize::try_from(index.0).ok()?)
+    }
+
+    /// The keys of its partitions, in order.
+    pub fn keys(&self) -> impl Iterator<Item = PartitionKey> + '_ {
+        self.partitions.iter().map(|partition| PartitionKey::new(self.id, partition.index))
+    }
+}
+
+/// A record that does not fit the image: the log it comes from is not a log of this cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ImageFault {
+    #[error("a record names topic {0}, which does not exist")]
+    UnknownTopic(TopicId),
+    #[error("topic {0} is created twice")]
+    TopicExists(String),
+    #[error("partition {1} of topic {0} does not follow the one before")]
+    PartitionGap(TopicId, PartitionIndex),
+    #[error("a setting names topic {0}, which does not exist")]
+    UnknownTopicName(String),
+}
+
+/// Cluster state at one point of the metadata log. Every shard holds the newest one it has seen. Clones share their
+/// topics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetadataImage {
+    cluster_id: String,
+    brokers: BTreeMap<BrokerId, BrokerRegistration>,
+    topics: Arc<BTreeMap<Arc<str>, Arc<TopicImage>>>,
+    names: Arc<BTreeMap<TopicId, Arc<str>>>,
+    broker_configs: BTreeMap<BrokerId, ConfigMap>,
+    broker_default_config: ConfigMap,
+    next_producer_id: ProducerId,
+    partition_count: usize,
+}
+
+static NO_CONFIG: ConfigMap = ConfigMap::new();
+
+impl MetadataImage {
+    /// Adds one record. On a fault the image is as it was.
+    pub fn apply(&mut self, record: &MetadataRecord) -> Result<(), ImageFault> {
+        match record {
+            MetadataRecord::Cluster { cluster_id } => self.cluster_id.clone_from(cluster_id),
+            MetadataRecord::Broker { id, rack, endpoints } => {
+                let registration =
+                    BrokerRegistration { id: *id, rack: rack.clone(), endpoints: endpoints.clone() };
+                self.brokers.insert(*id, registration);
+            }
+            MetadataRecord::Topic { id, name } => self.add_topic(*id, name)?,
+            MetadataRecord::Partition { topic, index, replicas, isr, leader, leader_epoch } => {
+                let partition = PartitionImage {
+                    index: *index,
+                    replicas: replicas.clone(),
+                    isr: isr.clone(),
+                    leader: *leader,
+                    leader_epoch: *leader_epoch,
+                };
+                self.set_partition(*topic, partition)?;
+            }
+            MetadataRecord::RemoveTopic { id } => self.remove_topic(*id)?,
+            MetadataRecord::Config { resource, key, value } => {
+                let map = self.config_of(resource)?;
+                match value {
+                    Some(value) => drop(map.insert(key.clone(), value.clone())),
+                    None => drop(map.remove(key)),
+                }
+            }
+            MetadataRecord::ProducerIds { next } => self.next_producer_id = *next,
+        }
+        Ok(())
+    }
+
+    /// Adds records in order.
+    pub fn apply_all<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = &'a MetadataRecord>,
+    ) -> Result<(), ImageFault> {
+        records.into_iter().try_for_each(|record| self.apply(record))
+    }
+
+    /// Records that build this image from an empty one: the content of a snapshot.
+    pub fn records(&self) -> Vec<MetadataRecord> {
+        let mut records = vec![MetadataRecord::Cluster { cluster_id: self.cluster_id.clone() }];
+        records.extend(self.brokers.values().map(|broker| MetadataRecord::Broker {
+            id: broker.id,
+            rack: broker.rack.clone(),
+            endpoints: broker.endpoints.clone(),
+        }));
+        records.extend(config_records(&ConfigResource::BrokerDefault, &self.broker_default_config));
+        for (id, configs) in &self.broker_configs {
+            records.extend(config_records(&ConfigResource::Broker(*id), configs));
+        }
+        for topic in self.topics() {
+            records.push(MetadataRecord::Topic { id: topic.id, name: topic.name.to_string() });
+            records.extend(config_records(&ConfigResource::Topic(topic.name.to_string()), &topic.configs));
+            records.extend(topic.partitions.iter().map(|partition| partition.record(topic.id)));
+        }
+        records.push(MetadataRecord::ProducerIds { next: self.next_producer_id });
+        records
+    }
+
+    /// 22 characters; empty before the first record.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    pub fn brokers(&self) -> impl Iterator<Item = &BrokerRegistration> {
+        self.brokers.values()
+    }
+
+    pub fn broker(&self, id: BrokerId) -> Option<&BrokerRegistration> {
+        self.brokers.get(&id)
+    }
+
+    /// All topics, sorted by name.
+    pub fn topics(&self) -> impl Iterator<Item = &Arc<TopicImage>> {
+        self.topics.values()
+    }
+
+    pub fn topic_count(&self) -> usize {
+        self.topics.len()
+    }
+
+    pub fn partition_count(&self) -> usize {
+        self.partition_count
+    }
+
+    pub fn topic(&self, name: &str) -> Option<&Arc<TopicImage>> {
+        self.topics.get(name)
+    }
+
+    pub fn topic_by_id(&self, id: TopicId) -> Option<&Arc<TopicImage>> {
+        self.topics.get(self.names.get(&id)?)
+    }
+
+    pub fn partition(&self, key: PartitionKey) -> Option<&PartitionImage> {
+        self.topic_by_id(key.topic)?.partition(key.partition)
+    }
+
+    /// The producer id that the next block begins with.
+    pub fn next_producer_id(&self) -> ProducerId {
+        self.next_producer_id
+    }
+
+    /// Dynamic settings of one broker.
+    pub fn broker_config(&self, id: BrokerId) -> &ConfigMap {
+        self.broker_configs.get(&id).unwrap_or(&NO_CONFIG)
+    }
+
+    /// Dynamic settings of all brokers.
+    pub fn broker_default_config(&self) -> &ConfigMap {
+        &self.broker_default_config
+    }
+
+    /// The layers from which this broker's configuration is described.
+    pub fn config_layers<'a>(&'a self, broker: &'a BrokerConfig) -> ConfigLayers<'a> {
+        ConfigLayers {
+            broker,
+            dynamic_broker: self.broker_config(broker.node_id()),
+            dynamic_default: &self.broker_default_config,
+        }
+    }
+
+    /// What holds for `topic` on this broker.
+    pub fn topic_config(&self, broker: &BrokerConfig, topic: &TopicImage) -> TopicConfig {
+        TopicConfig::resolve(broker, &self.config_layers(broker).dynamic(), &topic.configs)
+    }
+
+    fn add_topic(&mut self, id: TopicId, name: &str) -> Result<(), ImageFault> {
+        if self.topics.contains_key(name) || self.names.contains_key(&id) {
+            return Err(ImageFault::TopicExists(name.to_owned()));
+        }
+        let name: Arc<str> = name.into();
+        let topic =
+            TopicImage { name: Arc::clone(&name), id, partitions: Vec::new(), configs: ConfigMap::new() };
+        Arc::make_mut(&mut self.names).insert(id, Arc::clone(&name));
+        Arc::make_mut(&mut self.topics).insert(name, Arc::new(topic));
+        Ok(())
+    }
+
+    fn set_partition(&mut self, id: TopicId, partition: PartitionImage) -> Result<(), ImageFault> {
+        let gap = ImageFault::PartitionGap(id, partition.index);
+        let at = usize::try_from(partition.index.0).map_err(|_| gap.clone())?;
+        let name = self.names.get(&id).ok_or(ImageFault::UnknownTopic(id))?;
+        let topic = Arc::make_mut(&mut self.topics).get_mut(name).ok_or(ImageFault::UnknownTopic(id))?;
+        if at > topic.partitions.len() {
+            return Err(gap);
+        }
+        let topic = Arc::make_mut(topic);
+        match topic.partitions.get_mut(at) {
+            Some(place) => *place = partition,
+            None => {
+                topic.partitions.push(partition);
+                self.partition_count += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_topic(&mut self, id: TopicId) -> Result<(), ImageFault> {
+        let name = Arc::make_mut(&mut self.names).remove(&id).ok_or(ImageFault::UnknownTopic(id))?;
+        if let Some(topic) = Arc::make_mut(&mut self.topics).remove(&name) {
+            self.partition_count -= topic.partitions.len();
+        }
+        Ok(())
+    }
+
+    fn config_of(&mut self, resource: &ConfigResource) -> Result<&mut ConfigMap, ImageFault> {
+        match resource {
+            ConfigResource::BrokerDefault => Ok(&mut self.broker_default_config),
+            ConfigResource::Broker(id) => Ok(self.broker_configs.entry(*id).or_default()),
+            ConfigResource::Topic(name) => match Arc::make_mut(&mut self.topics).get_mut(name.as_str()) {
+                Some(topic) => Ok(&mut Arc::make_mut(topic).configs),
+                None => Err(ImageFault::UnknownTopicName(name.clone())),
+            },
+        }
+    }
+}
+
+impl PartitionImage {
+    fn record(&self, topic: TopicId) -> MetadataRecord {
+        MetadataRecord::Partition {
+            topic,
+            index: self.index,
+            replicas: self.replicas.clone(),
+            isr: self.isr.clone(),
+            leader: self.leader,
+            leader_epoch: self.leader_epoch,
+        }
+    }
+}
+
+fn config_records<'a>(
+    resource: &'a ConfigResource,
+    configs: &'a ConfigMap,
+) -> impl Iterator<Item = MetadataRecord> + 'a {
+    configs.iter().map(|(key, value)| MetadataRecord::Config {
+        resource: resource.clone(),
+        key: key.clone(),
+        value: Some(value.clone()),
+    })
+}

@@ -1,0 +1,44 @@
+//! Rules for topic names, with Kafka's messages (`org.apache.kafka.common.internals.Topic`).
+
+/// Longest topic name: with a partition number and a suffix it still makes a file name.
+pub const TOPIC_NAME_MAX: usize = 249;
+
+/// Topics that the broker itself writes to.
+const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+
+/// The name of Kafka's own metadata log, which no topic may have.
+pub(super) const CLUSTER_METADATA: &str = "__cluster_metadata";
+
+/// Checks a name; the error is Kafka's message.
+pub fn check_topic_name(name: &str) -> Result<(), String> {
+    let reason = match name {
+        "" => "the empty string is not allowed".to_owned(),
+        "." => "'.' is not allowed".to_owned(),
+        ".." => "'..' is not allowed".to_owned(),
+        _ if name.encode_utf16().count() > TOPIC_NAME_MAX => {
+            format!("the length of '{name}' is longer than the max allowed length {TOPIC_NAME_MAX}")
+        }
+        _ if !name.bytes().all(is_legal) => {
+            format!(
+                "'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+            )
+        }
+        _ => return Ok(()),
+    };
+    Err(format!("Topic name is invalid: {reason}"))
+}
+
+fn is_legal(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
+}
+
+/// Whether clients may not write to the topic.
+pub fn is_internal_topic(name: &str) -> bool {
+    INTERNAL.contains(&name)
+}
+
+/// Metric names fold `.` into `_`: names that are then equal collide.
+pub(super) fn collide(one: &str, other: &str) -> bool {
+    let fold = |byte: u8| if byte == b'.' { b'_' } else { byte };
+    one.len() == other.len() && one.bytes().map(fold).eq(other.bytes().map(fold))
+}
