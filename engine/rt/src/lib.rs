@@ -1,1 +1,48 @@
-//! Empty until its first subject lands.
+//! The runtime seam: shards, tasks, time, memory, files, sockets and the mesh, on io_uring or in a simulated world.
+
+mod arena;
+mod block;
+mod clock;
+mod failure;
+mod file;
+pub mod fs;
+mod gate;
+mod kernel;
+mod mesh;
+mod moment;
+mod notes;
+pub mod oneshot;
+mod operation;
+mod region;
+mod remote;
+mod select;
+mod shard;
+mod shared;
+mod signal;
+mod slots;
+mod socket;
+mod start;
+mod tail;
+mod tasks;
+mod timers;
+mod twin;
+mod uring;
+mod waiters;
+pub mod world;
+
+pub use arena::{MemoryUse, copied_bytes, copy_payload, memory};
+pub use block::{BLOCK_ALIGNMENT, Block, POOLED_BLOCK_MAX};
+pub use clock::{fill_random, now, random_u64, sleep, sleep_until, timeout, wall_now_ms};
+pub use failure::{EXIT_FAILED, end_process};
+pub use file::{File, OpenOptions, Sync};
+pub use gate::Gate;
+pub use mesh::{Incoming, Mesh, MeshEnd, Reply, Respond, mesh};
+pub use moment::Moment;
+pub use select::{Either, select};
+pub use shard::Seat;
+pub use shared::{SharedMemory, shared_memory_usable};
+pub use signal::{Signal, SignalWait};
+pub use socket::{DetachedStream, Listener, Stream};
+pub use start::{Capabilities, Settings, StartError, probe, run};
+pub use tail::TailChunk;
+pub use tasks::{Task, spawn, yield_now};

@@ -1,0 +1,49 @@
+//! Memory of the current shard: taking blocks, counting what is in use and what is copied.
+
+use crate::block::Block;
+use crate::shard;
+
+/// Memory of one shard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Blocks that somebody holds, wherever they are now.
+    pub in_use_bytes: u64,
+    /// Blocks kept for the next use.
+    pub pooled_bytes: u64,
+    /// Memory registered with the ring.
+    pub registered_bytes: u64,
+}
+
+impl Block {
+    /// A block of the current shard. `bytes` is rounded up to a power of two from 4 KiB to 2 MiB, above that to a
+    /// multiple of 4 KiB.
+    pub fn with_capacity(bytes: usize) -> Block {
+        shard::current().home.take(bytes)
+    }
+}
+
+/// What the current shard holds.
+pub fn memory() -> MemoryUse {
+    let usage = shard::current().home.usage();
+    MemoryUse {
+        in_use_bytes: usage.allocated_bytes.saturating_sub(usage.pooled_bytes) as u64,
+        pooled_bytes: usage.pooled_bytes as u64,
+        registered_bytes: 0,
+    }
+}
+
+/// Copies payload and counts it: the only way in which payload is copied.
+pub fn copy_payload(target: &mut [u8], source: &[u8]) {
+    target.copy_from_slice(source);
+    count_copied(source.len());
+}
+
+/// Payload bytes that the current shard has copied since its start.
+pub fn copied_bytes() -> u64 {
+    shard::current().copied_bytes.get()
+}
+
+pub(crate) fn count_copied(bytes: usize) {
+    let shard = shard::current();
+    shard.copied_bytes.set(shard.copied_bytes.get() + bytes as u64);
+}

@@ -1,0 +1,108 @@
+//! Memory that outlives a process: a mapped tmpfs file, or its twin in the simulated world.
+#![allow(unsafe_code)]
+// `unsafe` here: a mapping is shared memory behind raw pointers. Writers and readers of one range must not overlap in
+// time; the journal writes a frame before it hands out the view of it.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::fs::File;
+use std::io;
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+
+use crate::block::BLOCK_ALIGNMENT;
+
+enum Backing {
+    Mapping,
+    Heap(Layout),
+}
+
+pub(crate) struct Region {
+    pointer: NonNull<u8>,
+    length: usize,
+    backing: Backing,
+}
+
+// SAFETY: the memory has no thread affinity; the rule on overlapping ranges stands in the file's head.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Maps `length` bytes of `file`, shared and populated.
+    pub(crate) fn map(file: &File, length: usize) -> io::Result<Arc<Region>> {
+        let size = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
+        let flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
+        // SAFETY: a fresh mapping at an address of the kernel's choice; the file keeps its length while mapped,
+        // because it is private to this node (mode 0600) and never cut.
+        let pointer =
+            unsafe { mmap(None, size, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, flags, file, 0)? };
+        Ok(Arc::new(Region { pointer: pointer.cast(), length, backing: Backing::Mapping }))
+    }
+
+    /// Zeroed, page aligned memory of this process.
+    pub(crate) fn heap(length: usize) -> io::Result<Arc<Region>> {
+        let layout = Layout::from_size_align(length.max(1), BLOCK_ALIGNMENT)
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        // SAFETY: the layout's size is not zero.
+        let pointer = unsafe { alloc_zeroed(layout) };
+        let Some(pointer) = NonNull::new(pointer) else { handle_alloc_error(layout) };
+        Ok(Arc::new(Region { pointer, length, backing: Backing::Heap(layout) }))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    pub(crate) fn write(&self, at: usize, data: &[u8]) {
+        self.check(at..at + data.len());
+        // SAFETY: the range lies inside the region; `data` is a Rust slice, and cannot overlap the region but by a
+        // view of it, which the file's head forbids.
+        unsafe { std::ptr::copy_nonoverlapping(data.as_ptr(), self.pointer.as_ptr().add(at), data.len()) }
+    }
+
+    pub(crate) fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.check(range.clone());
+        // SAFETY: inside the region, which is initialised (zeroed or a file); see the file's head on writers.
+        unsafe { std::slice::from_raw_parts(self.pointer.as_ptr().add(range.start), range.len()) }
+    }
+
+    pub(crate) fn view(self: &Arc<Region>, range: Range<usize>) -> Bytes {
+        self.check(range.clone());
+        Bytes::from_owner(RegionView { region: Arc::clone(self), range })
+    }
+
+    fn check(&self, range: Range<usize>) {
+        assert!(
+            range.start <= range.end && range.end <= self.length,
+            "{range:?} is outside a region of {} bytes",
+            self.length
+        );
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        match self.backing {
+            // SAFETY: mapped by `map` with this length, and nothing refers to it any more.
+            Backing::Mapping => drop(unsafe { munmap(self.pointer.cast(), self.length) }),
+            // SAFETY: allocated by `heap` with this layout.
+            Backing::Heap(layout) => unsafe { dealloc(self.pointer.as_ptr(), layout) },
+        }
+    }
+}
+
+struct RegionView {
+    region: Arc<Region>,
+    range: Range<usize>,
+}
+
+impl AsRef<[u8]> for RegionView {
+    fn as_ref(&self) -> &[u8] {
+        self.region.bytes(self.range.clone())
+    }
+}

@@ -1,0 +1,64 @@
+//! Memory that outlives the process: the journal's ring.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::fs::{request, unexpected};
+use crate::operation::{DiskAnswer, DiskRequest};
+use crate::region::Region;
+
+/// A file in tmpfs (mode 0600), mapped shared and populated. It survives the end of the process, not the loss of
+/// power. Ranges that are being written must not be read at the same time, be it by `bytes` or through a view.
+pub struct SharedMemory {
+    region: Arc<Region>,
+}
+
+impl SharedMemory {
+    /// A new, zeroed region of `len` bytes; replaces the file if there is one.
+    pub async fn create(path: &Path, len: usize) -> io::Result<SharedMemory> {
+        SharedMemory::ask(DiskRequest::RegionCreate { path: path.to_owned(), len }).await
+    }
+
+    /// What an earlier process left.
+    pub async fn open(path: &Path) -> io::Result<SharedMemory> {
+        SharedMemory::ask(DiskRequest::RegionOpen(path.to_owned())).await
+    }
+
+    pub fn len(&self) -> usize {
+        self.region.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.region.len() == 0
+    }
+
+    pub fn write(&self, at: usize, data: &[u8]) {
+        self.region.write(at, data);
+    }
+
+    /// All of it.
+    pub fn bytes(&self) -> &[u8] {
+        self.region.bytes(0..self.region.len())
+    }
+
+    /// A range for a write to a file or a socket. It must not be overwritten while the view lives.
+    pub fn view(&self, range: Range<usize>) -> Bytes {
+        self.region.view(range)
+    }
+
+    async fn ask(ask: DiskRequest) -> io::Result<SharedMemory> {
+        match request(ask).await? {
+            DiskAnswer::Region(region) => Ok(SharedMemory { region }),
+            _ => Err(unexpected()),
+        }
+    }
+}
+
+/// Whether `dir` can hold shared memory that outlives the process; the error says why not.
+pub async fn shared_memory_usable(dir: &Path) -> io::Result<()> {
+    request(DiskRequest::RegionUsable(dir.to_owned())).await.map(drop)
+}

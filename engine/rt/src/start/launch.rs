@@ -1,0 +1,164 @@
+//! One pinned thread, executor and ring per shard.
+
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use glommio::{LocalExecutorBuilder, Placement, PoolPlacement};
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::unistd::Pid;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+
+use crate::block::Home;
+use crate::kernel::{Host, Kernel};
+use crate::remote::Remote;
+use crate::shard::{self, Parts, Seat, Shard};
+use crate::slots::Slots;
+use crate::start::driver;
+use crate::uring::blocking::BlockingPool;
+use crate::uring::ring::Ring;
+use crate::uring::tasks::HostedTasks;
+
+/// How many shards, and what they may use.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub shards: u16,
+    /// Bound of the freed blocks that all shards together keep for reuse.
+    pub memory_bytes: u64,
+    /// Names the threads.
+    pub name: String,
+}
+
+/// glommio registers this much with each executor; files and sockets do not go through it.
+const EXECUTOR_IO_MEMORY: usize = 64 << 10;
+/// The executor's three rings carry one eventfd read and its own timers.
+const EXECUTOR_RING_DEPTH: usize = 64;
+/// How long tasks may run before the executor looks at its own events again.
+const PREEMPT_TIMER: Duration = Duration::from_micros(500);
+
+/// Runs `main` on every shard, each on a thread of its own; returns when all of them have ended. A panic in a shard
+/// ends the process.
+pub fn run<F, Fut>(settings: Settings, main: F) -> io::Result<()>
+where
+    F: Fn(Seat) -> Fut + Send + Clone + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    assert!(settings.shards > 0, "a process without shards would do nothing");
+    let cpus = sched_getaffinity(Pid::from_raw(0))?;
+    let blocking = BlockingPool::new(cpus);
+    let cpus = listed(&cpus);
+    let mut threads = Vec::new();
+    for shard in 0..settings.shards {
+        let birth = Birth {
+            seat: Seat { shard, shards: settings.shards },
+            cpu: seat_cpu(&cpus, shard, settings.shards),
+            pooled_max: usize::try_from(settings.memory_bytes).unwrap_or(usize::MAX)
+                / usize::from(settings.shards),
+            blocking: Arc::clone(&blocking),
+        };
+        let main = main.clone();
+        let thread = std::thread::Builder::new().name(format!("{}-{shard}", settings.name));
+        threads.push(thread.spawn(move || {
+            let _abort = AbortOnPanic;
+            birth.live(main)
+        })?);
+    }
+    let mut result = Ok(());
+    for thread in threads {
+        let ended = thread.join().unwrap_or_else(|_| Err(io::Error::other("a shard panicked")));
+        result = result.and(ended);
+    }
+    result
+}
+
+fn listed(cpus: &CpuSet) -> Vec<usize> {
+    (0..CpuSet::count()).filter(|cpu| cpus.is_set(*cpu).unwrap_or(false)).collect()
+}
+
+/// Shards take processors in turn. Where there are more processors than shards the first one depends on the process,
+/// so that two brokers on one machine do not share processor 0.
+fn seat_cpu(cpus: &[usize], shard: u16, shards: u16) -> Option<usize> {
+    let spare = cpus.len().checked_sub(usize::from(shards)).filter(|spare| *spare > 0);
+    let first = spare.map_or(0, |spare| std::process::id() as usize % (spare + 1));
+    let index = (first + usize::from(shard)).checked_rem(cpus.len())?;
+    cpus.get(index).copied()
+}
+
+/// Tests unwind where the shipped profiles abort; other shards would wait for this one for ever.
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+/// What a shard's thread needs to begin.
+struct Birth {
+    seat: Seat,
+    cpu: Option<usize>,
+    pooled_max: usize,
+    blocking: Arc<BlockingPool>,
+}
+
+impl Birth {
+    fn live<F, Fut>(self, main: F) -> io::Result<()>
+    where
+        F: Fn(Seat) -> Fut,
+        Fut: Future<Output = ()> + 'static,
+    {
+        let executor = LocalExecutorBuilder::new(self.cpu.map_or(Placement::Unbound, Placement::Fixed))
+            .io_memory(EXECUTOR_IO_MEMORY)
+            .ring_depth(EXECUTOR_RING_DEPTH)
+            .preempt_timer(PREEMPT_TIMER)
+            .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
+            .make()
+            .map_err(|error| io::Error::other(format!("shard {}: {error}", self.seat.shard)))?;
+        let (shard, eventfd) = self.shard()?;
+        shard::swap_current(Some(Rc::clone(&shard)));
+        executor.run(async {
+            let driver = glommio::spawn_local(driver::drive(Rc::clone(&shard), eventfd)).detach();
+            let main = crate::tasks::spawn(main(self.seat));
+            main.await;
+            driver.cancel();
+            if let Kernel::Uring(host) = &shard.kernel {
+                host.tasks.end_all();
+                host.ring.drain();
+            }
+        });
+        drop(executor);
+        shard::swap_current(None);
+        Ok(())
+    }
+
+    fn shard(&self) -> io::Result<(Rc<Shard>, driver::Notices)> {
+        let eventfd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?;
+        let notices = driver::Notices::of(&eventfd)?;
+        let remote = Remote::with_eventfd(eventfd.into());
+        let slots = Rc::new(Slots::default());
+        let blocking = Arc::clone(&self.blocking);
+        let ring = Ring::new(notices.raw_fd(), Rc::clone(&slots), Arc::clone(&remote), blocking)?;
+        let parts = Parts {
+            seat: self.seat,
+            kernel: Kernel::Uring(Host { ring, tasks: HostedTasks::default() }),
+            slots,
+            home: Home::new(self.pooled_max, false),
+            remote,
+            random: Xoshiro256PlusPlus::from_seed(os_seed()?),
+        };
+        Ok((Shard::new(parts), notices))
+    }
+}
+
+#[expect(clippy::disallowed_types, reason = "a seed from the system, once per shard, before it runs")]
+fn os_seed() -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut seed)?;
+    Ok(seed)
+}

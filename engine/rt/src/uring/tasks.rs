@@ -1,0 +1,49 @@
+//! The tasks of a shard on the real kernel: polled by glommio, owned here, so that they end when their shard does.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+type Body = Pin<Box<dyn Future<Output = ()>>>;
+
+#[derive(Default)]
+pub(crate) struct HostedTasks {
+    issued: Cell<u64>,
+    bodies: Rc<RefCell<BTreeMap<u64, Rc<RefCell<Option<Body>>>>>>,
+}
+
+impl HostedTasks {
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        let id = self.issued.get() + 1;
+        self.issued.set(id);
+        let cell: Rc<RefCell<Option<Body>>> = Rc::new(RefCell::new(Some(Box::pin(task))));
+        self.bodies.borrow_mut().insert(id, Rc::clone(&cell));
+        let bodies = Rc::clone(&self.bodies);
+        let hosted = poll_fn(move |cx| {
+            // Absent: the shard has ended.
+            let Some(mut body) = cell.borrow_mut().take() else { return Poll::Ready(()) };
+            if body.as_mut().poll(cx).is_pending() {
+                *cell.borrow_mut() = Some(body);
+                return Poll::Pending;
+            }
+            bodies.borrow_mut().remove(&id);
+            Poll::Ready(())
+        });
+        drop(glommio::spawn_local(hosted).detach());
+    }
+
+    /// Drops every task that has not ended, in the order in which they were spawned.
+    pub(crate) fn end_all(&self) {
+        while let Some((_, cell)) = self.pop() {
+            let body = cell.borrow_mut().take();
+            drop(body);
+        }
+    }
+
+    fn pop(&self) -> Option<(u64, Rc<RefCell<Option<Body>>>)> {
+        self.bodies.borrow_mut().pop_first()
+    }
+}
