@@ -18,7 +18,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// Messages that get code: requests and responses of these APIs. One entry per API that the server or the
 /// load generator speaks; an entry costs about 50 ms of compile time.
-const APIS: &[&str] = &[
+pub(crate) const APIS: &[&str] = &[
     "ApiVersions",
     "CreateTopics",
     "DeleteTopics",
@@ -47,7 +47,7 @@ fn generated_dir() -> PathBuf {
     root().join("net/wire/src/generated")
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 

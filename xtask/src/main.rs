@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod codegen;
+mod golden;
 mod schema;
 
 use clap::{Parser, Subcommand};
@@ -25,6 +26,8 @@ enum Command {
     },
     /// Write the Rust code of the wire messages from net/wire/schema.
     Codegen,
+    /// Record what Kafka's own classes write, for the APIs that have code; needs Java 17 and Maven.
+    Golden,
 }
 
 #[expect(clippy::print_stderr, reason = "a command line tool reports on its standard error")]
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Schema { jar } => schema::convert(&jar),
         Command::Codegen => codegen::run(),
+        Command::Golden => golden::record(),
     };
     match result {
         Ok(summary) => {
