@@ -52,3 +52,42 @@ fn framed(content: impl FnOnce(&mut Writer) -> Result<(), EncodeError>) -> Resul
     content(&mut writer)?;
     writer.finish_frame()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Records;
+
+    #[test]
+    fn frames_start_with_the_length_of_the_rest() {
+        let small = encode_response_frame(7, Form::Compact, |writer| {
+            writer.i16(3);
+            Ok(())
+        });
+        assert_eq!(small.unwrap(), [Bytes::from_static(&[0, 0, 0, 7, 0, 0, 0, 7, 0, 0, 3])]);
+
+        let batch = Bytes::from(vec![9; 300]);
+        let pieces = encode_response_frame(7, Form::Plain, |writer| {
+            writer.records(&Records::from(batch.clone()), Form::Plain)?;
+            writer.i8(1);
+            Ok(())
+        });
+        let pieces = pieces.unwrap();
+        assert_eq!(pieces[0], [0, 0, 1, 53, 0, 0, 0, 7, 0, 0, 1, 44].as_slice());
+        assert_eq!((pieces[1].as_ptr(), pieces.len()), (batch.as_ptr(), 3));
+    }
+
+    #[test]
+    fn requests_carry_the_header_of_their_version() {
+        let head = |version| RequestHead {
+            api: ApiKey::ApiVersions,
+            version,
+            correlation_id: 7,
+            client_id: Some("ab"),
+        };
+        let plain = encode_request_frame(head(0), |_| Ok(())).unwrap().concat();
+        assert_eq!(plain, b"\x00\x00\x00\x0c\x00\x12\x00\x00\x00\x00\x00\x07\x00\x02ab");
+        let flexible = encode_request_frame(head(3), |_| Ok(())).unwrap().concat();
+        assert_eq!(flexible, b"\x00\x00\x00\x0d\x00\x12\x00\x03\x00\x00\x00\x07\x00\x02ab\x00");
+    }
+}

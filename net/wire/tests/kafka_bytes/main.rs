@@ -4,4 +4,5 @@
 mod mutations;
 mod names;
 mod round_trip;
+mod rules;
 mod support;
