@@ -76,7 +76,9 @@ pub struct Replay {
     from: FrameSequence,
     through: FrameSequence,
     last: FrameSequence,
-    partitions: BTreeMap<PartitionKey, Log>,
+    checkpoint: BTreeMap<PartitionKey, PartitionCheckpoint>,
+    /// Partitions with an entry in a frame replayed.
+    touched: BTreeMap<PartitionKey, Log>,
 }
 
 impl Replay {
@@ -85,8 +87,13 @@ impl Replay {
             Some(checkpoint) => (checkpoint.replay_from, checkpoint.through, checkpoint.partitions),
             None => (FrameSequence::FIRST, FrameSequence::NONE, Vec::new()),
         };
-        let partitions = partitions.into_iter().map(|one| (one.key(), Log::from(one))).collect();
-        Replay { from, through, last: FrameSequence(from.0.saturating_sub(1)), partitions }
+        Replay {
+            from,
+            through,
+            last: FrameSequence(from.0.saturating_sub(1)),
+            checkpoint: partitions.into_iter().map(|one| (one.key(), one)).collect(),
+            touched: BTreeMap::new(),
+        }
     }
 
     /// The first frame needed.
@@ -108,23 +115,35 @@ impl Replay {
         let news = if sequence > self.through { News::Unseen } else { News::Reflected };
         for entry in &frame.entries {
             if let Entry::Drop { key } = entry {
-                self.partitions.remove(key);
+                self.forget(*key, news);
                 continue;
             }
-            let log = self.partitions.entry(entry.key()).or_default();
+            let key = entry.key();
+            let known = &self.checkpoint;
+            let log = self.touched.entry(key).or_insert_with(|| Log::begin(known.get(&key).cloned()));
             log.last_frame = Some(sequence);
-            log.apply(entry, news)
-                .map_err(|EndsTooFar| ReplayError::PositionOverflow { key: entry.key(), sequence })?;
+            log.apply(entry, news).map_err(|EndsTooFar| ReplayError::PositionOverflow { key, sequence })?;
         }
         Ok(())
     }
 
     /// Every partition, by key.
-    pub fn finish(self) -> Result<Vec<RecoveredPartition>, ReplayError> {
+    pub fn finish(mut self) -> Result<Vec<RecoveredPartition>, ReplayError> {
         if self.last < self.through {
             return Err(ReplayError::JournalBehindCheckpoint { through: self.through, last: self.last });
         }
-        self.partitions.into_iter().map(|(key, log)| log.recovered(key)).collect()
+        for (key, checkpoint) in self.checkpoint {
+            self.touched.entry(key).or_insert_with(|| Log::begin(Some(checkpoint)));
+        }
+        self.touched.into_iter().map(|(key, log)| log.recovered(key)).collect()
+    }
+
+    /// A partition that the checkpoint knows although it reflects the drop came back later, with the state it has there.
+    fn forget(&mut self, key: PartitionKey, news: News) {
+        self.touched.remove(&key);
+        if news == News::Unseen {
+            self.checkpoint.remove(&key);
+        }
     }
 }
 
@@ -153,8 +172,9 @@ struct Log {
     last_frame: Option<FrameSequence>,
 }
 
-impl From<PartitionCheckpoint> for Log {
-    fn from(checkpoint: PartitionCheckpoint) -> Log {
+impl Log {
+    fn begin(checkpoint: Option<PartitionCheckpoint>) -> Log {
+        let Some(checkpoint) = checkpoint else { return Log::default() };
         Log {
             log_start: Offset(checkpoint.log_start),
             log_end: Offset(checkpoint.log_end),
@@ -170,9 +190,7 @@ impl From<PartitionCheckpoint> for Log {
             ..Log::default()
         }
     }
-}
 
-impl Log {
     fn apply(&mut self, entry: &Entry<Bytes>, news: News) -> Result<(), EndsTooFar> {
         match entry {
             Entry::Append { span, payload } => {
@@ -220,13 +238,25 @@ impl Log {
         let mut at = span.position;
         for piece in pieces {
             let end = at.0.checked_add(piece.len()).map(Position).ok_or(EndsTooFar)?;
-            self.tails.put((span.segment, at), piece);
+            self.put((span.segment, at), piece);
             at = end;
         }
-        if let Some(durable) = self.durable {
-            self.tails.cut_before(durable);
-        }
         Ok(())
+    }
+
+    /// Keeps what of a piece is not durable in its file.
+    fn put(&mut self, place: Place, piece: Piece) {
+        let (segment, position) = place;
+        match self.durable {
+            Some((durable_segment, _)) if segment < durable_segment => {}
+            Some((durable_segment, durable)) if segment == durable_segment && position < durable => {
+                let known = durable.0 - position.0;
+                if known < piece.len() {
+                    self.tails.put((segment, durable), piece.split(known).1);
+                }
+            }
+            _ => self.tails.put(place, piece),
+        }
     }
 
     fn roll(&mut self, segment: Offset, previous_length: Position) {
@@ -246,6 +276,9 @@ impl Log {
         let gone = self.segments.iter().skip(1).take_while(|next| **next <= offset).count();
         self.segments.drain(..gone);
         let Some(&first) = self.segments.first() else { return };
+        if gone == 0 {
+            return;
+        }
         self.lengths = self.lengths.split_off(&first);
         let start = (first, Position::ZERO);
         self.tails.cut_before(start);

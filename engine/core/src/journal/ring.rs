@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn frames_take_the_ring_around() {
         check("+4 +4 +2 +1 - +4 +1", "0 4 8 x 0 x");
-        check("+4 +4 - +3 - +1 +7", "0 4 0 8 x");
+        check("+4 +4 - +3 - +1 +7", "0 4 0 3 x");
         check("+10 +1 - +10", "0 x 0");
         check("+6 - +6", "0 0");
         check("+6 - +4 +1", "0 6 0");

@@ -40,7 +40,7 @@ impl Piece {
     }
 
     /// Cuts the piece after `at` bytes; `at` is within it.
-    fn split(self, at: u64) -> (Piece, Piece) {
+    pub(crate) fn split(self, at: u64) -> (Piece, Piece) {
         match self {
             Piece::Inline(mut bytes) => {
                 let back = bytes.split_off((at as usize).min(bytes.len()));
@@ -134,7 +134,7 @@ mod tests {
             let split = step.find(['=', '<', '>']).unwrap();
             let (segment, position) = step[..split].split_once(':').unwrap();
             let place = (Offset(number(segment) as i64), Position(number(position)));
-            let text = Bytes::copy_from_slice(step[split + 1..].as_bytes());
+            let text = Bytes::copy_from_slice(&step.as_bytes()[split + 1..]);
             match &step[split..=split] {
                 "=" => tails.put(place, Piece::Inline(text)),
                 "<" => tails.cut_from(place),
