@@ -41,8 +41,8 @@ def millrace_binary():
 
 
 class Millrace:
-    def __init__(self, directory, shards=None, durability=None):
-        self.directory, self.shards, self.durability = Path(directory), shards, durability
+    def __init__(self, directory, shards=None, durability=None, settings=()):
+        self.directory, self.shards, self.durability, self.settings = Path(directory), shards, durability, settings
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
         self.log = self.directory / "broker.log"
@@ -51,14 +51,8 @@ class Millrace:
 
     def start(self):
         """Starts and waits until the broker answers; gives the seconds it took."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        command = [self.binary, "serve", "--data-dir", str(self.directory / "data"), "--listen", self.address]
-        command += ["--shards", str(self.shards)] if self.shards else []
-        command += ["--durability", self.durability] if self.durability else []
-        command += ["--memory", "256MiB", "--set", "num.partitions=3"]
         began = time.monotonic()
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        self.spawn()
         while not wire.answers(self.address):
             if self.process.poll() is not None:
                 raise RuntimeError(f"the broker ended with {self.process.returncode} while starting: {self.tail()}")
@@ -66,6 +60,17 @@ class Millrace:
                 raise RuntimeError(f"the broker is not ready after {START_SECONDS_MAX} s: {self.tail()}")
             time.sleep(0.01)
         return time.monotonic() - began
+
+    def spawn(self):
+        self.directory.mkdir(parents=True, exist_ok=True)
+        command = [self.binary, "serve", "--data-dir", str(self.directory / "data"), "--listen", self.address]
+        command += ["--shards", str(self.shards)] if self.shards else []
+        command += ["--durability", self.durability] if self.durability else []
+        command += ["--memory", "256MiB"]
+        for setting in ("num.partitions=3", *self.settings):
+            command += ["--set", setting]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
 
     def running(self):
         return self.process is not None and self.process.poll() is None
@@ -95,17 +100,20 @@ class Millrace:
 
 
 class Kafka:
-    def __init__(self, directory, shards=None, durability=None):
+    """Shards mean nothing here; durability `power` flushes each message."""
+
+    def __init__(self, directory, shards=None, durability=None, settings=()):
         self.directory, self.port = Path(directory), free_port()
-        self.shards, self.durability = shards, durability
+        self.shards, self.durability, self.settings = shards, durability, settings
         self.address = f"127.0.0.1:{self.port}"
         self.log = self.directory / "kafka.log"
         self.script = str(CLIENTS / "kafka")
 
     def start(self):
         began = time.monotonic()
-        flush = ["--set", "log.flush.interval.messages=1"] if self.durability == "power" else []
-        self.command("start", "--port", str(self.port), "--set", "num.partitions=3", *flush)
+        flush = ["log.flush.interval.messages=1"] if self.durability == "power" else []
+        settings = [word for setting in ("num.partitions=3", *flush, *self.settings) for word in ("--set", setting)]
+        self.command("start", "--port", str(self.port), *settings)
         return time.monotonic() - began
 
     def running(self):

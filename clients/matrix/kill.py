@@ -1,0 +1,183 @@
+"""Runs the kill -9 cycles: starts, loads, kills and restarts a broker, and has the log judged after each round."""
+
+import argparse
+import itertools
+import json
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from broker import CLIENTS, KINDS
+
+CACHE = CLIENTS / ".cache"
+# Longer than the load generator's own limit on any wait.
+ANSWER_SECONDS_MAX = 400
+CYCLES_EACH_ROUND = 5
+# A kill within the load; long enough that batches are under way, short enough for many cycles.
+LOAD_SECONDS = (0.1, 1.2)
+# Of five starts one is killed itself, within its first moments, and started again.
+KILLED_STARTS = 0.2
+KILLED_START_SECONDS = (0.0, 0.1)
+
+
+class Load:
+    """The load generator and judge, a program in Go."""
+
+    def __init__(self, address, rate):
+        command = [str(CACHE / "franz-go/kill"), address, str(rate)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, command):
+        watchdog = threading.Timer(ANSWER_SECONDS_MAX, self.process.kill)
+        watchdog.start()
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        watchdog.cancel()
+        if not line:
+            raise RuntimeError(f"the load generator ended, or gave no answer in {ANSWER_SECONDS_MAX} s, at `{command}`")
+        return json.loads(line)
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Score:
+    def __init__(self):
+        self.passed, self.failed = 0, 0
+
+    def count(self, faults, text):
+        """Counts one check; the faults, if any, are its failure."""
+        self.passed, self.failed = self.passed + (not faults), self.failed + bool(faults)
+        print(f"{'FAILED' if faults else 'ok    '} {text}", flush=True)
+        for fault in faults:
+            print(f"       {fault}", flush=True)
+
+
+class Mode:
+    """All cycles in one durability mode, on one data directory."""
+
+    def __init__(self, arguments, durability, directory, score):
+        self.arguments, self.durability, self.score = arguments, durability, score
+        self.random = random.Random(arguments.seed)
+        self.shards = itertools.cycle(arguments.shards)
+        self.broker = KINDS[arguments.against](directory, next(self.shards), durability, arguments.set)
+        self.start_seconds, self.faults_before, self.acknowledged = [], 0, 0
+
+    def run(self):
+        print(f"durability {self.durability}, shards {self.arguments.shards}, seed {self.arguments.seed}", flush=True)
+        self.start_seconds.append(self.broker.start())
+        load = Load(self.broker.address, self.arguments.rate)
+        try:
+            self.cycles(load)
+            self.check(load, "final", "everything read after a clean stop", self.stop_and_start())
+        finally:
+            load.close()
+        code = self.broker.stop()
+        self.score.count([] if code == 0 else [f"exit code {code}"], "the broker stopped cleanly")
+        seconds = sorted(self.start_seconds)
+        print(f"{self.arguments.cycles} cycles, {self.acknowledged} acknowledged, restart "
+              f"{seconds[len(seconds) // 2]:.3f} s median, {seconds[-1]:.3f} s longest", flush=True)
+
+    def cycles(self, load):
+        for cycle in range(self.arguments.cycles):
+            if cycle % CYCLES_EACH_ROUND == 0:
+                load.ask("begin")
+            self.cycle(load, cycle)
+            if cycle % CYCLES_EACH_ROUND == CYCLES_EACH_ROUND - 1 or cycle == self.arguments.cycles - 1:
+                self.check(load, "check", f"round ending with cycle {cycle + 1}")
+
+    def cycle(self, load, number):
+        before = load.ask("status")["acknowledged"]
+        seconds = self.random.uniform(*LOAD_SECONDS)
+        time.sleep(seconds)
+        alive = self.broker.running()
+        self.broker.kill()
+        answer = load.ask("status")
+        gained = answer["acknowledged"] - before
+        killed_start = self.kill_a_start()
+        shards = next(self.shards)
+        self.broker.shards = shards
+        took = self.broker.start()
+        self.start_seconds.append(took)
+        faults = self.new_faults(answer) + ([] if alive else ["the broker had ended before it was killed"])
+        text = f"cycle {number + 1}: {gained} acknowledged in {seconds:.2f} s, killed{killed_start}"
+        self.score.count(faults, f"{text}, {shards} shards up in {took:.3f} s")
+
+    def kill_a_start(self):
+        if not hasattr(self.broker, "spawn") or self.random.random() > KILLED_STARTS:
+            return ""
+        self.broker.shards = next(self.shards)
+        self.broker.spawn()
+        seconds = self.random.uniform(*KILLED_START_SECONDS)
+        time.sleep(seconds)
+        self.broker.kill()
+        return f", killed again {seconds * 1000:.0f} ms into the start"
+
+    def stop_and_start(self):
+        code = self.broker.stop()
+        self.broker.shards = next(self.shards)
+        self.start_seconds.append(self.broker.start())
+        return [] if code == 0 else [f"the broker stopped with exit code {code}"]
+
+    def check(self, load, command, text, faults=()):
+        answer = load.ask(command)
+        gained = answer["acknowledged"] - self.acknowledged
+        self.acknowledged = answer["acknowledged"]
+        faults = [*faults, *self.new_faults(answer)]
+        if command == "check" and gained == 0:
+            faults.append("nothing was acknowledged in this round")
+        self.score.count(faults, f"{text}: {answer['acknowledged']} acknowledged of {answer['sent']} sent, "
+                                 f"{answer['read']} read, {answer['repeated']} repeats of plain producers")
+
+    def new_faults(self, answer):
+        fresh = answer["faults"][self.faults_before:]
+        self.faults_before = len(answer["faults"])
+        return fresh
+
+
+def arguments_given():
+    parser = argparse.ArgumentParser(prog="clients/kill")
+    parser.add_argument("--cycles", type=int, default=6)
+    parser.add_argument("--durability", default="power,process", type=lambda text: text.split(","))
+    parser.add_argument("--shards", default="3,1,2", type=lambda text: [int(word) for word in text.split(",")])
+    parser.add_argument("--against", choices=KINDS, default="millrace")
+    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--rate", type=int, default=15_000, help="records a second, about 1 KiB each on average")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="setting of the broker")
+    parser.add_argument("--dump", action="store_true", help="let Kafka's dump tool read the segments at the end")
+    parser.add_argument("--keep", action="store_true", help="keep data and logs of the broker")
+    return parser.parse_args()
+
+
+def main():
+    arguments = arguments_given()
+    score = Score()
+    (CACHE / "runs").mkdir(parents=True, exist_ok=True)
+    for durability in arguments.durability:
+        directory = Path(tempfile.mkdtemp(prefix=f"kill-{durability}-", dir=CACHE / "runs"))
+        failed_before = score.failed
+        mode = Mode(arguments, durability, directory, score)
+        try:
+            mode.run()
+            if arguments.dump:
+                done = subprocess.run([str(CLIENTS / "dump"), str(directory / "data")], check=False)
+                score.count([] if done.returncode == 0 else ["see above"], "Kafka's dump tool read the segments")
+        except (RuntimeError, OSError) as error:
+            score.count([str(error)], "run")
+            mode.broker.kill()
+        if score.failed > failed_before or arguments.keep:
+            print(f"data and logs: {directory}")
+        else:
+            shutil.rmtree(directory)
+    print(f"{score.passed} passed, {score.failed} failed")
+    sys.exit(1 if score.failed else 0)
+
+
+main()
