@@ -38,6 +38,8 @@ const LOG_APPEND_TIME_MASK: i16 = 0x08;
 const TRANSACTIONAL_MASK: i16 = 0x10;
 const CONTROL_MASK: i16 = 0x20;
 const DELETE_HORIZON_MASK: i16 = 0x40;
+/// All flags in use. Kafka clears the others whenever it writes the field.
+const KNOWN_MASK: i16 = 0x7f;
 
 const _: () = assert!(RECORDS_COUNT_AT + 4 == RECORD_BATCH_OVERHEAD);
 const _: () = assert!(CHECKSUM_COVERS_FROM == ATTRIBUTES_AT && CHECKSUM_AT + 4 == ATTRIBUTES_AT);
@@ -219,8 +221,8 @@ pub fn set_leader_epoch(header: &mut HeaderBytes, epoch: LeaderEpoch) {
 /// Writes timestamp type and largest timestamp. Both are inside the checksum, so it is computed again over the header
 /// and the `body` (all bytes of the batch after the header).
 pub fn set_timestamps(header: &mut HeaderBytes, body: &[u8], timestamps: TimestampType, max: TimestampMs) {
-    let attributes =
-        Attributes(i16::from_be_bytes(part(header, ATTRIBUTES_AT))).with_timestamp_type(timestamps);
+    let known = Attributes(i16::from_be_bytes(part(header, ATTRIBUTES_AT)) & KNOWN_MASK);
+    let attributes = known.with_timestamp_type(timestamps);
     put(header, ATTRIBUTES_AT, attributes.0.to_be_bytes());
     put(header, MAX_TIMESTAMP_AT, max.0.to_be_bytes());
     let checksum = checksum_of(header, body);

@@ -61,7 +61,9 @@ const LZ4_FRAME_MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
 
 /// A decompressor over bytes in memory. Reading fails on any malformed input and never panics.
 pub enum Inflate<'a> {
-    Gzip(Box<flate2::bufread::MultiGzDecoder<&'a [u8]>>),
+    /// No bytes: no frame, no records.
+    Nothing,
+    Gzip(GzipMembers<'a>),
     Snappy(SnappyBlocks<'a>),
     Lz4(Lz4Frame<'a>),
     Zstd(Box<zstd::stream::read::Decoder<'static, &'a [u8]>>),
@@ -72,9 +74,10 @@ impl<'a> Inflate<'a> {
     pub fn new(codec: Codec, bytes: &'a [u8]) -> Result<Option<Inflate<'a>>, BatchFault> {
         Ok(Some(match codec {
             Codec::None => return Ok(None),
-            Codec::Gzip => Inflate::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(bytes))),
+            Codec::Gzip => Inflate::Gzip(GzipMembers::new(bytes)),
             Codec::Snappy => Inflate::Snappy(SnappyBlocks::new(bytes)),
             Codec::Lz4 => Inflate::Lz4(Lz4Frame::new(bytes)?),
+            Codec::Zstd if bytes.is_empty() => Inflate::Nothing,
             Codec::Zstd => {
                 let mut decoder =
                     zstd::stream::read::Decoder::with_buffer(bytes).map_err(|_| BatchFault::Undecodable)?;
@@ -88,6 +91,7 @@ impl<'a> Inflate<'a> {
 impl Read for Inflate<'_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         match self {
+            Inflate::Nothing => Ok(0),
             Inflate::Gzip(decoder) => decoder.read(out),
             Inflate::Snappy(blocks) => blocks.read(out),
             Inflate::Lz4(frame) => frame.read(out),
@@ -95,6 +99,32 @@ impl Read for Inflate<'_> {
         }
     }
 }
+
+/// Gzip members one after another. What follows the last one and is no member is not looked at, as in Java's reader.
+pub struct GzipMembers<'a> {
+    decoder: Box<flate2::bufread::GzDecoder<&'a [u8]>>,
+}
+
+impl<'a> GzipMembers<'a> {
+    fn new(bytes: &'a [u8]) -> GzipMembers<'a> {
+        GzipMembers { decoder: Box::new(flate2::bufread::GzDecoder::new(bytes)) }
+    }
+}
+
+impl Read for GzipMembers<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let count = self.decoder.read(out)?;
+            let rest = *self.decoder.get_ref();
+            if count > 0 || out.is_empty() || !rest.starts_with(&GZIP_MAGIC) {
+                return Ok(count);
+            }
+            *self.decoder = flate2::bufread::GzDecoder::new(rest);
+        }
+    }
+}
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Snappy in xerial's framing, or one bare block if the framing's magic is missing.
 pub struct SnappyBlocks<'a> {
@@ -117,10 +147,10 @@ impl<'a> SnappyBlocks<'a> {
     fn next_block(&mut self) -> io::Result<bool> {
         self.block.clear();
         self.taken = 0;
-        if self.rest.is_empty() {
+        let next = if self.framed { self.next_frame()? } else { self.bare_block() };
+        let Some(compressed) = next else {
             return Ok(false);
-        }
-        let compressed = if self.framed { self.next_frame()? } else { std::mem::take(&mut self.rest) };
+        };
         let claimed = snap::raw::decompress_len(compressed).map_err(|_| malformed("snappy length"))?;
         if claimed > SNAPPY_BLOCK_BYTES_MAX || claimed > compressed.len().saturating_mul(SNAPPY_GROWTH_MAX) {
             return Err(malformed("snappy length"));
@@ -132,16 +162,24 @@ impl<'a> SnappyBlocks<'a> {
         Ok(true)
     }
 
-    /// The bytes of the next block of the framing. Streams that were joined repeat the framing's header.
-    fn next_frame(&mut self) -> io::Result<&'a [u8]> {
+    fn bare_block(&mut self) -> Option<&'a [u8]> {
+        let whole = std::mem::take(&mut self.rest);
+        (!whole.is_empty()).then_some(whole)
+    }
+
+    /// The bytes of the next block of the framing. Streams that were joined repeat the framing's header. A rest too
+    /// short for a length is the end, as in xerial's reader.
+    fn next_frame(&mut self) -> io::Result<Option<&'a [u8]>> {
         while self.rest.starts_with(&XERIAL_MAGIC) {
-            self.rest = self.rest.get(XERIAL_HEADER_BYTES..).ok_or_else(|| malformed("snappy framing"))?;
+            self.rest = self.rest.get(XERIAL_HEADER_BYTES..).unwrap_or_default();
         }
-        let (length, rest) = self.rest.split_first_chunk().ok_or_else(|| malformed("snappy framing"))?;
+        let Some((length, rest)) = self.rest.split_first_chunk() else {
+            return Ok(None);
+        };
         let length = usize::try_from(i32::from_be_bytes(*length)).map_err(|_| malformed("snappy framing"))?;
         let (block, rest) = rest.split_at_checked(length).ok_or_else(|| malformed("snappy framing"))?;
         self.rest = rest;
-        Ok(block)
+        Ok(Some(block))
     }
 }
 
@@ -159,18 +197,21 @@ impl Read for SnappyBlocks<'_> {
     }
 }
 
-/// One LZ4 frame. What follows its end mark is not looked at, as in Kafka's reader.
+/// One LZ4 frame of the kind Kafka reads. What follows its end mark is not looked at.
 pub struct Lz4Frame<'a> {
     decoder: Box<lz4_flex::frame::FrameDecoder<&'a [u8]>>,
+    /// The blocks end with their mark. A frame that is cut between two blocks is refused once its data are read.
+    is_whole: bool,
     ended: bool,
 }
 
 impl<'a> Lz4Frame<'a> {
     fn new(bytes: &'a [u8]) -> Result<Lz4Frame<'a>, BatchFault> {
-        if !bytes.starts_with(&LZ4_FRAME_MAGIC) {
-            return Err(BatchFault::Undecodable);
-        }
-        Ok(Lz4Frame { decoder: Box::new(lz4_flex::frame::FrameDecoder::new(bytes)), ended: false })
+        let mut rest = bytes;
+        let block_checksum_bytes = take_lz4_head(&mut rest).ok_or(BatchFault::Undecodable)?;
+        let is_whole = skip_lz4_blocks(rest, block_checksum_bytes);
+        let decoder = Box::new(lz4_flex::frame::FrameDecoder::new(bytes));
+        Ok(Lz4Frame { decoder, is_whole, ended: false })
     }
 }
 
@@ -181,9 +222,44 @@ impl Read for Lz4Frame<'_> {
         }
         let count = self.decoder.read(out)?;
         self.ended = count == 0;
+        if self.ended && !self.is_whole {
+            return Err(malformed("lz4 frame without an end"));
+        }
         Ok(count)
     }
 }
+
+/// Takes magic and descriptor. Blocks must be independent, as Kafka demands. Returns the bytes of a block's checksum.
+fn take_lz4_head(rest: &mut &[u8]) -> Option<usize> {
+    let (magic, tail) = rest.split_first_chunk()?;
+    let (&[flags, _block_size], tail) = tail.split_first_chunk()?;
+    let content_size_bytes = if flags & LZ4_CONTENT_SIZE == 0 { 0 } else { 8 };
+    // One byte of the descriptor's own checksum.
+    *rest = tail.get(content_size_bytes + 1..)?;
+    let ours = *magic == LZ4_FRAME_MAGIC && flags & LZ4_INDEPENDENT_BLOCKS != 0;
+    ours.then_some(if flags & LZ4_BLOCK_CHECKSUM == 0 { 0 } else { 4 })
+}
+
+/// Whether the blocks are all there and end with their mark.
+fn skip_lz4_blocks(mut rest: &[u8], checksum_bytes: usize) -> bool {
+    while let Some((size, tail)) = rest.split_first_chunk() {
+        let size = (u32::from_le_bytes(*size) & !LZ4_UNCOMPRESSED_BLOCK) as usize;
+        if size == 0 {
+            return true;
+        }
+        let Some(tail) = tail.get(size.saturating_add(checksum_bytes)..) else {
+            return false;
+        };
+        rest = tail;
+    }
+    false
+}
+
+const LZ4_INDEPENDENT_BLOCKS: u8 = 0x20;
+const LZ4_BLOCK_CHECKSUM: u8 = 0x10;
+const LZ4_CONTENT_SIZE: u8 = 0x08;
+/// Bit of a block's size.
+const LZ4_UNCOMPRESSED_BLOCK: u32 = 1 << 31;
 
 /// Decompresses into memory, `max_bytes` at most.
 pub fn decompress(codec: Codec, bytes: &[u8], max_bytes: usize) -> Result<Vec<u8>, BatchFault> {
@@ -261,7 +337,7 @@ mod tests {
             vec![],
             b"x".to_vec(),
             vec![7; 300_000],
-            (0..200_000u32).flat_map(|n| (n * n).to_le_bytes()).collect(),
+            (0..200_000u32).flat_map(|n| n.wrapping_mul(n).to_le_bytes()).collect(),
         ];
         for codec in Codec::ALL {
             for text in &texts {

@@ -154,7 +154,7 @@ impl ProducerWindows {
         let before = self.producers.len();
         self.producers.retain(|_, window| now.0.saturating_sub(window.last_append.0) < expiration_ms);
         let removed = before - self.producers.len();
-        if self.producers.len() < self.producers.capacity() / 4 {
+        if self.producers.len() * 4 <= self.producers.capacity() {
             self.producers.shrink_to_fit();
         }
         removed

@@ -127,7 +127,7 @@ fn only_batch<'a>(bytes: &'a [u8], rules: &ValidationRules) -> Result<Batch<'a>,
         other => other?,
     };
     let version = rules.produce_version;
-    if version < ZSTD_PRODUCE_VERSION && batch.header.attributes.codec() == Ok(Codec::Zstd) {
+    if version < ZSTD_PRODUCE_VERSION && batch.header.attributes.codec()? == Codec::Zstd {
         return Err(BatchFault::ZstdTooEarly(version));
     }
     let rest = bytes.get(batch.bytes.len()..).unwrap_or_default();
@@ -163,17 +163,15 @@ fn check_header(header: &BatchHeader) -> Result<(), BatchFault> {
     Ok(())
 }
 
-/// The checks that need each record. Kafka rebuilds a compressed batch whose offset deltas do not follow one another
-/// and lets an uncompressed one pass; both are refused here, since their records would not lie where readers look.
+/// The checks that need each record.
 fn check_records(batch: &Batch<'_>, rules: &ValidationRules) -> Result<ValidBatch, BatchFault> {
     let header = &batch.header;
     let mut errors = RecordErrors::default();
+    let mut misfit = None;
     let mut max = (TimestampMs::NONE, 0);
     walk(batch, |shape| {
         let timestamp = record_timestamp(header, shape.timestamp_delta);
-        if shape.offset_delta != shape.index {
-            return Err(RecordFault::OffsetDelta { index: shape.index, delta: shape.offset_delta }.into());
-        }
+        misfit = misfit.or_else(|| misfit_of(&shape));
         if let Some(reason) = record_fault(header, rules, &shape, timestamp) {
             errors.push(RecordError { batch_index: shape.index, reason });
         }
@@ -187,12 +185,26 @@ fn check_records(batch: &Batch<'_>, rules: &ValidationRules) -> Result<ValidBatc
             if errors.any_timestamp() { BatchFault::InvalidTimestamps } else { BatchFault::InvalidRecords };
         return Err(fault(errors));
     }
-    Ok(accepted(header, rules, max))
+    match misfit {
+        Some(fault) => Err(fault.into()),
+        None => Ok(accepted(header, rules, max)),
+    }
+}
+
+/// A record that contradicts its place or its size. Kafka checks the sizes of uncompressed records only; it lets offset
+/// deltas that do not follow one another pass in an uncompressed batch and fails with an internal error on a compressed
+/// one. Here all are refused, since readers would not find such records, or would fail on them.
+fn misfit_of(shape: &Shape) -> Option<RecordFault> {
+    if !shape.fills_size {
+        return Some(RecordFault::Size);
+    }
+    let (index, delta) = (shape.index, shape.offset_delta);
+    (delta != index).then_some(RecordFault::OffsetDelta { index, delta })
 }
 
 /// What is left when the records are not read: the header's largest timestamp must be within bounds.
 fn trust_records(header: &BatchHeader, rules: &ValidationRules) -> Result<ValidBatch, BatchFault> {
-    let shape = Shape { index: 0, timestamp_delta: 0, offset_delta: 0, has_key: true };
+    let shape = Shape { index: 0, timestamp_delta: 0, offset_delta: 0, has_key: true, fills_size: true };
     if let Some(reason) = record_fault(header, rules, &shape, header.max_timestamp) {
         let listed = vec![RecordError { batch_index: 0, reason }];
         return Err(BatchFault::InvalidTimestamps(RecordErrors { total: 1, listed }));

@@ -14,6 +14,8 @@ pub(super) struct Shape {
     pub(super) timestamp_delta: i64,
     pub(super) offset_delta: i32,
     pub(super) has_key: bool,
+    /// The record's fields take exactly its declared size. Always so in an uncompressed batch.
+    pub(super) fills_size: bool,
 }
 
 /// Whether a walk goes on after a record.
@@ -28,7 +30,7 @@ pub(super) enum Next {
 const WINDOW_BYTES: usize = 16 * 1024;
 
 /// Calls `visit` for each record in order, until it stops or refuses. Allocates only if the batch is compressed. Checks what
-/// Kafka's `DefaultRecord` checks, and that records fill their declared size and the batch exactly.
+/// Kafka's `DefaultRecord` checks, and that the records fill the batch exactly.
 pub(super) fn walk<F>(batch: &Batch<'_>, visit: F) -> Result<(), BatchFault>
 where
     F: FnMut(Shape) -> Result<Next, BatchFault>,
@@ -56,32 +58,30 @@ where
 }
 
 fn take_shape<S: Source>(source: &mut S, index: i32) -> Result<Shape, BatchFault> {
-    let size = u64::try_from(varint(source)?).map_err(|_| RecordFault::Size)?;
+    let size = u64::try_from(varint(source)?).ok();
     let start = source.taken();
-    source.expect(size)?;
+    source.expect(size.unwrap_or(0))?;
     source.byte()?;
     let timestamp_delta = zigzag_64(unsigned(source, 10)?);
     let offset_delta = varint(source)?;
     let has_key = skip_nullable(source)?;
     skip_nullable(source)?;
     let headers = varint(source)?;
-    // A header takes two bytes at least, so a count beyond the record's size is false.
-    if headers < 0 || u64::from(headers.unsigned_abs()) > size {
+    if headers < 0 {
         return Err(RecordFault::HeadersCount(headers).into());
     }
+    // Each header takes two bytes at least, so a false count ends with the bytes.
     for _ in 0..headers {
         let key = varint(source)?;
         let length = u64::try_from(key).map_err(|_| RecordFault::HeaderKey(key))?;
         source.skip(length)?;
         skip_nullable(source)?;
-        if source.taken() - start > size {
-            return Err(RecordFault::Size.into());
-        }
     }
-    if source.taken() - start != size {
+    let fills_size = Some(source.taken() - start) == size;
+    if S::REFUSES_MISFITS && !fills_size {
         return Err(RecordFault::Size.into());
     }
-    Ok(Shape { index, timestamp_delta, offset_delta, has_key })
+    Ok(Shape { index, timestamp_delta, offset_delta, has_key, fills_size })
 }
 
 /// Skips a length and as many bytes; tells whether it was there (any negative length is null).
@@ -110,6 +110,9 @@ fn unsigned<S: Source>(source: &mut S, bytes_max: u32) -> Result<u64, BatchFault
 
 /// Bytes that are read once, forward.
 trait Source {
+    /// A record that does not fill its size ends the walk at once, before any other fault of the batch is named.
+    const REFUSES_MISFITS: bool;
+
     fn byte(&mut self) -> Result<u8, BatchFault>;
     fn skip(&mut self, count: u64) -> Result<(), BatchFault>;
     /// Fails early if it is known that `count` more bytes do not exist.
@@ -126,6 +129,8 @@ struct Plain<'a> {
 }
 
 impl Source for Plain<'_> {
+    const REFUSES_MISFITS: bool = true;
+
     #[inline]
     fn byte(&mut self) -> Result<u8, BatchFault> {
         let (&byte, rest) = self.rest.split_first().ok_or(RecordFault::Ends)?;
@@ -170,7 +175,8 @@ impl<'a> Window<'a> {
         Window { inflate, buffer: vec![0; WINDOW_BYTES].into_boxed_slice(), at: 0, filled: 0, before: 0 }
     }
 
-    /// Replaces the read window by the next one; false at the end.
+    /// Replaces the read window by the next one; false at the end. One read at a time, so that a fault of the stream
+    /// shows only once the records before it were walked, as in Kafka.
     fn refill(&mut self) -> Result<bool, BatchFault> {
         assert_eq!(self.at, self.filled, "a window is replaced once it is read");
         self.before += self.filled as u64;
@@ -184,6 +190,8 @@ impl<'a> Window<'a> {
 }
 
 impl Source for Window<'_> {
+    const REFUSES_MISFITS: bool = false;
+
     #[inline]
     fn byte(&mut self) -> Result<u8, BatchFault> {
         if self.at == self.filled && !self.refill()? {

@@ -1,0 +1,122 @@
+//! The offset index against a plain list of batches.
+
+use millrace_core::base::{Offset, Position, TimestampMs};
+use millrace_core::log::{BatchBuilder, BatchHeader, BatchRecord, Codec, OffsetIndex};
+
+use crate::support::Choices;
+
+const BASE: Offset = Offset(500);
+
+/// Headers of batches that follow one another, up to 40 KiB each, and the positions at which they begin.
+fn batches(choices: &mut Choices, count: usize) -> Vec<(u64, BatchHeader)> {
+    let (mut at, mut next) = (0, BASE);
+    let mut out = Vec::new();
+    for _ in 0..count {
+        let value = vec![0; choices.below(40 << 10) as usize];
+        let timestamp = TimestampMs(choices.below(1000) as i64);
+        let mut builder = BatchBuilder::new(Codec::None).base_offset(next);
+        for _ in 0..1 + choices.below(3) {
+            builder.push(BatchRecord::of_value(timestamp, &value));
+        }
+        let header = BatchHeader::parse(&builder.build()).unwrap();
+        out.push((at, header));
+        at += header.size() as u64;
+        next = header.next_offset();
+    }
+    out
+}
+
+fn index_of(batches: &[(u64, BatchHeader)]) -> OffsetIndex {
+    let mut index = OffsetIndex::new(BASE);
+    for (_, header) in batches {
+        index.note(header);
+    }
+    index
+}
+
+#[test]
+fn lookups_lead_to_a_batch_shortly_before() {
+    let mut choices = Choices::new(21);
+    for _ in 0..50 {
+        let batches = batches(&mut choices, 40);
+        let index = index_of(&batches);
+        let end = batches.last().unwrap().1.next_offset();
+        for offset in BASE.0..end.0 {
+            let (at, _) = batches.iter().find(|(_, header)| header.last_offset().0 >= offset).unwrap();
+            let found = index.lookup(Offset(offset)).0;
+            assert!(found <= *at && at - found <= 200 << 10, "{found} {at}");
+            assert!(batches.iter().any(|(at, _)| *at == found), "{found} is no batch");
+        }
+        assert_eq!(index.lookup(Offset(0)), Position::ZERO);
+    }
+}
+
+#[test]
+fn times_are_never_missed() {
+    let mut choices = Choices::new(22);
+    for _ in 0..50 {
+        let batches = batches(&mut choices, 40);
+        let index = index_of(&batches);
+        for time in (0..1100).step_by(7) {
+            let first = batches.iter().find(|(_, header)| header.max_timestamp.0 >= time);
+            match (first, index.lookup_time(TimestampMs(time))) {
+                (None, None) => {}
+                (Some((at, _)), Some(found)) => assert!(found.0 <= *at && at - found.0 <= 200 << 10),
+                other => panic!("{time}: {other:?}"),
+            }
+        }
+        let max = batches.iter().map(|(_, header)| header.max_timestamp).max().unwrap();
+        let (at, _) = batches.iter().find(|(_, header)| header.max_timestamp == max).unwrap();
+        assert_eq!(index.peak().map(|peak| (peak.timestamp, peak.position.0)), Some((max, *at)));
+    }
+}
+
+#[test]
+fn a_cut_index_equals_a_new_one() {
+    let mut choices = Choices::new(23);
+    for _ in 0..50 {
+        let batches = batches(&mut choices, 30);
+        let keep = choices.below(31) as usize;
+        let end = batches.get(keep).map_or(u64::MAX, |(at, _)| *at);
+        let mut index = index_of(&batches);
+        let from = index.truncate(Position(end));
+        for (at, header) in &batches[..keep] {
+            if *at >= from.0 {
+                index.note(header);
+            }
+        }
+        assert_eq!(index, index_of(&batches[..keep]));
+    }
+}
+
+#[test]
+fn a_written_index_is_read_back_and_damage_is_found() {
+    let mut choices = Choices::new(24);
+    for round in 0..200 {
+        let index = index_of(&batches(&mut choices, round % 20));
+        let bytes = index.encode();
+        assert_eq!(OffsetIndex::decode(&bytes), Ok(index));
+        let mut damaged = bytes.clone();
+        choices.damage(&mut damaged);
+        assert!(damaged == bytes || OffsetIndex::decode(&damaged).is_err());
+    }
+}
+
+#[test]
+fn the_file_of_a_small_index() {
+    let header = BatchHeader::parse(
+        &BatchBuilder::new(Codec::None)
+            .base_offset(BASE)
+            .record(BatchRecord::of_value(TimestampMs(9), &[0; 70_000]))
+            .build(),
+    )
+    .unwrap();
+    let mut index = OffsetIndex::new(BASE);
+    index.note(&header);
+    index.note(&BatchHeader { base_offset: Offset(501), ..header });
+    let golden = "4d52494e4445583101000000f401000000000000\
+                  70230200000000000900000000000000f4010000000000000000000000000000\
+                  01000000b81101000900000000000000";
+    let text = crate::support::to_hex(&index.encode());
+    assert_eq!(text[..text.len() - 8], golden.replace(' ', ""));
+}
