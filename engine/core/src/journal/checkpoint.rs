@@ -54,10 +54,12 @@ pub struct PartitionCheckpoint {
     pub topic: [u8; 16],
     pub partition: i32,
     pub log_start: i64,
-    /// Base offsets of the segment files, ascending.
+    /// Base offsets of the segment files, ascending, up to the one that holds the first byte which is not durable. Later
+    /// ones are left out: their roll entries are not older than that byte, so replay finds them. Hence a tail that reaches
+    /// over a roll must not be carried before its part in the earlier segment is flushed.
     pub segments: Vec<i64>,
-    /// Bytes of the last segment that are durable in its file; all segments before it are durable whole. A multiple of
-    /// 4 KiB unless the segment was closed.
+    /// Bytes of the last of `segments` that are durable in its file; all before it are durable whole. A multiple of 4 KiB
+    /// unless the segment was closed.
     pub position: u64,
     pub log_end: i64,
     pub high_watermark: i64,

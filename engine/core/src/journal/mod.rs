@@ -28,6 +28,6 @@ pub use geometry::{
 };
 pub use machine::{Cleaning, FrameWrite, Journal, NoRoom, Purpose, SealedFrame};
 pub use recover::{Chain, ChainStart, Corruption, CorruptionReason, TornTail, recover_chain};
-pub use release::{CarryLimits, ReleasePlan, UnreleasedTail, plan_release};
+pub use release::{CarryLimits, ReleasePlan, UnreleasedTail, plan_release, replay_from};
 pub use replay::{Observation, RecoveredPartition, Replay, ReplayError};
 pub use tails::{ExtentPiece, TailPiece};

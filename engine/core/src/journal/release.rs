@@ -4,10 +4,11 @@ use super::entry::APPEND_HEAD_BYTES;
 use super::frame::FrameSequence;
 use crate::base::PartitionKey;
 
-/// A carry takes its bytes and its head; a tail that reaches over a roll is carried in two.
-const CARRY_COST_BYTES: usize = 2 * APPEND_HEAD_BYTES;
+/// A carry takes its bytes and its head.
+const CARRY_COST_BYTES: usize = APPEND_HEAD_BYTES;
 
-/// Bytes of one partition that are only in memory and journal.
+/// Bytes of one partition that are only in memory and journal. They lie in one segment: what a roll left in the segment
+/// before is flushed first (see `PartitionCheckpoint::segments`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnreleasedTail {
     pub key: PartitionKey,
@@ -56,6 +57,13 @@ pub fn plan_release(
     plan
 }
 
+/// The oldest frame that a checkpoint taken now still needs: that of the oldest unreleased byte, or the one after `sealed`.
+/// A tail without bytes (a truncation took them) needs none, whatever its `oldest` says.
+pub fn replay_from(tails: impl IntoIterator<Item = UnreleasedTail>, sealed: FrameSequence) -> FrameSequence {
+    let needed = tails.into_iter().filter(|tail| tail.bytes > 0).map(|tail| tail.oldest);
+    needed.min().unwrap_or(sealed.next())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +91,16 @@ mod tests {
         check("999@1 1000@10 5000@3", 100_000, &[1, 2], &[0]);
         check("999@11 1000@12", 100_000, &[], &[]);
         check("0@1 1@1", 100_000, &[], &[1]);
+    }
+
+    #[test]
+    fn a_checkpoint_needs_the_oldest_unreleased_byte() {
+        let key = PartitionKey::new(TopicId::ZERO, PartitionIndex(0));
+        let tail = |bytes, oldest| UnreleasedTail { key, bytes, oldest: FrameSequence(oldest) };
+        let cases = [(vec![], 8), (vec![tail(0, 2)], 8), (vec![tail(1, 7), tail(5, 4), tail(0, 2)], 4)];
+        for (tails, expected) in cases {
+            assert_eq!(replay_from(tails, FrameSequence(7)), FrameSequence(expected));
+        }
     }
 
     #[test]

@@ -205,7 +205,7 @@ impl Log {
             Entry::Extent { span, length, checksum, head_bytes, ends } => {
                 self.observe(news, || Observation::Extent {
                     span: *span,
-                    length: *length + ends.len() as u64,
+                    length: length.saturating_add(ends.len() as u64),
                 });
                 let mut head = ends.clone();
                 let tail = head.split_off((*head_bytes as usize).min(ends.len()));

@@ -1,0 +1,16 @@
+//! The journal end to end: frames sealed, written, cleaned and recovered in memory, with crashes and damage anywhere.
+
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod twin;

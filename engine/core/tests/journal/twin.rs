@@ -1,0 +1,480 @@
+//! A simulated shard around a journal: logs, segment files, checkpoints, and what must be found after a crash.
+
+use crate::fixture::{BOOT, Bench, SHARD, Seeded, key, start};
+use bytes::Bytes;
+use millrace_core::base::{Offset, Position};
+use millrace_core::journal::{
+    Checkpoints, Entry, EntryRef, FrameSequence, FrameWrite, JournalGeometry, Observation,
+    PartitionCheckpoint, Purpose, RecoveredPartition, Replay, ShardCheckpoint, Span, UnreleasedTail,
+    plan_release, recover_chain, replay_from,
+};
+use std::collections::{BTreeMap, VecDeque};
+
+/// A place in a log: segment and byte.
+type Place = (i64, usize);
+
+/// A partition's log as it should be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Log {
+    pub(crate) start: i64,
+    pub(crate) end: i64,
+    pub(crate) segments: BTreeMap<i64, Vec<u8>>,
+    /// Base offset and place of every batch.
+    pub(crate) batches: Vec<(i64, Place)>,
+}
+
+impl Log {
+    pub(crate) fn end_place(&self) -> Option<Place> {
+        self.segments.last_key_value().map(|(segment, bytes)| (*segment, bytes.len()))
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.segments.values().map(Vec::len).sum()
+    }
+
+    fn bytes_from(&self, durable: Place) -> usize {
+        let parts = self.segments.range(durable.0..);
+        parts.map(|(segment, bytes)| bytes.len() - if *segment == durable.0 { durable.1 } else { 0 }).sum()
+    }
+}
+
+pub(crate) type Logs = BTreeMap<i32, Log>;
+
+/// What of a partition is durable in its files.
+#[derive(Clone, Copy, Debug)]
+struct Released {
+    durable: Place,
+    /// The oldest frame with a byte that is not.
+    oldest: Option<FrameSequence>,
+}
+
+/// One change, with what it needs of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Change {
+    pub(crate) entry: Entry<()>,
+    pub(crate) payload: Vec<Bytes>,
+}
+
+impl Change {
+    pub(crate) fn entry(&self) -> EntryRef<'_> {
+        let payload = &self.payload[..];
+        match self.entry {
+            Entry::Append { span, .. } => Entry::Append { span, payload },
+            Entry::Carry { span, .. } => Entry::Carry { span, payload },
+            Entry::Roll { key, segment, previous_length } => Entry::Roll { key, segment, previous_length },
+            Entry::LogStart { key, offset } => Entry::LogStart { key, offset },
+            Entry::Truncate { key, to, segment, position } => Entry::Truncate { key, to, segment, position },
+            Entry::Drop { key } => Entry::Drop { key },
+            Entry::Extent { .. } => unreachable!("the twin writes no extents"),
+        }
+    }
+}
+
+/// How much of the write in flight reached the device at a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Torn {
+    Nothing,
+    Prefix(usize),
+    Sectors(u64),
+}
+
+pub(crate) struct Twin {
+    pub(crate) bench: Bench,
+    pub(crate) random: Seeded,
+    /// After every change decided on, sealed or about to be.
+    pub(crate) logs: Logs,
+    released: BTreeMap<i32, Released>,
+    files: BTreeMap<(i32, i64), Vec<u8>>,
+    /// The logs after each frame from the last hard one on.
+    history: VecDeque<(FrameSequence, Logs)>,
+    checkpoints: [Option<Vec<u8>>; 2],
+    checkpoint_number: u64,
+    in_flight: Option<FrameWrite>,
+    pub(crate) crashes: usize,
+    pub(crate) cleanings: usize,
+    pub(crate) carries: usize,
+    /// One in so many boundaries is crashed at.
+    pub(crate) crash_odds: usize,
+}
+
+impl Twin {
+    pub(crate) fn new(geometry: JournalGeometry, seed: u64, crash_odds: usize) -> Twin {
+        Twin {
+            bench: Bench::new(geometry),
+            random: Seeded(seed),
+            logs: Logs::new(),
+            released: BTreeMap::new(),
+            files: BTreeMap::new(),
+            history: VecDeque::from([(FrameSequence::NONE, Logs::new())]),
+            checkpoints: [None, None],
+            checkpoint_number: 0,
+            in_flight: None,
+            crashes: 0,
+            cleanings: 0,
+            carries: 0,
+            crash_odds,
+        }
+    }
+
+    /// Seals the changes that led to `self.logs` in one frame, making room first.
+    pub(crate) fn commit(&mut self, changes: &[Change]) {
+        let entries: Vec<EntryRef<'_>> = changes.iter().map(Change::entry).collect();
+        let bytes: usize = entries.iter().map(EntryRef::sealed_bytes).sum();
+        let logs = std::mem::replace(&mut self.logs, self.history[self.history.len() - 1].1.clone());
+        while self.bench.journal.room(Purpose::Append) < bytes {
+            assert!(
+                self.write_step() || self.clean(),
+                "a journal without room has something to write or to clean"
+            );
+        }
+        self.logs = logs;
+        self.seal(&entries);
+        for change in changes {
+            self.release_of(change);
+        }
+        self.boundary();
+    }
+
+    /// Starts or completes a write; false if there is nothing to write.
+    pub(crate) fn write_step(&mut self) -> bool {
+        if let Some(write) = self.in_flight.take() {
+            self.bench.apply(write);
+            self.bench.journal.written(write.through);
+            while self.history.front().is_some_and(|(sequence, _)| *sequence < write.through) {
+                self.history.pop_front();
+            }
+        } else {
+            self.in_flight = self.bench.journal.next_write();
+            if self.in_flight.is_none() {
+                return false;
+            }
+        }
+        self.boundary();
+        true
+    }
+
+    /// Cleans the oldest slot if that is due.
+    pub(crate) fn clean(&mut self) -> bool {
+        let Some(cleaning) = self.bench.journal.cleaning_due() else { return false };
+        let spanning: Vec<i32> =
+            self.released.keys().copied().filter(|number| self.spans_a_roll(*number)).collect();
+        for number in spanning {
+            let last = self.logs[&number].end_place().unwrap().0;
+            self.flush(number, (last, 0));
+        }
+        let plan = plan_release(self.tails(), cleaning.through, self.bench.journal.carry_limits());
+        for key in plan.flush {
+            self.flush(key.partition.0, self.logs[&key.partition.0].end_place().unwrap());
+        }
+        let carries: Vec<i32> = plan.carry.iter().map(|key| key.partition.0).collect();
+        self.carry(&carries);
+        self.checkpoint();
+        self.bench.journal.slot_released(cleaning.slot);
+        self.cleanings += 1;
+        self.boundary();
+        true
+    }
+
+    fn tails(&self) -> Vec<UnreleasedTail> {
+        let tail = |(number, released): (&i32, &Released)| {
+            let bytes = self.logs[number].bytes_from(released.durable);
+            Some(UnreleasedTail { key: key(*number), bytes, oldest: released.oldest? })
+        };
+        self.released.iter().filter_map(tail).collect()
+    }
+
+    fn spans_a_roll(&self, number: i32) -> bool {
+        self.logs[&number].end_place().is_some_and(|(segment, _)| segment != self.released[&number].durable.0)
+    }
+
+    fn seal(&mut self, entries: &[EntryRef<'_>]) -> FrameSequence {
+        let mut writes: Vec<(usize, Vec<u8>)> = Vec::new();
+        let frame =
+            self.bench.journal.seal(entries, &mut |at, bytes| writes.push((at, bytes.to_vec()))).unwrap();
+        // The process may end between any two bytes of the copy.
+        let complete = self.random.below(writes.len());
+        for (number, (at, bytes)) in writes.iter().enumerate() {
+            let cut = self.random.below(bytes.len());
+            self.bench.ring[*at..at + cut].copy_from_slice(&bytes[..cut]);
+            if number == complete && cut > 0 && number + 1 < writes.len() {
+                self.boundary();
+            }
+            self.bench.ring[*at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        self.history.push_back((frame.sequence, self.logs.clone()));
+        frame.sequence
+    }
+
+    /// Keeps the account of what is durable where, after a change was sealed.
+    fn release_of(&mut self, change: &Change) {
+        let number = change.entry.key().partition.0;
+        let sealed = self.bench.journal.sealed();
+        match change.entry {
+            Entry::Append { span, .. } => {
+                let begin = Released { durable: (span.segment.0, 0), oldest: None };
+                let released = self.released.entry(number).or_insert(begin);
+                released.oldest = released.oldest.or(Some(sealed));
+            }
+            Entry::Truncate { segment, position, .. } => {
+                if let Some(released) = self.released.get_mut(&number) {
+                    released.durable = released.durable.min((segment.0, position.0 as usize));
+                }
+            }
+            Entry::LogStart { .. } => {
+                let first = self.logs.get(&number).and_then(|log| log.segments.first_key_value());
+                if let (Some(released), Some((first, _))) = (self.released.get_mut(&number), first) {
+                    released.durable = released.durable.max((*first, 0));
+                }
+            }
+            Entry::Drop { .. } => {
+                self.released.remove(&number);
+                while self.write_step() {}
+                self.files.retain(|(partition, _), _| *partition != number);
+            }
+            _ => {}
+        }
+    }
+
+    /// Makes a partition durable in its files up to `end`.
+    fn flush(&mut self, number: i32, end: Place) {
+        while self.write_step() {}
+        let (log, released) = (&self.logs[&number], self.released.get_mut(&number).unwrap());
+        for (segment, bytes) in log.segments.range(released.durable.0..=end.0) {
+            let from = if *segment == released.durable.0 { released.durable.1 } else { 0 };
+            let to = if *segment == end.0 { end.1 } else { bytes.len() };
+            let file = self.files.entry((number, *segment)).or_default();
+            file.resize(file.len().max(to), 0);
+            file[from..to].copy_from_slice(&bytes[from..to]);
+        }
+        released.durable = end;
+        if log.end_place() == Some(end) {
+            released.oldest = None;
+        }
+        self.boundary();
+    }
+
+    fn carry(&mut self, numbers: &[i32]) {
+        let mut pending: Vec<(i32, Change)> = Vec::new();
+        for number in numbers {
+            let change = self.carry_of(*number);
+            let bytes: usize = pending.iter().map(|(_, one)| one.entry().sealed_bytes()).sum();
+            if !pending.is_empty()
+                && bytes + change.entry().sealed_bytes() > self.bench.journal.room(Purpose::Carry)
+            {
+                self.seal_carries(&mut pending);
+            }
+            pending.push((*number, change));
+        }
+        self.seal_carries(&mut pending);
+    }
+
+    fn seal_carries(&mut self, pending: &mut Vec<(i32, Change)>) {
+        let entries: Vec<EntryRef<'_>> = pending.iter().map(|(_, change)| change.entry()).collect();
+        let bytes: usize = entries.iter().map(EntryRef::sealed_bytes).sum();
+        if bytes == 0 {
+            return;
+        }
+        while self.bench.journal.room(Purpose::Carry) < bytes {
+            assert!(self.write_step(), "what was planned to be carried has room once the ring is written");
+        }
+        let sequence = self.seal(&entries);
+        self.carries += entries.len();
+        for (number, _) in pending.drain(..) {
+            self.released.get_mut(&number).unwrap().oldest = Some(sequence);
+        }
+        self.boundary();
+    }
+
+    fn carry_of(&self, number: i32) -> Change {
+        let (log, released) = (&self.logs[&number], self.released[&number]);
+        let (segment, position) = released.durable;
+        let bytes = Bytes::copy_from_slice(&log.segments[&segment][position..]);
+        let base = log
+            .batches
+            .iter()
+            .rev()
+            .find(|(_, place)| *place <= released.durable)
+            .map_or(0, |(base, _)| *base);
+        let span = Span {
+            key: key(number),
+            segment: Offset(segment),
+            position: Position(position as u64),
+            base_offset: Offset(base),
+            next_offset: Offset(log.end),
+        };
+        Change { entry: Entry::Carry { span, payload: () }, payload: vec![bytes] }
+    }
+
+    /// Takes the state of the moment and writes it once its frames are hard.
+    fn checkpoint(&mut self) {
+        let sealed = self.bench.journal.sealed();
+        self.checkpoint_number += 1;
+        let checkpoint = ShardCheckpoint {
+            shard: SHARD,
+            boot: BOOT,
+            number: self.checkpoint_number,
+            replay_from: replay_from(self.tails(), sealed),
+            through: sealed,
+            partitions: self
+                .logs
+                .iter()
+                .map(|(number, log)| self.partition_checkpoint(*number, log))
+                .collect(),
+        };
+        while self.bench.journal.hard() < sealed {
+            self.write_step();
+        }
+        let bytes = checkpoint.encode();
+        let file = Checkpoints::file_of(self.checkpoint_number);
+        let cut = self.random.below(bytes.len());
+        self.checkpoints[file] = Some(bytes[..cut].to_vec());
+        self.boundary();
+        self.checkpoints[file] = Some(bytes);
+        self.boundary();
+    }
+
+    fn partition_checkpoint(&self, number: i32, log: &Log) -> PartitionCheckpoint {
+        let (segment, position) =
+            self.released.get(&number).map_or((i64::MAX, 0), |released| released.durable);
+        PartitionCheckpoint {
+            topic: key(number).topic.0,
+            partition: number,
+            log_start: log.start,
+            segments: log.segments.keys().copied().filter(|one| *one <= segment).collect(),
+            position: position as u64,
+            log_end: log.end,
+            high_watermark: log.end,
+            epochs: log.batches.iter().map(|(base, _)| (0, *base)).collect(),
+            producers: Vec::new(),
+        }
+    }
+
+    /// A moment at which the machine may stop.
+    pub(crate) fn boundary(&mut self) {
+        if !self.random.one_in(self.crash_odds) {
+            return;
+        }
+        self.crashes += 1;
+        let mut outcomes = vec![Torn::Nothing];
+        if let Some(write) = self.in_flight {
+            let prefix = Torn::Prefix(self.random.below(write.len / 512) * 512);
+            outcomes.extend([prefix, Torn::Prefix(write.len), Torn::Sectors(self.random.next())]);
+        }
+        for torn in outcomes {
+            self.recover(torn, None);
+            self.recover(torn, Some(self.bench.ring_file()));
+        }
+    }
+
+    /// Recovers from what a crash leaves now, and compares with the logs as they were.
+    fn recover(&self, torn: Torn, ring: Option<Bytes>) {
+        let chosen = Checkpoints::choose(self.checkpoints.each_ref().map(|file| file.as_deref()));
+        let mut replay = Replay::new(chosen.newest);
+        let slots = self.slots_after(torn);
+        let chain = recover_chain(start(replay.from().0), &slots, ring.as_ref()).unwrap();
+        let last =
+            chain.frames.last().map_or(FrameSequence(replay.from().0 - 1), |frame| frame.header.sequence);
+        for frame in &chain.frames {
+            replay.apply(frame).unwrap();
+        }
+        let (hard, sealed) = (self.bench.journal.hard(), self.bench.journal.sealed());
+        let known_to_history = self.history.back().map_or(hard, |(sequence, _)| *sequence);
+        match (&ring, torn) {
+            // A frame is found from the moment its last byte is in the ring.
+            (Some(_), _) => {
+                assert!(last == known_to_history || last == sealed, "all that was sealed: {last} of {sealed}")
+            }
+            (None, Torn::Nothing) => assert_eq!(last, hard, "all that is hard"),
+            (None, _) => {
+                let through = self.in_flight.map_or(hard, |write| write.through);
+                assert!(hard <= last && last <= through, "{hard} <= {last} <= {through}");
+            }
+        }
+        if let Some((_, logs)) = self.history.iter().find(|(sequence, _)| *sequence == last) {
+            self.compare(logs, &replay.finish().unwrap());
+        }
+    }
+
+    fn slots_after(&self, torn: Torn) -> Vec<Bytes> {
+        let mut slots = self.bench.slots.clone();
+        if let Some(write) = self.in_flight {
+            let bytes = &self.bench.ring[write.ring_at..write.ring_at + write.len];
+            let slot = &mut slots[write.slot][write.slot_at..write.slot_at + write.len];
+            for (sector, (to, from)) in slot.chunks_mut(512).zip(bytes.chunks(512)).enumerate() {
+                let arrived = match torn {
+                    Torn::Nothing => false,
+                    Torn::Prefix(length) => sector * 512 < length,
+                    Torn::Sectors(seed) => Seeded(seed.wrapping_add(sector as u64)).one_in(2),
+                };
+                if arrived {
+                    to.copy_from_slice(from);
+                }
+            }
+        }
+        slots.into_iter().map(Bytes::from).collect()
+    }
+
+    fn compare(&self, logs: &Logs, recovered: &[RecoveredPartition]) {
+        let numbers: Vec<i32> = recovered.iter().map(|partition| partition.key.partition.0).collect();
+        assert_eq!(numbers, logs.keys().copied().collect::<Vec<_>>());
+        for partition in recovered {
+            let log = &logs[&partition.key.partition.0];
+            assert_eq!(self.rebuilt(log, partition), *log, "{}", partition.key);
+            assert_eq!(log.end_place().map_or(0, |(_, end)| end as u64), partition.end.0);
+        }
+    }
+
+    /// The log that checkpoint, files and tails give.
+    fn rebuilt(&self, log: &Log, partition: &RecoveredPartition) -> Log {
+        let number = partition.key.partition.0;
+        let mut segments: BTreeMap<i64, Vec<u8>> = BTreeMap::new();
+        let durable = partition.durable_segment.map_or(i64::MIN, |segment| segment.0);
+        for segment in &partition.segments {
+            let file = self.files.get(&(number, segment.0)).cloned().unwrap_or_default();
+            let known = if segment.0 < durable {
+                // Its length is in no checkpoint: it is its file's.
+                log.segments.get(&segment.0).map_or(0, Vec::len)
+            } else if segment.0 == durable {
+                partition.durable.0 as usize
+            } else {
+                0
+            };
+            assert!(known <= file.len(), "segment {segment} is durable up to {known} of {}", file.len());
+            segments.insert(segment.0, file[..known].to_vec());
+        }
+        for piece in &partition.tails {
+            let bytes = segments.get_mut(&piece.segment.0).unwrap();
+            assert_eq!(bytes.len() as u64, piece.position.0);
+            bytes.extend_from_slice(&piece.bytes);
+        }
+        let mut bases: Vec<i64> = partition.epochs.iter().map(|(_, base)| base.0).collect();
+        for observation in &partition.observed {
+            match observation {
+                Observation::Append { base_offset, next_offset, .. } => {
+                    bases.extend(base_offset.0..next_offset.0)
+                }
+                Observation::Truncate { to } => bases.retain(|base| *base < to.0),
+                Observation::Extent { .. } => unreachable!("the twin writes no extents"),
+            }
+        }
+        let (start, end) = (partition.log_start.0, partition.log_end.0);
+        Log { start, end, batches: places(&bases, &segments), segments }
+    }
+}
+
+/// Where each batch of one record stands; those in segments that are gone have no place.
+pub(crate) fn places(bases: &[i64], segments: &BTreeMap<i64, Vec<u8>>) -> Vec<(i64, Place)> {
+    let mut at: BTreeMap<i64, usize> = BTreeMap::new();
+    let first = segments.first_key_value().map_or(i64::MAX, |(segment, _)| *segment);
+    let present = bases.iter().copied().filter(|base| *base >= first);
+    present
+        .map(|base| {
+            let (segment, bytes) = segments.range(..=base).next_back().unwrap();
+            let position = at.entry(*segment).or_default();
+            let place = (*segment, *position);
+            let length = u32::from_be_bytes(bytes[*position + 8..*position + 12].try_into().unwrap());
+            *position += 12 + length as usize;
+            (base, place)
+        })
+        .collect()
+}
