@@ -224,11 +224,6 @@ impl BrokerConfig {
         }
     }
 
-    /// The value of the first key among the synonyms that has one.
-    pub(super) fn first_of<'a>(&self, keys: &[&'a str]) -> Option<(&'a str, &Value)> {
-        keys.iter().find_map(|key| self.value(key).map(|value| (*key, value)))
-    }
-
     /// Every default of the registry.
     pub(super) fn default_values() -> FxHashMap<&'static str, Value> {
         let with_value = |key: &'static Definition| key.default.clone().map(|value| (key.name, value));

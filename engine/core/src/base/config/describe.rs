@@ -2,7 +2,7 @@
 
 use super::definition::{ConfigType, Definition};
 use super::registry::{broker_keys, topic_keys};
-use super::topic::inherited;
+use super::topic::{broker_synonyms, factor_to_topic_unit, inherited};
 use super::value::Value;
 use super::{BrokerConfig, ConfigMap};
 
@@ -138,6 +138,14 @@ fn broker_entry(definition: &Definition, value: Option<Value>, synonyms: Vec<Con
     }
 }
 
+/// Text of a broker key in the unit of its topic key; text that is no number stays as it is.
+fn in_unit_of_topic(broker_key: &str, text: &str) -> String {
+    match (factor_to_topic_unit(broker_key), text.trim().parse::<i64>()) {
+        (factor, Ok(number)) if factor > 1 => number.saturating_mul(factor).to_string(),
+        _ => text.to_owned(),
+    }
+}
+
 /// The dynamic settings of all brokers (the broker resource without a name).
 pub fn describe_broker_default(layers: ConfigLayers<'_>, names: Option<&[String]>) -> Vec<ConfigEntry> {
     let entries = layers.dynamic_default.iter().filter_map(|(key, text)| {
@@ -188,9 +196,176 @@ pub fn describe_topic(
     entries.filter(|entry| is_wanted(entry, names)).collect()
 }
 
+/// What CreateTopics answers with: the settings of a topic that was just created, sorted by name, each with the first
+/// place that sets it. Kafka's controller finds sources by another rule than DescribeConfigs
+/// (`KafkaConfigSchema.resolveEffectiveTopicConfigs`): every synonym counts, and values are as given.
+pub fn describe_created_topic(layers: ConfigLayers<'_>, overrides: &ConfigMap) -> Vec<ConfigEntry> {
+    let places = [
+        (layers.dynamic_broker, ConfigSource::DynamicBroker),
+        (layers.dynamic_default, ConfigSource::DynamicDefaultBroker),
+        (&layers.broker.given, ConfigSource::StaticBroker),
+    ];
+    let entries = topic_keys().iter().filter(|definition| !definition.internal).map(|definition| {
+        let own = overrides.get(definition.name).map(|text| (text.clone(), ConfigSource::DynamicTopic));
+        let inherited = || {
+            let names = broker_synonyms(definition);
+            let set = |map: &ConfigMap| {
+                names.iter().find_map(|name| map.get(*name).map(|text| in_unit_of_topic(name, text)))
+            };
+            places.iter().find_map(|(map, source)| set(map).map(|text| (text, *source)))
+        };
+        let default = || (definition.default_text.unwrap_or_default().to_owned(), ConfigSource::Default);
+        let (value, source) = own.or_else(inherited).unwrap_or_else(default);
+        ConfigEntry {
+            name: definition.name.to_owned(),
+            value: (!definition.is_sensitive()).then_some(value),
+            source,
+            read_only: false,
+            sensitive: definition.is_sensitive(),
+            kind: Some(definition.kind),
+            synonyms: Vec::new(),
+            documentation: definition.documentation,
+        }
+    });
+    let mut entries: Vec<_> = entries.filter(|entry| is_wanted(entry, None)).collect();
+    entries.sort_by(|one, other| one.name.cmp(&other.name));
+    entries
+}
+
 fn is_wanted(entry: &ConfigEntry, names: Option<&[String]>) -> bool {
     match names {
         Some(names) => names.contains(&entry.name),
         None => !entry.name.starts_with(super::definition::OWN_PREFIX) || !entry.is_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LoadedConfig, Properties, UnknownKeys};
+    use super::*;
+
+    /// name|value|source|read only|sensitive|type|synonyms, as recorded from Apache Kafka 4.3.1.
+    fn line(entry: &ConfigEntry) -> String {
+        let synonyms: Vec<_> = entry.synonyms.iter().map(synonym_text).collect();
+        format!(
+            "{}|{}|{}|{}|{}|{}|{}",
+            entry.name,
+            entry.value.as_deref().unwrap_or("null"),
+            entry.source.code(),
+            entry.read_only,
+            entry.sensitive,
+            entry.type_code(),
+            synonyms.join("; ")
+        )
+    }
+
+    fn synonym_text(synonym: &ConfigSynonym) -> String {
+        format!("{}={}@{}", synonym.name, synonym.value.as_deref().unwrap_or("null"), synonym.source.code())
+    }
+
+    struct Layers {
+        broker: BrokerConfig,
+        dynamic_broker: ConfigMap,
+        dynamic_default: ConfigMap,
+    }
+
+    impl Layers {
+        fn new(text: &str) -> Layers {
+            let properties = Properties::parse(text).unwrap();
+            let broker = LoadedConfig::load(&properties, UnknownKeys::Warn).unwrap().broker;
+            let dynamic_default = [("min.insync.replicas".to_owned(), "1".to_owned())].into();
+            Layers { broker, dynamic_broker: ConfigMap::new(), dynamic_default }
+        }
+
+        fn get(&self) -> ConfigLayers<'_> {
+            ConfigLayers {
+                broker: &self.broker,
+                dynamic_broker: &self.dynamic_broker,
+                dynamic_default: &self.dynamic_default,
+            }
+        }
+    }
+
+    fn check(entries: &[ConfigEntry], expected: &[&str]) {
+        for expected in expected {
+            let name = expected.split('|').next().unwrap();
+            let entry = entries.iter().find(|entry| entry.name == name).unwrap();
+            assert_eq!(line(entry), *expected);
+        }
+    }
+
+    #[test]
+    fn a_broker_is_described_as_kafka_does() {
+        let layers = Layers::new("node.id=1\nlog.retention.hours=168\nssl.key.password=x\nno.such=1");
+        let entries = describe_broker(layers.get(), None);
+        check(
+            &entries,
+            &[
+                "log.cleaner.min.compaction.lag.ms|0|5|false|false|5|log.cleaner.min.compaction.lag.ms=0@5",
+                "min.insync.replicas|1|3|false|false|3|min.insync.replicas=1@3; min.insync.replicas=1@5",
+                "log.retention.hours|168|4|true|false|3|log.retention.hours=168@4; log.retention.hours=168@5",
+                "log.retention.ms|null|5|false|false|5|",
+                "node.id|1|4|true|false|3|node.id=1@4",
+                "broker.id|1|4|true|false|3|broker.id=1@4; broker.id=-1@5",
+                "ssl.key.password|null|4|false|true|9|ssl.key.password=null@4",
+                "no.such|null|4|true|true|0|no.such=null@4",
+                "log.cleaner.io.max.bytes.per.second|1.7976931348623157E308|5|false|false|6|\
+             log.cleaner.io.max.bytes.per.second=1.7976931348623157E308@5",
+            ],
+        );
+        assert_eq!(entries.first().unwrap().name, "log.cleaner.min.compaction.lag.ms");
+        assert_eq!(entries.len(), 340 + 1, "Kafka describes 340 keys; one more is unknown");
+        let default = describe_broker_default(layers.get(), None);
+        assert_eq!(
+            default.iter().map(line).collect::<Vec<_>>(),
+            ["min.insync.replicas|1|3|false|false|3|min.insync.replicas=1@3"]
+        );
+    }
+
+    #[test]
+    fn a_topic_is_described_as_kafka_does() {
+        let layers = Layers::new("node.id=1\nlog.retention.hours=168");
+        let set: ConfigMap =
+            [("cleanup.policy", "delete,delete"), ("segment.bytes", " 2097152 "), ("preallocate", "True")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into();
+        let entries = describe_topic(layers.get(), &set, None);
+        check(
+            &entries,
+            &[
+                "compression.type|producer|5|false|false|2|compression.type=producer@5",
+                "min.insync.replicas|1|3|false|false|3|min.insync.replicas=1@3; min.insync.replicas=1@5",
+                "cleanup.policy|delete|1|false|false|7|cleanup.policy=delete@1; log.cleanup.policy=delete@5",
+                "segment.bytes|2097152|1|false|false|3|segment.bytes=2097152@1; log.segment.bytes=1073741824@5",
+                "preallocate|true|1|false|false|1|preallocate=true@1; log.preallocate=false@5",
+                "retention.ms|604800000|5|false|false|5|",
+                "segment.jitter.ms|0|5|false|false|5|",
+            ],
+        );
+        assert_eq!(entries.len(), 33);
+        let created = describe_created_topic(layers.get(), &set);
+        check(
+            &created,
+            &[
+                "cleanup.policy|delete,delete|1|false|false|7|",
+                "segment.bytes| 2097152 |1|false|false|3|",
+                "retention.ms|604800000|4|false|false|5|",
+                "min.insync.replicas|1|3|false|false|3|",
+                "segment.ms|604800000|5|false|false|5|",
+            ],
+        );
+        assert!(created.is_sorted_by(|one, other| one.name < other.name));
+    }
+
+    #[test]
+    fn our_own_keys_appear_when_set_or_asked_for() {
+        let has = |entries: &[ConfigEntry]| entries.iter().any(|entry| entry.name == "millrace.durability");
+        let (plain, set) = (Layers::new(""), Layers::new("millrace.durability=process"));
+        let named = Some(["millrace.durability".to_owned()].to_vec());
+        assert!(!has(&describe_broker(plain.get(), None)));
+        assert!(has(&describe_broker(plain.get(), named.as_deref())));
+        assert!(has(&describe_broker(set.get(), None)));
+        assert!(has(&describe_topic(set.get(), &ConfigMap::new(), None)));
+        assert!(!has(&describe_topic(plain.get(), &ConfigMap::new(), None)));
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::Properties;
 use super::value::ConfigError;
 
 /// How bytes travel on a listener.
@@ -126,6 +127,29 @@ impl ProtocolMap {
             ConfigError::invalid(key, item, format!("No security protocol defined for listener {name}"))
         })?;
         Ok(Listener { name, protocol, host: host.to_owned(), port })
+    }
+}
+
+/// Replaces the listeners for clients by one, without encryption, at this address; those of controllers stay.
+pub fn listen_on(properties: &mut Properties, host: &str, port: u16) {
+    let name = SecurityProtocol::Plaintext.to_string();
+    let listener =
+        Listener { name: name.clone(), protocol: SecurityProtocol::Plaintext, host: host.to_owned(), port };
+    let controllers: Vec<&str> =
+        properties.get("controller.listener.names").unwrap_or_default().split(',').collect();
+    let is_controller = |item: &str| {
+        let of = item.split_once("://").map_or(item, |(name, _)| name).trim();
+        of != name && controllers.iter().any(|controller| controller.trim().eq_ignore_ascii_case(of))
+    };
+    let kept = properties.get("listeners").unwrap_or_default().split(',').filter(|item| is_controller(item));
+    let all: Vec<String> =
+        std::iter::once(listener.to_string()).chain(kept.map(|item| item.trim().to_owned())).collect();
+    properties.set("listeners", all.join(","));
+    properties.remove("advertised.listeners");
+    properties.remove("inter.broker.listener.name");
+    if let Some(map) = properties.get(PROTOCOL_MAP_KEY) {
+        let map = format!("{map},{name}:{name}");
+        properties.set(PROTOCOL_MAP_KEY, map);
     }
 }
 

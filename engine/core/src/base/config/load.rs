@@ -104,7 +104,9 @@ fn read_values(
         };
         match definition.parse(text) {
             Ok(value) => drop(broker.values.insert(definition.name, value)),
-            Err(error) => errors.push(error),
+            // What was derived from a wrong value is not reported beside it.
+            Err(error) if properties.get(key).is_some() => errors.push(error),
+            Err(_) => {}
         }
         if properties.get(key).is_some() {
             match definition.effect {
@@ -260,5 +262,158 @@ fn list(broker: &BrokerConfig, key: &str) -> Vec<String> {
     match broker.value(key) {
         Some(Value::List(items)) => items.clone(),
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The keys and values of the single-node file that ships with Kafka 4.3.
+    const SINGLE_NODE: &str = "
+        process.roles=broker,controller
+        node.id=1
+        controller.quorum.bootstrap.servers=localhost:9093
+        listeners=PLAINTEXT://:9092,CONTROLLER://:9093
+        inter.broker.listener.name=PLAINTEXT
+        advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
+        controller.listener.names=CONTROLLER
+        listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
+        num.network.threads=3
+        num.io.threads=8
+        socket.send.buffer.bytes=102400
+        socket.receive.buffer.bytes=102400
+        socket.request.max.bytes=104857600
+        log.dirs=/tmp/kraft-combined-logs
+        num.partitions=1
+        num.recovery.threads.per.data.dir=1
+        offsets.topic.replication.factor=1
+        share.coordinator.state.topic.replication.factor=1
+        share.coordinator.state.topic.min.isr=1
+        transaction.state.log.replication.factor=1
+        transaction.state.log.min.isr=1
+        log.retention.hours=168
+        log.segment.bytes=1073741824
+        log.retention.check.interval.ms=300000
+    ";
+
+    fn load(text: &str) -> Result<LoadedConfig, Vec<ConfigError>> {
+        LoadedConfig::load(&Properties::parse(text).unwrap(), UnknownKeys::Warn)
+    }
+
+    #[test]
+    fn kafkas_own_single_node_file_is_good() {
+        let properties = Properties::parse(SINGLE_NODE).unwrap();
+        let LoadedConfig { broker, warnings } = LoadedConfig::load(&properties, UnknownKeys::Refuse).unwrap();
+        assert_eq!(broker.node_id().0, 1);
+        assert_eq!(broker.data_dir(), "/tmp/kraft-combined-logs");
+        let texts = |listeners: &[Listener]| listeners.iter().map(Listener::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(broker.listeners()), ["PLAINTEXT://:9092"]);
+        assert_eq!(texts(broker.controller_listeners()), ["CONTROLLER://:9093"]);
+        assert_eq!(texts(broker.advertised_listeners()), ["PLAINTEXT://localhost:9092"]);
+        assert!(warnings.contains(&ConfigWarning::WithoutEffect { key: "num.io.threads".to_owned() }));
+        assert!(warnings.contains(&ConfigWarning::ControllerListener { name: "CONTROLLER".to_owned() }));
+        assert!(!warnings.iter().any(|warning| matches!(warning, ConfigWarning::Unknown { .. })));
+    }
+
+    #[test]
+    fn errors_name_key_value_and_reason() {
+        let cases = [
+            (
+                "num.partitions=many",
+                "Invalid value many for configuration num.partitions: Not a number of type INT",
+            ),
+            (
+                "num.partitions=0",
+                "Invalid value 0 for configuration num.partitions: Value must be at least 1",
+            ),
+            (
+                "listeners=",
+                "Configuration 'listeners' must not be empty. Valid values include: any non-empty value",
+            ),
+            ("listeners=PLAINTEXT:9092", "Unable to parse PLAINTEXT:9092 to a broker endpoint"),
+            ("listeners=PLAINTEXT://:99999", "Unable to parse PLAINTEXT://:99999 to a broker endpoint"),
+            ("listeners=HOME://:9092", "No security protocol defined for listener HOME"),
+            ("listeners=SSL://:9093", "listeners of protocol SSL are not served yet"),
+            ("listeners=A://:1\nlistener.security.protocol.map=A:SASL_SSL", "listeners of protocol SASL_SSL"),
+            ("listener.security.protocol.map=PLAINTEXT:TLS", "no security protocol is named TLS"),
+            ("listeners=CONTROLLER://:9093", "no listener is left for clients"),
+            (
+                "listeners=A://:1,B://:1\nlistener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT",
+                "Each listener must have a different port",
+            ),
+            ("listeners=PLAINTEXT://:1,PLAINTEXT://:2", "Each listener must have a different name"),
+            ("advertised.listeners=PLAINTEXT://0.0.0.0:9092", "nonroutable meta-address 0.0.0.0"),
+            ("advertised.listeners=SSL://h:9092", "SSL is not among the listeners"),
+            (
+                "inter.broker.listener.name=SSL",
+                "The valid options based on currently configured listeners are",
+            ),
+            ("process.roles=controller", "a process without the role broker is not served yet"),
+            ("process.roles=boss", "String must be one of: broker, controller"),
+            ("controller.quorum.voters=1@a:1,2@b:1", "a cluster of several controllers is not served yet"),
+            ("log.retention.hours=0", "must be unlimited (-1) or, equal or greater than 1"),
+            ("authorizer.class.name=a.b.C", "authorization is not served yet"),
+            ("millrace.durability=hope", "String must be one of: power, process"),
+            ("millrace.memory=1MiB", "Value must be at least 33554432"),
+            ("millrace.memory=lots", "Not a size"),
+            ("millrace.shards=0", "Value must be at least 1"),
+            ("millrace.speed=9", "Unknown configuration millrace.speed with value 9"),
+        ];
+        for (text, expected) in cases {
+            let errors = load(text).unwrap_err();
+            assert_eq!(errors.len(), 1, "{text}: {errors:?}");
+            assert!(errors[0].message.contains(expected), "{text}: {}", errors[0]);
+            assert!(text.contains(&errors[0].key), "{text}: {}", errors[0].key);
+        }
+    }
+
+    #[test]
+    fn all_wrong_values_are_named_at_once() {
+        assert_eq!(load("num.partitions=x\nlog.segment.bytes=y\nnode.id=z").unwrap_err().len(), 3);
+    }
+
+    #[test]
+    fn unknown_keys_warn_unless_strict() {
+        let properties =
+            Properties::parse("no.such.key=1\nlistener.name.plaintext.ssl.keystore.type=JKS").unwrap();
+        let loaded = LoadedConfig::load(&properties, UnknownKeys::Warn).unwrap();
+        assert_eq!(
+            loaded.warnings,
+            [
+                ConfigWarning::WithoutEffect { key: "listener.name.plaintext.ssl.keystore.type".to_owned() },
+                ConfigWarning::Unknown { key: "no.such.key".to_owned() },
+            ]
+        );
+        let errors = LoadedConfig::load(&properties, UnknownKeys::Refuse).unwrap_err();
+        assert_eq!(errors.len(), 1);
+        assert_eq!(errors[0].message, "Unknown configuration no.such.key with value 1");
+    }
+
+    #[test]
+    fn what_is_not_said_is_assumed_for_one_node() {
+        let broker = load(
+            "broker.id=7\nlisteners=PLAINTEXT://0.0.0.0:9092,PLAIN2://[::1]:9092\n\
+                           listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PLAIN2:PLAINTEXT",
+        )
+        .unwrap()
+        .broker;
+        assert_eq!((broker.node_id().0, broker.given("node.id")), (7, Some("7")));
+        let told: Vec<_> = broker.advertised_listeners().iter().map(Listener::to_string).collect();
+        // "Every address" is no address to tell: an empty host stands for this machine's name.
+        assert_eq!(told, ["PLAINTEXT://:9092", "PLAIN2://[::1]:9092"]);
+        assert_eq!(BrokerConfig::default().node_id().0, 1);
+        assert_eq!(BrokerConfig::default().journal_bytes(), 64 << 20);
+    }
+
+    #[test]
+    fn one_address_replaces_the_listeners_for_clients() {
+        let mut properties = Properties::parse(SINGLE_NODE).unwrap();
+        super::super::listen_on(&mut properties, "127.0.0.1", 19092);
+        let broker = LoadedConfig::load(&properties, UnknownKeys::Refuse).unwrap().broker;
+        let texts = |listeners: &[Listener]| listeners.iter().map(Listener::to_string).collect::<Vec<_>>();
+        assert_eq!(texts(broker.listeners()), ["PLAINTEXT://127.0.0.1:19092"]);
+        assert_eq!(texts(broker.advertised_listeners()), ["PLAINTEXT://127.0.0.1:19092"]);
+        assert_eq!(texts(broker.controller_listeners()), ["CONTROLLER://:9093"]);
     }
 }

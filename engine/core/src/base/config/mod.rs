@@ -7,6 +7,7 @@ pub mod listeners;
 pub mod load;
 pub mod properties;
 pub mod registry;
+pub mod sizing;
 pub mod topic;
 pub mod value;
 
@@ -14,12 +15,13 @@ pub use broker::{BrokerConfig, ProduceValidation};
 pub use definition::{ConfigType, Definition, Effect, Importance, UpdateMode};
 pub use describe::{
     ConfigEntry, ConfigLayers, ConfigSource, ConfigSynonym, describe_broker, describe_broker_default,
-    describe_topic,
+    describe_created_topic, describe_topic,
 };
-pub use listeners::{Listener, SecurityProtocol};
+pub use listeners::{Listener, SecurityProtocol, listen_on};
 pub use load::{ConfigWarning, LoadedConfig, UnknownKeys};
 pub use properties::{Properties, PropertiesFault};
 pub use registry::{Section, broker_keys, topic_keys};
+pub use sizing::{default_memory_bytes, default_shards};
 pub use topic::{TimestampType, TopicConfig, validate_topic};
 pub use value::{ConfigError, Value, parse_size};
 

@@ -147,37 +147,47 @@ pub fn validate_topic(
 
 const REMOTE_STORAGE: &str = "remote.storage.enable";
 
+/// The broker keys that give a topic key its default, most significant first.
+pub(super) fn broker_synonyms(definition: &Definition) -> Vec<&'static str> {
+    let base = definition.synonyms.first();
+    match base.and_then(|base| broker_keys().get(base)) {
+        Some(key) if !key.synonyms.is_empty() => key.synonyms.clone(),
+        _ => base.into_iter().copied().collect(),
+    }
+}
+
 /// The value of `definition`, a key of topics, when the topic does not set it.
 pub(super) fn inherited(
     broker: &BrokerConfig,
     dynamic: &ConfigMap,
     definition: &Definition,
 ) -> Option<Value> {
-    let base = definition.synonyms.first()?;
-    let own = [*base];
-    let names = match broker_keys().get(base) {
-        Some(key) if !key.synonyms.is_empty() => key.synonyms.as_slice(),
-        _ => own.as_slice(),
+    let names = broker_synonyms(definition);
+    let dynamic_value = |name: &str| broker_keys().get(name)?.parse(dynamic.get(name)?).ok();
+    let value_of = |name: &&'static str| {
+        dynamic_value(name).or_else(|| broker.value(name).cloned()).map(|value| (*name, value))
     };
-    let set = names.iter().find_map(|name| {
-        let dynamic = dynamic.get(*name).and_then(|text| broker_keys().get(name)?.parse(text).ok());
-        dynamic.map(|value| (*name, value))
-    });
-    let (name, value) = set.or_else(|| broker.first_of(names).map(|(name, value)| (name, value.clone())))?;
+    let (name, value) = names.iter().find_map(value_of)?;
     Some(in_unit_of_topic(name, value))
 }
 
 /// Broker keys in minutes or hours stand for topic keys in milliseconds.
-fn in_unit_of_topic(broker_key: &str, value: Value) -> Value {
-    let factor = match broker_key.rsplit('.').next() {
+pub(super) fn factor_to_topic_unit(broker_key: &str) -> i64 {
+    match broker_key.rsplit('.').next() {
         Some("minutes") => 60_000,
         Some("hours") => 3_600_000,
         _ => 1,
-    };
+    }
+}
+
+/// Keys of which every negative value means no limit.
+const RETENTION_TIMES: [&str; 3] = ["log.retention.ms", "log.retention.minutes", "log.retention.hours"];
+
+fn in_unit_of_topic(broker_key: &str, value: Value) -> Value {
+    let factor = factor_to_topic_unit(broker_key);
     match value.whole() {
-        Some(number) if factor > 1 || broker_key.starts_with("log.retention.ms") => {
-            Value::Long(if number < 0 { -1 } else { number.saturating_mul(factor) })
-        }
+        Some(number) if number < 0 && RETENTION_TIMES.contains(&broker_key) => Value::Long(-1),
+        Some(number) if factor > 1 => Value::Long(number.saturating_mul(factor)),
         _ => value,
     }
 }
@@ -238,6 +248,101 @@ impl Layers<'_> {
         match self.value(key) {
             Value::List(items) => items,
             other => panic!("{key} is not a list: {other:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LoadedConfig, Properties, UnknownKeys};
+    use super::*;
+
+    fn map(text: &str) -> ConfigMap {
+        let properties = Properties::parse(&text.replace(' ', "\n")).unwrap();
+        properties.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    fn resolve(broker: &str, dynamic: &str, topic: &str) -> TopicConfig {
+        let properties = map(broker).into_iter().collect::<Properties>();
+        let loaded = LoadedConfig::load(&properties, UnknownKeys::Refuse).unwrap();
+        TopicConfig::resolve(&loaded.broker, &map(dynamic), &map(topic))
+    }
+
+    #[test]
+    fn defaults_are_kafkas() {
+        let config = resolve("", "", "");
+        assert_eq!(config.max_message_bytes, 1_048_588);
+        assert_eq!(config.segment_bytes, 1 << 30);
+        assert_eq!((config.segment_ms, config.retention_ms), (604_800_000, 604_800_000));
+        assert_eq!((config.flush_messages, config.flush_ms), (i64::MAX, i64::MAX));
+        assert_eq!((config.compact, config.delete), (false, true));
+        assert_eq!((config.timestamp_after_max_ms, config.timestamp_before_max_ms), (3_600_000, i64::MAX));
+        assert_eq!(config.durability(), Durability::Power);
+    }
+
+    #[test]
+    fn the_nearest_setting_wins() {
+        let cases = [
+            ("", "", "segment.ms=5", 5),
+            ("log.roll.hours=2", "", "", 7_200_000),
+            ("log.roll.hours=2 log.roll.ms=9", "", "", 9),
+            ("log.roll.hours=2", "log.roll.ms=7", "", 7),
+            ("log.roll.hours=2", "log.roll.ms=7", "segment.ms=5", 5),
+            // A stored value that does not read counts as not set.
+            ("log.roll.ms=9", "", "segment.ms=soon", 9),
+        ];
+        for (broker, dynamic, topic, segment_ms) in cases {
+            assert_eq!(
+                resolve(broker, dynamic, topic).segment_ms,
+                segment_ms,
+                "{broker}; {dynamic}; {topic}"
+            );
+        }
+        assert_eq!(resolve("log.retention.minutes=3", "", "").retention_ms, 180_000);
+        assert_eq!(resolve("log.retention.hours=-1", "", "").retention_ms, -1);
+        assert_eq!(resolve("log.retention.bytes=-1", "", "").retention_bytes, -1);
+    }
+
+    #[test]
+    fn flush_settings_may_only_strengthen_durability() {
+        let process = "millrace.durability=process";
+        let cases = [
+            (process, "", Durability::Process),
+            (process, "millrace.durability=power", Durability::Power),
+            (process, "flush.messages=1", Durability::Power),
+            (process, "flush.messages=2", Durability::Process),
+            (process, "flush.ms=0", Durability::Power),
+            ("", "millrace.durability=process", Durability::Process),
+            ("log.flush.interval.messages=1", "millrace.durability=process", Durability::Power),
+        ];
+        for (broker, topic, expected) in cases {
+            assert_eq!(resolve(broker, "", topic).durability(), expected, "{broker}; {topic}");
+        }
+    }
+
+    #[test]
+    fn settings_are_refused_as_kafkas_controller_does() {
+        let cases = [
+            ("retention.ms=1 cleanup.policy=compact,delete", None),
+            ("segment.bytes=1 no.such=1", Some("Unknown topic config name: no.such")),
+            ("message.format.version=2.8", Some("Unknown topic config name: message.format.version")),
+            (
+                "min.compaction.lag.ms=100 max.compaction.lag.ms=50",
+                Some(
+                    "conflict topic config setting min.compaction.lag.ms (100) > max.compaction.lag.ms (50)",
+                ),
+            ),
+            (
+                "remote.storage.enable=true",
+                Some(
+                    "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with \
+                     remote log storage.",
+                ),
+            ),
+        ];
+        for (settings, expected) in cases {
+            let outcome = validate_topic(&BrokerConfig::default(), &ConfigMap::new(), &map(settings));
+            assert_eq!(outcome.err().map(|error| error.message).as_deref(), expected, "{settings}");
         }
     }
 }

@@ -58,7 +58,7 @@ impl Value {
             ConfigType::Short => trimmed.parse().map(Value::Short).map_err(|_| not_a_number()),
             ConfigType::Int => trimmed.parse().map(Value::Int).map_err(|_| not_a_number()),
             ConfigType::Long => trimmed.parse().map(Value::Long).map_err(|_| not_a_number()),
-            ConfigType::Double => trimmed.parse().map(Value::Double).map_err(|_| not_a_number()),
+            ConfigType::Double => parse_double(trimmed).map(Value::Double).ok_or_else(not_a_number),
             ConfigType::String | ConfigType::Class => Ok(Value::Text(trimmed.to_owned())),
             ConfigType::Password => Ok(Value::Secret(trimmed.to_owned())),
             ConfigType::List if trimmed.is_empty() => Ok(Value::List(Vec::new())),
@@ -239,6 +239,17 @@ pub fn parse_size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
+/// As Java's `Double.parseDouble` reads it: a type letter may follow, and only `NaN` and `Infinity` are words.
+fn parse_double(text: &str) -> Option<f64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if matches!(unsigned, "NaN" | "Infinity") {
+        return text.parse().ok();
+    }
+    let digits = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
+    let is_decimal = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'+' | b'-' | b'e' | b'E');
+    digits.bytes().all(is_decimal).then(|| digits.parse().ok()).flatten()
+}
+
 /// As Java's `Double.toString` prints it.
 fn java_double(value: f64) -> String {
     let size = value.abs();
@@ -254,5 +265,81 @@ fn java_double(value: f64) -> String {
     match text.split_once('E') {
         Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::topic_keys;
+
+    /// Text of a topic's setting, and what Apache Kafka 4.3.1 answered to it: the value as described, or its message.
+    const ANSWERS: &str = "
+        retention.ms=abc                     | Invalid value abc for configuration retention.ms: Not a number of type LONG
+        retention.ms=                        | Invalid value  for configuration retention.ms: Not a number of type LONG
+        retention.ms=-2                      | Invalid value -2 for configuration retention.ms: Value must be at least -1
+        retention.bytes=1.5                  | Invalid value 1.5 for configuration retention.bytes: Not a number of type LONG
+        segment.bytes=1000                   | Invalid value 1000 for configuration segment.bytes: Value must be at least 1048576
+        segment.bytes=0x200000               | Invalid value 0x200000 for configuration segment.bytes: Not a number of type INT
+        segment.bytes=+2097152               | 2097152
+        max.message.bytes=99999999999        | Invalid value 99999999999 for configuration max.message.bytes: Not a number of type INT
+        cleanup.policy=foo                   | Invalid value foo for configuration cleanup.policy: String must be one of: compact, delete
+        cleanup.policy=delete,,compact       | Configuration 'cleanup.policy' values must not be empty.
+        cleanup.policy=delete,delete         | delete
+        cleanup.policy= compact , delete     | compact,delete
+        cleanup.policy=                      |
+        compression.type=foo                 | Invalid value foo for configuration compression.type: String must be one of: uncompressed, zstd, lz4, snappy, gzip, producer
+        compression.gzip.level=0             | Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1
+        compression.gzip.level=-1            | -1
+        compression.lz4.level=99             | Invalid value 99 for configuration compression.lz4.level: Value must be no more than 17
+        min.cleanable.dirty.ratio=2          | Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1
+        min.cleanable.dirty.ratio=inf        | Invalid value inf for configuration min.cleanable.dirty.ratio: Not a number of type DOUBLE
+        min.cleanable.dirty.ratio=-Infinity  | Invalid value -Infinity for configuration min.cleanable.dirty.ratio: Value must be at least 0
+        min.cleanable.dirty.ratio=0.5d       | 0.5
+        min.cleanable.dirty.ratio=NaN        | NaN
+        min.cleanable.dirty.ratio=1e-5       | 1.0E-5
+        preallocate=maybe                    | Invalid value maybe for configuration preallocate: Expected value to be either true or false
+        preallocate= True                    | true
+        leader.replication.throttled.replicas=bad     | Invalid value [bad] for configuration leader.replication.throttled.replicas: leader.replication.throttled.replicas must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...
+        leader.replication.throttled.replicas=*       | *
+        leader.replication.throttled.replicas=0:1,2:3 | 0:1,2:3
+    ";
+
+    #[test]
+    fn values_are_read_and_refused_as_kafka_does() {
+        let lines = ANSWERS.lines().map(str::trim).filter(|line| !line.is_empty());
+        for line in lines {
+            let (setting, answer) = line.split_once(" |").unwrap();
+            let (key, text) = setting.split_once('=').unwrap();
+            let value = topic_keys().get(key).unwrap().parse(text.trim_end());
+            let ours = value.map_or_else(|error| error.message, |value| value.describe().unwrap());
+            assert_eq!(ours, answer.trim(), "{setting}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        let cases = [
+            ("0", Some(0)),
+            ("4096", Some(4096)),
+            ("64KiB", Some(64 << 10)),
+            (" 256 MiB ", Some(256 << 20)),
+            ("2g", Some(2 << 30)),
+            ("1TB", Some(1 << 40)),
+            ("", None),
+            ("MiB", None),
+            ("1.5GiB", None),
+            ("-1", None),
+            ("99999999999TiB", None),
+        ];
+        for (text, bytes) in cases {
+            assert_eq!(super::parse_size(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_never_shown() {
+        let secret = super::Value::Secret("hunter2".to_owned());
+        assert_eq!(secret.describe(), None);
+        assert_eq!(format!("{secret:?}"), "[hidden]");
     }
 }
