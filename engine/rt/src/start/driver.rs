@@ -44,8 +44,11 @@ pub(crate) async fn drive(shard: Rc<Shard>, notices: Notices) {
     // SAFETY: the duplicate is given away; glommio closes it.
     let counter = unsafe { BufferedFile::from_raw_fd(notices.duplicate.into_raw_fd()) };
     let mut reading: Option<Reading<'_>> = None;
+    let mut polls = 0;
     loop {
-        if turn(&shard, ring) {
+        // While tasks run, other shards are attended each round: a bell would wait for the executor's timer.
+        let busy = std::mem::replace(&mut polls, host.tasks.polls()) != host.tasks.polls();
+        if turn(&shard, ring) || busy {
             yield_now().await;
             continue;
         }

@@ -19,6 +19,7 @@ use crate::remote::Remote;
 use crate::shard::{self, Parts, Seat, Shard};
 use crate::slots::Slots;
 use crate::start::driver;
+use crate::uring::barrier;
 use crate::uring::blocking::BlockingPool;
 use crate::uring::ring::Ring;
 use crate::uring::tasks::HostedTasks;
@@ -48,6 +49,7 @@ where
     Fut: Future<Output = ()> + 'static,
 {
     assert!(settings.shards > 0, "a process without shards would do nothing");
+    barrier::register();
     let cpus = sched_getaffinity(Pid::from_raw(0))?;
     let blocking = BlockingPool::new(cpus);
     let cpus = listed(&cpus);

@@ -12,6 +12,7 @@ type Body = Pin<Box<dyn Future<Output = ()>>>;
 #[derive(Default)]
 pub(crate) struct HostedTasks {
     issued: Cell<u64>,
+    polls: Rc<Cell<u64>>,
     bodies: Rc<RefCell<BTreeMap<u64, Rc<RefCell<Option<Body>>>>>>,
 }
 
@@ -22,7 +23,9 @@ impl HostedTasks {
         let cell: Rc<RefCell<Option<Body>>> = Rc::new(RefCell::new(Some(Box::pin(task))));
         self.bodies.borrow_mut().insert(id, Rc::clone(&cell));
         let bodies = Rc::clone(&self.bodies);
+        let polls = Rc::clone(&self.polls);
         let hosted = poll_fn(move |cx| {
+            polls.set(polls.get() + 1);
             // Absent: the shard has ended.
             let Some(mut body) = cell.borrow_mut().take() else { return Poll::Ready(()) };
             if body.as_mut().poll(cx).is_pending() {
@@ -33,6 +36,11 @@ impl HostedTasks {
             Poll::Ready(())
         });
         drop(glommio::spawn_local(hosted).detach());
+    }
+
+    /// How often tasks were polled: unchanged means that none could run.
+    pub(crate) fn polls(&self) -> u64 {
+        self.polls.get()
     }
 
     /// Drops every task that has not ended, in the order in which they were spawned.
