@@ -379,3 +379,156 @@ fn check_replicas(image: &MetadataImage, replicas: &[BrokerId], factor: Option<u
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::config::{LoadedConfig, Properties};
+    use crate::base::config::{SecurityProtocol, UnknownKeys};
+
+    /// One broker with id 1 and the topics `a.b` and `old`.
+    fn cluster(broker: &BrokerConfig) -> MetadataImage {
+        let endpoint = Endpoint {
+            name: "PLAINTEXT".to_owned(),
+            host: "h".to_owned(),
+            port: 9092,
+            protocol: SecurityProtocol::Plaintext,
+        };
+        let mut image = MetadataImage::default();
+        image.apply_all(&bootstrap("cluster", broker)).unwrap();
+        image.apply(&register_broker(&image, broker, std::slice::from_ref(&endpoint)).unwrap()).unwrap();
+        assert_eq!(register_broker(&image, broker, &[endpoint]), None, "it is registered just so");
+        let topics = [NewTopic::named("a.b", TopicId([1; 16])), NewTopic::named("old", TopicId([2; 16]))];
+        image.apply_all(&create_topics(&image, &topics, broker).records).unwrap();
+        image
+    }
+
+    /// "name partitions replication-factor [key=value | 0:1,2 ...]"
+    fn asked(text: &str) -> NewTopic {
+        let mut words = text.split(' ');
+        let mut topic = NewTopic::named(words.next().unwrap(), TopicId([9; 16]));
+        topic.partitions = words.next().unwrap().parse().unwrap();
+        topic.replication_factor = words.next().unwrap().parse().unwrap();
+        for word in words {
+            if let Some((key, value)) = word.split_once('=') {
+                topic.configs.push((key.to_owned(), (value != "null").then(|| value.to_owned())));
+            } else if let Some((partition, brokers)) = word.split_once(':') {
+                let brokers = brokers.split(',').filter_map(|id| id.parse().ok()).map(BrokerId).collect();
+                topic.assignments.push((PartitionIndex(partition.parse().unwrap()), brokers));
+            }
+        }
+        topic
+    }
+
+    /// A request and what Apache Kafka 4.3.1 with one broker answered to it.
+    const ANSWERS: &str = "
+        new 2 1                 | ok 2
+        new -1 -1               | ok 1
+        new 1 1 retention.ms=1  | ok 1
+        new -1 -1 0:1 1:1       | ok 2
+        old 0 0 x=y             | TopicExists Topic 'old' already exists.
+        a_b 1 1                 | InvalidTopic Topic 'a_b' collides with existing topic: a.b
+        a/b 1 1 x=y             | InvalidTopic Topic name is invalid: 'a/b' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'
+        __cluster_metadata 1 1  | InvalidRequest Creation of internal topic __cluster_metadata is prohibited.
+        new 0 0 x=y             | InvalidConfig Unknown topic config name: x
+        new 1 1 retention.ms=x  | InvalidConfig Invalid value x for configuration retention.ms: Not a number of type LONG
+        new 1 1 retention.ms=null | InvalidConfig Null value not supported for topic configs: retention.ms
+        new 0 0                 | InvalidReplicationFactor Replication factor must be larger than 0, or -1 to use the default value.
+        new 1 -2                | InvalidReplicationFactor Replication factor must be larger than 0, or -1 to use the default value.
+        new 0 1                 | InvalidPartitions Number of partitions was set to an invalid non-positive value.
+        new -5 1                | InvalidPartitions Number of partitions was set to an invalid non-positive value.
+        new 1 2                 | InvalidReplicationFactor Unable to replicate the partition 2 time(s): The target replication factor of 2 cannot be reached because only 1 broker(s) are registered or some brokers have all their log directories cordoned.
+        new 10001 1             | PolicyViolation Excessively large number of partitions per request.
+        new -1 1 0:1            | InvalidRequest A manual partition assignment was specified, but replication factor was not set to -1.
+        new 1 -1 0:1            | InvalidRequest A manual partition assignment was specified, but numPartitions was not set to -1.
+        new -1 -1 0:1 0:1       | InvalidReplicaAssignment Found multiple manual partition assignments for partition 0
+        new -1 -1 1:1           | InvalidReplicaAssignment partitions should be a consecutive 0-based integer sequence
+        new -1 -1 0:1 2:1       | InvalidReplicaAssignment partitions should be a consecutive 0-based integer sequence
+        new -1 -1 0:2           | InvalidReplicaAssignment The manual partition assignment includes broker 2, but no such broker is registered.
+        new -1 -1 0:1,1         | InvalidReplicaAssignment The manual partition assignment includes the broker 1 more than once.
+        new -1 -1 0:            | InvalidReplicaAssignment The manual partition assignment includes an empty replica list.
+        new -1 -1 0:1 1:1,2     | InvalidReplicaAssignment The manual partition assignment includes broker 2, but no such broker is registered.
+    ";
+
+    #[test]
+    fn topics_are_created_or_refused_as_kafka_does() {
+        let broker = BrokerConfig::default();
+        let image = cluster(&broker);
+        for line in ANSWERS.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (request, answer) = line.split_once('|').unwrap();
+            let outcome = create_topics(&image, &[asked(request.trim())], &broker);
+            let ours = match &outcome.results[0] {
+                Ok(created) => format!("ok {}", created.partitions),
+                Err(error) => format!("{:?} {error}", error.kind),
+            };
+            assert_eq!(ours, answer.trim(), "{request}");
+            assert_eq!(outcome.records.is_empty(), outcome.results[0].is_err(), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_request_is_checked_topic_by_topic() {
+        let broker = BrokerConfig::default();
+        let image = cluster(&broker);
+        let mut topics = ["d1 1 1", "d1 1 1", "e.f 2 1", "e_f 1 1"].map(asked);
+        topics[3].id = TopicId([8; 16]);
+        let outcome = create_topics(&image, &topics, &broker);
+        let kinds: Vec<_> =
+            outcome.results.iter().map(|result| result.as_ref().err().map(|error| error.kind)).collect();
+        let refused = Some(TopicErrorKind::InvalidRequest);
+        assert_eq!(kinds, [refused, refused, None, Some(TopicErrorKind::InvalidTopic)]);
+        let mut after = image.clone();
+        after.apply_all(&outcome.records).unwrap();
+        let made = after.topic("e.f").unwrap();
+        assert_eq!(made.partitions.len(), 2);
+        assert_eq!(made.partitions[1].leader, BrokerId(1));
+        assert_eq!(made.partitions[1].leader_epoch, LeaderEpoch(0));
+
+        let over = create_topics(&image, &["g1 9999 1", "g2 2 1"].map(asked), &broker);
+        let is_policy = |error: &TopicError| error.kind == TopicErrorKind::PolicyViolation;
+        assert!(over.results.iter().all(|result| result.as_ref().is_err_and(is_policy)));
+    }
+
+    #[test]
+    fn topics_are_deleted_once() {
+        let broker = BrokerConfig::default();
+        let image = cluster(&broker);
+        let ids = [TopicId([1; 16]), TopicId([1; 16]), TopicId([7; 16]), TopicId([2; 16])];
+        let (results, records) = delete_topics(&image, &ids);
+        assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false, true]);
+        let mut after = image.clone();
+        after.apply_all(&records).unwrap();
+        assert_eq!(after.topic_count(), 0);
+    }
+
+    #[test]
+    fn producer_ids_come_in_blocks_that_never_overlap() {
+        let mut image = MetadataImage::default();
+        for expected in [0..1000, 1000..2000, 2000..3000] {
+            let (block, record) = next_producer_ids(&image);
+            assert_eq!(block, expected);
+            image.apply(&record).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_new_cluster_keeps_min_insync_replicas_as_its_own_setting() {
+        let properties = Properties::parse("min.insync.replicas=2").unwrap();
+        let broker = LoadedConfig::load(&properties, UnknownKeys::Refuse).unwrap().broker;
+        let image = cluster(&broker);
+        assert_eq!(image.cluster_id(), "cluster");
+        assert_eq!(image.broker_default_config().get("min.insync.replicas").map(String::as_str), Some("2"));
+        assert_eq!(image.topic_config(&broker, image.topic("old").unwrap()).min_insync_replicas, 2);
+    }
+
+    #[test]
+    fn epochs_rise_on_every_partition_that_the_broker_leads() {
+        let broker = BrokerConfig::default();
+        let mut image = cluster(&broker);
+        let records = raise_leader_epochs(&image, broker.node_id());
+        image.apply_all(&records).unwrap();
+        let epochs: Vec<_> = image.topics().map(|topic| topic.partitions[0].leader_epoch.0).collect();
+        assert_eq!(epochs, [1, 1]);
+        assert_eq!(raise_leader_epochs(&image, BrokerId(5)), []);
+    }
+}

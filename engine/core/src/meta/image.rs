@@ -281,3 +281,106 @@ fn config_records<'a>(
         value: Some(value.clone()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::Samples;
+    use super::*;
+
+    fn topic(number: u8) -> TopicId {
+        TopicId([number; 16])
+    }
+
+    fn partition(topic: TopicId, index: i32) -> MetadataRecord {
+        MetadataRecord::Partition {
+            topic,
+            index: PartitionIndex(index),
+            replicas: vec![BrokerId(1)],
+            isr: vec![BrokerId(1)],
+            leader: BrokerId(1),
+            leader_epoch: LeaderEpoch(0),
+        }
+    }
+
+    fn named(number: u8, name: &str) -> MetadataRecord {
+        MetadataRecord::Topic { id: topic(number), name: name.to_owned() }
+    }
+
+    #[test]
+    fn topics_are_found_by_name_and_id_until_they_are_removed() {
+        let mut image = MetadataImage::default();
+        let records = [
+            named(2, "b"),
+            partition(topic(2), 0),
+            partition(topic(2), 1),
+            named(1, "a"),
+            partition(topic(1), 0),
+        ];
+        image.apply_all(&records).unwrap();
+        assert_eq!(image.topics().map(|topic| &*topic.name).collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!((image.topic_count(), image.partition_count()), (2, 3));
+        assert_eq!(image.topic_by_id(topic(2)).unwrap().keys().count(), 2);
+        assert!(image.partition(PartitionKey::new(topic(2), PartitionIndex(1))).is_some());
+        assert!(image.partition(PartitionKey::new(topic(2), PartitionIndex(2))).is_none());
+        assert!(image.partition(PartitionKey::new(topic(2), PartitionIndex(-1))).is_none());
+
+        let before = image.clone();
+        image.apply(&MetadataRecord::RemoveTopic { id: topic(2) }).unwrap();
+        assert!(image.topic("b").is_none() && image.topic_by_id(topic(2)).is_none());
+        assert_eq!(image.partition_count(), 1);
+        assert!(before.topic("b").is_some(), "a published image never changes");
+    }
+
+    #[test]
+    fn records_that_do_not_fit_change_nothing() {
+        let mut image = MetadataImage::default();
+        image.apply_all(&[named(1, "a"), partition(topic(1), 0)]).unwrap();
+        let resource = ConfigResource::Topic("x".to_owned());
+        let cases = [
+            (named(2, "a"), ImageFault::TopicExists("a".to_owned())),
+            (named(1, "b"), ImageFault::TopicExists("b".to_owned())),
+            (partition(topic(2), 0), ImageFault::UnknownTopic(topic(2))),
+            (partition(topic(1), 2), ImageFault::PartitionGap(topic(1), PartitionIndex(2))),
+            (partition(topic(1), -1), ImageFault::PartitionGap(topic(1), PartitionIndex(-1))),
+            (MetadataRecord::RemoveTopic { id: topic(2) }, ImageFault::UnknownTopic(topic(2))),
+            (
+                MetadataRecord::Config { resource, key: "k".to_owned(), value: None },
+                ImageFault::UnknownTopicName("x".to_owned()),
+            ),
+        ];
+        let before = image.clone();
+        for (record, fault) in cases {
+            assert_eq!(image.apply(&record), Err(fault));
+            assert_eq!(image, before);
+        }
+    }
+
+    /// Any records that fit build an image whose own records build it again.
+    #[test]
+    fn a_snapshot_rebuilds_the_image() {
+        for seed in 0..100 {
+            let mut samples = Samples::new(seed);
+            let mut image = MetadataImage::default();
+            for step in 0..60u64 {
+                let number = samples.below(6) as u8;
+                let existing = image.topic_by_id(topic(number)).map(|topic| topic.partitions.len());
+                let _ = match samples.below(5) {
+                    0 => image.apply(&named(number, &format!("t{number}"))),
+                    1 => image.apply(&partition(topic(number), existing.unwrap_or(0) as i32)),
+                    2 if step % 7 == 0 => image.apply(&MetadataRecord::RemoveTopic { id: topic(number) }),
+                    3 => image.apply(&MetadataRecord::Config {
+                        resource: ConfigResource::Topic(format!("t{number}")),
+                        key: format!("k{step}"),
+                        value: (step % 3 > 0).then(|| step.to_string()),
+                    }),
+                    _ => image.apply(&samples.record()),
+                };
+            }
+            let mut rebuilt = MetadataImage::default();
+            rebuilt.apply_all(&image.records()).unwrap();
+            // A setting that was made and removed leaves an empty map behind.
+            image.broker_configs.retain(|_, configs| !configs.is_empty());
+            assert_eq!(rebuilt, image, "seed {seed}");
+        }
+    }
+}

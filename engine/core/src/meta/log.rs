@@ -169,3 +169,170 @@ fn is_sealed(bytes: &[u8], start: usize) -> bool {
     };
     sealed().unwrap_or(false)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{ConfigResource, Endpoint};
+    use super::super::samples::Samples;
+    use super::*;
+    use crate::base::config::SecurityProtocol;
+    use crate::base::ids::{BrokerId, LeaderEpoch, PartitionIndex, ProducerId, TopicId};
+
+    /// The bytes of `entries` with zeros between them, and where each begins and ends.
+    fn encode(entries: &[MetadataEntry], samples: &mut Samples) -> (Vec<u8>, Vec<std::ops::Range<usize>>) {
+        let mut bytes = Vec::new();
+        let mut places = Vec::new();
+        for entry in entries {
+            let start = bytes.len();
+            entry.encode(&mut bytes);
+            places.push(start..bytes.len());
+            bytes.extend(vec![0; samples.below(20) as usize]);
+        }
+        (bytes, places)
+    }
+
+    #[test]
+    fn the_format_stays_as_it_is() {
+        let topic = TopicId(*b"sixteen bytes id");
+        let endpoint = Endpoint {
+            name: "PLAINTEXT".to_owned(),
+            host: "h".to_owned(),
+            port: 9092,
+            protocol: SecurityProtocol::Plaintext,
+        };
+        let records = vec![
+            MetadataRecord::Cluster { cluster_id: "c".to_owned() },
+            MetadataRecord::Broker { id: BrokerId(1), rack: None, endpoints: vec![endpoint] },
+            MetadataRecord::Topic { id: topic, name: "t".to_owned() },
+            MetadataRecord::Partition {
+                topic,
+                index: PartitionIndex(2),
+                replicas: vec![BrokerId(1)],
+                isr: vec![BrokerId(1)],
+                leader: BrokerId(1),
+                leader_epoch: LeaderEpoch(3),
+            },
+            MetadataRecord::RemoveTopic { id: topic },
+            MetadataRecord::Config {
+                resource: ConfigResource::Topic("t".to_owned()),
+                key: "k".to_owned(),
+                value: Some("v".to_owned()),
+            },
+            MetadataRecord::Config {
+                resource: ConfigResource::BrokerDefault,
+                key: "k".to_owned(),
+                value: None,
+            },
+            MetadataRecord::ProducerIds { next: ProducerId(1000) },
+        ];
+        let mut bytes = Vec::new();
+        MetadataEntry { epoch: 4, index: 6, hard_index: 5, records }.encode(&mut bytes);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, GOLDEN.split_whitespace().collect::<String>());
+    }
+
+    const GOLDEN: &str = "
+        4d524d31d5000000e7bcf98a
+        040000000600000000000000050000000000000008000000
+        0100000005000000 0100000063
+        020000001f000000 01000000000100000009000000504c41494e54455854010000006884230000
+        0300000015000000 7369787465656e2062797465732069640100000074
+        040000002c000000 7369787465656e20627974657320696402000000010000000100000001000000010000000100000003000000
+        0500000010000000 7369787465656e206279746573206964
+        0600000011000000 000100000074010000006b010100000076
+        0600000007000000 02010000006b00
+        0700000008000000 e803000000000000
+    ";
+
+    #[test]
+    fn what_is_written_is_read() {
+        for seed in 0..200 {
+            let mut samples = Samples::new(seed);
+            let entries = samples.entries(1 + seed as usize % 8);
+            let (bytes, places) = encode(&entries, &mut samples);
+            let log = DecodedLog::decode(&bytes).unwrap();
+            assert_eq!(log.valid_bytes as usize, places.last().unwrap().end, "seed {seed}");
+            assert_eq!((log.entries, log.tail), (entries, Tail::Clean), "seed {seed}");
+        }
+        assert_eq!(DecodedLog::decode(&[]).unwrap().entries, []);
+        assert_eq!(DecodedLog::decode(&[0; 4096]).unwrap().valid_bytes, 0);
+    }
+
+    /// Cuts or garbles at every byte. What a later write vouches for is corruption; anything else is a torn tail, and
+    /// exactly the entries before it return.
+    #[test]
+    fn a_torn_tail_is_told_from_corruption() {
+        for seed in 0..40 {
+            let mut samples = Samples::new(seed);
+            let entries = samples.entries(6);
+            let (bytes, places) = encode(&entries, &mut samples);
+            let hard_index = entries.last().unwrap().hard_index;
+            for (entry, place) in entries.iter().zip(&places) {
+                for at in place.clone() {
+                    check_damage(&entries, entry, &bytes[..at], false, &format!("seed {seed}, cut at {at}"));
+                    let mut garbled = bytes.clone();
+                    garbled[at] ^= 1 + samples.below(255) as u8;
+                    let is_last_write = entry.index > hard_index;
+                    let case = format!("seed {seed}, garbled at {at}");
+                    check_damage(&entries, entry, &garbled, !is_last_write, &case);
+                }
+            }
+        }
+    }
+
+    fn check_damage(
+        entries: &[MetadataEntry],
+        damaged: &MetadataEntry,
+        bytes: &[u8],
+        is_corrupt: bool,
+        case: &str,
+    ) {
+        let before: Vec<_> = entries.iter().filter(|entry| entry.index < damaged.index).cloned().collect();
+        match DecodedLog::decode(bytes) {
+            Err(fault) => assert!(is_corrupt, "{case}: {fault}"),
+            Ok(log) => {
+                assert!(!is_corrupt, "{case}: not noticed");
+                assert_eq!(log.entries, before, "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_of_a_newer_release_is_refused() {
+        let entry =
+            MetadataEntry { epoch: 0, index: 1, hard_index: 0, records: vec![Samples::new(1).record()] };
+        let mut bytes = Vec::new();
+        entry.encode(&mut bytes);
+        // The record's version stands behind its kind; the checksum is made good again.
+        bytes[OUTER_BYTES + INNER_BYTES + 2] = 9;
+        let checksum = crc32c::crc32c(&bytes[OUTER_BYTES..]);
+        bytes[8..OUTER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+        let fault = DecodedLog::decode(&bytes).unwrap_err();
+        assert_eq!(fault.reason, "a record has a version of a newer release");
+    }
+
+    #[test]
+    fn a_missing_entry_is_corruption() {
+        let mut samples = Samples::new(3);
+        let mut entries = samples.entries(5);
+        entries.remove(2);
+        let (bytes, _) = encode(&entries, &mut samples);
+        assert_eq!(DecodedLog::decode(&bytes).unwrap_err().reason, "an entry is missing before this one");
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused() {
+        for seed in 0..2000 {
+            let mut samples = Samples::new(seed);
+            let length = samples.below(200) as usize;
+            let mut bytes = samples.bytes(length);
+            if seed % 2 == 0 && bytes.len() > OUTER_BYTES {
+                bytes[..4].copy_from_slice(&MAGIC);
+                bytes[4..8].copy_from_slice(&(samples.below(200) as u32).to_le_bytes());
+            }
+            let _ = DecodedLog::decode(&bytes);
+            // Records behind a good checksum are read as carefully.
+            let _ = MetadataRecord::decode(&mut Reader::new(&bytes, 0));
+        }
+    }
+}

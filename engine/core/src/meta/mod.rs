@@ -6,6 +6,8 @@ pub mod image;
 pub mod log;
 pub mod name;
 pub mod record;
+#[cfg(test)]
+mod samples;
 
 pub use change::{
     CreateOutcome, CreatedTopic, NewTopic, PRODUCER_ID_BLOCK, TopicError, TopicErrorKind, bootstrap,

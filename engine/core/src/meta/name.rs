@@ -42,3 +42,37 @@ pub(super) fn collide(one: &str, other: &str) -> bool {
     let fold = |byte: u8| if byte == b'.' { b'_' } else { byte };
     one.len() == other.len() && one.bytes().map(fold).eq(other.bytes().map(fold))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_refused_in_kafkas_words() {
+        let long = "x".repeat(250);
+        let too_long = format!("the length of '{long}' is longer than the max allowed length 249");
+        let cases = [
+            ("", "the empty string is not allowed"),
+            (".", "'.' is not allowed"),
+            ("..", "'..' is not allowed"),
+            ("a b", "'a b' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"),
+            (
+                "\u{fc}",
+                "'\u{fc}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'",
+            ),
+            (&long, &too_long),
+        ];
+        for (name, reason) in cases {
+            assert_eq!(check_topic_name(name), Err(format!("Topic name is invalid: {reason}")));
+        }
+        for name in ["a", "...", "A-b_c.9", "__consumer_offsets", &"x".repeat(249)] {
+            assert_eq!(check_topic_name(name), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn names_collide_where_dots_and_underscores_fold() {
+        assert!(collide("a.b", "a_b") && collide("a.b_c", "a_b.c") && collide("a.b", "a.b"));
+        assert!(!collide("a.b", "a-b") && !collide("a.b", "a_bc"));
+    }
+}
