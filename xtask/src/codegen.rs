@@ -121,14 +121,13 @@ fn message_file(message: &Message) -> Outcome<String> {
     }
     let mut out = format!("//! `{}`, {NOTICE}\n\n", message.name);
     out.push_str("use crate::reader::{DecodeError, Reader};\n");
-    let values = [("Form::", "Form"), ("Records", "Records"), ("Uuid", "Uuid")];
-    let used: Vec<&str> =
-        values.iter().filter(|(sign, _)| body.contains(sign)).map(|(_, name)| *name).collect();
+    let uses = |name: &str| body.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name);
+    let used: Vec<&str> = ["Form", "Records", "Uuid"].into_iter().filter(|name| uses(name)).collect();
     if !used.is_empty() {
         writeln!(out, "use crate::value::{{{}}};", used.join(", "))?;
     }
     out.push_str("use crate::writer::{EncodeError, Writer};\n");
-    if body.contains("Cow<") {
+    if uses("Cow") {
         out.push_str("use std::borrow::Cow;\n");
     }
     out.push('\n');

@@ -41,6 +41,20 @@ impl Versions {
         Versions::between(first, last)
     }
 
+    /// The smallest range that holds both.
+    #[must_use]
+    pub const fn hull(self, other: Versions) -> Versions {
+        if self.is_none() {
+            return other;
+        }
+        if other.is_none() {
+            return self;
+        }
+        let first = if self.first < other.first { self.first } else { other.first };
+        let last = if self.last > other.last { self.last } else { other.last };
+        Versions::between(first, last)
+    }
+
     /// First version of the range, or nothing for `NONE`.
     pub fn first(self) -> Option<i16> {
         (!self.is_none()).then_some(self.first)

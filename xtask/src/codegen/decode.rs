@@ -24,11 +24,11 @@ pub(super) fn write(out: &mut String, shape: &Shape<'_>) -> Outcome<()> {
     for slot in shape.fields.iter().filter(|slot| !slot.is_tagged()) {
         let read = read_slot(slot);
         match when(slot.versions, shape.scope) {
-            When::Always => writeln!(reads, "let {} = {read};", slot.name)?,
+            When::Always => writeln!(reads, "let {} = {read};", slot.local())?,
             When::Never => {}
             When::If(condition) => {
                 let default = slot.default();
-                writeln!(reads, "let {} = if {condition} {{ {read} }} else {{ {default} }};", slot.name)?;
+                writeln!(reads, "let {} = if {condition} {{ {read} }} else {{ {default} }};", slot.local())?;
             }
         }
     }
@@ -37,7 +37,9 @@ pub(super) fn write(out: &mut String, shape: &Shape<'_>) -> Outcome<()> {
     out.push_str(&body);
     writeln!(out, "Ok({} {{", shape.name)?;
     for slot in &shape.fields {
-        writeln!(out, "{},", slot.name)?;
+        let local = slot.local();
+        let name = if local == slot.name { String::new() } else { format!("{}: ", slot.name) };
+        writeln!(out, "{name}{local},")?;
     }
     out.push_str("})\n}\n\n");
     Ok(())
@@ -68,7 +70,7 @@ fn tagged(out: &mut String, shape: &Shape<'_>) -> Outcome<()> {
         return Ok(());
     }
     for slot in &tagged {
-        writeln!(out, "let mut {} = {};", slot.name, slot.default())?;
+        writeln!(out, "let mut {} = {};", slot.local(), slot.default())?;
     }
     writeln!(out, "if form == Form::Compact {{\nfor _ in 0..reader.uvarint()? {{")?;
     writeln!(out, "let field = reader.tagged_field()?;\nmatch field.tag {{")?;
@@ -77,10 +79,10 @@ fn tagged(out: &mut String, shape: &Shape<'_>) -> Outcome<()> {
         let read = read_slot(slot);
         let present = slot.versions.intersect(shape.message.flexible);
         match when(present, shape.scope.intersect(shape.message.flexible)) {
-            When::Always => writeln!(out, "{} => {} = {read},", tag.number, slot.name)?,
+            When::Always => writeln!(out, "{} => {} = {read},", tag.number, slot.local())?,
             When::Never => {}
             When::If(condition) => {
-                writeln!(out, "{} if {condition} => {} = {read},", tag.number, slot.name)?;
+                writeln!(out, "{} if {condition} => {} = {read},", tag.number, slot.local())?;
                 writeln!(out, "{0} => return Err(DecodeError::TagNotInVersion({0})),", tag.number)?;
             }
         }

@@ -5,6 +5,12 @@ use crate::schema::snake_case;
 use millrace_schema::{Field, FieldType, Literal, Message, Versions};
 use std::fmt::Write as _;
 
+/// Words of Rust that Kafka uses as names of fields.
+const KEYWORDS: &[&str] = &["match", "type"];
+
+/// Variables of every generated `decode`.
+const VARIABLES: &[&str] = &["field", "form", "reader", "version"];
+
 /// One Rust struct.
 pub(super) struct Shape<'m> {
     pub(super) message: &'m Message,
@@ -37,6 +43,11 @@ impl Slot<'_> {
 
     pub(super) fn is_tagged(&self) -> bool {
         self.field.tag.is_some()
+    }
+
+    /// The variable that holds the field while its struct is read.
+    pub(super) fn local(&self) -> String {
+        if VARIABLES.contains(&self.name.as_str()) { format!("the_{}", self.name) } else { self.name.clone() }
     }
 
     /// The Rust type without `Option`.
@@ -130,27 +141,37 @@ pub(super) fn when(versions: Versions, scope: Versions) -> When {
     }
 }
 
-/// The message's own struct first, then every struct below it in the order of the text.
+/// The message's own struct first, then every struct below it in the order of the text. A struct of several
+/// uses lives in the versions of all of them.
 pub(super) fn shapes(message: &Message) -> Outcome<Vec<Shape<'_>>> {
     let mut shapes = vec![shape(message, &message.name, message.versions, &message.fields, true)?];
     let mut at = 0;
     while at < shapes.len() {
-        let mut found = Vec::new();
-        for slot in &shapes[at].fields {
-            if let Some(name) = slot.field.kind.struct_name() {
-                found.push((name, message.fields_of(slot.field), slot.versions));
-            }
-        }
-        for (name, fields, versions) in found {
+        let mut next = at + 1;
+        for (name, fields, versions) in uses(message, &shapes[at]) {
             match shapes.iter().position(|shape| shape.name == name) {
                 None => shapes.push(shape(message, name, versions, fields, false)?),
                 Some(known) if shapes[known].scope.contains_all(versions) => {}
-                Some(_) => return Err(format!("{name}: uses differ in versions").into()),
+                Some(known) => {
+                    let scope = shapes[known].scope.hull(versions);
+                    shapes[known] = shape(message, name, scope, fields, false)?;
+                    next = next.min(known);
+                }
             }
         }
-        at += 1;
+        at = next;
     }
     Ok(shapes)
+}
+
+/// The structs that the fields of a struct are made of, with their versions.
+fn uses<'m>(message: &'m Message, shape: &Shape<'m>) -> Vec<(&'m str, &'m [Field], Versions)> {
+    let name = |slot: &Slot<'m>| slot.field.kind.struct_name();
+    let found = shape
+        .fields
+        .iter()
+        .filter_map(|slot| Some((name(slot)?, message.fields_of(slot.field), slot.versions)));
+    found.collect()
 }
 
 fn shape<'m>(
@@ -178,7 +199,7 @@ fn shape<'m>(
         let name = snake_case(&field.name);
         slots.push(Slot {
             field,
-            name: if name == "type" { "r#type".to_owned() } else { name },
+            name: if KEYWORDS.contains(&name.as_str()) { format!("r#{name}") } else { name },
             versions,
             nullable: field.nullable.intersect(versions),
             smallest: smallest.unwrap_or(0),
