@@ -1,2 +1,66 @@
-//! Empty until its first subject lands.
-fn main() {}
+//! Parity with Apache Kafka: records its answers to the cases of `cases/`, and compares a running broker with them.
+mod answers;
+mod batch;
+mod case;
+mod codec;
+mod commands;
+mod files;
+mod run;
+mod text;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(about = "Compares a broker's answers with recorded answers of Apache Kafka")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sends every case to Apache Kafka and writes its answers to `recorded/`.
+    Record {
+        #[arg(long, value_name = "HOST:PORT")]
+        bootstrap: String,
+        /// Cases or beginnings of their names; all when none is given.
+        cases: Vec<String>,
+    },
+    /// Sends every case to a broker and prints what differs from the recording.
+    Compare {
+        #[arg(long, value_name = "HOST:PORT")]
+        bootstrap: String,
+        /// Also print the result of each case.
+        #[arg(long)]
+        list: bool,
+        /// The document whose section "Parity differences" names the wanted ones.
+        #[arg(long, value_name = "FILE")]
+        compatibility: Option<PathBuf>,
+        /// Cases or beginnings of their names; all when none is given.
+        cases: Vec<String>,
+    },
+    /// Prints the names of the cases, and how many there are of each subject.
+    List,
+}
+
+#[expect(clippy::print_stderr, reason = "a command line tool reports on its standard error")]
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Record { bootstrap, cases } => commands::record(&bootstrap, &cases),
+        Command::Compare { bootstrap, list, compatibility, cases } => {
+            let listing = if list { commands::Listing::Every } else { commands::Listing::Differing };
+            commands::compare(&bootstrap, &cases, listing, compatibility.as_deref())
+        }
+        Command::List => commands::list(),
+    };
+    match result {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("parity: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

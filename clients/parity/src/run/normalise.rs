@@ -1,0 +1,166 @@
+//! Replaces what differs from run to run by stable placeholders: ids in order of appearance, times, addresses.
+use serde_json::Value;
+
+/// A time this close to the case's start was read from the broker's clock.
+const CLOCK_MS: i64 = 5 * 60 * 1000;
+/// A time this close to `$t` was given by the case.
+const GIVEN_MS: i64 = 48 * 3600 * 1000;
+const ZERO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+/// Digits of a time in milliseconds, from 2001 to 2286.
+const TIME_DIGITS: usize = 13;
+
+const TIME_RANGE: &str = "The timestamp should be within [";
+
+/// What one case has seen so far.
+pub(super) struct Normaliser {
+    /// Text that makes the topic names of this run unique.
+    run_suffix: String,
+    host: String,
+    port: String,
+    started_ms: i64,
+    given_ms: i64,
+    topic_ids: Vec<Value>,
+    producer_ids: Vec<Value>,
+    session_ids: Vec<Value>,
+}
+
+impl Normaliser {
+    /// `given_ms` is `$t`, the time from which a case counts its own timestamps.
+    pub(super) fn new(bootstrap: &str, run_suffix: &str, started_ms: i64, given_ms: i64) -> Normaliser {
+        let (host, port) = bootstrap.rsplit_once(':').unwrap_or((bootstrap, ""));
+        Normaliser {
+            run_suffix: run_suffix.to_owned(),
+            host: host.to_owned(),
+            port: port.to_owned(),
+            started_ms,
+            given_ms,
+            topic_ids: Vec::new(),
+            producer_ids: Vec::new(),
+            session_ids: Vec::new(),
+        }
+    }
+
+    pub(super) fn normalise(&mut self, value: &mut Value) {
+        self.member("", value);
+    }
+
+    fn member(&mut self, name: &str, value: &mut Value) {
+        match value {
+            Value::Object(members) => members.iter_mut().for_each(|(name, member)| self.member(name, member)),
+            Value::Array(elements) => elements.iter_mut().for_each(|element| self.member(name, element)),
+            Value::Number(number) => {
+                let Some(number) = number.as_i64() else { return };
+                if let Some(placeholder) = self.number(name, number) {
+                    *value = Value::from(placeholder);
+                }
+            }
+            Value::String(text) => *text = self.text(name, text),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn number(&mut self, name: &str, number: i64) -> Option<String> {
+        match name {
+            "producerId" if number >= 0 => {
+                Some(format!("<producer-{}>", position(&mut self.producer_ids, number.into())))
+            }
+            "sessionId" if number != 0 => {
+                Some(format!("<session-{}>", position(&mut self.session_ids, number.into())))
+            }
+            "port" if number.to_string() == self.port => Some("<port>".to_owned()),
+            "throttleTimeMs" if number > 0 => Some("<throttle>".to_owned()),
+            "finalizedFeaturesEpoch" if number >= 0 => Some("<epoch>".to_owned()),
+            _ => self.time(number),
+        }
+    }
+
+    fn time(&self, number: i64) -> Option<String> {
+        if (number - self.started_ms).abs() < CLOCK_MS {
+            return Some("<time>".to_owned());
+        }
+        let given = number - self.given_ms;
+        (given.abs() < GIVEN_MS).then(|| if given == 0 { "<t>".to_owned() } else { format!("<t{given:+}>") })
+    }
+
+    fn text(&mut self, name: &str, text: &str) -> String {
+        match name {
+            "topicId" if text != ZERO_ID => {
+                return format!("<topic-id-{}>", position(&mut self.topic_ids, text.into()));
+            }
+            "clusterId" => return "<cluster>".to_owned(),
+            "host" if !text.is_empty() => return "<host>".to_owned(),
+            "documentation" if !text.is_empty() => return "<text>".to_owned(),
+            _ => {}
+        }
+        let mut text =
+            text.replace(&self.run_suffix, "").replace(&format!("{}:{}", self.host, self.port), "<address>");
+        for (index, id) in self.topic_ids.iter().enumerate() {
+            text = text.replace(id.as_str().unwrap_or(ZERO_ID), &format!("<topic-id-{}>", index + 1));
+        }
+        self.replace_numbers(&without_range(&text))
+    }
+
+    /// Times and known producer ids inside a message.
+    fn replace_numbers(&self, text: &str) -> String {
+        let mut replaced = String::new();
+        let mut rest = text;
+        while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+            let (before, digits) = rest.split_at(start);
+            let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+            let (digits, after) = digits.split_at(end);
+            replaced.push_str(before);
+            let number: Option<i64> = digits.parse().ok();
+            let time = number.filter(|_| digits.len() == TIME_DIGITS).and_then(|number| self.time(number));
+            let after_producer = before.ends_with("producer ") || before.ends_with("producerId ");
+            replaced.push_str(match &time {
+                Some(time) => time,
+                None if after_producer => "<producer>",
+                None => digits,
+            });
+            rest = after;
+        }
+        replaced.push_str(rest);
+        replaced
+    }
+}
+
+/// Kafka names the allowed times around its own clock in messages about a wrong one.
+fn without_range(text: &str) -> String {
+    let Some((before, range)) = text.split_once(TIME_RANGE) else { return text.to_owned() };
+    let Some((_, after)) = range.split_once(']') else { return text.to_owned() };
+    format!("{before}{TIME_RANGE}<times>]{after}")
+}
+
+/// One-based position of `id` among those seen, to which it is added.
+fn position(seen: &mut Vec<Value>, id: Value) -> usize {
+    if let Some(index) = seen.iter().position(|known| *known == id) {
+        return index + 1;
+    }
+    seen.push(id);
+    seen.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_changes_becomes_a_placeholder() {
+        let mut normaliser = Normaliser::new("localhost:9092", "-x1y2", 1_800_000_600_000, 1_800_000_000_000);
+        let mut value = json!({
+            "topics": [{"topicId": "mXzvSZmFR0yDLEbxsJYWLg", "name": "a-x1y2"}, {"topicId": ZERO_ID}],
+            "again": [{"topicId": "mXzvSZmFR0yDLEbxsJYWLg", "logAppendTimeMs": 1_800_000_600_012i64}],
+            "producerId": 4000, "port": 9092, "host": "localhost", "timestamp": 1_800_000_000_005i64,
+            "errorMessage": "Timestamp 1800000000000 of producer 4000 in a-x1y2 by 3600000",
+        });
+        normaliser.normalise(&mut value);
+        let expect = json!({
+            "topics": [{"topicId": "<topic-id-1>", "name": "a"}, {"topicId": ZERO_ID}],
+            "again": [{"topicId": "<topic-id-1>", "logAppendTimeMs": "<time>"}],
+            "producerId": "<producer-1>", "port": "<port>", "host": "<host>", "timestamp": "<t+5>",
+            "errorMessage": "Timestamp <t> of producer <producer> in a by 3600000",
+        });
+        assert_eq!(value, expect);
+    }
+}
