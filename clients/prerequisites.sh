@@ -71,7 +71,21 @@ install_java() {
 }
 
 install_franz_go() {
+    need_go
+    (cd "$clients_dir/franz-go" && go build -buildvcs=false -o "$cache_dir/franz-go/" ./...)
+}
+
+# Puts a Go on the PATH that can build what go.mod asks for. Go 1.21 and later fetch a newer toolchain themselves; the
+# 1.19 of Debian 12 fetches it as a module when told to, which this does.
+need_go() {
+    local go_toolchain=golang.org/toolchain@v0.0.1-go1.24.11.linux-$(dpkg --print-architecture 2>/dev/null || echo amd64)
     need_program go golang-go
-    # A Go that is older than go.mod asks for fetches the newer toolchain as a module.
-    (cd "$clients_dir/franz-go" && GOTOOLCHAIN=auto GOFLAGS=-buildvcs=false go build -o "$cache_dir/franz-go/" ./...)
+    export GOTOOLCHAIN=auto
+    if (cd "$clients_dir/franz-go" && go version && go list -m) >/dev/null 2>&1; then return; fi
+    local home
+    home=$(cd "$cache_dir" && GOFLAGS=-mod=mod go mod download -json "$go_toolchain" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+    [ -n "$home" ] || die "Go 1.24 is needed, and $(go version) cannot fetch it"
+    # Files of a module are never executable.
+    chmod -R +x "$home/bin" "$home/pkg/tool"
+    export PATH=$home/bin:$PATH GOTOOLCHAIN=local
 }

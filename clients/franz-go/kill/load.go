@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"io"
 	"math/rand/v2"
+	"net"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -50,7 +54,28 @@ func common(bootstrap string) []kgo.Opt {
 		kgo.MetadataMinAge(50 * time.Millisecond),
 		kgo.RequestRetries(1 << 30),
 		kgo.RetryTimeout(answerMax),
+		kgo.Dialer(dial),
 	}
+}
+
+// connection reports a peer that went away as a reset. The client takes an end of stream before a connection's first
+// answer for missing authentication and gives the records up; here it is a killed broker.
+type connection struct{ net.Conn }
+
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	inner, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return connection{inner}, nil
+}
+
+func (c connection) Read(into []byte) (int, error) {
+	n, err := c.Conn.Read(into)
+	if err == io.EOF {
+		err = &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
+	}
+	return n, err
 }
 
 func startProducer(bootstrap string, l *ledger, k producerKind, rate int) (*producer, error) {
