@@ -1,0 +1,118 @@
+//! docs/config.md and docs/compatibility.md say of each config key what the registry says. `MILLRACE_BLESS=1` rewrites
+//! the generated parts.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use millrace_core::base::config::definition::{OWN_PREFIX, Validator};
+use millrace_core::base::config::{Definition, Effect, Section, broker_keys, topic_keys};
+
+/// Replaces, or compares, what stands between the two marks of a part.
+fn check(file: &str, part: &str, generated: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(file);
+    #[expect(clippy::disallowed_methods, reason = "a test reads a file of the repository")]
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (begin, end) = (format!("<!-- begin {part} -->\n"), format!("<!-- end {part} -->"));
+    let start = text.find(&begin).unwrap() + begin.len();
+    let stop = text.find(&end).unwrap();
+    if text[start..stop] == *generated {
+        return;
+    }
+    assert!(std::env::var_os("MILLRACE_BLESS").is_some(), "{file} is out of date; run with MILLRACE_BLESS=1");
+    let renewed = format!("{}{generated}{}", &text[..start], &text[stop..]);
+    #[expect(clippy::disallowed_methods, reason = "asked for by MILLRACE_BLESS")]
+    std::fs::write(path, renewed).unwrap();
+}
+
+fn is_own(definition: &Definition) -> bool {
+    definition.name.starts_with(OWN_PREFIX)
+}
+
+fn limits(validator: &Validator) -> String {
+    match validator {
+        Validator::Any => String::new(),
+        Validator::Range { low, high: None } => format!("from {low}"),
+        Validator::Range { low, high: Some(high) } => format!("{low} to {high}"),
+        Validator::GzipLevel => "1 to 9, or -1".to_owned(),
+        Validator::OneOf(names) | Validator::OneOfAnyCase(names) => names.join(", "),
+        Validator::Items { allowed, filled } => {
+            let filled = if *filled { "at least one" } else { "any number" };
+            if allowed.is_empty() { filled.to_owned() } else { format!("{filled} of {}", allowed.join(", ")) }
+        }
+        Validator::Filled => "not empty".to_owned(),
+        Validator::Replicas => "`*` or partition:broker".to_owned(),
+        Validator::Size(least) => format!("a size of at least {} MiB", least >> 20),
+    }
+}
+
+fn table(section: &Section, wanted: impl Fn(&Definition) -> bool) -> String {
+    let mut rows: Vec<_> = section.iter().filter(|key| wanted(key)).collect();
+    rows.sort_by_key(|key| key.name);
+    let mut text = String::from("| key | type | default | values | meaning |\n|---|---|---|---|---|\n");
+    for key in rows {
+        let default = match key.default_text {
+            None if key.required => "assumed for one node",
+            None => "unset",
+            Some("") => "empty",
+            Some(text) => text,
+        };
+        let kind = key.kind.name().to_lowercase();
+        let mut meaning = key.documentation.to_owned();
+        if let Effect::InPart(part) = key.effect {
+            let _ = write!(meaning, " In part: {part}.");
+        }
+        let _ = writeln!(
+            text,
+            "| `{}` | {kind} | {default} | {} | {meaning} |",
+            key.name,
+            limits(&key.validator)
+        );
+    }
+    text
+}
+
+#[test]
+fn the_reference_lists_every_key_that_acts() {
+    let acts = |key: &Definition| key.effect != Effect::None && !is_own(key);
+    check("config.md", "own broker keys", &table(broker_keys(), is_own));
+    check("config.md", "own topic keys", &table(topic_keys(), is_own));
+    check("config.md", "broker keys", &table(broker_keys(), acts));
+    check("config.md", "topic keys", &table(topic_keys(), acts));
+}
+
+/// Names in groups of their first word.
+fn names(section: &Section) -> String {
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for key in section.iter().filter(|key| key.effect == Effect::None) {
+        groups.entry(key.name.split('.').next().unwrap_or_default()).or_default().push(key.name);
+    }
+    let mut text = String::new();
+    for names in groups.values_mut() {
+        names.sort_unstable();
+        let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        let _ = writeln!(text, "- {}", quoted.join(", "));
+    }
+    text
+}
+
+fn in_part(section: &Section) -> String {
+    let mut lines: Vec<_> = section
+        .iter()
+        .filter_map(|key| match key.effect {
+            Effect::InPart(part) => Some(format!("- `{}`: {part}.\n", key.name)),
+            _ => None,
+        })
+        .collect();
+    lines.sort_unstable();
+    lines.concat()
+}
+
+#[test]
+fn the_compatibility_page_lists_every_key_without_effect() {
+    check("compatibility.md", "broker keys in part", &in_part(broker_keys()));
+    check("compatibility.md", "topic keys in part", &in_part(topic_keys()));
+    check("compatibility.md", "broker keys without effect", &names(broker_keys()));
+    check("compatibility.md", "topic keys without effect", &names(topic_keys()));
+}
