@@ -78,11 +78,11 @@ install_franz_go() {
 # Puts a Go on the PATH that can build what go.mod asks for. Go 1.21 and later fetch a newer toolchain themselves; the
 # 1.19 of Debian 12 fetches it as a module when told to, which this does.
 need_go() {
-    local go_toolchain=golang.org/toolchain@v0.0.1-go1.24.11.linux-$(dpkg --print-architecture 2>/dev/null || echo amd64)
     need_program go golang-go
     export GOTOOLCHAIN=auto
     if (cd "$clients_dir/franz-go" && go version && go list -m) >/dev/null 2>&1; then return; fi
-    local home
+    local home go_toolchain
+    go_toolchain=golang.org/toolchain@v0.0.1-go1.24.11.linux-$(dpkg --print-architecture 2>/dev/null || echo amd64)
     home=$(cd "$cache_dir" && GOFLAGS=-mod=mod go mod download -json "$go_toolchain" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
     [ -n "$home" ] || die "Go 1.24 is needed, and $(go version) cannot fetch it"
     # Files of a module are never executable.
