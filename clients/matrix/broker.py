@@ -63,7 +63,7 @@ class Millrace:
 
     def spawn(self):
         self.directory.mkdir(parents=True, exist_ok=True)
-        command = [self.binary, "serve", "--data-dir", str(self.directory / "data"), "--listen", self.address]
+        command = [self.binary, "dev", "--data-dir", str(self.directory / "data"), "--listen", self.address]
         command += ["--shards", str(self.shards)] if self.shards else []
         command += ["--durability", self.durability] if self.durability else []
         command += ["--memory", "256MiB"]
