@@ -74,14 +74,34 @@ pub enum BatchFault {
     #[error("{}", .0)]
     Record(RecordFault),
     /// INVALID_RECORD: keyless records for a compacted topic.
-    #[error(
-        "One or more records have been rejected due to {} record errors in total, and only showing the first three errors at most: {}",
-        .0.total, .0.first_three()
-    )]
+    #[error("One or more records have been rejected due to {} record errors in total", .0.total)]
     InvalidRecords(RecordErrors),
     /// INVALID_TIMESTAMP.
     #[error("One or more records have been rejected due to invalid timestamp")]
     InvalidTimestamps(RecordErrors),
+}
+
+impl BatchFault {
+    /// The message that Kafka puts beside the error code: only faults of single records have one. `partition` is
+    /// "topic-0".
+    pub fn answered_message(&self, partition: &dyn fmt::Display) -> Option<String> {
+        match self {
+            BatchFault::InvalidTimestamps(_) => Some(self.to_string()),
+            BatchFault::InvalidRecords(errors) => {
+                let first = errors.first_three(partition);
+                Some(format!("{self}, and only showing the first three errors at most: [{first}]"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The records to name in the answer.
+    pub fn record_errors(&self) -> &[RecordError] {
+        match self {
+            BatchFault::InvalidRecords(errors) | BatchFault::InvalidTimestamps(errors) => &errors.listed,
+            _ => &[],
+        }
+    }
 }
 
 /// How the bytes of one record contradict themselves.
@@ -137,8 +157,11 @@ impl RecordErrors {
         self.listed.iter().any(|error| !matches!(error.reason, RecordErrorReason::NoKey))
     }
 
-    fn first_three(&self) -> FirstThree<'_> {
-        FirstThree(self)
+    fn first_three(&self, partition: &dyn fmt::Display) -> String {
+        let text = |error: &RecordError| {
+            format!("RecordError(batchIndex={}, message='{}')", error.batch_index, error.message(partition))
+        };
+        self.listed.iter().take(3).map(text).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -154,7 +177,7 @@ pub enum RecordErrorReason {
     /// A compacted topic needs keys.
     NoKey,
     /// Outside of message.timestamp.before.max.ms and message.timestamp.after.max.ms.
-    TimestampRange { timestamp: TimestampMs, earliest: TimestampMs, latest: TimestampMs },
+    TimestampRange { offset_delta: i32, timestamp: TimestampMs, earliest: TimestampMs, latest: TimestampMs },
     /// Only the broker may choose LogAppendTime.
     LogAppendTime,
 }
@@ -164,39 +187,15 @@ impl RecordError {
     pub fn message(&self, partition: &dyn fmt::Display) -> String {
         match self.reason {
             RecordErrorReason::NoKey => {
-                format!("Compacted topic cannot accept message without key in topic partition {partition}.")
+                format!("Compacted topic cannot accept message without key in topic partition {partition}")
             }
-            _ => self.to_string(),
-        }
-    }
-}
-
-impl fmt::Display for RecordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.reason {
-            RecordErrorReason::NoKey => f.write_str("Compacted topic cannot accept message without key"),
-            RecordErrorReason::TimestampRange { timestamp, earliest, latest } => write!(
-                f,
-                "Timestamp {timestamp} of message with offset {} is out of range. The timestamp should be within \
-                 [{earliest}, {latest}]",
-                self.batch_index
+            RecordErrorReason::TimestampRange { offset_delta, timestamp, earliest, latest } => format!(
+                "Timestamp {timestamp} of message with offset {offset_delta} is out of range. The timestamp should be \
+                 within [{earliest}, {latest}]"
             ),
-            RecordErrorReason::LogAppendTime => f.write_str(
-                "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime.",
-            ),
+            RecordErrorReason::LogAppendTime => "Invalid timestamp type in message. Producer should not set \
+                 timestamp type to LogAppendTime."
+                .to_owned(),
         }
-    }
-}
-
-struct FirstThree<'a>(&'a RecordErrors);
-
-impl fmt::Display for FirstThree<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[")?;
-        for (place, error) in self.0.listed.iter().take(3).enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
-            write!(f, "{comma}RecordError(batchIndex={}, message='{error}')", error.batch_index)?;
-        }
-        f.write_str("]")
     }
 }

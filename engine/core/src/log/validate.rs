@@ -235,7 +235,12 @@ fn record_fault(
         if age > rules.timestamp_before_max_ms || age.wrapping_neg() > rules.timestamp_after_max_ms {
             let earliest = TimestampMs(rules.now.0.wrapping_sub(rules.timestamp_before_max_ms));
             let latest = TimestampMs(rules.now.0.wrapping_add(rules.timestamp_after_max_ms));
-            return Some(RecordErrorReason::TimestampRange { timestamp, earliest, latest });
+            return Some(RecordErrorReason::TimestampRange {
+                offset_delta: shape.offset_delta,
+                timestamp,
+                earliest,
+                latest,
+            });
         }
     } else if header.attributes.timestamp_type() == TimestampType::LogAppendTime {
         return Some(RecordErrorReason::LogAppendTime);

@@ -78,7 +78,8 @@ public class KafkaJudge {
             return part[0] + " ok " + result.maxTimestampMs() + " " + hex(out.slice(0, 61)) + rebuilt;
         } catch (RecordValidationException e) {
             String indexes = e.recordErrors().stream().map(r -> "" + r.batchIndex).collect(Collectors.joining(","));
-            return part[0] + " " + Errors.forException(e.invalidException()).code() + " " + indexes;
+            return part[0] + " " + Errors.forException(e.invalidException()).code() + " " + indexes + " | "
+                + e.invalidException().getMessage() + " | " + e.recordErrors().get(0).message;
         } catch (Throwable e) {
             return part[0] + " " + Errors.forException(e).code();
         }

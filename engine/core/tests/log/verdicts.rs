@@ -2,7 +2,7 @@
 //! decide the same.
 
 use millrace_core::base::{LeaderEpoch, Offset, TimestampMs};
-use millrace_core::log::fault::{BatchFault, RecordErrors, RecordFault};
+use millrace_core::log::fault::{BatchFault, RecordFault};
 use millrace_core::log::validate::Compacted;
 use millrace_core::log::{BatchHeader, Codec, TimestampType, Validation, ValidationRules, validate};
 
@@ -10,22 +10,36 @@ use crate::support::{from_hex, to_hex};
 
 #[test]
 fn we_decide_as_kafka_does() {
-    let read = |name: &str, fallback: &str| match std::env::var(name) {
-        Ok(path) => std::fs::read_to_string(path).unwrap(),
-        Err(_) => fallback.to_owned(),
-    };
-    let cases = read("MILLRACE_CASES_FILE", include_str!("cases.txt"));
-    let verdicts = read("MILLRACE_VERDICTS_FILE", include_str!("verdicts.txt"));
+    let cases = text_of("MILLRACE_CASES_FILE", include_str!("cases.txt"));
+    let verdicts = text_of("MILLRACE_VERDICTS_FILE", include_str!("verdicts.txt"));
     assert_eq!(cases.lines().count(), verdicts.lines().count());
     let mut differences = Vec::new();
     for (case, verdict) in cases.lines().zip(verdicts.lines()) {
         let parts: Vec<_> = case.split(' ').collect();
+        let verdict = &without_record_text(verdict);
         let (ours, on_purpose) = decide(&parts, verdict);
-        if ours != verdict && !on_purpose {
+        if ours != *verdict && !on_purpose {
             differences.push(format!("kafka {verdict}\nours  {ours}\n      {case}"));
         }
     }
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
+}
+
+/// The committed text, or that of a file named in the environment: for more cases than are worth keeping.
+#[expect(clippy::disallowed_methods, reason = "a test reads its input; no shard waits for it")]
+fn text_of(variable: &str, committed: &str) -> String {
+    std::env::var(variable).map_or(committed.to_owned(), |path| std::fs::read_to_string(path).unwrap())
+}
+
+/// Kafka prints the record inside one of its messages, as its class has it; we do not.
+fn without_record_text(verdict: &str) -> String {
+    match (
+        verdict.find(" PartialDefaultRecord(").or(verdict.find(" DefaultRecord(")),
+        verdict.find("). Producer"),
+    ) {
+        (Some(from), Some(to)) => format!("{}{}", &verdict[..from], &verdict[to + 1..]),
+        _ => verdict.to_owned(),
+    }
 }
 
 /// Our verdict as text, and whether it may differ from Kafka's.
@@ -53,7 +67,7 @@ fn decide(parts: &[&str], verdict: &str) -> (String, bool) {
         }
         Err(fault) => {
             let lax = verdict.starts_with(&format!("{name} ok ")) || verdict == format!("{name} -1");
-            (format!("{name} {}", code(&fault)), lax && stricter(&bytes, &fault))
+            (format!("{name} {}", answer(&fault)), lax && stricter(&bytes, &fault))
         }
     }
 }
@@ -69,21 +83,21 @@ fn stricter(bytes: &[u8], fault: &BatchFault) -> bool {
     }
 }
 
-/// The Kafka error code of a fault, and the refused records.
-fn code(fault: &BatchFault) -> String {
-    let indexes = |errors: &RecordErrors| {
-        errors.listed.iter().map(|error| error.batch_index.to_string()).collect::<Vec<_>>().join(",")
+/// The Kafka error code of a fault; for refused records also their indexes and the messages.
+fn answer(fault: &BatchFault) -> String {
+    let code = match fault {
+        BatchFault::LengthTooSmall { .. } | BatchFault::UnknownMagic(_) | BatchFault::Checksum { .. } => 2,
+        BatchFault::MessageTooLarge { .. } => 10,
+        BatchFault::LargerThanSegment { .. } => 18,
+        BatchFault::ZstdTooEarly(_) => 76,
+        BatchFault::UnknownCodec(_) | BatchFault::Undecodable => -1,
+        BatchFault::InvalidTimestamps(_) => 32,
+        _ => 87,
     };
-    match fault {
-        BatchFault::LengthTooSmall { .. } | BatchFault::UnknownMagic(_) | BatchFault::Checksum { .. } => {
-            "2".into()
-        }
-        BatchFault::MessageTooLarge { .. } => "10".into(),
-        BatchFault::LargerThanSegment { .. } => "18".into(),
-        BatchFault::ZstdTooEarly(_) => "76".into(),
-        BatchFault::UnknownCodec(_) | BatchFault::Undecodable => "-1".into(),
-        BatchFault::InvalidTimestamps(errors) => format!("32 {}", indexes(errors)),
-        BatchFault::InvalidRecords(errors) => format!("87 {}", indexes(errors)),
-        _ => "87".into(),
-    }
+    let Some(message) = fault.answered_message(&"t-0") else {
+        return code.to_string();
+    };
+    let errors = fault.record_errors();
+    let indexes: Vec<_> = errors.iter().map(|error| error.batch_index.to_string()).collect();
+    format!("{code} {} | {message} | {}", indexes.join(","), errors[0].message(&"t-0"))
 }
