@@ -139,7 +139,9 @@ pub fn listen_on(properties: &mut Properties, host: &str, port: u16) {
         properties.get("controller.listener.names").unwrap_or_default().split(',').collect();
     let is_controller = |item: &str| {
         let of = item.split_once("://").map_or(item, |(name, _)| name).trim();
-        of != name && controllers.iter().any(|controller| controller.trim().eq_ignore_ascii_case(of))
+        !of.is_empty()
+            && of != name
+            && controllers.iter().any(|controller| controller.trim().eq_ignore_ascii_case(of))
     };
     let kept = properties.get("listeners").unwrap_or_default().split(',').filter(|item| is_controller(item));
     let all: Vec<String> =

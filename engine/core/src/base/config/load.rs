@@ -415,5 +415,10 @@ mod tests {
         assert_eq!(texts(broker.listeners()), ["PLAINTEXT://127.0.0.1:19092"]);
         assert_eq!(texts(broker.advertised_listeners()), ["PLAINTEXT://127.0.0.1:19092"]);
         assert_eq!(texts(broker.controller_listeners()), ["CONTROLLER://:9093"]);
+
+        let mut nothing = Properties::default();
+        super::super::listen_on(&mut nothing, "::1", 0);
+        let broker = LoadedConfig::load(&nothing, UnknownKeys::Refuse).unwrap().broker;
+        assert_eq!(texts(broker.listeners()), ["PLAINTEXT://[::1]:0"]);
     }
 }
