@@ -65,6 +65,9 @@ fn text(partitions: &[RecoveredPartition]) -> String {
     if let Some(segment) = partition.durable_segment {
         words.push(format!("{segment}:{}-{}", partition.durable, partition.end));
     }
+    for (segment, length) in &partition.lengths {
+        words.push(format!("{segment}={length}"));
+    }
     for piece in &partition.tails {
         words.push(format!("{}:{}+{}", piece.segment, piece.position, piece.bytes.len()));
     }
@@ -117,7 +120,7 @@ fn known(from: u64, through: u64, segments: &[i64], position: u64, log_end: i64)
 fn a_log_grows_from_nothing() {
     check(None, "", "0 partitions");
     check(None, "a0:0+100@0 a0:100+80@1", "0..2 [0] 0:0-180 0:0+100 0:100+80 a0 a1");
-    check(None, "a0:0+100@0 r1=100 a1:0+70@1", "0..2 [0,1] 0:0-70 0:0+100 1:0+70 a0 a1");
+    check(None, "a0:0+100@0 r1=100 a1:0+70@1", "0..2 [0,1] 0:0-70 0=100 0:0+100 1:0+70 a0 a1");
     check(None, "a500:0+100@500", "500..501 [500] 500:0-100 500:0+100 a500");
     check(None, "a0:0+100@0 d", "0 partitions");
     check(None, "a0:0+100@0 d a0:0+70@0", "0..1 [0] 0:0-70 0:0+70 a0");
@@ -126,6 +129,7 @@ fn a_log_grows_from_nothing() {
 #[test]
 fn bytes_that_are_durable_are_cut() {
     check(known(1, 0, &[0], 100, 1), "a0:0+100@0 a0:100+80@1", "0..2 [0] 0:100-180 0:100+80 a0 a1");
+    check(known(1, 2, &[0], 179, 2), "a0:0+100@0 a0:100+80@1", "0..2 [0] 0:179-180 0:179+1");
     check(known(1, 2, &[0], 130, 2), "a0:0+100@0 a0:100+80@1", "0..2 [0] 0:130-180 0:130+50");
     check(known(2, 1, &[0], 100, 1), "a0:0+100@0 a0:100+80@1", "0..2 [0] 0:100-180 0:100+80 a1");
     check(known(1, 3, &[0, 1], 0, 2), "a0:0+100@0 r1=100 a1:0+70@1", "0..2 [0,1] 1:0-70 1:0+70");
@@ -154,7 +158,7 @@ fn truncation_sets_the_end_back() {
     let script = "a0:0+100@0 a0:100+80@1 t1=0:100 a0:100+90@1";
     check(known(1, 4, &[0], 190, 2), script, "0..2 [0] 0:100-190 0:100+90");
     let script = "a0:0+100@0 r1=100 a1:0+70@1 t0=0:0 a0:0+80@0 r2=80 a2:0+70@2";
-    check(known(1, 7, &[0, 2], 70, 3), script, "0..3 [0,2] 0:0-70 0:0+80 2:0+70");
+    check(known(1, 7, &[0, 2], 70, 3), script, "0..3 [0,2] 0:0-70 0=80 0:0+80 2:0+70");
 }
 
 #[test]
