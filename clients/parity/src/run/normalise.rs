@@ -87,7 +87,7 @@ impl Normaliser {
             "topicId" if text != ZERO_ID => {
                 return format!("<topic-id-{}>", position(&mut self.topic_ids, text.into()));
             }
-            "clusterId" => return "<cluster>".to_owned(),
+            "clusterId" if !text.is_empty() => return "<cluster>".to_owned(),
             "host" if !text.is_empty() => return "<host>".to_owned(),
             "documentation" if !text.is_empty() => return "<text>".to_owned(),
             _ => {}

@@ -17,6 +17,8 @@ pub(super) const ATTEMPT_PAUSE_MS: u64 = 10;
 pub(super) const ATTEMPTS_MAX: u64 = 200;
 /// `$t` lies this far before the case's start, beyond anything that a broker's clock can show.
 const GIVEN_BEFORE_MS: i64 = 10 * 60 * 1000;
+/// Raw bytes carry their own correlation id, which is not checked.
+const RAW_CORRELATION_ID: i32 = 0;
 const CLIENT_ID: &str = "parity";
 
 /// One answer of a case: what was asked, and the answer made repeatable.
@@ -85,7 +87,7 @@ impl Session<'_> {
                     return Ok(());
                 }
                 let label = if *framed { "frame" } else { "raw" };
-                connection.expect_answer(step.edits.read_as.clone(), 0, label.to_owned());
+                connection.expect_answer(step.edits.read_as.clone(), RAW_CORRELATION_ID, label.to_owned());
                 if *mode == Mode::Exchange { self.receive(step) } else { Ok(()) }
             }
             Action::Receive => self.receive(step),
@@ -131,7 +133,7 @@ impl Session<'_> {
     fn request_once(&mut self, step: &Step, request: &Request) -> Result<(), String> {
         let version = self.value(&request.version)?.as_i64().ok_or("the version is no number")? as i16;
         let fields = self.value(&request.fields)?;
-        let client_id = step.edits.client_id.clone().unwrap_or_else(|| json!(CLIENT_ID));
+        let client_id = self.value(step.edits.client_id.as_ref().unwrap_or(&json!(CLIENT_ID)))?;
         let target = self.target;
         let api = target.protocol.api(&request.api)?;
         let extra = hex_from_text(&step.edits.extra)?;
@@ -207,7 +209,7 @@ impl Session<'_> {
 fn read_answer(protocol: &Protocol, due: &Due, frame: &[u8]) -> Result<Value, String> {
     let Some((name, version)) = &due.api else { return Ok(Value::from(text_from_bytes(frame))) };
     let answer = match Protocol::decode_response(protocol.api(name)?, *version, frame) {
-        Ok((id, value)) if id == due.correlation_id || due.label == "frame" => value,
+        Ok((id, value)) if id == due.correlation_id || due.correlation_id == RAW_CORRELATION_ID => value,
         Ok((id, value)) => json!({"correlationId": id, "instead": due.correlation_id, "answer": value}),
         Err(reason) => json!({"unreadable": reason, "bytes": text_from_bytes(frame)}),
     };
