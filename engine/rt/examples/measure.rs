@@ -53,7 +53,11 @@ where
     let before = cpu_and_wall();
     run(settings, body).expect("the shards run");
     let after = cpu_and_wall();
-    println!("  {shards} shards: {:.1} ms wall, {:.1} ms CPU", (after.1 - before.1) * 1e3, (after.0 - before.0) * 1e3);
+    println!(
+        "  {shards} shards: {:.1} ms wall, {:.1} ms CPU",
+        (after.1 - before.1) * 1e3,
+        (after.0 - before.0) * 1e3
+    );
 }
 
 /// Seconds of this process on the processors, and seconds since boot.
@@ -76,7 +80,8 @@ fn nix_clock(id: libc::clockid_t) -> (i64, i64) {
 fn report(name: &str, mut nanos: Vec<u64>) {
     nanos.sort_unstable();
     let at = |share: f64| {
-        nanos.get(((nanos.len() as f64 * share) as usize).min(nanos.len() - 1)).copied().unwrap_or(0) as f64 / 1e3
+        nanos.get(((nanos.len() as f64 * share) as usize).min(nanos.len() - 1)).copied().unwrap_or(0) as f64
+            / 1e3
     };
     println!("{name}: n {} p50 {:.1} us p99 {:.1} us max {:.1} us", nanos.len(), at(0.5), at(0.99), at(1.0));
 }
@@ -204,7 +209,8 @@ fn hops(busy: bool) {
     on_shards(2, move |seat| {
         let ends = std::sync::Arc::clone(&ends);
         async move {
-            let end = ends.lock().expect("no panic before").get_mut(usize::from(seat.shard)).and_then(Option::take);
+            let end =
+                ends.lock().expect("no panic before").get_mut(usize::from(seat.shard)).and_then(Option::take);
             let mesh = end.expect("one end each").attach();
             if seat.shard == 1 {
                 answer(mesh, busy).await;

@@ -77,7 +77,7 @@ impl Kernel {
     pub(crate) fn bind(&self, address: SocketAddr) -> io::Result<Bound> {
         match self {
             Kernel::Uring(_) => listen(address),
-            Kernel::World(port) => port.bind(address),
+            Kernel::World(port) => port.bind(address).map(|(socket, local)| Bound { socket, local }),
         }
     }
 

@@ -12,10 +12,6 @@ impl Moment {
     /// The origin itself.
     pub const ZERO: Moment = Moment(0);
 
-    pub(crate) const fn from_nanos(nanos: u64) -> Moment {
-        Moment(nanos)
-    }
-
     /// Nanoseconds since the origin.
     pub const fn as_nanos(self) -> u64 {
         self.0

@@ -31,7 +31,6 @@ pub(crate) trait Attend {
 }
 
 pub(crate) struct Shard {
-    pub(crate) seat: Seat,
     pub(crate) kernel: Kernel,
     pub(crate) slots: Rc<Slots>,
     pub(crate) timers: Timers,
@@ -44,7 +43,6 @@ pub(crate) struct Shard {
 
 /// The parts a shard is made of.
 pub(crate) struct Parts {
-    pub(crate) seat: Seat,
     pub(crate) kernel: Kernel,
     pub(crate) slots: Rc<Slots>,
     pub(crate) home: Arc<Home>,
@@ -76,7 +74,6 @@ pub(crate) fn swap_current(shard: Option<Rc<Shard>>) -> Option<Rc<Shard>> {
 impl Shard {
     pub(crate) fn new(parts: Parts) -> Rc<Shard> {
         Rc::new(Shard {
-            seat: parts.seat,
             kernel: parts.kernel,
             slots: parts.slots,
             timers: Timers::default(),

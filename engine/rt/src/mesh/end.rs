@@ -137,6 +137,11 @@ impl<Q, R> Clone for Mesh<Q, R> {
 }
 
 impl<Q: Send + 'static, R: Send + 'static> Mesh<Q, R> {
+    /// The shard whose end this is.
+    pub fn shard(&self) -> u16 {
+        self.inner.me
+    }
+
     /// Waits for room on the lane to `to`, in the order of the callers, and reserves the reply's room. Requests
     /// arrive in the order of admission. Nothing was sent if the future is dropped.
     pub async fn admit(&self, to: u16, request: Q) -> Reply<R> {

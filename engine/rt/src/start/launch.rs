@@ -147,7 +147,6 @@ impl Birth {
         let blocking = Arc::clone(&self.blocking);
         let ring = Ring::new(notices.raw_fd(), Rc::clone(&slots), Arc::clone(&remote), blocking)?;
         let parts = Parts {
-            seat: self.seat,
             kernel: Kernel::Uring(Host { ring, tasks: HostedTasks::default() }),
             slots,
             home: Home::new(self.pooled_max, false),

@@ -1,0 +1,416 @@
+//! The simulated disk of one node: a live and a durable tree of files, and what an unlucky moment leaves of them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::operation::{DirEntry, InodeId, OpenOptions, Sync};
+use crate::twin::chance::Chance;
+use crate::twin::inode::{Inode, SECTOR};
+
+/// How a node ends against its will.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crash {
+    /// The process dies: completed writes and shared memory stay.
+    Process,
+    /// The machine loses power: only what is durable stays.
+    Power,
+}
+
+/// What goes wrong on a node's disk from now on. Counts begin at 1 with the next operation of that kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskFault {
+    /// No fault any more.
+    None,
+    /// DSYNC writes are acknowledged without being hard.
+    IgnoreDsync,
+    /// The n-th write fails with EIO.
+    FailWrite(u64),
+    /// The n-th write takes about half of its bytes.
+    ShortWrite(u64),
+    /// This many more bytes fit.
+    Full(u64),
+    /// The n-th read fails with EIO.
+    ReadError(u64),
+    /// The n-th sync of a file fails with EIO.
+    FailSync(u64),
+    /// Each operation takes this much longer.
+    Slow(Duration),
+}
+
+/// Why an operation did not happen.
+pub(crate) enum Stop {
+    Crash(Crash),
+    Error(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Stop {
+        Stop::Error(error)
+    }
+}
+
+impl From<io::ErrorKind> for Stop {
+    fn from(kind: io::ErrorKind) -> Stop {
+        Stop::Error(kind.into())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Dir,
+    File(InodeId),
+}
+
+type Tree = BTreeMap<PathBuf, Entry>;
+
+/// A change of a directory that is not hard yet.
+enum Change {
+    Put(PathBuf, Entry),
+    Remove(PathBuf),
+    Rename(PathBuf, PathBuf),
+}
+
+impl Change {
+    fn concerns(&self, dir: &Path) -> bool {
+        match self {
+            Change::Put(path, _) | Change::Remove(path) => path.parent() == Some(dir),
+            Change::Rename(from, to) => from.parent() == Some(dir) || to.parent() == Some(dir),
+        }
+    }
+
+    fn apply(self, tree: &mut Tree) {
+        match self {
+            Change::Put(path, entry) => drop(tree.insert(path, entry)),
+            Change::Remove(path) => drop(tree.remove(&path)),
+            Change::Rename(from, to) => rename_in(tree, &from, &to),
+        }
+    }
+}
+
+/// Counters that run down to the faulty operation.
+#[derive(Default)]
+pub(crate) struct Faults {
+    ignore_dsync: bool,
+    fail_write: u64,
+    short_write: u64,
+    read_error: u64,
+    fail_sync: u64,
+    room: Option<u64>,
+    pub(crate) delay: Duration,
+}
+
+pub(crate) struct Disk {
+    pub(crate) inodes: BTreeMap<InodeId, Inode>,
+    issued: u64,
+    live: Tree,
+    durable: Tree,
+    changes: Vec<Change>,
+    pub(crate) faults: Faults,
+    pub(crate) operations: u64,
+    pub(crate) crash_at: Option<(u64, Crash)>,
+}
+
+/// Directories that every machine has.
+const GIVEN_DIRS: [&str; 4] = ["/", "/dev", "/dev/shm", "/tmp"];
+
+impl Disk {
+    pub(crate) fn new() -> Disk {
+        let given: Tree = GIVEN_DIRS.iter().map(|dir| (PathBuf::from(dir), Entry::Dir)).collect();
+        Disk {
+            inodes: BTreeMap::new(),
+            issued: 0,
+            live: given.clone(),
+            durable: given,
+            changes: Vec::new(),
+            faults: Faults::default(),
+            operations: 0,
+            crash_at: None,
+        }
+    }
+
+    pub(crate) fn set_fault(&mut self, fault: DiskFault) {
+        match fault {
+            DiskFault::None => self.faults = Faults::default(),
+            DiskFault::IgnoreDsync => self.faults.ignore_dsync = true,
+            DiskFault::FailWrite(n) => self.faults.fail_write = n,
+            DiskFault::ShortWrite(n) => self.faults.short_write = n,
+            DiskFault::ReadError(n) => self.faults.read_error = n,
+            DiskFault::FailSync(n) => self.faults.fail_sync = n,
+            DiskFault::Full(bytes) => self.faults.room = Some(bytes),
+            DiskFault::Slow(delay) => self.faults.delay = delay,
+        }
+    }
+
+    pub(crate) fn room(&self) -> u64 {
+        self.faults.room.unwrap_or(1 << 40)
+    }
+
+    /// Counts an operation that changes the disk; the planned crash comes just before it.
+    pub(crate) fn tick(&mut self) -> Result<(), Stop> {
+        let next = self.operations + 1;
+        if let Some((_, kind)) = self.crash_at.take_if(|(at, _)| *at <= next) {
+            return Err(Stop::Crash(kind));
+        }
+        self.operations = next;
+        Ok(())
+    }
+
+    pub(crate) fn inode(&mut self, id: InodeId) -> Result<&mut Inode, Stop> {
+        self.inodes.get_mut(&id).ok_or(Stop::Error(io::Error::from_raw_os_error(libc::EBADF)))
+    }
+
+    pub(crate) fn read(&mut self, id: InodeId, at: u64, target: &mut [u8]) -> Result<usize, Stop> {
+        if counted_down(&mut self.faults.read_error) {
+            return Err(io_failed());
+        }
+        Ok(self.inode(id)?.read(position(at), target))
+    }
+
+    pub(crate) fn write(&mut self, id: InodeId, at: u64, data: &[u8], sync: Sync) -> Result<usize, Stop> {
+        self.tick()?;
+        if counted_down(&mut self.faults.fail_write) {
+            return Err(io_failed());
+        }
+        let mut count = data.len();
+        if counted_down(&mut self.faults.short_write) {
+            count = count / 2 / SECTOR * SECTOR;
+        }
+        let at = position(at);
+        count = self.fit(id, at, count)?;
+        let ignore_dsync = self.faults.ignore_dsync;
+        let inode = self.inode(id)?;
+        inode.write(at, data.get(..count).unwrap_or_default());
+        if sync == Sync::Dsync && !ignore_dsync {
+            inode.harden_range(at, count);
+        }
+        Ok(count)
+    }
+
+    /// How much of a write fits on the device.
+    fn fit(&mut self, id: InodeId, at: usize, count: usize) -> Result<usize, Stop> {
+        let Some(room) = self.faults.room else { return Ok(count) };
+        let len = self.inode(id)?.live.len();
+        let growth = (at + count).saturating_sub(len.max(at)) as u64;
+        let missing = growth.saturating_sub(room);
+        let fitting = count.saturating_sub(position(missing)).next_multiple_of(SECTOR);
+        let fitting = if missing == 0 { count } else { fitting.saturating_sub(SECTOR) };
+        if fitting == 0 && count > 0 {
+            return Err(Stop::Error(io::ErrorKind::StorageFull.into()));
+        }
+        self.faults.room = Some(room.saturating_sub(growth));
+        Ok(fitting)
+    }
+
+    pub(crate) fn sync_data(&mut self, id: InodeId) -> Result<(), Stop> {
+        self.tick()?;
+        if counted_down(&mut self.faults.fail_sync) {
+            return Err(io_failed());
+        }
+        self.inode(id)?.harden();
+        Ok(())
+    }
+
+    pub(crate) fn truncate(&mut self, id: InodeId, len: u64) -> Result<(), Stop> {
+        self.tick()?;
+        self.inode(id)?.truncate(position(len));
+        Ok(())
+    }
+
+    pub(crate) fn open(&mut self, path: &Path, options: OpenOptions) -> Result<InodeId, Stop> {
+        match self.live.get(path) {
+            Some(Entry::File(_)) if options.create_new => Err(io::ErrorKind::AlreadyExists.into()),
+            Some(Entry::File(id)) => Ok(*id),
+            Some(Entry::Dir) if options.write => Err(io::ErrorKind::IsADirectory.into()),
+            Some(Entry::Dir) => Err(io::ErrorKind::IsADirectory.into()),
+            None if options.write && (options.create || options.create_new) => self.create(path),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    pub(crate) fn create(&mut self, path: &Path) -> Result<InodeId, Stop> {
+        self.require_dir(parent_of(path))?;
+        self.tick()?;
+        self.issued += 1;
+        let id = InodeId(self.issued);
+        self.inodes.insert(id, Inode::default());
+        self.change(Change::Put(path.to_owned(), Entry::File(id)));
+        Ok(id)
+    }
+
+    pub(crate) fn file(&self, path: &Path) -> Result<InodeId, Stop> {
+        match self.live.get(path) {
+            Some(Entry::File(id)) => Ok(*id),
+            Some(Entry::Dir) => Err(io::ErrorKind::IsADirectory.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    pub(crate) fn exists(&self, path: &Path) -> bool {
+        self.is_dir(path) || self.live.contains_key(path)
+    }
+
+    pub(crate) fn create_dir_all(&mut self, path: &Path) -> Result<(), Stop> {
+        let missing: Vec<PathBuf> =
+            path.ancestors().filter(|dir| !self.is_dir(dir)).map(Path::to_owned).collect();
+        for dir in missing.into_iter().rev() {
+            if self.live.contains_key(&dir) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+            self.tick()?;
+            self.change(Change::Put(dir, Entry::Dir));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sync_dir(&mut self, dir: &Path) -> Result<(), Stop> {
+        self.require_dir(dir)?;
+        self.tick()?;
+        for change in std::mem::take(&mut self.changes) {
+            if change.concerns(dir) {
+                change.apply(&mut self.durable);
+            } else {
+                self.changes.push(change);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn sync_all(&mut self) -> Result<(), Stop> {
+        self.tick()?;
+        for change in std::mem::take(&mut self.changes) {
+            change.apply(&mut self.durable);
+        }
+        self.inodes.values_mut().for_each(Inode::harden);
+        Ok(())
+    }
+
+    pub(crate) fn read_dir(&self, dir: &Path) -> Result<Vec<DirEntry>, Stop> {
+        self.require_dir(dir)?;
+        let entries = self.live.iter().filter(|(path, _)| path.parent() == Some(dir));
+        Ok(entries
+            .filter_map(|(path, entry)| {
+                let name = path.file_name()?.to_string_lossy().into_owned();
+                Some(DirEntry { name, is_dir: *entry == Entry::Dir })
+            })
+            .collect())
+    }
+
+    pub(crate) fn remove_file(&mut self, path: &Path) -> Result<(), Stop> {
+        self.file(path)?;
+        self.tick()?;
+        self.change(Change::Remove(path.to_owned()));
+        Ok(())
+    }
+
+    pub(crate) fn remove_dir_all(&mut self, dir: &Path) -> Result<(), Stop> {
+        self.require_dir(dir)?;
+        let below: Vec<PathBuf> = self.live.keys().filter(|path| path.starts_with(dir)).cloned().collect();
+        for path in below.into_iter().rev() {
+            self.tick()?;
+            self.change(Change::Remove(path));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Stop> {
+        if !self.live.contains_key(from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        self.require_dir(parent_of(to))?;
+        self.tick()?;
+        self.change(Change::Rename(from.to_owned(), to.to_owned()));
+        Ok(())
+    }
+
+    /// What the next boot finds after a power loss. Of the unsynced directory changes a prefix may have survived, as
+    /// in a file system with an ordered journal.
+    pub(crate) fn lose_power(&mut self, chance: &mut Chance) {
+        let survivors = if chance.one_in(2) { 0 } else { chance.index(self.changes.len() + 1) };
+        for change in std::mem::take(&mut self.changes).into_iter().take(survivors) {
+            change.apply(&mut self.durable);
+        }
+        let reachable = |path: &Path| path.ancestors().skip(1).all(|dir| is_dir_in(&self.durable, dir));
+        let orphans: Vec<PathBuf> = self.durable.keys().filter(|path| !reachable(path)).cloned().collect();
+        for path in orphans {
+            self.durable.remove(&path);
+        }
+        self.live.clone_from(&self.durable);
+        let named: Vec<InodeId> = self.live.values().filter_map(|entry| entry.inode()).collect();
+        self.inodes.retain(|id, _| named.contains(id));
+        for inode in self.inodes.values_mut() {
+            inode.lose_power(chance);
+        }
+    }
+
+    pub(crate) fn durable_inode(&self, path: &Path) -> Option<&Inode> {
+        self.inodes.get(&self.durable.get(path)?.inode()?)
+    }
+
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let files = self.live.iter().filter(|(_, entry)| entry.inode().is_some());
+        files.map(|(path, _)| path.clone()).collect()
+    }
+
+    fn change(&mut self, change: Change) {
+        match &change {
+            Change::Put(path, entry) => drop(self.live.insert(path.clone(), *entry)),
+            Change::Remove(path) => drop(self.live.remove(path)),
+            Change::Rename(from, to) => rename_in(&mut self.live, from, to),
+        }
+        self.changes.push(change);
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        is_dir_in(&self.live, path)
+    }
+
+    fn require_dir(&self, path: &Path) -> Result<(), Stop> {
+        if self.is_dir(path) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+}
+
+impl Entry {
+    fn inode(self) -> Option<InodeId> {
+        match self {
+            Entry::File(id) => Some(id),
+            Entry::Dir => None,
+        }
+    }
+}
+
+fn is_dir_in(tree: &Tree, path: &Path) -> bool {
+    path.as_os_str().is_empty() || tree.get(path) == Some(&Entry::Dir)
+}
+
+/// Moves an entry and, if it is a directory, all below it.
+fn rename_in(tree: &mut Tree, from: &Path, to: &Path) {
+    let moved: Vec<PathBuf> = tree.keys().filter(|path| path.starts_with(from)).cloned().collect();
+    for path in moved {
+        let Some(entry) = tree.remove(&path) else { continue };
+        let Ok(rest) = path.strip_prefix(from) else { continue };
+        let target = if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) };
+        tree.insert(target, entry);
+    }
+}
+
+pub(crate) fn parent_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+pub(crate) fn position(at: u64) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
+
+fn counted_down(counter: &mut u64) -> bool {
+    if *counter == 0 {
+        return false;
+    }
+    *counter -= 1;
+    *counter == 0
+}
+
+fn io_failed() -> Stop {
+    Stop::Error(io::Error::from_raw_os_error(libc::EIO))
+}

@@ -1,0 +1,147 @@
+//! One simulated file: what the running system sees, and what the device has.
+
+use std::ops::Range;
+
+use crate::twin::chance::Chance;
+
+/// What a device writes as a whole or not at all.
+pub(crate) const SECTOR: usize = 512;
+
+#[derive(Default)]
+pub(crate) struct Inode {
+    pub(crate) live: Vec<u8>,
+    pub(crate) durable: Vec<u8>,
+    /// Covers all bytes in which `live` may differ from `durable`.
+    dirty: Option<Range<usize>>,
+}
+
+impl Inode {
+    /// A file whose contents are durable.
+    pub(crate) fn hard(contents: Vec<u8>) -> Inode {
+        Inode { live: contents.clone(), durable: contents, dirty: None }
+    }
+
+    pub(crate) fn read(&self, at: usize, target: &mut [u8]) -> usize {
+        let source = self.live.get(at..).unwrap_or_default();
+        let count = source.len().min(target.len());
+        for (target, source) in target.iter_mut().zip(source) {
+            *target = *source;
+        }
+        count
+    }
+
+    pub(crate) fn write(&mut self, at: usize, data: &[u8]) {
+        put(&mut self.live, at, data);
+        self.mark(at..at + data.len());
+    }
+
+    /// A write that a crash tore: each sector arrives or does not.
+    pub(crate) fn write_torn(&mut self, at: usize, data: &[u8], chance: &mut Chance) {
+        let mut offset = 0;
+        for sector in data.chunks(SECTOR) {
+            if chance.one_in(2) {
+                self.write(at + offset, sector);
+            }
+            offset += sector.len();
+        }
+    }
+
+    /// A DSYNC write: its own bytes are hard, and the length that covers them.
+    pub(crate) fn harden_range(&mut self, at: usize, len: usize) {
+        let data = self.live.get(at..at + len).unwrap_or_default();
+        put(&mut self.durable, at, data);
+    }
+
+    pub(crate) fn harden(&mut self) {
+        if let Some(dirty) = self.dirty.take() {
+            self.durable.resize(self.live.len(), 0);
+            let end = dirty.end.min(self.live.len());
+            let start = dirty.start.min(end);
+            put(&mut self.durable, start, self.live.get(start..end).unwrap_or_default());
+        }
+    }
+
+    pub(crate) fn truncate(&mut self, len: usize) {
+        let before = self.live.len();
+        self.live.resize(len, 0);
+        self.mark(before.min(len)..before.max(len));
+    }
+
+    /// What the next boot finds: of each sector that was not hard either version, of the length any between.
+    pub(crate) fn lose_power(&mut self, chance: &mut Chance) {
+        let Some(dirty) = self.dirty.take() else {
+            self.live.clone_from(&self.durable);
+            return;
+        };
+        let len = settled_len(self.durable.len(), self.live.len(), chance);
+        let mut settled = self.durable.clone();
+        settled.resize(len, 0);
+        let first = dirty.start / SECTOR * SECTOR;
+        for start in (first..dirty.end.min(len)).step_by(SECTOR) {
+            let end = (start + SECTOR).min(len).min(self.live.len());
+            let Some(sector) = self.live.get(start..end) else { continue };
+            if chance.one_in(2)
+                && let Some(target) = settled.get_mut(start..end)
+            {
+                target.copy_from_slice(sector);
+            }
+        }
+        self.durable.clone_from(&settled);
+        self.live = settled;
+    }
+
+    fn mark(&mut self, range: Range<usize>) {
+        self.dirty = Some(match self.dirty.take() {
+            Some(dirty) => dirty.start.min(range.start)..dirty.end.max(range.end),
+            None => range,
+        });
+    }
+}
+
+fn settled_len(durable: usize, live: usize, chance: &mut Chance) -> usize {
+    match chance.below(3) {
+        0 => durable,
+        1 => live,
+        _ => durable.min(live) + chance.index(durable.abs_diff(live) + 1),
+    }
+}
+
+fn put(image: &mut Vec<u8>, at: usize, data: &[u8]) {
+    if image.len() < at + data.len() {
+        image.resize(at + data.len(), 0);
+    }
+    if let Some(target) = image.get_mut(at..at + data.len()) {
+        target.copy_from_slice(data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hard_range_survives_and_the_rest_may_not() {
+        let mut lost = 0;
+        for seed in 0..64 {
+            let mut inode = Inode::default();
+            inode.write(0, &[1; 1024]);
+            inode.write(1024, &[2; 512]);
+            inode.harden_range(1024, 512);
+            inode.lose_power(&mut Chance::new(seed));
+            assert_eq!(inode.live.get(1024..1536), Some(&[2u8; 512][..]), "seed {seed}");
+            lost += usize::from(inode.live.get(..512) == Some(&[0u8; 512][..]));
+        }
+        assert!(lost > 8 && lost < 56, "{lost} of 64");
+    }
+
+    #[test]
+    fn a_cut_file_may_come_back_until_it_is_synced() {
+        let mut inode = Inode::default();
+        inode.write(0, &[1; 2048]);
+        inode.harden();
+        inode.truncate(512);
+        inode.harden();
+        inode.lose_power(&mut Chance::new(1));
+        assert_eq!(inode.live, vec![1; 512]);
+    }
+}

@@ -1,0 +1,134 @@
+//! Requests on paths as the simulated disk answers them: the twin of the blocking calls.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::notes::Notes;
+use crate::operation::{DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, InodeId, TwinLock};
+use crate::region::Region;
+use crate::twin::disk::{Stop, parent_of};
+use crate::twin::state::Node;
+
+type Answered = Result<DiskAnswer, Stop>;
+
+pub(crate) fn inode_of(handle: &FileHandle) -> InodeId {
+    match handle {
+        FileHandle::World(id) => *id,
+        FileHandle::Uring(_) => panic!("a real file reached the simulated kernel"),
+    }
+}
+
+impl Node {
+    pub(crate) fn answer(&mut self, request: DiskRequest, notes: &Arc<Notes>) -> Answered {
+        let disk = &mut self.disk;
+        match request {
+            DiskRequest::Open { path, options } => {
+                disk.open(&path, options).map(|id| DiskAnswer::Opened(FileHandle::World(id)))
+            }
+            DiskRequest::FileLength(file) => {
+                Ok(DiskAnswer::Number(disk.inode(inode_of(&file))?.live.len() as u64))
+            }
+            DiskRequest::Truncate { file, len } => done(disk.truncate(inode_of(&file), len)),
+            DiskRequest::CreateDirAll(path) => done(disk.create_dir_all(&path)),
+            DiskRequest::SyncDir(path) => done(disk.sync_dir(&path)),
+            DiskRequest::ReadDir(path) => self.read_dir(&path),
+            DiskRequest::RemoveFile(path) => {
+                if self.regions.remove(&path).is_some() {
+                    return Ok(DiskAnswer::Done);
+                }
+                done(disk.remove_file(&path))
+            }
+            DiskRequest::RemoveDirAll(path) => {
+                self.regions.retain(|region, _| !region.starts_with(&path));
+                done(disk.remove_dir_all(&path))
+            }
+            DiskRequest::Rename { from, to } => done(disk.rename(&from, &to)),
+            DiskRequest::Exists(path) => {
+                Ok(DiskAnswer::Exists(disk.exists(&path) || self.regions.contains_key(&path)))
+            }
+            DiskRequest::PathLength(path) => self.path_length(&path),
+            DiskRequest::ReadAll(path) => self.read_all(&path),
+            DiskRequest::Replace { path, contents } => done(self.replace(&path, &contents)),
+            DiskRequest::SyncFs(_) => done(disk.sync_all()),
+            DiskRequest::AvailableBytes(_) => Ok(DiskAnswer::Number(disk.room())),
+            DiskRequest::Lock(path) => self.lock(path, notes),
+            DiskRequest::RegionCreate { path, len } => self.create_region(path, len),
+            DiskRequest::RegionOpen(path) => match self.regions.get(&path) {
+                Some(region) => Ok(DiskAnswer::Region(Arc::clone(region))),
+                None => Err(io::ErrorKind::NotFound.into()),
+            },
+            DiskRequest::RegionUsable(_) => Ok(DiskAnswer::Done),
+        }
+    }
+
+    fn read_dir(&self, dir: &Path) -> Answered {
+        let mut entries = self.disk.read_dir(dir)?;
+        for path in self.regions.keys().filter(|path| path.parent() == Some(dir)) {
+            let Some(name) = path.file_name() else { continue };
+            entries.push(DirEntry { name: name.to_string_lossy().into_owned(), is_dir: false });
+        }
+        entries.sort();
+        Ok(DiskAnswer::Entries(entries))
+    }
+
+    fn path_length(&mut self, path: &Path) -> Answered {
+        if let Some(region) = self.regions.get(path) {
+            return Ok(DiskAnswer::Number(region.len() as u64));
+        }
+        let id = self.disk.file(path)?;
+        Ok(DiskAnswer::Number(self.disk.inode(id)?.live.len() as u64))
+    }
+
+    fn read_all(&mut self, path: &Path) -> Answered {
+        let id = self.disk.file(path)?;
+        let len = self.disk.inode(id)?.live.len();
+        let mut contents = vec![0; len];
+        self.disk.read(id, 0, &mut contents)?;
+        Ok(DiskAnswer::Contents(contents))
+    }
+
+    /// The same steps as on the real kernel, so that a crash can fall between any two of them.
+    fn replace(&mut self, path: &Path, contents: &[u8]) -> Result<(), Stop> {
+        let temporary = crate::uring::disk_calls::temporary_name(path);
+        let disk = &mut self.disk;
+        let id = match disk.file(&temporary) {
+            Ok(id) => {
+                disk.truncate(id, 0)?;
+                id
+            }
+            Err(_) => disk.create(&temporary)?,
+        };
+        let written = disk.write(id, 0, contents, crate::operation::Sync::None)?;
+        if written < contents.len() {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        disk.sync_data(id)?;
+        disk.rename(&temporary, path)?;
+        disk.sync_dir(parent_of(path))
+    }
+
+    fn lock(&mut self, path: PathBuf, notes: &Arc<Notes>) -> Answered {
+        if self.locks.values().any(|held| *held == path) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if self.disk.file(&path).is_err() {
+            self.disk.create(&path)?;
+        }
+        self.locks_issued += 1;
+        let serial = self.locks_issued;
+        self.locks.insert(serial, path);
+        let held = TwinLock { serial, notes: Arc::clone(notes) };
+        Ok(DiskAnswer::Locked(DirLock::new(HeldLock::World { _held: held })))
+    }
+
+    fn create_region(&mut self, path: PathBuf, len: usize) -> Answered {
+        let region = Region::heap(len)?;
+        self.regions.insert(path, Arc::clone(&region));
+        Ok(DiskAnswer::Region(region))
+    }
+}
+
+fn done(result: Result<(), Stop>) -> Answered {
+    result.map(|()| DiskAnswer::Done)
+}

@@ -1,0 +1,11 @@
+//! One contract, two kernels: every subject runs on io_uring and in the simulated world.
+
+mod cancel;
+mod files;
+mod host;
+mod memory;
+mod meshes;
+mod paths;
+mod sockets;
+mod tasks;
+mod world;
