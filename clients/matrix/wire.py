@@ -13,7 +13,7 @@ BATCH_HEADER = struct.Struct(">qiibIhiqqqhii")
 FETCH_BYTES_MAX = 8 << 20
 # Unknown topic, no leader, not the leader: what a broker may answer for a moment after its start, and clients repeat.
 PASSING_ERRORS = (3, 5, 6)
-PASSING_SECONDS_MAX = 20
+PASSING_SECONDS_MAX = 10
 
 
 class UnexpectedAnswer(Exception):
