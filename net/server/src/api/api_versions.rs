@@ -1,0 +1,115 @@
+//! ApiVersions 0-4: what this broker serves, so that clients can choose.
+
+use millrace_wire::messages::api_versions_request::ApiVersionsRequest;
+use millrace_wire::messages::api_versions_response::{
+    ApiVersion, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
+};
+use millrace_wire::{ApiKey, ErrorCode, Reader};
+
+use crate::api::call::{AnswerHead, Call, CallFault, Outcome};
+use crate::api::table::APIS;
+
+/// First version in which clients name themselves and features are listed.
+const FIRST_WITH_FEATURES: i16 = 3;
+/// First version that can say that a feature starts at level 0.
+const FIRST_WITH_LEVEL_ZERO: i16 = 4;
+
+/// A feature that works whole here, as Kafka 4.3.1 reports it.
+struct Feature {
+    name: &'static str,
+    min: i16,
+    max: i16,
+    finalized: i16,
+}
+
+/// Features gate clients: one is listed only once all of it works.
+const FEATURES: &[Feature] = &[Feature { name: "metadata.version", min: 7, max: 30, finalized: 30 }];
+
+/// Kafka's epoch is the offset of its metadata log; here it only says that the list does not change while the broker
+/// runs.
+const FINALIZED_FEATURES_EPOCH: i64 = 0;
+
+pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
+    let version = call.version();
+    let request = ApiVersionsRequest::decode(&mut Reader::new(&call.body), version)?;
+    let names = [request.client_software_name.as_ref(), request.client_software_version.as_ref()];
+    if version >= FIRST_WITH_FEATURES && !names.iter().all(|name| is_software_name(name)) {
+        let response = ApiVersionsResponse {
+            error_code: ErrorCode::InvalidRequest.code(),
+            ..ApiVersionsResponse::default()
+        };
+        return call.answer(|writer, version| response.encode(writer, version));
+    }
+    let listed = FEATURES.iter().filter(|feature| feature.min > 0 || version >= FIRST_WITH_LEVEL_ZERO);
+    let supported = listed.map(|feature| SupportedFeatureKey {
+        name: feature.name.into(),
+        min_version: feature.min,
+        max_version: feature.max,
+    });
+    let finalized =
+        FEATURES.iter().filter(|feature| feature.finalized > 0).map(|feature| FinalizedFeatureKey {
+            name: feature.name.into(),
+            max_version_level: feature.finalized,
+            min_version_level: feature.finalized,
+        });
+    let response = ApiVersionsResponse {
+        api_keys: APIS
+            .iter()
+            .map(|api| ApiVersion {
+                api_key: api.key.code(),
+                min_version: api.advertised_from,
+                max_version: *api.versions.end(),
+            })
+            .collect(),
+        supported_features: supported.collect(),
+        finalized_features_epoch: FINALIZED_FEATURES_EPOCH,
+        finalized_features: finalized.collect(),
+        ..ApiVersionsResponse::default()
+    };
+    call.answer(|writer, version| response.encode(writer, version))
+}
+
+/// The answer to a version that is not served: of version 0, with the versions of this API alone.
+pub(crate) fn unsupported(head: AnswerHead) -> Result<Outcome, CallFault> {
+    let own = APIS.iter().filter(|api| api.key == ApiKey::ApiVersions).map(|api| ApiVersion {
+        api_key: api.key.code(),
+        min_version: api.advertised_from,
+        max_version: *api.versions.end(),
+    });
+    let response = ApiVersionsResponse {
+        error_code: ErrorCode::UnsupportedVersion.code(),
+        api_keys: own.collect(),
+        ..ApiVersionsResponse::default()
+    };
+    Ok(Outcome::Done(head.of_version(0).frame(|writer, version| response.encode(writer, version))?))
+}
+
+/// Letters, digits, dots and dashes, the first and last a letter or digit (KIP-511).
+fn is_software_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let ends = [bytes.first(), bytes.last()];
+    ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_client_software() {
+        for (name, good) in [
+            ("librdkafka", true),
+            ("apache-kafka-java", true),
+            ("4.3.1", true),
+            ("a", true),
+            ("", false),
+            ("-a", false),
+            ("a.", false),
+            ("a b", false),
+            ("\u{e4}", false),
+        ] {
+            assert_eq!(is_software_name(name), good, "{name}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! One request on its way through its handler, and what it comes to.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use millrace_core::base::TopicId;
+use millrace_rt::Moment;
+use millrace_wire::messages::request_header::RequestHeader;
+use millrace_wire::{ApiKey, DecodeError, EncodeError, Reader, Uuid, Writer, encode_response_frame};
+
+use crate::conn::answers::{Answer, Later};
+use crate::conn::caller::Caller;
+
+/// What a request says ahead of its message.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) api: ApiKey,
+    pub(crate) version: i16,
+    pub(crate) correlation_id: i32,
+    /// A slice of the frame; empty where the client gives none.
+    pub(crate) client_id: Bytes,
+}
+
+/// A request whose API and version are served. Owned by its handler.
+pub(crate) struct Call {
+    pub(crate) caller: Rc<Caller>,
+    pub(crate) head: Head,
+    /// The message behind the header.
+    pub(crate) body: Bytes,
+    pub(crate) received: Moment,
+}
+
+/// What a handler comes to.
+pub(crate) enum Outcome {
+    Done(Answer),
+    /// Admitted in order; the answer follows when the appends have committed.
+    Later(Later),
+}
+
+/// Why a request gets no answer: the connection closes, as Kafka closes it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CallFault {
+    #[error("the request does not decode: {0}")]
+    Malformed(#[from] DecodeError),
+    #[error("the answer does not fit the protocol: {0}")]
+    Unanswerable(#[from] EncodeError),
+}
+
+pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Outcome, CallFault>>>>;
+
+/// What is needed to answer once the request itself is gone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AnswerHead {
+    api: ApiKey,
+    version: i16,
+    correlation_id: i32,
+}
+
+impl Head {
+    /// The key and version that a frame begins with; the key is nothing if Kafka has no such API.
+    pub(crate) fn peek(frame: &Bytes) -> Result<(Option<ApiKey>, i16), DecodeError> {
+        let mut reader = Reader::new(frame);
+        let key = reader.i16()?;
+        Ok((ApiKey::from_i16(key), reader.i16()?))
+    }
+
+    /// Reads the header of a request of `api` and returns it with the message behind it.
+    pub(crate) fn split(api: ApiKey, version: i16, frame: &Bytes) -> Result<(Head, Bytes), DecodeError> {
+        let mut reader = Reader::new(frame);
+        let header = RequestHeader::decode(&mut reader, api.request_header_version(version))?;
+        let client_id = match &header.client_id {
+            Some(Cow::Borrowed(id)) => frame.slice_ref(id.as_bytes()),
+            Some(Cow::Owned(id)) => Bytes::copy_from_slice(id.as_bytes()),
+            None => Bytes::new(),
+        };
+        let head = Head { api, version, correlation_id: header.correlation_id, client_id };
+        Ok((head, frame.slice(reader.position()..)))
+    }
+}
+
+impl Call {
+    pub(crate) fn version(&self) -> i16 {
+        self.head.version
+    }
+
+    pub(crate) fn answer_head(&self) -> AnswerHead {
+        AnswerHead {
+            api: self.head.api,
+            version: self.head.version,
+            correlation_id: self.head.correlation_id,
+        }
+    }
+
+    /// The finished outcome: a frame with the message that `encode` writes.
+    pub(crate) fn answer(
+        &self,
+        encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
+    ) -> Result<Outcome, CallFault> {
+        Ok(Outcome::Done(self.answer_head().frame(encode)?))
+    }
+}
+
+impl AnswerHead {
+    /// The same with another version of the answer.
+    pub(crate) fn of_version(self, version: i16) -> AnswerHead {
+        AnswerHead { version, ..self }
+    }
+
+    pub(crate) fn frame(
+        self,
+        encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
+    ) -> Result<Answer, EncodeError> {
+        let header = self.api.response_header_form(self.version);
+        encode_response_frame(self.correlation_id, header, |writer| encode(writer, self.version))
+            .map(Answer::Frame)
+    }
+}
+
+pub(crate) fn topic_id(id: Uuid) -> TopicId {
+    TopicId(id.0)
+}
+
+pub(crate) fn uuid(id: TopicId) -> Uuid {
+    Uuid(id.0)
+}

@@ -1,0 +1,107 @@
+//! CreateTopics 2-7.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use millrace_core::base::config::{ConfigEntry, describe_topic};
+use millrace_core::base::{BrokerId, PartitionIndex, TopicId};
+use millrace_core::meta::{CreatedTopic, MetadataImage, NewTopic, TopicError};
+use millrace_shard::ValidateOnly;
+use millrace_wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use millrace_wire::messages::create_topics_response::{
+    CreatableTopicConfigs, CreatableTopicResult, CreateTopicsResponse,
+};
+use millrace_wire::{ErrorCode, Reader};
+
+use crate::api::call::{Call, CallFault, Outcome, uuid};
+use crate::api::topics::new_topic_id;
+use crate::errors;
+use crate::host::Host;
+
+/// What Kafka says of a name that one request holds twice.
+const DUPLICATE: &str = "Duplicate topic name.";
+
+pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
+    let version = call.version();
+    let request = CreateTopicsRequest::decode(&mut Reader::new(&call.body), version)?;
+    let host = &call.caller.host;
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for topic in &request.topics {
+        *counts.entry(&topic.name).or_default() += 1;
+    }
+    let is_single = |name: &str| counts.get(name) == Some(&1);
+    let new: Vec<NewTopic> =
+        request.topics.iter().filter(|topic| is_single(&topic.name)).map(new_topic).collect();
+    let names: Vec<String> = new.iter().map(|topic| topic.name.clone()).collect();
+    let validate_only = if request.validate_only { ValidateOnly::Yes } else { ValidateOnly::No };
+    let results =
+        if new.is_empty() { Vec::new() } else { host.shard.create_topics(new, validate_only).await };
+    let image = host.shard.image();
+    let mut topics: Vec<CreatableTopicResult<'_>> =
+        names.iter().zip(results).map(|(name, result)| answered(host, &image, name, result)).collect();
+    let duplicates = counts.iter().filter(|(_, count)| **count > 1);
+    topics.extend(duplicates.map(|(name, _)| refused(name, ErrorCode::InvalidRequest, DUPLICATE.into())));
+    let response = CreateTopicsResponse { topics, ..CreateTopicsResponse::default() };
+    call.answer(|writer, version| response.encode(writer, version))
+}
+
+fn new_topic(topic: &CreatableTopic<'_>) -> NewTopic {
+    let assignments = topic.assignments.iter().map(|assignment| {
+        let brokers = assignment.broker_ids.iter().map(|id| BrokerId(*id)).collect();
+        (PartitionIndex(assignment.partition_index), brokers)
+    });
+    let configs = topic.configs.iter();
+    let configs = configs.map(|config| (config.name.to_string(), config.value.as_ref().map(Cow::to_string)));
+    NewTopic {
+        name: topic.name.to_string(),
+        id: new_topic_id(),
+        partitions: topic.num_partitions,
+        replication_factor: topic.replication_factor,
+        assignments: assignments.collect(),
+        configs: configs.collect(),
+    }
+}
+
+fn answered<'a>(
+    host: &Host,
+    image: &MetadataImage,
+    name: &'a str,
+    result: Result<CreatedTopic, TopicError>,
+) -> CreatableTopicResult<'a> {
+    let created = match result {
+        Ok(created) => created,
+        Err(error) => return refused(name, errors::of_topic(error.kind), error.message.into()),
+    };
+    let mut configs = describe_topic(image.config_layers(host.node.config()), &created.configs, None);
+    configs.sort_by(|one, other| one.name.cmp(&other.name));
+    assert_ne!(created.id, TopicId::ZERO, "a created topic has an id");
+    CreatableTopicResult {
+        name: name.into(),
+        topic_id: uuid(created.id),
+        error_code: ErrorCode::None.code(),
+        error_message: None,
+        num_partitions: created.partitions,
+        replication_factor: created.replication_factor,
+        configs: Some(configs.into_iter().map(config).collect()),
+        ..CreatableTopicResult::default()
+    }
+}
+
+fn config(entry: ConfigEntry) -> CreatableTopicConfigs<'static> {
+    CreatableTopicConfigs {
+        config_source: entry.source.code(),
+        name: entry.name.into(),
+        value: entry.value.map(Cow::Owned),
+        read_only: entry.read_only,
+        is_sensitive: entry.sensitive,
+    }
+}
+
+fn refused<'a>(name: &'a str, code: ErrorCode, message: Cow<'a, str>) -> CreatableTopicResult<'a> {
+    CreatableTopicResult {
+        name: name.into(),
+        error_code: code.code(),
+        error_message: Some(message),
+        ..CreatableTopicResult::default()
+    }
+}

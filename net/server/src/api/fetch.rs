@@ -1,0 +1,296 @@
+//! Fetch 4-18: reads partitions under one budget, waits for bytes, and keeps incremental sessions (KIP-227).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, PartitionKey};
+use millrace_core::meta::MetadataImage;
+use millrace_shard::{FetchPartition, FetchQuery, Fetched, FetchedPartition, Isolation};
+use millrace_wire::messages::fetch_request::FetchRequest;
+use millrace_wire::messages::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
+use millrace_wire::{ErrorCode, Reader, Records, Uuid};
+
+use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::conn::affinity::sole_owner;
+use crate::errors;
+use crate::session::{
+    Ask, Begun, FINAL_EPOCH, Metadata, NO_SESSION, Named, Naming, PartitionRef, Read, SessionFault, Told,
+    TopicRef, Wanted,
+};
+
+/// First version that names topics by id.
+const FIRST_WITH_IDS: i16 = 13;
+/// First version with sessions; before it every fetch stands alone.
+const FIRST_WITH_SESSIONS: i16 = 7;
+
+pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
+    let version = call.version();
+    let request = FetchRequest::decode(&mut Reader::new(&call.body), version)?;
+    let Ok(isolation) = isolation(request.isolation_level) else {
+        return refuse(&call, ErrorCode::UnknownServerError);
+    };
+    let metadata = session_metadata(&request, version);
+    let asks = asks(&request, metadata.naming);
+    let forgotten = forgotten(&request, metadata.naming);
+    let host = &call.caller.host;
+    let begun = host.sessions.borrow_mut().begin(metadata, asks, &forgotten, host.uptime());
+    let fetch = Fetch { call: &call, request: &request, isolation };
+    match begun {
+        Begun::Refused(fault) => refuse(&call, errors::of_session(fault)),
+        Begun::Sessionless(asks) => {
+            call.caller.remove_session(metadata.id);
+            fetch.answer(NO_SESSION, fetch.read(asks).await)
+        }
+        Begun::Full(asks) => {
+            call.caller.remove_session(metadata.id);
+            let answers = fetch.read(asks).await;
+            let id = fetch.create_session(metadata.naming, &answers);
+            fetch.answer(id, answers)
+        }
+        Begun::Incremental(asks) => {
+            let answers = fetch.read(asks).await;
+            match fetch.select(metadata, answers) {
+                Ok(answers) => fetch.answer(metadata.id, answers),
+                Err(fault) => refuse(&call, errors::of_session(fault)),
+            }
+        }
+    }
+}
+
+fn refuse(call: &Call, code: ErrorCode) -> Result<Outcome, CallFault> {
+    let response = FetchResponse { error_code: code.code(), ..FetchResponse::default() };
+    call.answer(|writer, version| response.encode(writer, version))
+}
+
+fn isolation(level: i8) -> Result<Isolation, ()> {
+    match level {
+        0 => Ok(Isolation::ReadUncommitted),
+        1 => Ok(Isolation::ReadCommitted),
+        _ => Err(()),
+    }
+}
+
+fn session_metadata(request: &FetchRequest<'_>, version: i16) -> Metadata {
+    let naming = if version >= FIRST_WITH_IDS { Naming::Ids } else { Naming::Names };
+    match version >= FIRST_WITH_SESSIONS {
+        true => Metadata { id: request.session_id, epoch: request.session_epoch, naming },
+        false => Metadata { id: NO_SESSION, epoch: FINAL_EPOCH, naming },
+    }
+}
+
+fn topic_ref(name: &str, id: Uuid, naming: Naming) -> TopicRef {
+    match naming {
+        Naming::Names => TopicRef::Name(Arc::from(name)),
+        Naming::Ids => TopicRef::Id(topic_id(id)),
+    }
+}
+
+fn asks(request: &FetchRequest<'_>, naming: Naming) -> Vec<Ask> {
+    let mut asks = Vec::with_capacity(request.topics.iter().map(|topic| topic.partitions.len()).sum());
+    for topic in &request.topics {
+        let named = topic_ref(&topic.topic, topic.topic_id, naming);
+        asks.extend(topic.partitions.iter().map(|wanted| {
+            let partition = PartitionRef { topic: named.clone(), partition: wanted.partition };
+            let wanted = Wanted {
+                fetch_offset: wanted.fetch_offset,
+                max_bytes: wanted.partition_max_bytes,
+                current_leader_epoch: wanted.current_leader_epoch,
+                last_fetched_epoch: wanted.last_fetched_epoch,
+            };
+            (partition, wanted)
+        }));
+    }
+    asks
+}
+
+fn forgotten(request: &FetchRequest<'_>, naming: Naming) -> Vec<PartitionRef> {
+    let topics = request.forgotten_topics_data.iter();
+    let partitions = topics.flat_map(|topic| {
+        let named = topic_ref(&topic.topic, topic.topic_id, naming);
+        topic
+            .partitions
+            .iter()
+            .map(move |partition| PartitionRef { topic: named.clone(), partition: *partition })
+    });
+    partitions.collect()
+}
+
+/// One partition with what the answer says of it.
+struct PartitionAnswer {
+    partition: PartitionRef,
+    wanted: Wanted,
+    data: PartitionData,
+}
+
+impl PartitionAnswer {
+    fn read(&self) -> Read {
+        Read {
+            told: Told {
+                high_watermark: self.data.high_watermark,
+                log_start_offset: self.data.log_start_offset,
+            },
+            has_records: self.data.records.as_ref().is_some_and(|records| !records.is_empty()),
+            is_error: self.data.error_code != ErrorCode::None.code(),
+        }
+    }
+}
+
+/// One fetch on its way.
+struct Fetch<'a> {
+    call: &'a Call,
+    request: &'a FetchRequest<'a>,
+    isolation: Isolation,
+}
+
+impl Fetch<'_> {
+    /// Reads all partitions. As in Kafka those that do not exist come last, and do not end the wait of the others.
+    async fn read(&self, asks: Vec<Ask>) -> Vec<PartitionAnswer> {
+        let shard = &self.call.caller.host.shard;
+        let image = shard.image();
+        let mut readable = Vec::with_capacity(asks.len());
+        let mut partitions = Vec::with_capacity(asks.len());
+        let mut missing = Vec::new();
+        for (partition, wanted) in asks {
+            match locate(&image, &partition) {
+                Ok(key) => {
+                    partitions.push(fetch_partition(key, wanted));
+                    readable.push((partition, wanted));
+                }
+                Err(code) => {
+                    let data = PartitionData { error_code: code.code(), ..blank(partition.partition) };
+                    missing.push(PartitionAnswer { partition, wanted, data });
+                }
+            }
+        }
+        drop(image);
+        self.call.caller.note_owner(sole_owner(partitions.iter().map(|ask| ask.key.owner(shard.shards()))));
+        let read = if partitions.is_empty() { Vec::new() } else { shard.fetch(self.query(partitions)).await };
+        assert_eq!(read.len(), readable.len(), "a fetch answers every partition");
+        let mut answers = Vec::with_capacity(readable.len() + missing.len());
+        for ((partition, wanted), read) in readable.into_iter().zip(read) {
+            let data = self.partition_data(partition.partition, read);
+            answers.push(PartitionAnswer { partition, wanted, data });
+        }
+        answers.append(&mut missing);
+        answers
+    }
+
+    fn query(&self, partitions: Vec<FetchPartition>) -> FetchQuery {
+        let broker_max = self.call.caller.host.node.config().fetch_max_bytes();
+        let max_bytes = bytes(self.request.max_bytes.min(broker_max));
+        FetchQuery {
+            partitions,
+            max_wait: Duration::from_millis(u64::try_from(self.request.max_wait_ms).unwrap_or(0)),
+            min_bytes: bytes(self.request.min_bytes).min(max_bytes),
+            max_bytes,
+            isolation: self.isolation,
+        }
+    }
+
+    fn partition_data(&self, partition: i32, read: FetchedPartition) -> PartitionData {
+        let fetched: Fetched = match read.result {
+            Ok(fetched) => fetched,
+            Err(error) => {
+                let error_code = errors::of_fetch(&error).code();
+                return PartitionData { error_code, aborted_transactions: None, ..blank(partition) };
+            }
+        };
+        PartitionData {
+            high_watermark: fetched.high_watermark.0,
+            last_stable_offset: fetched.last_stable_offset.0,
+            log_start_offset: fetched.log_start_offset.0,
+            aborted_transactions: match self.isolation {
+                Isolation::ReadUncommitted => None,
+                Isolation::ReadCommitted => Some(Vec::new()),
+            },
+            records: Some(Records(fetched.records)),
+            ..blank(partition)
+        }
+    }
+
+    fn create_session(&self, naming: Naming, answers: &[PartitionAnswer]) -> i32 {
+        let host = &self.call.caller.host;
+        let read: Vec<_> =
+            answers.iter().map(|answer| (answer.partition.clone(), answer.wanted, answer.read())).collect();
+        let uptime = host.uptime();
+        let id = host.sessions.borrow_mut().create(naming, &read, &mut millrace_rt::random_u64, uptime);
+        if id != NO_SESSION {
+            self.call.caller.add_session(id);
+        }
+        id
+    }
+
+    /// Leaves out the partitions of which there is nothing new to say.
+    fn select(
+        &self,
+        metadata: Metadata,
+        answers: Vec<PartitionAnswer>,
+    ) -> Result<Vec<PartitionAnswer>, SessionFault> {
+        let read: Vec<_> =
+            answers.iter().map(|answer| (answer.partition.clone(), answer.wanted, answer.read())).collect();
+        let named = self.call.caller.host.sessions.borrow_mut().select(metadata.id, metadata.epoch, &read)?;
+        let kept = answers.into_iter().zip(named).filter(|(_, named)| *named == Named::Yes);
+        Ok(kept.map(|(answer, _)| answer).collect())
+    }
+
+    fn answer(&self, session_id: i32, answers: Vec<PartitionAnswer>) -> Result<Outcome, CallFault> {
+        let mut names: Vec<(TopicRef, Vec<PartitionData>)> = Vec::new();
+        for PartitionAnswer { partition, data, .. } in answers {
+            match names.last_mut() {
+                Some((topic, partitions)) if *topic == partition.topic => partitions.push(data),
+                _ => names.push((partition.topic, vec![data])),
+            }
+        }
+        let responses = names.iter_mut().map(|(topic, partitions)| {
+            let partitions = std::mem::take(partitions);
+            match topic {
+                TopicRef::Name(name) => {
+                    FetchableTopicResponse { topic: (&**name).into(), topic_id: Uuid::ZERO, partitions }
+                }
+                TopicRef::Id(id) => {
+                    FetchableTopicResponse { topic: "".into(), topic_id: uuid(*id), partitions }
+                }
+            }
+        });
+        let response =
+            FetchResponse { session_id, responses: responses.collect(), ..FetchResponse::default() };
+        self.call.answer(|writer, version| response.encode(writer, version))
+    }
+}
+
+fn locate(image: &MetadataImage, partition: &PartitionRef) -> Result<PartitionKey, ErrorCode> {
+    let topic = match &partition.topic {
+        TopicRef::Name(name) => image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition)?,
+        TopicRef::Id(id) => image.topic_by_id(*id).ok_or(ErrorCode::UnknownTopicId)?,
+    };
+    let exists = usize::try_from(partition.partition).is_ok_and(|index| index < topic.partitions.len());
+    match exists {
+        true => Ok(PartitionKey::new(topic.id, PartitionIndex(partition.partition))),
+        false => Err(ErrorCode::UnknownTopicOrPartition),
+    }
+}
+
+fn fetch_partition(key: PartitionKey, wanted: Wanted) -> FetchPartition {
+    FetchPartition {
+        key,
+        offset: Offset(wanted.fetch_offset),
+        max_bytes: bytes(wanted.max_bytes),
+        current_leader_epoch: (wanted.current_leader_epoch >= 0)
+            .then_some(LeaderEpoch(wanted.current_leader_epoch)),
+    }
+}
+
+/// Negative sizes mean nothing.
+fn bytes(size: i32) -> usize {
+    usize::try_from(size).unwrap_or(0)
+}
+
+/// An answer without records; they are empty, never null.
+fn blank(partition: i32) -> PartitionData {
+    PartitionData {
+        partition_index: partition,
+        high_watermark: -1,
+        records: Some(Records::default()),
+        ..PartitionData::default()
+    }
+}

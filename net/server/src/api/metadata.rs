@@ -1,0 +1,148 @@
+//! Metadata 0-13: brokers, topics and where their partitions are led; creates missing topics when asked.
+
+use std::borrow::Cow;
+
+use millrace_core::base::TopicId;
+use millrace_core::meta::{MetadataImage, TopicImage, check_topic_name, is_internal_topic};
+use millrace_wire::messages::metadata_request::MetadataRequest;
+use millrace_wire::messages::metadata_response::{
+    MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use millrace_wire::{ErrorCode, Reader, Uuid};
+use rustc_hash::FxHashSet;
+
+use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::api::creation;
+use crate::api::topics::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS};
+use crate::host::Host;
+
+/// First version in which an empty list means no topics; before it means all.
+const FIRST_WITH_NULL_FOR_ALL: i16 = 1;
+/// First version in which a topic may be asked for by id.
+const FIRST_BY_ID: i16 = 12;
+
+pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
+    let version = call.version();
+    let request = MetadataRequest::decode(&mut Reader::new(&call.body), version)?;
+    let host = &call.caller.host;
+    let image = host.shard.image();
+    let asked =
+        request.topics.as_deref().filter(|topics| !topics.is_empty() || version >= FIRST_WITH_NULL_FOR_ALL);
+    let mut topics: Vec<MetadataResponseTopic<'_>> = match asked {
+        None => image.topics().map(|topic| described(topic)).collect(),
+        Some(asked) if version < FIRST_BY_ID && asked.iter().any(|topic| topic.name.is_none()) => {
+            asked.iter().map(|topic| missing(ErrorCode::InvalidRequest, topic.name.clone())).collect()
+        }
+        Some(asked) => {
+            let ids: Vec<TopicId> = asked.iter().map(|topic| topic_id(topic.topic_id)).collect();
+            match ids.iter().any(|id| *id != TopicId::ZERO) {
+                true => by_ids(&image, &ids),
+                false => {
+                    let names = asked.iter().filter_map(|topic| topic.name.as_deref());
+                    by_names(&call, &image, names, request.allow_auto_topic_creation)
+                }
+            }
+        }
+    };
+    if request.include_topic_authorized_operations {
+        for topic in topics.iter_mut().filter(|topic| topic.error_code == ErrorCode::None.code()) {
+            topic.topic_authorized_operations = TOPIC_OPERATIONS;
+        }
+    }
+    let response = MetadataResponse {
+        brokers: brokers(host, &image, call.caller.listener),
+        cluster_id: Some(image.cluster_id().into()),
+        controller_id: host.node.config().node_id().0,
+        topics,
+        cluster_authorized_operations: match request.include_cluster_authorized_operations {
+            true => CLUSTER_OPERATIONS,
+            false => OPERATIONS_NOT_ASKED,
+        },
+        ..MetadataResponse::default()
+    };
+    call.answer(|writer, version| response.encode(writer, version))
+}
+
+fn by_ids(image: &MetadataImage, ids: &[TopicId]) -> Vec<MetadataResponseTopic<'static>> {
+    let mut seen = FxHashSet::default();
+    let distinct: Vec<TopicId> =
+        ids.iter().copied().filter(|id| *id != TopicId::ZERO && seen.insert(*id)).collect();
+    let unknown = distinct
+        .iter()
+        .filter(|id| image.topic_by_id(**id).is_none())
+        .map(|id| MetadataResponseTopic { topic_id: uuid(*id), ..missing(ErrorCode::UnknownTopicId, None) });
+    let known = distinct.iter().filter_map(|id| image.topic_by_id(*id)).map(|topic| described(topic));
+    unknown.chain(known).collect()
+}
+
+/// Those that exist first, then the others, as Kafka orders them.
+fn by_names<'a>(
+    call: &Call,
+    image: &MetadataImage,
+    names: impl Iterator<Item = &'a str>,
+    allow_creation: bool,
+) -> Vec<MetadataResponseTopic<'static>> {
+    let host = &call.caller.host;
+    let mut seen = FxHashSet::default();
+    let distinct: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
+    let mut topics: Vec<_> =
+        distinct.iter().filter_map(|name| image.topic(name)).map(|topic| described(topic)).collect();
+    let mut wanted = Vec::new();
+    for name in distinct.into_iter().filter(|name| image.topic(name).is_none()) {
+        let code = match check_topic_name(name) {
+            Ok(()) => ErrorCode::UnknownTopicOrPartition,
+            Err(_) => ErrorCode::InvalidTopicException,
+        };
+        if code == ErrorCode::UnknownTopicOrPartition {
+            wanted.push(name);
+        }
+        topics.push(missing(code, Some(Cow::Owned(name.to_owned()))));
+    }
+    if allow_creation && host.node.config().auto_create_topics() {
+        creation::create_in_background(host, &wanted);
+    }
+    topics
+}
+
+fn missing<'a>(code: ErrorCode, name: Option<Cow<'a, str>>) -> MetadataResponseTopic<'a> {
+    MetadataResponseTopic {
+        error_code: code.code(),
+        is_internal: name.as_deref().is_some_and(is_internal_topic),
+        name,
+        topic_id: Uuid::ZERO,
+        ..MetadataResponseTopic::default()
+    }
+}
+
+fn described(topic: &TopicImage) -> MetadataResponseTopic<'static> {
+    let ids = |ids: &[millrace_core::base::BrokerId]| ids.iter().map(|id| id.0).collect();
+    let partitions = topic.partitions.iter().map(|partition| MetadataResponsePartition {
+        error_code: ErrorCode::None.code(),
+        partition_index: partition.index.0,
+        leader_id: partition.leader.0,
+        leader_epoch: partition.leader_epoch.0,
+        replica_nodes: ids(&partition.replicas),
+        isr_nodes: ids(&partition.isr),
+        offline_replicas: Vec::new(),
+    });
+    MetadataResponseTopic {
+        error_code: ErrorCode::None.code(),
+        name: Some(Cow::Owned(topic.name.to_string())),
+        topic_id: uuid(topic.id),
+        is_internal: is_internal_topic(&topic.name),
+        partitions: partitions.collect(),
+        ..MetadataResponseTopic::default()
+    }
+}
+
+/// Where each broker is reached through the listener that the client uses.
+fn brokers<'a>(host: &'a Host, image: &'a MetadataImage, listener: usize) -> Vec<MetadataResponseBroker<'a>> {
+    let reached = super::brokers::reached(host, image, listener);
+    let brokers = reached.map(|broker| MetadataResponseBroker {
+        node_id: broker.id.0,
+        host: broker.host.into(),
+        port: i32::from(broker.port),
+        rack: broker.rack.map(Cow::Borrowed),
+    });
+    brokers.collect()
+}

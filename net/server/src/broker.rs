@@ -1,0 +1,79 @@
+//! `Broker`: a whole broker on threads of its own, to be embedded or to be a process.
+
+use millrace_rt::{Seat, Settings};
+use tracing::error;
+
+use crate::listen::BoundListener;
+use crate::node::{BrokerSettings, Node, OnReady};
+use crate::serve::serve_shard;
+use crate::start_error::StartError;
+
+/// One broker, made for one run.
+pub struct Broker {
+    node: Node,
+}
+
+/// Ends a broker from any thread.
+#[derive(Clone)]
+pub struct Stopper {
+    node: Node,
+}
+
+impl Broker {
+    pub fn new(settings: BrokerSettings) -> Result<Broker, StartError> {
+        Ok(Broker { node: Node::new(settings, None)? })
+    }
+
+    /// As `new`; `on_ready` is told the opened addresses once every shard serves.
+    pub fn with_on_ready(settings: BrokerSettings, on_ready: OnReady) -> Result<Broker, StartError> {
+        Ok(Broker { node: Node::new(settings, Some(on_ready))? })
+    }
+
+    pub fn stopper(&self) -> Stopper {
+        Stopper { node: self.node.clone() }
+    }
+
+    /// Serves until it is stopped; blocks the calling thread.
+    pub fn run(self) -> Result<(), StartError> {
+        millrace_rt::probe().map_err(|error| StartError::Runtime(error.to_string()))?;
+        let settings = self.node.settings();
+        let runtime = Settings {
+            shards: settings.shards,
+            memory_bytes: settings.memory_bytes,
+            name: "millrace".to_owned(),
+        };
+        let node = self.node.clone();
+        let main = move |seat: Seat| {
+            let node = node.clone();
+            async move {
+                if let Err(error) = serve_shard(node, seat).await {
+                    error!(%error, "a shard did not start");
+                }
+            }
+        };
+        millrace_rt::run(runtime, main).map_err(|error| StartError::Runtime(error.to_string()))?;
+        self.node.failure().map_or(Ok(()), Err)
+    }
+}
+
+impl Stopper {
+    /// Ends the broker cleanly; `run` returns when everything is on disk.
+    pub fn stop(&self) {
+        self.node.stop();
+    }
+
+    /// The opened addresses; empty before they are open.
+    pub fn addresses(&self) -> &[BoundListener] {
+        self.node.addresses()
+    }
+}
+
+/// The name of this machine, as clients of another machine may know it; `localhost` where it has none.
+pub fn machine_name() -> String {
+    #[expect(clippy::disallowed_methods, reason = "a file of the kernel, read before any shard runs")]
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}

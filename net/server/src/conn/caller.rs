@@ -1,0 +1,107 @@
+//! One connection as its requests' handlers and the shard's upkeep see it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use millrace_core::base::ShardIndex;
+use millrace_rt::{Moment, Signal, Stream};
+
+use crate::conn::affinity::Affinity;
+use crate::host::Host;
+
+/// Lives on the shard that serves the connection; shared by the connection's reader and the shard's upkeep.
+pub(crate) struct Caller {
+    pub(crate) host: Rc<Host>,
+    /// Which of the broker's listeners accepted it.
+    pub(crate) listener: usize,
+    affinity: RefCell<Affinity>,
+    /// Fetch sessions made on this connection; they go with it.
+    sessions: RefCell<Vec<i32>>,
+    last_active: Cell<Moment>,
+    /// Since when part of a request is held; nothing between requests.
+    partial_since: Cell<Option<Moment>>,
+    stream: Weak<Stream>,
+    is_hung_up: Cell<bool>,
+    hang_up_signal: Signal,
+}
+
+impl Caller {
+    pub(crate) fn new(host: Rc<Host>, listener: usize, stream: &Rc<Stream>) -> Caller {
+        Caller {
+            host,
+            listener,
+            affinity: RefCell::default(),
+            sessions: RefCell::default(),
+            last_active: Cell::new(millrace_rt::now()),
+            partial_since: Cell::new(None),
+            stream: Rc::downgrade(stream),
+            is_hung_up: Cell::new(false),
+            hang_up_signal: Signal::new(),
+        }
+    }
+
+    /// Notes who owns all the data of a request, if one shard does.
+    pub(crate) fn note_owner(&self, owner: Option<ShardIndex>) {
+        self.affinity.borrow_mut().note(owner);
+    }
+
+    /// The shard this connection should move to.
+    pub(crate) fn better_home(&self) -> Option<ShardIndex> {
+        self.affinity.borrow().verdict(self.host.shard.index())
+    }
+
+    pub(crate) fn add_session(&self, id: i32) {
+        self.sessions.borrow_mut().push(id);
+    }
+
+    pub(crate) fn remove_session(&self, id: i32) {
+        self.sessions.borrow_mut().retain(|held| *held != id);
+    }
+
+    pub(crate) fn take_sessions(&self) -> Vec<i32> {
+        self.sessions.take()
+    }
+
+    /// Bytes came or an answer left.
+    pub(crate) fn touch(&self) {
+        self.last_active.set(millrace_rt::now());
+    }
+
+    pub(crate) fn last_active(&self) -> Moment {
+        self.last_active.get()
+    }
+
+    pub(crate) fn note_partial(&self, is_partial: Partial) {
+        self.partial_since.set(match is_partial {
+            Partial::No => None,
+            Partial::Yes => Some(self.partial_since.get().unwrap_or_else(millrace_rt::now)),
+        });
+    }
+
+    pub(crate) fn partial_since(&self) -> Option<Moment> {
+        self.partial_since.get()
+    }
+
+    /// Ends the connection: whoever reads, writes or waits for it finds it closed.
+    pub(crate) fn hang_up(&self) {
+        self.is_hung_up.set(true);
+        self.hang_up_signal.notify_all();
+        if let Some(stream) = self.stream.upgrade() {
+            stream.shutdown();
+        }
+    }
+
+    /// Waits until the broker ends the connection.
+    pub(crate) async fn hung_up(&self) {
+        while !self.is_hung_up.get() {
+            self.hang_up_signal.wait().await;
+        }
+    }
+}
+
+/// Whether a connection holds the beginning of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Partial {
+    No,
+    Yes,
+}

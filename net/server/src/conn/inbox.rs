@@ -1,0 +1,182 @@
+//! Receives request frames of one connection: whole frames are slices of the block they came in.
+
+use std::io;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use millrace_rt::{Block, Either, Stream, select};
+
+use crate::conn::budget::{Charge, RequestBudget};
+use crate::conn::caller::{Caller, Partial};
+use crate::conn::frames::{self, BLOCK_BYTES_MIN, End};
+
+/// Owned by the reader of a connection.
+pub(crate) struct Inbox {
+    budget: Rc<RequestBudget>,
+    frame_bytes_max: usize,
+    memory: Option<Memory>,
+    filled: usize,
+    /// Length of the incomplete frame, as far as is known.
+    wants: usize,
+    /// Largest frame this connection has completed: that much memory it may have at once.
+    proven: usize,
+    idle_capacity: usize,
+}
+
+struct Memory {
+    block: Block,
+    charge: Option<Charge>,
+}
+
+/// One request without its length; its memory counts against the budget until it is dropped.
+pub(crate) struct Frame {
+    pub(crate) bytes: Bytes,
+    pub(crate) charge: Option<Rc<Charge>>,
+}
+
+/// What a receive brought.
+pub(crate) struct Received {
+    pub(crate) frames: Vec<Frame>,
+    pub(crate) state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Open,
+    /// The peer sends nothing more.
+    Ended,
+    /// A length that no request has came next.
+    BadLength(i32),
+}
+
+impl Inbox {
+    /// `leftover` is what another shard received and did not use.
+    pub(crate) fn new(budget: Rc<RequestBudget>, frame_bytes_max: usize, leftover: &[u8]) -> Inbox {
+        let mut inbox = Inbox {
+            budget,
+            frame_bytes_max,
+            memory: None,
+            filled: 0,
+            wants: frames::LENGTH_BYTES,
+            proven: 0,
+            idle_capacity: BLOCK_BYTES_MIN,
+        };
+        if !leftover.is_empty() {
+            inbox.carry(leftover);
+        }
+        inbox
+    }
+
+    /// Waits for at least one whole frame, the peer's end or a bad length. To be dropped only with the connection.
+    pub(crate) async fn receive(&mut self, stream: &Stream, caller: &Caller) -> io::Result<Received> {
+        loop {
+            caller.note_partial(if self.filled > 0 { Partial::Yes } else { Partial::No });
+            let memory = self.room(caller).await?;
+            let capacity = memory.block.capacity();
+            let (result, block) = stream.recv(memory.block, self.filled).await;
+            let received = result?;
+            caller.touch();
+            self.filled += received;
+            let memory = Memory { block, charge: memory.charge };
+            if received == 0 {
+                return Ok(Received { frames: Vec::new(), state: State::Ended });
+            }
+            if let Some(received) = self.cut(memory, capacity) {
+                return Ok(received);
+            }
+        }
+    }
+
+    /// Bytes of an incomplete frame, for the shard the connection moves to.
+    pub(crate) fn into_leftover(self) -> Vec<u8> {
+        let filled = self.filled;
+        self.memory
+            .and_then(|memory| memory.block.as_slice().get(..filled).map(<[u8]>::to_vec))
+            .unwrap_or_default()
+    }
+
+    /// Memory with room behind what is filled; grown where the frame has earned it.
+    async fn room(&mut self, caller: &Caller) -> io::Result<Memory> {
+        let Some(memory) = self.memory.take() else {
+            return Ok(self.idle_memory());
+        };
+        let capacity = frames::capacity_for(self.filled, self.wants, self.proven);
+        if capacity <= memory.block.capacity() {
+            return Ok(memory);
+        }
+        let charge = match select(self.budget.charge(capacity as u64), caller.hung_up()).await {
+            Either::Left(charge) => charge,
+            Either::Right(()) => return Err(io::ErrorKind::ConnectionAborted.into()),
+        };
+        let mut block = Block::with_capacity(capacity);
+        copy(&mut block, memory.block.as_slice(), self.filled);
+        Ok(Memory { block, charge: Some(charge) })
+    }
+
+    /// The smallest block is every connection's own; more is taken only where the budget has it to spare.
+    fn idle_memory(&self) -> Memory {
+        let charge = match self.idle_capacity {
+            BLOCK_BYTES_MIN => None,
+            more => self.budget.try_charge(more as u64),
+        };
+        let capacity = if charge.is_some() { self.idle_capacity } else { BLOCK_BYTES_MIN };
+        Memory { block: Block::with_capacity(capacity), charge }
+    }
+
+    /// Nothing while the frame is incomplete: the memory is kept.
+    fn cut(&mut self, memory: Memory, capacity: usize) -> Option<Received> {
+        let received = memory.block.as_slice().get(..self.filled).unwrap_or_default();
+        let cut = frames::cut(received, self.frame_bytes_max);
+        if let (true, End::Partial { wants, .. }) = (cut.frames.is_empty(), &cut.end) {
+            self.wants = *wants;
+            self.memory = Some(memory);
+            return None;
+        }
+        self.idle_capacity = match cut.frames.iter().map(ExactSizeIterator::len).max() {
+            Some(largest) if largest > frames::IDLE_BYTES_MAX => BLOCK_BYTES_MIN,
+            _ => frames::next_idle_capacity(capacity.min(frames::IDLE_BYTES_MAX), self.filled),
+        };
+        let charge = memory.charge.map(Rc::new);
+        let whole = memory.block.freeze();
+        let filled = std::mem::take(&mut self.filled);
+        self.wants = frames::LENGTH_BYTES;
+        let state = match cut.end {
+            End::BadLength(length) => State::BadLength(length),
+            End::Partial { at, .. } => {
+                self.carry(whole.get(at..filled).unwrap_or_default());
+                State::Open
+            }
+        };
+        let mut taken = Vec::with_capacity(cut.frames.len());
+        for range in cut.frames {
+            self.proven = self.proven.max(range.len() + frames::LENGTH_BYTES);
+            taken.push(Frame { bytes: whole.slice(range), charge: charge.clone() });
+        }
+        Some(Received { frames: taken, state })
+    }
+
+    /// Keeps the start of an incomplete frame in memory of its own; it is shorter than what was already paid for.
+    fn carry(&mut self, tail: &[u8]) {
+        if tail.is_empty() {
+            return;
+        }
+        let charge = match tail.len() {
+            small if small <= BLOCK_BYTES_MIN => None,
+            large => self.budget.try_charge(large as u64),
+        };
+        let mut block = Block::with_capacity(tail.len().max(BLOCK_BYTES_MIN));
+        copy(&mut block, tail, tail.len());
+        if let End::Partial { wants, .. } = frames::cut(tail, self.frame_bytes_max).end {
+            self.wants = wants;
+        }
+        self.filled = tail.len();
+        self.memory = Some(Memory { block, charge });
+    }
+}
+
+fn copy(into: &mut Block, from: &[u8], bytes: usize) {
+    let (Some(target), Some(source)) = (into.as_mut_slice().get_mut(..bytes), from.get(..bytes)) else {
+        unreachable!("the new block is larger than what was received");
+    };
+    target.copy_from_slice(source);
+}

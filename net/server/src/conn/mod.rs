@@ -1,0 +1,11 @@
+//! Connections: frames in, answers out in order, memory inside a budget, movable between shards.
+
+pub(crate) mod affinity;
+pub(crate) mod answers;
+pub(crate) mod budget;
+pub(crate) mod caller;
+pub(crate) mod frames;
+pub(crate) mod inbox;
+pub(crate) mod parcel;
+pub(crate) mod reader;
+pub(crate) mod writer;

@@ -1,0 +1,15 @@
+//! A connection on its way between shards.
+
+use millrace_rt::DetachedStream;
+
+use crate::session::FetchSession;
+
+/// Everything a connection is while no shard serves it.
+pub(crate) struct Parcel {
+    pub(crate) stream: DetachedStream,
+    /// Which of the broker's listeners accepted it.
+    pub(crate) listener: usize,
+    /// The beginning of a request that was received already.
+    pub(crate) leftover: Vec<u8>,
+    pub(crate) sessions: Vec<FetchSession>,
+}

@@ -1,0 +1,177 @@
+//! Serves one connection on one shard: receives requests, hands them to their handlers in order, and moves the
+//! connection to another shard when its data live there.
+
+use std::future::ready;
+use std::io;
+use std::rc::Rc;
+
+use millrace_core::base::ShardIndex;
+use millrace_rt::{Either, Stream, select};
+use tracing::debug;
+
+use crate::api::api_versions;
+use crate::api::call::{Call, CallFault, Head, Outcome};
+use crate::api::table::{Dispatch, Turn, dispatch};
+use crate::conn::answers::{Answer, Answers, Pending, Slot};
+use crate::conn::budget::Charge;
+use crate::conn::caller::Caller;
+use crate::conn::inbox::{Frame, Inbox, State};
+use crate::conn::parcel::Parcel;
+use crate::conn::writer::{WriterEnd, write_answers};
+use crate::host::Host;
+
+/// How the reader of a connection ended.
+enum ReaderEnd {
+    /// The peer, an answer or the broker's stop closed it.
+    Closed,
+    Moves(ShardIndex),
+}
+
+/// Whether the reader goes on after a request.
+#[derive(PartialEq, Eq)]
+enum Next {
+    Request,
+    End,
+}
+
+/// Serves a connection until it closes or leaves for another shard.
+pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
+    let stream = Rc::new(Stream::attach(parcel.stream));
+    let caller = Rc::new(Caller::new(host.clone(), parcel.listener, &stream));
+    for session in parcel.sessions {
+        caller.add_session(session.id());
+        host.adopt_session(session);
+    }
+    let number = host.enter(&caller);
+    let answers = Rc::new(Answers::new());
+    let writer = millrace_rt::spawn(write_answers(stream.clone(), answers.clone()));
+    let inbox = Inbox::new(host.request_budget.clone(), host.frame_bytes_max(), &parcel.leftover);
+    let mut reader =
+        Reader { caller: caller.clone(), stream: stream.clone(), answers: answers.clone(), inbox };
+    let reader_end = reader.run().await.unwrap_or_else(|error| {
+        debug!(%error, "a connection broke");
+        ReaderEnd::Closed
+    });
+    answers.end_of_requests();
+    let writer_end = writer.await;
+    host.leave(number);
+    let Reader { stream: own_stream, inbox, .. } = reader;
+    drop(own_stream);
+    match (reader_end, writer_end) {
+        (ReaderEnd::Moves(to), WriterEnd::Done) => hand_over(&caller, stream, inbox, to).await,
+        (_, end) => {
+            debug!(?end, "a connection ended");
+            stream.shutdown();
+            host.count_out();
+        }
+    }
+}
+
+/// Gives the connection and all it holds to another shard.
+async fn hand_over(caller: &Caller, stream: Rc<Stream>, inbox: Inbox, to: ShardIndex) {
+    let host = &caller.host;
+    let Ok(stream) = Rc::try_unwrap(stream) else {
+        unreachable!("reader and writer have ended, and nobody else holds a stream for longer than a call");
+    };
+    let sessions = caller.take_sessions().into_iter().filter_map(|id| host.remove_session(id)).collect();
+    let parcel = Parcel {
+        stream: stream.detach(),
+        listener: caller.listener,
+        leftover: inbox.into_leftover(),
+        sessions,
+    };
+    host.count_over(to);
+    host.shard.hand_over(to, Box::new(parcel)).await;
+}
+
+struct Reader {
+    caller: Rc<Caller>,
+    stream: Rc<Stream>,
+    answers: Rc<Answers>,
+    inbox: Inbox,
+}
+
+impl Reader {
+    async fn run(&mut self) -> io::Result<ReaderEnd> {
+        loop {
+            let received = self.inbox.receive(&self.stream, &self.caller).await?;
+            for frame in received.frames {
+                if self.request(frame).await == Next::End {
+                    return Ok(ReaderEnd::Closed);
+                }
+                self.caller.touch();
+            }
+            match received.state {
+                State::Open => {}
+                State::Ended => return Ok(ReaderEnd::Closed),
+                State::BadLength(length) => {
+                    debug!(length, "no request has this length");
+                    return Ok(ReaderEnd::Closed);
+                }
+            }
+            if let Some(to) = self.caller.better_home()
+                && self.answers.drained().await
+            {
+                return Ok(ReaderEnd::Moves(to));
+            }
+        }
+    }
+
+    /// Hands one request to its handler when its turn has come, and its answer to the writer.
+    async fn request(&mut self, frame: Frame) -> Next {
+        let Frame { bytes, charge } = frame;
+        let received = millrace_rt::now();
+        let Ok((Some(key), version)) = Head::peek(&bytes) else {
+            return self.close("Kafka has no such API").await;
+        };
+        let (turn, handle) = match dispatch(key, version) {
+            Dispatch::Serve(api) => (api.turn, Some(api.handle)),
+            Dispatch::AnswerVersions => (Turn::Alone, None),
+            Dispatch::Refuse => return self.close("the API or its version is not served").await,
+        };
+        let Ok((head, body)) = Head::split(key, version, &bytes) else {
+            return self.close("the request's header does not decode").await;
+        };
+        drop(bytes);
+        let has_turn = match turn {
+            Turn::Alone => self.answers.drained().await,
+            Turn::Pipelined => self.answers.wait_for_place().await,
+        };
+        if !has_turn {
+            return Next::End;
+        }
+        let call = Call { caller: self.caller.clone(), head, body, received };
+        let handling = match handle {
+            Some(handle) => handle(call),
+            None => Box::pin(ready(api_versions::unsupported(call.answer_head()))),
+        };
+        // A fetch may wait for minutes, and a broker that stops does not.
+        let outcome = match turn {
+            Turn::Pipelined => handling.await,
+            Turn::Alone => match select(handling, self.caller.hung_up()).await {
+                Either::Left(outcome) => outcome,
+                Either::Right(()) => return Next::End,
+            },
+        };
+        self.answer(outcome, charge).await
+    }
+
+    async fn answer(&mut self, outcome: Result<Outcome, CallFault>, charge: Option<Rc<Charge>>) -> Next {
+        let answer = match outcome {
+            Ok(Outcome::Done(answer)) => Slot::Now(answer),
+            Ok(Outcome::Later(later)) => Slot::Later(later),
+            Err(fault) => return self.close(&fault.to_string()).await,
+        };
+        self.answers.push(Pending { answer, charge });
+        Next::Request
+    }
+
+    /// Lets earlier answers leave and then closes the connection.
+    async fn close(&self, reason: &str) -> Next {
+        debug!(reason, "a connection is closed");
+        if self.answers.wait_for_place().await {
+            self.answers.push(Pending { answer: Slot::Now(Answer::Close), charge: None });
+        }
+        Next::End
+    }
+}

@@ -1,0 +1,111 @@
+//! Sends the answers of one connection in request order, as many with one send as are ready.
+
+use std::future::poll_fn;
+use std::io;
+use std::rc::Rc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use millrace_rt::Stream;
+
+use crate::conn::answers::{Answer, Answers, InHand, Later, Slot};
+use crate::conn::budget::Charge;
+
+/// Answers are gathered up to this many bytes before they are sent: past it one send more costs nothing.
+const GATHER_BYTES_MAX: usize = 256 * 1024;
+
+/// How a writer ended.
+#[derive(Debug)]
+pub(crate) enum WriterEnd {
+    /// Every answer was sent.
+    Done,
+    /// A request was answered by closing the connection.
+    Closed,
+    /// The peer took no more.
+    Failed(io::Error),
+}
+
+/// Runs until no request comes any more, an answer closes the connection, or a send fails.
+pub(crate) async fn write_answers(stream: Rc<Stream>, answers: Rc<Answers>) -> WriterEnd {
+    let end = match Gather::default().run(&stream, &answers).await {
+        Ok(end) => end,
+        Err(error) => WriterEnd::Failed(error),
+    };
+    answers.end_of_answers();
+    if !matches!(end, WriterEnd::Done) {
+        // The reader may wait for bytes: it ends with the socket.
+        stream.shutdown();
+    }
+    end
+}
+
+/// Answers that are ready and not yet sent.
+#[derive(Default)]
+struct Gather {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+    charges: Vec<Rc<Charge>>,
+}
+
+impl Gather {
+    async fn run(mut self, stream: &Stream, answers: &Answers) -> io::Result<WriterEnd> {
+        loop {
+            let Some(pending) = answers.take() else {
+                self.send(stream).await?;
+                answers.sent(InHand::Nothing);
+                if answers.wait_for_answer().await {
+                    continue;
+                }
+                return Ok(WriterEnd::Done);
+            };
+            let answer = match pending.answer {
+                Slot::Now(answer) => answer,
+                Slot::Later(later) => self.resolve(later, stream, answers).await?,
+            };
+            self.charges.extend(pending.charge);
+            match answer {
+                Answer::Frame(pieces) => self.add(pieces),
+                Answer::Silent => {}
+                Answer::Close => {
+                    self.send(stream).await?;
+                    return Ok(WriterEnd::Closed);
+                }
+            }
+            if self.bytes >= GATHER_BYTES_MAX {
+                self.send(stream).await?;
+                answers.sent(InHand::Nothing);
+            }
+        }
+    }
+
+    /// Waits for an answer; those before it leave first if it is not ready.
+    async fn resolve(&mut self, mut later: Later, stream: &Stream, answers: &Answers) -> io::Result<Answer> {
+        let ready = poll_fn(|context| match later.as_mut().poll(context) {
+            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Pending => Poll::Ready(None),
+        });
+        if let Some(answer) = ready.await {
+            return Ok(answer);
+        }
+        self.send(stream).await?;
+        answers.sent(InHand::One);
+        Ok(later.await)
+    }
+
+    fn add(&mut self, pieces: Vec<Bytes>) {
+        self.bytes += pieces.iter().map(Bytes::len).sum::<usize>();
+        self.pieces.extend(pieces);
+    }
+
+    /// Sends all that is gathered and frees the memory of its requests.
+    async fn send(&mut self, stream: &Stream) -> io::Result<()> {
+        let charges = std::mem::take(&mut self.charges);
+        self.bytes = 0;
+        match std::mem::take(&mut self.pieces) {
+            pieces if pieces.is_empty() => {}
+            pieces => stream.send(pieces).await?,
+        }
+        drop(charges);
+        Ok(())
+    }
+}

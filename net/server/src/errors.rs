@@ -1,0 +1,121 @@
+//! The one place where errors of the engine become error codes and messages of Kafka.
+
+use millrace_core::log::{BatchFault, ProducerFault};
+use millrace_core::meta::TopicErrorKind;
+use millrace_shard::{AppendError, FetchError};
+use millrace_wire::ErrorCode;
+
+use crate::session::SessionFault;
+
+/// Whether Kafka's produce answer names the log's start beside an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LogStart {
+    Unknown,
+    Named,
+}
+
+/// An append's error as a produce answer carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AppendFault {
+    pub(crate) code: ErrorCode,
+    pub(crate) log_start: LogStart,
+}
+
+/// `ReplicaManager.appendRecordsToLocalLog` names the log's start for every error but the few it treats apart.
+pub(crate) fn of_append(error: &AppendError) -> AppendFault {
+    let (code, log_start) = match error {
+        AppendError::UnknownPartition => (ErrorCode::UnknownTopicOrPartition, LogStart::Unknown),
+        AppendError::Batch(fault) => return of_batch(fault),
+        AppendError::Producer(ProducerFault::InvalidEpoch { .. }) => {
+            (ErrorCode::InvalidProducerEpoch, LogStart::Named)
+        }
+        AppendError::Producer(ProducerFault::NewEpochNotAtZero { .. } | ProducerFault::OutOfOrder { .. }) => {
+            (ErrorCode::OutOfOrderSequenceNumber, LogStart::Named)
+        }
+        AppendError::Transactional => (ErrorCode::InvalidTxnState, LogStart::Unknown),
+        AppendError::Storage => (ErrorCode::KafkaStorageError, LogStart::Unknown),
+    };
+    AppendFault { code, log_start }
+}
+
+fn of_batch(fault: &BatchFault) -> AppendFault {
+    use ErrorCode as Code;
+    use LogStart::{Named, Unknown};
+    let (code, log_start) = match fault {
+        BatchFault::Incomplete { .. }
+        | BatchFault::OldMagic(_)
+        | BatchFault::NoBatch
+        | BatchFault::SeveralBatches => (Code::InvalidRecord, Unknown),
+        BatchFault::LengthTooSmall { .. } | BatchFault::UnknownMagic(_) | BatchFault::Checksum { .. } => {
+            (Code::CorruptMessage, Unknown)
+        }
+        BatchFault::MessageTooLarge { .. } => (Code::MessageTooLarge, Unknown),
+        BatchFault::LargerThanSegment { .. } => (Code::RecordListTooLarge, Unknown),
+        BatchFault::ZstdTooEarly(_) => (Code::UnsupportedCompressionType, Unknown),
+        BatchFault::UnknownCodec(_) | BatchFault::Undecodable => (Code::UnknownServerError, Named),
+        BatchFault::InvalidTimestamps(_) => (Code::InvalidTimestamp, Named),
+        BatchFault::BaseOffset(_)
+        | BatchFault::OffsetRange { .. }
+        | BatchFault::RecordsCount(_)
+        | BatchFault::CountMismatch { .. }
+        | BatchFault::ControlFromClient
+        | BatchFault::NegativeSequence { .. }
+        | BatchFault::Bomb { .. }
+        | BatchFault::Record(_)
+        | BatchFault::InvalidRecords(_) => (Code::InvalidRecord, Named),
+    };
+    AppendFault { code, log_start }
+}
+
+pub(crate) fn of_fetch(error: &FetchError) -> ErrorCode {
+    match error {
+        FetchError::UnknownPartition => ErrorCode::UnknownTopicOrPartition,
+        FetchError::OffsetOutOfRange => ErrorCode::OffsetOutOfRange,
+        FetchError::FencedLeaderEpoch => ErrorCode::FencedLeaderEpoch,
+        FetchError::UnknownLeaderEpoch => ErrorCode::UnknownLeaderEpoch,
+        FetchError::Storage => ErrorCode::KafkaStorageError,
+        FetchError::Corrupt => ErrorCode::CorruptMessage,
+    }
+}
+
+pub(crate) fn of_session(fault: SessionFault) -> ErrorCode {
+    match fault {
+        SessionFault::UnknownId => ErrorCode::FetchSessionIdNotFound,
+        SessionFault::WrongEpoch => ErrorCode::InvalidFetchSessionEpoch,
+        SessionFault::OtherNaming => ErrorCode::FetchSessionTopicIdError,
+    }
+}
+
+pub(crate) fn of_topic(kind: TopicErrorKind) -> ErrorCode {
+    match kind {
+        TopicErrorKind::InvalidTopic => ErrorCode::InvalidTopicException,
+        TopicErrorKind::TopicExists => ErrorCode::TopicAlreadyExists,
+        TopicErrorKind::InvalidPartitions => ErrorCode::InvalidPartitions,
+        TopicErrorKind::InvalidReplicationFactor => ErrorCode::InvalidReplicationFactor,
+        TopicErrorKind::InvalidReplicaAssignment => ErrorCode::InvalidReplicaAssignment,
+        TopicErrorKind::InvalidConfig => ErrorCode::InvalidConfig,
+        TopicErrorKind::InvalidRequest => ErrorCode::InvalidRequest,
+        TopicErrorKind::PolicyViolation => ErrorCode::PolicyViolation,
+        TopicErrorKind::UnknownTopicId => ErrorCode::UnknownTopicId,
+    }
+}
+
+/// What Kafka says of a code where it has nothing more particular to say (`org.apache.kafka.common.protocol.Errors`).
+pub(crate) fn generic_message(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::None => "NONE",
+        ErrorCode::UnknownTopicOrPartition => "This server does not host this topic-partition.",
+        ErrorCode::CoordinatorNotAvailable => "The coordinator is not available.",
+        ErrorCode::InvalidTopicException => {
+            "The request attempted to perform an operation on an invalid topic."
+        }
+        ErrorCode::InvalidRequest => {
+            "This most likely occurs because of a request being malformed by the client library or the message was \
+             sent to an incompatible broker. See the broker logs for more details."
+        }
+        ErrorCode::UnknownTopicId => "This server does not host this topic ID.",
+        ErrorCode::TopicDeletionDisabled => "Topic deletion is disabled.",
+        ErrorCode::UnsupportedVersion => "The version of API is not supported.",
+        _ => "The server experienced an unexpected error when processing the request.",
+    }
+}

@@ -1,0 +1,149 @@
+//! What one shard holds of the server: its connections, fetch sessions and memory for requests.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use millrace_core::base::ShardIndex;
+use millrace_rt::{Moment, Signal};
+use millrace_shard::Shard;
+use rustc_hash::FxHashMap;
+use tracing::debug;
+
+use crate::api::creation::Creations;
+use crate::conn::budget::RequestBudget;
+use crate::conn::caller::Caller;
+use crate::conn::frames::BLOCK_BYTES_MIN;
+use crate::node::Node;
+use crate::session::{FetchSession, SessionCache};
+
+/// Share of a shard's memory that requests may hold while they are received and handled.
+const REQUEST_SHARE: u64 = 4;
+
+/// The least a shard grants to requests: a few of Kafka's default largest ones (1 MiB).
+const REQUEST_BYTES_MIN: u64 = 8 * 1024 * 1024;
+
+/// A connection that has held part of a request for this long is closed when others wait for its memory.
+const PARTIAL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often connections are looked at, at most and at least.
+const UPKEEP_PERIOD_MIN: Duration = Duration::from_millis(20);
+const UPKEEP_PERIOD_MAX: Duration = Duration::from_secs(5);
+
+/// Lives on one shard, shared by its connections.
+pub(crate) struct Host {
+    pub(crate) node: Node,
+    pub(crate) shard: Shard,
+    pub(crate) request_budget: Rc<RequestBudget>,
+    pub(crate) sessions: RefCell<SessionCache>,
+    pub(crate) creations: Creations,
+    frame_bytes_max: usize,
+    connections: RefCell<FxHashMap<u64, Rc<Caller>>>,
+    next_number: Cell<u64>,
+    left: Signal,
+    started: Moment,
+}
+
+impl Host {
+    pub(crate) fn new(node: Node, shard: Shard) -> Rc<Host> {
+        let shards = u64::from(shard.shards());
+        let config = node.config();
+        let request_bytes = (node.memory_bytes() / shards / REQUEST_SHARE).max(REQUEST_BYTES_MIN);
+        let frame_bytes_max = u64::try_from(config.socket_request_max_bytes()).unwrap_or(0);
+        // A frame that is grown needs the old and the new memory; half of the budget always fits.
+        let frame_bytes_max = frame_bytes_max.min(request_bytes / 2) as usize;
+        let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots()).unwrap_or(0);
+        Rc::new(Host {
+            shard,
+            request_budget: RequestBudget::new(request_bytes),
+            sessions: RefCell::new(SessionCache::new(slots.div_ceil(shards as usize))),
+            creations: Creations::default(),
+            frame_bytes_max: frame_bytes_max.max(BLOCK_BYTES_MIN),
+            connections: RefCell::default(),
+            next_number: Cell::new(0),
+            left: Signal::new(),
+            started: millrace_rt::now(),
+            node,
+        })
+    }
+
+    /// The longest request, without its length.
+    pub(crate) fn frame_bytes_max(&self) -> usize {
+        self.frame_bytes_max
+    }
+
+    /// Time since this shard began to serve.
+    pub(crate) fn uptime(&self) -> Duration {
+        millrace_rt::now() - self.started
+    }
+
+    pub(crate) fn enter(&self, caller: &Rc<Caller>) -> u64 {
+        let number = self.next_number.get();
+        self.next_number.set(number + 1);
+        self.connections.borrow_mut().insert(number, caller.clone());
+        number
+    }
+
+    pub(crate) fn leave(&self, number: u64) {
+        self.connections.borrow_mut().remove(&number);
+        self.left.notify_all();
+    }
+
+    /// The connection has closed.
+    pub(crate) fn count_out(&self) {
+        self.node.connection_closed(self.shard.index());
+    }
+
+    /// The connection goes to another shard.
+    pub(crate) fn count_over(&self, to: ShardIndex) {
+        self.node.connection_closed(self.shard.index());
+        self.node.connection_opened(to);
+    }
+
+    pub(crate) fn adopt_session(&self, session: FetchSession) {
+        let uptime = self.uptime();
+        self.sessions.borrow_mut().adopt(session, uptime);
+    }
+
+    pub(crate) fn remove_session(&self, id: i32) -> Option<FetchSession> {
+        self.sessions.borrow_mut().remove(id)
+    }
+
+    /// Closes connections that are idle for too long, and those that hold memory others wait for. Never returns.
+    pub(crate) async fn keep_up(self: Rc<Self>) {
+        let idle_max = self.node.config().connections_max_idle();
+        let period = (idle_max / 10).clamp(UPKEEP_PERIOD_MIN, UPKEEP_PERIOD_MAX);
+        loop {
+            millrace_rt::sleep(period).await;
+            self.close_overdue(idle_max);
+        }
+    }
+
+    fn close_overdue(&self, idle_max: Duration) {
+        let now = millrace_rt::now();
+        let short = self.request_budget.is_short();
+        for caller in self.connections.borrow().values() {
+            let is_idle = now - caller.last_active() >= idle_max;
+            let is_stalled = caller.partial_since().is_some_and(|since| now - since >= PARTIAL_PATIENCE);
+            if is_idle || (short && is_stalled) {
+                debug!(is_idle, is_stalled, "a connection is closed for what it does not do");
+                caller.hang_up();
+            }
+        }
+    }
+
+    /// Ends every connection and waits until they have left, at most `patience`.
+    pub(crate) async fn close_connections(&self, patience: Duration) {
+        let deadline = millrace_rt::now() + patience;
+        loop {
+            for caller in self.connections.borrow().values() {
+                caller.hang_up();
+            }
+            let now = millrace_rt::now();
+            if self.connections.borrow().is_empty() || now >= deadline {
+                return;
+            }
+            millrace_rt::timeout(deadline - now, self.left.wait()).await;
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What all shards of one broker share: configuration, addresses, counts of connections, start and stop.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use millrace_core::base::ShardIndex;
+use millrace_core::base::config::BrokerConfig;
+use millrace_core::meta::Endpoint;
+use millrace_rt::Gate;
+use millrace_shard::{Engine, EngineSettings};
+
+use crate::listen::{self, BoundListener};
+use crate::start_error::StartError;
+
+/// What a broker needs to know before it starts.
+#[derive(Debug, Clone)]
+pub struct BrokerSettings {
+    pub config: Arc<BrokerConfig>,
+    /// Holds everything that survives a restart.
+    pub data_dir: PathBuf,
+    pub shards: u16,
+    /// Bound of the process's memory.
+    pub memory_bytes: u64,
+    /// What clients are told where the advertised host is empty.
+    pub host_name: String,
+}
+
+/// Called once, on any shard, when every shard serves.
+pub type OnReady = Box<dyn Fn(&[BoundListener]) + Send + Sync>;
+
+/// One broker as its shards share it. Cheap to clone; made for one run and not used again.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: BrokerSettings,
+    engine: Engine,
+    wanted: Vec<BoundListener>,
+    bound: OnceLock<Vec<BoundListener>>,
+    on_ready: Option<OnReady>,
+    /// Connections each shard serves or was dealt.
+    connections: Vec<AtomicU32>,
+    shards_open: AtomicU16,
+    shards_quiet: AtomicU16,
+    listening: Gate,
+    ready: Gate,
+    quiet: Gate,
+    stop: Gate,
+    failure: Mutex<Option<StartError>>,
+}
+
+impl Node {
+    /// Checks and resolves what can be known before anything is opened.
+    pub fn new(settings: BrokerSettings, on_ready: Option<OnReady>) -> Result<Node, StartError> {
+        assert!(settings.shards > 0, "a broker has at least one shard");
+        let wanted = listen::resolve(settings.config.listeners())?;
+        let engine = Engine::new(engine_settings(&settings));
+        let connections = (0..settings.shards).map(|_| AtomicU32::new(0)).collect();
+        let shared = Shared {
+            settings,
+            engine,
+            wanted,
+            bound: OnceLock::new(),
+            on_ready,
+            connections,
+            shards_open: AtomicU16::new(0),
+            shards_quiet: AtomicU16::new(0),
+            listening: Gate::new(),
+            ready: Gate::new(),
+            quiet: Gate::new(),
+            stop: Gate::new(),
+            failure: Mutex::new(None),
+        };
+        Ok(Node { shared: Arc::new(shared) })
+    }
+
+    /// Ends the broker cleanly; from any thread.
+    pub fn stop(&self) {
+        self.shared.stop.open();
+    }
+
+    /// The opened addresses, in the order of the configuration; empty before they are open.
+    pub fn addresses(&self) -> &[BoundListener] {
+        self.shared.bound.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// Opened when every shard serves.
+    pub fn ready(&self) -> Gate {
+        self.shared.ready.clone()
+    }
+
+    /// The first error that ended a shard's start.
+    pub fn failure(&self) -> Option<StartError> {
+        self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn settings(&self) -> &BrokerSettings {
+        &self.shared.settings
+    }
+
+    pub(crate) fn config(&self) -> &BrokerConfig {
+        &self.shared.settings.config
+    }
+
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.shared.settings.memory_bytes
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    pub(crate) fn wanted_listeners(&self) -> &[BoundListener] {
+        &self.shared.wanted
+    }
+
+    pub(crate) fn stop_gate(&self) -> Gate {
+        self.shared.stop.clone()
+    }
+
+    pub(crate) fn listening_gate(&self) -> Gate {
+        self.shared.listening.clone()
+    }
+
+    pub(crate) fn quiet_gate(&self) -> Gate {
+        self.shared.quiet.clone()
+    }
+
+    /// Where clients of a listener reach this broker: what is advertised, with the real port for port 0.
+    pub(crate) fn advertised(&self, listener: usize) -> (&str, u16) {
+        let settings = &self.shared.settings;
+        let Some(advertised) = settings.config.advertised_listeners().get(listener) else {
+            return (&settings.host_name, 0);
+        };
+        let host = if advertised.host.is_empty() { &settings.host_name } else { &advertised.host };
+        let bound = self.addresses().get(listener).map_or(0, |bound| bound.address.port());
+        (host, if advertised.port == 0 { bound } else { advertised.port })
+    }
+
+    pub(crate) fn set_listening(&self, bound: Vec<BoundListener>) {
+        assert!(self.shared.bound.set(bound).is_ok(), "listeners are opened once");
+        self.shared.listening.open();
+    }
+
+    /// One more shard serves; the last one makes the broker ready.
+    pub(crate) fn shard_opened(&self) {
+        if self.shared.shards_open.fetch_add(1, Ordering::AcqRel) + 1 < self.shared.settings.shards {
+            return;
+        }
+        self.shared.ready.open();
+        if let Some(on_ready) = &self.shared.on_ready {
+            on_ready(self.addresses());
+        }
+    }
+
+    /// One more shard has no connections any more; after the last one no shard is asked anything.
+    pub(crate) fn shard_quiet(&self) {
+        if self.shared.shards_quiet.fetch_add(1, Ordering::AcqRel) + 1 == self.shared.settings.shards {
+            self.shared.quiet.open();
+        }
+    }
+
+    /// Keeps the first error and ends the other shards' start.
+    pub(crate) fn fail(&self, error: &StartError) {
+        let mut failure = self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.get_or_insert_with(|| error.clone());
+        drop(failure);
+        self.stop();
+    }
+
+    pub(crate) fn connection_opened(&self, shard: ShardIndex) {
+        if let Some(count) = self.shared.connections.get(usize::from(shard.0)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn connection_closed(&self, shard: ShardIndex) {
+        if let Some(count) = self.shared.connections.get(usize::from(shard.0)) {
+            let before = count.fetch_sub(1, Ordering::Relaxed);
+            assert!(before > 0, "a connection closes once");
+        }
+    }
+
+    /// The shard for a new connection; nothing when the broker has as many as it may.
+    pub(crate) fn least_loaded(&self) -> Option<ShardIndex> {
+        let counts = || self.shared.connections.iter().map(|count| count.load(Ordering::Relaxed));
+        let connections_max = u32::try_from(self.config().max_connections()).unwrap_or(u32::MAX);
+        if counts().sum::<u32>() >= connections_max {
+            return None;
+        }
+        counts().zip(0u16..).min().map(|(_, shard)| ShardIndex(shard))
+    }
+}
+
+fn engine_settings(settings: &BrokerSettings) -> EngineSettings {
+    let config = &settings.config;
+    let endpoints = config.advertised_listeners().iter().map(|listener| Endpoint {
+        name: listener.name.clone(),
+        host: if listener.host.is_empty() { settings.host_name.clone() } else { listener.host.clone() },
+        port: listener.port,
+        protocol: listener.protocol,
+    });
+    EngineSettings {
+        data_dir: settings.data_dir.clone(),
+        journal_dir: config.journal_dir().map(PathBuf::from),
+        shm_dir: PathBuf::from(config.shm_dir()),
+        journal_bytes: config.journal_bytes(),
+        memory_bytes: settings.memory_bytes,
+        broker: config.clone(),
+        endpoints: endpoints.collect(),
+        shards: settings.shards,
+    }
+}

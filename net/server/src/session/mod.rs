@@ -1,0 +1,12 @@
+//! Fetch sessions: what clients need not repeat in every fetch.
+
+mod cache;
+mod partitions;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use cache::{
+    Ask, Begun, FINAL_EPOCH, FetchSession, Metadata, NO_SESSION, Named, Naming, Read, SessionCache,
+    SessionFault,
+};
+pub(crate) use partitions::{PartitionRef, Told, TopicRef, Wanted};
