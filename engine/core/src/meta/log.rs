@@ -111,42 +111,39 @@ impl DecodedLog {
         let mut log = DecodedLog { entries: Vec::new(), valid_bytes: 0, tail: Tail::Clean };
         let mut at = 0;
         while let Some(start) = skip_zeros(bytes, at) {
-            match MetadataEntry::decode(bytes.get(start..).unwrap_or_default(), start as u64) {
-                Ok((entry, length)) => {
-                    if log.entries.last().is_some_and(|last| entry.index != last.index + 1) {
-                        return Err(Corrupt::new(
-                            "metadata log",
-                            start as u64,
-                            "an entry is missing before this one",
-                        ));
-                    }
+            let fault = match MetadataEntry::decode(bytes.get(start..).unwrap_or_default(), start as u64) {
+                Ok((entry, length)) if entry.index == log.next_index(&entry) => {
                     log.entries.push(entry);
                     at = start + length;
                     log.valid_bytes = at as u64;
+                    continue;
                 }
-                Err(fault) => {
-                    log.check_tail(bytes, start, fault)?;
-                    log.tail = Tail::Torn;
-                    return Ok(log);
-                }
+                // Whole sectors of an unfinished write may be missing, and an entry with them.
+                Ok(_) => Corrupt::new("metadata log", start as u64, "an entry is missing before this one"),
+                // What was sealed under a good checksum and cannot be read is a newer release's, not a torn write.
+                Err(fault) if is_sealed(bytes, start) => return Err(fault),
+                Err(fault) => fault,
+            };
+            if log.is_acknowledged_after(bytes, start) {
+                return Err(fault);
             }
+            log.tail = Tail::Torn;
+            break;
         }
         Ok(log)
     }
 
-    /// Whether the bad bytes at `start` may be a write that did not finish: no later entry says otherwise.
-    fn check_tail(&self, bytes: &[u8], start: usize, fault: Corrupt) -> Result<(), Corrupt> {
-        let expected = self.entries.last().map_or(1, |last| last.index + 1);
-        // What was sealed under a good checksum and cannot be read is a newer release's, not a torn write.
-        if is_sealed(bytes, start) {
-            return Err(fault);
-        }
-        let later = positions_of_magic(bytes, start + 1);
-        let mut later = later.filter_map(|at| MetadataEntry::decode(bytes.get(at..)?, at as u64).ok());
-        match later.any(|(entry, _)| entry.hard_index >= expected) {
-            true => Err(fault),
-            false => Ok(()),
-        }
+    /// The index that must follow; a log that begins with `entry` begins with a write.
+    fn next_index(&self, entry: &MetadataEntry) -> u64 {
+        self.entries.last().map_or(entry.hard_index, |last| last.index).saturating_add(1)
+    }
+
+    /// Whether an entry at or after `start` says that the one which is missing here was durable.
+    fn is_acknowledged_after(&self, bytes: &[u8], start: usize) -> bool {
+        let last_index = self.entries.last().map_or(0, |last| last.index);
+        let mut later = positions_of_magic(bytes, start)
+            .filter_map(|at| MetadataEntry::decode(bytes.get(at..)?, at as u64).ok());
+        later.any(|(entry, _)| entry.hard_index > last_index)
     }
 }
 
@@ -311,13 +308,29 @@ mod tests {
         assert_eq!(fault.reason, "a record has a version of a newer release");
     }
 
+    /// Zeros in place of an entry: as a sector looks that an unfinished write did not reach.
     #[test]
-    fn a_missing_entry_is_corruption() {
-        let mut samples = Samples::new(3);
-        let mut entries = samples.entries(5);
-        entries.remove(2);
-        let (bytes, _) = encode(&entries, &mut samples);
-        assert_eq!(DecodedLog::decode(&bytes).unwrap_err().reason, "an entry is missing before this one");
+    fn a_missing_entry_is_torn_or_corrupt_like_a_bad_one() {
+        for seed in 0..100 {
+            let mut samples = Samples::new(seed);
+            let entries = samples.entries(6);
+            let (bytes, places) = encode(&entries, &mut samples);
+            let hard_index = entries.last().unwrap().hard_index;
+            for (entry, place) in entries.iter().zip(places) {
+                let mut zeroed = bytes.clone();
+                zeroed[place].fill(0);
+                let is_corrupt = entry.index <= hard_index && entry.index > entries[0].index;
+                if entry.index > entries[0].index || entry.index > hard_index {
+                    check_damage(
+                        &entries,
+                        entry,
+                        &zeroed,
+                        is_corrupt,
+                        &format!("seed {seed}, {}", entry.index),
+                    );
+                }
+            }
+        }
     }
 
     #[test]
