@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use millrace_rt::world::{World, WorldOptions};
-use millrace_rt::{MeshEnd, Seat, Settings, run};
+use millrace_rt::{Gate, MeshEnd, Seat, Settings, run};
 
 /// Seeds that each subject runs with in the simulated world.
 const SEEDS: std::ops::Range<u64> = 0..12;
@@ -17,16 +17,18 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// What a body may use.
 #[derive(Clone)]
-pub struct Place {
-    pub seat: Seat,
+pub(crate) struct Place {
+    pub(crate) seat: Seat,
     /// An empty directory for this run.
-    pub dir: PathBuf,
+    pub(crate) dir: PathBuf,
+    /// Closed at the start of each run, the same for all shards.
+    pub(crate) gate: Gate,
     /// A directory for shared memory.
-    pub shm: PathBuf,
+    pub(crate) shm: PathBuf,
 }
 
 /// The body runs on `shards` shards of each kernel.
-pub fn on_both<F, Fut>(name: &'static str, shards: u16, body: F)
+pub(crate) fn on_both<F, Fut>(name: &'static str, shards: u16, body: F)
 where
     F: Fn(Place) -> Fut + Send + Clone + 'static,
     Fut: Future<Output = ()> + 'static,
@@ -38,7 +40,7 @@ where
 }
 
 /// The same with one mesh end per shard.
-pub fn with_mesh<Q, R, F, Fut>(name: &'static str, shards: u16, capacity: usize, body: F)
+pub(crate) fn with_mesh<Q, R, F, Fut>(name: &'static str, shards: u16, capacity: usize, body: F)
 where
     Q: Send + 'static,
     R: Send + 'static,
@@ -91,7 +93,8 @@ where
     std::fs::create_dir_all(&dir).unwrap();
     let shm = PathBuf::from("/dev/shm").join(&tag);
     std::fs::create_dir_all(&shm).unwrap();
-    let place = Place { seat: Seat { shard: 0, shards }, dir: dir.clone(), shm: shm.clone() };
+    let place =
+        Place { seat: Seat { shard: 0, shards }, dir: dir.clone(), gate: Gate::new(), shm: shm.clone() };
     let settings = Settings { shards, memory_bytes: 8 << 20, name: name.to_owned() };
     run(settings, move |seat| body(Place { seat, ..place.clone() })).unwrap();
     std::fs::remove_dir_all(&dir).unwrap();
@@ -107,8 +110,10 @@ where
     let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
     let ended = Rc::new(RefCell::new(0));
     let count = Rc::clone(&ended);
+    let gate = Gate::new();
     world.start(node, shards, move |seat| {
-        let place = Place { seat, dir: PathBuf::from("/data/run"), shm: PathBuf::from("/dev/shm") };
+        let (dir, shm) = (PathBuf::from("/data/run"), PathBuf::from("/dev/shm"));
+        let place = Place { seat, dir, gate: gate.clone(), shm };
         let (body, count) = (body.clone(), Rc::clone(&count));
         async move {
             millrace_rt::fs::create_dir_all(&place.dir).await.unwrap();
@@ -120,11 +125,11 @@ where
     assert!(done, "{name}, seed {seed}: {:#?}", world.trace());
 }
 
-pub fn loopback(port: u16) -> SocketAddr {
+pub(crate) fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 /// Bytes that tell their position.
-pub fn pattern(len: usize) -> Vec<u8> {
+pub(crate) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|at| (at.wrapping_mul(31) >> 3) as u8 ^ at as u8).collect()
 }

@@ -43,7 +43,7 @@ fn a_full_lane_holds_its_senders_back_in_order() {
     with_mesh("full", 2, LANE, |place, end| async move {
         let mesh = end.attach();
         if place.seat.shard == 1 {
-            sleep(Duration::from_millis(5)).await;
+            place.gate.wait().await;
             for expected in 0..20u64 {
                 let incoming = mesh.next().await;
                 assert_eq!(incoming.request, expected);
@@ -59,8 +59,9 @@ fn a_full_lane_holds_its_senders_back_in_order() {
         for request in LANE as u64..20 {
             let mesh = mesh.clone();
             waiting.push(spawn(async move { mesh.admit(1, request).await }));
-            sleep(Duration::from_micros(100)).await;
+            sleep(Duration::from_millis(1)).await;
         }
+        place.gate.open();
         for task in waiting {
             replies.push(task.await);
         }

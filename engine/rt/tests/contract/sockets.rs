@@ -9,7 +9,7 @@ use millrace_rt::{Block, DetachedStream, Listener, Stream, spawn};
 use crate::host::{loopback, on_both, pattern, with_mesh};
 
 /// A connected pair on this shard.
-pub async fn pair() -> (Stream, Stream) {
+pub(crate) async fn pair() -> (Stream, Stream) {
     let listener = Listener::bind(loopback(0)).await.unwrap();
     let address = listener.local_addr();
     let client = spawn(async move { Stream::connect(address).await.unwrap() });
@@ -17,7 +17,7 @@ pub async fn pair() -> (Stream, Stream) {
     (client.await, server)
 }
 
-pub async fn receive_exactly(stream: &Stream, len: usize) -> Vec<u8> {
+pub(crate) async fn receive_exactly(stream: &Stream, len: usize) -> Vec<u8> {
     let mut received = Vec::new();
     let mut block = Block::with_capacity(16 << 10);
     while received.len() < len {
