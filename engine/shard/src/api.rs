@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_core::base::config::BrokerConfig;
 use millrace_core::base::ids::{LeaderEpoch, Offset, PartitionKey, TimestampMs};
-use millrace_core::log::BatchFault;
+use millrace_core::log::{BatchFault, ProducerFault};
 use millrace_core::meta::Endpoint;
 use thiserror::Error;
 
@@ -58,12 +58,8 @@ pub enum AppendError {
     UnknownPartition,
     #[error(transparent)]
     Batch(#[from] BatchFault),
-    #[error("the producer's sequence number does not follow its last one")]
-    OutOfOrderSequence,
-    #[error("the producer's epoch is older than the newest one seen")]
-    InvalidProducerEpoch,
-    #[error("the batch was appended before and is no longer remembered")]
-    DuplicateSequence,
+    #[error(transparent)]
+    Producer(#[from] ProducerFault),
     #[error("transactions are not served")]
     Transactional,
     #[error("the disk has no room left")]
@@ -181,6 +177,11 @@ pub enum ValidateOnly {
     Yes,
     No,
 }
+
+/// The disk did not take what had to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the disk did not take what had to be stored")]
+pub struct StorageError;
 
 /// Why an engine did not open; each says what to do.
 #[derive(Debug, Clone, Error)]

@@ -263,6 +263,27 @@ impl Entry<usize> {
     }
 }
 
+impl Entry<Vec<Bytes>> {
+    /// The entry as it is sealed.
+    pub fn as_pieces(&self) -> EntryRef<'_> {
+        match self {
+            Entry::Append { span, payload } => Entry::Append { span: *span, payload },
+            Entry::Carry { span, payload } => Entry::Carry { span: *span, payload },
+            Entry::Extent { span, length, checksum, head_bytes, ends } => {
+                Entry::Extent { span: *span, length: *length, checksum: *checksum, head_bytes: *head_bytes, ends }
+            }
+            Entry::Roll { key, segment, previous_length } => {
+                Entry::Roll { key: *key, segment: *segment, previous_length: *previous_length }
+            }
+            Entry::LogStart { key, offset } => Entry::LogStart { key: *key, offset: *offset },
+            Entry::Truncate { key, to, segment, position } => {
+                Entry::Truncate { key: *key, to: *to, segment: *segment, position: *position }
+            }
+            Entry::Drop { key } => Entry::Drop { key: *key },
+        }
+    }
+}
+
 fn checksum_of(pieces: &[Bytes]) -> u32 {
     pieces.iter().fold(0, |sum, piece| crc32c::crc32c_append(sum, piece))
 }

@@ -1,0 +1,243 @@
+//! Append: what is checked before a batch is queued, and what happens to its partition when it is applied.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use millrace_core::base::config::{ProduceValidation, TimestampType as ConfiguredTime, TopicConfig};
+use millrace_core::base::ids::{Durability, Offset, PartitionKey, Position, TimestampMs};
+use millrace_core::journal::{APPEND_HEAD_BYTES, Entry, Span};
+use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
+use millrace_core::log::segments::{self, NextAppend, RollRules, SegmentAge, should_roll};
+use millrace_core::log::validate::Compacted;
+use millrace_core::log::{
+    BatchHeader, ProducerBatch, ProducerVerdict, TimestampType, ValidBatch, Validation, ValidationRules, validate,
+};
+
+use crate::api::{AppendError, AppendPartition, Appended};
+use crate::commit::Effect;
+use crate::message::Ask;
+use crate::partition::{Partition, PartitionRef};
+use crate::shard::{Core, Shard};
+use crate::ticket::{AppendTicket, Gathering, Part, Source};
+
+/// One validated append that waits for its turn.
+pub(crate) struct Job {
+    pub(crate) partition: PartitionRef,
+    pub(crate) durability: Durability,
+    pub(crate) batch: ValidBatch,
+    pub(crate) records: Bytes,
+    pub(crate) answer: (Rc<Gathering>, usize),
+}
+
+impl Job {
+    /// The most that its entries take of a frame: the append and, before it, a roll.
+    pub(crate) fn sealed_bytes_max(&self) -> usize {
+        self.records.len() + 2 * APPEND_HEAD_BYTES
+    }
+}
+
+/// What became of a job.
+pub(crate) enum Step {
+    /// It is in the log, or was before; the effect answers it once the frame is durable.
+    Applied(Effect),
+    /// It was refused and is answered.
+    Answered,
+    /// Its partition must first read its last block back.
+    Waits,
+}
+
+impl Shard {
+    /// Admits a request's appends, in the order of the calls: each goes to its owner's queue before this returns.
+    /// Waits while a lane to an owner is full.
+    ///
+    /// Dropping the future may leave some of the appends admitted and others not.
+    pub async fn admit_append(&self, appends: Vec<AppendPartition>) -> AppendTicket {
+        let count = appends.len();
+        let mut appends: Vec<Option<AppendPartition>> = appends.into_iter().map(Some).collect();
+        let keys: Vec<PartitionKey> = appends.iter().flatten().map(|append| append.key).collect();
+        let mut parts = Vec::new();
+        for (owner, places) in self.by_owner(keys.into_iter()) {
+            let owned: Vec<_> = places.iter().filter_map(|&place| appends[place].take()).collect();
+            let source = if owner == self.index() {
+                let gathering = Gathering::local(owned.len());
+                self.core().admit(owned, &gathering);
+                Source::Local(gathering)
+            } else {
+                Source::Remote(self.admit(owner, Ask::Append(owned)).await)
+            };
+            parts.push(Part { places, source });
+        }
+        AppendTicket::new(count, parts)
+    }
+}
+
+impl Core {
+    /// Checks each append and queues it.
+    pub(crate) fn admit(self: &Rc<Core>, appends: Vec<AppendPartition>, gathering: &Rc<Gathering>) {
+        for (place, append) in appends.into_iter().enumerate() {
+            match self.check(append) {
+                Ok((partition, batch, records)) => {
+                    let durability = partition.borrow().config.durability();
+                    let answer = (Rc::clone(gathering), place);
+                    self.commit.enqueue(Job { partition, durability, batch, records, answer });
+                }
+                Err(error) => gathering.resolve(place, Err(error)),
+            }
+        }
+    }
+
+    fn check(&self, append: AppendPartition) -> Result<(PartitionRef, ValidBatch, Bytes), AppendError> {
+        let partition = self.table.get(append.key).ok_or(AppendError::UnknownPartition)?;
+        let rules = self.rules(&partition.borrow().config, append.produce_version);
+        let batch = validate(&append.records, &rules)?;
+        if batch.header.attributes.is_transactional() {
+            return Err(AppendError::Transactional);
+        }
+        Ok((partition, batch, append.records))
+    }
+
+    fn rules(&self, config: &TopicConfig, produce_version: i16) -> ValidationRules {
+        ValidationRules {
+            now: TimestampMs(millrace_rt::wall_now_ms()),
+            validation: match self.config.produce_validation() {
+                ProduceValidation::Full => Validation::Full,
+                ProduceValidation::Header => Validation::Header,
+            },
+            max_message_bytes: (config.max_message_bytes.unsigned_abs() as usize).min(self.append_bytes_max),
+            segment_bytes: u64::from(config.segment_bytes.unsigned_abs()),
+            compacted: if config.compact { Compacted::Yes } else { Compacted::No },
+            timestamp_type: match config.timestamp_type {
+                ConfiguredTime::CreateTime => TimestampType::CreateTime,
+                ConfiguredTime::LogAppendTime => TimestampType::LogAppendTime,
+            },
+            timestamp_before_max_ms: config.timestamp_before_max_ms,
+            timestamp_after_max_ms: config.timestamp_after_max_ms,
+            produce_version,
+        }
+    }
+
+    /// Gives a queued append its offsets and puts it into the log's tail; its entries go to `entries`.
+    pub(crate) fn apply(self: &Rc<Core>, job: &Job, entries: &mut Vec<Entry<Vec<Bytes>>>) -> Step {
+        let mut partition = job.partition.borrow_mut();
+        if partition.removed {
+            job.refuse(AppendError::UnknownPartition);
+            return Step::Answered;
+        }
+        if std::mem::take(&mut partition.unreadable) {
+            job.refuse(AppendError::Storage);
+            return Step::Answered;
+        }
+        if partition.active().needs_last_block() {
+            self.resume(&job.partition);
+            return Step::Waits;
+        }
+        let verdict = ProducerBatch::of(&job.batch.header).map(|batch| partition.producers.check(&batch));
+        match verdict {
+            None | Some(ProducerVerdict::Fresh) => {}
+            Some(ProducerVerdict::Duplicate(earlier)) => {
+                return Step::Applied(job.effect(&partition, earlier.base_offset()));
+            }
+            Some(ProducerVerdict::Rejected(fault)) => {
+                job.refuse(fault.into());
+                return Step::Answered;
+            }
+        }
+        let now = TimestampMs(millrace_rt::wall_now_ms());
+        let base_offset = partition.log_end;
+        let memory = partition.active().tail.memory_bytes();
+        if partition.must_roll(job, now) {
+            let previous_length = Position(partition.active().length());
+            partition.roll();
+            entries.push(Entry::Roll { key: partition.key, segment: base_offset, previous_length });
+        }
+        let (span, payload) = partition.take_in(job, now);
+        entries.push(Entry::Append { span, payload });
+        partition.producers.record(&job.batch.header, base_offset, now);
+        let grown = partition.active().tail.memory_bytes();
+        // After a roll the new tail's memory is all new.
+        self.flusher.grew(if grown >= memory { grown - memory } else { grown });
+        if !partition.flush_queued && partition.wants_flush() {
+            partition.flush_queued = true;
+            self.flusher.push(Rc::clone(&job.partition));
+        }
+        Step::Applied(job.effect(&partition, base_offset))
+    }
+}
+
+impl Job {
+    fn refuse(&self, error: AppendError) {
+        let (gathering, place) = &self.answer;
+        gathering.resolve(*place, Err(error));
+    }
+
+    /// Once the frame which holds the log's end of this moment is durable, all before it is: also the earlier append
+    /// that a retry asks for.
+    fn effect(&self, partition: &Partition, base_offset: Offset) -> Effect {
+        let stamped = self.batch.log_append_time();
+        let (gathering, place) = &self.answer;
+        Effect {
+            partition: Rc::clone(&self.partition),
+            durability: self.durability,
+            reach: partition.log_end,
+            visible: partition.end(),
+            answer: (Rc::clone(gathering), *place),
+            appended: Appended {
+                base_offset,
+                log_append_time: (stamped != TimestampMs::NONE).then_some(stamped),
+                log_start_offset: partition.log_start,
+            },
+        }
+    }
+}
+
+impl Partition {
+    /// Whether the batch begins a new segment; an empty one always takes it.
+    fn must_roll(&self, job: &Job, now: TimestampMs) -> bool {
+        let active = self.active();
+        let Some(age) = active.age else { return false };
+        let segment =
+            segments::Segment { base: active.base, size: active.length(), max_timestamp: active.max_timestamp };
+        let header = &job.batch.header;
+        let append = NextAppend {
+            size: job.batch.size() as u64,
+            last_offset: self.log_end.plus(i64::from(header.last_offset_delta)),
+            max_timestamp: job.batch.max_timestamp,
+        };
+        let rules = RollRules {
+            segment_bytes: u64::from(self.config.segment_bytes.unsigned_abs()),
+            segment_ms: self.config.segment_ms,
+        };
+        should_roll(&segment, age, append, &rules, now)
+    }
+
+    /// Writes offsets and epoch into the batch's header (outside its CRC), copies it behind the tail and moves the
+    /// log's end. Answers where its bytes lie.
+    fn take_in(&mut self, job: &Job, now: TimestampMs) -> (Span, Vec<Bytes>) {
+        let base_offset = self.log_end;
+        let header = job.batch.header_to_append(&job.records, base_offset, self.leader_epoch);
+        let appended = BatchHeader { base_offset, max_timestamp: job.batch.max_timestamp, ..job.batch.header };
+        let body = &job.records[RECORD_BATCH_OVERHEAD..job.batch.size()];
+        let epoch = self.leader_epoch;
+        let active = self.active_mut();
+        let position = active.length();
+        active.tail.append(&header);
+        active.tail.append(body);
+        if active.index.covered() == position {
+            active.index.note(&appended);
+        }
+        active.max_timestamp = active.max_timestamp.max(job.batch.max_timestamp);
+        active.age.get_or_insert(SegmentAge { created: now, first_timestamp: job.batch.max_timestamp });
+        let payload = active.tail.view(position, active.length());
+        let segment = active.base;
+        self.epochs.assign(epoch, base_offset);
+        self.log_end = base_offset.plus(i64::from(job.batch.header.last_offset_delta) + 1);
+        let span = Span {
+            key: self.key,
+            segment,
+            position: Position(position),
+            base_offset,
+            next_offset: self.log_end,
+        };
+        (span, payload)
+    }
+}

@@ -1,0 +1,94 @@
+//! Writes a shard's checkpoint: what its partitions were when the journal's older frames were no longer needed.
+
+use std::rc::Rc;
+
+use millrace_core::journal::{
+    FrameSequence, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint, ShardCheckpoint,
+};
+use millrace_core::log::producers::ProducerSnapshot;
+use millrace_rt::{File, OpenOptions, Sync, fs};
+
+use crate::layout::checkpoint_file;
+use crate::partition::Partition;
+use crate::shard::Core;
+
+impl Core {
+    /// Stores the state of all partitions as of now, to be continued by the frames from `replay_from` on. Returns
+    /// once it is durable. A failure ends the process: the slot could not be reused.
+    pub(crate) async fn write_checkpoint(self: &Rc<Core>, replay_from: FrameSequence) {
+        let sealed = self.commit.sealed_sequence();
+        let number = self.checkpoint_number.get() + 1;
+        self.checkpoint_number.set(number);
+        let partitions = self.table.all().iter().map(|partition| partition.borrow().checkpoint()).collect();
+        let checkpoint = ShardCheckpoint {
+            shard: self.index,
+            boot: self.boot,
+            number,
+            replay_from,
+            through: sealed,
+            partitions,
+        };
+        let encoded = checkpoint.encode();
+        // What the checkpoint knows of appends must not outlive them.
+        self.commit.until_hard(sealed).await;
+        let path = checkpoint_file(&self.journal_dir, number);
+        let stored = async {
+            let options = OpenOptions { create: true, write: true, ..OpenOptions::default() };
+            let file = File::open(&path, options).await?;
+            file.write_all_at(0, encoded.into(), Sync::Dsync).await?;
+            if number <= 2 {
+                fs::sync_dir(&self.journal_dir).await?;
+            }
+            Ok::<(), std::io::Error>(())
+        };
+        if let Err(error) = stored.await {
+            self.fail(format!("the checkpoint {} could not be written: {error}", path.display())).await;
+        }
+    }
+}
+
+impl Partition {
+    fn checkpoint(&self) -> PartitionCheckpoint {
+        let (segments, position) = self.durable_segments();
+        PartitionCheckpoint {
+            topic: self.key.topic.0,
+            partition: self.key.partition.0,
+            log_start: self.log_start.0,
+            segments,
+            position,
+            log_end: self.log_end.0,
+            high_watermark: self.high_watermark.0,
+            epochs: self.epochs.entries().iter().map(|entry| (entry.epoch.0, entry.start.0)).collect(),
+            producers: self.producers.snapshot().iter().map(stored).collect(),
+        }
+    }
+
+    /// Base offsets of the segments up to the first whose bytes are not all hard in its file, and how many bytes of
+    /// that one are. The journal tells what follows.
+    fn durable_segments(&self) -> (Vec<i64>, u64) {
+        let mut segments = Vec::new();
+        for segment in &self.segments {
+            segments.push(segment.base.0);
+            if segment.released < segment.length() {
+                return (segments, segment.released);
+            }
+        }
+        (segments, self.active().released)
+    }
+}
+
+fn stored(producer: &ProducerSnapshot) -> ProducerCheckpoint {
+    let batches = producer.batches.iter().map(|batch| ProducerBatchCheckpoint {
+        first_sequence: batch.first_sequence().0,
+        last_sequence: batch.last_sequence.0,
+        first_offset: batch.base_offset().0,
+        last_offset: batch.last_offset.0,
+        timestamp: batch.timestamp.0,
+    });
+    ProducerCheckpoint {
+        id: producer.id.0,
+        epoch: producer.epoch.0,
+        last_timestamp: producer.last_append.0,
+        batches: batches.collect(),
+    }
+}

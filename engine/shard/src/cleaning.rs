@@ -1,0 +1,237 @@
+//! Cleans the journal's oldest slot: makes everything it holds durable elsewhere, writes a checkpoint, reuses it.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use millrace_core::base::ids::{Offset, PartitionKey, Position};
+use millrace_core::journal::{
+    Cleaning as DueCleaning, Entry, EntryRef, FrameSequence, Purpose, ReleasePlan, Span, UnreleasedTail, plan_release,
+};
+use millrace_rt::{Signal, fs};
+
+use crate::flush::Amount;
+use crate::partition::{LogPosition, Partition, PartitionRef};
+use crate::segment::{Segment, Stage};
+use crate::shard::Core;
+
+/// Wakes the cleaner.
+pub(crate) struct Cleaner {
+    look: Signal,
+}
+
+impl Cleaner {
+    pub(crate) fn new() -> Cleaner {
+        Cleaner { look: Signal::new() }
+    }
+
+    /// The journal has grown; there may be a slot to clean.
+    pub(crate) fn look(&self) {
+        self.look.notify_all();
+    }
+}
+
+impl Core {
+    /// Cleans slots as they become due. Runs until the shard ends.
+    pub(crate) async fn clean_slots(self: Rc<Core>) {
+        loop {
+            let due = self.commit.journal.borrow().cleaning_due();
+            match due {
+                Some(due) => self.clean(due).await,
+                None => self.cleaning.look.wait().await,
+            }
+        }
+    }
+
+    async fn clean(self: &Rc<Core>, due: DueCleaning) {
+        let started = millrace_rt::now();
+        let plan = self.make_durable(due.through).await;
+        self.commit.journal.borrow_mut().slot_released(due.slot);
+        self.commit.nudge();
+        let took = millrace_rt::now() - started;
+        let (flushed, carried) = (plan.flush.len(), plan.carry.len());
+        tracing::debug!(slot = due.slot, flushed, carried, ?took, "journal slot cleaned");
+    }
+
+    /// Makes everything that frames up to `through` hold durable in segment files or in later frames, and a
+    /// checkpoint that needs none of them.
+    pub(crate) async fn make_durable(self: &Rc<Core>, through: FrameSequence) -> ReleasePlan {
+        let plan = self.plan(through);
+        for key in &plan.flush {
+            if let Some(partition) = self.table.get(*key) {
+                self.flush_partition(&partition).await;
+            }
+        }
+        let carried = self.carry(&plan.carry, through).await;
+        self.commit.until_hard(carried).await;
+        self.release_written().await;
+        self.write_checkpoint(through.next()).await;
+        plan
+    }
+
+    /// Which tails those frames still hold, and what is to be done with each.
+    fn plan(&self, through: FrameSequence) -> ReleasePlan {
+        let tails = self.table.all().into_iter().filter_map(|partition| partition.borrow_mut().unreleased());
+        let limits = self.commit.journal.borrow().carry_limits();
+        plan_release(tails, through, limits)
+    }
+
+    /// Rolled segments whole; of the active one every byte, its last block padded and written again later.
+    async fn flush_partition(self: &Rc<Core>, partition: &PartitionRef) {
+        let bases: Vec<(Offset, Stage)> = {
+            let partition = partition.borrow();
+            let missing = partition.segments.iter().filter(|segment| segment.in_file() < segment.length());
+            missing.map(|segment| (segment.base, segment.stage)).collect()
+        };
+        for (base, stage) in bases {
+            let amount = if stage == Stage::Active { Amount::Padded } else { Amount::Everything };
+            self.flush_segment(partition, base, amount).await;
+        }
+    }
+
+    /// Logs small tails again. Answers the last frame that holds a carry.
+    async fn carry(self: &Rc<Core>, keys: &[PartitionKey], through: FrameSequence) -> FrameSequence {
+        let mut last = through;
+        let mut rest = keys;
+        while !rest.is_empty() {
+            let room = self.commit.room(Purpose::Carry);
+            let (taken, sealed) = self.seal_carries(rest, through, room);
+            rest = &rest[taken..];
+            match sealed {
+                Some(frame) => last = last.max(frame),
+                // The ring is full until a write is done.
+                None if taken == 0 => self.commit.hardened.wait().await,
+                None => {}
+            }
+        }
+        last
+    }
+
+    /// Seals one frame of carries; answers how many partitions are done with.
+    fn seal_carries(
+        &self,
+        keys: &[PartitionKey],
+        through: FrameSequence,
+        room: usize,
+    ) -> (usize, Option<FrameSequence>) {
+        let mut taken = 0;
+        let mut bytes = 0;
+        let mut carried: BTreeMap<PartitionKey, PartitionRef> = BTreeMap::new();
+        let mut entries: Vec<Entry<Vec<Bytes>>> = Vec::new();
+        for key in keys {
+            let Some(shared) = self.table.get(*key) else {
+                taken += 1;
+                continue;
+            };
+            let carries = shared.borrow().carries(through);
+            let more: usize = carries.iter().map(|entry| entry.as_pieces().sealed_bytes()).sum();
+            if bytes + more > room {
+                break;
+            }
+            taken += 1;
+            bytes += more;
+            if !carries.is_empty() {
+                entries.extend(carries);
+                carried.insert(*key, shared);
+            }
+        }
+        if entries.is_empty() {
+            return (taken, None);
+        }
+        let refs: Vec<EntryRef<'_>> = entries.iter().map(Entry::as_pieces).collect();
+        match self.commit.seal_upkeep(&refs) {
+            None => (0, None),
+            Some(frame) => {
+                for partition in carried.values() {
+                    partition.borrow_mut().carried_to(frame);
+                }
+                (taken, Some(frame))
+            }
+        }
+    }
+
+    /// One sync of the file system hardens all that was written to segments before it.
+    pub(crate) async fn release_written(self: &Rc<Core>) {
+        let written: Vec<(PartitionRef, Vec<(Offset, u64)>)> = self
+            .table
+            .all()
+            .into_iter()
+            .filter_map(|partition| {
+                let list = partition.borrow().written_not_released();
+                (!list.is_empty()).then_some((partition, list))
+            })
+            .collect();
+        if written.is_empty() {
+            return;
+        }
+        if let Err(error) = fs::sync_fs(self.files.layout().data()).await {
+            self.fail(format!("a sync of the data directory failed: {error}")).await;
+        }
+        for (partition, list) in written {
+            let mut partition = partition.borrow_mut();
+            for (base, position) in list {
+                if let Some(segment) = partition.segment_mut(base) {
+                    segment.released = segment.released.max(position);
+                }
+            }
+            partition.forget_released_marks();
+        }
+    }
+}
+
+impl Partition {
+    /// What is only in memory and journal, and since which frame.
+    fn unreleased(&mut self) -> Option<UnreleasedTail> {
+        self.forget_released_marks();
+        let in_file = self.file_end();
+        let oldest = self.marks.iter().find(|mark| mark.end > in_file)?.frame;
+        let bytes: u64 = self.segments.iter().map(|segment| segment.length() - segment.in_file()).sum();
+        Some(UnreleasedTail { key: self.key, bytes: bytes as usize, oldest })
+    }
+
+    /// All bytes below are in segment files.
+    fn file_end(&self) -> LogPosition {
+        let partly = |segment: &&Segment| segment.in_file() < segment.length();
+        let first = self.segments.iter().find(partly).unwrap_or(self.active());
+        LogPosition { segment: first.base, position: first.in_file() }
+    }
+
+    /// The tail as carry entries, if a frame up to `through` is still needed for it.
+    fn carries(&self, through: FrameSequence) -> Vec<Entry<Vec<Bytes>>> {
+        let in_file = self.file_end();
+        if !self.marks.iter().any(|mark| mark.frame <= through && mark.end > in_file) {
+            return Vec::new();
+        }
+        let mut next_offset = self.log_end;
+        let mut carries = Vec::new();
+        for segment in self.segments.iter().rev() {
+            if segment.in_file() < segment.length() {
+                let span = Span {
+                    key: self.key,
+                    segment: segment.base,
+                    position: Position(segment.written),
+                    base_offset: segment.base,
+                    next_offset,
+                };
+                carries.push(Entry::Carry { span, payload: segment.tail.view(segment.written, segment.length()) });
+            }
+            next_offset = segment.base;
+        }
+        carries.reverse();
+        carries
+    }
+
+    /// All bytes that are in no file are now in `frame` as well; older frames are no longer needed for them.
+    fn carried_to(&mut self, frame: FrameSequence) {
+        self.marks.clear();
+        self.mark(frame);
+    }
+
+    fn written_not_released(&self) -> Vec<(Offset, u64)> {
+        self.segments
+            .iter()
+            .filter(|segment| segment.in_file() > segment.released)
+            .map(|segment| (segment.base, segment.in_file()))
+            .collect()
+    }
+}

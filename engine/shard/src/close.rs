@@ -1,0 +1,58 @@
+//! A clean stop: everything goes to segment files, which end where their logs end, and the journal holds nothing.
+
+use std::rc::Rc;
+
+
+use millrace_rt::fs;
+
+use crate::flush::Amount;
+use crate::manifest::{Manifest, Stopped};
+use crate::partition::PartitionRef;
+use crate::shard::{Core, Shard};
+
+impl Shard {
+    /// Stops this shard's part of the engine; every shard closes, each on its own core. The caller admits no appends
+    /// any more. Returns once all shards are done and the data directory says so.
+    pub async fn close(&self) {
+        let core = self.core();
+        core.commit.until_idle().await;
+        for partition in core.table.all() {
+            core.finish(&partition).await;
+        }
+        let sealed = core.commit.sealed_sequence();
+        core.release_written().await;
+        core.write_checkpoint(sealed.next()).await;
+        core.engine.closed.arrive().await;
+        if core.index.0 == 0 {
+            core.leave_manifest().await;
+        }
+    }
+}
+
+impl Core {
+    /// Writes all that a partition holds in memory only, and cuts its last file.
+    async fn finish(self: &Rc<Core>, partition: &PartitionRef) {
+        let bases: Vec<_> = {
+            let partition = partition.borrow();
+            let open = partition.segments.iter().filter(|segment| segment.written < segment.length());
+            open.map(|segment| segment.base).collect()
+        };
+        for base in bases {
+            self.flush_segment(partition, base, Amount::Everything).await;
+        }
+    }
+
+    async fn leave_manifest(&self) {
+        let path = self.engine.layout.manifest();
+        let left = async {
+            let text = String::from_utf8_lossy(&fs::read(&path).await?).into_owned();
+            let manifest = Manifest::decode(&text).map_err(std::io::Error::other)?;
+            let stopped = Manifest { stopped: Stopped::Clean, ..manifest };
+            fs::replace(&path, stopped.encode().into_bytes()).await
+        };
+        if let Err(error) = left.await {
+            tracing::warn!(%error, path = %path.display(), "the clean stop could not be noted; the next start replays");
+        }
+    }
+}
+

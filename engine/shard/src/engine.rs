@@ -1,0 +1,153 @@
+//! The engine of one process: its settings, and the steps in which its shards open together.
+
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use millrace_core::journal::{BootNonce, RecoveredPartition};
+use millrace_core::meta::MetadataImage;
+use millrace_rt::{Gate, MeshEnd};
+
+use crate::api::{EngineSettings, OpenError};
+use crate::files::DiskMode;
+use crate::layout::Layout;
+use crate::manifest::Manifest;
+use crate::message::{Answer, Ask};
+
+/// Asks that one shard may have under way to another. Produce requests of a busy connection take a few each.
+const LANE_CAPACITY: usize = 1024;
+
+/// One engine, seen by every shard of the process; made before they start. It opens once.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) settings: EngineSettings,
+    pub(crate) layout: Layout,
+    pub(crate) connections: Arc<[AtomicU32]>,
+    pub(crate) startup: Startup,
+    ends: Mutex<Vec<Option<MeshEnd<Ask, Answer>>>>,
+    /// Every shard has written what it held.
+    pub(crate) closed: Barrier,
+}
+
+/// What the shards tell each other while they open.
+pub(crate) struct Startup {
+    prepared: Gate,
+    facts: Mutex<Option<Result<Arc<Facts>, OpenError>>>,
+    failure: Mutex<Option<OpenError>>,
+    recovered: Mutex<Vec<RecoveredPartition>>,
+    pub(crate) replayed: Barrier,
+    pub(crate) built: Barrier,
+    pub(crate) switched: Gate,
+}
+
+/// What shard 0 found in the data directory.
+pub(crate) struct Facts {
+    pub(crate) image: Arc<MetadataImage>,
+    pub(crate) mode: DiskMode,
+    /// The journals to be replayed.
+    pub(crate) old: Option<Manifest>,
+    /// Those to be begun.
+    pub(crate) new: Manifest,
+    pub(crate) ring: RingPlace,
+}
+
+/// Where the journal's ring lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RingPlace {
+    /// In the tmpfs: it outlives the process.
+    Shared,
+    /// Beside the journal, since no tmpfs is usable; `process` durability is not offered.
+    Local,
+}
+
+impl Facts {
+    pub(crate) fn boot(&self) -> BootNonce {
+        self.new.boot
+    }
+}
+
+/// Opens once every shard has arrived.
+pub(crate) struct Barrier {
+    missing: AtomicU16,
+    gate: Gate,
+}
+
+impl Barrier {
+    fn new(shards: u16) -> Barrier {
+        Barrier { missing: AtomicU16::new(shards), gate: Gate::new() }
+    }
+
+    pub(crate) async fn arrive(&self) {
+        if self.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.gate.open();
+        }
+        self.gate.wait().await;
+    }
+}
+
+impl Engine {
+    pub fn new(settings: EngineSettings) -> Engine {
+        let shards = settings.shards;
+        assert!(shards > 0, "an engine has at least one shard");
+        let layout = Layout::new(&settings.data_dir, settings.journal_dir.as_deref(), &settings.shm_dir);
+        let ends = millrace_rt::mesh(shards, LANE_CAPACITY).into_iter().map(Some).collect();
+        let startup = Startup {
+            prepared: Gate::new(),
+            facts: Mutex::new(None),
+            failure: Mutex::new(None),
+            recovered: Mutex::new(Vec::new()),
+            replayed: Barrier::new(shards),
+            built: Barrier::new(shards),
+            switched: Gate::new(),
+        };
+        let connections = (0..shards).map(|_| AtomicU32::new(0)).collect();
+        let inner =
+            Inner { settings, layout, connections, startup, ends: Mutex::new(ends), closed: Barrier::new(shards) };
+        Engine { inner: Arc::new(inner) }
+    }
+
+    /// The shard's end of the mesh; each is taken once.
+    pub(crate) fn take_end(&self, shard: u16) -> MeshEnd<Ask, Answer> {
+        let end = lock(&self.inner.ends).get_mut(usize::from(shard)).and_then(Option::take);
+        // A seat outside the settings or a second open of the same shard is a caller's bug.
+        end.unwrap_or_else(|| unreachable!("each shard of an engine opens once"))
+    }
+}
+
+impl Startup {
+    pub(crate) fn publish(&self, facts: Result<Facts, OpenError>) {
+        *lock(&self.facts) = Some(facts.map(Arc::new));
+        self.prepared.open();
+    }
+
+    pub(crate) async fn facts(&self) -> Result<Arc<Facts>, OpenError> {
+        self.prepared.wait().await;
+        lock(&self.facts).clone().unwrap_or_else(|| unreachable!("facts are published before the gate opens"))
+    }
+
+    /// The first failure stops every shard.
+    pub(crate) fn fail(&self, error: OpenError) {
+        lock(&self.failure).get_or_insert(error);
+    }
+
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        lock(&self.failure).clone().map_or(Ok(()), Err)
+    }
+
+    pub(crate) fn give(&self, recovered: Vec<RecoveredPartition>) {
+        lock(&self.recovered).extend(recovered);
+    }
+
+    /// What was recovered of the partitions that `mine` picks.
+    pub(crate) fn take(&self, mine: impl Fn(&RecoveredPartition) -> bool) -> Vec<RecoveredPartition> {
+        lock(&self.recovered).extract_if(.., |partition| mine(partition)).collect()
+    }
+}
+
+/// A panic of another shard ends the process, so a poisoned lock is never seen in earnest.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,210 @@
+//! Fetch: reads every asked partition under one byte budget and waits, where asked to, until enough is visible.
+
+use std::rc::Rc;
+
+use millrace_core::base::ids::{Offset, PartitionKey, ShardIndex};
+use millrace_rt::{Moment, Signal};
+
+use crate::api::{FetchError, FetchPartition, FetchQuery, Fetched, FetchedPartition};
+use crate::message::{Answer, Ask, FirstBatch, ReadAsk, WatchAsk};
+use crate::partition::PartitionRef;
+use crate::read::read_batches;
+use crate::shard::{Core, Shard};
+use crate::watch::Watch;
+
+impl Shard {
+    /// Answers each partition of the query, in its order: at once where `min_bytes` are there or a partition has an
+    /// error, else when they are or `max_wait` is over.
+    ///
+    /// Dropping the future leaves nothing behind: watches expire at the query's deadline.
+    pub async fn fetch(&self, query: FetchQuery) -> Vec<FetchedPartition> {
+        let deadline = millrace_rt::now() + query.max_wait;
+        loop {
+            let fetched = self.read_once(&query).await;
+            let bytes: usize = fetched.iter().map(|partition| fetched_bytes(partition)).sum();
+            let failed = fetched.iter().any(|partition| partition.result.is_err());
+            let late = millrace_rt::now() >= deadline;
+            if bytes >= query.min_bytes || failed || late || query.partitions.is_empty() {
+                return fetched;
+            }
+            let seen = seen_high_watermarks(&query.partitions, &fetched);
+            let missing = query.min_bytes - bytes;
+            let woken = self.wait_for_bytes(seen, missing, deadline);
+            millrace_rt::select(woken, millrace_rt::sleep_until(deadline)).await;
+        }
+    }
+
+    /// One read of every partition; those of other shards are asked for over the mesh, each with what the budget
+    /// still holds.
+    async fn read_once(&self, query: &FetchQuery) -> Vec<FetchedPartition> {
+        let mut fetched: Vec<Option<FetchedPartition>> = query.partitions.iter().map(|_| None).collect();
+        let mut budget = query.max_bytes;
+        let mut first = FirstBatch::Always;
+        for (owner, places) in self.by_owner(query.partitions.iter().map(|partition| partition.key)) {
+            let partitions = places.iter().map(|&place| query.partitions[place]).collect();
+            let ask = ReadAsk { partitions, budget_bytes: budget, first };
+            let answers = if owner == self.index() {
+                self.core().read(ask).await
+            } else {
+                match self.ask(owner, Ask::Read(ask)).await {
+                    Answer::Read(answers) => answers,
+                    _ => unreachable!("a read is answered with what was read"),
+                }
+            };
+            for (place, answer) in places.into_iter().zip(answers) {
+                let bytes = fetched_bytes(&answer);
+                budget = budget.saturating_sub(bytes);
+                if bytes > 0 {
+                    first = FirstBatch::WithinBudget;
+                }
+                fetched[place] = Some(answer);
+            }
+        }
+        let unknown = || FetchedPartition { result: Err(FetchError::UnknownPartition) };
+        fetched.into_iter().map(|partition| partition.unwrap_or_else(unknown)).collect()
+    }
+
+    /// Completes when any owner has seen its partitions grow by `bytes`.
+    async fn wait_for_bytes(&self, seen: Vec<(PartitionKey, Offset)>, bytes: usize, deadline: Moment) {
+        let woken = Signal::new();
+        let mut replies = Vec::new();
+        for (owner, places) in self.by_owner(seen.iter().map(|(key, _)| *key)) {
+            let partitions = places.into_iter().map(|place| seen[place]).collect();
+            let ask = WatchAsk { partitions, bytes, deadline };
+            if owner == self.index() {
+                self.core().watch(&ask, Watch::local(bytes, deadline, woken.clone()));
+            } else {
+                replies.push(self.admit(owner, Ask::Watch(ask)).await);
+            }
+        }
+        let any_reply = AnyReply { replies };
+        millrace_rt::select(woken.wait(), any_reply).await;
+    }
+}
+
+impl Core {
+    /// Reads partitions of this shard.
+    pub(crate) async fn read(&self, ask: ReadAsk) -> Vec<FetchedPartition> {
+        let mut budget = ask.budget_bytes;
+        let mut first = ask.first;
+        let mut fetched = Vec::with_capacity(ask.partitions.len());
+        for partition in &ask.partitions {
+            let result = self.read_partition(partition, budget, first).await;
+            let answer = FetchedPartition { result };
+            let bytes = fetched_bytes(&answer);
+            budget = budget.saturating_sub(bytes);
+            if bytes > 0 {
+                first = FirstBatch::WithinBudget;
+            }
+            fetched.push(answer);
+        }
+        fetched
+    }
+
+    async fn read_partition(
+        &self,
+        ask: &FetchPartition,
+        budget_bytes: usize,
+        first: FirstBatch,
+    ) -> Result<Fetched, FetchError> {
+        let partition = self.table.get(ask.key).ok_or(FetchError::UnknownPartition)?;
+        check_readable(&partition, ask)?;
+        let mut fetched = ends(&partition);
+        let max_bytes = ask.max_bytes.min(budget_bytes) as u64;
+        if max_bytes > 0 || first == FirstBatch::Always {
+            let first_whole = first == FirstBatch::Always;
+            fetched.records =
+                read_batches(&self.files, &partition, ask.offset, max_bytes, first_whole).await?;
+        }
+        Ok(fetched)
+    }
+
+    /// Lists `watch` in each partition, or fires it at once where something changed since it was asked for.
+    pub(crate) fn watch(&self, ask: &WatchAsk, watch: Rc<Watch>) {
+        let now = millrace_rt::now();
+        for (key, seen) in &ask.partitions {
+            let Some(partition) = self.table.get(*key) else { return watch.fire() };
+            let mut partition = partition.borrow_mut();
+            if partition.high_watermark != *seen {
+                return watch.fire();
+            }
+            partition.watches.add(Rc::clone(&watch), now);
+        }
+    }
+}
+
+/// Whether the reader's epoch and offset fit the partition.
+fn check_readable(partition: &PartitionRef, ask: &FetchPartition) -> Result<(), FetchError> {
+    let partition = partition.borrow();
+    partition.check_epoch(ask.current_leader_epoch)?;
+    if ask.offset < partition.log_start || ask.offset > partition.log_end {
+        return Err(FetchError::OffsetOutOfRange);
+    }
+    Ok(())
+}
+
+fn ends(partition: &PartitionRef) -> Fetched {
+    let partition = partition.borrow();
+    Fetched {
+        records: Vec::new(),
+        high_watermark: partition.high_watermark,
+        // Without transactions every committed record is stable.
+        last_stable_offset: partition.high_watermark,
+        log_start_offset: partition.log_start,
+    }
+}
+
+fn fetched_bytes(partition: &FetchedPartition) -> usize {
+    match &partition.result {
+        Ok(fetched) => fetched.records.iter().map(bytes::Bytes::len).sum(),
+        Err(_) => 0,
+    }
+}
+
+fn seen_high_watermarks(
+    asked: &[FetchPartition],
+    fetched: &[FetchedPartition],
+) -> Vec<(PartitionKey, Offset)> {
+    asked
+        .iter()
+        .zip(fetched)
+        .filter_map(|(ask, answer)| answer.result.as_ref().ok().map(|it| (ask.key, it.high_watermark)))
+        .collect()
+}
+
+/// Completes with the first of several replies.
+struct AnyReply {
+    replies: Vec<millrace_rt::Reply<Answer>>,
+}
+
+impl Future for AnyReply {
+    type Output = ();
+
+    fn poll(
+        self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<()> {
+        for reply in &mut self.get_mut().replies {
+            if std::pin::Pin::new(reply).poll(context).is_ready() {
+                return std::task::Poll::Ready(());
+            }
+        }
+        std::task::Poll::Pending
+    }
+}
+
+/// Which places of a list each shard owns; in the order in which the owners first appear.
+pub(crate) fn group_by_owner(
+    keys: impl Iterator<Item = PartitionKey>,
+    shards: u16,
+) -> Vec<(ShardIndex, Vec<usize>)> {
+    let mut groups: Vec<(ShardIndex, Vec<usize>)> = Vec::new();
+    for (place, key) in keys.enumerate() {
+        let owner = key.owner(shards);
+        match groups.iter_mut().find(|(shard, _)| *shard == owner) {
+            Some((_, places)) => places.push(place),
+            None => groups.push((owner, vec![place])),
+        }
+    }
+    groups
+}

@@ -1,0 +1,109 @@
+//! Where an engine keeps its files, below the data directory and below the journal directory.
+//!
+//! ```text
+//! <data>/.lock                                   held while a process uses the directory
+//! <data>/metadata/metadata.log                   topics, configurations, registrations
+//! <data>/node                                    manifest: which journal generation is the valid one
+//! <data>/topics/<topic>-<partition>/<offset>.log batches exactly as on the wire, 20 digits
+//! <data>/topics/<topic>-<partition>/<offset>.mrindex  our sparse offset index, rebuilt when missing
+//! <journal>/journal/<generation>/<shard>/slot-<n>        frames
+//! <journal>/journal/<generation>/<shard>/checkpoint-<0|1>
+//! <shm>/millrace-<node id>-<boot nonce>-<shard>          the ring that outlives the process
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use millrace_core::base::ids::{Offset, PartitionIndex, PartitionKey, ShardIndex};
+use millrace_core::log::SegmentName;
+
+/// Kafka's; no topic's directory ends so, since a partition number ends it.
+pub(crate) const DELETED_SUFFIX: &str = "-delete";
+
+/// Number of a journal generation; each start of the broker begins a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Generation(pub(crate) u64);
+
+/// The directories of one engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    data: PathBuf,
+    journal: PathBuf,
+    shm: PathBuf,
+}
+
+impl Layout {
+    pub(crate) fn new(data: &Path, journal: Option<&Path>, shm: &Path) -> Layout {
+        let journal = journal.unwrap_or(data).join("journal");
+        Layout { data: data.to_path_buf(), journal, shm: shm.to_path_buf() }
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub(crate) fn lock(&self) -> PathBuf {
+        self.data.join(".lock")
+    }
+
+    pub(crate) fn manifest(&self) -> PathBuf {
+        self.data.join("node")
+    }
+
+    pub(crate) fn metadata_dir(&self) -> PathBuf {
+        self.data.join("metadata")
+    }
+
+    pub(crate) fn metadata_log(&self) -> PathBuf {
+        self.metadata_dir().join("metadata.log")
+    }
+
+    pub(crate) fn topics(&self) -> PathBuf {
+        self.data.join("topics")
+    }
+
+    pub(crate) fn partition(&self, topic: &str, partition: PartitionIndex) -> PathBuf {
+        self.topics().join(format!("{topic}-{partition}"))
+    }
+
+    /// Where a deleted partition's directory goes until it is removed.
+    pub(crate) fn put_aside(&self, key: PartitionKey) -> PathBuf {
+        self.topics().join(format!("{key}{DELETED_SUFFIX}"))
+    }
+
+    pub(crate) fn journals(&self) -> &Path {
+        &self.journal
+    }
+
+    pub(crate) fn generation(&self, generation: Generation) -> PathBuf {
+        self.journal.join(generation.0.to_string())
+    }
+
+    pub(crate) fn shard(&self, generation: Generation, shard: ShardIndex) -> PathBuf {
+        self.generation(generation).join(shard.to_string())
+    }
+
+    pub(crate) fn shm(&self) -> &Path {
+        &self.shm
+    }
+
+    /// The ring's name holds the node's nonce, so that two brokers of one machine never meet.
+    pub(crate) fn ring(&self, node: u64, generation: Generation, shard: ShardIndex) -> PathBuf {
+        self.shm.join(format!("millrace-{node:016x}-{}-{shard}", generation.0))
+    }
+}
+
+pub(crate) fn slot_file(shard_dir: &Path, slot: usize) -> PathBuf {
+    shard_dir.join(format!("slot-{slot}"))
+}
+
+pub(crate) fn checkpoint_file(shard_dir: &Path, number: u64) -> PathBuf {
+    shard_dir.join(format!("checkpoint-{}", number % 2))
+}
+
+pub(crate) fn segment_file(partition_dir: &Path, base: Offset) -> PathBuf {
+    partition_dir.join(SegmentName::new(base).to_string())
+}
+
+pub(crate) fn index_file(partition_dir: &Path, base: Offset) -> PathBuf {
+    partition_dir.join(SegmentName::new(base).with_suffix(".mrindex"))
+}

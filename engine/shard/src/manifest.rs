@@ -1,0 +1,96 @@
+//! The node's manifest: one small file that names the journal generation which is valid.
+//!
+//! Text, one `name=value` a line, last the CRC-32C of what stands before it. It is replaced atomically; the switch
+//! from one generation to the next is this file's rename.
+
+use std::fmt::Write as _;
+
+use millrace_core::journal::BootNonce;
+
+use crate::layout::Generation;
+
+/// What a start finds and leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    /// Number of this data directory, so that rings in shared memory are not taken for another's.
+    pub(crate) node: u64,
+    pub(crate) generation: Generation,
+    /// Of that generation's journals and rings.
+    pub(crate) boot: BootNonce,
+    /// How many shards wrote that generation.
+    pub(crate) shards: u16,
+    pub(crate) stopped: Stopped,
+}
+
+/// How the run that wrote a generation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// Everything is in segment files, the journal holds nothing.
+    Clean,
+    /// It runs, or it was ended from outside.
+    Unclean,
+}
+
+const FORMAT: &str = "millrace-node-1";
+
+impl Manifest {
+    pub(crate) fn encode(&self) -> String {
+        let clean = match self.stopped {
+            Stopped::Clean => "clean",
+            Stopped::Unclean => "unclean",
+        };
+        let mut text = format!(
+            "{FORMAT}\nnode={:016x}\ngeneration={}\nboot={:016x}\nshards={}\nstopped={clean}\n",
+            self.node, self.generation.0, self.boot.0, self.shards
+        );
+        let checksum = crc32c::crc32c(text.as_bytes());
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "checksum={checksum:08x}");
+        text
+    }
+
+    /// Why a manifest cannot be read comes as the error's text.
+    pub(crate) fn decode(text: &str) -> Result<Manifest, String> {
+        let (body, checksum) = text.trim_end().rsplit_once("checksum=").ok_or("it has no checksum")?;
+        if u32::from_str_radix(checksum, 16) != Ok(crc32c::crc32c(body.as_bytes())) {
+            return Err("its checksum does not match".to_owned());
+        }
+        let mut lines = body.lines();
+        if lines.next() != Some(FORMAT) {
+            return Err(format!("it is not of the format {FORMAT}"));
+        }
+        let mut field = |name: &str| -> Result<&str, String> {
+            let line = lines.next().and_then(|line| line.strip_prefix(name)).and_then(|line| line.strip_prefix('='));
+            line.ok_or_else(|| format!("it lacks {name}"))
+        };
+        let node = u64::from_str_radix(field("node")?, 16).map_err(|error| error.to_string())?;
+        let generation = field("generation")?.parse().map_err(|error| format!("generation: {error}"))?;
+        let boot = u64::from_str_radix(field("boot")?, 16).map_err(|error| error.to_string())?;
+        let shards = field("shards")?.parse().map_err(|error| format!("shards: {error}"))?;
+        let stopped = match field("stopped")? {
+            "clean" => Stopped::Clean,
+            "unclean" => Stopped::Unclean,
+            other => return Err(format!("stopped={other}")),
+        };
+        Ok(Manifest { node, generation: Generation(generation), boot: BootNonce(boot), shards, stopped })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_writes_and_refuses_any_changed_byte() {
+        let manifest =
+            Manifest { node: 0xfeed, generation: Generation(42), boot: BootNonce(7), shards: 3, stopped: Stopped::Unclean };
+        let text = manifest.encode();
+        assert_eq!(Manifest::decode(&text), Ok(manifest));
+        for place in 0..text.trim_end().len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[place] ^= 1;
+            let changed = String::from_utf8(bytes).unwrap();
+            assert!(Manifest::decode(&changed).is_err(), "{changed}");
+        }
+    }
+}

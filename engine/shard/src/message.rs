@@ -1,0 +1,70 @@
+//! What shards ask of each other over the mesh. Every ask is answered; records cross as shared slices.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use millrace_core::base::ids::{Offset, PartitionKey, TopicId};
+use millrace_core::meta::{CreatedTopic, MetadataImage, MetadataRecord, NewTopic, TopicError};
+use millrace_rt::Moment;
+
+use crate::api::{
+    AppendPartition, EpochAsk, EpochEnd, FetchError, FetchPartition, FetchedPartition, FoundOffset, OffsetAsk,
+    ValidateOnly,
+};
+use crate::ticket::Outcome;
+
+/// A request from one shard to another.
+pub(crate) enum Ask {
+    Append(Vec<AppendPartition>),
+    Read(ReadAsk),
+    Watch(WatchAsk),
+    Offsets(Vec<OffsetAsk>),
+    Epochs(Vec<EpochAsk>),
+    /// To shard 0, which owns the metadata log.
+    CreateTopics(Vec<NewTopic>, ValidateOnly),
+    DeleteTopics(Vec<TopicId>),
+    ProducerIds,
+    /// From shard 0: the image after `records` were applied.
+    Image(Arc<MetadataImage>, Arc<Vec<MetadataRecord>>),
+    /// A connection that moves here, opaque to the engine.
+    Arrival(Box<dyn Any + Send>),
+}
+
+/// The answer to the [`Ask`] of the same name.
+pub(crate) enum Answer {
+    Append(Vec<Outcome>),
+    Read(Vec<FetchedPartition>),
+    Ready,
+    Offsets(Vec<Result<FoundOffset, FetchError>>),
+    Epochs(Vec<Result<EpochEnd, FetchError>>),
+    Topics(Vec<Result<CreatedTopic, TopicError>>),
+    Deleted(Vec<Result<(), TopicError>>),
+    /// A block of ids that nobody else has.
+    ProducerIds(std::ops::Range<i64>),
+}
+
+/// Read of the partitions that one shard owns.
+pub(crate) struct ReadAsk {
+    pub(crate) partitions: Vec<FetchPartition>,
+    /// Bytes that the answer may hold.
+    pub(crate) budget_bytes: usize,
+    /// Whether the first batch comes even if it is larger than the budget.
+    pub(crate) first: FirstBatch,
+}
+
+/// KIP-74: somebody has to give one batch, however large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FirstBatch {
+    Always,
+    WithinBudget,
+}
+
+/// Asks to be answered once `bytes` more became visible in the partitions together.
+#[derive(Clone)]
+pub(crate) struct WatchAsk {
+    /// Each with the high watermark that the asker has seen: an advance in between answers at once.
+    pub(crate) partitions: Vec<(PartitionKey, Offset)>,
+    pub(crate) bytes: usize,
+    /// After it nobody waits any more.
+    pub(crate) deadline: Moment,
+}

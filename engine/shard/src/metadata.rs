@@ -1,0 +1,329 @@
+//! The metadata log: written by shard 0 alone, one change at a time; every shard gets the image it makes.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use millrace_core::base::ids::{PartitionKey, ProducerId, ShardIndex, TopicId};
+use millrace_core::meta::{
+    self, ConfigResource, CreatedTopic, DecodedLog, MetadataEntry, MetadataImage, MetadataRecord, NewTopic, TopicError,
+};
+use millrace_rt::fs::DirLock;
+use millrace_rt::{File, OpenOptions, Signal, Sync, fs};
+
+use crate::api::{OpenError, StorageError, ValidateOnly};
+use crate::engine::Inner;
+use crate::layout::Layout;
+use crate::manifest::Stopped;
+use crate::message::{Answer, Ask};
+use crate::partition::Partition;
+use crate::prepare::io_error;
+use crate::shard::{Core, Shard};
+
+/// Owned by shard 0. Each change is durable before anybody sees it.
+pub(crate) struct MetadataLog {
+    file: File,
+    position: Cell<u64>,
+    index: Cell<u64>,
+    /// A change is being written and told; the next one waits.
+    busy: Cell<bool>,
+    freed: Signal,
+    /// Held as long as the process uses the data directory.
+    _lock: DirLock,
+}
+
+/// Counts the leaders of the metadata log; alone, a node leads from the first day.
+const EPOCH: i32 = 1;
+
+impl MetadataLog {
+    /// Reads the log and cuts off what a torn last write left.
+    pub(crate) async fn open(layout: &Layout, lock: DirLock) -> Result<(MetadataLog, MetadataImage), OpenError> {
+        let path = layout.metadata_log();
+        let failed = |error| io_error("read", &path, &error);
+        let options = OpenOptions { create: true, write: true, ..OpenOptions::default() };
+        let file = File::open(&path, options).await.map_err(failed)?;
+        fs::sync_dir(&layout.metadata_dir()).await.map_err(failed)?;
+        fs::sync_dir(layout.data()).await.map_err(failed)?;
+        let bytes = fs::read(&path).await.map_err(failed)?;
+        let corrupt = |reason: String| OpenError::Corrupt(path.clone(), reason);
+        let decoded = DecodedLog::decode(&bytes).map_err(|error| corrupt(error.to_string()))?;
+        file.truncate(decoded.valid_bytes).await.map_err(failed)?;
+        let mut image = MetadataImage::default();
+        let mut index = 0;
+        for entry in &decoded.entries {
+            image.apply_all(&entry.records).map_err(|fault| corrupt(fault.to_string()))?;
+            index = entry.index;
+        }
+        let log = MetadataLog {
+            file,
+            position: Cell::new(decoded.valid_bytes),
+            index: Cell::new(index),
+            busy: Cell::new(false),
+            freed: Signal::new(),
+            _lock: lock,
+        };
+        Ok((log, image))
+    }
+
+    /// What every start writes: the cluster if it is new, this broker's registration, leader epochs after an unclean
+    /// end.
+    pub(crate) async fn start_run(
+        &mut self,
+        inner: &Inner,
+        mut image: MetadataImage,
+        stopped: Stopped,
+    ) -> Result<MetadataImage, OpenError> {
+        let broker = &inner.settings.broker;
+        let mut records = Vec::new();
+        if image.cluster_id().is_empty() {
+            let mut id = [0; 16];
+            millrace_rt::fill_random(&mut id);
+            records.extend(meta::bootstrap(&URL_SAFE_NO_PAD.encode(id), broker));
+        }
+        records.extend(meta::register_broker(&image, broker, &inner.settings.endpoints));
+        if stopped == Stopped::Unclean {
+            records.extend(meta::raise_leader_epochs(&image, broker.node_id()));
+        }
+        if !records.is_empty() {
+            let path = inner.layout.metadata_log();
+            image.apply_all(&records).map_err(|fault| OpenError::Corrupt(path.clone(), fault.to_string()))?;
+            self.append(records).await.map_err(|error| io_error("write", &path, &error))?;
+        }
+        Ok(image)
+    }
+
+    async fn append(&self, records: Vec<MetadataRecord>) -> std::io::Result<()> {
+        let index = self.index.get() + 1;
+        let mut bytes = Vec::new();
+        MetadataEntry { epoch: EPOCH, index, hard_index: index - 1, records }.encode(&mut bytes);
+        let length = bytes.len() as u64;
+        self.file.write_all_at(self.position.get(), bytes.into(), Sync::Dsync).await?;
+        self.position.set(self.position.get() + length);
+        self.index.set(index);
+        Ok(())
+    }
+
+    /// Dropping the future leaves the turn to others.
+    async fn turn(&self) -> Turn<'_> {
+        while self.busy.replace(true) {
+            self.freed.wait().await;
+        }
+        Turn(self)
+    }
+}
+
+/// The right to change metadata; the next one waits until it is dropped.
+struct Turn<'a>(&'a MetadataLog);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.busy.set(false);
+        self.0.freed.notify_all();
+    }
+}
+
+const METADATA_SHARD: ShardIndex = ShardIndex(0);
+
+impl Shard {
+    /// Creates topics; each result in the order of `topics`. Answered once every shard knows them.
+    ///
+    /// Dropping the future does not undo what is under way.
+    pub async fn create_topics(
+        &self,
+        topics: Vec<NewTopic>,
+        mode: ValidateOnly,
+    ) -> Vec<Result<CreatedTopic, TopicError>> {
+        if self.index() == METADATA_SHARD {
+            return self.core().create_topics(topics, mode).await;
+        }
+        match self.ask(METADATA_SHARD, Ask::CreateTopics(topics, mode)).await {
+            Answer::Topics(results) => results,
+            _ => unreachable!("topics are answered with topics"),
+        }
+    }
+
+    /// Deletes topics; each result in the order of `topics`. Answered once no shard serves them.
+    ///
+    /// Dropping the future does not undo what is under way.
+    pub async fn delete_topics(&self, topics: Vec<TopicId>) -> Vec<Result<(), TopicError>> {
+        if self.index() == METADATA_SHARD {
+            return self.core().delete_topics(topics).await;
+        }
+        match self.ask(METADATA_SHARD, Ask::DeleteTopics(topics)).await {
+            Answer::Deleted(results) => results,
+            _ => unreachable!("deletions are answered with deletions"),
+        }
+    }
+
+    /// A producer id that no other producer was ever given. Each shard takes them in blocks, as Kafka's brokers do.
+    pub async fn allocate_producer_id(&self) -> Result<ProducerId, StorageError> {
+        loop {
+            if let Some(id) = self.core().producer_ids.borrow_mut().next() {
+                return Ok(ProducerId(id));
+            }
+            let block = if self.index() == METADATA_SHARD {
+                self.core().producer_id_block().await
+            } else {
+                match self.ask(METADATA_SHARD, Ask::ProducerIds).await {
+                    Answer::ProducerIds(block) => block,
+                    _ => unreachable!("producer ids are answered with producer ids"),
+                }
+            };
+            // A block that another task brought meanwhile is used up first; this one is then lost, which is harmless.
+            let mut held = self.core().producer_ids.borrow_mut();
+            if held.is_empty() {
+                *held = block;
+            }
+        }
+    }
+}
+
+impl Core {
+    fn metadata(&self) -> &MetadataLog {
+        // Asks for metadata go to shard 0, which has the log.
+        self.metadata.as_ref().unwrap_or_else(|| unreachable!("shard 0 holds the metadata log"))
+    }
+
+    pub(crate) async fn create_topics(
+        self: &Rc<Core>,
+        topics: Vec<NewTopic>,
+        mode: ValidateOnly,
+    ) -> Vec<Result<CreatedTopic, TopicError>> {
+        let _turn = self.metadata().turn().await;
+        let image = Arc::clone(&self.image.borrow());
+        let outcome = meta::create_topics(&image, &topics, &self.config);
+        if mode == ValidateOnly::No {
+            self.change(outcome.records).await;
+        }
+        outcome.results
+    }
+
+    pub(crate) async fn delete_topics(self: &Rc<Core>, topics: Vec<TopicId>) -> Vec<Result<(), TopicError>> {
+        let _turn = self.metadata().turn().await;
+        let image = Arc::clone(&self.image.borrow());
+        let (results, records) = meta::delete_topics(&image, &topics);
+        self.change(records).await;
+        results
+    }
+
+    pub(crate) async fn producer_id_block(self: &Rc<Core>) -> std::ops::Range<i64> {
+        let _turn = self.metadata().turn().await;
+        let image = Arc::clone(&self.image.borrow());
+        let (block, record) = meta::next_producer_ids(&image);
+        self.change(vec![record]).await;
+        block
+    }
+
+    /// Makes records durable, applies them, and tells every shard. Only within a turn.
+    async fn change(self: &Rc<Core>, records: Vec<MetadataRecord>) {
+        if records.is_empty() {
+            return;
+        }
+        let mut image = MetadataImage::clone(&self.image.borrow());
+        if let Err(fault) = image.apply_all(&records) {
+            self.fail(format!("a metadata change does not fit: {fault}")).await;
+        }
+        if let Err(error) = self.metadata().append(records.clone()).await {
+            self.fail(format!("the metadata log could not be written: {error}")).await;
+        }
+        let (image, records) = (Arc::new(image), Arc::new(records));
+        let mut replies = Vec::new();
+        for shard in 1..self.shards {
+            replies.push(self.mesh.admit(shard, Ask::Image(Arc::clone(&image), Arc::clone(&records))).await);
+        }
+        self.apply_image(image, &records).await;
+        for reply in replies {
+            reply.await;
+        }
+    }
+
+    /// Takes over a newer image: makes, changes and removes this shard's partitions as its records say. Returns once
+    /// the directories of removed partitions are out of the way of a topic of the same name.
+    pub(crate) async fn apply_image(self: &Rc<Core>, image: Arc<MetadataImage>, records: &[MetadataRecord]) {
+        let before = std::mem::replace(&mut *self.image.borrow_mut(), Arc::clone(&image));
+        for record in records {
+            match record {
+                MetadataRecord::Partition { topic, index, leader_epoch, .. } => {
+                    let key = PartitionKey::new(*topic, *index);
+                    if key.owner(self.shards) == self.index {
+                        self.take_partition(&image, key, *leader_epoch);
+                    }
+                }
+                MetadataRecord::RemoveTopic { id } => self.remove_topic(&before, *id).await,
+                MetadataRecord::Config { resource: ConfigResource::Topic(name), .. } => {
+                    self.refresh_topic(&image, name);
+                }
+                MetadataRecord::Config { .. } => {
+                    image.topics().for_each(|topic| self.refresh_topic(&image, &topic.name));
+                }
+                MetadataRecord::Cluster { .. }
+                | MetadataRecord::Broker { .. }
+                | MetadataRecord::Topic { .. }
+                | MetadataRecord::ProducerIds { .. } => {}
+            }
+        }
+    }
+
+    fn take_partition(
+        &self,
+        image: &MetadataImage,
+        key: PartitionKey,
+        epoch: millrace_core::base::ids::LeaderEpoch,
+    ) {
+        if let Some(partition) = self.table.get(key) {
+            let mut partition = partition.borrow_mut();
+            partition.leader_epoch = epoch;
+            partition.watches.fire_all();
+            return;
+        }
+        // A record of a partition follows its topic's in every log.
+        let Some(topic) = image.topic_by_id(key.topic) else { return };
+        let config = Arc::new(image.topic_config(&self.config, topic));
+        self.table.insert(Partition::empty(key, Arc::clone(&topic.name), config, epoch));
+    }
+
+    fn refresh_topic(&self, image: &MetadataImage, name: &str) {
+        let Some(topic) = image.topic(name) else { return };
+        let config = Arc::new(image.topic_config(&self.config, topic));
+        for key in topic.keys() {
+            if let Some(partition) = self.table.get(key) {
+                partition.borrow_mut().config = Arc::clone(&config);
+            }
+        }
+    }
+
+    async fn remove_topic(self: &Rc<Core>, before: &MetadataImage, id: TopicId) {
+        let Some(topic) = before.topic_by_id(id) else { return };
+        for key in topic.keys() {
+            let Some(partition) = self.table.remove(key) else { continue };
+            let (dir, made) = {
+                let mut partition = partition.borrow_mut();
+                partition.removed = true;
+                partition.watches.fire_all();
+                let memory = partition.segments.iter().map(|segment| segment.tail.memory_bytes()).sum();
+                self.flusher.shrank(memory);
+                let made = partition.segments.iter().any(|segment| segment.exists);
+                (self.files.layout().partition(&partition.topic, key.partition), made)
+            };
+            if made {
+                self.put_aside(&dir, key).await;
+            }
+        }
+    }
+
+    /// Renames a removed partition's directory at once and removes it in the background.
+    async fn put_aside(self: &Rc<Core>, dir: &std::path::Path, key: PartitionKey) {
+        let aside = self.files.layout().put_aside(key);
+        if let Err(error) = fs::rename(dir, &aside).await {
+            tracing::warn!(path = %dir.display(), %error, "a deleted topic's directory could not be put aside");
+            return;
+        }
+        millrace_rt::spawn(async move {
+            if let Err(error) = fs::remove_dir_all(&aside).await {
+                tracing::warn!(path = %aside.display(), %error, "a deleted topic's files are still there");
+            }
+        });
+    }
+}

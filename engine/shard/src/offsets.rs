@@ -1,0 +1,215 @@
+//! Answers where a log begins and ends, which record is the first of a time, and where a leader epoch ended.
+
+use millrace_core::base::ids::{LeaderEpoch, Offset, Position, TimestampMs};
+use millrace_core::log::Batch;
+use millrace_core::log::search::{FoundRecord, record_at_time, record_of_max_timestamp};
+
+use crate::api::{EpochAsk, EpochEnd, FetchError, FoundOffset, OffsetAsk, OffsetQuery};
+use crate::message::{Answer, Ask};
+use crate::partition::{Partition, PartitionRef};
+use crate::read::{BatchPlace, read_range};
+use crate::shard::{Core, Shard};
+
+/// One read while batches of a time are looked for; as much as a sequential fetch takes.
+const SEARCH_BYTES: u64 = 256 * 1024;
+
+impl Shard {
+    /// Answers each ask, in order. Times are found by index and then by a walk of at most one index interval.
+    /// Dropping the future leaves nothing behind.
+    pub async fn list_offsets(&self, asks: Vec<OffsetAsk>) -> Vec<Result<FoundOffset, FetchError>> {
+        let mut found: Vec<_> = asks.iter().map(|_| Err(FetchError::UnknownPartition)).collect();
+        for (owner, places) in self.by_owner(asks.iter().map(|ask| ask.key)) {
+            let owned = places.iter().map(|&place| asks[place]).collect();
+            let answers = if owner == self.index() {
+                self.core().offsets(owned).await
+            } else {
+                match self.ask(owner, Ask::Offsets(owned)).await {
+                    Answer::Offsets(answers) => answers,
+                    _ => unreachable!("offsets are answered with offsets"),
+                }
+            };
+            for (place, answer) in places.into_iter().zip(answers) {
+                found[place] = answer;
+            }
+        }
+        found
+    }
+
+    /// Answers each ask, in order. Dropping the future leaves nothing behind.
+    pub async fn offset_for_leader_epoch(&self, asks: Vec<EpochAsk>) -> Vec<Result<EpochEnd, FetchError>> {
+        let mut found: Vec<_> = asks.iter().map(|_| Err(FetchError::UnknownPartition)).collect();
+        for (owner, places) in self.by_owner(asks.iter().map(|ask| ask.key)) {
+            let owned: Vec<EpochAsk> = places.iter().map(|&place| asks[place]).collect();
+            let answers = if owner == self.index() {
+                self.core().epochs(&owned)
+            } else {
+                match self.ask(owner, Ask::Epochs(owned)).await {
+                    Answer::Epochs(answers) => answers,
+                    _ => unreachable!("epochs are answered with epochs"),
+                }
+            };
+            for (place, answer) in places.into_iter().zip(answers) {
+                found[place] = answer;
+            }
+        }
+        found
+    }
+}
+
+impl Core {
+    pub(crate) async fn offsets(&self, asks: Vec<OffsetAsk>) -> Vec<Result<FoundOffset, FetchError>> {
+        let mut found = Vec::with_capacity(asks.len());
+        for ask in asks {
+            found.push(self.offset(ask).await);
+        }
+        found
+    }
+
+    async fn offset(&self, ask: OffsetAsk) -> Result<FoundOffset, FetchError> {
+        let partition = self.table.get(ask.key).ok_or(FetchError::UnknownPartition)?;
+        partition.borrow().check_epoch(ask.current_leader_epoch)?;
+        match ask.query {
+            // Without transactions the last stable offset is the high watermark, so that isolation changes nothing.
+            OffsetQuery::Latest => Ok(partition.borrow().latest()),
+            OffsetQuery::Earliest => Ok(partition.borrow().earliest()),
+            OffsetQuery::MaxTimestamp => self.max_timestamp(&partition).await,
+            OffsetQuery::AtTime(timestamp) => self.at_time(&partition, timestamp).await,
+        }
+    }
+
+    async fn max_timestamp(&self, partition: &PartitionRef) -> Result<FoundOffset, FetchError> {
+        let mut best: Option<(TimestampMs, Offset, u64)> = None;
+        for base in visible_segments(partition) {
+            self.files.prepare_index(partition, base).await?;
+            let partition = partition.borrow();
+            let segment = partition.segments.iter().find(|segment| segment.base == base);
+            if let Some(peak) = segment.and_then(|segment| segment.index.peak())
+                && best.is_none_or(|(timestamp, ..)| peak.timestamp > timestamp)
+            {
+                best = Some((peak.timestamp, base, peak.position.0));
+            }
+        }
+        let Some((_, base, position)) = best else { return Ok(NOT_FOUND) };
+        let place = self.batch_at(partition, base, position).await?;
+        let found = self.search(partition, base, place, record_of_max_timestamp).await?;
+        Ok(partition.borrow().found(found))
+    }
+
+    async fn at_time(&self, partition: &PartitionRef, timestamp: TimestampMs) -> Result<FoundOffset, FetchError> {
+        let log_start = partition.borrow().log_start;
+        for base in visible_segments(partition) {
+            self.files.prepare_index(partition, base).await?;
+            let Some(mut at) = time_position(partition, base, timestamp) else { continue };
+            let limit = visible_end(partition, base);
+            while at < limit {
+                let place = self.batch_at(partition, base, at).await?;
+                let header = place.header;
+                if header.max_timestamp >= timestamp && header.last_offset() >= log_start {
+                    let find = |batch: &Batch<'_>| record_at_time(batch, timestamp, log_start);
+                    let found = self.search(partition, base, place, find).await?;
+                    if found.is_some() {
+                        return Ok(partition.borrow().found(found));
+                    }
+                }
+                at = place.end();
+            }
+        }
+        Ok(NOT_FOUND)
+    }
+
+    /// The batch that begins at `position`, where one is known to begin.
+    async fn batch_at(
+        &self,
+        partition: &PartitionRef,
+        base: Offset,
+        position: u64,
+    ) -> Result<BatchPlace, FetchError> {
+        let limit = visible_end(partition, base);
+        let pieces = read_range(&self.files, partition, base, position, limit.min(position + SEARCH_BYTES)).await?;
+        pieces.batch_at(position)?.ok_or(FetchError::Corrupt)
+    }
+
+    /// Looks into one batch, decompressed through a bounded window.
+    async fn search(
+        &self,
+        partition: &PartitionRef,
+        base: Offset,
+        place: BatchPlace,
+        find: impl Fn(&Batch<'_>) -> Result<Option<FoundRecord>, millrace_core::log::BatchFault>,
+    ) -> Result<Option<FoundRecord>, FetchError> {
+        let pieces = read_range(&self.files, partition, base, place.position, place.end()).await?;
+        let bytes = pieces.cut(place.position, place.end()).concat();
+        let batch = Batch::parse(&bytes).map_err(|_| FetchError::Corrupt)?;
+        find(&batch).map_err(|_| FetchError::Corrupt)
+    }
+
+    /// Where each asked epoch ended.
+    pub(crate) fn epochs(&self, asks: &[EpochAsk]) -> Vec<Result<EpochEnd, FetchError>> {
+        asks.iter().map(|ask| self.epoch_end(ask)).collect()
+    }
+
+    fn epoch_end(&self, ask: &EpochAsk) -> Result<EpochEnd, FetchError> {
+        let partition = self.table.get(ask.key).ok_or(FetchError::UnknownPartition)?;
+        let partition = partition.borrow();
+        partition.check_epoch(ask.current_leader_epoch)?;
+        // The leader's own epoch counts from the moment it leads, also before its first append.
+        let found = if ask.leader_epoch == partition.leader_epoch {
+            Some((ask.leader_epoch, partition.log_end))
+        } else {
+            partition.epochs.end_offset_for(ask.leader_epoch, partition.log_end)
+        };
+        let (leader_epoch, end_offset) = found.unwrap_or((LeaderEpoch::NONE, Offset::NONE));
+        Ok(EpochEnd { leader_epoch, end_offset })
+    }
+}
+
+const NOT_FOUND: FoundOffset =
+    FoundOffset { offset: Offset::NONE, timestamp: TimestampMs::NONE, leader_epoch: LeaderEpoch::NONE };
+
+impl Partition {
+    fn latest(&self) -> FoundOffset {
+        FoundOffset {
+            offset: self.high_watermark,
+            timestamp: TimestampMs::NONE,
+            leader_epoch: self.epochs.latest().map_or(self.leader_epoch, |entry| entry.epoch),
+        }
+    }
+
+    fn earliest(&self) -> FoundOffset {
+        FoundOffset {
+            offset: self.log_start,
+            timestamp: TimestampMs::NONE,
+            leader_epoch: self.epochs.epoch_at(self.log_start).unwrap_or(self.leader_epoch),
+        }
+    }
+
+    fn found(&self, record: Option<FoundRecord>) -> FoundOffset {
+        record.filter(|record| record.offset < self.high_watermark).map_or(NOT_FOUND, |record| FoundOffset {
+            offset: record.offset,
+            timestamp: record.timestamp,
+            leader_epoch: self.epochs.epoch_at(record.offset).unwrap_or(LeaderEpoch::NONE),
+        })
+    }
+}
+
+/// Base offsets of the segments that hold something visible.
+fn visible_segments(partition: &PartitionRef) -> Vec<Offset> {
+    let partition = partition.borrow();
+    let visible = partition.segments.iter().filter(|segment| segment.base <= partition.visible.segment);
+    visible.map(|segment| segment.base).collect()
+}
+
+fn visible_end(partition: &PartitionRef, base: Offset) -> u64 {
+    let partition = partition.borrow();
+    if base == partition.visible.segment {
+        return partition.visible.position;
+    }
+    let segment = partition.segments.iter().find(|segment| segment.base == base);
+    segment.map_or(0, |segment| segment.length())
+}
+
+fn time_position(partition: &PartitionRef, base: Offset, timestamp: TimestampMs) -> Option<u64> {
+    let partition = partition.borrow();
+    let segment = partition.segments.iter().find(|segment| segment.base == base)?;
+    segment.index.lookup_time(timestamp).map(|Position(at)| at)
+}

@@ -1,0 +1,344 @@
+//! Opens a shard: replays the journals of the run before, builds the partitions, makes what was only journaled durable
+//! in a new generation, and switches to it.
+//!
+//! Every start begins a new generation of journals; the old one is read only and stays valid until the manifest names
+//! the new one. So a crash at any moment of a start leaves one whole generation, whatever the number of shards was.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millrace_core::base::ids::{PartitionKey, ShardIndex};
+use millrace_core::journal::{
+    ChainStart, Checkpoints, FrameSequence, Journal, JournalGeometry, RecoveredPartition, Replay, recover_chain,
+};
+use millrace_rt::{Block, File, OpenOptions, Seat, SharedMemory, Sync, fs};
+
+use crate::api::OpenError;
+use crate::cleaning::Cleaner;
+use crate::commit::Commit;
+use crate::engine::{Engine, Facts, Inner, RingPlace};
+use crate::files::{DiskMode, SegmentFiles};
+use crate::flush::{FLUSHERS, Flusher};
+use crate::layout::{DELETED_SUFFIX, checkpoint_file, slot_file};
+use crate::manifest::{Manifest, Stopped};
+use crate::metadata::MetadataLog;
+use crate::partition::{Partition, Table};
+use crate::prepare::{Prepared, io_error, prepare};
+use crate::serve::{READERS, SlowAsks};
+use crate::shard::{Arrivals, Core, Shard};
+
+/// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
+const RING_BYTES: u64 = 16 * 1024 * 1024;
+/// Zeros are written in pieces of this size, so that commits in between wait for one piece at most.
+const ZERO_BYTES: usize = 1024 * 1024;
+
+impl Engine {
+    /// Opens this process's shard `seat`; all shards of the engine open together, each on its own core. Returns once
+    /// this shard serves.
+    pub async fn open(&self, seat: Seat) -> Result<Shard, OpenError> {
+        let inner = &self.inner;
+        let startup = &inner.startup;
+        let mut metadata = None;
+        if seat.shard == 0 {
+            let prepared = prepare(inner).await;
+            startup.publish(prepared.map(|Prepared { facts, metadata: log }| {
+                metadata = Some(log);
+                facts
+            }));
+        }
+        let facts = startup.facts().await?;
+        let index = ShardIndex(seat.shard);
+        if let Err(error) = replay_old(inner, &facts, index).await {
+            startup.fail(error);
+        }
+        startup.replayed.arrive().await;
+        startup.check()?;
+        let opened = self.build(&facts, index, metadata).await;
+        if let Err(error) = &opened {
+            startup.fail(error.clone());
+        }
+        startup.built.arrive().await;
+        startup.check()?;
+        let core = opened?;
+        if index.0 == 0 {
+            switch(inner, &facts).await.inspect_err(|error| startup.fail(error.clone())).ok();
+            startup.switched.open();
+        }
+        startup.switched.wait().await;
+        startup.check()?;
+        Ok(Shard::new(core))
+    }
+
+    async fn build(
+        &self,
+        facts: &Arc<Facts>,
+        index: ShardIndex,
+        metadata: Option<MetadataLog>,
+    ) -> Result<Rc<Core>, OpenError> {
+        let core = Rc::new(self.make_core(facts, index, metadata).await?);
+        core.build_partitions(facts, &self.inner).await?;
+        Rc::clone(&core).run();
+        core.make_durable(FrameSequence::NONE).await;
+        Ok(core)
+    }
+
+    async fn make_core(
+        &self,
+        facts: &Facts,
+        index: ShardIndex,
+        metadata: Option<MetadataLog>,
+    ) -> Result<Core, OpenError> {
+        let settings = &self.inner.settings;
+        let geometry = JournalGeometry::new(settings.journal_bytes, RING_BYTES)
+            .map_err(|error| OpenError::Settings(format!("millrace.journal.bytes: {error}")))?;
+        let journal_dir = self.inner.layout.shard(facts.new.generation, index);
+        let (ring, slots) = make_journal(&self.inner, facts, index, &geometry).await?;
+        let journal = Journal::new(index, facts.boot(), geometry);
+        let shard_memory = settings.memory_bytes / u64::from(settings.shards);
+        Ok(Core {
+            index,
+            shards: settings.shards,
+            config: Arc::clone(&settings.broker),
+            boot: facts.boot(),
+            journal_dir,
+            append_bytes_max: geometry.append_bytes_max(),
+            table: Table::default(),
+            commit: Commit::new(journal, ring, slots),
+            // Half of the shard's memory; the rest is for frames, reads and everything else.
+            flusher: Flusher::new(usize::try_from(shard_memory / 2).unwrap_or(usize::MAX)),
+            cleaning: Cleaner::new(),
+            files: SegmentFiles::new(self.inner.layout.clone(), facts.mode),
+            checkpoint_number: Cell::new(0),
+            image: RefCell::new(Arc::clone(&facts.image)),
+            mesh: self.take_end(index.0).attach(),
+            metadata,
+            producer_ids: RefCell::new(0..0),
+            arrivals: Arrivals::default(),
+            slow: SlowAsks::default(),
+            connections: Arc::clone(&self.inner.connections),
+            engine: Arc::clone(&self.inner),
+        })
+    }
+}
+
+impl Core {
+    /// Starts the shard's tasks; they run until the process ends.
+    fn run(self: Rc<Core>) {
+        millrace_rt::spawn(Rc::clone(&self).seal_frames());
+        millrace_rt::spawn(Rc::clone(&self).write_frames());
+        millrace_rt::spawn(Rc::clone(&self).clean_slots());
+        millrace_rt::spawn(Rc::clone(&self).zero_slots());
+        millrace_rt::spawn(Rc::clone(&self).serve_mesh());
+        for _ in 0..FLUSHERS {
+            millrace_rt::spawn(Rc::clone(&self).flush_tails());
+        }
+        for _ in 0..READERS {
+            millrace_rt::spawn(Rc::clone(&self).serve_slow());
+        }
+    }
+
+    /// Makes this shard's partitions from the image and from what was replayed.
+    async fn build_partitions(self: &Rc<Core>, facts: &Facts, inner: &Inner) -> Result<(), OpenError> {
+        let mine = |partition: &RecoveredPartition| partition.key.owner(self.shards) == self.index;
+        let recovered = inner.startup.take(mine);
+        let mut recovered: BTreeMap<PartitionKey, RecoveredPartition> =
+            recovered.into_iter().map(|partition| (partition.key, partition)).collect();
+        for topic in facts.image.topics() {
+            let config = Arc::new(facts.image.topic_config(&self.config, topic));
+            for partition in &topic.partitions {
+                let key = PartitionKey::new(topic.id, partition.index);
+                if key.owner(self.shards) != self.index {
+                    continue;
+                }
+                let name = Arc::clone(&topic.name);
+                let empty = Partition::empty(key, name, Arc::clone(&config), partition.leader_epoch);
+                match recovered.remove(&key) {
+                    None => self.table.insert(empty),
+                    Some(found) => self.restore(empty, found).await?,
+                }
+            }
+        }
+        // What is left belonged to topics that were deleted.
+        Ok(())
+    }
+
+    /// Zeroes the slots behind the first ahead of their use: a durable write over written extents takes half the time.
+    async fn zero_slots(self: Rc<Core>) {
+        let geometry = *self.commit.journal.borrow().geometry();
+        for slot in 1..geometry.slot_count() {
+            if let Some(file) = self.commit.slot_file(slot)
+                && let Err(error) = zero(file, geometry.slot_bytes()).await
+            {
+                self.fail(format!("a journal slot could not be prepared: {error}")).await;
+            }
+            self.commit.slots_prepared(slot + 1);
+        }
+    }
+}
+
+/// Makes the ring and the slots of this shard's new journal; the first slot is ready for use.
+async fn make_journal(
+    inner: &Inner,
+    facts: &Facts,
+    index: ShardIndex,
+    geometry: &JournalGeometry,
+) -> Result<(SharedMemory, Vec<File>), OpenError> {
+    let dir = inner.layout.shard(facts.new.generation, index);
+    let failed = |action: &'static str| move |(path, error): (PathBuf, std::io::Error)| io_error(action, &path, &error);
+    fs::create_dir_all(&dir).await.map_err(|error| failed("create the directory")((dir.clone(), error)))?;
+    let mut slots = Vec::with_capacity(geometry.slot_count());
+    for number in 0..geometry.slot_count() {
+        let path = slot_file(&dir, number);
+        let direct = facts.mode == DiskMode::Direct;
+        let options = OpenOptions { create: true, write: true, direct, ..OpenOptions::default() };
+        let made = async {
+            let file = File::open(&path, options).await?;
+            file.allocate(0, geometry.slot_bytes() as u64).await?;
+            if number == 0 {
+                zero(&file, geometry.slot_bytes()).await?;
+            }
+            Ok(file)
+        };
+        slots.push(made.await.map_err(|error| failed("prepare the journal slot")((path.clone(), error)))?);
+    }
+    let made_dir = fs::sync_dir(&dir).await;
+    made_dir.map_err(|error| failed("sync the directory")((dir.clone(), error)))?;
+    let path = ring_path(inner, &facts.new, index, facts.ring);
+    let ring = SharedMemory::create(&path, geometry.ring_bytes()).await;
+    let ring = ring.map_err(|error| failed("create the journal's ring")((path, error)))?;
+    Ok((ring, slots))
+}
+
+fn ring_path(inner: &Inner, manifest: &Manifest, index: ShardIndex, place: RingPlace) -> PathBuf {
+    match place {
+        RingPlace::Shared => inner.layout.ring(manifest.node, manifest.generation, index),
+        RingPlace::Local => inner.layout.shard(manifest.generation, index).join("ring"),
+    }
+}
+
+async fn zero(file: &File, bytes: usize) -> std::io::Result<()> {
+    let mut block = Block::with_capacity(ZERO_BYTES);
+    block.as_mut_slice().fill(0);
+    let zeros = block.freeze();
+    let mut at = 0;
+    while at < bytes {
+        let length = zeros.len().min(bytes - at);
+        file.write_all_at(at as u64, zeros.slice(..length), Sync::None).await?;
+        at += length;
+    }
+    file.sync_data().await
+}
+
+/// Replays every old journal whose number falls to this shard, whoever owns its partitions now.
+async fn replay_old(inner: &Inner, facts: &Facts, index: ShardIndex) -> Result<(), OpenError> {
+    let Some(old) = &facts.old else { return Ok(()) };
+    for shard in (index.0..old.shards).step_by(usize::from(inner.settings.shards)) {
+        let recovered = replay_journal(inner, facts, old, ShardIndex(shard)).await?;
+        inner.startup.give(recovered);
+    }
+    Ok(())
+}
+
+async fn replay_journal(
+    inner: &Inner,
+    facts: &Facts,
+    old: &Manifest,
+    shard: ShardIndex,
+) -> Result<Vec<RecoveredPartition>, OpenError> {
+    let dir = inner.layout.shard(old.generation, shard);
+    let first = read_if_there(checkpoint_file(&dir, 0)).await?;
+    let second = read_if_there(checkpoint_file(&dir, 1)).await?;
+    let checkpoints = Checkpoints::choose([first.as_deref(), second.as_deref()]);
+    for fault in checkpoints.faults.iter().flatten() {
+        tracing::warn!(%shard, %fault, "a checkpoint is damaged; the other one is used");
+    }
+    let mut slots = Vec::new();
+    while let Some(bytes) = read_if_there(slot_file(&dir, slots.len())).await? {
+        slots.push(Bytes::from(bytes));
+    }
+    let ring = read_ring(inner, facts, old, shard).await?;
+    let mut replay = Replay::new(checkpoints.newest);
+    let start = ChainStart { shard, boot: Some(old.boot), from: replay.from() };
+    let corrupt = |reason: String| OpenError::CorruptJournal(dir.clone(), reason);
+    let chain = recover_chain(start, &slots, ring.as_ref()).map_err(|error| corrupt(error.to_string()))?;
+    if let Some(torn) = &chain.torn {
+        tracing::info!(%shard, sequence = torn.sequence.0, "the journal's last write was torn; nobody was told of it");
+    }
+    for frame in &chain.frames {
+        replay.apply(frame).map_err(|error| corrupt(error.to_string()))?;
+    }
+    replay.finish().map_err(|error| corrupt(error.to_string()))
+}
+
+async fn read_if_there(path: PathBuf) -> Result<Option<Vec<u8>>, OpenError> {
+    if !fs::exists(&path).await {
+        return Ok(None);
+    }
+    fs::read(&path).await.map(Some).map_err(|error| io_error("read", &path, &error))
+}
+
+/// The ring that the run before left, if the machine was not off since.
+async fn read_ring(
+    inner: &Inner,
+    facts: &Facts,
+    old: &Manifest,
+    shard: ShardIndex,
+) -> Result<Option<Bytes>, OpenError> {
+    let path = ring_path(inner, old, shard, facts.ring);
+    if old.stopped == Stopped::Clean || !fs::exists(&path).await {
+        return Ok(None);
+    }
+    let ring = SharedMemory::open(&path).await.map_err(|error| io_error("read the journal's ring", &path, &error))?;
+    Ok(Some(Bytes::copy_from_slice(ring.bytes())))
+}
+
+/// Names the new generation as the valid one, then removes what the old one left.
+async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
+    let layout = &inner.layout;
+    let dirs = [layout.generation(facts.new.generation), layout.journals().to_path_buf()];
+    for dir in &dirs {
+        fs::sync_dir(dir).await.map_err(|error| io_error("sync the directory", dir, &error))?;
+    }
+    let path = layout.manifest();
+    let encoded = facts.new.encode().into_bytes();
+    fs::replace(&path, encoded).await.map_err(|error| io_error("write", &path, &error))?;
+    let Some(old) = facts.old else { return Ok(()) };
+    let (layout, place) = (layout.clone(), facts.ring);
+    let rings: Vec<PathBuf> = match place {
+        RingPlace::Shared => {
+            (0..old.shards).map(|shard| layout.ring(old.node, old.generation, ShardIndex(shard))).collect()
+        }
+        RingPlace::Local => Vec::new(),
+    };
+    let known = Arc::clone(&facts.image);
+    millrace_rt::spawn(async move {
+        for ring in rings {
+            // Gone after a power loss.
+            let _ = fs::remove_file(&ring).await;
+        }
+        let generation = layout.generation(old.generation);
+        if let Err(error) = fs::remove_dir_all(&generation).await {
+            tracing::warn!(path = %generation.display(), %error, "an old journal is still there");
+        }
+        sweep_topics(&layout.topics(), &known).await;
+    });
+    Ok(())
+}
+
+/// Removes directories of partitions that no longer exist: their topic was deleted before a crash.
+async fn sweep_topics(topics: &std::path::Path, image: &millrace_core::meta::MetadataImage) {
+    let Ok(entries) = fs::read_dir(topics).await else { return };
+    for entry in entries.iter().filter(|entry| entry.is_dir) {
+        let known = entry.name.rsplit_once('-').is_some_and(|(topic, _)| image.topic(topic).is_some());
+        if !known || entry.name.ends_with(DELETED_SUFFIX) {
+            let path = topics.join(&entry.name);
+            if let Err(error) = fs::remove_dir_all(&path).await {
+                tracing::warn!(path = %path.display(), %error, "a deleted topic's files are still there");
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! One partition on the shard that owns it: its log's ends, segments, producers, epochs and waiting readers.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use millrace_core::base::config::TopicConfig;
+use millrace_core::base::ids::{LeaderEpoch, Offset, PartitionKey};
+use millrace_core::journal::FrameSequence;
+use millrace_core::log::{EpochLineage, ProducerWindows};
+use rustc_hash::FxHashMap;
+
+use crate::api::FetchError;
+use crate::segment::{Segment, Stage};
+use crate::watch::Watches;
+
+/// A partition as the shard's tasks share it. No borrow is held across an await.
+pub(crate) type PartitionRef = Rc<RefCell<Partition>>;
+
+/// Lives on one shard. `log_start <= high_watermark <= log_end`; the last segment is the active one; every byte
+/// that is not released in its segment is in a frame that `marks` names.
+pub(crate) struct Partition {
+    pub(crate) key: PartitionKey,
+    pub(crate) topic: Arc<str>,
+    pub(crate) config: Arc<TopicConfig>,
+    pub(crate) leader_epoch: LeaderEpoch,
+    pub(crate) log_start: Offset,
+    /// The next offset to be given.
+    pub(crate) log_end: Offset,
+    /// Readers see what lies below.
+    pub(crate) high_watermark: Offset,
+    /// Where the high watermark lies in the log's bytes.
+    pub(crate) visible: LogPosition,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) epochs: EpochLineage,
+    pub(crate) producers: ProducerWindows,
+    pub(crate) marks: VecDeque<Mark>,
+    pub(crate) watches: Watches,
+    /// In the flusher's queue.
+    pub(crate) flush_queued: bool,
+    /// The topic was deleted; appends and reads are refused.
+    pub(crate) removed: bool,
+    /// The end of the log could not be read back; the next append tries again.
+    pub(crate) unreadable: bool,
+}
+
+/// A byte of a partition's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LogPosition {
+    pub(crate) segment: Offset,
+    pub(crate) position: u64,
+}
+
+/// The bytes of the log up to `end` that no earlier mark covers lie in this frame of the journal.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    pub(crate) frame: FrameSequence,
+    pub(crate) end: LogPosition,
+}
+
+impl Partition {
+    /// A partition without a record.
+    pub(crate) fn empty(key: PartitionKey, topic: Arc<str>, config: Arc<TopicConfig>, epoch: LeaderEpoch) -> Partition {
+        Partition {
+            key,
+            topic,
+            config,
+            leader_epoch: epoch,
+            log_start: Offset::ZERO,
+            log_end: Offset::ZERO,
+            high_watermark: Offset::ZERO,
+            visible: LogPosition { segment: Offset::ZERO, position: 0 },
+            segments: vec![Segment::new(Offset::ZERO)],
+            epochs: EpochLineage::default(),
+            producers: ProducerWindows::default(),
+            marks: VecDeque::new(),
+            watches: Watches::default(),
+            flush_queued: false,
+            removed: false,
+            unreadable: false,
+        }
+    }
+
+    pub(crate) fn active(&self) -> &Segment {
+        // A partition is made with a segment and only a roll adds one: the list is never empty.
+        &self.segments[self.segments.len() - 1]
+    }
+
+    pub(crate) fn active_mut(&mut self) -> &mut Segment {
+        let last = self.segments.len() - 1;
+        &mut self.segments[last]
+    }
+
+    pub(crate) fn end(&self) -> LogPosition {
+        LogPosition { segment: self.active().base, position: self.active().length() }
+    }
+
+    pub(crate) fn segment_mut(&mut self, base: Offset) -> Option<&mut Segment> {
+        let place = self.segments.binary_search_by_key(&base, |segment| segment.base).ok()?;
+        self.segments.get_mut(place)
+    }
+
+    /// The place in `segments` of the one that holds `offset`.
+    pub(crate) fn segment_holding(&self, offset: Offset) -> Option<usize> {
+        self.segments.partition_point(|segment| segment.base <= offset).checked_sub(1)
+    }
+
+    /// Ends the active segment; the next append goes to a new one that begins at the log's end.
+    pub(crate) fn roll(&mut self) {
+        self.active_mut().stage = Stage::Rolled;
+        let base = self.log_end;
+        self.segments.push(Segment::new(base));
+    }
+
+    /// Moves the high watermark up and wakes readers that have waited for as much.
+    pub(crate) fn advance_high_watermark(&mut self, offset: Offset, visible: LogPosition) {
+        if offset <= self.high_watermark {
+            return;
+        }
+        let bytes = self.bytes_between(self.visible, visible);
+        self.high_watermark = offset;
+        self.visible = visible;
+        self.watches.count(bytes);
+    }
+
+    /// Whether a reader's leader epoch is this partition's.
+    pub(crate) fn check_epoch(&self, asked: Option<LeaderEpoch>) -> Result<(), FetchError> {
+        match asked {
+            Some(epoch) if epoch < self.leader_epoch => Err(FetchError::FencedLeaderEpoch),
+            Some(epoch) if epoch > self.leader_epoch => Err(FetchError::UnknownLeaderEpoch),
+            _ => Ok(()),
+        }
+    }
+
+    /// The journal holds all bytes up to the log's end in `frame` or an earlier one.
+    pub(crate) fn mark(&mut self, frame: FrameSequence) {
+        let end = self.end();
+        match self.marks.back_mut() {
+            Some(mark) if mark.frame == frame => mark.end = end,
+            _ => self.marks.push_back(Mark { frame, end }),
+        }
+    }
+
+    /// Forgets marks whose bytes are released; the journal no longer needs to keep them.
+    pub(crate) fn forget_released_marks(&mut self) {
+        while let Some(mark) = self.marks.front() {
+            let released = match self.segments.binary_search_by_key(&mark.end.segment, |segment| segment.base) {
+                Ok(place) => self.segments[place].released >= mark.end.position,
+                Err(_) => true,
+            };
+            if !released {
+                return;
+            }
+            self.marks.pop_front();
+        }
+    }
+
+    fn bytes_between(&self, from: LogPosition, to: LogPosition) -> usize {
+        let bytes: u64 = self
+            .segments
+            .iter()
+            .filter(|segment| segment.base >= from.segment && segment.base <= to.segment)
+            .map(|segment| {
+                let start = if segment.base == from.segment { from.position } else { 0 };
+                let end = if segment.base == to.segment { to.position } else { segment.length() };
+                end.saturating_sub(start)
+            })
+            .sum();
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+}
+
+/// The partitions that one shard owns.
+#[derive(Default)]
+pub(crate) struct Table {
+    partitions: RefCell<FxHashMap<PartitionKey, PartitionRef>>,
+}
+
+impl Table {
+    pub(crate) fn get(&self, key: PartitionKey) -> Option<PartitionRef> {
+        self.partitions.borrow().get(&key).cloned()
+    }
+
+    pub(crate) fn insert(&self, partition: Partition) {
+        let key = partition.key;
+        self.partitions.borrow_mut().insert(key, Rc::new(RefCell::new(partition)));
+    }
+
+    pub(crate) fn remove(&self, key: PartitionKey) -> Option<PartitionRef> {
+        self.partitions.borrow_mut().remove(&key)
+    }
+
+    /// All partitions in the order of their keys, so that a seed replays.
+    pub(crate) fn all(&self) -> Vec<PartitionRef> {
+        let mut all: Vec<_> = self.partitions.borrow().iter().map(|(key, it)| (*key, Rc::clone(it))).collect();
+        all.sort_unstable_by_key(|(key, _)| *key);
+        all.into_iter().map(|(_, partition)| partition).collect()
+    }
+}

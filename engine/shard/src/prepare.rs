@@ -1,0 +1,121 @@
+//! What shard 0 does before any shard opens: the lock, the metadata, the manifest, what the disk can do.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use millrace_core::base::ids::Durability;
+use millrace_core::journal::BootNonce;
+use millrace_rt::{File, OpenOptions, fs};
+
+use crate::api::OpenError;
+use crate::engine::{Facts, Inner, RingPlace};
+use crate::files::DiskMode;
+use crate::layout::{Generation, Layout};
+use crate::manifest::{Manifest, Stopped};
+use crate::metadata::MetadataLog;
+
+/// What only shard 0 holds while the process runs.
+pub(crate) struct Prepared {
+    pub(crate) facts: Facts,
+    pub(crate) metadata: MetadataLog,
+}
+
+pub(crate) async fn prepare(inner: &Inner) -> Result<Prepared, OpenError> {
+    let layout = &inner.layout;
+    make_dir(layout.data()).await?;
+    let lock = fs::lock(&layout.lock()).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => OpenError::InUse(layout.data().to_path_buf()),
+        _ => io_error("lock", &layout.lock(), &error),
+    })?;
+    make_dir(&layout.metadata_dir()).await?;
+    make_dir(&layout.topics()).await?;
+    make_dir(layout.journals()).await?;
+    let mode = disk_mode(layout).await?;
+    let ring = ring_place(inner).await?;
+    let old = read_manifest(layout).await?;
+    let new = next_manifest(inner, old.as_ref(), layout).await?;
+    let (mut metadata, image) = MetadataLog::open(layout, lock).await?;
+    let image = metadata.start_run(inner, image, is_unclean(old.as_ref())).await?;
+    let facts = Facts { image: Arc::new(image), mode, old, new, ring };
+    Ok(Prepared { facts, metadata })
+}
+
+fn is_unclean(old: Option<&Manifest>) -> Stopped {
+    old.map_or(Stopped::Clean, |manifest| manifest.stopped)
+}
+
+async fn make_dir(path: &Path) -> Result<(), OpenError> {
+    fs::create_dir_all(path).await.map_err(|error| io_error("create the directory", path, &error))
+}
+
+/// Tries direct I/O once, in the data directory.
+async fn disk_mode(layout: &Layout) -> Result<DiskMode, OpenError> {
+    let path = layout.data().join(".direct");
+    let options = OpenOptions { create: true, write: true, direct: true, ..OpenOptions::default() };
+    let opened = File::open(&path, options).await;
+    let mode = match opened {
+        Ok(_) => DiskMode::Direct,
+        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+            tracing::warn!(
+                path = %layout.data().display(),
+                "the file system takes no direct I/O (O_DIRECT); files go through the page cache, outside the memory \
+                 budget. Use ext4 or xfs for the promised latency."
+            );
+            DiskMode::Buffered
+        }
+        Err(error) => return Err(io_error("write to", layout.data(), &error)),
+    };
+    // Another start tries again; a left-over probe is harmless.
+    let _ = fs::remove_file(&path).await;
+    Ok(mode)
+}
+
+async fn ring_place(inner: &Inner) -> Result<RingPlace, OpenError> {
+    let shm = inner.layout.shm();
+    match millrace_rt::shared_memory_usable(shm).await {
+        Ok(()) => Ok(RingPlace::Shared),
+        Err(error) if inner.settings.broker.durability() == Durability::Process => {
+            Err(OpenError::NoSharedMemory(shm.to_path_buf(), error.to_string()))
+        }
+        Err(error) => {
+            tracing::warn!(path = %shm.display(), %error, "no usable tmpfs: durability is `power` for every topic");
+            Ok(RingPlace::Local)
+        }
+    }
+}
+
+async fn read_manifest(layout: &Layout) -> Result<Option<Manifest>, OpenError> {
+    let path = layout.manifest();
+    if !fs::exists(&path).await {
+        return Ok(None);
+    }
+    let bytes = fs::read(&path).await.map_err(|error| io_error("read", &path, &error))?;
+    let text = String::from_utf8_lossy(&bytes);
+    Manifest::decode(&text).map(Some).map_err(|reason| OpenError::Corrupt(path, reason))
+}
+
+/// The next generation has a number that no directory has; what a start left unfinished is removed.
+async fn next_manifest(inner: &Inner, old: Option<&Manifest>, layout: &Layout) -> Result<Manifest, OpenError> {
+    let path = layout.journals();
+    let entries = fs::read_dir(path).await.map_err(|error| io_error("read the directory", path, &error))?;
+    let valid = old.map(|manifest| manifest.generation);
+    let mut newest = valid.map_or(0, |generation| generation.0);
+    for number in entries.iter().filter_map(|entry| entry.name.parse::<u64>().ok()) {
+        newest = newest.max(number);
+        if Some(Generation(number)) != valid {
+            let left_over = layout.generation(Generation(number));
+            fs::remove_dir_all(&left_over).await.map_err(|error| io_error("remove", &left_over, &error))?;
+        }
+    }
+    Ok(Manifest {
+        node: old.map_or_else(millrace_rt::random_u64, |manifest| manifest.node),
+        generation: Generation(newest + 1),
+        boot: BootNonce(millrace_rt::random_u64()),
+        shards: inner.settings.shards,
+        stopped: Stopped::Unclean,
+    })
+}
+
+pub(crate) fn io_error(action: &'static str, path: &Path, error: &std::io::Error) -> OpenError {
+    OpenError::Io { action, path: path.to_path_buf(), reason: error.to_string() }
+}

@@ -1,0 +1,254 @@
+//! Reads whole batches of one partition, from memory where the tail has them, else from the segment's file.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use millrace_core::base::ids::Offset;
+use millrace_core::base::limits::INDEX_INTERVAL_BYTES;
+use millrace_core::log::BatchHeader;
+use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
+use millrace_rt::{Block, File};
+
+use crate::api::FetchError;
+use crate::files::SegmentFiles;
+use crate::partition::{Partition, PartitionRef};
+use crate::tail::{BLOCK_BYTES, block_ceil, block_floor};
+
+/// One read from a file; sequential readers get as much per operation as a paced flush writes, twice over.
+const READ_BYTES: u64 = 256 * 1024;
+/// Bytes `[start, start + length)` of one segment in shared pieces.
+pub(crate) struct Pieces {
+    start: u64,
+    length: u64,
+    pieces: Vec<Bytes>,
+}
+
+/// A batch and its place in its segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BatchPlace {
+    pub(crate) position: u64,
+    pub(crate) header: BatchHeader,
+}
+
+impl BatchPlace {
+    pub(crate) fn length(&self) -> u64 {
+        self.header.size() as u64
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.position + self.length()
+    }
+}
+
+impl Pieces {
+    fn new(start: u64, pieces: Vec<Bytes>) -> Pieces {
+        let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+        Pieces { start, length, pieces }
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.start + self.length
+    }
+
+    /// The slices that hold `[from, to)`, which lies inside.
+    pub(crate) fn cut(&self, from: u64, to: u64) -> Vec<Bytes> {
+        let mut cut = Vec::with_capacity(self.pieces.len());
+        let mut at = self.start;
+        for piece in &self.pieces {
+            let end = at + piece.len() as u64;
+            let (first, last) = (from.max(at), to.min(end));
+            if first < last {
+                cut.push(piece.slice((first - at) as usize..(last - at) as usize));
+            }
+            at = end;
+        }
+        cut
+    }
+
+    /// The batch that begins at `position`; none where its header is not inside.
+    pub(crate) fn batch_at(&self, position: u64) -> Result<Option<BatchPlace>, FetchError> {
+        let mut bytes = [0u8; RECORD_BATCH_OVERHEAD];
+        if position + RECORD_BATCH_OVERHEAD as u64 > self.end() {
+            return Ok(None);
+        }
+        let (mut filled, mut at) = (0, self.start);
+        for piece in &self.pieces {
+            let skip = (position + filled as u64 - at).min(piece.len() as u64) as usize;
+            let take = (piece.len() - skip).min(RECORD_BATCH_OVERHEAD - filled);
+            bytes[filled..filled + take].copy_from_slice(&piece[skip..skip + take]);
+            filled += take;
+            at += piece.len() as u64;
+            if filled == RECORD_BATCH_OVERHEAD {
+                break;
+            }
+        }
+        let header = BatchHeader::parse(&bytes).map_err(|fault| {
+            tracing::error!(position, %fault, "a log holds bytes that are no batch");
+            FetchError::Corrupt
+        })?;
+        Ok(Some(BatchPlace { position, header }))
+    }
+}
+
+/// Part of one segment that a read may touch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach {
+    pub(crate) segment: Offset,
+    /// At or before the batch that is looked for.
+    pub(crate) from: u64,
+    /// Readers see what lies below.
+    pub(crate) limit: u64,
+}
+
+impl Partition {
+    /// Where to look for the batch that holds `offset`; none where nothing visible lies there.
+    pub(crate) fn reach(&self, offset: Offset) -> Option<Reach> {
+        let place = self.segment_holding(offset)?;
+        let segment = self.segments.get(place)?;
+        let limit = if segment.base < self.visible.segment {
+            segment.length()
+        } else if segment.base == self.visible.segment {
+            self.visible.position
+        } else {
+            0
+        };
+        let from = segment.index.lookup(offset).0;
+        (from < limit).then_some(Reach { segment: segment.base, from, limit })
+    }
+}
+
+/// Bytes `[from, to)` of a segment, where all of them are in memory.
+pub(crate) fn in_memory(partition: &Partition, segment: Offset, from: u64, to: u64) -> Option<Pieces> {
+    let place = partition.segments.binary_search_by_key(&segment, |segment| segment.base).ok()?;
+    let segment = partition.segments.get(place)?;
+    if segment.tail.start() > from || segment.tail.end() < to || segment.tail.start() == segment.tail.end() {
+        return None;
+    }
+    Some(Pieces::new(from, segment.tail.view(from, to)))
+}
+
+/// Bytes `[from, to)` of a segment, read from its file as far as they are no longer in memory.
+///
+/// Dropping the future leaves nothing behind but a read that the kernel finishes.
+pub(crate) async fn read_range(
+    files: &SegmentFiles,
+    partition: &PartitionRef,
+    segment: Offset,
+    from: u64,
+    to: u64,
+) -> Result<Pieces, FetchError> {
+    if let Some(pieces) = in_memory(&partition.borrow(), segment, from, to) {
+        return Ok(pieces);
+    }
+    let file = files.open_for_read(partition, segment).await?;
+    // What the tail still holds at this moment is not read: the file may not have it yet.
+    let (in_file, rest) = {
+        let mut partition = partition.borrow_mut();
+        let segment = partition.segment_mut(segment).ok_or(FetchError::OffsetOutOfRange)?;
+        let split = segment.tail.start().clamp(from, to);
+        let rest = if split < to { segment.tail.view(split, to) } else { Vec::new() };
+        (split, rest)
+    };
+    let mut pieces = read_file(&file, from, in_file).await?;
+    pieces.extend(rest);
+    Ok(Pieces::new(from, pieces))
+}
+
+/// Reads `[from, to)` of a file with direct I/O: whole blocks, cut to the range.
+async fn read_file(file: &Rc<File>, from: u64, to: u64) -> Result<Vec<Bytes>, FetchError> {
+    let mut pieces = Vec::new();
+    let mut at = from;
+    while at < to {
+        let start = block_floor(at);
+        let wanted = (block_ceil(to) - start).min(READ_BYTES);
+        let block = Block::with_capacity(wanted as usize);
+        let (read, block) = file.read_at(start, block, wanted as usize).await;
+        let read = read.map_err(|error| {
+            tracing::warn!(%error, "a segment could not be read");
+            FetchError::Storage
+        })? as u64;
+        let end = (start + read).min(to);
+        if end <= at {
+            // The file is shorter than the log says.
+            return Err(FetchError::Corrupt);
+        }
+        pieces.push(block.freeze().slice((at - start) as usize..(end - start) as usize));
+        at = end;
+    }
+    Ok(pieces)
+}
+
+/// Whole batches from the one that holds `offset` on, at most `max_bytes` of them, or that one alone where
+/// `first_whole` and it is larger. Empty where nothing visible lies at `offset`.
+pub(crate) async fn read_batches(
+    files: &SegmentFiles,
+    partition: &PartitionRef,
+    offset: Offset,
+    max_bytes: u64,
+    first_whole: bool,
+) -> Result<Vec<Bytes>, FetchError> {
+    files.prepare_index(partition, offset).await?;
+    let Some(reach) = partition.borrow().reach(offset) else { return Ok(Vec::new()) };
+    let mut to = reach.limit.min(reach.from + max_bytes + 2 * INDEX_INTERVAL_BYTES);
+    let mut pieces = read_range(files, partition, reach.segment, reach.from, to).await?;
+    let mut place = reach.from;
+    let first = loop {
+        let batch = match pieces.batch_at(place)? {
+            Some(batch) => batch,
+            None if to >= reach.limit => return Ok(Vec::new()),
+            None => {
+                to = reach.limit.min(place + READ_BYTES);
+                pieces = read_range(files, partition, reach.segment, place, to).await?;
+                continue;
+            }
+        };
+        if batch.header.last_offset() >= offset {
+            break batch;
+        }
+        place = batch.end();
+        if place >= reach.limit {
+            return Ok(Vec::new());
+        }
+    };
+    if first.end() > reach.limit {
+        return Err(FetchError::Corrupt);
+    }
+    if first.length() > max_bytes {
+        if !first_whole {
+            return Ok(Vec::new());
+        }
+        if first.end() > pieces.end() || first.position < pieces.start {
+            pieces = read_range(files, partition, reach.segment, first.position, first.end()).await?;
+        }
+        return Ok(pieces.cut(first.position, first.end()));
+    }
+    let end = last_whole_batch(&pieces, &first, (first.position + max_bytes).min(reach.limit))?;
+    Ok(pieces.cut(first.position, end))
+}
+
+/// Where the last batch ends that lies wholly below `limit` and in `pieces`.
+fn last_whole_batch(pieces: &Pieces, first: &BatchPlace, limit: u64) -> Result<u64, FetchError> {
+    let mut end = first.position;
+    let limit = limit.min(pieces.end());
+    while end < limit {
+        match pieces.batch_at(end)? {
+            Some(batch) if batch.end() <= limit => end = batch.end(),
+            _ => break,
+        }
+    }
+    Ok(end)
+}
+
+/// The partial last block of a file, so that appends can go on behind it.
+pub(crate) async fn read_last_block(file: &Rc<File>, length: u64) -> Result<Vec<u8>, FetchError> {
+    let start = block_floor(length);
+    let block = Block::with_capacity(BLOCK_BYTES as usize);
+    let (read, block) = file.read_at(start, block, BLOCK_BYTES as usize).await;
+    let wanted = (length - start) as usize;
+    match read {
+        Ok(read) if read >= wanted => Ok(block.as_slice()[..wanted].to_vec()),
+        Ok(_) => Err(FetchError::Corrupt),
+        Err(_) => Err(FetchError::Storage),
+    }
+}
+

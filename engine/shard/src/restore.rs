@@ -1,0 +1,192 @@
+//! Builds one partition from what checkpoint and journal left of it.
+
+use std::rc::Rc;
+
+use millrace_core::base::ids::{Offset, Position, ProducerEpoch, ProducerId, Sequence, TimestampMs};
+use millrace_core::journal::{FrameSequence, Observation, ProducerCheckpoint, RecoveredPartition};
+use millrace_core::log::producers::{AppendedBatch, ProducerSnapshot};
+use millrace_core::log::{BatchWalk, EpochEntry, EpochLineage, ProducerWindows};
+use millrace_rt::fs;
+
+use crate::api::OpenError;
+use crate::layout::segment_file;
+use crate::partition::{Mark, Partition, PartitionRef};
+use crate::read::read_last_block;
+use crate::segment::{Segment, Stage};
+use crate::shard::Core;
+use crate::tail::block_floor;
+
+impl Core {
+    /// Fills an empty partition and puts it into the table.
+    pub(crate) async fn restore(
+        self: &Rc<Core>,
+        mut partition: Partition,
+        found: RecoveredPartition,
+    ) -> Result<(), OpenError> {
+        let key = partition.key;
+        let dir = self.files.layout().partition(&partition.topic, key.partition);
+        let corrupt = |reason: String| OpenError::Corrupt(dir.clone(), reason);
+        if !found.extents.is_empty() {
+            return Err(corrupt("its journal holds extents, which a newer release wrote".to_owned()));
+        }
+        partition.segments = self.restore_segments(&dir, &found).await?;
+        partition.log_start = found.log_start;
+        partition.log_end = found.log_end;
+        restore_history(&mut partition, &found).map_err(corrupt)?;
+        self.table.insert(partition);
+        let Some(shared) = self.table.get(key) else { return Ok(()) };
+        for piece in &found.tails {
+            self.restore_tail(&shared, piece.segment, piece.position, &piece.bytes).await.map_err(corrupt)?;
+        }
+        let mut partition = shared.borrow_mut();
+        partition.high_watermark = found.log_end;
+        partition.visible = partition.end();
+        let active = partition.active();
+        if found.end.0 != active.length() || !active_is(active, &found) {
+            return Err(corrupt(format!("the log ends at byte {}, not {}", active.length(), found.end)));
+        }
+        if !found.tails.is_empty() {
+            let end = partition.end();
+            partition.marks.push_back(Mark { frame: FrameSequence::NONE, end });
+        }
+        if partition.wants_flush() {
+            partition.flush_queued = true;
+            drop(partition);
+            self.flusher.push(shared);
+        }
+        Ok(())
+    }
+
+    async fn restore_segments(
+        &self,
+        dir: &std::path::Path,
+        found: &RecoveredPartition,
+    ) -> Result<Vec<Segment>, OpenError> {
+        let mut segments = Vec::with_capacity(found.segments.len().max(1));
+        let durable = found.durable_segment.unwrap_or(Offset::NONE);
+        let last = found.segments.last().copied();
+        for &base in &found.segments {
+            let stage = if Some(base) == last { Stage::Active } else { Stage::Rolled };
+            let rolled_at = found.lengths.iter().find(|(rolled, _)| *rolled == base).map(|(_, length)| length.0);
+            let segment = if base < durable {
+                match rolled_at {
+                    Some(length) => Segment::on_disk(base, length, stage),
+                    None => Segment::on_disk(base, file_length(dir, base).await?, Stage::Finished),
+                }
+            } else if base == durable && found.durable.0 > 0 {
+                Segment::on_disk(base, found.durable.0, stage)
+            } else {
+                Segment { stage, ..Segment::new(base) }
+            };
+            segments.push(segment);
+        }
+        if segments.is_empty() {
+            segments.push(Segment::new(found.log_end));
+        }
+        Ok(segments)
+    }
+
+    /// Puts bytes of the journal back into the tail, behind the partial block that the file has.
+    async fn restore_tail(
+        self: &Rc<Core>,
+        partition: &PartitionRef,
+        base: Offset,
+        position: Position,
+        bytes: &[u8],
+    ) -> Result<(), String> {
+        let needs_block = {
+            let mut partition = partition.borrow_mut();
+            let segment = partition.segment_mut(base).ok_or("the journal names an unknown segment")?;
+            if segment.length() != position.0 {
+                return Err(format!("the journal continues at byte {position}, the log ends at {}", segment.length()));
+            }
+            segment.tail.is_empty() && position.0 != block_floor(position.0)
+        };
+        if needs_block {
+            self.read_back(partition, base).await?;
+        }
+        let mut partition = partition.borrow_mut();
+        let segment = partition.segment_mut(base).ok_or("the journal names an unknown segment")?;
+        let before = segment.tail.memory_bytes();
+        segment.tail.append(bytes);
+        self.flusher.grew(segment.tail.memory_bytes() - before);
+        Ok(())
+    }
+
+    /// Reads a closed segment's partial last block into memory, so that appends can go on behind it.
+    async fn read_back(self: &Rc<Core>, partition: &PartitionRef, base: Offset) -> Result<(), String> {
+        let file = self.files.open_for_read(partition, base).await.map_err(|error| error.to_string())?;
+        let length = partition.borrow_mut().segment_mut(base).map_or(0, |segment| segment.length());
+        let block = read_last_block(&file, length).await.map_err(|error| error.to_string())?;
+        let mut partition = partition.borrow_mut();
+        let Some(segment) = partition.segment_mut(base) else { return Ok(()) };
+        let start = block_floor(length);
+        segment.tail.restart_at(start);
+        segment.tail.append(&block);
+        segment.written = start;
+        segment.padded = length;
+        Ok(())
+    }
+
+    /// Lets a partition that was closed take appends again; its first append waits meanwhile.
+    pub(crate) fn resume(self: &Rc<Core>, partition: &PartitionRef) {
+        let (core, partition) = (Rc::clone(self), Rc::clone(partition));
+        millrace_rt::spawn(async move {
+            let base = partition.borrow().active().base;
+            if let Err(error) = core.read_back(&partition, base).await {
+                let key = partition.borrow().key;
+                tracing::error!(%key, %error, "the end of a log cannot be read; its appends are refused");
+                partition.borrow_mut().unreadable = true;
+            }
+            core.commit.unblock();
+        });
+    }
+}
+
+fn active_is(active: &Segment, found: &RecoveredPartition) -> bool {
+    found.segments.last().is_none_or(|last| *last == active.base)
+}
+
+async fn file_length(dir: &std::path::Path, base: Offset) -> Result<u64, OpenError> {
+    let path = segment_file(dir, base);
+    fs::len(&path).await.map_err(|error| crate::prepare::io_error("read", &path, &error))
+}
+
+/// Epoch lineage and producers: those of the checkpoint, and then what the journal saw.
+fn restore_history(partition: &mut Partition, found: &RecoveredPartition) -> Result<(), String> {
+    let epochs = found.epochs.iter().map(|&(epoch, start)| EpochEntry { epoch, start });
+    partition.epochs = EpochLineage::restore(epochs);
+    partition.producers = ProducerWindows::restore(found.producers.iter().map(snapshot));
+    for seen in &found.observed {
+        match seen {
+            Observation::Append { batches, .. } => {
+                for batch in BatchWalk::new(batches) {
+                    let header = batch.map_err(|fault| fault.to_string())?.header;
+                    partition.epochs.assign(header.leader_epoch, header.base_offset);
+                    partition.producers.record(&header, header.base_offset, header.max_timestamp);
+                }
+            }
+            Observation::Truncate { to } => {
+                partition.epochs.truncate_from_end(*to);
+                partition.producers.truncate_from_end(*to);
+            }
+            Observation::Extent { .. } => return Err("its journal holds extents".to_owned()),
+        }
+    }
+    Ok(())
+}
+
+fn snapshot(stored: &ProducerCheckpoint) -> ProducerSnapshot {
+    let batches = stored.batches.iter().map(|batch| AppendedBatch {
+        last_sequence: Sequence(batch.last_sequence),
+        offset_delta: i32::try_from(batch.last_offset - batch.first_offset).unwrap_or(i32::MAX),
+        last_offset: Offset(batch.last_offset),
+        timestamp: TimestampMs(batch.timestamp),
+    });
+    ProducerSnapshot {
+        id: ProducerId(stored.id),
+        epoch: ProducerEpoch(stored.epoch),
+        last_append: TimestampMs(stored.last_timestamp),
+        batches: batches.collect(),
+    }
+}

@@ -1,0 +1,95 @@
+//! One segment of a partition on its shard: which of its bytes are in memory, in the file, and hard.
+
+use std::rc::Rc;
+
+use millrace_core::base::ids::{Offset, TimestampMs};
+use millrace_core::log::OffsetIndex;
+use millrace_core::log::segments::SegmentAge;
+use millrace_rt::File;
+
+use crate::tail::{Tail, block_floor};
+
+/// Bytes `[0, length)` of consecutive batches. `released <= in_file <= length`; bytes from `written` on are in memory,
+/// in the tail.
+pub(crate) struct Segment {
+    pub(crate) base: Offset,
+    pub(crate) tail: Tail,
+    pub(crate) index: OffsetIndex,
+    pub(crate) file: Option<Rc<File>>,
+    /// Its file was made, by this run or an earlier one.
+    pub(crate) exists: bool,
+    /// Bytes that the file holds in whole blocks, or all of them once it is cut to its length.
+    pub(crate) written: u64,
+    /// Up to here the file holds bytes in a last block that is padded with zeros and will be written again.
+    pub(crate) padded: u64,
+    /// Bytes that survive a power loss in the file; the journal must keep the others.
+    pub(crate) released: u64,
+    pub(crate) stage: Stage,
+    pub(crate) max_timestamp: TimestampMs,
+    /// Known once it has a batch of this run; the roll by time counts from it.
+    pub(crate) age: Option<SegmentAge>,
+    /// A write to the file is under way; one at a time keeps `written` meaningful.
+    pub(crate) writing: bool,
+}
+
+/// How far a segment is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Takes appends.
+    Active,
+    /// Takes no more; its last block is still to be written and the file to be cut.
+    Rolled,
+    /// Whole in its file, which has its exact length.
+    Finished,
+}
+
+impl Segment {
+    /// A segment that begins here and now.
+    pub(crate) fn new(base: Offset) -> Segment {
+        Segment {
+            base,
+            tail: Tail::default(),
+            index: OffsetIndex::new(base),
+            file: None,
+            exists: false,
+            written: 0,
+            padded: 0,
+            released: 0,
+            stage: Stage::Active,
+            max_timestamp: TimestampMs::NONE,
+            age: None,
+            writing: false,
+        }
+    }
+
+    /// A segment of an earlier run whose bytes `[0, length)` are hard in its file.
+    pub(crate) fn on_disk(base: Offset, length: u64, stage: Stage) -> Segment {
+        Segment {
+            tail: Tail::ending_at(length),
+            written: length,
+            released: length,
+            stage,
+            exists: true,
+            ..Segment::new(base)
+        }
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.tail.end()
+    }
+
+    /// Whether the partial last block must be read back from the file before more can be appended.
+    pub(crate) fn needs_last_block(&self) -> bool {
+        self.stage == Stage::Active && self.tail.start() != block_floor(self.tail.start())
+    }
+
+    /// Whole blocks that are in memory only.
+    pub(crate) fn unwritten_blocks(&self) -> u64 {
+        block_floor(self.length()).saturating_sub(self.written)
+    }
+
+    /// Bytes `[0, in_file)` are in the file: the written blocks, and perhaps the last one padded.
+    pub(crate) fn in_file(&self) -> u64 {
+        self.written.max(self.padded)
+    }
+}

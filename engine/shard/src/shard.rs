@@ -1,0 +1,167 @@
+//! One core's part of the engine: the state its tasks share, and the handle through which callers reach any shard.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use millrace_core::base::config::BrokerConfig;
+use millrace_core::base::ids::{PartitionKey, ShardIndex};
+use millrace_core::journal::BootNonce;
+use millrace_core::meta::MetadataImage;
+use millrace_rt::{Mesh, Reply, Signal};
+
+use crate::cleaning::Cleaner;
+use crate::commit::Commit;
+use crate::engine::Inner;
+use crate::fetch::group_by_owner;
+use crate::files::SegmentFiles;
+use crate::flush::Flusher;
+use crate::message::{Answer, Ask};
+use crate::metadata::MetadataLog;
+use crate::partition::Table;
+use crate::serve::SlowAsks;
+
+/// State of one shard; owned by its tasks, never seen by another core.
+pub(crate) struct Core {
+    pub(crate) index: ShardIndex,
+    pub(crate) shards: u16,
+    pub(crate) config: Arc<BrokerConfig>,
+    pub(crate) boot: BootNonce,
+    pub(crate) journal_dir: PathBuf,
+    pub(crate) append_bytes_max: usize,
+    pub(crate) table: Table,
+    pub(crate) commit: Commit,
+    pub(crate) flusher: Flusher,
+    pub(crate) cleaning: Cleaner,
+    pub(crate) files: SegmentFiles,
+    pub(crate) checkpoint_number: Cell<u64>,
+    pub(crate) image: RefCell<Arc<MetadataImage>>,
+    pub(crate) mesh: Mesh<Ask, Answer>,
+    /// On shard 0 only.
+    pub(crate) metadata: Option<MetadataLog>,
+    pub(crate) producer_ids: RefCell<std::ops::Range<i64>>,
+    pub(crate) arrivals: Arrivals,
+    pub(crate) slow: SlowAsks,
+    pub(crate) connections: Arc<[AtomicU32]>,
+    pub(crate) engine: Arc<Inner>,
+}
+
+/// Connections that were handed to this shard and not yet taken.
+#[derive(Default)]
+pub(crate) struct Arrivals {
+    parcels: RefCell<VecDeque<Box<dyn Any + Send>>>,
+    came: Signal,
+}
+
+impl Arrivals {
+    pub(crate) fn push(&self, parcel: Box<dyn Any + Send>) {
+        self.parcels.borrow_mut().push_back(parcel);
+        self.came.notify_all();
+    }
+
+    /// Dropping the future takes no parcel.
+    async fn next(&self) -> Box<dyn Any + Send> {
+        loop {
+            let parcel = self.parcels.borrow_mut().pop_front();
+            match parcel {
+                Some(parcel) => return parcel,
+                None => self.came.wait().await,
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Ends the process with its reason (design: a failed journal write, sync or checkpoint is never retried).
+    pub(crate) async fn fail(&self, reason: String) -> ! {
+        millrace_rt::end_process(format!("shard {}: {reason}", self.index)).await
+    }
+}
+
+/// Handle of one shard, through which every partition of the node is reached. Cheap to clone; stays on its core.
+#[derive(Clone)]
+pub struct Shard {
+    core: Rc<Core>,
+}
+
+impl Shard {
+    pub(crate) fn new(core: Rc<Core>) -> Shard {
+        Shard { core }
+    }
+
+    pub(crate) fn core(&self) -> &Rc<Core> {
+        &self.core
+    }
+
+    pub fn index(&self) -> ShardIndex {
+        self.core.index
+    }
+
+    pub fn shards(&self) -> u16 {
+        self.core.shards
+    }
+
+    /// The shard that owns a partition.
+    pub fn owner(&self, key: PartitionKey) -> ShardIndex {
+        key.owner(self.core.shards)
+    }
+
+    /// The newest metadata that this shard has seen.
+    pub fn image(&self) -> Arc<MetadataImage> {
+        Arc::clone(&self.core.image.borrow())
+    }
+
+    pub fn config(&self) -> &Arc<BrokerConfig> {
+        &self.core.config
+    }
+
+    /// The largest batch that the journal takes in one piece.
+    pub fn append_bytes_max(&self) -> usize {
+        self.core.append_bytes_max
+    }
+
+    /// Gives a parcel (a connection) to another shard, or to this one; waits while the lane is full.
+    ///
+    /// Dropping the future drops the parcel unless it is under way.
+    pub async fn hand_over(&self, to: ShardIndex, parcel: Box<dyn Any + Send>) {
+        if to == self.index() {
+            self.core.arrivals.push(parcel);
+        } else {
+            self.ask(to, Ask::Arrival(parcel)).await;
+        }
+    }
+
+    /// The next parcel that was handed to this shard. Dropping the future takes none.
+    pub async fn next_arrival(&self) -> Box<dyn Any + Send> {
+        self.core.arrivals.next().await
+    }
+
+    /// How many connections a shard said it has.
+    pub fn connections(&self, shard: ShardIndex) -> u32 {
+        self.core.connections.get(usize::from(shard.0)).map_or(u32::MAX, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Says how many connections this shard has; the listener deals by it.
+    pub fn set_connections(&self, count: u32) {
+        if let Some(place) = self.core.connections.get(usize::from(self.core.index.0)) {
+            place.store(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Queues an ask; returns once it is in the lane, so that asks of one caller keep their order.
+    pub(crate) async fn admit(&self, to: ShardIndex, ask: Ask) -> Reply<Answer> {
+        self.core.mesh.admit(to.0, ask).await
+    }
+
+    pub(crate) async fn ask(&self, to: ShardIndex, ask: Ask) -> Answer {
+        self.admit(to, ask).await.await
+    }
+
+    pub(crate) fn by_owner(&self, keys: impl Iterator<Item = PartitionKey>) -> Vec<(ShardIndex, Vec<usize>)> {
+        group_by_owner(keys, self.core.shards)
+    }
+}

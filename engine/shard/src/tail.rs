@@ -1,0 +1,138 @@
+//! The bytes of a segment that are held in memory: contiguous aligned chunks, the newest last.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use millrace_rt::TailChunk;
+
+/// The unit of direct I/O: a segment file gets whole blocks only.
+pub(crate) const BLOCK_BYTES: u64 = 4096;
+/// A partition that gets one record a day shall not hold more than one block.
+const CHUNK_BYTES_MIN: usize = 4096;
+/// Two paced writes of 128 KiB; larger chunks would keep released memory longer.
+const CHUNK_BYTES_MAX: usize = 256 * 1024;
+
+/// Rounds down to a whole block.
+pub(crate) fn block_floor(position: u64) -> u64 {
+    position - position % BLOCK_BYTES
+}
+
+/// Rounds up to a whole block.
+pub(crate) fn block_ceil(position: u64) -> u64 {
+    position.next_multiple_of(BLOCK_BYTES)
+}
+
+/// Bytes `[start, end)` of one segment. Every chunk starts at a whole block, so that views of whole blocks can be
+/// written with direct I/O. One writer; views share the memory without copying.
+#[derive(Default)]
+pub(crate) struct Tail {
+    chunks: VecDeque<Chunk>,
+    end: u64,
+}
+
+struct Chunk {
+    start: u64,
+    bytes: TailChunk,
+}
+
+impl Chunk {
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+impl Tail {
+    /// An empty tail behind bytes that are in a file. Where `end` is no whole block, the partial block must come
+    /// first (`restart_at`) before anything is appended.
+    pub(crate) fn ending_at(end: u64) -> Tail {
+        Tail { chunks: VecDeque::new(), end }
+    }
+
+    /// Steps back to the whole block at `position`; the bytes from there on are appended again.
+    pub(crate) fn restart_at(&mut self, position: u64) {
+        assert!(self.chunks.is_empty() && position <= self.end, "only an empty tail steps back");
+        self.end = position;
+    }
+
+    /// The first position that is in memory; `end` where nothing is.
+    pub(crate) fn start(&self) -> u64 {
+        self.chunks.front().map_or(self.end, |chunk| chunk.start)
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether none of its bytes are in memory.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// Memory that the chunks take, filled or not.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum()
+    }
+
+    /// Copies `bytes` behind the end: the first of the two copies of a small append.
+    pub(crate) fn append(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let room = self.chunks.back().map_or(0, |chunk| chunk.bytes.remaining());
+            if room == 0 {
+                self.grow(bytes.len());
+                continue;
+            }
+            let (now, later) = bytes.split_at(room.min(bytes.len()));
+            if let Some(chunk) = self.chunks.back_mut() {
+                chunk.bytes.append(now);
+            }
+            self.end += now.len() as u64;
+            bytes = later;
+        }
+    }
+
+    /// The bytes `[from, to)` as shared slices. All of them must be in memory.
+    pub(crate) fn view(&self, from: u64, to: u64) -> Vec<Bytes> {
+        assert!(self.start() <= from && from <= to && to <= self.end, "a view lies inside the tail");
+        let mut views = Vec::with_capacity(2);
+        let first = self.chunks.partition_point(|chunk| chunk.end() <= from);
+        for chunk in self.chunks.iter().skip(first) {
+            if chunk.start >= to {
+                break;
+            }
+            let start = (from.max(chunk.start) - chunk.start) as usize;
+            let end = (to.min(chunk.end()) - chunk.start) as usize;
+            if start < end {
+                views.push(chunk.bytes.view(start..end));
+            }
+        }
+        views
+    }
+
+    /// Lets go of chunks that lie wholly below `position`; answers how many bytes of memory that frees.
+    pub(crate) fn release_below(&mut self, position: u64) -> usize {
+        let mut freed = 0;
+        while let Some(chunk) = self.chunks.front() {
+            // The last chunk is still being filled unless it is full.
+            if chunk.end() > position || (chunk.bytes.remaining() > 0 && self.chunks.len() == 1) {
+                break;
+            }
+            freed += chunk.bytes.capacity();
+            self.chunks.pop_front();
+        }
+        freed
+    }
+
+    /// Lets go of everything; the segment is finished and whole in its file.
+    pub(crate) fn release_all(&mut self) -> usize {
+        let freed = self.memory_bytes();
+        self.chunks.clear();
+        freed
+    }
+
+    fn grow(&mut self, wanted: usize) {
+        assert_eq!(self.end % BLOCK_BYTES, 0, "a chunk starts at a whole block");
+        let last = self.chunks.back().map_or(0, |chunk| chunk.bytes.capacity());
+        let capacity = (last * 2).max(wanted.next_power_of_two()).clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+        self.chunks.push_back(Chunk { start: self.end, bytes: TailChunk::with_capacity(capacity) });
+    }
+}

@@ -1,0 +1,155 @@
+//! What a producer waits on: the outcomes of one request's appends, gathered from every shard they went to.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use millrace_rt::{Reply, Respond};
+
+use crate::api::{AppendError, Appended};
+use crate::message::Answer;
+
+pub(crate) type Outcome = Result<Appended, AppendError>;
+
+/// Outcomes of the appends that one shard owns; completes when the last of them is known.
+pub(crate) struct Gathering {
+    state: RefCell<State>,
+}
+
+struct State {
+    outcomes: Vec<Option<Outcome>>,
+    missing: usize,
+    waiter: Waiter,
+}
+
+enum Waiter {
+    Nobody,
+    Task(Waker),
+    Shard(Respond<Answer>),
+}
+
+impl Gathering {
+    /// Waited for by a task of this shard.
+    pub(crate) fn local(appends: usize) -> Rc<Gathering> {
+        Gathering::new(appends, Waiter::Nobody)
+    }
+
+    /// Waited for by another shard.
+    pub(crate) fn remote(appends: usize, respond: Respond<Answer>) -> Rc<Gathering> {
+        let gathering = Gathering::new(appends, Waiter::Shard(respond));
+        gathering.answer_if_complete();
+        gathering
+    }
+
+    fn new(appends: usize, waiter: Waiter) -> Rc<Gathering> {
+        let outcomes = (0..appends).map(|_| None).collect();
+        Rc::new(Gathering { state: RefCell::new(State { outcomes, missing: appends, waiter }) })
+    }
+
+    /// Sets the outcome of one append, once.
+    pub(crate) fn resolve(&self, append: usize, outcome: Outcome) {
+        {
+            let mut state = self.state.borrow_mut();
+            let place = &mut state.outcomes[append];
+            assert!(place.is_none(), "an append has one outcome");
+            *place = Some(outcome);
+            state.missing -= 1;
+        }
+        self.answer_if_complete();
+    }
+
+    fn answer_if_complete(&self) {
+        let mut state = self.state.borrow_mut();
+        if state.missing > 0 {
+            return;
+        }
+        match std::mem::replace(&mut state.waiter, Waiter::Nobody) {
+            Waiter::Nobody => {}
+            Waiter::Task(waker) => waker.wake(),
+            Waiter::Shard(respond) => {
+                let outcomes = state.take();
+                respond.send(Answer::Append(outcomes));
+            }
+        }
+    }
+}
+
+impl State {
+    fn take(&mut self) -> Vec<Outcome> {
+        std::mem::take(&mut self.outcomes).into_iter().flatten().collect()
+    }
+}
+
+/// Resolves to the outcome of each append of a request, in the request's order.
+///
+/// Dropping it leaves the appends as they are: they commit without a witness.
+pub struct AppendTicket {
+    outcomes: Vec<Option<Outcome>>,
+    parts: Vec<Part>,
+}
+
+/// The appends that went to one shard, and their places in the request.
+pub(crate) struct Part {
+    pub(crate) places: Vec<usize>,
+    pub(crate) source: Source,
+}
+
+pub(crate) enum Source {
+    Local(Rc<Gathering>),
+    Remote(Reply<Answer>),
+    Done,
+}
+
+impl AppendTicket {
+    pub(crate) fn new(appends: usize, parts: Vec<Part>) -> AppendTicket {
+        AppendTicket { outcomes: (0..appends).map(|_| None).collect(), parts }
+    }
+}
+
+impl Part {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Vec<Outcome>> {
+        let outcomes = match &mut self.source {
+            Source::Done => return Poll::Ready(Vec::new()),
+            Source::Local(gathering) => {
+                let mut state = gathering.state.borrow_mut();
+                if state.missing > 0 {
+                    state.waiter = Waiter::Task(context.waker().clone());
+                    return Poll::Pending;
+                }
+                state.take()
+            }
+            Source::Remote(reply) => match Pin::new(reply).poll(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Answer::Append(outcomes)) => outcomes,
+                Poll::Ready(_) => unreachable!("an append is answered with outcomes"),
+            },
+        };
+        self.source = Source::Done;
+        Poll::Ready(outcomes)
+    }
+}
+
+impl Future for AppendTicket {
+    type Output = Vec<Outcome>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Vec<Outcome>> {
+        let ticket = self.get_mut();
+        let mut waiting = false;
+        for part in &mut ticket.parts {
+            match part.poll(context) {
+                Poll::Pending => waiting = true,
+                Poll::Ready(outcomes) => {
+                    for (place, outcome) in part.places.iter().zip(outcomes) {
+                        ticket.outcomes[*place] = Some(outcome);
+                    }
+                }
+            }
+        }
+        if waiting {
+            return Poll::Pending;
+        }
+        Poll::Ready(std::mem::take(&mut ticket.outcomes).into_iter().flatten().collect())
+    }
+}
