@@ -1,2 +1,28 @@
-//! Empty until its first subject lands.
-fn main() {}
+//! `millrace`: the broker as a process.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod dev;
+mod exit;
+mod log_output;
+mod machine;
+mod run;
+mod serve;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Dev(arguments) => dev::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,113 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Millrace: a log broker that speaks Kafka's protocol.
+#[derive(Debug, Parser)]
+#[command(name = "millrace", version, about, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 stopped cleanly; 2 the command line or the configuration is wrong, nothing was opened; 3 the broker could \
+not start; 70 a failure ended the running broker (its reason is the last line of the log); 130, 143 a second SIGINT or \
+SIGTERM ended it at once. MILLRACE_LOG sets what is logged, for instance `debug` or `warn,millrace_server=debug`.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// A broker for development: no configuration, data in ./millrace-data, 127.0.0.1:9092, 256 MiB of memory.
+    Dev(DevArguments),
+    /// A broker with a configuration file in the form of Kafka's server.properties.
+    Serve(ServeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArguments {
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// Configuration file; Kafka's own single-node server.properties serves unchanged.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    #[command(flatten)]
+    pub(crate) common: CommonArguments,
+}
+
+/// What every broker takes; each wins over the configuration file.
+#[derive(Debug, Args)]
+pub(crate) struct CommonArguments {
+    /// Directory of everything that survives a restart (log.dirs).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<String>,
+    /// Serve clients at this address only (listeners); 0.0.0.0 is every address of this machine, port 0 any free one.
+    #[arg(long, value_name = "HOST:PORT", value_parser = read_address)]
+    pub(crate) listen: Option<(String, u16)>,
+    /// Number of shards, one thread each (millrace.shards).
+    #[arg(long, value_name = "N")]
+    pub(crate) shards: Option<u16>,
+    /// Memory of the process, for instance 256MiB (millrace.memory).
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+    /// What an acknowledged record survives (millrace.durability).
+    #[arg(long, value_enum)]
+    pub(crate) durability: Option<DurabilityArgument>,
+    /// Set any configuration key; may be repeated.
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = read_setting)]
+    pub(crate) settings: Vec<(String, String)>,
+    /// Unknown configuration keys are errors, not warnings.
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DurabilityArgument {
+    /// A power loss.
+    Power,
+    /// The end of the process; a power loss may take the last moments.
+    Process,
+}
+
+fn read_setting(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it has no `=`")?;
+    match key.trim() {
+        "" => Err("the key is empty".to_owned()),
+        key => Ok((key.to_owned(), value.trim().to_owned())),
+    }
+}
+
+fn read_address(text: &str) -> Result<(String, u16), String> {
+    let (host, port) = text.rsplit_once(':').ok_or("it is not HOST:PORT")?;
+    let port = port.parse().map_err(|_| format!("{port} is not a port"))?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    Ok((host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_and_settings_are_split_once() {
+        assert_eq!(read_address("127.0.0.1:9092"), Ok(("127.0.0.1".to_owned(), 9092)));
+        assert_eq!(read_address("[::1]:0"), Ok(("::1".to_owned(), 0)));
+        assert_eq!(read_address(":9092"), Ok((String::new(), 9092)));
+        assert!(read_address("9092").is_err());
+        assert!(read_address("host:70000").is_err());
+        assert_eq!(read_setting("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
+        assert!(read_setting("a").is_err());
+        assert!(read_setting("=b").is_err());
+    }
+}
