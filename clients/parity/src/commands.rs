@@ -2,7 +2,7 @@
 #![expect(clippy::print_stdout, reason = "the commands' results are their output")]
 
 use crate::answers::{Wanted, differences, print_recording};
-use crate::case::Case;
+use crate::case::{Case, parse_cases};
 use crate::codec::Protocol;
 use crate::files;
 use crate::run::{Entry, Target, run_case};
@@ -10,6 +10,10 @@ use std::path::Path;
 
 /// Share of equal cases, in percent, below which `compare` fails.
 const PARITY_PERCENT_MIN: usize = 98;
+/// Kafka makes the topic of its group coordinators at their first use, and says for a moment that there are none.
+const WARM_UP: &str = "case warm-up
+  FindCoordinator 4 {keyType: 0, coordinatorKeys: [any]}
+  until coordinators.0.errorCode = 0";
 
 /// Which cases `compare` prints.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,6 +25,7 @@ pub(crate) enum Listing {
 pub(crate) fn record(bootstrap: &str, chosen: &[String]) -> Result<bool, String> {
     let protocol = Protocol::load(&files::schema_folder())?;
     let target = Target { protocol: &protocol, bootstrap };
+    warm_up(&target)?;
     let mut failed = 0;
     for mut subject in files::read_subjects()? {
         let mut recorded = 0;
@@ -54,6 +59,7 @@ pub(crate) fn compare(
 ) -> Result<bool, String> {
     let protocol = Protocol::load(&files::schema_folder())?;
     let target = Target { protocol: &protocol, bootstrap };
+    warm_up(&target)?;
     let default_document = files::compatibility_document();
     let wanted = Wanted::parse(&files::read_document(compatibility.unwrap_or(&default_document)));
     let mut tally = Tally::default();
@@ -85,6 +91,14 @@ pub(crate) fn list() -> Result<bool, String> {
     }
     println!("{} cases", subjects.iter().map(|subject| subject.cases.len()).sum::<usize>());
     Ok(true)
+}
+
+/// Also shows early that nothing listens.
+fn warm_up(target: &Target<'_>) -> Result<(), String> {
+    for case in parse_cases(WARM_UP).map_err(|e| e.to_string())? {
+        run_case(target, &case)?;
+    }
+    Ok(())
 }
 
 #[derive(Default)]

@@ -75,3 +75,17 @@ fn recording_path(subject: &str) -> PathBuf {
 fn home() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_is_recorded_and_every_recording_has_its_case() {
+        for subject in read_subjects().unwrap() {
+            let cases: BTreeSet<&String> = subject.cases.iter().map(|case| &case.name).collect();
+            let recorded: BTreeSet<&String> = subject.recording.keys().collect();
+            assert_eq!(cases, recorded, "{}", subject.name);
+        }
+    }
+}

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 /// Connection of its own, so that a case's connections see nothing but the case.
 const CONNECTION: &str = "setup";
 const UNKNOWN_TOPIC_OR_PARTITION: i64 = 3;
+/// Kafka's answer while it fetches its first block of producer ids.
+const COORDINATOR_LOAD_IN_PROGRESS: i64 = 14;
 
 impl Session<'_> {
     pub(super) fn make_topic(&mut self, name: &Value, options: &Value, id: &str) -> Result<(), String> {
@@ -73,11 +75,17 @@ impl Session<'_> {
     }
 
     pub(super) fn make_producer(&mut self, name: &str) -> Result<(), String> {
-        let answer =
-            self.call("InitProducerId", 4, &json!({"transactionalId": null, "transactionTimeoutMs": 60000}))?;
-        require(&answer, &[])?;
-        self.variables.insert(name.to_owned(), answer["producerId"].clone());
-        Ok(())
+        let asked = json!({"transactionalId": null, "transactionTimeoutMs": 60000});
+        for _ in 0..ATTEMPTS_MAX {
+            let answer = self.call("InitProducerId", 4, &asked)?;
+            if answer["errorCode"] != COORDINATOR_LOAD_IN_PROGRESS {
+                require(&answer, &[])?;
+                self.variables.insert(name.to_owned(), answer["producerId"].clone());
+                return Ok(());
+            }
+            pause(ATTEMPT_PAUSE_MS);
+        }
+        Err("no producer id is given out".to_owned())
     }
 
     fn await_topic(&mut self, name: &Value, is_there: impl Fn(&Value) -> bool) -> Result<(), String> {
