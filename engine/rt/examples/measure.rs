@@ -14,11 +14,9 @@ use millrace_rt::{
 const ECHO_BYTES: usize = 1024;
 const ECHO_TIME: Duration = Duration::from_secs(2);
 const WRITES: usize = 2_000;
-const HOPS: usize = 20_000;
+const HOPS: usize = 5_000;
 
 fn main() {
-    let started = Rc::new(());
-    drop(started);
     let only = std::env::args().nth(1);
     let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
     if wanted("start") {
@@ -134,8 +132,7 @@ async fn echo(connections: usize) {
     let address = listener.local_addr();
     spawn(serve(listener));
     let done = millrace_rt::Gate::new();
-    let (gate, stop) = (done.clone(), Moment::ZERO);
-    let _ = stop;
+    let gate = done.clone();
     std::thread::Builder::new()
         .spawn(move || {
             load(address, connections);

@@ -14,7 +14,7 @@ use crate::uring::ring::Ring;
 use crate::uring::tasks::HostedTasks;
 
 pub(crate) enum Kernel {
-    Uring(Host),
+    Uring(Box<Host>),
     World(Port),
 }
 

@@ -4,10 +4,10 @@
 // time; the journal writes a frame before it hands out the view of it.
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
+use std::os::fd::AsFd;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ unsafe impl Sync for Region {}
 
 impl Region {
     /// Maps `length` bytes of `file`, shared and populated.
-    pub(crate) fn map(file: &File, length: usize) -> io::Result<Arc<Region>> {
+    pub(crate) fn map(file: impl AsFd, length: usize) -> io::Result<Arc<Region>> {
         let size = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
         let flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
         // SAFETY: a fresh mapping at an address of the kernel's choice; the file keeps its length while mapped,

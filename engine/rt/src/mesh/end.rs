@@ -210,7 +210,7 @@ impl<Q, R> Inner<Q, R> {
         None
     }
 
-    fn deliver(&self, mut room: Box<ReplyRoom<R>>) {
+    fn deliver(&self, mut room: ReplyRoom<R>) {
         let Some(value) = room.value.take() else { return };
         let mut awaited = self.awaited.borrow_mut();
         // Absent: nobody waits for this reply any more.
@@ -226,7 +226,7 @@ impl<Q, R> Inner<Q, R> {
 impl<Q, R> Attend for Inner<Q, R> {
     fn attend(&self) {
         if let Some(replies) = self.common.replies.get(usize::from(self.me)) {
-            replies.take_all().into_iter().for_each(|room| self.deliver(room));
+            replies.take_all().into_iter().for_each(|room| self.deliver(*room));
         }
         let arrivals = self.incoming.borrow();
         if arrivals.lanes.iter().any(|lane| !lane.is_empty()) {

@@ -147,7 +147,7 @@ impl Birth {
         let blocking = Arc::clone(&self.blocking);
         let ring = Ring::new(notices.raw_fd(), Rc::clone(&slots), Arc::clone(&remote), blocking)?;
         let parts = Parts {
-            kernel: Kernel::Uring(Host { ring, tasks: HostedTasks::default() }),
+            kernel: Kernel::Uring(Box::new(Host { ring, tasks: HostedTasks::default() })),
             slots,
             home: Home::new(self.pooled_max, false),
             remote,

@@ -8,19 +8,21 @@ use std::rc::Rc;
 use std::task::Poll;
 
 type Body = Pin<Box<dyn Future<Output = ()>>>;
+/// Where a task's body is while nobody polls it.
+type Bed = Rc<RefCell<Option<Body>>>;
 
 #[derive(Default)]
 pub(crate) struct HostedTasks {
     issued: Cell<u64>,
     polls: Rc<Cell<u64>>,
-    bodies: Rc<RefCell<BTreeMap<u64, Rc<RefCell<Option<Body>>>>>>,
+    bodies: Rc<RefCell<BTreeMap<u64, Bed>>>,
 }
 
 impl HostedTasks {
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         let id = self.issued.get() + 1;
         self.issued.set(id);
-        let cell: Rc<RefCell<Option<Body>>> = Rc::new(RefCell::new(Some(Box::pin(task))));
+        let cell: Bed = Rc::new(RefCell::new(Some(Box::pin(task))));
         self.bodies.borrow_mut().insert(id, Rc::clone(&cell));
         let bodies = Rc::clone(&self.bodies);
         let polls = Rc::clone(&self.polls);
@@ -51,7 +53,7 @@ impl HostedTasks {
         }
     }
 
-    fn pop(&self) -> Option<(u64, Rc<RefCell<Option<Body>>>)> {
+    fn pop(&self) -> Option<(u64, Bed)> {
         self.bodies.borrow_mut().pop_first()
     }
 }

@@ -47,21 +47,23 @@ where
     F: Fn(Place, MeshEnd<Q, R>) -> Fut + Send + Clone + 'static,
     Fut: Future<Output = ()> + 'static,
 {
-    let mut hosts: Vec<Box<dyn FnOnce(EndedBody<Q, R, F>)>> =
-        vec![Box::new(move |body: EndedBody<Q, R, F>| on_uring(name, shards, move |place| body.call(place)))];
-    for seed in SEEDS {
-        hosts.push(Box::new(move |body: EndedBody<Q, R, F>| {
-            on_world(name, seed, shards, move |place| body.call(place));
-        }));
-    }
-    for host in hosts {
+    let fresh = || {
         let ends = millrace_rt::mesh(shards, capacity).into_iter().map(Some).collect();
-        host(EndedBody { ends: Arc::new(Mutex::new(ends)), body: body.clone() });
+        EndedBody { ends: Arc::new(Mutex::new(ends)), body: body.clone() }
+    };
+    let ended = fresh();
+    on_uring(name, shards, move |place| ended.call(place));
+    for seed in SEEDS {
+        let ended = fresh();
+        on_world(name, seed, shards, move |place| ended.call(place));
     }
 }
 
+type Ends<Q, R> = Vec<Option<MeshEnd<Q, R>>>;
+
+/// A body that gets its shard's end of a mesh.
 struct EndedBody<Q, R, F> {
-    ends: Arc<Mutex<Vec<Option<MeshEnd<Q, R>>>>>,
+    ends: Arc<Mutex<Ends<Q, R>>>,
     body: F,
 }
 

@@ -1,4 +1,5 @@
 //! One contract, two kernels: every subject runs on io_uring and in the simulated world.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod cancel;
 mod files;

@@ -51,22 +51,22 @@ fn a_full_lane_holds_its_senders_back_in_order() {
             }
             return;
         }
-        let mut replies: Vec<_> = (0..LANE as u64).map(|n| mesh.try_admit(1, n).ok().unwrap()).collect();
+        let replies: Vec<_> = (0..LANE as u64).map(|n| mesh.try_admit(1, n).ok().unwrap()).collect();
         assert!(mesh.try_admit(1, 99).is_err());
         let gone = timeout(Duration::from_millis(1), mesh.admit(1, 98)).await;
         assert!(gone.is_none());
         let mut waiting = Vec::new();
         for request in LANE as u64..20 {
             let mesh = mesh.clone();
-            waiting.push(spawn(async move { mesh.admit(1, request).await }));
+            waiting.push(spawn(async move { mesh.admit(1, request).await.await }));
             sleep(Duration::from_millis(1)).await;
         }
         place.gate.open();
-        for task in waiting {
-            replies.push(task.await);
-        }
         for reply in replies {
             reply.await;
+        }
+        for task in waiting {
+            task.await;
         }
     });
 }
