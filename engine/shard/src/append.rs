@@ -152,7 +152,9 @@ impl Core {
         }
         let (span, payload) = partition.take_in(job, now);
         entries.push(Entry::Append { span, payload });
-        partition.producers.record(&job.batch.header, base_offset, now);
+        if job.batch.header.has_producer() {
+            partition.producers.record(&job.batch.header, base_offset, now);
+        }
         let grown = partition.active().tail.memory_bytes();
         // After a roll the new tail's memory is all new.
         self.flusher.grew(if grown >= memory { grown - memory } else { grown });

@@ -163,7 +163,9 @@ fn restore_history(partition: &mut Partition, found: &RecoveredPartition) -> Res
                 for batch in BatchWalk::new(batches) {
                     let header = batch.map_err(|fault| fault.to_string())?.header;
                     partition.epochs.assign(header.leader_epoch, header.base_offset);
-                    partition.producers.record(&header, header.base_offset, header.max_timestamp);
+                    if header.has_producer() {
+                        partition.producers.record(&header, header.base_offset, header.max_timestamp);
+                    }
                 }
             }
             Observation::Truncate { to } => {
