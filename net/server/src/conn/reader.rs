@@ -60,7 +60,9 @@ pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
     match (reader_end, writer_end) {
         (ReaderEnd::Moves(to), WriterEnd::Done) => hand_over(&caller, stream, inbox, to).await,
         (_, end) => {
-            debug!(?end, "a connection ended");
+            if let WriterEnd::Failed(error) = end {
+                debug!(%error, "a peer took no more answers");
+            }
             stream.shutdown();
             host.count_out();
         }
