@@ -1,9 +1,10 @@
-//! Development commands: schema conversion and code generation.
+//! Development commands: checks, the whole of CI, schema conversion and code generation.
 #![forbid(unsafe_code)]
 
 mod codegen;
 mod golden;
 mod schema;
+mod tidy;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -18,6 +19,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Check the rules of the house that clippy cannot check.
+    Tidy,
     /// Convert the message definitions inside Kafka's clients jar into net/wire/schema.
     Schema {
         /// The kafka-clients jar.
@@ -33,6 +36,7 @@ enum Command {
 #[expect(clippy::print_stderr, reason = "a command line tool reports on its standard error")]
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Tidy => tidy::run(),
         Command::Schema { jar } => schema::convert(&jar),
         Command::Codegen => codegen::run(),
         Command::Golden => golden::record(),

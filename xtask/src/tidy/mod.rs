@@ -1,0 +1,16 @@
+//! The rules of the house that clippy cannot check: each finding names a place and what to do there.
+
+#[cfg(test)]
+mod cases;
+mod finding;
+mod layers;
+mod manifests;
+mod mask;
+mod purity;
+mod run;
+mod rust;
+mod text;
+mod tokens;
+mod tree;
+
+pub(crate) use run::run;

@@ -1,0 +1,165 @@
+//! Rules about the form of files: openings, module files, length, names, unfinished places, host names.
+
+use super::finding::Finding;
+use super::rust::RustFile;
+use super::tokens::{closing, item_end, stands_at};
+use super::tree::{TextFile, Tree};
+
+/// A file longer than this holds more than one subject.
+const LINES_MAX: usize = 600;
+
+/// Type names that end so say what a type is made of, not what it is.
+const EMPTY_SUFFIXES: &[&str] = &["Manager", "Helper", "Helpers", "Util", "Utils", "Impl", "Info", "Data"];
+
+/// File names that collect what has no subject.
+const EMPTY_FILES: &[&str] = &["util.rs", "utils.rs", "helper.rs", "helpers.rs", "common.rs", "misc.rs"];
+
+/// Words in a comment that say that something is unfinished.
+const UNFINISHED_WORDS: &[&str] = &["TODO", "FIXME", "XXX"];
+
+/// Code that says so.
+const UNFINISHED_CODE: &[&str] = &["todo !", "unimplemented !", "# [ ignore"];
+
+/// Programs in other languages whose lines are searched for the same words.
+const OTHER_LANGUAGES: &[&str] = &[".py", ".go", ".java", ".sh"];
+
+/// Hosts of package registries, in two parts so that this list does not name them itself.
+const REGISTRY_HOSTS: &[(&str, &str)] = &[
+    ("crates", "io"),
+    ("pypi", "org"),
+    ("pythonhosted", "org"),
+    ("repo1.maven", "org"),
+    ("repo.maven.apache", "org"),
+    ("proxy.golang", "org"),
+    ("sum.golang", "org"),
+    ("registry.npmjs", "org"),
+    ("deb.debian", "org"),
+];
+
+/// Cargo writes the name of its own registry into the lock file, whichever mirror served it.
+const MAY_NAME_REGISTRIES: &[&str] = &["Cargo.lock"];
+
+pub(super) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
+    for file in tree.written() {
+        opening(file, findings);
+        module_file(file, findings);
+        length(file, findings);
+        names(file, findings);
+        unfinished(file, findings);
+    }
+    for file in &tree.files {
+        unfinished_elsewhere(file, findings);
+        registry_hosts(file, findings);
+    }
+}
+
+fn opening(file: &RustFile, findings: &mut Vec<Finding>) {
+    let paragraph: Vec<&str> = file.text.lines().map_while(|line| line.strip_prefix("//! ")).collect();
+    let opens = |line: &&str| {
+        let word = line.split(' ').next().unwrap_or_default();
+        word.starts_with(|c: char| !c.is_lowercase()) || word.contains(['/', '.'])
+    };
+    let ends = |line: &&str| line.trim_end().ends_with(['.', ':']);
+    if !paragraph.first().is_some_and(opens) || !paragraph.last().is_some_and(ends) {
+        let text = "the file does not open with a sentence; begin it with `//! What this is.`";
+        findings.push(Finding::new(&file.path, 1, "opening", text));
+    }
+}
+
+fn module_file(file: &RustFile, findings: &mut Vec<Finding>) {
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    if name != "mod.rs" && name != "lib.rs" {
+        return;
+    }
+    let tokens = &file.tokens;
+    let mut at = 0;
+    while at < tokens.len() {
+        if stands_at(tokens, at, "#") {
+            let bracket = at + if stands_at(tokens, at + 1, "!") { 2 } else { 1 };
+            at = closing(tokens, bracket) + 1;
+            continue;
+        }
+        let mut word = at;
+        if stands_at(tokens, word, "pub") {
+            word += 1;
+            if stands_at(tokens, word, "(") {
+                word = closing(tokens, word) + 1;
+            }
+        }
+        let is_listing = stands_at(tokens, word, "use")
+            || (stands_at(tokens, word, "mod") && stands_at(tokens, word + 2, ";"));
+        if !is_listing {
+            let text =
+                "a mod.rs or lib.rs holds module lists and re-exports only; move this to a file of its own";
+            findings.push(Finding::new(&file.path, tokens[at].line, "module-file", text));
+        }
+        at = item_end(tokens, word) + 1;
+    }
+}
+
+fn length(file: &RustFile, findings: &mut Vec<Finding>) {
+    let lines = file.lines_without_tests();
+    if lines > LINES_MAX {
+        let text = format!("{lines} lines without tests, more than {LINES_MAX}; split the file by subject");
+        findings.push(Finding::new(&file.path, 1, "length", text));
+    }
+}
+
+fn names(file: &RustFile, findings: &mut Vec<Finding>) {
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    if EMPTY_FILES.contains(&name) {
+        let text =
+            "the file's name says nothing of its subject; name the subject, or move its parts to theirs";
+        findings.push(Finding::new(&file.path, 1, "name", text));
+    }
+    for pair in file.tokens.windows(2) {
+        let declares = matches!(pair[0].text.as_str(), "struct" | "enum" | "trait" | "type" | "union");
+        let suffix = EMPTY_SUFFIXES.iter().find(|suffix| pair[1].text.ends_with(**suffix));
+        if let (true, Some(suffix)) = (declares, suffix) {
+            let text = format!("`{}` ends in `{suffix}`; name what it is", pair[1].text);
+            findings.push(Finding::new(&file.path, pair[1].line, "name", text));
+        }
+    }
+}
+
+fn unfinished(file: &RustFile, findings: &mut Vec<Finding>) {
+    for (index, line) in file.comments.lines().enumerate() {
+        unfinished_words(&file.path, index + 1, line, findings);
+    }
+    for at in 0..file.tokens.len() {
+        if UNFINISHED_CODE.iter().any(|code| stands_at(&file.tokens, at, code)) {
+            let text = "finish it, or leave it out and say so in an issue";
+            findings.push(Finding::new(&file.path, file.tokens[at].line, "unfinished", text));
+        }
+    }
+}
+
+fn unfinished_elsewhere(file: &TextFile, findings: &mut Vec<Finding>) {
+    if OTHER_LANGUAGES.iter().any(|ending| file.path.ends_with(ending)) {
+        for (index, line) in file.text.lines().enumerate() {
+            unfinished_words(&file.path, index + 1, line, findings);
+        }
+    }
+}
+
+fn unfinished_words(path: &str, line: usize, text: &str, findings: &mut Vec<Finding>) {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    if let Some(word) = words.find(|word| UNFINISHED_WORDS.contains(word)) {
+        let text = format!("{word}: finish it, or leave it out and say so in an issue");
+        findings.push(Finding::new(path, line, "unfinished", text));
+    }
+}
+
+fn registry_hosts(file: &TextFile, findings: &mut Vec<Finding>) {
+    if MAY_NAME_REGISTRIES.contains(&file.path.as_str()) {
+        return;
+    }
+    for (index, line) in file.text.lines().enumerate() {
+        let named = REGISTRY_HOSTS.iter().map(|(name, domain)| format!("{name}.{domain}"));
+        if let Some(host) = named.into_iter().find(|host| line.contains(host.as_str())) {
+            let text =
+                format!("{host} is the host of a registry; which one serves is for the user's own settings");
+            findings.push(Finding::new(&file.path, index + 1, "registry", text));
+        }
+    }
+}
