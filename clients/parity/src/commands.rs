@@ -10,6 +10,8 @@ use std::path::Path;
 
 /// Share of equal cases, in percent, below which `compare` fails.
 const PARITY_PERCENT_MIN: usize = 98;
+/// Lines shown of one case; the first name the cause.
+const LINES_MAX: usize = 20;
 /// Kafka makes the topic of its group coordinators at their first use, and says for a moment that there are none.
 const WARM_UP: &str = "case warm-up
   FindCoordinator 4 {keyType: 0, coordinatorKeys: [any]}
@@ -129,7 +131,10 @@ impl Tally {
                 println!("differs  {name}");
             }
         }
-        lines.iter().for_each(|line| println!("    {line}"));
+        lines.iter().take(LINES_MAX).for_each(|line| println!("    {line}"));
+        if lines.len() > LINES_MAX {
+            println!("    and {} more", lines.len() - LINES_MAX);
+        }
     }
 }
 
