@@ -40,7 +40,8 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let mut topics: Vec<CreatableTopicResult<'_>> =
         names.iter().zip(results).map(|(name, result)| answered(host, &image, name, result)).collect();
     let duplicates = counts.iter().filter(|(_, count)| **count > 1);
-    topics.extend(duplicates.map(|(name, _)| refused(name, ErrorCode::InvalidRequest, DUPLICATE.into())));
+    topics
+        .extend(duplicates.map(|(name, _)| refused(name, ErrorCode::InvalidRequest, Some(DUPLICATE.into()))));
     let response = CreateTopicsResponse { topics, ..CreateTopicsResponse::default() };
     call.answer(|writer, version| response.encode(writer, version))
 }
@@ -70,7 +71,7 @@ fn answered<'a>(
 ) -> CreatableTopicResult<'a> {
     let created = match result {
         Ok(created) => created,
-        Err(error) => return refused(name, errors::of_topic(error.kind), error.message.into()),
+        Err(error) => return refused(name, errors::of_topic(error.kind), Some(error.message.into())),
     };
     let mut configs = describe_topic(image.config_layers(host.node.config()), &created.configs, None);
     configs.sort_by(|one, other| one.name.cmp(&other.name));
@@ -97,11 +98,11 @@ fn config(entry: ConfigEntry) -> CreatableTopicConfigs<'static> {
     }
 }
 
-fn refused<'a>(name: &'a str, code: ErrorCode, message: Cow<'a, str>) -> CreatableTopicResult<'a> {
+fn refused<'a>(name: &'a str, code: ErrorCode, message: Option<Cow<'a, str>>) -> CreatableTopicResult<'a> {
     CreatableTopicResult {
         name: name.into(),
         error_code: code.code(),
-        error_message: Some(message),
+        error_message: message,
         ..CreatableTopicResult::default()
     }
 }

@@ -39,15 +39,15 @@ impl Kind {
     }
 }
 
-/// Why a resource is not described.
+/// Why a resource is not described. The message is empty, never null, where there is nothing to say.
 struct Refusal {
     code: ErrorCode,
-    message: Option<String>,
+    message: String,
 }
 
 impl Refusal {
     fn invalid(message: impl Into<String>) -> Refusal {
-        Refusal { code: ErrorCode::InvalidRequest, message: Some(message.into()) }
+        Refusal { code: ErrorCode::InvalidRequest, message: message.into() }
     }
 }
 
@@ -88,11 +88,9 @@ fn describe(
     let name = resource.resource_name.as_ref();
     match kind {
         Kind::Topic => {
-            check_topic_name(name).map_err(|message| Refusal {
-                code: ErrorCode::InvalidTopicException,
-                message: Some(message),
-            })?;
-            let missing = Refusal { code: ErrorCode::UnknownTopicOrPartition, message: None };
+            check_topic_name(name)
+                .map_err(|message| Refusal { code: ErrorCode::InvalidTopicException, message })?;
+            let missing = Refusal { code: ErrorCode::UnknownTopicOrPartition, message: String::new() };
             let topic = image.topic(name).ok_or(missing)?;
             Ok(describe_topic(layers, &topic.configs, names))
         }
@@ -128,12 +126,12 @@ fn result<'a>(
     described: Result<Vec<ConfigEntry>, Refusal>,
 ) -> DescribeConfigsResult<'a> {
     let (code, message, entries) = match described {
-        Ok(entries) => (ErrorCode::None, None, entries),
+        Ok(entries) => (ErrorCode::None, String::new(), entries),
         Err(refusal) => (refusal.code, refusal.message, Vec::new()),
     };
     DescribeConfigsResult {
         error_code: code.code(),
-        error_message: message.map(Cow::Owned),
+        error_message: Some(Cow::Owned(message)),
         resource_type: resource.resource_type,
         resource_name: resource.resource_name.as_ref().into(),
         configs: entries.into_iter().map(|entry| config(request, entry)).collect(),

@@ -7,10 +7,13 @@ use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, PartitionKey};
 use millrace_core::meta::MetadataImage;
 use millrace_shard::{FetchPartition, FetchQuery, Fetched, FetchedPartition, Isolation};
 use millrace_wire::messages::fetch_request::FetchRequest;
-use millrace_wire::messages::fetch_response::{FetchResponse, FetchableTopicResponse, PartitionData};
+use millrace_wire::messages::fetch_response::{
+    EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
+};
 use millrace_wire::{ErrorCode, Reader, Records, Uuid};
 
 use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::api::truncation::{self, Cut};
 use crate::conn::affinity::sole_owner;
 use crate::errors;
 use crate::session::{
@@ -27,7 +30,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = FetchRequest::decode(&mut Reader::new(&call.body), version)?;
     let Ok(isolation) = isolation(request.isolation_level) else {
-        return refuse(&call, ErrorCode::UnknownServerError);
+        return refuse_whole(&call, &request, ErrorCode::UnknownServerError);
     };
     let metadata = session_metadata(&request, version);
     let asks = asks(&request, metadata.naming);
@@ -59,6 +62,24 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
 
 fn refuse(call: &Call, code: ErrorCode) -> Result<Outcome, CallFault> {
     let response = FetchResponse { error_code: code.code(), ..FetchResponse::default() };
+    call.answer(|writer, version| response.encode(writer, version))
+}
+
+/// The answer to a request that is refused whole names its partitions as long as they go by name
+/// (`FetchRequest.getErrorResponse`).
+fn refuse_whole(call: &Call, request: &FetchRequest<'_>, code: ErrorCode) -> Result<Outcome, CallFault> {
+    let named = if call.version() < FIRST_WITH_IDS { request.topics.as_slice() } else { &[] };
+    let responses = named.iter().map(|topic| FetchableTopicResponse {
+        topic: topic.topic.as_ref().into(),
+        topic_id: Uuid::ZERO,
+        partitions: topic
+            .partitions
+            .iter()
+            .map(|wanted| PartitionData { error_code: code.code(), ..blank(wanted.partition) })
+            .collect(),
+    });
+    let response =
+        FetchResponse { error_code: code.code(), responses: responses.collect(), ..FetchResponse::default() };
     call.answer(|writer, version| response.encode(writer, version))
 }
 
@@ -96,6 +117,7 @@ fn asks(request: &FetchRequest<'_>, naming: Naming) -> Vec<Ask> {
                 max_bytes: wanted.partition_max_bytes,
                 current_leader_epoch: wanted.current_leader_epoch,
                 last_fetched_epoch: wanted.last_fetched_epoch,
+                resolved: false,
             };
             (partition, wanted)
         }));
@@ -146,33 +168,60 @@ impl Fetch<'_> {
     /// Reads all partitions. As in Kafka those that do not exist come last, and do not end the wait of the others.
     async fn read(&self, asks: Vec<Ask>) -> Vec<PartitionAnswer> {
         let shard = &self.call.caller.host.shard;
-        let image = shard.image();
+        let (readable, mut missing) = self.sort(asks);
+        self.call
+            .caller
+            .note_owner(sole_owner(readable.iter().map(|(_, ask)| ask.key.owner(shard.shards()))));
+        let mut query = self.query(readable.iter().map(|(_, ask)| *ask).collect());
+        let cuts =
+            truncation::find(shard, readable.iter().map(|((_, wanted), ask)| (ask.key, *wanted))).await;
+        if truncation::apply(&cuts, &mut query.partitions) {
+            query.max_wait = Duration::ZERO;
+        }
+        let read = match (query.partitions.is_empty(), self.is_replica()) {
+            (true, _) => Vec::new(),
+            // A broker that is no replica of anything here.
+            (false, true) => {
+                let refused = ErrorCode::NotLeaderOrFollower;
+                missing.splice(0..0, readable.into_iter().map(|(ask, _)| refused_partition(ask, refused)));
+                return missing;
+            }
+            (false, false) => shard.fetch(query).await,
+        };
+        assert_eq!(read.len(), readable.len(), "a fetch answers every partition");
+        let mut answers = Vec::with_capacity(readable.len() + missing.len());
+        for ((((partition, wanted), _), read), cut) in readable.into_iter().zip(read).zip(cuts) {
+            let mut data = self.partition_data(partition.partition, read);
+            if let Some(Cut::Diverges(end)) = cut {
+                data.records = Some(Records::default());
+                data.diverging_epoch =
+                    EpochEndOffset { epoch: end.leader_epoch.0, end_offset: end.end_offset.0 };
+            }
+            answers.push(PartitionAnswer { partition, wanted, data });
+        }
+        answers.append(&mut missing);
+        answers
+    }
+
+    /// What can be read, and answers for the rest.
+    fn sort(&self, asks: Vec<Ask>) -> (Vec<(Ask, FetchPartition)>, Vec<PartitionAnswer>) {
+        let image = self.call.caller.host.shard.image();
         let mut readable = Vec::with_capacity(asks.len());
-        let mut partitions = Vec::with_capacity(asks.len());
         let mut missing = Vec::new();
         for (partition, wanted) in asks {
-            match locate(&image, &partition) {
-                Ok(key) => {
-                    partitions.push(fetch_partition(key, wanted));
-                    readable.push((partition, wanted));
-                }
+            match locate(&image, &partition, wanted) {
+                Ok(key) => readable.push(((partition, wanted), fetch_partition(key, wanted))),
                 Err(code) => {
                     let data = PartitionData { error_code: code.code(), ..blank(partition.partition) };
                     missing.push(PartitionAnswer { partition, wanted, data });
                 }
             }
         }
-        drop(image);
-        self.call.caller.note_owner(sole_owner(partitions.iter().map(|ask| ask.key.owner(shard.shards()))));
-        let read = if partitions.is_empty() { Vec::new() } else { shard.fetch(self.query(partitions)).await };
-        assert_eq!(read.len(), readable.len(), "a fetch answers every partition");
-        let mut answers = Vec::with_capacity(readable.len() + missing.len());
-        for ((partition, wanted), read) in readable.into_iter().zip(read) {
-            let data = self.partition_data(partition.partition, read);
-            answers.push(PartitionAnswer { partition, wanted, data });
-        }
-        answers.append(&mut missing);
-        answers
+        (readable, missing)
+    }
+
+    fn is_replica(&self) -> bool {
+        self.request.replica_id >= 0 || self.request.replica_state.replica_id >= 0
     }
 
     fn query(&self, partitions: Vec<FetchPartition>) -> FetchQuery {
@@ -258,10 +307,24 @@ impl Fetch<'_> {
     }
 }
 
-fn locate(image: &MetadataImage, partition: &PartitionRef) -> Result<PartitionKey, ErrorCode> {
+/// A partition whose reading is refused, as against one that does not exist.
+fn refused_partition((partition, wanted): Ask, code: ErrorCode) -> PartitionAnswer {
+    let error_code = code.code();
+    let data = PartitionData { error_code, aborted_transactions: None, ..blank(partition.partition) };
+    PartitionAnswer { partition, wanted, data }
+}
+
+fn locate(
+    image: &MetadataImage,
+    partition: &PartitionRef,
+    wanted: Wanted,
+) -> Result<PartitionKey, ErrorCode> {
     let topic = match &partition.topic {
         TopicRef::Name(name) => image.topic(name).ok_or(ErrorCode::UnknownTopicOrPartition)?,
-        TopicRef::Id(id) => image.topic_by_id(*id).ok_or(ErrorCode::UnknownTopicId)?,
+        TopicRef::Id(id) => image.topic_by_id(*id).ok_or(match wanted.resolved {
+            true => ErrorCode::UnknownTopicOrPartition,
+            false => ErrorCode::UnknownTopicId,
+        })?,
     };
     let exists = usize::try_from(partition.partition).is_ok_and(|index| index < topic.partitions.len());
     match exists {

@@ -52,24 +52,29 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = ListOffsetsRequest::decode(&mut Reader::new(&call.body), version)?;
     let isolation = match request.isolation_level {
-        1 => Isolation::ReadCommitted,
-        _ => Isolation::ReadUncommitted,
+        0 => Some(Isolation::ReadUncommitted),
+        1 => Some(Isolation::ReadCommitted),
+        _ => None,
     };
     let shard = &call.caller.host.shard;
     let image = shard.image();
     let repeated = repeated(&request);
     let mut questions = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
-        let places = topic.partitions.iter().map(|partition| {
-            let is_repeated = repeated.contains(&(topic.name.as_ref(), partition.partition_index));
-            let checked = match is_repeated {
-                true => Err(ErrorCode::InvalidRequest),
-                false => question(&image, &topic.name, partition, isolation, version),
+    let mut answered = BTreeSet::new();
+    for topic in request.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
+        let mut places = Vec::with_capacity(topic.partitions.len());
+        for partition in &topic.partitions {
+            let named = (topic.name.as_ref(), partition.partition_index);
+            let checked = match (repeated.contains(&named), isolation) {
+                (true, _) if !answered.insert(named) => continue,
+                (true, _) => Err(ErrorCode::InvalidRequest),
+                (false, None) => Err(ErrorCode::UnknownServerError),
+                (false, Some(isolation)) => question(&image, &topic.name, partition, isolation, version),
             };
-            place(partition.partition_index, checked, &mut questions)
-        });
-        topics.push((topic.name.clone(), places.collect::<Vec<Place>>()));
+            places.push(place(partition.partition_index, checked, &mut questions));
+        }
+        topics.push((topic.name.clone(), places));
     }
     drop(image);
     let found = if questions.is_empty() { Vec::new() } else { shard.list_offsets(questions).await };
@@ -81,7 +86,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     call.answer(|writer, version| response.encode(writer, version))
 }
 
-/// Partitions that the request names more than once.
+/// Partitions that the request names more than once; each is answered once.
 fn repeated<'a>(request: &'a ListOffsetsRequest<'_>) -> BTreeSet<(&'a str, i32)> {
     let mut seen = BTreeSet::new();
     let named = request.topics.iter().flat_map(|topic| {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use millrace_core::base::TopicId;
 use millrace_core::meta::{MetadataImage, TopicImage, check_topic_name, is_internal_topic};
-use millrace_wire::messages::metadata_request::MetadataRequest;
+use millrace_wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use millrace_wire::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -30,10 +30,10 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         request.topics.as_deref().filter(|topics| !topics.is_empty() || version >= FIRST_WITH_NULL_FOR_ALL);
     let mut topics: Vec<MetadataResponseTopic<'_>> = match asked {
         None => image.topics().map(|topic| described(topic)).collect(),
-        Some(asked) if version < FIRST_BY_ID && asked.iter().any(|topic| topic.name.is_none()) => {
-            asked.iter().map(|topic| missing(ErrorCode::InvalidRequest, topic.name.clone())).collect()
-        }
         Some(asked) => {
+            if let Some(code) = fault(asked, version) {
+                return refuse(&call, asked, code);
+            }
             let ids: Vec<TopicId> = asked.iter().map(|topic| topic_id(topic.topic_id)).collect();
             match ids.iter().any(|id| *id != TopicId::ZERO) {
                 true => by_ids(&image, &ids),
@@ -58,6 +58,34 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             true => CLUSTER_OPERATIONS,
             false => OPERATIONS_NOT_ASKED,
         },
+        ..MetadataResponse::default()
+    };
+    call.answer(|writer, version| response.encode(writer, version))
+}
+
+/// What is wrong with the whole request: before version 12 topics are asked for by name, from then on by name or id.
+fn fault(asked: &[MetadataRequestTopic<'_>], version: i16) -> Option<ErrorCode> {
+    let nameless = |topic: &MetadataRequestTopic<'_>| topic.name.is_none();
+    if version < FIRST_BY_ID {
+        let refused = asked.iter().any(|topic| nameless(topic) || !topic.topic_id.is_zero());
+        return refused.then_some(ErrorCode::InvalidRequest);
+    }
+    let by_name = asked.iter().all(|topic| topic.topic_id.is_zero());
+    (by_name && asked.iter().any(nameless)).then_some(ErrorCode::UnknownServerError)
+}
+
+/// The answer to a request that is refused whole (`MetadataRequest.getErrorResponse`).
+fn refuse(call: &Call, asked: &[MetadataRequestTopic<'_>], code: ErrorCode) -> Result<Outcome, CallFault> {
+    let topics = asked.iter().map(|topic| MetadataResponseTopic {
+        topic_id: topic.topic_id,
+        is_internal: false,
+        ..missing(code, Some(topic.name.as_deref().unwrap_or_default().into()))
+    });
+    let response = MetadataResponse {
+        topics: topics.collect(),
+        cluster_id: None,
+        controller_id: -1,
+        error_code: code.code(),
         ..MetadataResponse::default()
     };
     call.answer(|writer, version| response.encode(writer, version))

@@ -17,3 +17,4 @@ mod offset_for_leader_epoch;
 mod produce;
 pub(crate) mod table;
 mod topics;
+mod truncation;

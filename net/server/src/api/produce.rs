@@ -342,16 +342,15 @@ fn explain(
     partition: &str,
 ) -> (Vec<BatchIndexAndErrorMessage<'static>>, Option<String>) {
     let AppendError::Batch(fault) = error else { return (Vec::new(), None) };
-    match fault {
-        BatchFault::InvalidRecords(errors) | BatchFault::InvalidTimestamps(errors) => {
-            let listed = errors.listed.iter().map(|error| BatchIndexAndErrorMessage {
-                batch_index: error.batch_index,
-                batch_index_error_message: Some(Cow::Owned(error.message(&partition))),
-            });
-            (listed.collect(), Some(fault.to_string()))
-        }
-        BatchFault::UnknownMagic(_) => (Vec::new(), Some(fault.to_string())),
-        BatchFault::LengthTooSmall { minimum: OLDEST_OVERHEAD, .. } => (Vec::new(), Some(fault.to_string())),
-        _ => (Vec::new(), None),
-    }
+    let record_errors = fault.record_errors().iter().map(|error| BatchIndexAndErrorMessage {
+        batch_index: error.batch_index,
+        batch_index_error_message: Some(Cow::Owned(error.message(&partition))),
+    });
+    // These two are found while the request is checked, where Kafka keeps the message.
+    let message = match fault {
+        BatchFault::UnknownMagic(_) => Some(fault.to_string()),
+        BatchFault::LengthTooSmall { minimum: OLDEST_OVERHEAD, .. } => Some(fault.to_string()),
+        _ => fault.answered_message(&partition),
+    };
+    (record_errors.collect(), message)
 }

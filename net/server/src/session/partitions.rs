@@ -27,6 +27,9 @@ pub(crate) struct Wanted {
     pub(crate) max_bytes: i32,
     pub(crate) current_leader_epoch: i32,
     pub(crate) last_fetched_epoch: i32,
+    /// Whether the session has found the topic before: when it is deleted its id is then no longer unknown, but its
+    /// partition is.
+    pub(crate) resolved: bool,
 }
 
 /// What the client was told of a partition last; -1 is "nothing yet, or an error".
@@ -60,7 +63,7 @@ impl SessionPartitions {
     /// Adds a partition at the end, or changes what is wanted of one that is there.
     pub(crate) fn set(&mut self, partition: PartitionRef, wanted: Wanted) {
         if let Some(entry) = self.entry_mut(&partition) {
-            entry.wanted = wanted;
+            entry.wanted = Wanted { resolved: entry.wanted.resolved, ..wanted };
             return;
         }
         self.append(Entry { partition, wanted, told: Told::NOTHING });
@@ -80,6 +83,7 @@ impl SessionPartitions {
     pub(crate) fn tell(&mut self, partition: &PartitionRef, told: Told) {
         if let Some(entry) = self.entry_mut(partition) {
             entry.told = told;
+            entry.wanted.resolved |= told.log_start_offset >= 0;
         }
     }
 

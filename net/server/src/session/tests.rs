@@ -22,6 +22,7 @@ fn ask(text: &str) -> Ask {
         max_bytes: 1000,
         current_leader_epoch: -1,
         last_fetched_epoch: -1,
+        resolved: false,
     };
     (partition(topic), wanted)
 }
