@@ -32,6 +32,13 @@ pub struct EngineSettings {
     pub shards: u16,
 }
 
+/// A fault that a test plants to see that it is caught. Never set by a broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planted {
+    /// Appends of `power` topics are answered when their frame is sealed, as if it were on the device.
+    AnswersTooEarly,
+}
+
 /// One partition's part of a produce request.
 #[derive(Debug, Clone)]
 pub struct AppendPartition {

@@ -7,7 +7,7 @@ use millrace_core::journal::{BootNonce, RecoveredPartition};
 use millrace_core::meta::MetadataImage;
 use millrace_rt::{Gate, MeshEnd};
 
-use crate::api::{EngineSettings, OpenError};
+use crate::api::{EngineSettings, OpenError, Planted};
 use crate::files::DiskMode;
 use crate::layout::Layout;
 use crate::manifest::Manifest;
@@ -24,6 +24,7 @@ pub struct Engine {
 
 pub(crate) struct Inner {
     pub(crate) settings: EngineSettings,
+    pub(crate) planted: Option<Planted>,
     pub(crate) layout: Layout,
     pub(crate) connections: Arc<[AtomicU32]>,
     pub(crate) startup: Startup,
@@ -90,6 +91,16 @@ impl Barrier {
 
 impl Engine {
     pub fn new(settings: EngineSettings) -> Engine {
+        Engine::make(settings, None)
+    }
+
+    /// An engine with a fault, for tests that the fault is caught.
+    #[doc(hidden)]
+    pub fn with_planted(settings: EngineSettings, planted: Planted) -> Engine {
+        Engine::make(settings, Some(planted))
+    }
+
+    fn make(settings: EngineSettings, planted: Option<Planted>) -> Engine {
         let shards = settings.shards;
         assert!(shards > 0, "an engine has at least one shard");
         let layout = Layout::new(&settings.data_dir, settings.journal_dir.as_deref(), &settings.shm_dir);
@@ -105,7 +116,7 @@ impl Engine {
         };
         let connections = (0..shards).map(|_| AtomicU32::new(0)).collect();
         let inner =
-            Inner { settings, layout, connections, startup, ends: Mutex::new(ends), closed: Barrier::new(shards) };
+            Inner { settings, planted, layout, connections, startup, ends: Mutex::new(ends), closed: Barrier::new(shards) };
         Engine { inner: Arc::new(inner) }
     }
 

@@ -29,7 +29,8 @@ mod watch;
 
 pub use api::{
     AppendError, AppendPartition, Appended, EngineSettings, EpochAsk, EpochEnd, FetchError, FetchPartition, FetchQuery,
-    Fetched, FetchedPartition, FoundOffset, Isolation, OffsetAsk, OffsetQuery, OpenError, StorageError, ValidateOnly,
+    Fetched, FetchedPartition, FoundOffset, Isolation, OffsetAsk, OffsetQuery, OpenError, Planted, StorageError,
+    ValidateOnly,
 };
 pub use engine::Engine;
 pub use shard::Shard;
