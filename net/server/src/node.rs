@@ -97,6 +97,11 @@ impl Node {
         self.shared.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How many connections each shard serves or was dealt.
+    pub fn connections(&self) -> Vec<u32> {
+        self.shared.connections.iter().map(|count| count.load(Ordering::Relaxed)).collect()
+    }
+
     pub(crate) fn settings(&self) -> &BrokerSettings {
         &self.shared.settings
     }
@@ -186,12 +191,12 @@ impl Node {
 
     /// The shard for a new connection; nothing when the broker has as many as it may.
     pub(crate) fn least_loaded(&self) -> Option<ShardIndex> {
-        let counts = || self.shared.connections.iter().map(|count| count.load(Ordering::Relaxed));
+        let counts = self.connections();
         let connections_max = u32::try_from(self.config().max_connections()).unwrap_or(u32::MAX);
-        if counts().sum::<u32>() >= connections_max {
+        if counts.iter().sum::<u32>() >= connections_max {
             return None;
         }
-        counts().zip(0u16..).min().map(|(_, shard)| ShardIndex(shard))
+        counts.into_iter().zip(0u16..).min().map(|(_, shard)| ShardIndex(shard))
     }
 }
 

@@ -34,11 +34,17 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         request.topics.iter().filter(|topic| is_single(&topic.name)).map(new_topic).collect();
     let names: Vec<String> = new.iter().map(|topic| topic.name.clone()).collect();
     let validate_only = if request.validate_only { ValidateOnly::Yes } else { ValidateOnly::No };
-    let results =
-        if new.is_empty() { Vec::new() } else { host.shard.create_topics(new, validate_only).await };
+    let has_time = request.timeout_ms > 0;
+    let results = match new.is_empty() || !has_time {
+        true => Vec::new(),
+        false => host.shard.create_topics(new, validate_only).await,
+    };
     let image = host.shard.image();
     let mut topics: Vec<CreatableTopicResult<'_>> =
         names.iter().zip(results).map(|(name, result)| answered(host, &image, name, result)).collect();
+    if !has_time {
+        topics.extend(names.iter().map(|name| refused(name, ErrorCode::RequestTimedOut, None)));
+    }
     let duplicates = counts.iter().filter(|(_, count)| **count > 1);
     topics
         .extend(duplicates.map(|(name, _)| refused(name, ErrorCode::InvalidRequest, Some(DUPLICATE.into()))));

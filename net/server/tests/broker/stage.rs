@@ -1,0 +1,119 @@
+//! A broker and its clients in a simulated world.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_core::base::config::{LoadedConfig, Properties, UnknownKeys};
+use millrace_rt::Seat;
+use millrace_rt::world::{World, WorldOptions};
+use millrace_server::{BrokerSettings, Node, serve_shard};
+
+const BROKER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const CLIENTS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+const PORT: u16 = 9092;
+
+/// Longer than any scenario takes in virtual time.
+const LIMIT: Duration = Duration::from_secs(600);
+
+const SEEDS: std::ops::Range<u64> = 0..3;
+
+/// What a scenario may use.
+#[derive(Clone)]
+pub(crate) struct Stage {
+    pub(crate) address: SocketAddr,
+    pub(crate) node: Node,
+    /// The most memory that the broker's first shard had in use.
+    pub(crate) memory_peak: Rc<Cell<u64>>,
+}
+
+fn settings(shards: u16, keys: &[(&str, &str)]) -> BrokerSettings {
+    let mut properties = Properties::default();
+    properties.set("listeners", format!("PLAINTEXT://{BROKER}:{PORT}"));
+    properties.set("millrace.journal.bytes", "4MiB");
+    for (key, value) in keys {
+        properties.set(key, *value);
+    }
+    let loaded =
+        LoadedConfig::load(&properties, UnknownKeys::Refuse).expect("the settings of a test are right");
+    BrokerSettings {
+        config: Arc::new(loaded.broker),
+        data_dir: PathBuf::from("/data"),
+        shards,
+        memory_bytes: 64 << 20,
+        host_name: "broker".to_owned(),
+    }
+}
+
+/// Plays a scenario against a broker of `shards` shards, with several seeds. Afterwards the broker is stopped and must
+/// have ended cleanly.
+pub(crate) fn play<F, Fut>(shards: u16, keys: &[(&str, &str)], scenario: F)
+where
+    F: Fn(Stage) -> Fut + Clone + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    for seed in SEEDS {
+        play_seed(seed, shards, keys, scenario.clone());
+    }
+}
+
+fn play_seed<F, Fut>(seed: u64, shards: u16, keys: &[(&str, &str)], scenario: F)
+where
+    F: Fn(Stage) -> Fut + Clone + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    let mut world = World::new(seed, WorldOptions::default());
+    let node = Node::new(settings(shards, keys), None).expect("the settings of a test are right");
+    let memory_peak = Rc::new(Cell::new(0));
+    let stage = Stage { address: SocketAddr::from((BROKER, PORT)), node: node.clone(), memory_peak };
+    let broker = world.add_node(BROKER);
+    let failure = Rc::new(RefCell::new(None));
+    let (peak, failed) = (stage.memory_peak.clone(), failure.clone());
+    let served = node.clone();
+    world.start(broker, shards, move |seat: Seat| {
+        let (node, peak, failed) = (served.clone(), peak.clone(), failed.clone());
+        async move {
+            if seat.shard == 0 {
+                millrace_rt::spawn(watch_memory(peak));
+            }
+            if let Err(error) = serve_shard(node, seat).await {
+                *failed.borrow_mut() = Some(error);
+            }
+        }
+    });
+    let clients = world.add_node(CLIENTS);
+    let ended = Rc::new(Cell::new(false));
+    let seen = ended.clone();
+    let ready = node.ready();
+    world.start(clients, 1, move |_| {
+        let (stage, scenario, ended, ready) = (stage.clone(), scenario.clone(), ended.clone(), ready.clone());
+        async move {
+            ready.wait().await;
+            scenario(stage).await;
+            ended.set(true);
+        }
+    });
+    let done = world.run_until(LIMIT, || seen.get());
+    assert!(
+        done,
+        "seed {seed}: the scenario did not end; {:?} {:?}",
+        failure.borrow(),
+        world.end_reason(broker)
+    );
+    node.stop();
+    world.run_for(Duration::from_secs(20));
+    assert!(!world.is_running(broker), "seed {seed}: the broker did not stop");
+    assert!(failure.borrow().is_none(), "seed {seed}: {:?}", failure.borrow());
+    assert_eq!(world.end_reason(broker), None, "seed {seed}");
+}
+
+async fn watch_memory(peak: Rc<Cell<u64>>) {
+    loop {
+        peak.set(peak.get().max(millrace_rt::memory().in_use_bytes));
+        millrace_rt::sleep(Duration::from_millis(5)).await;
+    }
+}
