@@ -1,0 +1,166 @@
+//! Chooses the crashes of a sweep and runs them one after another.
+
+use std::fmt;
+use std::rc::Rc;
+
+use millrace_rt::world::{Crash, DiskFault};
+use millrace_shard::Planted;
+
+use super::run::{Blow, Case, Outcome, run};
+use super::workload::{Volume, Workload};
+use crate::chance::Chance;
+
+/// What a sweep covers.
+#[derive(Debug, Clone, Copy)]
+pub struct SweepOptions {
+    pub seed: u64,
+    pub shards: u16,
+    pub volume: Volume,
+    /// A crash before every n-th disk operation; 1: before each.
+    pub every: u64,
+    pub fault: DiskFault,
+    pub planted: Option<Planted>,
+}
+
+impl SweepOptions {
+    pub fn new(seed: u64, shards: u16, every: u64) -> SweepOptions {
+        SweepOptions { seed, shards, volume: Volume::WRAPPING, every, fault: DiskFault::None, planted: None }
+    }
+}
+
+/// A case whose promises were not kept.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub seed: u64,
+    pub case: Case,
+    pub violations: Vec<String>,
+    pub trace: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}, {:?}", self.seed, self.case)?;
+        self.violations.iter().take(10).try_for_each(|violation| writeln!(f, "  {violation}"))
+    }
+}
+
+/// What a sweep has done.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    /// Disk operations of the run without a crash.
+    pub operations: u64,
+    pub cases: u64,
+    pub crashes: u64,
+    pub boots: u64,
+    pub acknowledgements: u64,
+    pub failures: Vec<Failure>,
+}
+
+/// A sweep: the quiet run first, then one case after another.
+pub struct Sweep {
+    options: SweepOptions,
+    workload: Rc<Workload>,
+    chance: Chance,
+    cases: Vec<Case>,
+    tally: Tally,
+}
+
+/// A second blow falls within so many operations of the boot behind the first: some before it has opened, some after.
+const SECOND_BLOW_WITHIN: u64 = 120;
+/// One case of so many goes on to be booted with other numbers of shards.
+const RESTARTS_EVERY: u64 = 4;
+
+impl Sweep {
+    /// Runs the workload without a crash, which counts its operations.
+    pub fn new(options: SweepOptions) -> Sweep {
+        let workload = Workload::new(options.seed, options.volume);
+        let chance = Chance::new(options.seed ^ 0x5eed);
+        let mut sweep = Sweep { options, workload, chance, cases: Vec::new(), tally: Tally::default() };
+        let quiet = Case { restarts: restarts(options.shards), ..sweep.case(Vec::new()) };
+        let outcome = sweep.run_case(quiet);
+        sweep.tally.operations = outcome.operations.first().copied().unwrap_or(0);
+        sweep.plan();
+        sweep
+    }
+
+    pub fn workload(&self) -> &Rc<Workload> {
+        &self.workload
+    }
+
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub fn cases_left(&self) -> usize {
+        self.cases.len()
+    }
+
+    /// Runs the next case; false when none is left.
+    pub fn step(&mut self) -> bool {
+        match self.cases.pop() {
+            Some(case) => {
+                self.run_case(case);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Runs all cases, or up to the first failure.
+    pub fn run_to_failure(&mut self) -> Option<&Failure> {
+        while self.tally.failures.is_empty() && self.step() {}
+        self.tally.failures.first()
+    }
+
+    fn case(&self, blows: Vec<Blow>) -> Case {
+        let SweepOptions { shards, fault, planted, .. } = self.options;
+        Case { blows, fault, planted, ..Case::quiet(shards) }
+    }
+
+    fn plan(&mut self) {
+        let every = self.options.every.max(1);
+        let begin = 1 + self.chance.below(every);
+        for (number, operation) in (begin..=self.tally.operations).step_by(every as usize).enumerate() {
+            for kind in [Crash::Process, Crash::Power] {
+                let mut blows = vec![Blow { operation, kind }];
+                if self.chance.one_in(2) {
+                    let operation = 1 + self.chance.below(SECOND_BLOW_WITHIN);
+                    let kind = if self.chance.one_in(2) { Crash::Process } else { Crash::Power };
+                    blows.push(Blow { operation, kind });
+                }
+                let goes_on = (number as u64).is_multiple_of(RESTARTS_EVERY);
+                let restarts = if goes_on { restarts(self.options.shards) } else { Vec::new() };
+                let case = Case { restarts, ..self.case(blows) };
+                self.cases.push(case);
+            }
+        }
+        self.cases.reverse();
+    }
+
+    fn run_case(&mut self, case: Case) -> Outcome {
+        crate::under_way(format!("seed {}, {case:?}", self.options.seed));
+        let outcome = run(&self.workload, &case);
+        self.tally.cases += 1;
+        self.tally.crashes += outcome.crashes as u64;
+        self.tally.boots += outcome.operations.len() as u64;
+        self.tally.acknowledgements += outcome.acknowledgements;
+        if !outcome.violations.is_empty() {
+            self.tally.failures.push(Failure {
+                seed: self.options.seed,
+                case,
+                violations: outcome.violations.clone(),
+                trace: outcome.trace.clone(),
+            });
+        }
+        outcome
+    }
+}
+
+/// The other numbers of shards that a node is booted with at the end.
+fn restarts(shards: u16) -> Vec<u16> {
+    match shards {
+        1 => vec![3, 2],
+        2 => vec![1, 3],
+        _ => vec![1, 2],
+    }
+}

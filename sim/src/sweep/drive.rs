@@ -1,0 +1,301 @@
+//! What runs on the shards of a swept node: opens the engine, audits what is there, sends, reads, closes.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use millrace_core::base::{Offset, PartitionKey, ProducerId};
+use millrace_core::log::BatchWalk;
+use millrace_rt::{Gate, Seat, Signal, world};
+use millrace_shard::{
+    AppendPartition, Engine, FetchPartition, FetchQuery, Isolation, OffsetAsk, OffsetQuery, OpenError, Shard,
+    ValidateOnly,
+};
+
+use super::ledger::{Ledger, Stored};
+use super::workload::{Stream, StreamKind};
+
+/// As many as an idempotent producer may have under way, and a broker remembers.
+const IN_FLIGHT_MAX: usize = 5;
+/// A reader waits so long for more.
+const READER_WAIT: Duration = Duration::from_millis(20);
+const FETCH_BYTES: usize = 1 << 20;
+/// Kafka's newest produce request when this was written.
+const PRODUCE_VERSION: i16 = 12;
+
+/// What one boot is to do after it has audited what it found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Duty {
+    pub(crate) shards: u16,
+    /// New batches that each stream sends; those without an answer are sent again first.
+    pub(crate) more: usize,
+}
+
+/// One boot of the node, as its shards share it.
+#[derive(Clone)]
+pub(crate) struct Boot {
+    pub(crate) duty: Duty,
+    pub(crate) ledger: Rc<RefCell<Ledger>>,
+    pub(crate) engine: Engine,
+    state: Rc<BootState>,
+    loaded: Gate,
+    sent: Gate,
+    stop: Gate,
+}
+
+#[derive(Default)]
+struct BootState {
+    opened: Cell<u16>,
+    sent: Cell<u16>,
+    closed: Cell<u16>,
+    error: RefCell<Option<OpenError>>,
+}
+
+impl Boot {
+    pub(crate) fn new(duty: Duty, ledger: Rc<RefCell<Ledger>>, engine: Engine) -> Boot {
+        let (loaded, sent, stop) = (Gate::new(), Gate::new(), Gate::new());
+        Boot { duty, ledger, engine, state: Rc::default(), loaded, sent, stop }
+    }
+
+    /// Every shard has closed, or one failed to open.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state.closed.get() == self.duty.shards || self.state.error.borrow().is_some()
+    }
+
+    pub(crate) fn has_opened(&self) -> bool {
+        self.state.opened.get() == self.duty.shards
+    }
+
+    pub(crate) fn open_error(&self) -> Option<OpenError> {
+        self.state.error.borrow().clone()
+    }
+
+    /// The main future of one shard.
+    pub(crate) async fn serve(self, seat: Seat) {
+        let shard = match self.engine.open(seat).await {
+            Ok(shard) => shard,
+            Err(error) => {
+                world::log(format!("not opened: {error}"));
+                self.state.error.borrow_mut().get_or_insert(error);
+                return;
+            }
+        };
+        world::log("opened".to_owned());
+        self.state.opened.set(self.state.opened.get() + 1);
+        if seat.shard == 0 {
+            self.create_topics(&shard).await;
+            self.audit(&shard).await;
+            self.ledger.borrow_mut().lost_power = false;
+            self.loaded.open();
+        }
+        self.loaded.wait().await;
+        self.work(&shard, seat).await;
+        self.state.sent.set(self.state.sent.get() + 1);
+        if self.state.sent.get() == self.duty.shards {
+            self.sent.open();
+        }
+        self.sent.wait().await;
+        if seat.shard == 0 {
+            self.ledger.borrow_mut().expect_all_answered();
+            self.audit(&shard).await;
+            self.stop.open();
+        }
+        self.stop.wait().await;
+        shard.close().await;
+        self.state.closed.set(self.state.closed.get() + 1);
+        world::log("closed".to_owned());
+    }
+
+    async fn create_topics(&self, shard: &Shard) {
+        let workload = Rc::clone(&self.ledger.borrow().workload);
+        let missing = |name: &str| shard.image().topic(name).is_none();
+        let topics: Vec<_> = workload.new_topics().into_iter().filter(|topic| missing(&topic.name)).collect();
+        for result in shard.create_topics(topics, ValidateOnly::No).await {
+            if let Err(error) = result {
+                self.ledger.borrow_mut().violate(format!("a topic was refused: {error}"));
+            }
+        }
+    }
+
+    /// Runs this shard's share of streams and readers; returns when every stream is answered.
+    async fn work(&self, shard: &Shard, seat: Seat) {
+        let workload = Rc::clone(&self.ledger.borrow().workload);
+        let done = Rc::new(Cell::new(false));
+        let mine = |number: usize| number % usize::from(seat.shards) == usize::from(seat.shard);
+        let keys = workload.keys().map(|(_, key)| key).enumerate().filter(|(number, _)| mine(*number));
+        let mut readers = Vec::new();
+        for (_, key) in keys {
+            let reader = self.clone().read_on(shard.clone(), key, Rc::clone(&done));
+            readers.push(millrace_rt::spawn(reader));
+        }
+        let mut senders = Vec::new();
+        for number in (0..workload.streams.len()).filter(|number| mine(*number)) {
+            senders.push(millrace_rt::spawn(self.clone().send(shard.clone(), number)));
+        }
+        for sender in senders {
+            sender.await;
+        }
+        done.set(true);
+        for reader in readers {
+            reader.await;
+        }
+    }
+
+    /// Sends what is due of one stream, a few batches under way at a time.
+    async fn send(self, shard: Shard, number: usize) {
+        let workload = Rc::clone(&self.ledger.borrow().workload);
+        let stream = &workload.streams[number];
+        let due = self.ledger.borrow().to_send(number, self.duty.more);
+        let (in_flight, answered) = (Rc::new(Cell::new(0)), Signal::new());
+        for place in due {
+            while in_flight.get() >= IN_FLIGHT_MAX {
+                answered.wait().await;
+            }
+            if millrace_rt::random_u64().is_multiple_of(3) {
+                let micros = millrace_rt::random_u64() % stream.pause_micros;
+                millrace_rt::sleep(Duration::from_micros(micros)).await;
+            }
+            self.ledger.borrow_mut().sent(number, place);
+            let ticket = shard.admit_append(vec![append_of(stream, place)]).await;
+            in_flight.set(in_flight.get() + 1);
+            let (ledger, in_flight, answered) =
+                (Rc::clone(&self.ledger), Rc::clone(&in_flight), answered.clone());
+            millrace_rt::spawn(async move {
+                let outcomes = ticket.await;
+                let mut ledger = ledger.borrow_mut();
+                match outcomes.first() {
+                    Some(Ok(appended)) => {
+                        let offset = appended.base_offset;
+                        world::log(format!("stream {number} batch {place} is acknowledged at {offset}"));
+                        ledger.acknowledged(number, place, offset);
+                    }
+                    Some(Err(error)) => ledger.violate(format!("stream {number} batch {place}: {error}")),
+                    None => ledger.violate("an append without an outcome".to_owned()),
+                }
+                in_flight.set(in_flight.get() - 1);
+                answered.notify_all();
+            });
+        }
+        while in_flight.get() > 0 {
+            answered.wait().await;
+        }
+    }
+
+    /// Follows one partition as a consumer does.
+    async fn read_on(self, shard: Shard, key: PartitionKey, done: Rc<Cell<bool>>) {
+        let mut next = Offset::ZERO;
+        let mut visible = Offset::ZERO;
+        while !done.get() {
+            let fetched = fetch(&shard, key, next, READER_WAIT).await;
+            let mut ledger = self.ledger.borrow_mut();
+            let (stored, high_watermark) = match fetched {
+                Ok(fetched) => fetched,
+                Err(error) => return ledger.violate(format!("{key}: a reader at {next} was refused: {error}")),
+            };
+            if high_watermark < visible {
+                ledger.violate(format!("{key}: the high watermark fell from {visible} to {high_watermark}"));
+            }
+            visible = high_watermark;
+            for (stored, checksum, end) in &stored {
+                ledger.saw(key, stored.base_offset, *checksum);
+                if *end > high_watermark {
+                    ledger.violate(format!("{key}: a reader got {end}, above the high watermark {high_watermark}"));
+                }
+                next = *end;
+            }
+        }
+    }
+
+    /// Reads every partition whole and lets the ledger judge it.
+    async fn audit(&self, shard: &Shard) {
+        let workload = Rc::clone(&self.ledger.borrow().workload);
+        for (topic, key) in workload.keys() {
+            match read_whole(shard, key).await {
+                Ok(log) => self.ledger.borrow_mut().audit(key, topic.durability, &log),
+                Err(reason) => self.ledger.borrow_mut().violate(format!("{key}: {reason}")),
+            }
+        }
+        let ids = self.take_producer_ids(shard).await;
+        world::log(format!("audited; producer ids {ids:?}"));
+    }
+
+    /// Producer ids are given once, whatever crashes.
+    async fn take_producer_ids(&self, shard: &Shard) -> BTreeSet<ProducerId> {
+        let mut ids = BTreeSet::new();
+        for _ in 0..2 {
+            match shard.allocate_producer_id().await {
+                Ok(id) => drop(ids.insert(id)),
+                Err(error) => self.ledger.borrow_mut().violate(format!("no producer id: {error}")),
+            }
+        }
+        let mut ledger = self.ledger.borrow_mut();
+        for id in &ids {
+            if !ledger.producer_ids.insert(*id) {
+                ledger.violate(format!("producer id {id} was given twice"));
+            }
+        }
+        ids
+    }
+}
+
+fn append_of(stream: &Stream, place: usize) -> AppendPartition {
+    let planned = &stream.batches[place];
+    let resend = stream.kind == StreamKind::Idempotent;
+    debug_assert!(resend || planned.header.producer_id == ProducerId::NONE, "plain streams have no producer");
+    AppendPartition { key: stream.key, records: planned.bytes.clone(), produce_version: PRODUCE_VERSION }
+}
+
+/// A batch, its checksum, and the offset behind it.
+type Fetched = (Stored, u32, Offset);
+
+async fn fetch(
+    shard: &Shard,
+    key: PartitionKey,
+    offset: Offset,
+    max_wait: Duration,
+) -> Result<(Vec<Fetched>, Offset), String> {
+    let partition = FetchPartition { key, offset, max_bytes: FETCH_BYTES, current_leader_epoch: None };
+    let query = FetchQuery {
+        partitions: vec![partition],
+        max_wait,
+        min_bytes: 1,
+        max_bytes: FETCH_BYTES,
+        isolation: Isolation::ReadUncommitted,
+    };
+    let answer = shard.fetch(query).await.into_iter().next();
+    let fetched = answer.ok_or("a fetch without an answer")?.result.map_err(|error| error.to_string())?;
+    let bytes = fetched.records.concat();
+    let mut stored = Vec::new();
+    for batch in BatchWalk::new(&bytes) {
+        let batch = batch.map_err(|fault| format!("what was read at {offset} is no batch: {fault}"))?;
+        let header = batch.header;
+        let bytes = batch.bytes.to_vec();
+        stored.push((Stored { base_offset: header.base_offset, bytes }, header.checksum, header.next_offset()));
+    }
+    Ok((stored, fetched.high_watermark))
+}
+
+async fn read_whole(shard: &Shard, key: PartitionKey) -> Result<Vec<Stored>, String> {
+    let ask = OffsetAsk {
+        key,
+        query: OffsetQuery::Latest,
+        isolation: Isolation::ReadUncommitted,
+        current_leader_epoch: None,
+    };
+    let latest = shard.list_offsets(vec![ask]).await.into_iter().next().ok_or("no answer to list_offsets")?;
+    let latest = latest.map_err(|error| error.to_string())?.offset;
+    let mut log = Vec::new();
+    let mut next = Offset::ZERO;
+    while next < latest {
+        let (stored, _) = fetch(shard, key, next, Duration::ZERO).await?;
+        if stored.is_empty() {
+            return Err(format!("nothing can be read at {next}, and the log ends at {latest}"));
+        }
+        for (stored, _, end) in stored {
+            log.push(stored);
+            next = end;
+        }
+    }
+    Ok(log)
+}

@@ -1,0 +1,106 @@
+//! What the outside was told in a run: which batches were sent, acknowledged, seen. It outlives every crash.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use millrace_core::base::{Offset, PartitionKey, ProducerId};
+
+use super::workload::{StreamKind, Workload};
+
+/// What a producer knows of one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Unsent,
+    /// Sent and not answered; it may be in the log or not.
+    Unanswered,
+    Acknowledged(Offset),
+    /// Unanswered when the node crashed, and never to be sent again since nothing would tell the two apart.
+    GivenUp,
+}
+
+/// One batch as a reader got it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) base_offset: Offset,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Of one world; not of one boot.
+pub(crate) struct Ledger {
+    pub(crate) workload: Rc<Workload>,
+    /// By stream and place.
+    pub(crate) states: Vec<Vec<State>>,
+    /// Checksums of batches that readers got, by partition and base offset.
+    pub(crate) seen: BTreeMap<PartitionKey, BTreeMap<Offset, u32>>,
+    /// Bytes of each partition's log when it was last audited.
+    pub(crate) audited: BTreeMap<PartitionKey, Vec<u8>>,
+    /// The machine lost power since the last audit.
+    pub(crate) lost_power: bool,
+    pub(crate) violations: Vec<String>,
+    pub(crate) acknowledgements: u64,
+    pub(crate) producer_ids: BTreeSet<ProducerId>,
+}
+
+impl Ledger {
+    pub(crate) fn new(workload: Rc<Workload>) -> Ledger {
+        let states = workload.streams.iter().map(|stream| vec![State::Unsent; stream.batches.len()]).collect();
+        Ledger {
+            workload,
+            states,
+            seen: BTreeMap::new(),
+            audited: BTreeMap::new(),
+            lost_power: false,
+            violations: Vec::new(),
+            acknowledgements: 0,
+            producer_ids: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn violate(&mut self, what: String) {
+        millrace_rt::world::log(format!("VIOLATION: {what}"));
+        self.violations.push(what);
+    }
+
+    /// Places of a stream's batches that are to be sent next: first those without an answer, then `more` new ones.
+    pub(crate) fn to_send(&self, stream: usize, more: usize) -> Vec<usize> {
+        let states = &self.states[stream];
+        let again = states.iter().enumerate().filter(|(_, state)| **state == State::Unanswered);
+        let new = states.iter().enumerate().filter(|(_, state)| **state == State::Unsent).take(more);
+        again.chain(new).map(|(place, _)| place).collect()
+    }
+
+    pub(crate) fn sent(&mut self, stream: usize, place: usize) {
+        self.states[stream][place] = State::Unanswered;
+    }
+
+    pub(crate) fn acknowledged(&mut self, stream: usize, place: usize, offset: Offset) {
+        self.acknowledgements += 1;
+        self.states[stream][place] = State::Acknowledged(offset);
+    }
+
+    /// A reader got this batch; what it got before at that offset was the same.
+    pub(crate) fn saw(&mut self, key: PartitionKey, offset: Offset, checksum: u32) {
+        let before = self.seen.entry(key).or_default().insert(offset, checksum);
+        if before.is_some_and(|before| before != checksum) {
+            self.violate(format!("{key}: a reader got two batches at offset {offset}"));
+        }
+    }
+
+    /// After a crash: what of the plain streams was under way stays unknown.
+    pub(crate) fn crashed(&mut self) {
+        let workload = Rc::clone(&self.workload);
+        for (stream, states) in workload.streams.iter().zip(&mut self.states) {
+            if stream.kind == StreamKind::Plain {
+                states.iter_mut().filter(|state| **state == State::Unanswered).for_each(|state| *state = State::GivenUp);
+            }
+        }
+    }
+
+    /// No batch waits for an answer; asked at the end of a boot that was not cut short.
+    pub(crate) fn expect_all_answered(&mut self) {
+        let waiting = self.states.iter().flatten().filter(|state| **state == State::Unanswered).count();
+        if waiting > 0 {
+            self.violate(format!("{waiting} batches were never answered"));
+        }
+    }
+}

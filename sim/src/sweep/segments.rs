@@ -1,0 +1,33 @@
+//! After a clean stop the segment files hold the logs: exactly their bytes, hard on the device.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::run::{Bench, DATA_DIR};
+
+/// Compares the durable segment files with the logs as they were last read.
+pub(crate) fn compare(bench: &mut Bench) {
+    let workload = std::rc::Rc::clone(&bench.ledger.borrow().workload);
+    let topics = Path::new(DATA_DIR).join("topics");
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for path in bench.world.files(bench.node) {
+        let is_segment = path.starts_with(&topics) && path.extension().is_some_and(|extension| extension == "log");
+        let Some(dir) = path.parent().and_then(Path::file_name).filter(|_| is_segment) else { continue };
+        // In the order of their names segments follow one another.
+        let durable = bench.world.durable_file(bench.node, &path).unwrap_or_default();
+        files.entry(dir.to_string_lossy().into_owned()).or_default().extend(durable);
+    }
+    let mut ledger = bench.ledger.borrow_mut();
+    for (topic, key) in workload.keys() {
+        let name = format!("{}-{}", topic.name, key.partition);
+        let stored = files.remove(&name).unwrap_or_default();
+        let log = ledger.audited.get(&key).cloned().unwrap_or_default();
+        if stored != log {
+            let same = stored.iter().zip(&log).take_while(|(one, other)| one == other).count();
+            let (stored, log) = (stored.len(), log.len());
+            ledger.violations.push(format!(
+                "{name}: after a clean stop its files hold {stored} bytes, its log {log}; they differ from {same} on"
+            ));
+        }
+    }
+}
