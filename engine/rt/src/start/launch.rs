@@ -38,8 +38,11 @@ pub struct Settings {
 const EXECUTOR_IO_MEMORY: usize = 64 << 10;
 /// The executor's three rings carry one eventfd read and its own timers.
 const EXECUTOR_RING_DEPTH: usize = 64;
-/// How long tasks may run before the executor looks at its own events again.
-const PREEMPT_TIMER: Duration = Duration::from_micros(500);
+/// Never, in effect. If the executor's timer expires between its arming and the first look at it (a processor that is
+/// taken away for that long suffices), glommio 0.9 parks although tasks can run, and sleeps until something outside
+/// happens. Nothing here needs the timer: the driver takes its turn among the tasks and looks at ring, lanes and
+/// timers each round.
+const PREEMPT_TIMER: Duration = Duration::from_secs(3600);
 
 /// Runs `main` on every shard, each on a thread of its own; returns when all of them have ended. A panic in a shard
 /// ends the process.
@@ -147,7 +150,7 @@ impl Birth {
         let blocking = Arc::clone(&self.blocking);
         let ring = Ring::new(notices.raw_fd(), Rc::clone(&slots), Arc::clone(&remote), blocking)?;
         let parts = Parts {
-            kernel: Kernel::Uring(Box::new(Host { ring, tasks: HostedTasks::default() })),
+            kernel: Kernel::Uring(Box::new(Host { tasks: HostedTasks::new(ring.driver_place()), ring })),
             slots,
             home: Home::new(self.pooled_max, false),
             remote,

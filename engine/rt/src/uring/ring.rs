@@ -60,6 +60,9 @@ struct ArmedTimers {
     timers: Vec<ArmedTimer>,
 }
 
+/// The driver's waker while it waits.
+pub(crate) type DriverPlace = Rc<RefCell<Option<Waker>>>;
+
 pub(crate) struct Ring {
     ring: RefCell<IoUring>,
     armed: RefCell<ArmedTimers>,
@@ -67,7 +70,7 @@ pub(crate) struct Ring {
     remote: Arc<Remote>,
     blocking: Arc<BlockingPool>,
     /// The driver's waker while it waits.
-    driver: RefCell<Option<Waker>>,
+    driver: DriverPlace,
     drain_round: Box<types::Timespec>,
     closed: Cell<bool>,
 }
@@ -89,7 +92,7 @@ impl Ring {
             slots,
             remote,
             blocking,
-            driver: RefCell::new(None),
+            driver: DriverPlace::default(),
             drain_round: Box::new(types::Timespec::from(DRAIN_ROUND)),
             closed: Cell::new(false),
         })
@@ -128,6 +131,10 @@ impl Ring {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    pub(crate) fn driver_place(&self) -> DriverPlace {
+        Rc::clone(&self.driver)
     }
 
     /// Whether `wake_driver` took the waker since `set_driver`.
