@@ -1,12 +1,14 @@
 //! Development commands: checks, the whole of CI, schema conversion and code generation.
 #![forbid(unsafe_code)]
 
+mod ci;
 mod codegen;
 mod golden;
 mod schema;
 mod tidy;
 
 use clap::{Parser, Subcommand};
+use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -19,6 +21,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run everything that CI runs; the last line is `N passed, N failed`.
+    Ci {
+        /// Seeds of the simulation.
+        #[arg(long, default_value_t = 20)]
+        seeds: u32,
+        /// Cycles of kill -9 in each durability mode.
+        #[arg(long, default_value_t = 4)]
+        cycles: u32,
+        /// Names of steps; all of them when none is given.
+        steps: Vec<String>,
+    },
+    /// Check format, the rules of the house, and clippy of the crates that differ from the last commit.
+    Check,
     /// Check the rules of the house that clippy cannot check.
     Tidy,
     /// Convert the message definitions inside Kafka's clients jar into net/wire/schema.
@@ -33,22 +48,26 @@ enum Command {
     Golden,
 }
 
-#[expect(clippy::print_stderr, reason = "a command line tool reports on its standard error")]
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Tidy => tidy::run(),
-        Command::Schema { jar } => schema::convert(&jar),
-        Command::Codegen => codegen::run(),
-        Command::Golden => golden::record(),
+        Command::Ci { seeds, cycles, steps } => ci::run(&ci::Request { seeds, cycles, steps }),
+        Command::Check => ci::check().map(succeed),
+        Command::Tidy => tidy::run().map(succeed),
+        Command::Schema { jar } => schema::convert(&jar).map(succeed),
+        Command::Codegen => codegen::run().map(succeed),
+        Command::Golden => golden::record().map(succeed),
     };
-    match result {
-        Ok(summary) => {
-            eprintln!("{summary}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("xtask: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(fail)
+}
+
+#[expect(clippy::print_stderr, reason = "a command line tool reports on its standard error")]
+fn succeed(summary: String) -> ExitCode {
+    eprintln!("{summary}");
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "a command line tool reports on its standard error")]
+fn fail(error: Box<dyn Error>) -> ExitCode {
+    eprintln!("xtask: {error}");
+    ExitCode::FAILURE
 }

@@ -1,0 +1,79 @@
+//! Processes that a step left behind: they become children of this process, are named as a failure, and killed.
+
+use super::process::poll;
+use nix::errno::Errno;
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+use std::error::Error;
+use std::time::Duration;
+
+/// A process that was told to end may take a moment.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// From now on, orphans of what this process starts become its children.
+pub(super) fn adopt_orphans() -> Result<(), Errno> {
+    set_child_subreaper(true)
+}
+
+/// Waits a moment for the last children to end; kills those that do not, and gives their names.
+pub(super) fn end_leftovers() -> Result<Vec<String>, Box<dyn Error>> {
+    let gone = poll(GRACE, || Ok(living_children()?.is_empty().then_some(())))?;
+    let mut names = Vec::new();
+    // Killing a process makes its own children ours.
+    while gone.is_none() {
+        let children = living_children()?;
+        if children.is_empty() {
+            break;
+        }
+        for (child, name) in children {
+            names.push(format!("{child} {name}"));
+            kill(child, Signal::SIGKILL)?;
+            waitpid(child, None)?;
+        }
+    }
+    Ok(names)
+}
+
+/// Children that have not ended; ended ones are reaped.
+#[expect(clippy::disallowed_methods, reason = "a development command looks at the processes it started")]
+fn living_children() -> Result<Vec<(Pid, String)>, Box<dyn Error>> {
+    let mut living = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let directory = entry?.path();
+        let Some(number) = directory.file_name().and_then(|name| name.to_str()?.parse().ok()) else {
+            continue;
+        };
+        // A process may end while its neighbours are read.
+        let Ok(stat) = std::fs::read_to_string(directory.join("stat")) else { continue };
+        let Some((name, state, parent)) = read_stat(&stat) else { continue };
+        if parent != Pid::this().as_raw() {
+            continue;
+        }
+        let child = Pid::from_raw(number);
+        match state {
+            "Z" => drop(waitpid(child, Some(WaitPidFlag::WNOHANG))?),
+            _ => living.push((child, name.to_owned())),
+        }
+    }
+    Ok(living)
+}
+
+/// Name, state and parent in a line of `/proc/PID/stat`; the name stands in brackets and may hold blanks and brackets.
+fn read_stat(stat: &str) -> Option<(&str, &str, i32)> {
+    let (head, rest) = stat.rsplit_once(')')?;
+    let (_, name) = head.split_once('(')?;
+    let mut fields = rest.split_whitespace();
+    let state = fields.next()?;
+    Some((name, state, fields.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_line_of_stat_is_read() {
+        assert_eq!(super::read_stat("12 (a (b) c) S 7 12 0"), Some(("a (b) c", "S", 7)));
+        assert_eq!(super::read_stat("12"), None);
+    }
+}

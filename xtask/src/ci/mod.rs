@@ -1,0 +1,11 @@
+//! Everything that CI runs, as one command; and the checks of a moment for between two edits.
+
+mod broker;
+mod changed;
+mod leftovers;
+mod process;
+mod run;
+mod steps;
+
+pub(crate) use changed::check;
+pub(crate) use run::{Request, run};

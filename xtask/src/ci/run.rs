@@ -1,0 +1,195 @@
+//! The command `ci`: every step of the table, its output in a log, a summary at the end.
+#![expect(clippy::print_stdout, reason = "progress and summary are the command's output")]
+
+use super::broker::Broker;
+use super::leftovers::{adopt_orphans, end_leftovers};
+use super::process;
+use super::steps::{STEP_MINUTES_MAX, STEPS, Step, Work};
+use crate::codegen::root;
+use crate::tidy;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+/// Lines of a failed step's log that are shown; the whole log stays in its file.
+const SHOWN_LINES: usize = 150;
+
+const LIMIT: Duration = Duration::from_secs(STEP_MINUTES_MAX * 60);
+
+/// What the caller asked for.
+pub(crate) struct Request {
+    /// Seeds of the simulation.
+    pub(crate) seeds: u32,
+    /// Cycles of kill -9 in each durability mode.
+    pub(crate) cycles: u32,
+    /// Names of steps; all when empty.
+    pub(crate) steps: Vec<String>,
+}
+
+/// Runs the steps. The last line printed is `N passed, N failed`; one failure fails the command.
+pub(crate) fn run(request: &Request) -> Result<ExitCode, Box<dyn Error>> {
+    if let Some(name) = request.steps.iter().find(|name| !STEPS.iter().any(|step| step.name == **name)) {
+        let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+        return Err(format!("there is no step {name}; the steps are {}", names.join(", ")).into());
+    }
+    adopt_orphans()?;
+    let place = Place::new(request)?;
+    let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
+    let chosen = STEPS
+        .iter()
+        .filter(|step| request.steps.is_empty() || request.steps.iter().any(|name| name == step.name));
+    let mut order = Vec::new();
+    for step in chosen {
+        let outcome = match step.needs.iter().find(|need| outcomes.get(*need).is_some_and(|o| !o.passed)) {
+            Some(need) => Outcome { passed: false, text: format!("NOT RUN, {need} failed") },
+            None => place.attempt(step),
+        };
+        println!("    {}", outcome.text);
+        outcomes.insert(step.name, outcome);
+        order.push(step.name);
+    }
+    println!();
+    for name in &order {
+        println!("{name:14} {}", outcomes[name].text);
+    }
+    let failed = outcomes.values().filter(|outcome| !outcome.passed).count();
+    println!("logs: {}", place.logs.display());
+    println!("{} passed, {failed} failed", order.len() - failed);
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Outcome {
+    passed: bool,
+    text: String,
+}
+
+/// Where the steps run and what they are given.
+struct Place<'a> {
+    request: &'a Request,
+    root: PathBuf,
+    target: PathBuf,
+    logs: PathBuf,
+}
+
+impl<'a> Place<'a> {
+    #[expect(clippy::disallowed_methods, reason = "a development command makes its own folders")]
+    fn new(request: &'a Request) -> Result<Place<'a>, Box<dyn Error>> {
+        let root = root().canonicalize()?;
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let target = root.join(target);
+        let logs = target.join("ci");
+        std::fs::create_dir_all(&logs)?;
+        Ok(Place { request, root, target, logs })
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the duration of a step is real time")]
+    fn attempt(&self, step: &Step) -> Outcome {
+        println!("==> {}", step.name);
+        // The output may be a pipe; a line must not wait for the next.
+        let _ = std::io::stdout().flush();
+        let log = self.logs.join(format!("{}.log", step.name));
+        let began = Instant::now();
+        let result = std::fs::write(&log, "").map_err(Box::from).and_then(|()| self.work(step, &log));
+        let result = result.and_then(|()| match end_leftovers()? {
+            names if names.is_empty() => Ok(()),
+            names => Err(format!("processes were left behind: {}", names.join(", ")).into()),
+        });
+        let seconds = began.elapsed().as_secs_f64();
+        match result {
+            Ok(()) => Outcome { passed: true, text: format!("ok {seconds:.1} s") },
+            Err(error) => {
+                self.show(&log);
+                // A step that failed may have left processes too.
+                let _ = end_leftovers();
+                Outcome { passed: false, text: format!("FAILED after {seconds:.1} s: {error}") }
+            }
+        }
+    }
+
+    fn work(&self, step: &Step, log: &Path) -> Result<(), Box<dyn Error>> {
+        match &step.work {
+            Work::Cargo(arguments) => {
+                process::run(&mut self.command("cargo".as_ref(), arguments), log, LIMIT)
+            }
+            Work::Script(script, arguments) => {
+                // A path is one of the repository, a plain name one of the system.
+                let program =
+                    if script.contains('/') { self.root.join(script) } else { PathBuf::from(script) };
+                process::run(&mut self.command(&program, arguments), log, LIMIT)
+            }
+            Work::Built(program, arguments) => {
+                process::run(&mut self.command(&self.target.join(program), arguments), log, LIMIT)
+            }
+            Work::Beside { broker, program } => self.beside(step.name, broker, *program, log),
+            Work::Tidy => {
+                println!("{}", tidy::run()?);
+                Ok(())
+            }
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a development command makes and removes its own folders")]
+    fn beside(
+        &self,
+        name: &str,
+        arguments: &[&str],
+        program: Option<(&str, &[&str])>,
+        log: &Path,
+    ) -> Result<(), Box<dyn Error>> {
+        let data = self.logs.join(format!("{name}-data"));
+        if data.exists() {
+            std::fs::remove_dir_all(&data)?;
+        }
+        std::fs::create_dir_all(&data)?;
+        let broker_log = self.logs.join(format!("{name}-broker.log"));
+        std::fs::write(&broker_log, "")?;
+        let mut command = self.command(&self.broker(), arguments);
+        let result = Broker::start(&mut command, &data, &broker_log).and_then(|broker| {
+            if let Some((program, arguments)) = program {
+                let arguments: Vec<String> =
+                    arguments.iter().map(|argument| argument.replace("{address}", &broker.address)).collect();
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                process::run(&mut self.command(&self.target.join(program), &arguments), log, LIMIT)?;
+            }
+            broker.stop()
+        });
+        match result {
+            Ok(()) => Ok(std::fs::remove_dir_all(&data)?),
+            Err(error) => {
+                self.show(&broker_log);
+                Err(error)
+            }
+        }
+    }
+
+    fn broker(&self) -> PathBuf {
+        self.target.join("release/millrace")
+    }
+
+    fn command(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        let (seeds, cycles) = (self.request.seeds.to_string(), self.request.cycles.to_string());
+        for argument in arguments {
+            command.arg(argument.replace("{seeds}", &seeds).replace("{cycles}", &cycles));
+        }
+        command
+            .current_dir(&self.root)
+            .env("MILLRACE_BIN", self.broker())
+            .env("CARGO_TARGET_DIR", &self.target);
+        command
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a development command reads the log of what it started")]
+    fn show(&self, log: &Path) {
+        let text = std::fs::read(log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let from = lines.len().saturating_sub(SHOWN_LINES);
+        println!("--- the last {} lines of {}", lines.len() - from, log.display());
+        lines[from..].iter().for_each(|line| println!("{line}"));
+        println!("---");
+    }
+}

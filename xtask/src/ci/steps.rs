@@ -1,0 +1,71 @@
+//! The steps of CI as a table: adding one is one entry.
+
+/// What one step does.
+pub(super) enum Work {
+    /// `cargo` with these arguments.
+    Cargo(&'static [&'static str]),
+    /// A program of the repository with these arguments.
+    Script(&'static str, &'static [&'static str]),
+    /// A program built by an earlier step: the folder below the target folder, and its arguments.
+    Built(&'static str, &'static [&'static str]),
+    /// Starts the broker with the first arguments, runs the program of the second (with `{address}` replaced) if there
+    /// is one, and stops the broker cleanly.
+    Beside { broker: &'static [&'static str], program: Option<(&'static str, &'static [&'static str])> },
+    /// The rules of the house.
+    Tidy,
+}
+
+/// A step; `{seeds}` and `{cycles}` in arguments are replaced by what the caller asked for.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    /// Steps without which this one cannot run.
+    pub(super) needs: &'static [&'static str],
+    pub(super) work: Work,
+}
+
+/// A step that takes longer hangs; the first one compiles every dependency.
+pub(super) const STEP_MINUTES_MAX: u64 = 40;
+
+/// In the order they run: the quick ones first, each crate compiled once for each of check, dev and release.
+pub(super) const STEPS: &[Step] = &[
+    Step { name: "format", needs: &[], work: Work::Cargo(&["fmt", "--all", "--check"]) },
+    Step { name: "tidy", needs: &[], work: Work::Tidy },
+    Step {
+        name: "clippy",
+        needs: &[],
+        work: Work::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    },
+    // README's command: unit tests, contract suites, crash sweeps, currentness of generated code and documents.
+    Step { name: "tests", needs: &[], work: Work::Cargo(&["test", "--workspace"]) },
+    Step { name: "programs", needs: &[], work: Work::Cargo(&["build", "--workspace", "--bins"]) },
+    Step {
+        name: "simulation",
+        needs: &["programs"],
+        work: Work::Built("debug/millrace-sim", &["--seeds", "{seeds}"]),
+    },
+    Step { name: "release", needs: &[], work: Work::Cargo(&["build", "--release"]) },
+    // README's first command, on a port of its own.
+    Step { name: "dev", needs: &["release"], work: Work::Beside { broker: &["dev"], program: None } },
+    Step {
+        name: "parity",
+        needs: &["programs", "release"],
+        work: Work::Beside {
+            broker: &["serve", "--config", "clients/parity/server.properties"],
+            program: Some(("debug/millrace-parity", &["compare", "--bootstrap", "{address}"])),
+        },
+    },
+    // The judges of the two steps that follow, held to planted faults.
+    Step {
+        name: "matrix-judge",
+        needs: &[],
+        work: Work::Script("python3", &["-B", "clients/matrix/test_scenarios.py"]),
+    },
+    Step { name: "kill-judge", needs: &[], work: Work::Script("clients/kill", &["--self-test"]) },
+    Step { name: "clients", needs: &["release"], work: Work::Script("clients/run", &[]) },
+    // `--dump`: Kafka's own tool reads every segment afterwards.
+    Step {
+        name: "kill",
+        needs: &["release"],
+        work: Work::Script("clients/kill", &["--cycles", "{cycles}", "--dump"]),
+    },
+];
