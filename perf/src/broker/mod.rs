@@ -1,0 +1,9 @@
+//! The brokers under measurement: how they are started, ended and watched from outside.
+
+mod kafka;
+mod millrace;
+mod process;
+
+pub(crate) use kafka::Kafka;
+pub(crate) use millrace::{Millrace, MillraceSettings};
+pub(crate) use process::{Descriptor, Process};

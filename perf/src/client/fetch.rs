@@ -1,0 +1,63 @@
+//! Fetch requests of a consumer by assignment, without sessions.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use millrace_wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+use millrace_wire::messages::fetch_response::FetchResponse;
+use millrace_wire::{ApiKey, Records};
+
+use super::connection::{Connection, Frame};
+use crate::failure::Failure;
+
+/// The last version that names topics by name.
+const FETCH: i16 = 12;
+const WAIT_MS: i32 = 500;
+/// Of one answer; the broker returns at least one batch all the same.
+const ANSWER_BYTES: i32 = 50 * 1024 * 1024;
+
+/// From where a partition is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FetchPlace {
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) bytes_max: i32,
+}
+
+/// Asks once and hands each partition's records to `visit`, which keeps none of them: their memory serves again.
+pub(crate) fn fetch(
+    connection: &mut Connection,
+    topic: &str,
+    places: &[FetchPlace],
+    mut visit: impl FnMut(i32, &Bytes),
+) -> Result<(), Failure> {
+    let partition = |place: &FetchPlace| FetchPartition {
+        partition: place.partition,
+        fetch_offset: place.offset,
+        partition_max_bytes: place.bytes_max,
+        ..FetchPartition::default()
+    };
+    let topic = FetchTopic {
+        topic: Cow::Borrowed(topic),
+        partitions: places.iter().map(partition).collect(),
+        ..FetchTopic::default()
+    };
+    let request = FetchRequest {
+        max_wait_ms: WAIT_MS,
+        min_bytes: 1,
+        max_bytes: ANSWER_BYTES,
+        topics: vec![topic],
+        ..FetchRequest::default()
+    };
+    let mut frame = Frame::new(ApiKey::Fetch, FETCH, |writer| request.encode(writer, FETCH))?;
+    let code = connection.call(&mut frame, |reader| {
+        let response = FetchResponse::decode(reader, FETCH)?;
+        let mut code = response.error_code;
+        for partition in response.responses.into_iter().flat_map(|topic| topic.partitions) {
+            code = if code == 0 { partition.error_code } else { code };
+            visit(partition.partition_index, &partition.records.map(Records::into_bytes).unwrap_or_default());
+        }
+        Ok(code)
+    })?;
+    Failure::check("Fetch", code)
+}

@@ -1,0 +1,55 @@
+//! Where logs end.
+
+use std::borrow::Cow;
+
+use millrace_wire::ApiKey;
+use millrace_wire::messages::list_offsets_request::{
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
+};
+use millrace_wire::messages::list_offsets_response::ListOffsetsResponse;
+
+use super::connection::{Connection, Frame};
+use crate::failure::Failure;
+
+const LIST_OFFSETS: i16 = 6;
+/// A consumer, not a replica.
+const CONSUMER: i32 = -1;
+
+/// Asks for the high watermark.
+const LATEST: i64 = -1;
+
+/// The high watermarks of all partitions of the topics (name, number of partitions), topic by topic in the order asked.
+pub(crate) fn log_ends(connection: &mut Connection, topics: &[(&str, i32)]) -> Result<Vec<i64>, Failure> {
+    let partition = |partition_index| ListOffsetsPartition {
+        partition_index,
+        timestamp: LATEST,
+        ..ListOffsetsPartition::default()
+    };
+    let topic = |(name, partitions): &'_ (&'_ str, i32)| ListOffsetsTopic {
+        name: Cow::Owned((*name).to_owned()),
+        partitions: (0..*partitions).map(partition).collect(),
+    };
+    let request = ListOffsetsRequest {
+        replica_id: CONSUMER,
+        topics: topics.iter().map(topic).collect(),
+        ..ListOffsetsRequest::default()
+    };
+    let mut frame =
+        Frame::new(ApiKey::ListOffsets, LIST_OFFSETS, |writer| request.encode(writer, LIST_OFFSETS))?;
+    let found = connection.call(&mut frame, |reader| {
+        let response = ListOffsetsResponse::decode(reader, LIST_OFFSETS)?;
+        let mut found = Vec::new();
+        for topic in &response.topics {
+            let mut partitions: Vec<_> = topic.partitions.iter().collect();
+            partitions.sort_by_key(|partition| partition.partition_index);
+            found.extend(partitions.iter().map(|partition| (partition.error_code, partition.offset)));
+        }
+        Ok(found)
+    })?;
+    let asked: i32 = topics.iter().map(|(_, partitions)| partitions).sum();
+    if found.len() != usize::try_from(asked).unwrap_or_default() {
+        return Err(Failure::Broker(format!("{asked} offsets asked, {} answered", found.len())));
+    }
+    let offset = |(code, offset)| Failure::check("ListOffsets", code).map(|()| offset);
+    found.into_iter().map(offset).collect()
+}

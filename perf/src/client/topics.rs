@@ -1,0 +1,121 @@
+//! Requests about the broker and its topics.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use millrace_wire::ApiKey;
+use millrace_wire::messages::api_versions_request::ApiVersionsRequest;
+use millrace_wire::messages::api_versions_response::ApiVersionsResponse;
+use millrace_wire::messages::create_topics_request::{
+    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
+use millrace_wire::messages::create_topics_response::CreateTopicsResponse;
+use millrace_wire::messages::delete_topics_request::DeleteTopicsRequest;
+use millrace_wire::messages::delete_topics_response::DeleteTopicsResponse;
+
+use super::connection::{Connection, Frame};
+use super::offsets::log_ends;
+use crate::clock;
+use crate::failure::Failure;
+
+const API_VERSIONS: i16 = 0;
+const CREATE_TOPICS: i16 = 5;
+const DELETE_TOPICS: i16 = 4;
+const TIMEOUT_MS: i32 = 60_000;
+/// Kafka answers a creation before its leaders serve; it takes tens of milliseconds.
+const LEADERS_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// A topic of one replica.
+#[derive(Debug, Clone)]
+pub(crate) struct NewTopic {
+    pub(crate) name: String,
+    pub(crate) partitions: i32,
+    pub(crate) configs: Vec<(String, String)>,
+}
+
+impl NewTopic {
+    pub(crate) fn new(name: impl Into<String>, partitions: i32) -> NewTopic {
+        NewTopic { name: name.into(), partitions, configs: Vec::new() }
+    }
+
+    pub(crate) fn with(mut self, configs: &[(&str, &str)]) -> NewTopic {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        self.configs.extend(configs.iter().map(owned));
+        self
+    }
+}
+
+/// Whether a broker serves at the address: it answers ApiVersions.
+pub(crate) fn answers_versions(address: SocketAddr, within: Duration) -> Result<(), Failure> {
+    let mut connection = Connection::open(address)?;
+    connection.set_answer_timeout(within)?;
+    let request = ApiVersionsRequest::default();
+    let mut frame =
+        Frame::new(ApiKey::ApiVersions, API_VERSIONS, |writer| request.encode(writer, API_VERSIONS))?;
+    let code = connection.call(&mut frame, |reader| {
+        ApiVersionsResponse::decode(reader, API_VERSIONS).map(|response| response.error_code)
+    })?;
+    Failure::check("ApiVersions", code)
+}
+
+/// Creates the topics and waits until their partitions have leaders that answer.
+pub(crate) fn create_topics(connection: &mut Connection, topics: &[NewTopic]) -> Result<(), Failure> {
+    let request = CreateTopicsRequest {
+        topics: topics.iter().map(creatable).collect(),
+        timeout_ms: TIMEOUT_MS,
+        ..CreateTopicsRequest::default()
+    };
+    let mut frame =
+        Frame::new(ApiKey::CreateTopics, CREATE_TOPICS, |writer| request.encode(writer, CREATE_TOPICS))?;
+    let codes: Vec<(String, i16)> = connection.call(&mut frame, |reader| {
+        let response = CreateTopicsResponse::decode(reader, CREATE_TOPICS)?;
+        Ok(response.topics.iter().map(|topic| (topic.name.to_string(), topic.error_code)).collect())
+    })?;
+    for (name, code) in &codes {
+        Failure::check(&format!("CreateTopics of {name}"), *code)?;
+    }
+    await_leaders(connection, topics)
+}
+
+fn creatable(topic: &NewTopic) -> CreatableTopic<'_> {
+    let config = |(name, value): &'_ (String, String)| CreatableTopicConfig {
+        name: Cow::Owned(name.clone()),
+        value: Some(Cow::Owned(value.clone())),
+    };
+    CreatableTopic {
+        name: Cow::Borrowed(&topic.name),
+        num_partitions: topic.partitions,
+        replication_factor: 1,
+        assignments: Vec::new(),
+        configs: topic.configs.iter().map(config).collect(),
+    }
+}
+
+fn await_leaders(connection: &mut Connection, topics: &[NewTopic]) -> Result<(), Failure> {
+    let deadline = clock::now() + LEADERS_WITHIN;
+    loop {
+        let asked = topics.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect::<Vec<_>>();
+        match log_ends(connection, &asked) {
+            Ok(_) => return Ok(()),
+            Err(failure) if clock::now() > deadline => return Err(failure),
+            Err(_) => clock::sleep(LOOK_AGAIN),
+        }
+    }
+}
+
+pub(crate) fn delete_topics(connection: &mut Connection, names: &[&str]) -> Result<(), Failure> {
+    let request = DeleteTopicsRequest {
+        topic_names: names.iter().map(|name| Cow::Borrowed(*name)).collect(),
+        timeout_ms: TIMEOUT_MS,
+        ..DeleteTopicsRequest::default()
+    };
+    let mut frame =
+        Frame::new(ApiKey::DeleteTopics, DELETE_TOPICS, |writer| request.encode(writer, DELETE_TOPICS))?;
+    let codes: Vec<i16> = connection.call(&mut frame, |reader| {
+        let response = DeleteTopicsResponse::decode(reader, DELETE_TOPICS)?;
+        Ok(response.responses.iter().map(|topic| topic.error_code).collect())
+    })?;
+    codes.into_iter().try_for_each(|code| Failure::check("DeleteTopics", code))
+}

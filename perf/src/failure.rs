@@ -1,0 +1,42 @@
+//! Why a measurement could not be taken.
+
+use std::io;
+
+use millrace_wire::{DecodeError, EncodeError, ErrorCode};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("{what}: {error}")]
+    Io { what: String, error: io::Error },
+    #[error("the broker's answer cannot be read: {0}")]
+    Decode(#[from] DecodeError),
+    #[error("a request cannot be written: {0}")]
+    Encode(#[from] EncodeError),
+    #[error("the broker answered {what} with {}", error_name(*.code))]
+    Answer { what: String, code: i16 },
+    /// The broker did something that no broker should.
+    #[error("{0}")]
+    Broker(String),
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Failure {
+    /// Names what was tried when the operating system refused.
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
+        let what = what.into();
+        move |error| Failure::Io { what, error }
+    }
+
+    /// An answer's error code as a result.
+    pub(crate) fn check(what: &str, code: i16) -> Result<(), Failure> {
+        match code {
+            0 => Ok(()),
+            code => Err(Failure::Answer { what: what.to_owned(), code }),
+        }
+    }
+}
+
+fn error_name(code: i16) -> String {
+    ErrorCode::from_i16(code).map_or(format!("error {code}"), |error| error.name().to_owned())
+}

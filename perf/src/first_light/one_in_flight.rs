@@ -1,0 +1,123 @@
+//! The time of one answer, beside the floor of the device and of the loopback at the same pace.
+
+use std::time::Duration;
+
+use super::bench::{Bench, Contender, KAFKA_DEFAULT, MILLRACE_POWER, MILLRACE_PROCESS};
+use super::workload::{VALUE_BYTES, warmed_up};
+use crate::client::Produce;
+use crate::failure::Failure;
+use crate::measure::{Latencies, Ratios, Report, Table};
+use crate::probe::{DsyncProbe, Pace, PingPong};
+
+/// Of the median.
+const POWER_LIMIT: f64 = 3.0;
+const PROCESS_LIMIT: f64 = 4.0;
+const KAFKA_LIMIT: f64 = 1.0;
+/// Part of a slice in which probes run as fast as they can, for orientation.
+const BACK_TO_BACK: u32 = 4;
+
+/// One subject with its latencies, round by round.
+pub(super) struct Subject {
+    pub(super) name: &'static str,
+    produce: Produce,
+    pub(super) rounds: Vec<Latencies>,
+}
+
+impl Subject {
+    pub(super) fn new(
+        contender: &Contender,
+        topic: &str,
+        partitions: i32,
+        bytes: usize,
+    ) -> Result<Subject, Failure> {
+        let produce = warmed_up(contender, topic, partitions, bytes)?;
+        Ok(Subject { name: contender.name, produce, rounds: Vec::new() })
+    }
+
+    /// Requests one after another for that long; the rhythm they had.
+    pub(super) fn round(&mut self, length: Duration) -> Result<Pace, Failure> {
+        let taken = Pace::BackToBack.run(length, || self.produce.once())?;
+        self.rounds.push(Latencies::of(&taken));
+        Ok(Pace::Every(length / u32::try_from(taken.len().max(1)).unwrap_or(u32::MAX)))
+    }
+}
+
+pub(super) fn merged(rounds: &[Latencies]) -> Latencies {
+    let mut all = Latencies::new();
+    rounds.iter().for_each(|round| all.merge(round));
+    all
+}
+
+/// What a machine can do at best, round by round.
+#[derive(Default)]
+struct Floors {
+    device: Vec<Latencies>,
+    loopback: Vec<Latencies>,
+    device_back_to_back: Vec<Latencies>,
+    loopback_back_to_back: Vec<Latencies>,
+}
+
+pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
+    let millrace = bench.start_millrace("one-in-flight")?;
+    let mut subjects = Vec::new();
+    for contender in bench.contenders(millrace.as_ref()) {
+        let topic = format!("one-{}", contender.name.replace(' ', "-"));
+        subjects.push(Subject::new(&contender, &topic, 1, VALUE_BYTES)?);
+    }
+    let mut device = DsyncProbe::new(&bench.dir)?;
+    let mut loopback = PingPong::new()?;
+    let mut floors = Floors::default();
+    for _ in 0..bench.rounds {
+        for subject in &mut subjects {
+            let pace = subject.round(bench.slice)?;
+            match subject.name {
+                MILLRACE_POWER => {
+                    floors.device.push(Latencies::of(&pace.run(bench.slice, || device.once())?));
+                }
+                MILLRACE_PROCESS => {
+                    floors.loopback.push(Latencies::of(&pace.run(bench.slice, || loopback.once())?));
+                }
+                _ => {}
+            }
+        }
+        let short = bench.slice / BACK_TO_BACK;
+        let taken = Pace::BackToBack.run(short, || device.once())?;
+        floors.device_back_to_back.push(Latencies::of(&taken));
+        let taken = Pace::BackToBack.run(short, || loopback.once())?;
+        floors.loopback_back_to_back.push(Latencies::of(&taken));
+    }
+    show(&mut bench.report, &subjects, &floors);
+    Ok(())
+}
+
+fn show(report: &mut Report, subjects: &[Subject], floors: &Floors) {
+    let mut table = Table::of_latencies();
+    for subject in subjects {
+        table.latencies(subject.name, &merged(&subject.rounds));
+        match subject.name {
+            MILLRACE_POWER => table.latencies("  DSYNC probe, same pace", &merged(&floors.device)),
+            MILLRACE_PROCESS => table.latencies("  ping-pong, same pace", &merged(&floors.loopback)),
+            _ => {}
+        }
+    }
+    table.latencies("DSYNC probe, back to back", &merged(&floors.device_back_to_back));
+    table.latencies("ping-pong, back to back", &merged(&floors.loopback_back_to_back));
+    report.table(&table);
+    let rounds = |name| subjects.iter().find(|subject| subject.name == name).map(|subject| &subject.rounds);
+    if let Some(power) = rounds(MILLRACE_POWER) {
+        ratio(report, "power p50 to the DSYNC probe", power, &floors.device, POWER_LIMIT);
+    }
+    if let Some(process) = rounds(MILLRACE_PROCESS) {
+        ratio(report, "process p50 to the ping-pong", process, &floors.loopback, PROCESS_LIMIT);
+    }
+    if let (Some(process), Some(kafka)) = (rounds(MILLRACE_PROCESS), rounds(KAFKA_DEFAULT)) {
+        ratio(report, "process p50 to Kafka's default", process, kafka, KAFKA_LIMIT);
+    }
+}
+
+/// The verdict on the median of the rounds' ratios.
+pub(super) fn ratio(report: &mut Report, name: &str, subject: &[Latencies], probe: &[Latencies], limit: f64) {
+    let ratios = Ratios::of_medians(subject, probe);
+    let verdict = crate::measure::Verdict::of(ratios.median() <= limit);
+    report.verdict(name, verdict, &ratios.show(), &format!("at most {limit}x"));
+}

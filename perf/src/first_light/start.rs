@@ -1,0 +1,108 @@
+//! How fast a broker starts, what it needs when it rests, and how fast it is back after `kill -9` under load.
+
+use std::thread;
+use std::time::Duration;
+
+use super::bench::{Bench, Scale};
+use super::workload::{BATCH_RECORDS, batch};
+use crate::broker::{Millrace, Process};
+use crate::client::{Connection, NewTopic, Pipeline, create_topics, produce_frame};
+use crate::clock;
+use crate::failure::Failure;
+use crate::measure::{Cell, Table, megabytes, millis};
+
+const STARTS: usize = 5;
+const REST_BEFORE_MEMORY: Duration = Duration::from_secs(2);
+const REST_OF_CPU: Duration = Duration::from_secs(5);
+const LOAD: Duration = Duration::from_secs(2);
+const LOAD_PARTITIONS: i32 = 6;
+const LOAD_IN_FLIGHT: usize = 8;
+
+/// Seconds; a noisy machine may take twice as long.
+fn start_limit(scale: Scale) -> f64 {
+    scale.pick(0.1, 0.3)
+}
+
+fn restart_limit(scale: Scale) -> f64 {
+    scale.pick(0.5, 2.0)
+}
+
+/// 40 MB.
+const MEMORY_LIMIT_BYTES: f64 = 40e6;
+/// Of one processor: "about 0".
+const REST_CPU_LIMIT_PERCENT: f64 = 1.0;
+
+pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
+    let mut starts = Vec::new();
+    let mut table = Table::new(&["start", "ms"]);
+    for number in 1..STARTS {
+        let broker = Millrace::start(&bench.settings("start")?)?;
+        table.row(vec![format!("empty {number}").as_str().into(), millis(broker.started_in)]);
+        starts.push(broker.started_in);
+        broker.kill()?;
+    }
+    let broker = Millrace::start(&bench.settings("start")?)?;
+    table.row(vec![format!("empty {STARTS}").as_str().into(), millis(broker.started_in)]);
+    starts.push(broker.started_in);
+    starts.sort();
+    rest(bench, broker.process())?;
+    let (settings, acknowledged) = (broker.settings.clone(), load_and_kill(broker)?);
+    let again = Millrace::start(&settings)?;
+    let restart = again.started_in;
+    let name = format!("after kill -9 under load ({:.0} MB)", acknowledged as f64 / 1e6);
+    table.row(vec![name.as_str().into(), millis(restart)]);
+    let stopped = again.stop()?;
+    table.row(vec!["clean stop".into(), millis(stopped)]);
+    let clean = Millrace::start(&settings)?;
+    table.row(vec!["after a clean stop".into(), millis(clean.started_in)]);
+    bench.report.table(&table);
+    let median = starts[STARTS / 2].as_secs_f64();
+    bench.report.at_most("empty start, median", median, start_limit(bench.scale), " s");
+    bench.report.at_most(
+        "restart after kill -9 with load",
+        restart.as_secs_f64(),
+        restart_limit(bench.scale),
+        " s",
+    );
+    clean.kill()
+}
+
+/// Memory and processor time of a broker that nobody asks anything.
+fn rest(bench: &mut Bench, process: Process) -> Result<(), Failure> {
+    clock::sleep(REST_BEFORE_MEMORY);
+    let memory = process.memory()?;
+    let mut table = Table::new(&["MB at rest", "all", "own pages", "files", "shared (journal ring)"]);
+    let cells = [memory.all, memory.anonymous, memory.files, memory.shared].map(megabytes);
+    table.row([vec![Cell::from("millrace")], cells.to_vec()].concat());
+    bench.report.table(&table);
+    bench.report.at_most("memory at rest", memory.all as f64 / 1e6, MEMORY_LIMIT_BYTES / 1e6, " MB");
+    let length = bench.scale.pick(REST_OF_CPU, REST_BEFORE_MEMORY);
+    let before = process.run_time();
+    clock::sleep(length);
+    let used = process.run_time().saturating_sub(before);
+    let percent = used.as_secs_f64() / length.as_secs_f64() * 100.0;
+    bench.report.at_most("processor at rest", percent, REST_CPU_LIMIT_PERCENT, " %");
+    Ok(())
+}
+
+/// Ends the broker while requests are in flight: how many bytes of values it had acknowledged.
+fn load_and_kill(broker: Millrace) -> Result<u64, Failure> {
+    let topic = "load";
+    let mut connection = Connection::open(broker.address)?;
+    create_topics(&mut connection, &[NewTopic::new(topic, LOAD_PARTITIONS)])?;
+    let frame = |partition| produce_frame(topic, &[(partition, batch(BATCH_RECORDS, 1))]);
+    let frames = (0..LOAD_PARTITIONS).map(frame).collect::<Result<Vec<_>, _>>()?;
+    let mut pipeline = Pipeline::new(broker.address, frames, LOAD_IN_FLIGHT)?;
+    let loader = thread::Builder::new().spawn(move || {
+        let mut acknowledged = 0;
+        // It ends with the error of the broker's end.
+        while pipeline.step().is_ok() {
+            acknowledged += (BATCH_RECORDS * super::workload::VALUE_BYTES) as u64;
+        }
+        acknowledged
+    });
+    let loader = loader.map_err(Failure::io("starting a thread"))?;
+    clock::sleep(LOAD);
+    broker.kill()?;
+    loader.join().map_err(|_| Failure::Usage("the loading thread panicked".to_owned()))
+}

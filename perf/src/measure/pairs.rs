@@ -1,0 +1,57 @@
+//! Ratios of two subjects measured in turns: the median of the pairs, with the least and the largest.
+
+use std::time::Duration;
+
+use crate::measure::latency::Latencies;
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ratios {
+    pairs: Vec<f64>,
+}
+
+impl Ratios {
+    /// The medians of each round, one against the other.
+    pub(crate) fn of_medians(subject: &[Latencies], probe: &[Latencies]) -> Ratios {
+        let ratio = |(subject, probe): (&Latencies, &Latencies)| share(subject.median(), probe.median());
+        Ratios { pairs: subject.iter().zip(probe).map(ratio).collect() }
+    }
+
+    pub(crate) fn of_rates(subject: &[f64], peer: &[f64]) -> Ratios {
+        Ratios { pairs: subject.iter().zip(peer).map(|(subject, peer)| subject / peer).collect() }
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        let mut sorted = self.pairs.clone();
+        sorted.sort_by(f64::total_cmp);
+        match sorted.len() {
+            0 => f64::NAN,
+            count if count % 2 == 1 => sorted[count / 2],
+            count => (sorted[count / 2 - 1] + sorted[count / 2]) / 2.0,
+        }
+    }
+
+    /// Median, and the range of the rounds.
+    pub(crate) fn show(&self) -> String {
+        let least = self.pairs.iter().copied().fold(f64::INFINITY, f64::min);
+        let largest = self.pairs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        format!("{:.2}x, rounds {least:.2} to {largest:.2}", self.median())
+    }
+}
+
+fn share(subject: Duration, probe: Duration) -> f64 {
+    subject.as_secs_f64() / probe.as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_of_pairs() {
+        let cases: [(&[f64], f64); 3] = [(&[3.0], 3.0), (&[9.0, 1.0, 2.0], 2.0), (&[1.0, 2.0], 1.5)];
+        for (pairs, expected) in cases {
+            assert_eq!(Ratios::of_rates(pairs, &[1.0; 3]).median(), expected);
+        }
+        assert_eq!(Ratios::of_rates(&[4.0, 2.0], &[2.0, 2.0]).show(), "1.50x, rounds 1.00 to 2.00");
+    }
+}

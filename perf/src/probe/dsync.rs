@@ -1,0 +1,57 @@
+//! The floor of a durable commit: one block written past the page cache, on the device when the call returns.
+
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::memory::{AlignedMemory, BLOCK_BYTES};
+use crate::clock;
+use crate::disk::{self, OpenFile};
+use crate::failure::Failure;
+
+/// Enough that the device does not see the same block again at once.
+const FILE_BYTES: usize = 16 * 1024 * 1024;
+const FILL_BYTES: usize = 1024 * 1024;
+
+/// Writes of 4 KiB with `O_DIRECT` and `O_DSYNC` (the same as `RWF_DSYNC` on each), one after another over extents that
+/// were written before, so that no metadata changes.
+pub(crate) struct DsyncProbe {
+    path: PathBuf,
+    file: OpenFile,
+    memory: AlignedMemory,
+    next: usize,
+}
+
+impl DsyncProbe {
+    /// A probe on the file system of `dir`.
+    pub(crate) fn new(dir: &Path) -> Result<DsyncProbe, Failure> {
+        let path = dir.join("dsync-probe");
+        let memory = AlignedMemory::new(FILL_BYTES);
+        let fill = disk::open_direct(&path, 0)?;
+        for at in (0..FILE_BYTES).step_by(FILL_BYTES) {
+            let written = fill.write_all_at(memory.bytes(FILL_BYTES), at as u64);
+            written.map_err(Failure::io("filling the probe's file"))?;
+        }
+        fill.sync_all().map_err(Failure::io("syncing the probe's file"))?;
+        let file = disk::open_direct(&path, libc::O_DSYNC)?;
+        Ok(DsyncProbe { path, file, memory, next: 0 })
+    }
+
+    pub(crate) fn once(&mut self) -> Result<Duration, Failure> {
+        let at = self.next;
+        self.next = (at + BLOCK_BYTES) % FILE_BYTES;
+        let begun = clock::now();
+        let written = self.file.write_at(self.memory.bytes(BLOCK_BYTES), at as u64);
+        let taken = clock::now() - begun;
+        match written.map_err(Failure::io("writing with O_DSYNC"))? {
+            BLOCK_BYTES => Ok(taken),
+            bytes => Err(Failure::Usage(format!("the probe wrote {bytes} bytes of {BLOCK_BYTES}"))),
+        }
+    }
+}
+
+impl Drop for DsyncProbe {
+    fn drop(&mut self) {
+        disk::remove_file(&self.path);
+    }
+}
