@@ -7,10 +7,11 @@ use millrace_core::base::config::{ProduceValidation, TimestampType as Configured
 use millrace_core::base::ids::{Durability, Offset, PartitionKey, Position, TimestampMs};
 use millrace_core::journal::{APPEND_HEAD_BYTES, Entry, Span};
 use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
+use millrace_core::log::recompress::{codec_of_type, recompress};
 use millrace_core::log::segments::{self, NextAppend, RollRules, SegmentAge, should_roll};
 use millrace_core::log::validate::Compacted;
 use millrace_core::log::{
-    BatchHeader, ProducerBatch, ProducerVerdict, TimestampType, ValidBatch, Validation, ValidationRules, validate,
+    BatchFault, BatchHeader, ProducerBatch, ProducerVerdict, TimestampType, ValidBatch, Validation, ValidationRules, validate,
 };
 
 use crate::api::{AppendError, AppendPartition, Appended};
@@ -34,6 +35,12 @@ impl Job {
     pub(crate) fn sealed_bytes_max(&self) -> usize {
         self.records.len() + 2 * APPEND_HEAD_BYTES
     }
+}
+
+/// A batch may have become larger in the codec of its topic.
+fn check_size(batch: &ValidBatch, rules: &ValidationRules) -> Result<(), BatchFault> {
+    let (size, max) = (batch.size(), rules.max_message_bytes);
+    if size > max { Err(BatchFault::MessageTooLarge { size, max }) } else { Ok(()) }
 }
 
 /// What became of a job.
@@ -93,7 +100,18 @@ impl Core {
         if batch.header.attributes.is_transactional() {
             return Err(AppendError::Transactional);
         }
-        Ok((partition, batch, append.records))
+        let wanted = codec_of_type(&partition.borrow().config.compression_type);
+        let recompressed = match wanted {
+            None => None,
+            Some(codec) => recompress(&batch, &append.records, codec)?,
+        };
+        match recompressed {
+            None => Ok((partition, batch, append.records)),
+            Some((batch, records)) => {
+                check_size(&batch, &rules)?;
+                Ok((partition, batch, records.into()))
+            }
+        }
     }
 
     fn rules(&self, config: &TopicConfig, produce_version: i16) -> ValidationRules {
@@ -135,7 +153,9 @@ impl Core {
         match verdict {
             None | Some(ProducerVerdict::Fresh) => {}
             Some(ProducerVerdict::Duplicate(earlier)) => {
-                return Step::Applied(job.effect(&partition, earlier.base_offset()));
+                // Kafka answers a retry with the stored batch's time, whatever clock the topic uses.
+                let effect = job.effect(&partition, earlier.base_offset(), earlier.timestamp);
+                return Step::Applied(effect);
             }
             Some(ProducerVerdict::Rejected(fault)) => {
                 job.refuse(fault.into());
@@ -162,7 +182,7 @@ impl Core {
             partition.flush_queued = true;
             self.flusher.push(Rc::clone(&job.partition));
         }
-        Step::Applied(job.effect(&partition, base_offset))
+        Step::Applied(job.effect(&partition, base_offset, job.batch.log_append_time()))
     }
 }
 
@@ -174,8 +194,7 @@ impl Job {
 
     /// Once the frame which holds the log's end of this moment is durable, all before it is: also the earlier append
     /// that a retry asks for.
-    fn effect(&self, partition: &Partition, base_offset: Offset) -> Effect {
-        let stamped = self.batch.log_append_time();
+    fn effect(&self, partition: &Partition, base_offset: Offset, stamped: TimestampMs) -> Effect {
         let (gathering, place) = &self.answer;
         Effect {
             partition: Rc::clone(&self.partition),

@@ -21,7 +21,7 @@ impl Shard {
         let deadline = millrace_rt::now() + query.max_wait;
         loop {
             let fetched = self.read_once(&query).await;
-            let bytes: usize = fetched.iter().map(|partition| fetched_bytes(partition)).sum();
+            let bytes: usize = fetched.iter().map(fetched_bytes).sum();
             let failed = fetched.iter().any(|partition| partition.result.is_err());
             let late = millrace_rt::now() >= deadline;
             if bytes >= query.min_bytes || failed || late || query.partitions.is_empty() {
@@ -34,34 +34,38 @@ impl Shard {
         }
     }
 
-    /// One read of every partition; those of other shards are asked for over the mesh, each with what the budget
-    /// still holds.
+    /// One read of every partition. All owners read at once, each within the whole budget; where several did, what
+    /// is beyond the budget in the order of the request is dropped again.
     async fn read_once(&self, query: &FetchQuery) -> Vec<FetchedPartition> {
-        let mut fetched: Vec<Option<FetchedPartition>> = query.partitions.iter().map(|_| None).collect();
-        let mut budget = query.max_bytes;
-        let mut first = FirstBatch::Always;
-        for (owner, places) in self.by_owner(query.partitions.iter().map(|partition| partition.key)) {
+        let groups = self.by_owner(query.partitions.iter().map(|partition| partition.key));
+        let several = groups.len() > 1;
+        let mut local = None;
+        let mut remote = Vec::new();
+        for (owner, places) in groups {
             let partitions = places.iter().map(|&place| query.partitions[place]).collect();
-            let ask = ReadAsk { partitions, budget_bytes: budget, first };
-            let answers = if owner == self.index() {
-                self.core().read(ask).await
+            let ask = ReadAsk { partitions, budget_bytes: query.max_bytes, first: FirstBatch::Always };
+            if owner == self.index() {
+                local = Some((places, ask));
             } else {
-                match self.ask(owner, Ask::Read(ask)).await {
-                    Answer::Read(answers) => answers,
-                    _ => unreachable!("a read is answered with what was read"),
-                }
-            };
-            for (place, answer) in places.into_iter().zip(answers) {
-                let bytes = fetched_bytes(&answer);
-                budget = budget.saturating_sub(bytes);
-                if bytes > 0 {
-                    first = FirstBatch::WithinBudget;
-                }
-                fetched[place] = Some(answer);
+                remote.push((places, self.admit(owner, Ask::Read(ask)).await));
             }
         }
-        let unknown = || FetchedPartition { result: Err(FetchError::UnknownPartition) };
-        fetched.into_iter().map(|partition| partition.unwrap_or_else(unknown)).collect()
+        let mut answers = Vec::with_capacity(query.partitions.len());
+        if let Some((places, ask)) = local {
+            answers.extend(places.into_iter().zip(self.core().read(ask).await));
+        }
+        for (places, reply) in remote {
+            match reply.await {
+                Answer::Read(read) => answers.extend(places.into_iter().zip(read)),
+                _ => unreachable!("a read is answered with what was read"),
+            }
+        }
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        let mut fetched: Vec<FetchedPartition> = answers.into_iter().map(|(_, answer)| answer).collect();
+        if several {
+            keep_within(&mut fetched, query.max_bytes);
+        }
+        fetched
     }
 
     /// Completes when any owner has seen its partitions grow by `bytes`.
@@ -158,6 +162,24 @@ fn fetched_bytes(partition: &FetchedPartition) -> usize {
     match &partition.result {
         Ok(fetched) => fetched.records.iter().map(bytes::Bytes::len).sum(),
         Err(_) => 0,
+    }
+}
+
+/// Drops records that do not fit into the budget any more; the first batches come whatever their size.
+fn keep_within(fetched: &mut [FetchedPartition], max_bytes: usize) {
+    let mut budget = max_bytes;
+    let mut first = true;
+    for partition in fetched {
+        let bytes = fetched_bytes(partition);
+        if bytes == 0 {
+            continue;
+        }
+        if first || bytes <= budget {
+            first = false;
+            budget = budget.saturating_sub(bytes);
+        } else if let Ok(fetched) = &mut partition.result {
+            fetched.records.clear();
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod serve;
 mod shard;
 mod tail;
 mod ticket;
+mod upkeep;
 mod watch;
 
 pub use api::{

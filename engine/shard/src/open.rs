@@ -133,6 +133,7 @@ impl Core {
         millrace_rt::spawn(Rc::clone(&self).clean_slots());
         millrace_rt::spawn(Rc::clone(&self).zero_slots());
         millrace_rt::spawn(Rc::clone(&self).serve_mesh());
+        millrace_rt::spawn(Rc::clone(&self).look_after_producers());
         for _ in 0..FLUSHERS {
             millrace_rt::spawn(Rc::clone(&self).flush_tails());
         }

@@ -30,6 +30,8 @@ pub(crate) async fn prepare(inner: &Inner) -> Result<Prepared, OpenError> {
     make_dir(&layout.metadata_dir()).await?;
     make_dir(&layout.topics()).await?;
     make_dir(layout.journals()).await?;
+    sync_way_to(layout.data()).await?;
+    sync_way_to(layout.journals()).await?;
     let mode = disk_mode(layout).await?;
     let ring = ring_place(inner).await?;
     let old = read_manifest(layout).await?;
@@ -46,6 +48,21 @@ fn is_unclean(old: Option<&Manifest>) -> Stopped {
 
 async fn make_dir(path: &Path) -> Result<(), OpenError> {
     fs::create_dir_all(path).await.map_err(|error| io_error("create the directory", path, &error))
+}
+
+/// Hardens the entries that lead to a directory, also those that an earlier start made and had no time to harden.
+async fn sync_way_to(path: &Path) -> Result<(), OpenError> {
+    for dir in path.ancestors().skip(1) {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        match fs::sync_dir(dir).await {
+            // Whoever may not read a directory has made nothing in it.
+            Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
+                return Err(io_error("sync the directory", dir, &error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Tries direct I/O once, in the data directory.
