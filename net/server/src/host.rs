@@ -30,6 +30,9 @@ const PARTIAL_PATIENCE: Duration = Duration::from_secs(10);
 const UPKEEP_PERIOD_MIN: Duration = Duration::from_millis(20);
 const UPKEEP_PERIOD_MAX: Duration = Duration::from_secs(5);
 
+/// How often a broker that stops looks whether a connection's answers have left.
+const CLOSE_PERIOD: Duration = Duration::from_millis(10);
+
 /// Lives on one shard, shared by its connections.
 pub(crate) struct Host {
     pub(crate) node: Node,
@@ -132,18 +135,17 @@ impl Host {
         }
     }
 
-    /// Ends every connection and waits until they have left, at most `patience`.
+    /// Ends every connection when its requests have been answered, and waits until all have left; after `patience`
+    /// answers are waited for no more.
     pub(crate) async fn close_connections(&self, patience: Duration) {
         let deadline = millrace_rt::now() + patience;
-        loop {
-            for caller in self.connections.borrow().values() {
-                caller.hang_up();
-            }
-            let now = millrace_rt::now();
-            if self.connections.borrow().is_empty() || now >= deadline {
+        while !self.connections.borrow().is_empty() {
+            if millrace_rt::now() >= deadline {
+                self.connections.borrow().values().for_each(|caller| caller.hang_up());
                 return;
             }
-            millrace_rt::timeout(deadline - now, self.left.wait()).await;
+            self.connections.borrow().values().for_each(|caller| caller.retire());
+            millrace_rt::timeout(CLOSE_PERIOD, self.left.wait()).await;
         }
     }
 }

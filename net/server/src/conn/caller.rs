@@ -7,6 +7,7 @@ use millrace_core::base::ShardIndex;
 use millrace_rt::{Moment, Signal, Stream};
 
 use crate::conn::affinity::Affinity;
+use crate::conn::answers::Answers;
 use crate::host::Host;
 
 /// Lives on the shard that serves the connection; shared by the connection's reader and the shard's upkeep.
@@ -21,12 +22,14 @@ pub(crate) struct Caller {
     /// Since when part of a request is held; nothing between requests.
     partial_since: Cell<Option<Moment>>,
     stream: Weak<Stream>,
+    answers: Rc<Answers>,
+    is_retired: Cell<bool>,
     is_hung_up: Cell<bool>,
     hang_up_signal: Signal,
 }
 
 impl Caller {
-    pub(crate) fn new(host: Rc<Host>, listener: usize, stream: &Rc<Stream>) -> Caller {
+    pub(crate) fn new(host: Rc<Host>, listener: usize, stream: &Rc<Stream>, answers: Rc<Answers>) -> Caller {
         Caller {
             host,
             listener,
@@ -35,6 +38,8 @@ impl Caller {
             last_active: Cell::new(millrace_rt::now()),
             partial_since: Cell::new(None),
             stream: Rc::downgrade(stream),
+            answers,
+            is_retired: Cell::new(false),
             is_hung_up: Cell::new(false),
             hang_up_signal: Signal::new(),
         }
@@ -80,6 +85,18 @@ impl Caller {
 
     pub(crate) fn partial_since(&self) -> Option<Moment> {
         self.partial_since.get()
+    }
+
+    /// Takes no further request, and ends the connection unless answers are still to leave.
+    pub(crate) fn retire(&self) {
+        self.is_retired.set(true);
+        if self.answers.pending() == 0 {
+            self.hang_up();
+        }
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.is_retired.get()
     }
 
     /// Ends the connection: whoever reads, writes or waits for it finds it closed.

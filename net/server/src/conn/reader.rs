@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use millrace_core::base::ShardIndex;
 use millrace_rt::{Either, Stream, select};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::api::api_versions;
 use crate::api::call::{Call, CallFault, Head, Outcome};
@@ -37,13 +37,13 @@ enum Next {
 /// Serves a connection until it closes or leaves for another shard.
 pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
     let stream = Rc::new(Stream::attach(parcel.stream));
-    let caller = Rc::new(Caller::new(host.clone(), parcel.listener, &stream));
+    let answers = Rc::new(Answers::new());
+    let caller = Rc::new(Caller::new(host.clone(), parcel.listener, &stream, answers.clone()));
     for session in parcel.sessions {
         caller.add_session(session.id());
         host.adopt_session(session);
     }
     let number = host.enter(&caller);
-    let answers = Rc::new(Answers::new());
     let writer = millrace_rt::spawn(write_answers(stream.clone(), answers.clone()));
     let inbox = Inbox::new(host.request_budget.clone(), host.frame_bytes_max(), &parcel.leftover);
     let mut reader =
@@ -107,7 +107,7 @@ impl Reader {
                 State::Open => {}
                 State::Ended => return Ok(ReaderEnd::Closed),
                 State::BadLength(length) => {
-                    debug!(length, "no request has this length");
+                    self.explain_length(length);
                     return Ok(ReaderEnd::Closed);
                 }
             }
@@ -121,6 +121,9 @@ impl Reader {
 
     /// Hands one request to its handler when its turn has come, and its answer to the writer.
     async fn request(&mut self, frame: Frame) -> Next {
+        if self.caller.is_retired() {
+            return Next::End;
+        }
         let Frame { bytes, charge } = frame;
         let received = millrace_rt::now();
         let Ok((Some(key), version)) = Head::peek(&bytes) else {
@@ -166,6 +169,20 @@ impl Reader {
         };
         self.answers.push(Pending { answer, charge });
         Next::Request
+    }
+
+    /// Most bad lengths are no requests at all; one that the configuration allows is worth a word to the operator.
+    fn explain_length(&self, length: i32) {
+        let host = &self.caller.host;
+        if (1..=host.node.config().socket_request_max_bytes()).contains(&length) {
+            warn!(
+                request_bytes = length,
+                bytes_max = host.frame_bytes_max(),
+                "a request is larger than the memory for requests allows; give the broker more with millrace.memory"
+            );
+        } else {
+            debug!(length, "no request has this length");
+        }
     }
 
     /// Lets earlier answers leave and then closes the connection.

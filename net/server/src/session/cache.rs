@@ -10,6 +10,14 @@ use crate::session::partitions::{PartitionRef, SessionPartitions, Told, Wanted};
 /// way to a larger one (Kafka's `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`).
 pub(crate) const EVICTION_AGE: Duration = Duration::from_secs(120);
 
+/// Partitions that one session may hold, and that all sessions of a shard may hold together: each takes some 200
+/// bytes, so that clients which name millions cannot take more than 20 MB and 100 MB. Past it a client fetches
+/// without a session.
+const SESSION_PARTITIONS_MAX: usize = 100_000;
+const SHARD_PARTITIONS_MAX: usize = 500_000;
+
+const _: () = assert!(SESSION_PARTITIONS_MAX <= SHARD_PARTITIONS_MAX);
+
 /// "No session" in requests and answers.
 pub(crate) const NO_SESSION: i32 = 0;
 /// A request of this epoch is full and asks for a session.
@@ -124,6 +132,10 @@ impl SessionCache {
             self.sessions.remove(&request.id);
             return Begun::Sessionless(Vec::new());
         }
+        if session.partitions.len() > SESSION_PARTITIONS_MAX {
+            self.sessions.remove(&request.id);
+            return Begun::Refused(SessionFault::UnknownId);
+        }
         session.used = now;
         session.epoch = epoch_after(session.epoch);
         Begun::Incremental(
@@ -140,6 +152,10 @@ impl SessionCache {
         random: &mut impl FnMut() -> u64,
         now: Duration,
     ) -> i32 {
+        let held: usize = self.sessions.values().map(|session| session.partitions.len()).sum();
+        if read.len() > SESSION_PARTITIONS_MAX || held + read.len() > SHARD_PARTITIONS_MAX {
+            return NO_SESSION;
+        }
         if self.sessions.len() >= self.slots && !self.evict_for(read.len(), now) {
             return NO_SESSION;
         }

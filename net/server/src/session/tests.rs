@@ -222,3 +222,22 @@ fn naming_may_not_change() {
         scene.cache.begin(Metadata { id: 1, epoch: 1, naming: Naming::Ids }, Vec::new(), &[], scene.now);
     assert_eq!(begun, Begun::Refused(SessionFault::OtherNaming));
 }
+
+#[test]
+fn sessions_are_bounded() {
+    let mut cache = SessionCache::new(10);
+    let many: Vec<_> = (0..100_001)
+        .map(|number| {
+            let (topic, wanted, read) = read("a=0");
+            (PartitionRef { partition: number, ..topic }, wanted, read)
+        })
+        .collect();
+    let now = Duration::ZERO;
+    let mut random = || 7 << 33;
+    assert_eq!(cache.create(Naming::Names, &many, &mut random, now), 0);
+    assert_eq!(cache.create(Naming::Names, &many[1..], &mut random, now), 7);
+    let more = many[0].clone();
+    let more = (more.0, more.1);
+    let begun = cache.begin(Metadata { id: 7, epoch: 1, naming: Naming::Names }, vec![more], &[], now);
+    assert_eq!(begun, Begun::Refused(SessionFault::UnknownId));
+}
