@@ -65,6 +65,10 @@ impl Attributes {
         Attributes(i16::from(codec.id())).with_timestamp_type(timestamps)
     }
 
+    pub fn with_codec(self, codec: Codec) -> Attributes {
+        Attributes(self.0 & !CODEC_MASK | i16::from(codec.id()))
+    }
+
     pub fn with_timestamp_type(self, timestamps: TimestampType) -> Attributes {
         match timestamps {
             TimestampType::CreateTime => Attributes(self.0 & !LOG_APPEND_TIME_MASK),

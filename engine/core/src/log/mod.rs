@@ -7,6 +7,7 @@ pub mod epochs;
 pub mod fault;
 pub mod index;
 pub mod producers;
+pub mod recompress;
 pub mod records;
 pub mod search;
 pub mod segments;
