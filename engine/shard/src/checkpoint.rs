@@ -10,6 +10,7 @@ use millrace_rt::{File, OpenOptions, Sync, fs};
 
 use crate::layout::checkpoint_file;
 use crate::partition::Partition;
+use crate::segment::Stage;
 use crate::shard::Core;
 
 impl Core {
@@ -63,13 +64,14 @@ impl Partition {
         }
     }
 
-    /// Base offsets of the segments up to the first whose bytes are not all hard in its file, and how many bytes of
-    /// that one are. The journal tells what follows.
+    /// Base offsets of the segments up to the first whose bytes are not all hard in its file, or whose file may be
+    /// longer than it, and how many of its bytes are hard. The journal tells what follows.
     fn durable_segments(&self) -> (Vec<i64>, u64) {
         let mut segments = Vec::new();
         for segment in &self.segments {
             segments.push(segment.base.0);
-            if segment.released < segment.length() {
+            let open = segment.stage != Stage::Active && !segment.exact;
+            if open || segment.released < segment.length() {
                 return (segments, segment.released);
             }
         }

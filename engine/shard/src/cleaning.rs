@@ -56,6 +56,7 @@ impl Core {
     /// Makes everything that frames up to `through` hold durable in segment files or in later frames, and a
     /// checkpoint that needs none of them.
     pub(crate) async fn make_durable(self: &Rc<Core>, through: FrameSequence) -> ReleasePlan {
+        self.finish_rolled().await;
         let plan = self.plan(through);
         for key in &plan.flush {
             if let Some(partition) = self.table.get(*key) {
@@ -67,6 +68,18 @@ impl Core {
         self.release_written().await;
         self.write_checkpoint(through.next()).await;
         plan
+    }
+
+    /// Finishes every segment that is rolled now. A checkpoint names no segment behind an unfinished one: the roll must
+    /// be replayed, and one of those that happened so far may be in a frame that is about to be given up.
+    async fn finish_rolled(self: &Rc<Core>) {
+        for partition in self.table.all() {
+            loop {
+                let rolled = partition.borrow().next_rolled();
+                let Some(base) = rolled.filter(|_| !partition.borrow().removed) else { break };
+                self.flush_segment(&partition, base, Amount::Everything).await;
+            }
+        }
     }
 
     /// Which tails those frames still hold, and what is to be done with each.
@@ -99,6 +112,13 @@ impl Core {
             rest = &rest[taken..];
             match sealed {
                 Some(frame) => last = last.max(frame),
+                // Appends since the plan have left too little room to carry what they made longer.
+                None if taken == 0 && self.commit.is_hard() => {
+                    if let Some(partition) = rest.first().and_then(|key| self.table.get(*key)) {
+                        self.flush_partition(&partition).await;
+                    }
+                    rest = rest.get(1..).unwrap_or_default();
+                }
                 // The ring is full until a write is done.
                 None if taken == 0 => self.commit.hardened.wait().await,
                 None => {}
@@ -152,7 +172,7 @@ impl Core {
 
     /// One sync of the file system hardens all that was written to segments before it.
     pub(crate) async fn release_written(self: &Rc<Core>) {
-        let written: Vec<(PartitionRef, Vec<(Offset, u64)>)> = self
+        let written: Vec<(PartitionRef, Vec<Written>)> = self
             .table
             .all()
             .into_iter()
@@ -169,14 +189,23 @@ impl Core {
         }
         for (partition, list) in written {
             let mut partition = partition.borrow_mut();
-            for (base, position) in list {
+            for Written { base, position, exact } in list {
                 if let Some(segment) = partition.segment_mut(base) {
                     segment.released = segment.released.max(position);
+                    segment.exact |= exact;
                 }
             }
             partition.forget_released_marks();
         }
     }
+}
+
+/// What of a segment is in its file when a sync begins.
+struct Written {
+    base: Offset,
+    position: u64,
+    /// The file was cut to the segment's length.
+    exact: bool,
 }
 
 impl Partition {
@@ -227,11 +256,15 @@ impl Partition {
         self.mark(frame);
     }
 
-    fn written_not_released(&self) -> Vec<(Offset, u64)> {
-        self.segments
-            .iter()
-            .filter(|segment| segment.in_file() > segment.released)
-            .map(|segment| (segment.base, segment.in_file()))
-            .collect()
+    fn written_not_released(&self) -> Vec<Written> {
+        let written = |segment: &Segment| Written {
+            base: segment.base,
+            position: segment.in_file(),
+            exact: segment.stage == Stage::Finished,
+        };
+        let news = |segment: &&Segment| {
+            segment.in_file() > segment.released || (segment.stage == Stage::Finished && !segment.exact)
+        };
+        self.segments.iter().filter(news).map(written).collect()
     }
 }

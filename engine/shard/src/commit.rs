@@ -125,6 +125,12 @@ impl Commit {
         self.journal.borrow().sealed()
     }
 
+    /// Nothing sealed waits for the device.
+    pub(crate) fn is_hard(&self) -> bool {
+        let journal = self.journal.borrow();
+        journal.hard() == journal.sealed()
+    }
+
     /// Completes once every frame up to `sequence` is hard.
     pub(crate) async fn until_hard(&self, sequence: FrameSequence) {
         while self.journal.borrow().hard() < sequence {

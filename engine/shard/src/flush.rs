@@ -84,7 +84,7 @@ impl Partition {
         self.active().unwritten_blocks() >= FLUSH_BYTES || self.next_rolled().is_some()
     }
 
-    fn next_rolled(&self) -> Option<Offset> {
+    pub(crate) fn next_rolled(&self) -> Option<Offset> {
         // Rolled segments stand right before the active one.
         let rolled = self.segments.iter().rev().skip(1).take_while(|segment| segment.stage != Stage::Finished);
         rolled.last().map(|segment| segment.base)

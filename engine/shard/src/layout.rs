@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 use millrace_core::base::ids::{Offset, PartitionIndex, PartitionKey, ShardIndex};
 use millrace_core::log::SegmentName;
 
+/// Of our sparse offset index.
+pub(crate) const INDEX_SUFFIX: &str = ".mrindex";
+
 /// Kafka's; no topic's directory ends so, since a partition number ends it.
 pub(crate) const DELETED_SUFFIX: &str = "-delete";
 
@@ -105,5 +108,5 @@ pub(crate) fn segment_file(partition_dir: &Path, base: Offset) -> PathBuf {
 }
 
 pub(crate) fn index_file(partition_dir: &Path, base: Offset) -> PathBuf {
-    partition_dir.join(SegmentName::new(base).with_suffix(".mrindex"))
+    partition_dir.join(SegmentName::new(base).with_suffix(INDEX_SUFFIX))
 }

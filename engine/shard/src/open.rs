@@ -161,6 +161,9 @@ impl Core {
                     None => self.table.insert(empty),
                     Some(found) => self.restore(empty, found).await?,
                 }
+                if facts.old.is_some_and(|old| old.stopped == Stopped::Unclean) {
+                    self.cut_leftovers(key).await?;
+                }
             }
         }
         // What is left belonged to topics that were deleted.

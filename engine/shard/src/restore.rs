@@ -1,16 +1,18 @@
 //! Builds one partition from what checkpoint and journal left of it.
 
+use std::path::Path;
 use std::rc::Rc;
 
-use millrace_core::base::ids::{Offset, Position, ProducerEpoch, ProducerId, Sequence, TimestampMs};
+use millrace_core::base::ids::{Offset, PartitionKey, Position, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 use millrace_core::journal::{FrameSequence, Observation, ProducerCheckpoint, RecoveredPartition};
 use millrace_core::log::producers::{AppendedBatch, ProducerSnapshot};
-use millrace_core::log::{BatchWalk, EpochEntry, EpochLineage, ProducerWindows};
-use millrace_rt::fs;
+use millrace_core::log::{BatchWalk, EpochEntry, EpochLineage, ProducerWindows, SegmentName};
+use millrace_rt::{File, OpenOptions, fs};
 
 use crate::api::OpenError;
-use crate::layout::segment_file;
+use crate::layout::{INDEX_SUFFIX, segment_file};
 use crate::partition::{Mark, Partition, PartitionRef};
+use crate::prepare::io_error;
 use crate::read::read_last_block;
 use crate::segment::{Segment, Stage};
 use crate::shard::Core;
@@ -57,9 +59,30 @@ impl Core {
         Ok(())
     }
 
+    /// Takes away what an unclean end left of bytes that are in no journal: they were written ahead of their frame,
+    /// and nobody was told of them.
+    pub(crate) async fn cut_leftovers(&self, key: PartitionKey) -> Result<(), OpenError> {
+        let Some(partition) = self.table.get(key) else { return Ok(()) };
+        let dir = self.files.partition_dir(&partition);
+        if !fs::exists(&dir).await {
+            return Ok(());
+        }
+        let entries = fs::read_dir(&dir).await.map_err(|error| io_error("read the directory", &dir, &error))?;
+        for entry in entries {
+            let path = dir.join(&entry.name);
+            let cut = match leftover(&partition, &entry.name) {
+                Leftover::Nothing => Ok(()),
+                Leftover::Behind(length) => cut_to(&path, length).await,
+                Leftover::Everything => fs::remove_file(&path).await,
+            };
+            cut.map_err(|error| io_error("remove what a crash left of", &path, &error))?;
+        }
+        Ok(())
+    }
+
     async fn restore_segments(
         &self,
-        dir: &std::path::Path,
+        dir: &Path,
         found: &RecoveredPartition,
     ) -> Result<Vec<Segment>, OpenError> {
         let mut segments = Vec::with_capacity(found.segments.len().max(1));
@@ -143,13 +166,45 @@ impl Core {
     }
 }
 
+/// What of a file in a partition's directory belongs to no log.
+enum Leftover {
+    Nothing,
+    /// What lies behind this length.
+    Behind(u64),
+    Everything,
+}
+
+fn leftover(partition: &PartitionRef, file_name: &str) -> Leftover {
+    let mut partition = partition.borrow_mut();
+    if let Some(name) = SegmentName::parse(file_name) {
+        return match partition.segment_mut(name.base).filter(|segment| segment.exists) {
+            Some(segment) => Leftover::Behind(segment.in_file()),
+            None => Leftover::Everything,
+        };
+    }
+    let Some(name) = SegmentName::parse_with_suffix(file_name, INDEX_SUFFIX) else { return Leftover::Nothing };
+    match partition.segment_mut(name.base) {
+        Some(segment) if segment.stage == Stage::Finished => Leftover::Nothing,
+        // It may tell of batches that are gone; the walk that makes it anew cannot.
+        _ => Leftover::Everything,
+    }
+}
+
+/// Shortens a file that is longer than `length`.
+async fn cut_to(path: &Path, length: u64) -> std::io::Result<()> {
+    if fs::len(path).await? <= length {
+        return Ok(());
+    }
+    File::open(path, OpenOptions { write: true, ..OpenOptions::default() }).await?.truncate(length).await
+}
+
 fn active_is(active: &Segment, found: &RecoveredPartition) -> bool {
     found.segments.last().is_none_or(|last| *last == active.base)
 }
 
-async fn file_length(dir: &std::path::Path, base: Offset) -> Result<u64, OpenError> {
+async fn file_length(dir: &Path, base: Offset) -> Result<u64, OpenError> {
     let path = segment_file(dir, base);
-    fs::len(&path).await.map_err(|error| crate::prepare::io_error("read", &path, &error))
+    fs::len(&path).await.map_err(|error| io_error("read", &path, &error))
 }
 
 /// Epoch lineage and producers: those of the checkpoint, and then what the journal saw.

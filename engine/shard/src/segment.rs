@@ -25,6 +25,8 @@ pub(crate) struct Segment {
     /// Bytes that survive a power loss in the file; the journal must keep the others.
     pub(crate) released: u64,
     pub(crate) stage: Stage,
+    /// That the file ends where the segment ends survives a power loss; only then may a checkpoint rely on its length.
+    pub(crate) exact: bool,
     pub(crate) max_timestamp: TimestampMs,
     /// Known once it has a batch of this run; the roll by time counts from it.
     pub(crate) age: Option<SegmentAge>,
@@ -56,6 +58,7 @@ impl Segment {
             padded: 0,
             released: 0,
             stage: Stage::Active,
+            exact: false,
             max_timestamp: TimestampMs::NONE,
             age: None,
             writing: false,
@@ -69,6 +72,7 @@ impl Segment {
             written: length,
             released: length,
             stage,
+            exact: stage == Stage::Finished,
             exists: true,
             ..Segment::new(base)
         }
