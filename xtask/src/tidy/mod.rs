@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod cases;
+mod docs;
 mod finding;
 mod layers;
 mod manifests;

@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::tree::Tree;
-use super::{layers, manifests, purity, text};
+use super::{docs, layers, manifests, purity, text};
 use crate::codegen::root;
 use std::error::Error;
 
@@ -26,6 +26,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     purity::check(tree, &mut findings);
     manifests::check(tree, &mut findings);
     layers::check(tree, &mut findings);
+    docs::check(tree, &mut findings);
     findings.sort();
     findings.dedup();
     findings
