@@ -71,9 +71,31 @@ fn read_stat(stat: &str) -> Option<(&str, &str, i32)> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// Set in the process that the test starts for itself: the children of this one belong to other tests.
+    const ALONE: &str = "MILLRACE_LEFTOVERS_ALONE";
+
+    #[test]
+    fn orphans_are_named_and_ended() {
+        if std::env::var_os(ALONE).is_none() {
+            let mut alone = Command::new(std::env::current_exe().unwrap());
+            alone.args(["--exact", "ci::leftovers::tests::orphans_are_named_and_ended"]).env(ALONE, "1");
+            assert!(alone.status().unwrap().success());
+            return;
+        }
+        adopt_orphans().unwrap();
+        let mut parent = Command::new("sh").args(["-c", "sleep 100 & sleep 101 &"]).spawn().unwrap();
+        assert!(parent.wait().unwrap().success());
+        let names = end_leftovers().unwrap();
+        assert_eq!(names.iter().filter(|name| name.ends_with(" sleep")).count(), 2, "{names:?}");
+        assert!(end_leftovers().unwrap().is_empty());
+    }
+
     #[test]
     fn a_line_of_stat_is_read() {
-        assert_eq!(super::read_stat("12 (a (b) c) S 7 12 0"), Some(("a (b) c", "S", 7)));
-        assert_eq!(super::read_stat("12"), None);
+        assert_eq!(read_stat("12 (a (b) c) S 7 12 0"), Some(("a (b) c", "S", 7)));
+        assert_eq!(read_stat("12"), None);
     }
 }

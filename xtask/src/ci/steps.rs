@@ -15,7 +15,8 @@ pub(super) enum Work {
     Tidy,
 }
 
-/// A step; `{seeds}` and `{cycles}` in arguments are replaced by what the caller asked for.
+/// A step. In arguments `{seeds}` and `{cycles}` are replaced by what the caller asked for, `{broker}` by the path of
+/// the release build.
 pub(super) struct Step {
     pub(super) name: &'static str,
     /// Steps without which this one cannot run.
@@ -53,6 +54,12 @@ pub(super) const STEPS: &[Step] = &[
             broker: &["serve", "--config", "clients/parity/server.properties"],
             program: Some(("debug/millrace-parity", &["compare", "--bootstrap", "{address}"])),
         },
+    },
+    // Durability as the device counts it, many partitions, hostile peers: the verdicts that hold on a busy machine.
+    Step {
+        name: "figures",
+        needs: &["programs", "release"],
+        work: Work::Built("debug/millrace-perf", &["first-light", "--quick", "--millrace", "{broker}"]),
     },
     // The judges of the two steps that follow, held to planted faults.
     Step {
