@@ -171,9 +171,11 @@ impl<'a> Place<'a> {
 
     fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
+        let broker = self.broker().display().to_string();
         let (seeds, cycles) = (self.request.seeds.to_string(), self.request.cycles.to_string());
         for argument in arguments {
-            command.arg(argument.replace("{seeds}", &seeds).replace("{cycles}", &cycles));
+            let argument = argument.replace("{seeds}", &seeds).replace("{cycles}", &cycles);
+            command.arg(argument.replace("{broker}", &broker));
         }
         command
             .current_dir(&self.root)
