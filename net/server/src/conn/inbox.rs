@@ -178,5 +178,5 @@ fn copy(into: &mut Block, from: &[u8], bytes: usize) {
     let (Some(target), Some(source)) = (into.as_mut_slice().get_mut(..bytes), from.get(..bytes)) else {
         unreachable!("the new block is larger than what was received");
     };
-    target.copy_from_slice(source);
+    millrace_rt::copy_payload(target, source);
 }
