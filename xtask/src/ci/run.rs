@@ -48,6 +48,7 @@ pub(crate) fn run(request: &Request) -> Result<ExitCode, Box<dyn Error>> {
             None => place.attempt(step),
         };
         println!("    {}", outcome.text);
+        let outcome = Outcome { text: outcome.text.lines().next().unwrap_or_default().to_owned(), ..outcome };
         outcomes.insert(step.name, outcome);
         order.push(step.name);
     }

@@ -29,7 +29,11 @@ pub(super) const STEP_MINUTES_MAX: u64 = 40;
 
 /// In the order they run: the quick ones first, each crate compiled once for each of check, dev and release.
 pub(super) const STEPS: &[Step] = &[
-    Step { name: "format", needs: &[], work: Work::Cargo(&["fmt", "--all", "--check"]) },
+    Step {
+        name: "format",
+        needs: &[],
+        work: Work::Cargo(&["fmt", "--all", "--check", "--", "--color", "never"]),
+    },
     Step { name: "tidy", needs: &[], work: Work::Tidy },
     Step {
         name: "clippy",
