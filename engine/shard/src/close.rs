@@ -16,6 +16,8 @@ impl Shard {
     pub async fn close(&self) {
         let core = self.core();
         core.commit.until_idle().await;
+        core.cleaning.stop().await;
+        core.commit.until_idle().await;
         for partition in core.table.all() {
             core.finish(&partition).await;
         }

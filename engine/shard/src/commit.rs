@@ -210,6 +210,8 @@ impl Core {
         }
         if entries.is_empty() {
             self.settle(effects);
+            // The queue is shorter and nothing may follow: whoever waits for it to be empty looks again.
+            commit.hardened.notify_all();
             return took && !commit.queue.borrow().blocked;
         }
         self.seal_applied(&entries, effects);

@@ -71,6 +71,8 @@ impl Shard {
     /// Completes when any owner has seen its partitions grow by `bytes`.
     async fn wait_for_bytes(&self, seen: Vec<(PartitionKey, Offset)>, bytes: usize, deadline: Moment) {
         let woken = Signal::new();
+        // Begun before the watch is listed, which may fire at once.
+        let wait = woken.wait();
         let mut replies = Vec::new();
         for (owner, places) in self.by_owner(seen.iter().map(|(key, _)| *key)) {
             let partitions = places.into_iter().map(|place| seen[place]).collect();
@@ -82,7 +84,7 @@ impl Shard {
             }
         }
         let any_reply = AnyReply { replies };
-        millrace_rt::select(woken.wait(), any_reply).await;
+        millrace_rt::select(wait, any_reply).await;
     }
 }
 

@@ -73,6 +73,11 @@ impl Layout {
         self.topics().join(format!("{key}{DELETED_SUFFIX}"))
     }
 
+    /// Where a directory goes that belonged to a topic deleted before the last crash.
+    pub(crate) fn put_aside_unknown(&self, name: &str) -> PathBuf {
+        self.topics().join(format!("{name}{DELETED_SUFFIX}"))
+    }
+
     pub(crate) fn journals(&self) -> &Path {
         &self.journal
     }

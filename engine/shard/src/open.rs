@@ -13,8 +13,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millrace_core::base::ids::{PartitionKey, ShardIndex};
 use millrace_core::journal::{
-    ChainStart, Checkpoints, FrameSequence, Journal, JournalGeometry, RecoveredPartition, Replay, recover_chain,
+    APPEND_HEAD_BYTES, ChainStart, Checkpoints, FrameSequence, Journal, JournalGeometry, RecoveredPartition, Replay, recover_chain,
 };
+use millrace_core::meta::MetadataImage;
 use millrace_rt::{Block, File, OpenOptions, Seat, SharedMemory, Sync, fs};
 
 use crate::api::OpenError;
@@ -23,7 +24,7 @@ use crate::commit::Commit;
 use crate::engine::{Engine, Facts, Inner, RingPlace};
 use crate::files::{DiskMode, SegmentFiles};
 use crate::flush::{FLUSHERS, Flusher};
-use crate::layout::{DELETED_SUFFIX, checkpoint_file, slot_file};
+use crate::layout::{DELETED_SUFFIX, Layout, checkpoint_file, slot_file};
 use crate::manifest::{Manifest, Stopped};
 use crate::metadata::MetadataLog;
 use crate::partition::{Partition, Table};
@@ -105,7 +106,8 @@ impl Engine {
             config: Arc::clone(&settings.broker),
             boot: facts.boot(),
             journal_dir,
-            append_bytes_max: geometry.append_bytes_max(),
+            // The entry of a roll may stand before that of the append.
+            append_bytes_max: geometry.append_bytes_max() - APPEND_HEAD_BYTES,
             table: Table::default(),
             commit: Commit::new(journal, ring, slots),
             // Half of the shard's memory; the rest is for frames, reads and everything else.
@@ -318,7 +320,8 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
         }
         RingPlace::Local => Vec::new(),
     };
-    let known = Arc::clone(&facts.image);
+    // Before any shard serves: a topic created later may have the name of one whose files are to go.
+    let unknown = put_unknown_aside(&layout, &facts.image).await;
     millrace_rt::spawn(async move {
         for ring in rings {
             // Gone after a power loss.
@@ -328,21 +331,32 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
         if let Err(error) = fs::remove_dir_all(&generation).await {
             tracing::warn!(path = %generation.display(), %error, "an old journal is still there");
         }
-        sweep_topics(&layout.topics(), &known).await;
-    });
-    Ok(())
-}
-
-/// Removes directories of partitions that no longer exist: their topic was deleted before a crash.
-async fn sweep_topics(topics: &std::path::Path, image: &millrace_core::meta::MetadataImage) {
-    let Ok(entries) = fs::read_dir(topics).await else { return };
-    for entry in entries.iter().filter(|entry| entry.is_dir) {
-        let known = entry.name.rsplit_once('-').is_some_and(|(topic, _)| image.topic(topic).is_some());
-        if !known || entry.name.ends_with(DELETED_SUFFIX) {
-            let path = topics.join(&entry.name);
+        for path in unknown {
             if let Err(error) = fs::remove_dir_all(&path).await {
                 tracing::warn!(path = %path.display(), %error, "a deleted topic's files are still there");
             }
         }
+    });
+    Ok(())
+}
+
+/// Renames directories of partitions that no longer exist: their topic was deleted before a crash. Answers what is to
+/// be removed.
+async fn put_unknown_aside(layout: &Layout, image: &MetadataImage) -> Vec<PathBuf> {
+    let mut aside = Vec::new();
+    let Ok(entries) = fs::read_dir(&layout.topics()).await else { return aside };
+    for entry in entries.iter().filter(|entry| entry.is_dir) {
+        let path = layout.topics().join(&entry.name);
+        let known = entry.name.rsplit_once('-').is_some_and(|(topic, _)| image.topic(topic).is_some());
+        if entry.name.ends_with(DELETED_SUFFIX) {
+            aside.push(path);
+        } else if !known {
+            let target = layout.put_aside_unknown(&entry.name);
+            match fs::rename(&path, &target).await {
+                Ok(()) => aside.push(target),
+                Err(error) => tracing::warn!(path = %path.display(), %error, "a deleted topic's files stay"),
+            }
+        }
     }
+    aside
 }

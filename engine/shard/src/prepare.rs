@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use millrace_core::base::ids::Durability;
+use millrace_core::base::ids::{Durability, ShardIndex};
 use millrace_core::journal::BootNonce;
 use millrace_rt::{File, OpenOptions, fs};
 
@@ -121,6 +121,9 @@ async fn next_manifest(inner: &Inner, old: Option<&Manifest>, layout: &Layout) -
         newest = newest.max(number);
         if Some(Generation(number)) != valid {
             let left_over = layout.generation(Generation(number));
+            if let Some(old) = old {
+                remove_rings(layout, old.node, Generation(number)).await;
+            }
             fs::remove_dir_all(&left_over).await.map_err(|error| io_error("remove", &left_over, &error))?;
         }
     }
@@ -131,6 +134,15 @@ async fn next_manifest(inner: &Inner, old: Option<&Manifest>, layout: &Layout) -
         shards: inner.settings.shards,
         stopped: Stopped::Unclean,
     })
+}
+
+/// Rings of a generation that was never completed; they would hold memory until the machine restarts.
+async fn remove_rings(layout: &Layout, node: u64, generation: Generation) {
+    let Ok(entries) = fs::read_dir(&layout.generation(generation)).await else { return };
+    for shard in entries.iter().filter_map(|entry| entry.name.parse().ok()) {
+        // Gone after a power loss, or not yet made.
+        let _ = fs::remove_file(&layout.ring(node, generation, ShardIndex(shard))).await;
+    }
 }
 
 pub(crate) fn io_error(action: &'static str, path: &Path, error: &std::io::Error) -> OpenError {
