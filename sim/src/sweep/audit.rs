@@ -21,6 +21,11 @@ impl Ledger {
         let may_lose = self.lost_power && durability == Durability::Process;
         let found = self.audit_batches(key, log);
         let end = log.last().map_or(Offset::ZERO, |last| end_of(last));
+        if let Some(expected) = self.expected_ends.remove(&key)
+            && expected != end
+        {
+            self.violate(format!("{key}: the log ends at {end}, its journal at {expected}"));
+        }
         self.audit_promises(key, may_lose, &found, end);
         self.audit_sights(key, may_lose, log, end);
         let bytes = log.iter().map(|stored| stored.bytes.as_slice()).collect::<Vec<_>>().concat();

@@ -39,6 +39,8 @@ pub(crate) struct Ledger {
     pub(crate) violations: Vec<String>,
     pub(crate) acknowledgements: u64,
     pub(crate) producer_ids: BTreeSet<ProducerId>,
+    /// Where the logs must end at the next audit, where that is known.
+    pub(crate) expected_ends: BTreeMap<PartitionKey, Offset>,
 }
 
 impl Ledger {
@@ -53,6 +55,7 @@ impl Ledger {
             violations: Vec::new(),
             acknowledgements: 0,
             producer_ids: BTreeSet::new(),
+            expected_ends: BTreeMap::new(),
         }
     }
 
@@ -84,6 +87,27 @@ impl Ledger {
         if before.is_some_and(|before| before != checksum) {
             self.violate(format!("{key}: a reader got two batches at offset {offset}"));
         }
+    }
+
+    /// The journal was damaged so that the logs end here: what was promised beyond is void.
+    pub(crate) fn expect_ends(&mut self, ends: BTreeMap<PartitionKey, Offset>) {
+        let workload = Rc::clone(&self.workload);
+        for (stream, states) in workload.streams.iter().zip(&mut self.states) {
+            let end = ends.get(&stream.key).copied().unwrap_or(Offset::ZERO);
+            for state in states {
+                match (*state, stream.kind) {
+                    (State::Acknowledged(offset), StreamKind::Idempotent) if offset >= end => {
+                        *state = State::Unanswered;
+                    }
+                    (State::Acknowledged(offset), StreamKind::Plain) if offset >= end => *state = State::GivenUp,
+                    _ => {}
+                }
+            }
+        }
+        for (key, end) in &ends {
+            self.seen.entry(*key).or_default().retain(|offset, _| offset < end);
+        }
+        self.expected_ends = ends;
     }
 
     /// After a crash: what of the plain streams was under way stays unknown.

@@ -5,6 +5,7 @@
 
 mod audit;
 mod cases;
+mod damage;
 mod drive;
 mod ledger;
 mod run;
@@ -12,5 +13,6 @@ mod segments;
 mod workload;
 
 pub use cases::{Failure, Sweep, SweepOptions, Tally};
+pub use damage::{Damage, DamageBench};
 pub use run::{Blow, Case, Outcome, run};
 pub use workload::{Volume, Workload};

@@ -56,7 +56,6 @@ pub(crate) struct Planned {
 /// Batches that one producer sends to one partition, in order.
 pub(crate) struct Stream {
     pub(crate) key: PartitionKey,
-    pub(crate) durability: Durability,
     pub(crate) kind: StreamKind,
     pub(crate) batches: Vec<Planned>,
     /// The longest pause before a batch, in microseconds.
@@ -161,7 +160,7 @@ fn add_streams(
     let mut add = |chance: &mut Chance, kind, sizes: Vec<usize>, pause_micros| {
         let producer = ProducerId(FIRST_PRODUCER + streams.len() as i64);
         let batches = plan(chance, kind, producer, &sizes);
-        streams.push(Stream { key, durability: topic.durability, kind, batches, pause_micros });
+        streams.push(Stream { key, kind, batches, pause_micros });
     };
     if topic.name == "rare" {
         let sizes = (0..volume.rare_batches).map(|_| chance.between(80..3000)).collect();

@@ -1,0 +1,5 @@
+//! The crash sweep as CI runs it: a sample of what `millrace-sim --sweep` covers whole.
+
+mod crashes;
+mod damage;
+mod planted;
