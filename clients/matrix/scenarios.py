@@ -6,6 +6,7 @@ import wire
 
 PARTITIONS = 3
 RECORDS = 10_000
+RECORDS_WORTH_COMPRESSING = 10
 HEADERS = "origin=matrix,empty=,language=größe"
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 # Kafka's message.max.bytes bounds the batch: 1,048,588 with its 61 bytes of header, and about 60 more for our record.
@@ -58,7 +59,8 @@ class Session:
     def check_stored(self, name, codec, idempotent):
         """A client that misreads what the broker advertises stores uncompressed and still reads everything back."""
         stored = [batch for batches in self.batches(name).values() for batch in batches]
-        codecs = {batch.codec for batch in stored}
+        # librdkafka leaves a batch of a record or two as it is where compressing would not make it smaller.
+        codecs = {batch.codec for batch in stored if batch.records >= RECORDS_WORTH_COMPRESSING}
         check(codecs == {codec}, f"stored as {sorted(codecs)}, not as {codec}")
         check(all((batch.producer_id >= 0) == idempotent for batch in stored), "producer ids do not fit idempotence")
 

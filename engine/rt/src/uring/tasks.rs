@@ -18,13 +18,21 @@ pub(crate) struct HostedTasks {
     issued: Cell<u64>,
     polls: Rc<Cell<u64>>,
     bodies: Rc<RefCell<BTreeMap<u64, Bed>>>,
+    /// glommio polls a task inside the call that spawns it; the spawner may hold what the task needs.
+    spawning: Rc<Cell<bool>>,
 }
 
 impl HostedTasks {
     /// `driver` is woken whenever a task runs: it must not sleep beside running tasks, for the executor looks at its
     /// own events only when no task can run.
     pub(crate) fn new(driver: DriverPlace) -> HostedTasks {
-        HostedTasks { driver, issued: Cell::new(0), polls: Rc::default(), bodies: Rc::default() }
+        HostedTasks {
+            driver,
+            issued: Cell::new(0),
+            polls: Rc::default(),
+            bodies: Rc::default(),
+            spawning: Rc::default(),
+        }
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
@@ -34,7 +42,12 @@ impl HostedTasks {
         self.bodies.borrow_mut().insert(id, Rc::clone(&cell));
         let bodies = Rc::clone(&self.bodies);
         let (polls, driver) = (Rc::clone(&self.polls), Rc::clone(&self.driver));
+        let spawning = Rc::clone(&self.spawning);
         let hosted = poll_fn(move |cx| {
+            if spawning.get() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             polls.set(polls.get() + 1);
             let asleep = driver.borrow_mut().take();
             if let Some(driver) = asleep {
@@ -49,7 +62,9 @@ impl HostedTasks {
             bodies.borrow_mut().remove(&id);
             Poll::Ready(())
         });
+        let outer = self.spawning.replace(true);
         drop(glommio::spawn_local(hosted).detach());
+        self.spawning.set(outer);
     }
 
     /// How often tasks were polled: unchanged means that none could run.

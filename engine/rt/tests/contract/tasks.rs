@@ -25,6 +25,25 @@ fn a_task_gives_its_result_and_goes_on_when_detached() {
 }
 
 #[test]
+fn a_task_never_runs_inside_the_call_that_spawns_it() {
+    on_both("spawning", 1, |_| async {
+        let ran = Rc::new(Cell::new(false));
+        let seen = Rc::clone(&ran);
+        let task = spawn(async move {
+            let seen_inside = Rc::clone(&seen);
+            drop(spawn(async move { seen_inside.set(true) }));
+            assert!(!seen.get(), "a task's task waits too");
+        });
+        assert!(!ran.get(), "the spawner may hold what the task needs");
+        task.await;
+        // Its turn comes; in the simulated world the order of turns is drawn.
+        while !ran.get() {
+            yield_now().await;
+        }
+    });
+}
+
+#[test]
 fn timers_fire_in_the_order_of_their_deadlines() {
     on_both("timers", 1, |_| async {
         let order = Rc::new(RefCell::new(Vec::new()));
