@@ -20,6 +20,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 /// How often a starting broker is asked: below a percent of the target of 0.1 s.
 const ASK_EVERY: Duration = Duration::from_micros(500);
+/// Of the budget.
+const MEMORY_SHARE: f64 = 1.05;
 /// Lines of the broker's log that a failure shows.
 const LOG_LINES: usize = 12;
 
@@ -36,6 +38,11 @@ pub(crate) struct MillraceSettings {
 }
 
 impl MillraceSettings {
+    /// What the process may take: its budget and 5 %, in units of 10^6 bytes.
+    pub(crate) fn memory_limit_megabytes(&self) -> f64 {
+        ((self.memory_mib * 1024 * 1024) as f64 * MEMORY_SHARE / 1e6).round()
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.join("data")
     }

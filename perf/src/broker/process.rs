@@ -88,10 +88,18 @@ impl Process {
 
     /// Bytes it had read from devices.
     pub(crate) fn read_bytes(self) -> Result<u64, Failure> {
+        self.io_bytes("read_bytes:")
+    }
+
+    /// Bytes it had written to devices.
+    pub(crate) fn written_bytes(self) -> Result<u64, Failure> {
+        self.io_bytes("write_bytes:")
+    }
+
+    fn io_bytes(self, key: &str) -> Result<u64, Failure> {
         let io = disk::read_text(&self.file("io"))?;
-        let line = io.lines().find_map(|line| line.strip_prefix("read_bytes:"));
-        let bytes = line.and_then(|bytes| bytes.trim().parse().ok());
-        bytes.ok_or_else(|| Failure::Usage("/proc/PID/io has no read_bytes".to_owned()))
+        let bytes = io.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok());
+        bytes.ok_or_else(|| Failure::Usage(format!("/proc/PID/io has no {key}")))
     }
 
     /// Its open files, with the flags they were opened with.

@@ -20,8 +20,6 @@ const HONEST_SLICES: u32 = 3;
 /// How much slower the honest client may get, and how slow without anybody noticing.
 const SLOWER_LIMIT: f64 = 2.0;
 const UNNOTICED_SECONDS: f64 = 0.02;
-/// The budget and 5 %.
-const MEMORY_SHARE: f64 = 1.05;
 const JUNK_CONNECTIONS: (usize, usize) = (3000, 600);
 const JUNK_SEED: u64 = 20_261_121;
 const ALIVE_WITHIN: Duration = Duration::from_secs(5);
@@ -52,8 +50,8 @@ pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
     let limit = (before.at(0.99).as_secs_f64() * SLOWER_LIMIT).max(UNNOTICED_SECONDS);
     let (p99, limit) = (during.at(0.99).as_secs_f64() * 1e3, (limit * 1e6).round() / 1e3);
     bench.report.at_most("honest p99 beside silent peers", p99, limit, " ms");
-    let budget = (broker.settings.memory_mib * 1024 * 1024) as f64 / 1e6 * MEMORY_SHARE;
-    bench.report.at_most("peak memory beside silent peers", memory as f64 / 1e6, budget.round(), " MB");
+    let budget = broker.settings.memory_limit_megabytes();
+    bench.report.at_most("peak memory beside silent peers", memory as f64 / 1e6, budget, " MB");
     any_bytes(bench, &broker)?;
     let after = honest.once();
     let verdict = Verdict::of(after.is_ok() && broker.process().is_alive());

@@ -1,20 +1,33 @@
 //! A round: one durable record to each of 100 partitions, in one request.
 
+use std::time::Duration;
+
 use super::bench::{Bench, MILLRACE_POWER};
 use super::one_in_flight::{Subject, merged, ratio};
 use super::workload::VALUE_BYTES;
+use crate::broker::Process;
+use crate::clock;
 use crate::failure::Failure;
 use crate::measure::{Latencies, Table};
 use crate::probe::DsyncProbe;
 
 const PARTITIONS: i32 = 100;
+/// About the frame of a round of 1 KiB each: a multiple of 4 KiB costs more than one.
+const LARGE_WRITE_BYTES: usize = 128 * 1024;
 /// Of the median, to one write of 4 KiB.
 const LIMIT: f64 = 4.0;
+/// Time to finish what the load left, and time that is looked at then.
+const REST_BEFORE: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_secs(2);
+/// A little upkeep is fine; work that never ends is not.
+const REST_PERCENT_LIMIT: f64 = 2.0;
+const REST_WRITES_LIMIT: f64 = 1.0;
 const SMALL_VALUE_BYTES: usize = 100;
 
 pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
     let millrace = bench.start_millrace("rounds")?;
     let mut device = DsyncProbe::new(&bench.dir)?;
+    let mut large = DsyncProbe::of_size(&bench.dir, LARGE_WRITE_BYTES)?;
     let mut table = Table::of_latencies();
     for (kind, bytes) in [("1 KiB", VALUE_BYTES), ("100 B", SMALL_VALUE_BYTES)] {
         let mut subjects = Vec::new();
@@ -22,12 +35,13 @@ pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
             let topic = format!("round-{bytes}-{}", contender.name.replace(' ', "-"));
             subjects.push(Subject::new(&contender, &topic, PARTITIONS, bytes)?);
         }
-        let mut floor: Vec<Latencies> = Vec::new();
+        let (mut floor, mut large_floor) = (Vec::new(), Vec::new());
         for _ in 0..bench.rounds {
             for subject in &mut subjects {
                 let pace = subject.round(bench.slice)?;
                 if subject.name == MILLRACE_POWER {
                     floor.push(Latencies::of(&pace.run(bench.slice, || device.once())?));
+                    large_floor.push(Latencies::of(&pace.run(bench.slice, || large.once())?));
                 }
             }
         }
@@ -36,10 +50,25 @@ pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
         }
         if let Some(power) = subjects.iter().find(|subject| subject.name == MILLRACE_POWER) {
             table.latencies(&format!("{kind}, DSYNC probe of 4 KiB, same pace"), &merged(&floor));
+            let write = format!("{kind}, DSYNC probe of 128 KiB, same pace");
+            table.latencies(&write, &merged(&large_floor));
             let name = format!("round of {PARTITIONS} partitions, {kind} each, p50 to the DSYNC probe");
             ratio(&mut bench.report, &name, &power.rounds, &floor, LIMIT);
         }
     }
     bench.report.table(&table);
+    millrace.map_or(Ok(()), |broker| rest_after_load(bench, broker.process()))
+}
+
+/// Many short tails lie in the journal now; a broker that nobody asks anything leaves them there.
+fn rest_after_load(bench: &mut Bench, process: Process) -> Result<(), Failure> {
+    clock::sleep(REST_BEFORE);
+    let (written, used, begun) = (process.written_bytes()?, process.run_time(), clock::now());
+    clock::sleep(REST);
+    let seconds = (clock::now() - begun).as_secs_f64();
+    let percent = process.run_time().saturating_sub(used).as_secs_f64() / seconds * 100.0;
+    let rate = (process.written_bytes()? - written) as f64 / 1e6 / seconds;
+    bench.report.at_most("processor at rest after the rounds", percent, REST_PERCENT_LIMIT, " %");
+    bench.report.at_most("writes at rest after the rounds", rate, REST_WRITES_LIMIT, " MB/s");
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::clock;
 use crate::failure::Failure;
 use crate::measure::{Cell, Table, megabytes, millis};
 
-const STARTS: usize = 5;
+const STARTS: usize = 9;
 const REST_BEFORE_MEMORY: Duration = Duration::from_secs(2);
 const REST_OF_CPU: Duration = Duration::from_secs(5);
 const LOAD: Duration = Duration::from_secs(2);

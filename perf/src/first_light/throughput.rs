@@ -70,6 +70,13 @@ pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
     let device = disk_write_rate(&bench.dir, bench.slice)? / 1e6;
     bench.report.note(&format!("direct sequential writes of 1 MiB: {device:.0} MB/s"));
     show(bench, &subjects);
+    if let Some(broker) = &millrace {
+        let memory = broker.process().memory()?;
+        let [own, shared] = [memory.anonymous, memory.shared].map(|bytes| bytes as f64 / 1e6);
+        bench.report.note(&format!("{own:.0} MB of its own and {shared:.0} MB shared after the load"));
+        let peak = broker.process().memory_peak()? as f64 / 1e6;
+        bench.report.at_most("peak memory under load", peak, broker.settings.memory_limit_megabytes(), " MB");
+    }
     Ok(())
 }
 

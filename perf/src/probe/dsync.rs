@@ -13,19 +13,29 @@ use crate::failure::Failure;
 const FILE_BYTES: usize = 16 * 1024 * 1024;
 const FILL_BYTES: usize = 1024 * 1024;
 
-/// Writes of 4 KiB with `O_DIRECT` and `O_DSYNC` (the same as `RWF_DSYNC` on each), one after another over extents that
+/// Writes of one size with `O_DIRECT` and `O_DSYNC` (the same as `RWF_DSYNC` on each), one after another over extents that
 /// were written before, so that no metadata changes.
 pub(crate) struct DsyncProbe {
     path: PathBuf,
     file: OpenFile,
     memory: AlignedMemory,
+    bytes: usize,
     next: usize,
 }
 
 impl DsyncProbe {
-    /// A probe on the file system of `dir`.
+    /// A probe on the file system of `dir` that writes a block at a time, the least that a commit takes.
     pub(crate) fn new(dir: &Path) -> Result<DsyncProbe, Failure> {
-        let path = dir.join("dsync-probe");
+        DsyncProbe::of_size(dir, BLOCK_BYTES)
+    }
+
+    /// A probe that writes `bytes` at a time: a divisor of 1 MiB and a multiple of the block.
+    pub(crate) fn of_size(dir: &Path, bytes: usize) -> Result<DsyncProbe, Failure> {
+        assert!(
+            bytes.is_multiple_of(BLOCK_BYTES) && FILL_BYTES.is_multiple_of(bytes),
+            "writes fill the file"
+        );
+        let path = dir.join(format!("dsync-probe-{bytes}"));
         let memory = AlignedMemory::new(FILL_BYTES);
         let fill = disk::open_direct(&path, 0)?;
         for at in (0..FILE_BYTES).step_by(FILL_BYTES) {
@@ -34,18 +44,18 @@ impl DsyncProbe {
         }
         fill.sync_all().map_err(Failure::io("syncing the probe's file"))?;
         let file = disk::open_direct(&path, libc::O_DSYNC)?;
-        Ok(DsyncProbe { path, file, memory, next: 0 })
+        Ok(DsyncProbe { path, file, memory, bytes, next: 0 })
     }
 
     pub(crate) fn once(&mut self) -> Result<Duration, Failure> {
         let at = self.next;
-        self.next = (at + BLOCK_BYTES) % FILE_BYTES;
+        self.next = (at + self.bytes) % FILE_BYTES;
         let begun = clock::now();
-        let written = self.file.write_at(self.memory.bytes(BLOCK_BYTES), at as u64);
+        let written = self.file.write_at(self.memory.bytes(self.bytes), at as u64);
         let taken = clock::now() - begun;
         match written.map_err(Failure::io("writing with O_DSYNC"))? {
-            BLOCK_BYTES => Ok(taken),
-            bytes => Err(Failure::Usage(format!("the probe wrote {bytes} bytes of {BLOCK_BYTES}"))),
+            bytes if bytes == self.bytes => Ok(taken),
+            bytes => Err(Failure::Usage(format!("the probe wrote {bytes} bytes of {}", self.bytes))),
         }
     }
 }
