@@ -173,7 +173,9 @@ impl Core {
         let (span, payload) = partition.take_in(job, now);
         entries.push(Entry::Append { span, payload });
         if job.batch.header.has_producer() {
-            partition.producers.record(&job.batch.header, base_offset, now);
+            // A retry is answered with the time that was stored, which under LogAppendTime is the append's.
+            let stored = BatchHeader { max_timestamp: job.batch.max_timestamp, ..job.batch.header };
+            partition.producers.record(&stored, base_offset, now);
         }
         let grown = partition.active().tail.memory_bytes();
         // After a roll the new tail's memory is all new.
