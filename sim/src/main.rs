@@ -1,56 +1,103 @@
-//! `millrace-sim`: replays seeds and sweeps crashes in a simulated world.
+//! `millrace-sim`: replays seeds of the whole broker and sweeps crashes, in a simulated world.
 #![expect(clippy::print_stdout, reason = "a tool on a terminal")]
 
+use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::Parser;
+use millrace_sim::broker::run_seed;
 use millrace_sim::sweep::{Sweep, SweepOptions};
 
-/// Runs Millrace in a simulated world.
+/// Runs Millrace in a simulated world. Without options: one seed of the whole broker, with its trace.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
-    /// One seed, with its trace.
+    /// The seed of one run, or of the sweep's workload.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Crash before every disk operation of a workload, once as a process crash and once as a power loss.
+    /// Seeds A up to, not including, B of the whole broker; only failures are shown.
+    #[arg(long, value_name = "A..B", value_parser = parse_range)]
+    seeds: Option<Range<u64>>,
+    /// A crash before every disk operation of a workload, once of the process and once of the machine.
     #[arg(long)]
     sweep: bool,
     /// With --sweep: only before every K-th operation.
     #[arg(long, default_value_t = 1, value_name = "K")]
     every: u64,
+    /// With --sweep: shards of the swept node.
     #[arg(long, default_value_t = 1)]
     shards: u16,
-    /// Stops at the first failure and prints its trace.
+    /// With --sweep: stop at the first failure and show its trace.
     #[arg(long)]
     trace: bool,
+}
+
+fn parse_range(text: &str) -> Result<Range<u64>, String> {
+    let (from, to) = text.split_once("..").ok_or("a range is A..B")?;
+    let number = |text: &str| text.parse().map_err(|error| format!("{text}: {error}"));
+    Ok(number(from)?..number(to)?)
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
     millrace_sim::name_panics();
+    let failed = match (&options.seeds, options.sweep) {
+        (_, true) => sweep(&options),
+        (Some(seeds), false) => many(seeds.clone()),
+        (None, false) => one(options.seed),
+    };
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// One seed with its trace; answers how many runs failed.
+fn one(seed: u64) -> usize {
+    let report = run_seed(seed);
+    report.trace.iter().for_each(|line| println!("{line}"));
+    report.violations.iter().for_each(|violation| println!("VIOLATION {violation}"));
+    let failed = usize::from(!report.violations.is_empty());
+    println!("{} acknowledgements, {} crashes", report.acknowledgements, report.crashes);
+    println!("{} passed, {failed} failed", 1 - failed);
+    failed
+}
+
+fn many(seeds: Range<u64>) -> usize {
+    let (mut passed, mut failed, mut crashes, mut acknowledgements) = (0, 0, 0, 0);
+    for seed in seeds {
+        let report = run_seed(seed);
+        crashes += report.crashes;
+        acknowledgements += report.acknowledgements;
+        if report.violations.is_empty() {
+            passed += 1;
+        } else {
+            failed += 1;
+            println!("seed {seed} FAILED (replay with --seed {seed})");
+            report.violations.iter().take(10).for_each(|violation| println!("  {violation}"));
+        }
+    }
+    println!("{acknowledgements} acknowledgements, {crashes} crashes");
+    println!("{passed} passed, {failed} failed");
+    failed
+}
+
+fn sweep(options: &Options) -> usize {
     let mut sweep = Sweep::new(SweepOptions::new(options.seed, options.shards, options.every));
-    println!("{} operations", sweep.tally().operations);
+    println!("{} disk operations, {} cases", sweep.tally().operations, sweep.cases_left());
+    let mut shown = 0;
     loop {
-        if let Some(failure) = sweep.tally().failures.last() {
+        if let Some(failure) = sweep.tally().failures.get(shown) {
+            shown += 1;
             println!("FAILED {failure}");
             if options.trace {
-                failure.trace.iter().rev().take(200).rev().for_each(|line| println!("    {line}"));
+                failure.trace.iter().for_each(|line| println!("    {line}"));
                 break;
             }
         }
-        if !sweep.step() {
+        if !sweep.step() && shown == sweep.tally().failures.len() {
             break;
         }
     }
     let tally = sweep.tally();
-    println!(
-        "{} passed, {} failed; {} crashes, {} boots, {} acknowledgements",
-        tally.cases - tally.failures.len() as u64,
-        tally.failures.len(),
-        tally.crashes,
-        tally.boots,
-        tally.acknowledgements
-    );
-    if tally.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{} crashes, {} boots, {} acknowledgements", tally.crashes, tally.boots, tally.acknowledgements);
+    println!("{} passed, {} failed", tally.cases - tally.failures.len() as u64, tally.failures.len());
+    tally.failures.len()
 }

@@ -7,7 +7,7 @@ use millrace_rt::world::{Crash, DiskFault};
 use millrace_shard::Planted;
 
 use super::run::{Blow, Case, Outcome, run};
-use super::workload::{Volume, Workload};
+use crate::workload::{Volume, Workload};
 use crate::chance::Chance;
 
 /// What a sweep covers.

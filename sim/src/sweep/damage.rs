@@ -14,7 +14,7 @@ use millrace_shard::OpenError;
 
 use super::drive::Duty;
 use super::run::{Bench, Blow, Case, End, run};
-use super::workload::{Volume, Workload};
+use crate::workload::{Volume, Workload};
 
 /// What is done to a frame from a byte on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,8 +13,8 @@ use millrace_shard::{
     ValidateOnly,
 };
 
-use super::ledger::{Ledger, Stored};
-use super::workload::{Stream, StreamKind};
+use crate::promises::{Ledger, Stored};
+use crate::workload::{Stream, StreamKind};
 
 /// As many as an idempotent producer may have under way, and a broker remembers.
 const IN_FLIGHT_MAX: usize = 5;

@@ -13,11 +13,9 @@ use millrace_rt::world::{Crash, DiskFault, NodeId, World, WorldOptions};
 use millrace_shard::{Engine, EngineSettings, OpenError, Planted};
 
 use super::drive::{Boot, Duty};
-use super::ledger::Ledger;
-use super::segments;
-use super::workload::Workload;
+use crate::promises::{DATA_DIR, Ledger, compare_files};
+use crate::workload::Workload;
 
-pub(crate) const DATA_DIR: &str = "/var/data";
 const SHM_DIR: &str = "/dev/shm";
 const MEMORY_BYTES: u64 = 64 << 20;
 /// Virtual time after which a boot is stuck.
@@ -169,7 +167,7 @@ pub fn run(workload: &Rc<Workload>, case: &Case) -> Outcome {
         let end = bench.boot(duty, blows.next());
         operations.push(bench.world.disk_operations(bench.node) - before);
         match end {
-            End::Closed => segments::compare(&mut bench),
+            End::Closed => compare_files(&bench.world, bench.node, &mut bench.ledger.borrow_mut()),
             End::Crashed => {
                 crashes += 1;
                 // After a crash a boot sends less: what it finds is the point.

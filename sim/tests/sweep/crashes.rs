@@ -1,7 +1,8 @@
 //! Crashes over the whole run, sampled; the journal wraps at least three times.
 
 use millrace_core::journal::JOURNAL_BYTES_MIN;
-use millrace_sim::sweep::{Case, Sweep, SweepOptions, Volume, Workload, run};
+use millrace_sim::sweep::{Case, Sweep, SweepOptions, run};
+use millrace_sim::{Volume, Workload};
 
 fn check(seed: u64, shards: u16, every: u64) {
     let mut sweep = Sweep::new(SweepOptions::new(seed, shards, every));

@@ -2,7 +2,8 @@
 
 use millrace_rt::world::DiskFault;
 use millrace_shard::Planted;
-use millrace_sim::sweep::{Sweep, SweepOptions, Volume};
+use millrace_sim::Volume;
+use millrace_sim::sweep::{Sweep, SweepOptions};
 
 /// The sweep of a small workload finds the fault.
 fn check(fault: DiskFault, planted: Option<Planted>, expected: &str) {

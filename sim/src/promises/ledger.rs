@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use millrace_core::base::{Offset, PartitionKey, ProducerId};
 
-use super::workload::{StreamKind, Workload};
+use crate::workload::{StreamKind, Workload};
 
 /// What a producer knows of one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +110,12 @@ impl Ledger {
         self.expected_ends = ends;
     }
 
+    /// What is under way of a plain stream stays unknown: its connection broke.
+    pub(crate) fn give_up(&mut self, stream: usize) {
+        let unanswered = |state: &&mut State| **state == State::Unanswered;
+        self.states[stream].iter_mut().filter(unanswered).for_each(|state| *state = State::GivenUp);
+    }
+
     /// After a crash: what of the plain streams was under way stays unknown.
     pub(crate) fn crashed(&mut self) {
         let workload = Rc::clone(&self.workload);
@@ -118,6 +124,12 @@ impl Ledger {
                 states.iter_mut().filter(|state| **state == State::Unanswered).for_each(|state| *state = State::GivenUp);
             }
         }
+    }
+
+    /// Every batch was sent and is answered, as far as it will be.
+    pub(crate) fn is_complete(&self) -> bool {
+        let open = |state: &State| matches!(state, State::Unsent | State::Unanswered);
+        !self.states.iter().flatten().any(open)
     }
 
     /// No batch waits for an answer; asked at the end of a boot that was not cut short.

@@ -2,22 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 
-use super::run::{Bench, DATA_DIR};
+use millrace_rt::world::{NodeId, World};
+
+use super::ledger::Ledger;
+
+/// Where every simulated node keeps its data.
+pub(crate) const DATA_DIR: &str = "/var/data";
 
 /// Compares the durable segment files with the logs as they were last read.
-pub(crate) fn compare(bench: &mut Bench) {
-    let workload = std::rc::Rc::clone(&bench.ledger.borrow().workload);
+pub(crate) fn compare_files(world: &World, node: NodeId, ledger: &mut Ledger) {
+    let workload = Rc::clone(&ledger.workload);
     let topics = Path::new(DATA_DIR).join("topics");
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    for path in bench.world.files(bench.node) {
+    for path in world.files(node) {
         let is_segment = path.starts_with(&topics) && path.extension().is_some_and(|extension| extension == "log");
         let Some(dir) = path.parent().and_then(Path::file_name).filter(|_| is_segment) else { continue };
         // In the order of their names segments follow one another.
-        let durable = bench.world.durable_file(bench.node, &path).unwrap_or_default();
+        let durable = world.durable_file(node, &path).unwrap_or_default();
         files.entry(dir.to_string_lossy().into_owned()).or_default().extend(durable);
     }
-    let mut ledger = bench.ledger.borrow_mut();
     for (topic, key) in workload.keys() {
         let name = format!("{}-{}", topic.name, key.partition);
         let stored = files.remove(&name).unwrap_or_default();

@@ -129,7 +129,7 @@ impl Workload {
 }
 
 impl Topic {
-    fn as_asked(&self) -> NewTopic {
+    pub(crate) fn as_asked(&self) -> NewTopic {
         let durability = match self.durability {
             Durability::Power => "power",
             Durability::Process => "process",

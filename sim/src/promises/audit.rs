@@ -7,7 +7,7 @@ use millrace_core::base::{Durability, LeaderEpoch, Offset, PartitionKey};
 use millrace_core::log::BatchHeader;
 
 use super::ledger::{Ledger, State, Stored};
-use super::workload::StreamKind;
+use crate::workload::StreamKind;
 
 /// Base offset (8 bytes) and leader epoch (4 bytes at 12) are the broker's; all else is as sent.
 fn same_but_for_the_broker(sent: &[u8], stored: &[u8]) -> bool {

@@ -1,0 +1,8 @@
+//! What the outside was told, and whether it was true: the checkers of every simulation.
+
+mod audit;
+mod files;
+mod ledger;
+
+pub(crate) use files::{DATA_DIR, compare_files};
+pub(crate) use ledger::{Ledger, Stored};
