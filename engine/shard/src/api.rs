@@ -197,11 +197,15 @@ pub enum OpenError {
     InUse(PathBuf),
     #[error("cannot {action} {path}: {reason}")]
     Io { action: &'static str, path: PathBuf, reason: String },
-    #[error("{0} holds a corrupt journal: {1}; acknowledged records would be lost, so the broker does not start")]
+    #[error(
+        "{0} holds a corrupt journal: {1}; acknowledged records would be lost, so the broker does not start"
+    )]
     CorruptJournal(PathBuf, String),
     #[error("{0} is corrupt: {1}")]
     Corrupt(PathBuf, String),
-    #[error("durability `process` needs a tmpfs at {0} ({1}); set millrace.shm.dir or use durability `power`")]
+    #[error(
+        "durability `process` needs a tmpfs at {0} ({1}); set millrace.shm.dir or use durability `power`"
+    )]
     NoSharedMemory(PathBuf, String),
     #[error("{0}")]
     Settings(String),

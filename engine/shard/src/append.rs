@@ -11,7 +11,8 @@ use millrace_core::log::recompress::{codec_of_type, recompress};
 use millrace_core::log::segments::{self, NextAppend, RollRules, SegmentAge, should_roll};
 use millrace_core::log::validate::Compacted;
 use millrace_core::log::{
-    BatchFault, BatchHeader, ProducerBatch, ProducerVerdict, TimestampType, ValidBatch, Validation, ValidationRules, validate,
+    BatchFault, BatchHeader, ProducerBatch, ProducerVerdict, TimestampType, ValidBatch, Validation,
+    ValidationRules, validate,
 };
 
 use crate::api::{AppendError, AppendPartition, Appended};
@@ -218,8 +219,11 @@ impl Partition {
     fn must_roll(&self, job: &Job, now: TimestampMs) -> bool {
         let active = self.active();
         let Some(age) = active.age else { return false };
-        let segment =
-            segments::Segment { base: active.base, size: active.length(), max_timestamp: active.max_timestamp };
+        let segment = segments::Segment {
+            base: active.base,
+            size: active.length(),
+            max_timestamp: active.max_timestamp,
+        };
         let header = &job.batch.header;
         let append = NextAppend {
             size: job.batch.size() as u64,
@@ -238,7 +242,8 @@ impl Partition {
     fn take_in(&mut self, job: &Job, now: TimestampMs) -> (Span, Vec<Bytes>) {
         let base_offset = self.log_end;
         let header = job.batch.header_to_append(&job.records, base_offset, self.leader_epoch);
-        let appended = BatchHeader { base_offset, max_timestamp: job.batch.max_timestamp, ..job.batch.header };
+        let appended =
+            BatchHeader { base_offset, max_timestamp: job.batch.max_timestamp, ..job.batch.header };
         let body = &job.records[RECORD_BATCH_OVERHEAD..job.batch.size()];
         let epoch = self.leader_epoch;
         let active = self.active_mut();

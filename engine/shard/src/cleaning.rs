@@ -7,7 +7,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 use millrace_core::base::ids::{Offset, PartitionKey, Position};
 use millrace_core::journal::{
-    Cleaning as DueCleaning, Entry, EntryRef, FrameSequence, Purpose, ReleasePlan, Span, UnreleasedTail, plan_release,
+    Cleaning as DueCleaning, Entry, EntryRef, FrameSequence, Purpose, ReleasePlan, Span, UnreleasedTail,
+    plan_release,
 };
 use millrace_rt::{Signal, fs};
 
@@ -26,7 +27,12 @@ pub(crate) struct Cleaner {
 
 impl Cleaner {
     pub(crate) fn new() -> Cleaner {
-        Cleaner { look: Signal::new(), stopping: Cell::new(false), stopped: Cell::new(false), ended: Signal::new() }
+        Cleaner {
+            look: Signal::new(),
+            stopping: Cell::new(false),
+            stopped: Cell::new(false),
+            ended: Signal::new(),
+        }
     }
 
     /// The journal has grown; there may be a slot to clean.
@@ -257,7 +263,10 @@ impl Partition {
                     base_offset: segment.base,
                     next_offset,
                 };
-                carries.push(Entry::Carry { span, payload: segment.tail.view(segment.written, segment.length()) });
+                carries.push(Entry::Carry {
+                    span,
+                    payload: segment.tail.view(segment.written, segment.length()),
+                });
             }
             next_offset = segment.base;
         }

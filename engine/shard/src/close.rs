@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-
 use millrace_rt::fs;
 
 use crate::flush::Amount;
@@ -57,4 +56,3 @@ impl Core {
         }
     }
 }
-

@@ -115,8 +115,15 @@ impl Engine {
             switched: Gate::new(),
         };
         let connections = (0..shards).map(|_| AtomicU32::new(0)).collect();
-        let inner =
-            Inner { settings, planted, layout, connections, startup, ends: Mutex::new(ends), closed: Barrier::new(shards) };
+        let inner = Inner {
+            settings,
+            planted,
+            layout,
+            connections,
+            startup,
+            ends: Mutex::new(ends),
+            closed: Barrier::new(shards),
+        };
         Engine { inner: Arc::new(inner) }
     }
 

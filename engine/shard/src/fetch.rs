@@ -204,10 +204,7 @@ struct AnyReply {
 impl Future for AnyReply {
     type Output = ();
 
-    fn poll(
-        self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<()> {
+    fn poll(self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
         for reply in &mut self.get_mut().replies {
             if std::pin::Pin::new(reply).poll(context).is_ready() {
                 return std::task::Poll::Ready(());

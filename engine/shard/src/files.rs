@@ -61,7 +61,11 @@ impl SegmentFiles {
     }
 
     /// The file of a segment, made with its directory where there is none yet.
-    pub(crate) async fn open_for_write(&self, partition: &PartitionRef, base: Offset) -> io::Result<Rc<File>> {
+    pub(crate) async fn open_for_write(
+        &self,
+        partition: &PartitionRef,
+        base: Offset,
+    ) -> io::Result<Rc<File>> {
         if let Some(file) = open_file(partition, base) {
             return Ok(file);
         }
@@ -99,7 +103,11 @@ impl SegmentFiles {
     /// Makes sure that the index of the segment which holds `offset` knows all of its batches.
     ///
     /// What an earlier run wrote is indexed when first read: from its index file, or else by walking its batches.
-    pub(crate) async fn prepare_index(&self, partition: &PartitionRef, offset: Offset) -> Result<(), FetchError> {
+    pub(crate) async fn prepare_index(
+        &self,
+        partition: &PartitionRef,
+        offset: Offset,
+    ) -> Result<(), FetchError> {
         loop {
             let Some((base, indexed, length)) = unindexed(partition, offset) else { return Ok(()) };
             if indexed == 0 && self.load_index(partition, base).await {

@@ -86,7 +86,8 @@ impl Partition {
 
     pub(crate) fn next_rolled(&self) -> Option<Offset> {
         // Rolled segments stand right before the active one.
-        let rolled = self.segments.iter().rev().skip(1).take_while(|segment| segment.stage != Stage::Finished);
+        let rolled =
+            self.segments.iter().rev().skip(1).take_while(|segment| segment.stage != Stage::Finished);
         rolled.last().map(|segment| segment.base)
     }
 }
@@ -135,7 +136,12 @@ impl Core {
 
     /// Writes `amount` of a segment's bytes that are in memory only. A full disk is waited out; any other error
     /// ends the process.
-    pub(crate) async fn flush_segment(self: &Rc<Core>, partition: &PartitionRef, base: Offset, amount: Amount) {
+    pub(crate) async fn flush_segment(
+        self: &Rc<Core>,
+        partition: &PartitionRef,
+        base: Offset,
+        amount: Amount,
+    ) {
         while !begin_writing(partition, base) {
             self.flusher.wrote.wait().await;
         }

@@ -29,9 +29,9 @@ mod upkeep;
 mod watch;
 
 pub use api::{
-    AppendError, AppendPartition, Appended, EngineSettings, EpochAsk, EpochEnd, FetchError, FetchPartition, FetchQuery,
-    Fetched, FetchedPartition, FoundOffset, Isolation, OffsetAsk, OffsetQuery, OpenError, Planted, StorageError,
-    ValidateOnly,
+    AppendError, AppendPartition, Appended, EngineSettings, EpochAsk, EpochEnd, FetchError, FetchPartition,
+    FetchQuery, Fetched, FetchedPartition, FoundOffset, Isolation, OffsetAsk, OffsetQuery, OpenError,
+    Planted, StorageError, ValidateOnly,
 };
 pub use engine::Engine;
 pub use shard::Shard;

@@ -60,7 +60,8 @@ impl Manifest {
             return Err(format!("it is not of the format {FORMAT}"));
         }
         let mut field = |name: &str| -> Result<&str, String> {
-            let line = lines.next().and_then(|line| line.strip_prefix(name)).and_then(|line| line.strip_prefix('='));
+            let line =
+                lines.next().and_then(|line| line.strip_prefix(name)).and_then(|line| line.strip_prefix('='));
             line.ok_or_else(|| format!("it lacks {name}"))
         };
         let node = u64::from_str_radix(field("node")?, 16).map_err(|error| error.to_string())?;
@@ -82,8 +83,13 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes_and_refuses_any_changed_byte() {
-        let manifest =
-            Manifest { node: 0xfeed, generation: Generation(42), boot: BootNonce(7), shards: 3, stopped: Stopped::Unclean };
+        let manifest = Manifest {
+            node: 0xfeed,
+            generation: Generation(42),
+            boot: BootNonce(7),
+            shards: 3,
+            stopped: Stopped::Unclean,
+        };
         let text = manifest.encode();
         assert_eq!(Manifest::decode(&text), Ok(manifest));
         for place in 0..text.trim_end().len() {

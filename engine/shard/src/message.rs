@@ -8,8 +8,8 @@ use millrace_core::meta::{CreatedTopic, MetadataImage, MetadataRecord, NewTopic,
 use millrace_rt::Moment;
 
 use crate::api::{
-    AppendPartition, EpochAsk, EpochEnd, FetchError, FetchPartition, FetchedPartition, FoundOffset, OffsetAsk,
-    ValidateOnly,
+    AppendPartition, EpochAsk, EpochEnd, FetchError, FetchPartition, FetchedPartition, FoundOffset,
+    OffsetAsk, ValidateOnly,
 };
 use crate::ticket::Outcome;
 

@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use millrace_core::base::ids::{PartitionKey, ProducerId, ShardIndex, TopicId};
 use millrace_core::meta::{
-    self, ConfigResource, CreatedTopic, DecodedLog, MetadataEntry, MetadataImage, MetadataRecord, NewTopic, TopicError,
+    self, ConfigResource, CreatedTopic, DecodedLog, MetadataEntry, MetadataImage, MetadataRecord, NewTopic,
+    TopicError,
 };
 use millrace_rt::fs::DirLock;
 use millrace_rt::{File, OpenOptions, Signal, Sync, fs};
@@ -39,7 +40,10 @@ const EPOCH: i32 = 1;
 
 impl MetadataLog {
     /// Reads the log and cuts off what a torn last write left.
-    pub(crate) async fn open(layout: &Layout, lock: DirLock) -> Result<(MetadataLog, MetadataImage), OpenError> {
+    pub(crate) async fn open(
+        layout: &Layout,
+        lock: DirLock,
+    ) -> Result<(MetadataLog, MetadataImage), OpenError> {
         let path = layout.metadata_log();
         let failed = |error| io_error("read", &path, &error);
         let options = OpenOptions { create: true, write: true, ..OpenOptions::default() };

@@ -95,7 +95,11 @@ impl Core {
         Ok(partition.borrow().found(found))
     }
 
-    async fn at_time(&self, partition: &PartitionRef, timestamp: TimestampMs) -> Result<FoundOffset, FetchError> {
+    async fn at_time(
+        &self,
+        partition: &PartitionRef,
+        timestamp: TimestampMs,
+    ) -> Result<FoundOffset, FetchError> {
         let log_start = partition.borrow().log_start;
         for base in visible_segments(partition) {
             self.files.prepare_index(partition, base).await?;
@@ -125,7 +129,8 @@ impl Core {
         position: u64,
     ) -> Result<BatchPlace, FetchError> {
         let limit = visible_end(partition, base);
-        let pieces = read_range(&self.files, partition, base, position, limit.min(position + SEARCH_BYTES)).await?;
+        let pieces =
+            read_range(&self.files, partition, base, position, limit.min(position + SEARCH_BYTES)).await?;
         pieces.batch_at(position)?.ok_or(FetchError::Corrupt)
     }
 

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millrace_core::base::ids::{PartitionKey, ShardIndex};
 use millrace_core::journal::{
-    APPEND_HEAD_BYTES, ChainStart, Checkpoints, FrameSequence, Journal, JournalGeometry, RecoveredPartition, Replay, recover_chain,
+    APPEND_HEAD_BYTES, ChainStart, Checkpoints, FrameSequence, Journal, JournalGeometry, RecoveredPartition,
+    Replay, recover_chain,
 };
 use millrace_core::meta::MetadataImage;
 use millrace_rt::{Block, File, OpenOptions, Seat, SharedMemory, Sync, fs};
@@ -194,7 +195,9 @@ async fn make_journal(
     geometry: &JournalGeometry,
 ) -> Result<(SharedMemory, Vec<File>), OpenError> {
     let dir = inner.layout.shard(facts.new.generation, index);
-    let failed = |action: &'static str| move |(path, error): (PathBuf, std::io::Error)| io_error(action, &path, &error);
+    let failed = |action: &'static str| {
+        move |(path, error): (PathBuf, std::io::Error)| io_error(action, &path, &error)
+    };
     fs::create_dir_all(&dir).await.map_err(|error| failed("create the directory")((dir.clone(), error)))?;
     let mut slots = Vec::with_capacity(geometry.slot_count());
     for number in 0..geometry.slot_count() {
@@ -298,7 +301,9 @@ async fn read_ring(
     if old.stopped == Stopped::Clean || !fs::exists(&path).await {
         return Ok(None);
     }
-    let ring = SharedMemory::open(&path).await.map_err(|error| io_error("read the journal's ring", &path, &error))?;
+    let ring = SharedMemory::open(&path)
+        .await
+        .map_err(|error| io_error("read the journal's ring", &path, &error))?;
     Ok(Some(Bytes::copy_from_slice(ring.bytes())))
 }
 

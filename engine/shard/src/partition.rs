@@ -61,7 +61,12 @@ pub(crate) struct Mark {
 
 impl Partition {
     /// A partition without a record.
-    pub(crate) fn empty(key: PartitionKey, topic: Arc<str>, config: Arc<TopicConfig>, epoch: LeaderEpoch) -> Partition {
+    pub(crate) fn empty(
+        key: PartitionKey,
+        topic: Arc<str>,
+        config: Arc<TopicConfig>,
+        epoch: LeaderEpoch,
+    ) -> Partition {
         Partition {
             key,
             topic,
@@ -145,7 +150,8 @@ impl Partition {
     /// Forgets marks whose bytes are released; the journal no longer needs to keep them.
     pub(crate) fn forget_released_marks(&mut self) {
         while let Some(mark) = self.marks.front() {
-            let released = match self.segments.binary_search_by_key(&mark.end.segment, |segment| segment.base) {
+            let released = match self.segments.binary_search_by_key(&mark.end.segment, |segment| segment.base)
+            {
                 Ok(place) => self.segments[place].released >= mark.end.position,
                 Err(_) => true,
             };
@@ -193,7 +199,8 @@ impl Table {
 
     /// All partitions in the order of their keys, so that a seed replays.
     pub(crate) fn all(&self) -> Vec<PartitionRef> {
-        let mut all: Vec<_> = self.partitions.borrow().iter().map(|(key, it)| (*key, Rc::clone(it))).collect();
+        let mut all: Vec<_> =
+            self.partitions.borrow().iter().map(|(key, it)| (*key, Rc::clone(it))).collect();
         all.sort_unstable_by_key(|(key, _)| *key);
         all.into_iter().map(|(_, partition)| partition).collect()
     }

@@ -112,7 +112,11 @@ async fn read_manifest(layout: &Layout) -> Result<Option<Manifest>, OpenError> {
 }
 
 /// The next generation has a number that no directory has; what a start left unfinished is removed.
-async fn next_manifest(inner: &Inner, old: Option<&Manifest>, layout: &Layout) -> Result<Manifest, OpenError> {
+async fn next_manifest(
+    inner: &Inner,
+    old: Option<&Manifest>,
+    layout: &Layout,
+) -> Result<Manifest, OpenError> {
     let path = layout.journals();
     let entries = fs::read_dir(path).await.map_err(|error| io_error("read the directory", path, &error))?;
     let valid = old.map(|manifest| manifest.generation);

@@ -251,4 +251,3 @@ pub(crate) async fn read_last_block(file: &Rc<File>, length: u64) -> Result<Vec<
         Err(_) => Err(FetchError::Storage),
     }
 }
-

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use millrace_core::base::ids::{Offset, PartitionKey, Position, ProducerEpoch, ProducerId, Sequence, TimestampMs};
+use millrace_core::base::ids::{
+    Offset, PartitionKey, Position, ProducerEpoch, ProducerId, Sequence, TimestampMs,
+};
 use millrace_core::journal::{FrameSequence, Observation, ProducerCheckpoint, RecoveredPartition};
 use millrace_core::log::producers::{AppendedBatch, ProducerSnapshot};
 use millrace_core::log::{BatchWalk, EpochEntry, EpochLineage, ProducerWindows, SegmentName};
@@ -67,7 +69,8 @@ impl Core {
         if !fs::exists(&dir).await {
             return Ok(());
         }
-        let entries = fs::read_dir(&dir).await.map_err(|error| io_error("read the directory", &dir, &error))?;
+        let entries =
+            fs::read_dir(&dir).await.map_err(|error| io_error("read the directory", &dir, &error))?;
         for entry in entries {
             let path = dir.join(&entry.name);
             let cut = match leftover(&partition, &entry.name) {
@@ -90,7 +93,8 @@ impl Core {
         let last = found.segments.last().copied();
         for &base in &found.segments {
             let stage = if Some(base) == last { Stage::Active } else { Stage::Rolled };
-            let rolled_at = found.lengths.iter().find(|(rolled, _)| *rolled == base).map(|(_, length)| length.0);
+            let rolled_at =
+                found.lengths.iter().find(|(rolled, _)| *rolled == base).map(|(_, length)| length.0);
             let segment = if base < durable {
                 match rolled_at {
                     Some(length) => Segment::on_disk(base, length, stage),
@@ -121,7 +125,10 @@ impl Core {
             let mut partition = partition.borrow_mut();
             let segment = partition.segment_mut(base).ok_or("the journal names an unknown segment")?;
             if segment.length() != position.0 {
-                return Err(format!("the journal continues at byte {position}, the log ends at {}", segment.length()));
+                return Err(format!(
+                    "the journal continues at byte {position}, the log ends at {}",
+                    segment.length()
+                ));
             }
             segment.tail.is_empty() && position.0 != block_floor(position.0)
         };
@@ -182,7 +189,9 @@ fn leftover(partition: &PartitionRef, file_name: &str) -> Leftover {
             None => Leftover::Everything,
         };
     }
-    let Some(name) = SegmentName::parse_with_suffix(file_name, INDEX_SUFFIX) else { return Leftover::Nothing };
+    let Some(name) = SegmentName::parse_with_suffix(file_name, INDEX_SUFFIX) else {
+        return Leftover::Nothing;
+    };
     match partition.segment_mut(name.base) {
         Some(segment) if segment.stage == Stage::Finished => Leftover::Nothing,
         // It may tell of batches that are gone; the walk that makes it anew cannot.

@@ -142,7 +142,10 @@ impl Shard {
 
     /// How many connections a shard said it has.
     pub fn connections(&self, shard: ShardIndex) -> u32 {
-        self.core.connections.get(usize::from(shard.0)).map_or(u32::MAX, |count| count.load(Ordering::Relaxed))
+        self.core
+            .connections
+            .get(usize::from(shard.0))
+            .map_or(u32::MAX, |count| count.load(Ordering::Relaxed))
     }
 
     /// Says how many connections this shard has; the listener deals by it.

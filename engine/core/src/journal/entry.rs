@@ -269,9 +269,13 @@ impl Entry<Vec<Bytes>> {
         match self {
             Entry::Append { span, payload } => Entry::Append { span: *span, payload },
             Entry::Carry { span, payload } => Entry::Carry { span: *span, payload },
-            Entry::Extent { span, length, checksum, head_bytes, ends } => {
-                Entry::Extent { span: *span, length: *length, checksum: *checksum, head_bytes: *head_bytes, ends }
-            }
+            Entry::Extent { span, length, checksum, head_bytes, ends } => Entry::Extent {
+                span: *span,
+                length: *length,
+                checksum: *checksum,
+                head_bytes: *head_bytes,
+                ends,
+            },
             Entry::Roll { key, segment, previous_length } => {
                 Entry::Roll { key: *key, segment: *segment, previous_length: *previous_length }
             }

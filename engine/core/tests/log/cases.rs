@@ -9,16 +9,19 @@ use crate::support::{Choices, to_hex};
 
 const NOW: i64 = 1_700_000_000_000;
 
-/// Writes `count` cases to standard output, one a line, as `KafkaJudge.java` reads them:
-/// `MILLRACE_CASES=200 cargo test -p millrace-core --test log write_cases -- --ignored --nocapture`
+/// A case a line, as `KafkaJudge.java` reads them. To have Kafka judge new ones, print them:
+/// `MILLRACE_CASES=200 cargo test -p millrace-core --test log the_same_seed -- --nocapture`
 #[test]
-#[ignore = "writes cases.txt anew; Kafka must judge them again then"]
-fn write_cases() {
-    let count = std::env::var("MILLRACE_CASES").map_or(200, |text| text.parse().unwrap());
+fn the_same_seed_makes_the_same_cases() {
+    let count = std::env::var("MILLRACE_CASES").map_or(0, |text| text.parse().unwrap());
     let seed = std::env::var("MILLRACE_SEED").map_or(1, |text| text.parse().unwrap());
-    let mut choices = Choices::new(seed);
-    for number in 0..count {
-        println!("case-{number} {}", case(&mut choices));
+    let (mut choices, mut again) = (Choices::new(seed), Choices::new(seed));
+    for number in 0..count.max(50) {
+        let text = case(&mut choices);
+        assert_eq!(text, case(&mut again));
+        if number < count {
+            println!("case-{number} {text}");
+        }
     }
 }
 

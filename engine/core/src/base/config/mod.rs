@@ -23,7 +23,4 @@ pub use properties::{Properties, PropertiesFault};
 pub use registry::{Section, broker_keys, topic_keys};
 pub use sizing::{default_memory_bytes, default_shards};
 pub use topic::{TimestampType, TopicConfig, validate_topic};
-pub use value::{ConfigError, Value, parse_size};
-
-/// Keys and values as they were set.
-pub type ConfigMap = std::collections::BTreeMap<String, String>;
+pub use value::{ConfigError, ConfigMap, Value, parse_size};

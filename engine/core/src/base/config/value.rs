@@ -6,6 +6,9 @@ use thiserror::Error;
 
 use super::definition::{ConfigType, Validator};
 
+/// Keys and values as they were set.
+pub type ConfigMap = std::collections::BTreeMap<String, String>;
+
 /// A value that was refused, in Kafka's words.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
