@@ -26,9 +26,15 @@ enum Command {
         /// Seeds of the simulation.
         #[arg(long, default_value_t = 20)]
         seeds: u32,
+        /// The sweeps of the simulated disk crash or fail every so many operations.
+        #[arg(long, default_value_t = 40)]
+        every: u32,
         /// Cycles of kill -9 in each durability mode.
         #[arg(long, default_value_t = 4)]
         cycles: u32,
+        /// A step that takes longer hangs, and is ended; the first one compiles every dependency.
+        #[arg(long, default_value_t = 40)]
+        minutes: u64,
         /// Names of steps; all of them when none is given.
         steps: Vec<String>,
     },
@@ -50,7 +56,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Ci { seeds, cycles, steps } => ci::run(&ci::Request { seeds, cycles, steps }),
+        Command::Ci { seeds, every, cycles, steps } => ci::run(&ci::Request { seeds, every, cycles, steps }),
         Command::Check => ci::check().map(succeed),
         Command::Tidy => tidy::run().map(succeed),
         Command::Schema { jar } => schema::convert(&jar).map(succeed),

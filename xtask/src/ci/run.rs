@@ -4,7 +4,7 @@
 use super::broker::Broker;
 use super::leftovers::{adopt_orphans, end_leftovers};
 use super::process;
-use super::steps::{STEP_MINUTES_MAX, STEPS, Step, Work};
+use super::steps::{STEPS, Step, Work};
 use crate::codegen::root;
 use crate::tidy;
 use std::collections::BTreeMap;
@@ -17,14 +17,16 @@ use std::time::{Duration, Instant};
 /// Lines of a failed step's log that are shown; the whole log stays in its file.
 const SHOWN_LINES: usize = 150;
 
-const LIMIT: Duration = Duration::from_secs(STEP_MINUTES_MAX * 60);
-
 /// What the caller asked for.
 pub(crate) struct Request {
     /// Seeds of the simulation.
     pub(crate) seeds: u32,
+    /// The sweeps crash or fail every so many disk operations.
+    pub(crate) every: u32,
     /// Cycles of kill -9 in each durability mode.
     pub(crate) cycles: u32,
+    /// A step that takes longer hangs, and is ended.
+    pub(crate) minutes: u64,
     /// Names of steps; all when empty.
     pub(crate) steps: Vec<String>,
 }
@@ -113,16 +115,16 @@ impl<'a> Place<'a> {
     fn work(&self, step: &Step, log: &Path) -> Result<(), Box<dyn Error>> {
         match &step.work {
             Work::Cargo(arguments) => {
-                process::run(&mut self.command("cargo".as_ref(), arguments), log, LIMIT)
+                process::run(&mut self.command("cargo".as_ref(), arguments), log, self.limit())
             }
             Work::Script(script, arguments) => {
                 // A path is one of the repository, a plain name one of the system.
                 let program =
                     if script.contains('/') { self.root.join(script) } else { PathBuf::from(script) };
-                process::run(&mut self.command(&program, arguments), log, LIMIT)
+                process::run(&mut self.command(&program, arguments), log, self.limit())
             }
             Work::Built(program, arguments) => {
-                process::run(&mut self.command(&self.target.join(program), arguments), log, LIMIT)
+                process::run(&mut self.command(&self.target.join(program), arguments), log, self.limit())
             }
             Work::Beside { broker, program } => self.beside(step.name, broker, *program, log),
             Work::Tidy => {
@@ -153,7 +155,7 @@ impl<'a> Place<'a> {
                 let arguments: Vec<String> =
                     arguments.iter().map(|argument| argument.replace("{address}", &broker.address)).collect();
                 let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-                process::run(&mut self.command(&self.target.join(program), &arguments), log, LIMIT)?;
+                process::run(&mut self.command(&self.target.join(program), &arguments), log, self.limit())?;
             }
             broker.stop()
         });
@@ -166,6 +168,10 @@ impl<'a> Place<'a> {
         }
     }
 
+    fn limit(&self) -> Duration {
+        Duration::from_secs(self.request.minutes * 60)
+    }
+
     fn broker(&self) -> PathBuf {
         self.target.join("release/millrace")
     }
@@ -173,9 +179,11 @@ impl<'a> Place<'a> {
     fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         let broker = self.broker().display().to_string();
-        let (seeds, cycles) = (self.request.seeds.to_string(), self.request.cycles.to_string());
+        let Request { seeds, every, cycles, .. } = self.request;
         for argument in arguments {
-            let argument = argument.replace("{seeds}", &seeds).replace("{cycles}", &cycles);
+            let argument =
+                argument.replace("{seeds}", &seeds.to_string()).replace("{every}", &every.to_string());
+            let argument = argument.replace("{cycles}", &cycles.to_string());
             command.arg(argument.replace("{broker}", &broker));
         }
         command

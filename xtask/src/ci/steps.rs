@@ -15,17 +15,14 @@ pub(super) enum Work {
     Tidy,
 }
 
-/// A step. In arguments `{seeds}` and `{cycles}` are replaced by what the caller asked for, `{broker}` by the path of
-/// the release build.
+/// A step. In arguments `{seeds}`, `{every}` and `{cycles}` are replaced by what the caller asked for, `{broker}` by
+/// the path of the release build.
 pub(super) struct Step {
     pub(super) name: &'static str,
     /// Steps without which this one cannot run.
     pub(super) needs: &'static [&'static str],
     pub(super) work: Work,
 }
-
-/// A step that takes longer hangs; the first one compiles every dependency.
-pub(super) const STEP_MINUTES_MAX: u64 = 40;
 
 /// In the order they run: the quick ones first, each crate compiled once for each of check, dev and release.
 pub(super) const STEPS: &[Step] = &[
@@ -46,7 +43,23 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "simulation",
         needs: &["programs"],
-        work: Work::Built("debug/millrace-sim", &["--seeds", "{seeds}"]),
+        work: Work::Built("debug/millrace-sim", &["--seeds", "0..{seeds}"]),
+    },
+    // The tests hold a sample of each sweep; these go on from there.
+    Step {
+        name: "crashes",
+        needs: &["programs"],
+        work: Work::Built("debug/millrace-sim", &["--sweep", "--every", "{every}", "--shards", "3"]),
+    },
+    Step {
+        name: "recovery",
+        needs: &["programs"],
+        work: Work::Built("debug/millrace-sim", &["--sweep", "--recovery", "--every", "{every}"]),
+    },
+    Step {
+        name: "disk-faults",
+        needs: &["programs"],
+        work: Work::Built("debug/millrace-sim", &["--sweep", "--faults", "--every", "{every}"]),
     },
     Step { name: "release", needs: &[], work: Work::Cargo(&["build", "--release"]) },
     // README's first command, on a port of its own.
