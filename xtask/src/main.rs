@@ -56,7 +56,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Ci { seeds, every, cycles, steps } => ci::run(&ci::Request { seeds, every, cycles, steps }),
+        Command::Ci { seeds, every, cycles, minutes, steps } => {
+            ci::run(&ci::Request { seeds, every, cycles, minutes, steps })
+        }
         Command::Check => ci::check().map(succeed),
         Command::Tidy => tidy::run().map(succeed),
         Command::Schema { jar } => schema::convert(&jar).map(succeed),

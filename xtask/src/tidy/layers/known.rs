@@ -23,24 +23,6 @@ impl KnownCircle {
 
 pub(super) const KNOWN_CIRCLES: &[KnownCircle] = &[
     KnownCircle {
-        source: "engine/shard/src/",
-        folder: "",
-        members: &["append", "cleaning", "commit", "fetch", "flush", "metadata", "prepare", "serve", "shard"],
-        remedy: "split the states that `Core` holds (Commit, Flusher, Cleaner) from the tasks that work on `Core`",
-    },
-    KnownCircle {
-        source: "engine/shard/src/",
-        folder: "",
-        members: &["files", "read"],
-        remedy: "let `read` take what it needs of `files` as an argument, or join them",
-    },
-    KnownCircle {
-        source: "engine/shard/src/",
-        folder: "",
-        members: &["message", "ticket"],
-        remedy: "move `Gathering`, which messages carry, below both",
-    },
-    KnownCircle {
         source: "engine/rt/src/",
         folder: "",
         members: &["notes", "operation"],
