@@ -19,6 +19,8 @@ pub(crate) enum Failure {
     Broker(String),
     #[error("{0}")]
     Usage(String),
+    #[error("{whom}: {failure}")]
+    Of { whom: String, failure: Box<Failure> },
 }
 
 impl Failure {
@@ -26,6 +28,12 @@ impl Failure {
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Failure {
         let what = what.into();
         move |error| Failure::Io { what, error }
+    }
+
+    /// Names the broker that failed, where several are compared.
+    pub(crate) fn of(whom: &str) -> impl FnOnce(Failure) -> Failure {
+        let whom = whom.to_owned();
+        move |failure| Failure::Of { whom, failure: Box::new(failure) }
     }
 
     /// An answer's error code as a result.

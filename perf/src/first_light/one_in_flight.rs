@@ -30,13 +30,13 @@ impl Subject {
         partitions: i32,
         bytes: usize,
     ) -> Result<Subject, Failure> {
-        let produce = warmed_up(contender, topic, partitions, bytes)?;
+        let produce = warmed_up(contender, topic, partitions, bytes).map_err(Failure::of(contender.name))?;
         Ok(Subject { name: contender.name, produce, rounds: Vec::new() })
     }
 
     /// Requests one after another for that long; the rhythm they had.
     pub(super) fn round(&mut self, length: Duration) -> Result<Pace, Failure> {
-        let taken = Pace::BackToBack.run(length, || self.produce.once())?;
+        let taken = Pace::BackToBack.run(length, || self.produce.once()).map_err(Failure::of(self.name))?;
         self.rounds.push(Latencies::of(&taken));
         Ok(Pace::Every(length / u32::try_from(taken.len().max(1)).unwrap_or(u32::MAX)))
     }

@@ -36,6 +36,13 @@ enum InQuickRun {
     No,
 }
 
+/// Whether every figure could be taken, inside its limits or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Complete {
+    Yes,
+    No,
+}
+
 const FIGURES: &[Figure] = &[
     Figure {
         name: "start",
@@ -99,12 +106,14 @@ pub(crate) fn run(options: &FirstLight) -> Result<Verdict, Failure> {
     };
     let mut bench = Bench::new(options, dir.clone(), kafka);
     bench.report.begin("machine", &describe_machine(&dir));
+    let mut complete = Complete::Yes;
     for figure in chosen {
         bench.report.begin(figure.name, figure.title);
         let used = known_processor_seconds(&bench);
         let meter = CpuMeter::start();
         if let Err(failure) = (figure.take)(&mut bench) {
             bench.report.broken(figure.name, &failure);
+            complete = Complete::No;
         }
         let used = known_processor_seconds(&bench) - used;
         let others = meter.busy_processors() - used / meter.elapsed().as_secs_f64();
@@ -113,9 +122,13 @@ pub(crate) fn run(options: &FirstLight) -> Result<Verdict, Failure> {
             .report
             .note(&format!("other processes used {others:.2} processors during these {seconds:.0} s"));
     }
-    let Bench { report, kafka, .. } = bench;
+    let Bench { mut report, kafka, .. } = bench;
     drop(kafka);
-    disk::remove_dir(&dir)?;
+    match complete {
+        Complete::Yes => disk::remove_dir(&dir)?,
+        // Logs and data show why a figure could not be taken.
+        Complete::No => report.note(&format!("logs and data are kept in {}", dir.display())),
+    }
     report.finish(options.json.as_deref())
 }
 

@@ -62,8 +62,9 @@ pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
             contender.create(&topic, PARTITIONS)?;
             // What others left unwritten is not this one's.
             nix::unistd::sync();
-            subject.produced.push(produce(contender, &topic, bench.slice * PRODUCE_SLICES)?);
-            subject.consumed.push(consume(contender, &topic)?);
+            let produced = produce(contender, &topic, bench.slice * PRODUCE_SLICES);
+            subject.produced.push(produced.map_err(Failure::of(contender.name))?);
+            subject.consumed.push(consume(contender, &topic).map_err(Failure::of(contender.name))?);
             delete_topics(&mut Connection::open(contender.address)?, &[&topic])?;
         }
     }
