@@ -1,6 +1,6 @@
 //! Types of the service surface: what a caller asks of a shard and what it is answered.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,6 +72,9 @@ pub enum AppendError {
     #[error("the disk has no room left")]
     Storage,
 }
+
+/// What becomes of one append.
+pub(crate) type Outcome = Result<Appended, AppendError>;
 
 /// Which records a reader may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,4 +212,10 @@ pub enum OpenError {
     NoSharedMemory(PathBuf, String),
     #[error("{0}")]
     Settings(String),
+}
+
+impl OpenError {
+    pub(crate) fn io(action: &'static str, path: &Path, error: &std::io::Error) -> OpenError {
+        OpenError::Io { action, path: path.to_path_buf(), reason: error.to_string() }
+    }
 }

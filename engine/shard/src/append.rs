@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_core::base::config::{ProduceValidation, TimestampType as ConfiguredTime, TopicConfig};
-use millrace_core::base::ids::{Durability, Offset, PartitionKey, Position, TimestampMs};
-use millrace_core::journal::{APPEND_HEAD_BYTES, Entry, Span};
+use millrace_core::base::ids::{Offset, PartitionKey, Position, TimestampMs};
+use millrace_core::journal::{Entry, Span};
 use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
 use millrace_core::log::recompress::{codec_of_type, recompress};
 use millrace_core::log::segments::{self, NextAppend, RollRules, SegmentAge, should_roll};
@@ -16,27 +16,11 @@ use millrace_core::log::{
 };
 
 use crate::api::{AppendError, AppendPartition, Appended};
-use crate::commit::Effect;
+use crate::commit::{Effect, Job};
 use crate::message::Ask;
 use crate::partition::{Partition, PartitionRef};
 use crate::shard::{Core, Shard};
 use crate::ticket::{AppendTicket, Gathering, Part, Source};
-
-/// One validated append that waits for its turn.
-pub(crate) struct Job {
-    pub(crate) partition: PartitionRef,
-    pub(crate) durability: Durability,
-    pub(crate) batch: ValidBatch,
-    pub(crate) records: Bytes,
-    pub(crate) answer: (Rc<Gathering>, usize),
-}
-
-impl Job {
-    /// The most that its entries take of a frame: the append and, before it, a roll.
-    pub(crate) fn sealed_bytes_max(&self) -> usize {
-        self.records.len() + 2 * APPEND_HEAD_BYTES
-    }
-}
 
 /// A batch may have become larger in the codec of its topic.
 fn check_size(batch: &ValidBatch, rules: &ValidationRules) -> Result<(), BatchFault> {

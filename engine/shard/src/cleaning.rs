@@ -1,6 +1,5 @@
 //! Cleans the journal's oldest slot: makes everything it holds durable elsewhere, writes a checkpoint, reuses it.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -10,45 +9,12 @@ use millrace_core::journal::{
     Cleaning as DueCleaning, Entry, EntryRef, FrameSequence, Purpose, ReleasePlan, Span, UnreleasedTail,
     plan_release,
 };
-use millrace_rt::{Signal, fs};
+use millrace_rt::fs;
 
 use crate::flush::Amount;
 use crate::partition::{LogPosition, Partition, PartitionRef};
 use crate::segment::{Segment, Stage};
 use crate::shard::Core;
-
-/// Wakes the cleaner, and ends it.
-pub(crate) struct Cleaner {
-    look: Signal,
-    stopping: Cell<bool>,
-    stopped: Cell<bool>,
-    ended: Signal,
-}
-
-impl Cleaner {
-    pub(crate) fn new() -> Cleaner {
-        Cleaner {
-            look: Signal::new(),
-            stopping: Cell::new(false),
-            stopped: Cell::new(false),
-            ended: Signal::new(),
-        }
-    }
-
-    /// The journal has grown; there may be a slot to clean.
-    pub(crate) fn look(&self) {
-        self.look.notify_all();
-    }
-
-    /// Lets the cleaning under way end and begins no other: checkpoints are written one at a time.
-    pub(crate) async fn stop(&self) {
-        self.stopping.set(true);
-        self.look.notify_all();
-        while !self.stopped.get() {
-            self.ended.wait().await;
-        }
-    }
-}
 
 impl Core {
     /// Cleans slots as they become due. Runs until it is stopped.

@@ -9,13 +9,12 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_core::base::ids::{Durability, Offset};
-use millrace_core::journal::{Entry, EntryRef, FrameSequence, Journal, Purpose};
-use millrace_rt::{File, SharedMemory, Signal, Sync};
+use millrace_core::journal::{APPEND_HEAD_BYTES, EntryRef, FrameSequence, Journal, Purpose};
+use millrace_core::log::ValidBatch;
+use millrace_rt::{File, SharedMemory, Signal};
 
-use crate::api::{Appended, Planted};
-use crate::append::{Job, Step};
+use crate::api::Appended;
 use crate::partition::{LogPosition, PartitionRef};
-use crate::shard::Core;
 use crate::ticket::Gathering;
 
 /// A frame larger than this gains no throughput (64 KiB writes 466 MB/s, 512 KiB 1.9 GB/s) and delays those behind it.
@@ -28,35 +27,51 @@ const SEAL_AHEAD_FRAMES: usize = 2;
 /// The commit path of one shard. Driven by two tasks: one seals, one writes.
 pub(crate) struct Commit {
     pub(crate) journal: RefCell<Journal>,
-    ring: SharedMemory,
-    slots: Vec<File>,
-    queue: RefCell<Queue>,
+    pub(crate) ring: SharedMemory,
+    pub(crate) slots: Vec<File>,
+    pub(crate) queue: RefCell<Queue>,
     /// Frames sealed and not yet hard, with whom to answer then.
-    sealed: RefCell<VecDeque<Sealed>>,
+    pub(crate) sealed: RefCell<VecDeque<Sealed>>,
     /// An append arrived, or room for one.
-    work: Signal,
+    pub(crate) work: Signal,
     /// A frame was sealed.
-    frames: Signal,
+    pub(crate) frames: Signal,
     /// The hard sequence advanced, or a slot was prepared.
     pub(crate) hardened: Signal,
-    writing: Cell<bool>,
+    pub(crate) writing: Cell<bool>,
     /// Slots that were zeroed, or passed over because the journal was there first.
-    prepared_slots: Cell<usize>,
+    pub(crate) prepared_slots: Cell<usize>,
 }
 
 #[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
-    bytes: usize,
+pub(crate) struct Queue {
+    pub(crate) jobs: VecDeque<Job>,
+    pub(crate) bytes: usize,
     /// Jobs whose topic is answered at the seal.
-    process: usize,
+    pub(crate) process: usize,
     /// The first job waits for its partition's last block.
-    blocked: bool,
+    pub(crate) blocked: bool,
 }
 
-struct Sealed {
-    sequence: FrameSequence,
-    effects: Vec<Effect>,
+pub(crate) struct Sealed {
+    pub(crate) sequence: FrameSequence,
+    pub(crate) effects: Vec<Effect>,
+}
+
+/// One validated append that waits for its turn.
+pub(crate) struct Job {
+    pub(crate) partition: PartitionRef,
+    pub(crate) durability: Durability,
+    pub(crate) batch: ValidBatch,
+    pub(crate) records: Bytes,
+    pub(crate) answer: (Rc<Gathering>, usize),
+}
+
+impl Job {
+    /// The most that its entries take of a frame: the append and, before it, a roll.
+    pub(crate) fn sealed_bytes_max(&self) -> usize {
+        self.records.len() + 2 * APPEND_HEAD_BYTES
+    }
 }
 
 /// What becomes true once a frame is as durable as the topic asks.
@@ -71,7 +86,7 @@ pub(crate) struct Effect {
 }
 
 impl Effect {
-    fn happen(self) {
+    pub(crate) fn happen(self) {
         self.partition.borrow_mut().advance_high_watermark(self.reach, self.visible);
         let (gathering, append) = self.answer;
         gathering.resolve(append, Ok(self.appended));
@@ -163,7 +178,7 @@ impl Commit {
         self.slots.get(slot)
     }
 
-    fn may_seal(&self) -> bool {
+    pub(crate) fn may_seal(&self) -> bool {
         let queue = self.queue.borrow();
         if queue.jobs.is_empty() || queue.blocked {
             return false;
@@ -175,116 +190,9 @@ impl Commit {
     }
 }
 
-impl Core {
-    /// Seals frames whenever there is something to seal and room for it. Runs until the shard ends.
-    pub(crate) async fn seal_frames(self: Rc<Core>) {
-        loop {
-            while self.commit.may_seal() && self.seal_frame() {}
-            self.commit.work.wait().await;
-            // The other tasks of this turn add their appends first.
-            millrace_rt::yield_now().await;
-        }
-    }
-
-    /// Applies queued appends and seals them in one frame; false where none could be taken now.
-    fn seal_frame(self: &Rc<Core>) -> bool {
-        let commit = &self.commit;
-        let room = commit.room(Purpose::Append);
-        let mut entries: Vec<Entry<Vec<Bytes>>> = Vec::new();
-        let mut effects = Vec::new();
-        let mut bytes = 0;
-        let mut took = false;
-        while let Some(job) = commit.take_job(room - bytes.min(room), bytes) {
-            took = true;
-            match self.apply(&job, &mut entries) {
-                Step::Applied(effect) => {
-                    bytes = entries.iter().map(sealed_bytes).sum();
-                    effects.push(effect);
-                }
-                Step::Answered => {}
-                Step::Waits => {
-                    commit.put_back(job);
-                    break;
-                }
-            }
-        }
-        if entries.is_empty() {
-            self.settle(effects);
-            // The queue is shorter and nothing may follow: whoever waits for it to be empty looks again.
-            commit.hardened.notify_all();
-            return took && !commit.queue.borrow().blocked;
-        }
-        self.seal_applied(&entries, effects);
-        true
-    }
-
-    fn seal_applied(&self, entries: &[Entry<Vec<Bytes>>], mut effects: Vec<Effect>) {
-        let commit = &self.commit;
-        let refs: Vec<EntryRef<'_>> = entries.iter().map(Entry::as_pieces).collect();
-        let frame = {
-            let mut journal = commit.journal.borrow_mut();
-            let sealed = journal.seal(&refs, &mut |at, bytes| commit.ring.write(at, bytes));
-            // Jobs are taken only while the journal has room for them, and nothing runs in between.
-            sealed.unwrap_or_else(|_| unreachable!("the journal had room for what was applied"))
-        };
-        for effect in &effects {
-            effect.partition.borrow_mut().mark(frame.sequence);
-        }
-        let too_early = self.engine.planted == Some(Planted::AnswersTooEarly);
-        let now = effects.extract_if(.., |effect| too_early || effect.durability == Durability::Process);
-        now.for_each(Effect::happen);
-        commit.sealed.borrow_mut().push_back(Sealed { sequence: frame.sequence, effects });
-        commit.frames.notify_all();
-    }
-
-    /// Effects without an entry of their own: retries of appends that may still be in flight.
-    fn settle(&self, effects: Vec<Effect>) {
-        let mut sealed = self.commit.sealed.borrow_mut();
-        match sealed.back_mut() {
-            Some(last) => last.effects.extend(effects),
-            None => {
-                drop(sealed);
-                effects.into_iter().for_each(Effect::happen);
-            }
-        }
-    }
-
-    /// Writes sealed frames to the journal, one write in flight. Runs until the shard ends.
-    ///
-    /// A write that fails or falls short ends the process: what the device holds is unknown from then on.
-    pub(crate) async fn write_frames(self: Rc<Core>) {
-        let commit = &self.commit;
-        loop {
-            let write = commit.journal.borrow_mut().next_write();
-            let Some(write) = write else {
-                commit.frames.wait().await;
-                continue;
-            };
-            commit.writing.set(true);
-            while commit.prepared_slots.get() <= write.slot {
-                commit.hardened.wait().await;
-            }
-            let frames = commit.ring.view(write.ring_at..write.ring_at + write.len);
-            let slot = &commit.slots[write.slot];
-            let written = slot.write_at(write.slot_at as u64, frames, Sync::Dsync).await;
-            match written {
-                Ok(bytes) if bytes == write.len => {}
-                Ok(bytes) => self.fail(format!("a journal write took {bytes} of {} bytes", write.len)).await,
-                Err(error) => self.fail(format!("a journal write failed: {error}")).await,
-            }
-            commit.journal.borrow_mut().written(write.through);
-            commit.writing.set(false);
-            commit.answer_hard();
-            commit.hardened.notify_all();
-            commit.work.notify_all();
-            self.cleaning.look();
-        }
-    }
-}
-
 impl Commit {
     /// The first job, if it fits into `room` and the frame is not yet as long as it should be.
-    fn take_job(&self, room: usize, taken_bytes: usize) -> Option<Job> {
+    pub(crate) fn take_job(&self, room: usize, taken_bytes: usize) -> Option<Job> {
         let mut queue = self.queue.borrow_mut();
         if queue.blocked || taken_bytes >= FRAME_BYTES_GOAL {
             return None;
@@ -299,7 +207,7 @@ impl Commit {
         Some(job)
     }
 
-    fn put_back(&self, job: Job) {
+    pub(crate) fn put_back(&self, job: Job) {
         let mut queue = self.queue.borrow_mut();
         queue.blocked = true;
         queue.bytes += job.records.len();
@@ -308,7 +216,7 @@ impl Commit {
     }
 
     /// Answers those whose frames are hard now.
-    fn answer_hard(&self) {
+    pub(crate) fn answer_hard(&self) {
         let hard = self.journal.borrow().hard();
         loop {
             let effects = {
@@ -324,8 +232,4 @@ impl Commit {
             }
         }
     }
-}
-
-fn sealed_bytes(entry: &Entry<Vec<Bytes>>) -> usize {
-    entry.as_pieces().sealed_bytes()
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use millrace_core::base::ids::{Offset, PartitionKey, ShardIndex};
+use millrace_core::base::ids::{Offset, PartitionKey};
 use millrace_rt::{Moment, Signal};
 
 use crate::api::{FetchError, FetchPartition, FetchQuery, Fetched, FetchedPartition};
@@ -212,20 +212,4 @@ impl Future for AnyReply {
         }
         std::task::Poll::Pending
     }
-}
-
-/// Which places of a list each shard owns; in the order in which the owners first appear.
-pub(crate) fn group_by_owner(
-    keys: impl Iterator<Item = PartitionKey>,
-    shards: u16,
-) -> Vec<(ShardIndex, Vec<usize>)> {
-    let mut groups: Vec<(ShardIndex, Vec<usize>)> = Vec::new();
-    for (place, key) in keys.enumerate() {
-        let owner = key.owner(shards);
-        match groups.iter_mut().find(|(shard, _)| *shard == owner) {
-            Some((_, places)) => places.push(place),
-            None => groups.push((owner, vec![place])),
-        }
-    }
-    groups
 }

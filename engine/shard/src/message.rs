@@ -9,9 +9,8 @@ use millrace_rt::Moment;
 
 use crate::api::{
     AppendPartition, EpochAsk, EpochEnd, FetchError, FetchPartition, FetchedPartition, FoundOffset,
-    OffsetAsk, ValidateOnly,
+    OffsetAsk, Outcome, ValidateOnly,
 };
-use crate::ticket::Outcome;
 
 /// A request from one shard to another.
 pub(crate) enum Ask {

@@ -1,132 +1,19 @@
 //! The metadata log: written by shard 0 alone, one change at a time; every shard gets the image it makes.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use millrace_core::base::ids::{PartitionKey, ProducerId, ShardIndex, TopicId};
 use millrace_core::meta::{
-    self, ConfigResource, CreatedTopic, DecodedLog, MetadataEntry, MetadataImage, MetadataRecord, NewTopic,
-    TopicError,
+    self, ConfigResource, CreatedTopic, MetadataImage, MetadataRecord, NewTopic, TopicError,
 };
-use millrace_rt::fs::DirLock;
-use millrace_rt::{File, OpenOptions, Signal, Sync, fs};
+use millrace_rt::fs;
 
-use crate::api::{OpenError, StorageError, ValidateOnly};
-use crate::engine::Inner;
-use crate::layout::Layout;
-use crate::manifest::Stopped;
+use crate::api::{StorageError, ValidateOnly};
 use crate::message::{Answer, Ask};
+use crate::metadata_log::MetadataLog;
 use crate::partition::Partition;
-use crate::prepare::io_error;
 use crate::shard::{Core, Shard};
-
-/// Owned by shard 0. Each change is durable before anybody sees it.
-pub(crate) struct MetadataLog {
-    file: File,
-    position: Cell<u64>,
-    index: Cell<u64>,
-    /// A change is being written and told; the next one waits.
-    busy: Cell<bool>,
-    freed: Signal,
-    /// Held as long as the process uses the data directory.
-    _lock: DirLock,
-}
-
-/// Counts the leaders of the metadata log; alone, a node leads from the first day.
-const EPOCH: i32 = 1;
-
-impl MetadataLog {
-    /// Reads the log and cuts off what a torn last write left.
-    pub(crate) async fn open(
-        layout: &Layout,
-        lock: DirLock,
-    ) -> Result<(MetadataLog, MetadataImage), OpenError> {
-        let path = layout.metadata_log();
-        let failed = |error| io_error("read", &path, &error);
-        let options = OpenOptions { create: true, write: true, ..OpenOptions::default() };
-        let file = File::open(&path, options).await.map_err(failed)?;
-        fs::sync_dir(&layout.metadata_dir()).await.map_err(failed)?;
-        fs::sync_dir(layout.data()).await.map_err(failed)?;
-        let bytes = fs::read(&path).await.map_err(failed)?;
-        let corrupt = |reason: String| OpenError::Corrupt(path.clone(), reason);
-        let decoded = DecodedLog::decode(&bytes).map_err(|error| corrupt(error.to_string()))?;
-        file.truncate(decoded.valid_bytes).await.map_err(failed)?;
-        let mut image = MetadataImage::default();
-        let mut index = 0;
-        for entry in &decoded.entries {
-            image.apply_all(&entry.records).map_err(|fault| corrupt(fault.to_string()))?;
-            index = entry.index;
-        }
-        let log = MetadataLog {
-            file,
-            position: Cell::new(decoded.valid_bytes),
-            index: Cell::new(index),
-            busy: Cell::new(false),
-            freed: Signal::new(),
-            _lock: lock,
-        };
-        Ok((log, image))
-    }
-
-    /// What every start writes: the cluster if it is new, this broker's registration, leader epochs after an unclean
-    /// end.
-    pub(crate) async fn start_run(
-        &mut self,
-        inner: &Inner,
-        mut image: MetadataImage,
-        stopped: Stopped,
-    ) -> Result<MetadataImage, OpenError> {
-        let broker = &inner.settings.broker;
-        let mut records = Vec::new();
-        if image.cluster_id().is_empty() {
-            let mut id = [0; 16];
-            millrace_rt::fill_random(&mut id);
-            records.extend(meta::bootstrap(&URL_SAFE_NO_PAD.encode(id), broker));
-        }
-        records.extend(meta::register_broker(&image, broker, &inner.settings.endpoints));
-        if stopped == Stopped::Unclean {
-            records.extend(meta::raise_leader_epochs(&image, broker.node_id()));
-        }
-        if !records.is_empty() {
-            let path = inner.layout.metadata_log();
-            image.apply_all(&records).map_err(|fault| OpenError::Corrupt(path.clone(), fault.to_string()))?;
-            self.append(records).await.map_err(|error| io_error("write", &path, &error))?;
-        }
-        Ok(image)
-    }
-
-    async fn append(&self, records: Vec<MetadataRecord>) -> std::io::Result<()> {
-        let index = self.index.get() + 1;
-        let mut bytes = Vec::new();
-        MetadataEntry { epoch: EPOCH, index, hard_index: index - 1, records }.encode(&mut bytes);
-        let length = bytes.len() as u64;
-        self.file.write_all_at(self.position.get(), bytes.into(), Sync::Dsync).await?;
-        self.position.set(self.position.get() + length);
-        self.index.set(index);
-        Ok(())
-    }
-
-    /// Dropping the future leaves the turn to others.
-    async fn turn(&self) -> Turn<'_> {
-        while self.busy.replace(true) {
-            self.freed.wait().await;
-        }
-        Turn(self)
-    }
-}
-
-/// The right to change metadata; the next one waits until it is dropped.
-struct Turn<'a>(&'a MetadataLog);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.busy.set(false);
-        self.0.freed.notify_all();
-    }
-}
 
 const METADATA_SHARD: ShardIndex = ShardIndex(0);
 

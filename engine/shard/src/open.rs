@@ -20,17 +20,18 @@ use millrace_core::meta::MetadataImage;
 use millrace_rt::{Block, File, OpenOptions, Seat, SharedMemory, Sync, fs};
 
 use crate::api::OpenError;
-use crate::cleaning::Cleaner;
+use crate::asks::SlowAsks;
+use crate::cleaner::Cleaner;
 use crate::commit::Commit;
 use crate::engine::{Engine, Facts, Inner, RingPlace};
 use crate::files::{DiskMode, SegmentFiles};
-use crate::flush::{FLUSHERS, Flusher};
+use crate::flusher::{FLUSHERS, Flusher};
 use crate::layout::{DELETED_SUFFIX, Layout, checkpoint_file, slot_file};
 use crate::manifest::{Manifest, Stopped};
-use crate::metadata::MetadataLog;
+use crate::metadata_log::MetadataLog;
 use crate::partition::{Partition, Table};
-use crate::prepare::{Prepared, io_error, prepare};
-use crate::serve::{READERS, SlowAsks};
+use crate::prepare::{Prepared, prepare};
+use crate::serve::READERS;
 use crate::shard::{Arrivals, Core, Shard};
 
 /// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
@@ -196,7 +197,7 @@ async fn make_journal(
 ) -> Result<(SharedMemory, Vec<File>), OpenError> {
     let dir = inner.layout.shard(facts.new.generation, index);
     let failed = |action: &'static str| {
-        move |(path, error): (PathBuf, std::io::Error)| io_error(action, &path, &error)
+        move |(path, error): (PathBuf, std::io::Error)| OpenError::io(action, &path, &error)
     };
     fs::create_dir_all(&dir).await.map_err(|error| failed("create the directory")((dir.clone(), error)))?;
     let mut slots = Vec::with_capacity(geometry.slot_count());
@@ -287,7 +288,7 @@ async fn read_if_there(path: PathBuf) -> Result<Option<Vec<u8>>, OpenError> {
     if !fs::exists(&path).await {
         return Ok(None);
     }
-    fs::read(&path).await.map(Some).map_err(|error| io_error("read", &path, &error))
+    fs::read(&path).await.map(Some).map_err(|error| OpenError::io("read", &path, &error))
 }
 
 /// The ring that the run before left, if the machine was not off since.
@@ -303,7 +304,7 @@ async fn read_ring(
     }
     let ring = SharedMemory::open(&path)
         .await
-        .map_err(|error| io_error("read the journal's ring", &path, &error))?;
+        .map_err(|error| OpenError::io("read the journal's ring", &path, &error))?;
     Ok(Some(Bytes::copy_from_slice(ring.bytes())))
 }
 
@@ -312,11 +313,11 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
     let layout = &inner.layout;
     let dirs = [layout.generation(facts.new.generation), layout.journals().to_path_buf()];
     for dir in &dirs {
-        fs::sync_dir(dir).await.map_err(|error| io_error("sync the directory", dir, &error))?;
+        fs::sync_dir(dir).await.map_err(|error| OpenError::io("sync the directory", dir, &error))?;
     }
     let path = layout.manifest();
     let encoded = facts.new.encode().into_bytes();
-    fs::replace(&path, encoded).await.map_err(|error| io_error("write", &path, &error))?;
+    fs::replace(&path, encoded).await.map_err(|error| OpenError::io("write", &path, &error))?;
     let Some(old) = facts.old else { return Ok(()) };
     let (layout, place) = (layout.clone(), facts.ring);
     let rings: Vec<PathBuf> = match place {

@@ -12,7 +12,7 @@ use crate::engine::{Facts, Inner, RingPlace};
 use crate::files::DiskMode;
 use crate::layout::{Generation, Layout};
 use crate::manifest::{Manifest, Stopped};
-use crate::metadata::MetadataLog;
+use crate::metadata_log::MetadataLog;
 
 /// What only shard 0 holds while the process runs.
 pub(crate) struct Prepared {
@@ -25,7 +25,7 @@ pub(crate) async fn prepare(inner: &Inner) -> Result<Prepared, OpenError> {
     make_dir(layout.data()).await?;
     let lock = fs::lock(&layout.lock()).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => OpenError::InUse(layout.data().to_path_buf()),
-        _ => io_error("lock", &layout.lock(), &error),
+        _ => OpenError::io("lock", &layout.lock(), &error),
     })?;
     make_dir(&layout.metadata_dir()).await?;
     make_dir(&layout.topics()).await?;
@@ -47,7 +47,7 @@ fn is_unclean(old: Option<&Manifest>) -> Stopped {
 }
 
 async fn make_dir(path: &Path) -> Result<(), OpenError> {
-    fs::create_dir_all(path).await.map_err(|error| io_error("create the directory", path, &error))
+    fs::create_dir_all(path).await.map_err(|error| OpenError::io("create the directory", path, &error))
 }
 
 /// Hardens the entries that lead to a directory, also those that an earlier start made and had no time to harden.
@@ -57,7 +57,7 @@ async fn sync_way_to(path: &Path) -> Result<(), OpenError> {
         match fs::sync_dir(dir).await {
             // Whoever may not read a directory has made nothing in it.
             Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
-                return Err(io_error("sync the directory", dir, &error));
+                return Err(OpenError::io("sync the directory", dir, &error));
             }
             _ => {}
         }
@@ -80,7 +80,7 @@ async fn disk_mode(layout: &Layout) -> Result<DiskMode, OpenError> {
             );
             DiskMode::Buffered
         }
-        Err(error) => return Err(io_error("write to", layout.data(), &error)),
+        Err(error) => return Err(OpenError::io("write to", layout.data(), &error)),
     };
     // Another start tries again; a left-over probe is harmless.
     let _ = fs::remove_file(&path).await;
@@ -106,7 +106,7 @@ async fn read_manifest(layout: &Layout) -> Result<Option<Manifest>, OpenError> {
     if !fs::exists(&path).await {
         return Ok(None);
     }
-    let bytes = fs::read(&path).await.map_err(|error| io_error("read", &path, &error))?;
+    let bytes = fs::read(&path).await.map_err(|error| OpenError::io("read", &path, &error))?;
     let text = String::from_utf8_lossy(&bytes);
     Manifest::decode(&text).map(Some).map_err(|reason| OpenError::Corrupt(path, reason))
 }
@@ -118,7 +118,8 @@ async fn next_manifest(
     layout: &Layout,
 ) -> Result<Manifest, OpenError> {
     let path = layout.journals();
-    let entries = fs::read_dir(path).await.map_err(|error| io_error("read the directory", path, &error))?;
+    let entries =
+        fs::read_dir(path).await.map_err(|error| OpenError::io("read the directory", path, &error))?;
     let valid = old.map(|manifest| manifest.generation);
     let mut newest = valid.map_or(0, |generation| generation.0);
     for number in entries.iter().filter_map(|entry| entry.name.parse::<u64>().ok()) {
@@ -128,7 +129,9 @@ async fn next_manifest(
             if let Some(old) = old {
                 remove_rings(layout, old.node, Generation(number)).await;
             }
-            fs::remove_dir_all(&left_over).await.map_err(|error| io_error("remove", &left_over, &error))?;
+            fs::remove_dir_all(&left_over)
+                .await
+                .map_err(|error| OpenError::io("remove", &left_over, &error))?;
         }
     }
     Ok(Manifest {
@@ -147,8 +150,4 @@ async fn remove_rings(layout: &Layout, node: u64, generation: Generation) {
         // Gone after a power loss, or not yet made.
         let _ = fs::remove_file(&layout.ring(node, generation, ShardIndex(shard))).await;
     }
-}
-
-pub(crate) fn io_error(action: &'static str, path: &Path, error: &std::io::Error) -> OpenError {
-    OpenError::Io { action, path: path.to_path_buf(), reason: error.to_string() }
 }

@@ -14,7 +14,6 @@ use millrace_rt::{File, OpenOptions, fs};
 use crate::api::OpenError;
 use crate::layout::{INDEX_SUFFIX, segment_file};
 use crate::partition::{Mark, Partition, PartitionRef};
-use crate::prepare::io_error;
 use crate::read::read_last_block;
 use crate::segment::{Segment, Stage};
 use crate::shard::Core;
@@ -70,7 +69,7 @@ impl Core {
             return Ok(());
         }
         let entries =
-            fs::read_dir(&dir).await.map_err(|error| io_error("read the directory", &dir, &error))?;
+            fs::read_dir(&dir).await.map_err(|error| OpenError::io("read the directory", &dir, &error))?;
         for entry in entries {
             let path = dir.join(&entry.name);
             let cut = match leftover(&partition, &entry.name) {
@@ -78,7 +77,7 @@ impl Core {
                 Leftover::Behind(length) => cut_to(&path, length).await,
                 Leftover::Everything => fs::remove_file(&path).await,
             };
-            cut.map_err(|error| io_error("remove what a crash left of", &path, &error))?;
+            cut.map_err(|error| OpenError::io("remove what a crash left of", &path, &error))?;
         }
         Ok(())
     }
@@ -213,7 +212,7 @@ fn active_is(active: &Segment, found: &RecoveredPartition) -> bool {
 
 async fn file_length(dir: &Path, base: Offset) -> Result<u64, OpenError> {
     let path = segment_file(dir, base);
-    fs::len(&path).await.map_err(|error| io_error("read", &path, &error))
+    fs::len(&path).await.map_err(|error| OpenError::io("read", &path, &error))
 }
 
 /// Epoch lineage and producers: those of the checkpoint, and then what the journal saw.

@@ -1,10 +1,8 @@
 //! Serves what other shards ask of this one.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
-use millrace_rt::{Incoming, Respond, Signal};
+use millrace_rt::Incoming;
 
 use crate::message::{Answer, Ask};
 use crate::shard::Core;
@@ -13,13 +11,6 @@ use crate::watch::Watch;
 
 /// Asks that may touch the disk are served by so many tasks at once; more would only queue at the device.
 pub(crate) const READERS: usize = 16;
-
-/// Asks that may wait for the disk.
-#[derive(Default)]
-pub(crate) struct SlowAsks {
-    asks: RefCell<VecDeque<(Ask, Respond<Answer>)>>,
-    came: Signal,
-}
 
 impl Core {
     /// Takes asks from the lanes in order: appends are queued at once, what may wait goes to the readers. Runs until
@@ -62,23 +53,6 @@ impl Core {
                 }
             };
             respond.send(answer);
-        }
-    }
-}
-
-impl SlowAsks {
-    fn push(&self, ask: Ask, respond: Respond<Answer>) {
-        self.asks.borrow_mut().push_back((ask, respond));
-        self.came.notify_all();
-    }
-
-    async fn next(&self) -> (Ask, Respond<Answer>) {
-        loop {
-            let ask = self.asks.borrow_mut().pop_front();
-            match ask {
-                Some(ask) => return ask,
-                None => self.came.wait().await,
-            }
         }
     }
 }

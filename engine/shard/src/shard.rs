@@ -14,16 +14,16 @@ use millrace_core::journal::BootNonce;
 use millrace_core::meta::MetadataImage;
 use millrace_rt::{Mesh, Reply, Signal};
 
-use crate::cleaning::Cleaner;
+use crate::asks::SlowAsks;
+use crate::cleaner::Cleaner;
 use crate::commit::Commit;
 use crate::engine::Inner;
-use crate::fetch::group_by_owner;
 use crate::files::SegmentFiles;
-use crate::flush::Flusher;
+use crate::flusher::Flusher;
 use crate::message::{Answer, Ask};
-use crate::metadata::MetadataLog;
+use crate::metadata_log::MetadataLog;
+use crate::owners::group_by_owner;
 use crate::partition::Table;
-use crate::serve::SlowAsks;
 
 /// State of one shard; owned by its tasks, never seen by another core.
 pub(crate) struct Core {

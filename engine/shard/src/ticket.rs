@@ -8,10 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use millrace_rt::{Reply, Respond};
 
-use crate::api::{AppendError, Appended};
+use crate::api::Outcome;
 use crate::message::Answer;
-
-pub(crate) type Outcome = Result<Appended, AppendError>;
 
 /// Outcomes of the appends that one shard owns; completes when the last of them is known.
 pub(crate) struct Gathering {

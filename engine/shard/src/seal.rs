@@ -1,0 +1,124 @@
+//! The two tasks of group commit: one applies queued appends and seals them in frames, one writes the frames.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use millrace_core::base::ids::Durability;
+use millrace_core::journal::{Entry, EntryRef, Purpose};
+use millrace_rt::Sync;
+
+use crate::api::Planted;
+use crate::append::Step;
+use crate::commit::{Effect, Sealed};
+use crate::shard::Core;
+
+impl Core {
+    /// Seals frames whenever there is something to seal and room for it. Runs until the shard ends.
+    pub(crate) async fn seal_frames(self: Rc<Core>) {
+        loop {
+            while self.commit.may_seal() && self.seal_frame() {}
+            self.commit.work.wait().await;
+            // The other tasks of this turn add their appends first.
+            millrace_rt::yield_now().await;
+        }
+    }
+
+    /// Applies queued appends and seals them in one frame; false where none could be taken now.
+    fn seal_frame(self: &Rc<Core>) -> bool {
+        let commit = &self.commit;
+        let room = commit.room(Purpose::Append);
+        let mut entries: Vec<Entry<Vec<Bytes>>> = Vec::new();
+        let mut effects = Vec::new();
+        let mut bytes = 0;
+        let mut took = false;
+        while let Some(job) = commit.take_job(room - bytes.min(room), bytes) {
+            took = true;
+            match self.apply(&job, &mut entries) {
+                Step::Applied(effect) => {
+                    bytes = entries.iter().map(sealed_bytes).sum();
+                    effects.push(effect);
+                }
+                Step::Answered => {}
+                Step::Waits => {
+                    commit.put_back(job);
+                    break;
+                }
+            }
+        }
+        if entries.is_empty() {
+            self.settle(effects);
+            // The queue is shorter and nothing may follow: whoever waits for it to be empty looks again.
+            commit.hardened.notify_all();
+            return took && !commit.queue.borrow().blocked;
+        }
+        self.seal_applied(&entries, effects);
+        true
+    }
+
+    fn seal_applied(&self, entries: &[Entry<Vec<Bytes>>], mut effects: Vec<Effect>) {
+        let commit = &self.commit;
+        let refs: Vec<EntryRef<'_>> = entries.iter().map(Entry::as_pieces).collect();
+        let frame = {
+            let mut journal = commit.journal.borrow_mut();
+            let sealed = journal.seal(&refs, &mut |at, bytes| commit.ring.write(at, bytes));
+            // Jobs are taken only while the journal has room for them, and nothing runs in between.
+            sealed.unwrap_or_else(|_| unreachable!("the journal had room for what was applied"))
+        };
+        for effect in &effects {
+            effect.partition.borrow_mut().mark(frame.sequence);
+        }
+        let too_early = self.engine.planted == Some(Planted::AnswersTooEarly);
+        let now = effects.extract_if(.., |effect| too_early || effect.durability == Durability::Process);
+        now.for_each(Effect::happen);
+        commit.sealed.borrow_mut().push_back(Sealed { sequence: frame.sequence, effects });
+        commit.frames.notify_all();
+    }
+
+    /// Effects without an entry of their own: retries of appends that may still be in flight.
+    fn settle(&self, effects: Vec<Effect>) {
+        let mut sealed = self.commit.sealed.borrow_mut();
+        match sealed.back_mut() {
+            Some(last) => last.effects.extend(effects),
+            None => {
+                drop(sealed);
+                effects.into_iter().for_each(Effect::happen);
+            }
+        }
+    }
+
+    /// Writes sealed frames to the journal, one write in flight. Runs until the shard ends.
+    ///
+    /// A write that fails or falls short ends the process: what the device holds is unknown from then on.
+    pub(crate) async fn write_frames(self: Rc<Core>) {
+        let commit = &self.commit;
+        loop {
+            let write = commit.journal.borrow_mut().next_write();
+            let Some(write) = write else {
+                commit.frames.wait().await;
+                continue;
+            };
+            commit.writing.set(true);
+            while commit.prepared_slots.get() <= write.slot {
+                commit.hardened.wait().await;
+            }
+            let frames = commit.ring.view(write.ring_at..write.ring_at + write.len);
+            let slot = &commit.slots[write.slot];
+            let written = slot.write_at(write.slot_at as u64, frames, Sync::Dsync).await;
+            match written {
+                Ok(bytes) if bytes == write.len => {}
+                Ok(bytes) => self.fail(format!("a journal write took {bytes} of {} bytes", write.len)).await,
+                Err(error) => self.fail(format!("a journal write failed: {error}")).await,
+            }
+            commit.journal.borrow_mut().written(write.through);
+            commit.writing.set(false);
+            commit.answer_hard();
+            commit.hardened.notify_all();
+            commit.work.notify_all();
+            self.cleaning.look();
+        }
+    }
+}
+
+fn sealed_bytes(entry: &Entry<Vec<Bytes>>) -> usize {
+    entry.as_pieces().sealed_bytes()
+}
