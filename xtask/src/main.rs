@@ -27,7 +27,7 @@ enum Command {
         #[arg(long, default_value_t = 20)]
         seeds: u32,
         /// The sweeps of the simulated disk crash or fail every so many operations.
-        #[arg(long, default_value_t = 40)]
+        #[arg(long, default_value_t = 80)]
         every: u32,
         /// Cycles of kill -9 in each durability mode.
         #[arg(long, default_value_t = 4)]
