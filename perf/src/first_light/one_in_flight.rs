@@ -13,7 +13,9 @@ use crate::probe::{DsyncProbe, Pace, PingPong};
 const POWER_LIMIT: f64 = 3.0;
 const PROCESS_LIMIT: f64 = 4.0;
 const KAFKA_LIMIT: f64 = 1.0;
-/// Part of a slice in which probes run as fast as they can, for orientation.
+/// A round is cut into turns, so that what others do to the machine meets subject and probe alike.
+pub(super) const TURNS: u32 = 10;
+/// Part of a turn in which probes run as fast as they can, for orientation.
 const BACK_TO_BACK: u32 = 4;
 
 /// One subject with its latencies, round by round.
@@ -34,12 +36,18 @@ impl Subject {
         Ok(Subject { name: contender.name, produce, rounds: Vec::new() })
     }
 
-    /// Requests one after another for that long; the rhythm they had.
-    pub(super) fn round(&mut self, length: Duration) -> Result<Pace, Failure> {
+    /// Requests one after another for that long, as a part of the round; the rhythm they had.
+    pub(super) fn turn(&mut self, round: usize, length: Duration) -> Result<Pace, Failure> {
         let taken = Pace::BackToBack.run(length, || self.produce.once()).map_err(Failure::of(self.name))?;
-        self.rounds.push(Latencies::of(&taken));
+        add(&mut self.rounds, round, &taken);
         Ok(Pace::Every(length / u32::try_from(taken.len().max(1)).unwrap_or(u32::MAX)))
     }
+}
+
+/// Adds a turn to the latencies of its round.
+pub(super) fn add(rounds: &mut Vec<Latencies>, round: usize, taken: &[Duration]) {
+    rounds.resize_with(rounds.len().max(round + 1), Latencies::new);
+    rounds[round].merge(&Latencies::of(taken));
 }
 
 pub(super) fn merged(rounds: &[Latencies]) -> Latencies {
@@ -67,24 +75,21 @@ pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
     let mut device = DsyncProbe::new(&bench.dir)?;
     let mut loopback = PingPong::new()?;
     let mut floors = Floors::default();
-    for _ in 0..bench.rounds {
+    let length = bench.slice / TURNS;
+    for round in (0..bench.rounds).flat_map(|round| (0..TURNS).map(move |_| round)) {
         for subject in &mut subjects {
-            let pace = subject.round(bench.slice)?;
+            let pace = subject.turn(round, length)?;
             match subject.name {
-                MILLRACE_POWER => {
-                    floors.device.push(Latencies::of(&pace.run(bench.slice, || device.once())?));
-                }
-                MILLRACE_PROCESS => {
-                    floors.loopback.push(Latencies::of(&pace.run(bench.slice, || loopback.once())?));
-                }
+                MILLRACE_POWER => add(&mut floors.device, round, &pace.run(length, || device.once())?),
+                MILLRACE_PROCESS => add(&mut floors.loopback, round, &pace.run(length, || loopback.once())?),
                 _ => {}
             }
         }
-        let short = bench.slice / BACK_TO_BACK;
+        let short = length / BACK_TO_BACK;
         let taken = Pace::BackToBack.run(short, || device.once())?;
-        floors.device_back_to_back.push(Latencies::of(&taken));
+        add(&mut floors.device_back_to_back, round, &taken);
         let taken = Pace::BackToBack.run(short, || loopback.once())?;
-        floors.loopback_back_to_back.push(Latencies::of(&taken));
+        add(&mut floors.loopback_back_to_back, round, &taken);
     }
     show(&mut bench.report, &subjects, &floors);
     Ok(())

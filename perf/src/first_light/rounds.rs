@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::bench::{Bench, MILLRACE_POWER};
-use super::one_in_flight::{Subject, merged, ratio};
+use super::one_in_flight::{Subject, TURNS, add, merged, ratio};
 use super::workload::VALUE_BYTES;
 use crate::broker::Process;
 use crate::clock;
 use crate::failure::Failure;
-use crate::measure::{Latencies, Table};
+use crate::measure::Table;
 use crate::probe::DsyncProbe;
 
 const PARTITIONS: i32 = 100;
@@ -36,12 +36,13 @@ pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
             subjects.push(Subject::new(&contender, &topic, PARTITIONS, bytes)?);
         }
         let (mut floor, mut large_floor) = (Vec::new(), Vec::new());
-        for _ in 0..bench.rounds {
+        let length = bench.slice / TURNS;
+        for round in (0..bench.rounds).flat_map(|round| (0..TURNS).map(move |_| round)) {
             for subject in &mut subjects {
-                let pace = subject.round(bench.slice)?;
+                let pace = subject.turn(round, length)?;
                 if subject.name == MILLRACE_POWER {
-                    floor.push(Latencies::of(&pace.run(bench.slice, || device.once())?));
-                    large_floor.push(Latencies::of(&pace.run(bench.slice, || large.once())?));
+                    add(&mut floor, round, &pace.run(length, || device.once())?);
+                    add(&mut large_floor, round, &pace.run(length, || large.once())?);
                 }
             }
         }
