@@ -46,15 +46,21 @@ impl File {
         self.write_vectored_at(at, vec![data], sync).await
     }
 
-    /// Writes all, repeating short writes. A write that makes no progress is an error (`WriteZero`).
+    /// Writes all, repeating short writes. A write that makes no progress is an error (`WriteZero`). With a direct file
+    /// only whole blocks count: the rest of a block that was cut is written again.
     pub async fn write_all_at(&self, mut at: u64, mut data: Bytes, sync: Sync) -> io::Result<()> {
         while !data.is_empty() {
             let written = self.write_at(at, data.clone(), sync).await?;
-            if written == 0 {
+            let done = if self.direct && written < data.len() {
+                written / BLOCK_ALIGNMENT * BLOCK_ALIGNMENT
+            } else {
+                written
+            };
+            if done == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
-            at += written as u64;
-            data = data.slice(written..);
+            at += done as u64;
+            data = data.slice(done..);
         }
         Ok(())
     }

@@ -183,6 +183,21 @@ fn planted_faults_show() {
 }
 
 #[test]
+fn a_short_direct_write_is_continued_at_a_whole_block() {
+    let (mut world, node) = one_node(9);
+    world.set_fault(node, DiskFault::ShortWrite(1));
+    assert!(boot(&mut world, node, || async {
+        drop(file_with_entry(Path::new("/data/file")).await);
+        let file = File::open(Path::new("/data/file"), OpenOptions { direct: true, ..WRITE }).await.unwrap();
+        let mut block = Block::with_capacity(12_288);
+        block.as_mut_slice().fill(3);
+        // Half of three blocks arrives: one and a half.
+        file.write_all_at(0, block.freeze().slice(..12_288), Sync::None).await.unwrap();
+        assert_eq!(fs::read(Path::new("/data/file")).await.unwrap(), vec![3; 12_288]);
+    }));
+}
+
+#[test]
 fn an_ignored_dsync_is_seen_at_a_power_loss() {
     let mut lost = 0;
     for seed in 0..20 {
