@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use millrace_sim::broker::run_seed;
-use millrace_sim::sweep::{Sweep, SweepOptions};
+use millrace_sim::sweep::{Damage, DamageBench, Sweep, SweepOptions};
 
 /// Runs Millrace in a simulated world. Without options: one seed of the whole broker, with its trace.
 #[derive(Debug, Parser)]
@@ -21,6 +21,15 @@ struct Options {
     /// A crash before every disk operation of a workload, once of the process and once of the machine.
     #[arg(long)]
     sweep: bool,
+    /// With --sweep: crashes within the recovery behind a crash instead.
+    #[arg(long)]
+    recovery: bool,
+    /// With --sweep: failed and short writes and failed syncs instead of crashes.
+    #[arg(long)]
+    faults: bool,
+    /// With --sweep: every byte of the last journal frame cut, zeroed and garbled instead.
+    #[arg(long)]
+    damage: bool,
     /// With --sweep: only before every K-th operation.
     #[arg(long, default_value_t = 1, value_name = "K")]
     every: u64,
@@ -42,6 +51,7 @@ fn main() -> ExitCode {
     let options = Options::parse();
     millrace_sim::name_panics();
     let failed = match (&options.seeds, options.sweep) {
+        (_, true) if options.damage => damage(&options),
         (_, true) => sweep(&options),
         (Some(seeds), false) => many(seeds.clone()),
         (None, false) => one(options.seed),
@@ -80,7 +90,12 @@ fn many(seeds: Range<u64>) -> usize {
 }
 
 fn sweep(options: &Options) -> usize {
-    let mut sweep = Sweep::new(SweepOptions::new(options.seed, options.shards, options.every));
+    let wanted = SweepOptions::new(options.seed, options.shards, options.every);
+    let mut sweep = match (options.recovery, options.faults) {
+        (true, _) => Sweep::of_recovery(wanted),
+        (false, true) => Sweep::of_faults(wanted),
+        (false, false) => Sweep::new(wanted),
+    };
     println!("{} disk operations, {} cases", sweep.tally().operations, sweep.cases_left());
     let mut shown = 0;
     loop {
@@ -100,4 +115,30 @@ fn sweep(options: &Options) -> usize {
     println!("{} crashes, {} boots, {} acknowledgements", tally.crashes, tally.boots, tally.acknowledgements);
     println!("{} passed, {} failed", tally.cases - tally.failures.len() as u64, tally.failures.len());
     tally.failures.len()
+}
+
+fn damage(options: &Options) -> usize {
+    let bench = DamageBench::new(options.seed);
+    let frame_bytes = bench.last_frame_bytes();
+    let (mut passed, mut failed) = (0, 0);
+    let mut count = |what: String, violations: Vec<String>| {
+        match violations.is_empty() {
+            true => passed += 1,
+            false => {
+                failed += 1;
+                println!("FAILED {what}: {violations:?}");
+            }
+        }
+    };
+    for at in (0..frame_bytes).step_by(options.every.max(1) as usize) {
+        for damage in [Damage::Cut, Damage::Zero, Damage::Garble] {
+            count(format!("{damage:?} at {at} of {frame_bytes}"), bench.damage_last(damage, at));
+        }
+    }
+    for number in 0..bench.acknowledged_frames() {
+        let at = number * 61;
+        count(format!("frame {number} garbled at {at}"), bench.garble_earlier(number, at));
+    }
+    println!("{passed} passed, {failed} failed");
+    failed
 }

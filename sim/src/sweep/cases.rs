@@ -24,7 +24,9 @@ pub struct SweepOptions {
 
 impl SweepOptions {
     pub fn new(seed: u64, shards: u16, every: u64) -> SweepOptions {
-        SweepOptions { seed, shards, volume: Volume::WRAPPING, every, fault: DiskFault::None, planted: None }
+        // Each shard's journal is to wrap.
+        let volume = Volume { busy_bytes: Volume::WRAPPING.busy_bytes * usize::from(shards), ..Volume::WRAPPING };
+        SweepOptions { seed, shards, volume, every, fault: DiskFault::None, planted: None }
     }
 }
 
@@ -67,6 +69,8 @@ pub struct Sweep {
 
 /// A second blow falls within so many operations of the boot behind the first: some before it has opened, some after.
 const SECOND_BLOW_WITHIN: u64 = 120;
+/// Moments of a run at which a crash is followed by a second one within the recovery.
+const RECOVERY_MOMENTS: u64 = 5;
 /// One case of so many goes on to be booted with other numbers of shards.
 const RESTARTS_EVERY: u64 = 4;
 
@@ -80,6 +84,43 @@ impl Sweep {
         let outcome = sweep.run_case(quiet);
         sweep.tally.operations = outcome.operations.first().copied().unwrap_or(0);
         sweep.plan();
+        sweep
+    }
+
+    /// Plans crashes within the boot that follows a crash: for some moments of the run, a second blow before each
+    /// operation of what comes then, up to the end of its audit.
+    pub fn of_recovery(options: SweepOptions) -> Sweep {
+        let mut sweep = Sweep::new(SweepOptions { every: u64::MAX, ..options });
+        let (every, operations) = (options.every.max(1) as usize, sweep.tally.operations);
+        for moment in 1..=RECOVERY_MOMENTS {
+            let operation = operations * moment / (RECOVERY_MOMENTS + 1);
+            for first in [Crash::Process, Crash::Power] {
+                let blow = Blow { operation, kind: first };
+                let once = run(&sweep.workload, &sweep.case(vec![blow]));
+                let within = once.operations.get(1).copied().unwrap_or(0);
+                let second = (1..=within).step_by(every).zip([Crash::Power, Crash::Process].into_iter().cycle());
+                let blows = second.map(|(operation, kind)| vec![blow, Blow { operation, kind }]);
+                let cases: Vec<Case> = blows.map(|blows| sweep.case(blows)).collect();
+                sweep.cases.extend(cases);
+            }
+        }
+        sweep
+    }
+
+    /// Plans runs in which the n-th write, sync or read fails or falls short, each once.
+    pub fn of_faults(options: SweepOptions) -> Sweep {
+        let mut sweep = Sweep::new(SweepOptions { every: u64::MAX, ..options });
+        let every = options.every.max(1) as usize;
+        for n in (1..=sweep.tally.operations).step_by(every) {
+            let kinds = [
+                DiskFault::FailWrite(n),
+                DiskFault::ShortWrite(n),
+                // Syncs and reads are fewer than operations; the higher numbers never come.
+                DiskFault::FailSync(n.div_ceil(4)),
+            ];
+            let cases: Vec<Case> = kinds.map(|fault| Case { fault, ..sweep.case(Vec::new()) }).to_vec();
+            sweep.cases.extend(cases);
+        }
         sweep
     }
 
@@ -120,7 +161,8 @@ impl Sweep {
     fn plan(&mut self) {
         let every = self.options.every.max(1);
         let begin = 1 + self.chance.below(every);
-        for (number, operation) in (begin..=self.tally.operations).step_by(every as usize).enumerate() {
+        let step = usize::try_from(every).unwrap_or(usize::MAX);
+        for (number, operation) in (begin..=self.tally.operations).step_by(step).enumerate() {
             for kind in [Crash::Process, Crash::Power] {
                 let mut blows = vec![Blow { operation, kind }];
                 if self.chance.one_in(2) {

@@ -69,6 +69,7 @@ pub(crate) struct Bench {
     pub(crate) node: NodeId,
     pub(crate) ledger: Rc<RefCell<Ledger>>,
     broker: Arc<BrokerConfig>,
+    fault: DiskFault,
     planted: Option<Planted>,
 }
 
@@ -88,7 +89,7 @@ impl Bench {
             world.set_fault(node, fault);
         }
         let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(workload))));
-        Bench { world, node, ledger, broker: broker_config(), planted }
+        Bench { world, node, ledger, broker: broker_config(), fault, planted }
     }
 
     /// Boots the node, runs it until it has closed, and crashes it where `blow` says.
@@ -108,6 +109,10 @@ impl Bench {
         let over = self.world.run_until(BOOT_LIMIT, move || watched.is_over());
         if let Some(error) = boot.open_error() {
             self.world.crash(self.node, Crash::Process);
+            if ends_the_process(self.fault) {
+                self.judge_end(&boot, Some(Blow { operation: 0, kind: Crash::Process }));
+                return End::Crashed;
+            }
             return End::NotOpened(error);
         }
         if over {
@@ -119,12 +124,18 @@ impl Bench {
 
     /// The node stopped without closing: was it the blow?
     fn judge_end(&mut self, boot: &Boot, blow: Option<Blow>) {
+        let faulty = ends_the_process(self.fault);
+        if faulty {
+            self.fault = DiskFault::None;
+            self.world.set_fault(self.node, DiskFault::None);
+        }
         let running = self.world.is_running(self.node);
         let reason = self.world.end_reason(self.node);
         let phase = if boot.has_opened() { "after it had opened" } else { "while it opened" };
         let mut ledger = self.ledger.borrow_mut();
         match (running, reason) {
             (true, _) => ledger.violations.push(format!("the node is stuck, {phase}")),
+            (false, Some(_)) if faulty => {}
             (false, Some(reason)) => ledger.violations.push(format!("the node ended itself {phase}: {reason}")),
             (false, None) if blow.is_none() => ledger.violations.push("the node vanished".to_owned()),
             (false, None) => {}
@@ -153,6 +164,11 @@ impl Bench {
     pub(crate) fn is_clean(&self) -> bool {
         self.ledger.borrow().violations.is_empty()
     }
+}
+
+/// A broker may end itself when its disk fails once; what it acknowledged must be there after the next start.
+fn ends_the_process(fault: DiskFault) -> bool {
+    matches!(fault, DiskFault::FailWrite(_) | DiskFault::ShortWrite(_) | DiskFault::FailSync(_) | DiskFault::ReadError(_))
 }
 
 /// Runs one case of a workload to its end.

@@ -5,7 +5,8 @@ use millrace_sim::sweep::{Case, Sweep, SweepOptions, run};
 use millrace_sim::{Volume, Workload};
 
 fn check(seed: u64, shards: u16, every: u64) {
-    let mut sweep = Sweep::new(SweepOptions::new(seed, shards, every));
+    let volume = Volume::WRAPPING;
+    let mut sweep = Sweep::new(SweepOptions { volume, ..SweepOptions::new(seed, shards, every) });
     if let Some(failure) = sweep.run_to_failure() {
         panic!("{failure}");
     }
