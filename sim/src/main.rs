@@ -121,13 +121,11 @@ fn damage(options: &Options) -> usize {
     let bench = DamageBench::new(options.seed);
     let frame_bytes = bench.last_frame_bytes();
     let (mut passed, mut failed) = (0, 0);
-    let mut count = |what: String, violations: Vec<String>| {
-        match violations.is_empty() {
-            true => passed += 1,
-            false => {
-                failed += 1;
-                println!("FAILED {what}: {violations:?}");
-            }
+    let mut count = |what: String, violations: Vec<String>| match violations.is_empty() {
+        true => passed += 1,
+        false => {
+            failed += 1;
+            println!("FAILED {what}: {violations:?}");
         }
     };
     for at in (0..frame_bytes).step_by(options.every.max(1) as usize) {

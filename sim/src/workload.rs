@@ -123,7 +123,8 @@ impl Workload {
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = (&Topic, PartitionKey)> {
         self.topics.iter().flat_map(|topic| {
-            (0..topic.partitions).map(move |number| (topic, PartitionKey::new(topic.id, PartitionIndex(number))))
+            (0..topic.partitions)
+                .map(move |number| (topic, PartitionKey::new(topic.id, PartitionIndex(number))))
         })
     }
 }

@@ -59,7 +59,9 @@ async fn read_whole(client: &mut Client, topic: TopicRef, key: PartitionKey) -> 
         let fetched = requests::fetch(client, FETCH_VERSION, topic, key.partition, next, 0).await?;
         if fetched.error != ErrorCode::None || fetched.batches.is_empty() {
             let error = fetched.error;
-            return Err(Broken::Nonsense(format!("{key}: {error:?}, nothing at {next}; it ends at {latest}")));
+            return Err(Broken::Nonsense(format!(
+                "{key}: {error:?}, nothing at {next}; it ends at {latest}"
+            )));
         }
         for (stored, _, end) in fetched.batches {
             log.push(stored);

@@ -80,7 +80,9 @@ impl Consumer {
         for (stored, checksum, end) in &fetched.batches {
             if *end <= self.next || *end > now {
                 let next = self.next;
-                return Err(Broken::Nonsense(format!("asked for {next} below {now}, got a batch up to {end}")));
+                return Err(Broken::Nonsense(format!(
+                    "asked for {next} below {now}, got a batch up to {end}"
+                )));
             }
             ledger.saw(self.key, stored.base_offset, *checksum);
             self.next = *end;

@@ -88,8 +88,11 @@ pub(crate) async fn create_topic(client: &mut Client, topic: &Topic) -> Result<E
 pub(crate) async fn topic_id(client: &mut Client, topic: &'static str) -> Result<TopicRef, Broken> {
     const VERSION: i16 = 12;
     let wanted = MetadataRequestTopic { topic_id: Uuid::ZERO, name: Some(Cow::Borrowed(topic)) };
-    let request =
-        MetadataRequest { topics: Some(vec![wanted]), allow_auto_topic_creation: false, ..Default::default() };
+    let request = MetadataRequest {
+        topics: Some(vec![wanted]),
+        allow_auto_topic_creation: false,
+        ..Default::default()
+    };
     let body = client.ask(ApiKey::Metadata, VERSION, |writer| request.encode(writer, VERSION)).await?;
     let answer = MetadataResponse::decode(&mut Reader::new(&body), VERSION).map_err(nonsense)?;
     let found = answer.topics.first().ok_or_else(|| missing("the topic"))?;
@@ -211,5 +214,9 @@ pub(crate) fn keeps_all(durability: Durability) -> bool {
 }
 
 fn by_version(topic: TopicRef, version: i16, last_by_name: i16) -> (Cow<'static, str>, Uuid) {
-    if version <= last_by_name { (Cow::Borrowed(topic.name), Uuid::ZERO) } else { (Cow::Borrowed(""), topic.id) }
+    if version <= last_by_name {
+        (Cow::Borrowed(topic.name), Uuid::ZERO)
+    } else {
+        (Cow::Borrowed(""), topic.id)
+    }
 }

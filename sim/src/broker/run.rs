@@ -77,11 +77,13 @@ impl Course {
     fn new(seed: u64, workload: &Rc<Workload>) -> Course {
         let mut world = World::new(seed, WorldOptions::default());
         let broker = world.add_node(BROKER);
-        let clients = [world.add_node(Ipv4Addr::new(10, 0, 0, 2)), world.add_node(Ipv4Addr::new(10, 0, 0, 3))];
+        let clients =
+            [world.add_node(Ipv4Addr::new(10, 0, 0, 2)), world.add_node(Ipv4Addr::new(10, 0, 0, 3))];
         let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(workload))));
         let flow = Flow::new(ledger, SocketAddr::from((BROKER, PORT)));
         let [producers, consumers] = clients;
-        let (streams, keys) = (workload.streams.len(), workload.keys().map(|(_, key)| key).collect::<Vec<_>>());
+        let (streams, keys) =
+            (workload.streams.len(), workload.keys().map(|(_, key)| key).collect::<Vec<_>>());
         let shared = flow.clone();
         world.start(producers, 1, move |_| produce(shared.clone(), streams));
         let shared = flow.clone();
@@ -225,9 +227,9 @@ fn config() -> Arc<BrokerConfig> {
         "listeners=PLAINTEXT://0.0.0.0:{PORT}\nadvertised.listeners=PLAINTEXT://{BROKER}:{PORT}\n\
          millrace.journal.bytes=4194304\nauto.create.topics.enable=false"
     );
-    let loaded = Properties::parse(&text)
-        .map_err(|error| error.to_string())
-        .and_then(|properties| LoadedConfig::load(&properties, UnknownKeys::Refuse).map_err(|all| format!("{all:?}")));
+    let loaded = Properties::parse(&text).map_err(|error| error.to_string()).and_then(|properties| {
+        LoadedConfig::load(&properties, UnknownKeys::Refuse).map_err(|all| format!("{all:?}"))
+    });
     match loaded {
         Ok(loaded) => Arc::new(loaded.broker),
         Err(error) => unreachable!("the simulated configuration is valid: {error}"),

@@ -20,7 +20,7 @@ impl Ledger {
     pub(crate) fn audit(&mut self, key: PartitionKey, durability: Durability, log: &[Stored]) {
         let may_lose = self.lost_power && durability == Durability::Process;
         let found = self.audit_batches(key, log);
-        let end = log.last().map_or(Offset::ZERO, |last| end_of(last));
+        let end = log.last().map_or(Offset::ZERO, end_of);
         if let Some(expected) = self.expected_ends.remove(&key)
             && expected != end
         {
@@ -50,7 +50,10 @@ impl Ledger {
                 continue;
             };
             if header.leader_epoch < epoch {
-                self.violate(format!("{key}: leader epoch {} at offset {at} after {epoch}", header.leader_epoch));
+                self.violate(format!(
+                    "{key}: leader epoch {} at offset {at} after {epoch}",
+                    header.leader_epoch
+                ));
             }
             epoch = header.leader_epoch;
             let Some((stream, place)) = workload.find(key, header.checksum) else {
@@ -81,7 +84,9 @@ impl Ledger {
                 && before_stream == stream
             {
                 if offset < before_offset {
-                    self.violate(format!("{key}: stream {stream} batch {place} stands before batch {before}"));
+                    self.violate(format!(
+                        "{key}: stream {stream} batch {place} stands before batch {before}"
+                    ));
                 }
                 if workload.streams[stream].kind == StreamKind::Idempotent && place != before + 1 {
                     self.violate(format!("{key}: stream {stream} has batch {place} right after {before}"));
@@ -137,7 +142,9 @@ impl Ledger {
             .collect();
         for (offset, checksum) in &seen {
             if found.get(offset) != Some(checksum) {
-                self.violate(format!("{key}: what a reader got at offset {offset} vanished; the log ends at {end}"));
+                self.violate(format!(
+                    "{key}: what a reader got at offset {offset} vanished; the log ends at {end}"
+                ));
             }
         }
         seen.extend(found);

@@ -17,7 +17,8 @@ pub(crate) fn compare_files(world: &World, node: NodeId, ledger: &mut Ledger) {
     let topics = Path::new(DATA_DIR).join("topics");
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for path in world.files(node) {
-        let is_segment = path.starts_with(&topics) && path.extension().is_some_and(|extension| extension == "log");
+        let is_segment =
+            path.starts_with(&topics) && path.extension().is_some_and(|extension| extension == "log");
         let Some(dir) = path.parent().and_then(Path::file_name).filter(|_| is_segment) else { continue };
         // In the order of their names segments follow one another.
         let durable = world.durable_file(node, &path).unwrap_or_default();

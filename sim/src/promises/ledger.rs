@@ -45,7 +45,8 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(workload: Rc<Workload>) -> Ledger {
-        let states = workload.streams.iter().map(|stream| vec![State::Unsent; stream.batches.len()]).collect();
+        let states =
+            workload.streams.iter().map(|stream| vec![State::Unsent; stream.batches.len()]).collect();
         Ledger {
             workload,
             states,
@@ -99,7 +100,9 @@ impl Ledger {
                     (State::Acknowledged(offset), StreamKind::Idempotent) if offset >= end => {
                         *state = State::Unanswered;
                     }
-                    (State::Acknowledged(offset), StreamKind::Plain) if offset >= end => *state = State::GivenUp,
+                    (State::Acknowledged(offset), StreamKind::Plain) if offset >= end => {
+                        *state = State::GivenUp
+                    }
                     _ => {}
                 }
             }
@@ -121,7 +124,10 @@ impl Ledger {
         let workload = Rc::clone(&self.workload);
         for (stream, states) in workload.streams.iter().zip(&mut self.states) {
             if stream.kind == StreamKind::Plain {
-                states.iter_mut().filter(|state| **state == State::Unanswered).for_each(|state| *state = State::GivenUp);
+                states
+                    .iter_mut()
+                    .filter(|state| **state == State::Unanswered)
+                    .for_each(|state| *state = State::GivenUp);
             }
         }
     }

@@ -7,8 +7,8 @@ use millrace_rt::world::{Crash, DiskFault};
 use millrace_shard::Planted;
 
 use super::run::{Blow, Case, Outcome, run};
-use crate::workload::{Volume, Workload};
 use crate::chance::Chance;
+use crate::workload::{Volume, Workload};
 
 /// What a sweep covers.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +25,8 @@ pub struct SweepOptions {
 impl SweepOptions {
     pub fn new(seed: u64, shards: u16, every: u64) -> SweepOptions {
         // Each shard's journal is to wrap.
-        let volume = Volume { busy_bytes: Volume::WRAPPING.busy_bytes * usize::from(shards), ..Volume::WRAPPING };
+        let volume =
+            Volume { busy_bytes: Volume::WRAPPING.busy_bytes * usize::from(shards), ..Volume::WRAPPING };
         SweepOptions { seed, shards, volume, every, fault: DiskFault::None, planted: None }
     }
 }
@@ -98,7 +99,8 @@ impl Sweep {
                 let blow = Blow { operation, kind: first };
                 let once = run(&sweep.workload, &sweep.case(vec![blow]));
                 let within = once.operations.get(1).copied().unwrap_or(0);
-                let second = (1..=within).step_by(every).zip([Crash::Power, Crash::Process].into_iter().cycle());
+                let second =
+                    (1..=within).step_by(every).zip([Crash::Power, Crash::Process].into_iter().cycle());
                 let blows = second.map(|(operation, kind)| vec![blow, Blow { operation, kind }]);
                 let cases: Vec<Case> = blows.map(|blows| sweep.case(blows)).collect();
                 sweep.cases.extend(cases);

@@ -125,7 +125,8 @@ impl DamageBench {
 
 fn slots_of(bench: &Bench) -> Vec<(PathBuf, Bytes)> {
     let files = bench.world.files(bench.node).into_iter();
-    let is_slot = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("slot-"));
+    let is_slot =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("slot-"));
     let durable = |path: PathBuf| {
         let bytes = bench.world.durable_file(bench.node, &path)?;
         Some((path, Bytes::from(bytes)))
@@ -143,7 +144,12 @@ fn frames_of(bench: &Bench) -> Vec<Placed> {
             }
         }
     }
-    found.into_iter().zip(1..).take_while(|((sequence, _), expected)| sequence == expected).map(|((_, it), _)| it).collect()
+    found
+        .into_iter()
+        .zip(1..)
+        .take_while(|((sequence, _), expected)| sequence == expected)
+        .map(|((_, it), _)| it)
+        .collect()
 }
 
 /// Places of frame headers with a higher sequence: of frames that were never whole.

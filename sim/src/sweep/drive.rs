@@ -191,7 +191,9 @@ impl Boot {
             let mut ledger = self.ledger.borrow_mut();
             let (stored, high_watermark) = match fetched {
                 Ok(fetched) => fetched,
-                Err(error) => return ledger.violate(format!("{key}: a reader at {next} was refused: {error}")),
+                Err(error) => {
+                    return ledger.violate(format!("{key}: a reader at {next} was refused: {error}"));
+                }
             };
             if high_watermark < visible {
                 ledger.violate(format!("{key}: the high watermark fell from {visible} to {high_watermark}"));
@@ -200,7 +202,9 @@ impl Boot {
             for (stored, checksum, end) in &stored {
                 ledger.saw(key, stored.base_offset, *checksum);
                 if *end > high_watermark {
-                    ledger.violate(format!("{key}: a reader got {end}, above the high watermark {high_watermark}"));
+                    ledger.violate(format!(
+                        "{key}: a reader got {end}, above the high watermark {high_watermark}"
+                    ));
                 }
                 next = *end;
             }
@@ -271,7 +275,11 @@ async fn fetch(
         let batch = batch.map_err(|fault| format!("what was read at {offset} is no batch: {fault}"))?;
         let header = batch.header;
         let bytes = batch.bytes.to_vec();
-        stored.push((Stored { base_offset: header.base_offset, bytes }, header.checksum, header.next_offset()));
+        stored.push((
+            Stored { base_offset: header.base_offset, bytes },
+            header.checksum,
+            header.next_offset(),
+        ));
     }
     Ok((stored, fetched.high_watermark))
 }

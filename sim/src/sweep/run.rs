@@ -136,7 +136,9 @@ impl Bench {
         match (running, reason) {
             (true, _) => ledger.violations.push(format!("the node is stuck, {phase}")),
             (false, Some(_)) if faulty => {}
-            (false, Some(reason)) => ledger.violations.push(format!("the node ended itself {phase}: {reason}")),
+            (false, Some(reason)) => {
+                ledger.violations.push(format!("the node ended itself {phase}: {reason}"))
+            }
             (false, None) if blow.is_none() => ledger.violations.push("the node vanished".to_owned()),
             (false, None) => {}
         }
@@ -168,7 +170,10 @@ impl Bench {
 
 /// A broker may end itself when its disk fails once; what it acknowledged must be there after the next start.
 fn ends_the_process(fault: DiskFault) -> bool {
-    matches!(fault, DiskFault::FailWrite(_) | DiskFault::ShortWrite(_) | DiskFault::FailSync(_) | DiskFault::ReadError(_))
+    matches!(
+        fault,
+        DiskFault::FailWrite(_) | DiskFault::ShortWrite(_) | DiskFault::FailSync(_) | DiskFault::ReadError(_)
+    )
 }
 
 /// Runs one case of a workload to its end.

@@ -7,8 +7,7 @@ use millrace_sim::sweep::{Sweep, SweepOptions};
 
 /// The sweep of a small workload finds the fault.
 fn check(fault: DiskFault, planted: Option<Planted>, expected: &str) {
-    let options =
-        SweepOptions { volume: Volume::SMALL, fault, planted, ..SweepOptions::new(21, 1, 7) };
+    let options = SweepOptions { volume: Volume::SMALL, fault, planted, ..SweepOptions::new(21, 1, 7) };
     let mut sweep = Sweep::new(options);
     let failure = sweep.run_to_failure();
     let violations = failure.map(|failure| failure.violations.join("\n")).unwrap_or_default();
