@@ -17,7 +17,8 @@ impl Shard {
     /// error, else when they are or `max_wait` is over.
     ///
     /// Dropping the future leaves nothing behind: watches expire at the query's deadline.
-    pub async fn fetch(&self, query: FetchQuery) -> Vec<FetchedPartition> {
+    pub async fn fetch(&self, mut query: FetchQuery) -> Vec<FetchedPartition> {
+        query.max_bytes = query.max_bytes.min(self.core().response_bytes_max);
         let deadline = millrace_rt::now() + query.max_wait;
         loop {
             let fetched = self.read_once(&query).await;

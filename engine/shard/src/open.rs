@@ -36,6 +36,8 @@ use crate::shard::{Arrivals, Core, Shard};
 
 /// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
 const RING_BYTES: u64 = 16 * 1024 * 1024;
+/// One reader's share of a shard's memory: several that read old data at once must fit beside the tails.
+const RESPONSE_SHARE: u64 = 16;
 /// Zeros are written in pieces of this size, so that commits in between wait for one piece at most.
 const ZERO_BYTES: usize = 1024 * 1024;
 
@@ -110,6 +112,7 @@ impl Engine {
             journal_dir,
             // The entry of a roll may stand before that of the append.
             append_bytes_max: geometry.append_bytes_max() - APPEND_HEAD_BYTES,
+            response_bytes_max: usize::try_from(shard_memory / RESPONSE_SHARE).unwrap_or(usize::MAX),
             table: Table::default(),
             commit: Commit::new(journal, ring, slots),
             // Half of the shard's memory; the rest is for frames, reads and everything else.

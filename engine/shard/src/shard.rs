@@ -33,6 +33,8 @@ pub(crate) struct Core {
     pub(crate) boot: BootNonce,
     pub(crate) journal_dir: PathBuf,
     pub(crate) append_bytes_max: usize,
+    /// Records of one fetch; a reader that asks for more gets the rest with its next one.
+    pub(crate) response_bytes_max: usize,
     pub(crate) table: Table,
     pub(crate) commit: Commit,
     pub(crate) flusher: Flusher,

@@ -8,6 +8,9 @@ use crate::node::{BrokerSettings, Node, OnReady};
 use crate::serve::serve_shard;
 use crate::start_error::StartError;
 
+/// Freed blocks that are kept for reuse take at most this share of the memory budget: they are in nobody's account.
+const POOL_SHARE: u64 = 8;
+
 /// One broker, made for one run.
 pub struct Broker {
     node: Node,
@@ -39,7 +42,7 @@ impl Broker {
         let settings = self.node.settings();
         let runtime = Settings {
             shards: settings.shards,
-            memory_bytes: settings.memory_bytes,
+            memory_bytes: settings.memory_bytes / POOL_SHARE,
             name: "millrace".to_owned(),
         };
         let node = self.node.clone();

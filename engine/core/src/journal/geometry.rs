@@ -127,6 +127,12 @@ impl JournalGeometry {
         CARRY_TAIL_BYTES_MAX.min(self.slot_bytes / CARRIES_PER_SLOT)
     }
 
+    /// What the cleaning of one slot may carry at most: half of what it frees. With more, tails that fill a slot would
+    /// be carried round and round, and the journal would never come to rest.
+    pub fn cleaning_carry_bytes_max(&self) -> usize {
+        self.slot_bytes / 2
+    }
+
     /// Carry frames are sealed at least this long while carries remain, so that their padding stays small: two carries.
     pub(crate) fn carry_frame_bytes_min(&self) -> usize {
         (2 * self.carry_tail_bytes_max()).min(self.ring_bytes / 2) / BLOCK * BLOCK
@@ -171,6 +177,9 @@ mod tests {
             assert_eq!(found, (slots, slot_kib, cleaning), "{journal} MiB");
             assert!(geometry.frame_bytes_max().is_multiple_of(BLOCK));
             assert!(geometry.append_bytes_max() >= MIB as usize + 12, "{journal} MiB: a default batch fits");
+            let carried = geometry.cleaning_carry_bytes_max();
+            let padded = carried + carried / geometry.carry_frame_bytes_min() * 2 * BLOCK + 2 * BLOCK;
+            assert!(padded < geometry.slot_bytes(), "{journal} MiB: a cleaning frees more than it takes");
             assert!(geometry.carry_bytes_within(geometry.reserve_bytes(), 2) > geometry.reserve_bytes() / 2);
         }
     }

@@ -225,6 +225,7 @@ impl Journal {
         } else {
             self.geometry.carry_bytes_within(free, parts)
         };
+        let total = total.min(self.geometry.cleaning_carry_bytes_max());
         CarryLimits { tail_bytes_max: self.geometry.carry_tail_bytes_max(), total_bytes_max: total }
     }
 
