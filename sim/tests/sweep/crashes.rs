@@ -1,4 +1,4 @@
-//! Crashes over the whole run, sampled; the journal wraps at least three times.
+//! Crashes over the whole run, sampled, and disks that fail once; the journal wraps at least three times.
 
 use millrace_core::journal::JOURNAL_BYTES_MIN;
 use millrace_sim::sweep::{Case, Sweep, SweepOptions, run};
@@ -21,17 +21,26 @@ fn the_workload_wraps_the_journal_three_times() {
 
 #[test]
 fn nothing_acknowledged_is_lost_on_one_shard() {
-    check(1, 1, 120);
+    check(1, 1, 250);
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_on_two_shards() {
-    check(2, 2, 300);
+    check(2, 2, 600);
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_on_three_shards() {
-    check(3, 3, 300);
+    check(3, 3, 600);
+}
+
+#[test]
+fn a_failing_disk_ends_the_process_and_loses_nothing() {
+    let options = SweepOptions { volume: Volume::SMALL, ..SweepOptions::new(6, 1, 40) };
+    let mut sweep = Sweep::of_faults(options);
+    if let Some(failure) = sweep.run_to_failure() {
+        panic!("{failure}");
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn an_answer_before_the_write_is_hard_is_caught() {
 
 #[test]
 fn without_a_fault_the_same_sweep_passes() {
-    let options = SweepOptions { volume: Volume::SMALL, ..SweepOptions::new(21, 1, 7) };
+    let options = SweepOptions { volume: Volume::SMALL, ..SweepOptions::new(21, 1, 21) };
     let mut sweep = Sweep::new(options);
     assert!(sweep.run_to_failure().is_none());
 }
