@@ -184,6 +184,9 @@ fn begin_writing(partition: &PartitionRef, base: Offset) -> bool {
 /// Whole blocks to be written next, and where.
 fn next_blocks(partition: &PartitionRef, base: Offset, amount: Amount) -> Option<(u64, Vec<Bytes>)> {
     let mut partition = partition.borrow_mut();
+    if partition.removed {
+        return None;
+    }
     let segment = partition.segment_mut(base)?;
     let blocks = segment.unwritten_blocks();
     if blocks == 0 || (amount == Amount::Paced && blocks < FLUSH_BYTES) {
@@ -197,6 +200,9 @@ fn next_blocks(partition: &PartitionRef, base: Offset, amount: Amount) -> Option
 /// Where the last block begins, where the segment ends, and the bytes between.
 fn last_block(partition: &PartitionRef, base: Offset) -> Option<(u64, u64, Vec<Bytes>)> {
     let mut partition = partition.borrow_mut();
+    if partition.removed {
+        return None;
+    }
     let segment = partition.segment_mut(base)?;
     let (from, length) = (segment.written, segment.length());
     let missing = length > segment.in_file();

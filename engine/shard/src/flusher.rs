@@ -2,12 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use millrace_core::base::ids::Offset;
 use millrace_rt::Signal;
 
-use crate::partition::PartitionRef;
+use crate::partition::{Partition, PartitionRef};
 use crate::segment::Stage;
 
 /// One write to a segment: 128 KiB direct writes reach the device's rate at a low depth.
@@ -27,7 +27,7 @@ pub(crate) struct Flusher {
 struct Retained {
     bytes: Cell<usize>,
     bytes_max: usize,
-    oldest: RefCell<VecDeque<(PartitionRef, Offset)>>,
+    oldest: RefCell<VecDeque<(Weak<RefCell<Partition>>, Offset)>>,
 }
 
 impl Flusher {
@@ -52,13 +52,15 @@ impl Flusher {
     }
 
     pub(crate) fn retain(&self, partition: &PartitionRef, base: Offset) {
-        self.retained.oldest.borrow_mut().push_back((Rc::clone(partition), base));
+        self.retained.oldest.borrow_mut().push_back((Rc::downgrade(partition), base));
     }
 
     /// Lets go of the tails written longest ago while tails take more than their share.
     pub(crate) fn evict(&self) {
         while self.retained.bytes.get() > self.retained.bytes_max {
             let Some((partition, base)) = self.retained.oldest.borrow_mut().pop_front() else { return };
+            // A removed partition has given its memory back.
+            let Some(partition) = partition.upgrade() else { continue };
             let mut partition = partition.borrow_mut();
             let Some(segment) = partition.segment_mut(base) else { continue };
             let freed = match segment.stage {

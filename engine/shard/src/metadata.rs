@@ -193,8 +193,8 @@ impl Core {
                 let mut partition = partition.borrow_mut();
                 partition.removed = true;
                 partition.watches.fire_all();
-                let memory = partition.segments.iter().map(|segment| segment.tail.memory_bytes()).sum();
-                self.flusher.shrank(memory);
+                let freed = partition.segments.iter_mut().map(|segment| segment.tail.release_all()).sum();
+                self.flusher.shrank(freed);
                 let made = partition.segments.iter().any(|segment| segment.exists);
                 (self.files.layout().partition(&partition.topic, key.partition), made)
             };
