@@ -202,7 +202,12 @@ impl Partition {
     /// Whether the batch begins a new segment; an empty one always takes it.
     fn must_roll(&self, job: &Job, now: TimestampMs) -> bool {
         let active = self.active();
-        let Some(age) = active.age else { return false };
+        let age = match active.age {
+            Some(age) => age,
+            None if active.length() == 0 => return false,
+            // Of an earlier run, which did not leave its age: it counts from now on.
+            None => SegmentAge { created: now, first_timestamp: TimestampMs::NONE },
+        };
         let segment = segments::Segment {
             base: active.base,
             size: active.length(),

@@ -8,7 +8,7 @@
 //! <data>/topics/<topic>-<partition>/<offset>.mrindex  our sparse offset index, rebuilt when missing
 //! <journal>/journal/<generation>/<shard>/slot-<n>        frames
 //! <journal>/journal/<generation>/<shard>/checkpoint-<0|1>
-//! <shm>/millrace-<node id>-<boot nonce>-<shard>          the ring that outlives the process
+//! <shm>/millrace-<node>-<generation>-<shard>             the ring that outlives the process
 //! ```
 
 use std::path::{Path, PathBuf};

@@ -33,9 +33,10 @@ impl Core {
         let mut took = false;
         while let Some(job) = commit.take_job(room - bytes.min(room), bytes) {
             took = true;
+            let before = entries.len();
             match self.apply(&job, &mut entries) {
                 Step::Applied(effect) => {
-                    bytes = entries.iter().map(sealed_bytes).sum();
+                    bytes += entries.iter().skip(before).map(sealed_bytes).sum::<usize>();
                     effects.push(effect);
                 }
                 Step::Answered => {}
