@@ -109,6 +109,7 @@ impl Core {
             let Some((from, pieces)) = next_blocks(partition, base, amount) else { break };
             let file = self.files.open_for_write(partition, base).await?;
             let bytes: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+            self.let_commits_pass(bytes).await;
             let written = file.write_vectored_at(from, pieces, Sync::None).await? as u64;
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
@@ -128,10 +129,19 @@ impl Core {
         }
     }
 
+    /// Waits while a commit is in flight and those before it have not yet paid for this write.
+    async fn let_commits_pass(&self, bytes: u64) {
+        while self.commit.writing.get() && !self.flusher.has_credit(bytes) {
+            self.commit.hardened.wait().await;
+        }
+        self.flusher.spend(bytes);
+    }
+
     /// The partial last block, padded for the direct write. Answers the segment's length at that moment.
     async fn write_last_block(&self, partition: &PartitionRef, base: Offset) -> io::Result<u64> {
         let Some((from, length, pieces)) = last_block(partition, base) else { return Ok(0) };
         if !pieces.is_empty() {
+            self.let_commits_pass(BLOCK_BYTES).await;
             let file = self.files.open_for_write(partition, base).await?;
             let mut block = Block::with_capacity(BLOCK_BYTES as usize);
             let space = block.as_mut_slice();

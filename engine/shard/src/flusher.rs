@@ -12,6 +12,11 @@ use crate::segment::Stage;
 
 /// One write to a segment: 128 KiB direct writes reach the device's rate at a low depth.
 pub(crate) const FLUSH_BYTES: u64 = 128 * 1024;
+/// What a commit lets the flushers write: twice its own bytes, so that they keep up with the ingest and no commit meets
+/// a burst (beside paced writes a commit's p90 is 234 us, beside bursts 634-959 us).
+const CREDIT_PER_BYTE: u64 = 2;
+/// Credit that is saved up; more would be a burst.
+const CREDIT_BYTES_MAX: u64 = 4 * FLUSH_BYTES;
 /// Writes in flight of one shard: commits come first, and depth 2 already takes what the ingest brings.
 pub(crate) const FLUSHERS: usize = 2;
 /// Partitions whose tail is worth a write. Driven by [`FLUSHERS`] tasks of the shard.
@@ -21,6 +26,8 @@ pub(crate) struct Flusher {
     /// A write to a segment ended.
     pub(crate) wrote: Signal,
     retained: Retained,
+    /// Bytes that may be written while commits are in flight.
+    credit: Cell<u64>,
 }
 
 /// Tail memory that is kept after it was written, so that readers close behind need no disk.
@@ -34,12 +41,32 @@ impl Flusher {
     pub(crate) fn new(tail_bytes_max: usize) -> Flusher {
         let retained =
             Retained { bytes: Cell::new(0), bytes_max: tail_bytes_max, oldest: RefCell::default() };
-        Flusher { queue: RefCell::default(), work: Signal::new(), wrote: Signal::new(), retained }
+        Flusher {
+            queue: RefCell::default(),
+            work: Signal::new(),
+            wrote: Signal::new(),
+            retained,
+            credit: Cell::new(0),
+        }
     }
 
     pub(crate) fn push(&self, partition: PartitionRef) {
         self.queue.borrow_mut().push_back(partition);
         self.work.notify_all();
+    }
+
+    /// A commit of so many bytes is done.
+    pub(crate) fn committed(&self, bytes: u64) {
+        let credit = self.credit.get() + CREDIT_PER_BYTE * bytes;
+        self.credit.set(credit.min(CREDIT_BYTES_MAX));
+    }
+
+    pub(crate) fn has_credit(&self, bytes: u64) -> bool {
+        self.credit.get() >= bytes
+    }
+
+    pub(crate) fn spend(&self, bytes: u64) {
+        self.credit.set(self.credit.get().saturating_sub(bytes));
     }
 
     /// Tails took `bytes` more memory.

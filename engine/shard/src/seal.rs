@@ -111,6 +111,7 @@ impl Core {
                 Err(error) => self.fail(format!("a journal write failed: {error}")).await,
             }
             commit.journal.borrow_mut().written(write.through);
+            self.flusher.committed(write.len as u64);
             commit.writing.set(false);
             commit.answer_hard();
             commit.hardened.notify_all();
