@@ -53,6 +53,20 @@ pub(crate) struct Queue {
     pub(crate) blocked: bool,
 }
 
+impl Queue {
+    fn count(&mut self, job: &Job) {
+        self.bytes += job.records.len();
+        self.process += usize::from(job.durability == Durability::Process);
+    }
+
+    fn take_first(&mut self) -> Option<Job> {
+        let job = self.jobs.pop_front()?;
+        self.bytes -= job.records.len();
+        self.process -= usize::from(job.durability == Durability::Process);
+        Some(job)
+    }
+}
+
 pub(crate) struct Sealed {
     pub(crate) sequence: FrameSequence,
     pub(crate) effects: Vec<Effect>,
@@ -112,8 +126,7 @@ impl Commit {
     /// Queues an append; first come, first applied.
     pub(crate) fn enqueue(&self, job: Job) {
         let mut queue = self.queue.borrow_mut();
-        queue.bytes += job.records.len();
-        queue.process += usize::from(job.durability == Durability::Process);
+        queue.count(&job);
         queue.jobs.push_back(job);
         self.work.notify_all();
     }
@@ -188,9 +201,7 @@ impl Commit {
             || queue.process > 0
             || (queue.bytes >= SEAL_AHEAD_BYTES && ahead <= SEAL_AHEAD_FRAMES)
     }
-}
 
-impl Commit {
     /// The first job, if it fits into `room` and the frame is not yet as long as it should be.
     pub(crate) fn take_job(&self, room: usize, taken_bytes: usize) -> Option<Job> {
         let mut queue = self.queue.borrow_mut();
@@ -201,17 +212,13 @@ impl Commit {
         if bytes > room {
             return None;
         }
-        let job = queue.jobs.pop_front()?;
-        queue.bytes -= job.records.len();
-        queue.process -= usize::from(job.durability == Durability::Process);
-        Some(job)
+        queue.take_first()
     }
 
     pub(crate) fn put_back(&self, job: Job) {
         let mut queue = self.queue.borrow_mut();
         queue.blocked = true;
-        queue.bytes += job.records.len();
-        queue.process += usize::from(job.durability == Durability::Process);
+        queue.count(&job);
         queue.jobs.push_front(job);
     }
 

@@ -1,6 +1,6 @@
 //! The engine of one process: its settings, and the steps in which its shards open together.
 
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millrace_core::journal::{BootNonce, RecoveredPartition};
@@ -26,7 +26,6 @@ pub(crate) struct Inner {
     pub(crate) settings: EngineSettings,
     pub(crate) planted: Option<Planted>,
     pub(crate) layout: Layout,
-    pub(crate) connections: Arc<[AtomicU32]>,
     pub(crate) startup: Startup,
     ends: Mutex<Vec<Option<MeshEnd<Ask, Answer>>>>,
     /// Every shard has written what it held.
@@ -114,12 +113,10 @@ impl Engine {
             built: Barrier::new(shards),
             switched: Gate::new(),
         };
-        let connections = (0..shards).map(|_| AtomicU32::new(0)).collect();
         let inner = Inner {
             settings,
             planted,
             layout,
-            connections,
             startup,
             ends: Mutex::new(ends),
             closed: Barrier::new(shards),

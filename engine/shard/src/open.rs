@@ -126,7 +126,6 @@ impl Engine {
             producer_ids: RefCell::new(0..0),
             arrivals: Arrivals::default(),
             slow: SlowAsks::default(),
-            connections: Arc::clone(&self.inner.connections),
             engine: Arc::clone(&self.inner),
         })
     }

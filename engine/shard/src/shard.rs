@@ -6,7 +6,6 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use millrace_core::base::config::BrokerConfig;
 use millrace_core::base::ids::{PartitionKey, ShardIndex};
@@ -48,7 +47,6 @@ pub(crate) struct Core {
     pub(crate) producer_ids: RefCell<std::ops::Range<i64>>,
     pub(crate) arrivals: Arrivals,
     pub(crate) slow: SlowAsks,
-    pub(crate) connections: Arc<[AtomicU32]>,
     pub(crate) engine: Arc<Inner>,
 }
 
@@ -107,11 +105,6 @@ impl Shard {
         self.core.shards
     }
 
-    /// The shard that owns a partition.
-    pub fn owner(&self, key: PartitionKey) -> ShardIndex {
-        key.owner(self.core.shards)
-    }
-
     /// The newest metadata that this shard has seen.
     pub fn image(&self) -> Arc<MetadataImage> {
         Arc::clone(&self.core.image.borrow())
@@ -119,11 +112,6 @@ impl Shard {
 
     pub fn config(&self) -> &Arc<BrokerConfig> {
         &self.core.config
-    }
-
-    /// The largest batch that the journal takes in one piece.
-    pub fn append_bytes_max(&self) -> usize {
-        self.core.append_bytes_max
     }
 
     /// Gives a parcel (a connection) to another shard, or to this one; waits while the lane is full.
@@ -140,21 +128,6 @@ impl Shard {
     /// The next parcel that was handed to this shard. Dropping the future takes none.
     pub async fn next_arrival(&self) -> Box<dyn Any + Send> {
         self.core.arrivals.next().await
-    }
-
-    /// How many connections a shard said it has.
-    pub fn connections(&self, shard: ShardIndex) -> u32 {
-        self.core
-            .connections
-            .get(usize::from(shard.0))
-            .map_or(u32::MAX, |count| count.load(Ordering::Relaxed))
-    }
-
-    /// Says how many connections this shard has; the listener deals by it.
-    pub fn set_connections(&self, count: u32) {
-        if let Some(place) = self.core.connections.get(usize::from(self.core.index.0)) {
-            place.store(count, Ordering::Relaxed);
-        }
     }
 
     /// Queues an ask; returns once it is in the lane, so that asks of one caller keep their order.
