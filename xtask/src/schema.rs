@@ -127,7 +127,7 @@ fn fields(value: &Value) -> Outcome<Vec<Field>> {
 
 fn field(value: &Value) -> Outcome<Field> {
     let name = string(value, "name")?;
-    let kind = field_type(string(value, "type")?.trim()).ok_or_else(|| format!("type of {name}"))?;
+    let kind = FieldType::parse(string(value, "type")?.trim()).ok_or_else(|| format!("type of {name}"))?;
     let default = match value.get("default") {
         None => None,
         Some(default) => literal(default, &kind).ok_or_else(|| format!("default of {name}"))?,
@@ -149,27 +149,6 @@ fn field(value: &Value) -> Outcome<Field> {
         ignorable: value.get("ignorable").and_then(Value::as_bool).unwrap_or(false),
         flexible: optional_versions(value, "flexibleVersions")?,
         fields: fields(value)?,
-    })
-}
-
-fn field_type(text: &str) -> Option<FieldType> {
-    Some(match text {
-        "bool" => FieldType::Bool,
-        "int8" => FieldType::Int8,
-        "int16" => FieldType::Int16,
-        "uint16" => FieldType::Uint16,
-        "int32" => FieldType::Int32,
-        "uint32" => FieldType::Uint32,
-        "int64" => FieldType::Int64,
-        "float64" => FieldType::Float64,
-        "uuid" => FieldType::Uuid,
-        "string" => FieldType::String,
-        "bytes" => FieldType::Bytes,
-        "records" => FieldType::Records,
-        _ => match text.strip_prefix("[]") {
-            Some(element) => FieldType::Array(Box::new(field_type(element)?)),
-            None => FieldType::Struct(text.to_owned()),
-        },
     })
 }
 
@@ -219,12 +198,5 @@ fn optional_versions(value: &Value, key: &str) -> Outcome<Option<Versions>> {
 }
 
 fn versions(text: &str) -> Outcome<Versions> {
-    if text == "none" {
-        return Ok(Versions::NONE);
-    }
-    if let Some(first) = text.strip_suffix('+') {
-        return Ok(Versions::from(first.parse()?));
-    }
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    Ok(Versions::between(first.parse()?, last.parse()?))
+    Versions::parse(text).ok_or_else(|| format!("versions `{text}`").into())
 }

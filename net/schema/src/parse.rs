@@ -124,7 +124,7 @@ fn parse_field(line: Line<'_>) -> Result<Field, SchemaError> {
     let mut words = Words::of(line)?;
     let name = words.next("name of a field")?.to_owned();
     let kind = words.next("type of the field")?;
-    let kind = parse_type(kind).ok_or_else(|| words.error(format!("bad type `{kind}`")))?;
+    let kind = FieldType::parse(kind).ok_or_else(|| words.error(format!("bad type `{kind}`")))?;
     let mut field = Field {
         name,
         kind,
@@ -153,38 +153,48 @@ fn parse_field(line: Line<'_>) -> Result<Field, SchemaError> {
     Ok(field)
 }
 
-fn parse_type(text: &str) -> Option<FieldType> {
-    Some(match text {
-        "bool" => FieldType::Bool,
-        "int8" => FieldType::Int8,
-        "int16" => FieldType::Int16,
-        "uint16" => FieldType::Uint16,
-        "int32" => FieldType::Int32,
-        "uint32" => FieldType::Uint32,
-        "int64" => FieldType::Int64,
-        "float64" => FieldType::Float64,
-        "uuid" => FieldType::Uuid,
-        "string" => FieldType::String,
-        "bytes" => FieldType::Bytes,
-        "records" => FieldType::Records,
-        _ => match text.strip_prefix("[]") {
-            Some(element) if !element.starts_with("[]") => FieldType::Array(Box::new(parse_type(element)?)),
-            None if text.starts_with(|c: char| c.is_ascii_uppercase()) => FieldType::Struct(text.to_owned()),
-            _ => return None,
-        },
-    })
+impl FieldType {
+    /// Reads a type's name, which is Kafka's own.
+    pub fn parse(text: &str) -> Option<FieldType> {
+        Some(match text {
+            "bool" => FieldType::Bool,
+            "int8" => FieldType::Int8,
+            "int16" => FieldType::Int16,
+            "uint16" => FieldType::Uint16,
+            "int32" => FieldType::Int32,
+            "uint32" => FieldType::Uint32,
+            "int64" => FieldType::Int64,
+            "float64" => FieldType::Float64,
+            "uuid" => FieldType::Uuid,
+            "string" => FieldType::String,
+            "bytes" => FieldType::Bytes,
+            "records" => FieldType::Records,
+            _ => match text.strip_prefix("[]") {
+                Some(element) if !element.starts_with("[]") => {
+                    FieldType::Array(Box::new(FieldType::parse(element)?))
+                }
+                None if text.starts_with(|c: char| c.is_ascii_uppercase()) => {
+                    FieldType::Struct(text.to_owned())
+                }
+                _ => return None,
+            },
+        })
+    }
 }
 
-fn parse_versions(text: &str) -> Option<Versions> {
-    if text == "none" {
-        return Some(Versions::NONE);
+impl Versions {
+    /// Reads a range as Kafka writes it: `3-7`, `3+`, `3`, `none`.
+    pub fn parse(text: &str) -> Option<Versions> {
+        if text == "none" {
+            return Some(Versions::NONE);
+        }
+        if let Some(first) = text.strip_suffix('+') {
+            return Some(Versions::from(parse_version(first)?));
+        }
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let (first, last) = (parse_version(first)?, parse_version(last)?);
+        (first <= last).then(|| Versions::between(first, last))
     }
-    if let Some(first) = text.strip_suffix('+') {
-        return Some(Versions::from(parse_version(first)?));
-    }
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (parse_version(first)?, parse_version(last)?);
-    (first <= last).then(|| Versions::between(first, last))
 }
 
 fn parse_version(text: &str) -> Option<i16> {
@@ -244,7 +254,7 @@ impl<'t> Words<'t> {
 
     fn versions(&mut self) -> Result<Versions, SchemaError> {
         let word = self.next("versions")?;
-        parse_versions(word).ok_or_else(|| self.error(format!("bad versions `{word}`")))
+        Versions::parse(word).ok_or_else(|| self.error(format!("bad versions `{word}`")))
     }
 
     fn literal(&mut self, kind: &FieldType) -> Result<Literal, SchemaError> {
