@@ -5,6 +5,7 @@ mod case;
 mod codec;
 mod commands;
 mod files;
+mod primitives;
 mod run;
 mod text;
 

@@ -1,6 +1,6 @@
 //! Reads fetched batches into text: header fields that a client sees, then the records.
 use super::{BATCH_HEADER_BYTES, CHECKSUM_FROM, LENGTH_EXCLUDES_BYTES, decompress, name_of_codec};
-use crate::codec::{Reader, text_from_bytes};
+use crate::primitives::{Reader, text_from_bytes};
 use serde_json::{Map, Value};
 
 /// One element per whole batch. A batch cut off at the end is left out: a broker may send one where a budget ends, and

@@ -1,6 +1,6 @@
 //! Writes batches from their text, with knobs that break any one part of them.
 use super::{BATCH_HEADER_BYTES, CHECKSUM_FROM, LENGTH_EXCLUDES_BYTES, compress, number_of_codec};
-use crate::codec::{Writer, bytes_from_text};
+use crate::primitives::{Writer, bytes_from_text};
 use serde_json::{Map, Value};
 
 const MEMBERS: [&str; 22] = [

@@ -1,6 +1,6 @@
 //! Reads a message into a JSON value with Kafka's field names.
-use super::{Reader, field_name, text_from_bytes, text_from_uuid};
 use crate::batch::decode_records;
+use crate::primitives::{Reader, field_name, text_from_bytes, text_from_uuid};
 use millrace_schema::{Field, FieldType, Message};
 use serde_json::{Map, Value};
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 const RESERVED_ELEMENTS_MAX: usize = 1024;
 
 /// Tagged fields that are absent stay absent in the value: whether a default is sent is part of the answer.
-pub(crate) fn decode_message(
+pub(super) fn decode_message(
     message: &Message,
     version: i16,
     reader: &mut Reader<'_>,

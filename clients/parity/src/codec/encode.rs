@@ -1,6 +1,6 @@
 //! Writes a message from a JSON value; absent fields take Kafka's defaults.
-use super::{Writer, bytes_from_text, field_name, uuid_from_text};
 use crate::batch::encode_records;
+use crate::primitives::{Writer, bytes_from_text, field_name, uuid_from_text};
 use millrace_schema::{Field, FieldType, Literal, Message};
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ const UNKNOWN_TAGS: &str = "_tags";
 
 /// Members that no version of the message has are an error, members of other versions are left out. Null is written
 /// where the schema forbids it too: that is how malformed requests are made.
-pub(crate) fn encode_message(
+pub(super) fn encode_message(
     message: &Message,
     version: i16,
     value: &Value,

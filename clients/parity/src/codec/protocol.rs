@@ -1,7 +1,9 @@
 //! Every API of the schema folder: its request, its response and their headers.
 #![expect(clippy::disallowed_methods, reason = "a command line tool reads its own files directly")]
 
-use super::{Reader, Writer, decode_message, encode_message};
+use super::decode::decode_message;
+use super::encode::encode_message;
+use crate::primitives::{Reader, Writer};
 use millrace_schema::{Kind, Message, parse};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -21,12 +23,6 @@ pub(crate) struct Api {
 pub(crate) struct Protocol {
     apis: BTreeMap<String, Api>,
     header: Message,
-}
-
-/// A field's name as Kafka's own JSON form writes it: `topicData` for `TopicData`.
-pub(crate) fn field_name(name: &str) -> String {
-    let mut letters = name.chars();
-    letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
 }
 
 impl Protocol {

@@ -1,5 +1,5 @@
 //! Raw bytes of a case: `i16:18 str:name hex:00ff zeros:8 uvarint:300`.
-use crate::codec::{Writer, hex_from_text};
+use crate::primitives::{Writer, hex_from_text};
 
 /// Most zero bytes that one piece may stand for.
 const ZEROS_MAX: usize = 8 << 20;

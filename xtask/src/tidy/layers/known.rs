@@ -58,16 +58,4 @@ pub(super) const KNOWN_CIRCLES: &[KnownCircle] = &[
         members: &["api_versions", "table"],
         remedy: "pass the table's rows to `api_versions`",
     },
-    KnownCircle {
-        source: "clients/parity/src/",
-        folder: "",
-        members: &["batch", "codec"],
-        remedy: "move the primitive readers and writers below both",
-    },
-    KnownCircle {
-        source: "clients/parity/src/",
-        folder: "codec",
-        members: &["decode", "encode", "protocol"],
-        remedy: "let `protocol` hold the schema only, and decode and encode take it",
-    },
 ];

@@ -1,9 +1,15 @@
-//! Text forms of ids and bytes.
+//! Text forms of names, ids and bytes.
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Bytes beyond which a value is shown by its length and checksum.
 const SHOWN_BYTES_MAX: usize = 120;
+
+/// A field's name as Kafka's own JSON form writes it: `topicData` for `TopicData`.
+pub(crate) fn field_name(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
+}
 
 /// A UUID from the 22 characters that Kafka prints.
 pub(crate) fn uuid_from_text(text: &str) -> Result<[u8; 16], String> {
