@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use millrace_core::base::config::definition::{OWN_PREFIX, Validator};
-use millrace_core::base::config::{Definition, Effect, Section, broker_keys, topic_keys};
+use millrace_core::base::config::definition::OWN_PREFIX;
+use millrace_core::base::config::{Definition, Effect, Section, Validator, broker_keys, topic_keys};
 
 /// Replaces, or compares, what stands between the two marks of a part.
 fn check(file: &str, part: &str, generated: &str) {

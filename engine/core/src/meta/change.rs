@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::image::{MetadataImage, PartitionImage};
 use super::name::{CLUSTER_METADATA, check_topic_name, collide};
 use super::record::{ConfigResource, Endpoint, MetadataRecord};
-use crate::base::config::{BrokerConfig, ConfigMap, validate_topic};
+use crate::base::config::{BrokerConfig, ConfigMap, TopicConfig, validate_topic};
 use crate::base::ids::{BrokerId, LeaderEpoch, PartitionIndex, ProducerId, TopicId};
 
 /// Producer ids that a broker takes at a time, as Kafka.
@@ -139,7 +139,7 @@ pub fn delete_topics(
 /// setting of the cluster, so that it changes for all brokers at once.
 pub fn bootstrap(cluster_id: &str, broker: &BrokerConfig) -> Vec<MetadataRecord> {
     const KEY: &str = "min.insync.replicas";
-    let value = broker.topic_defaults().min_insync_replicas.to_string();
+    let value = TopicConfig::defaults(broker).min_insync_replicas.to_string();
     vec![
         MetadataRecord::Cluster { cluster_id: cluster_id.to_owned() },
         MetadataRecord::Config {

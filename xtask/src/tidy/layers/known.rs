@@ -35,18 +35,6 @@ pub(super) const KNOWN_CIRCLES: &[KnownCircle] = &[
         remedy: "let requests be functions over the state, or parts of it",
     },
     KnownCircle {
-        source: "engine/core/src/",
-        folder: "base::config",
-        members: &["broker", "load", "topic"],
-        remedy: "move the layered lookup that broker and topic share below both",
-    },
-    KnownCircle {
-        source: "engine/core/src/",
-        folder: "base::config",
-        members: &["definition", "value"],
-        remedy: "move `ConfigType` to `value`",
-    },
-    KnownCircle {
         source: "net/server/src/",
         folder: "",
         members: &["api", "conn", "host", "listen", "node"],

@@ -8,9 +8,7 @@ use rustc_hash::FxHashMap;
 use super::definition::Definition;
 use super::listeners::Listener;
 use super::registry::broker_keys;
-use super::topic::TopicConfig;
-use super::value::{Value, parse_size};
-use super::{ConfigMap, LoadedConfig, Properties};
+use super::value::{ConfigMap, Value, parse_size};
 use crate::base::ids::{BrokerId, Durability};
 
 /// What is checked of the records that producers send.
@@ -35,15 +33,6 @@ pub struct BrokerConfig {
     pub(super) advertised_listeners: Vec<Listener>,
 }
 
-impl Default for BrokerConfig {
-    fn default() -> BrokerConfig {
-        match LoadedConfig::load(&Properties::default(), super::UnknownKeys::Warn) {
-            Ok(loaded) => loaded.broker,
-            Err(errors) => panic!("the defaults are part of the program: {errors:?}"),
-        }
-    }
-}
-
 impl BrokerConfig {
     /// What was given for `key`, as text.
     pub fn given(&self, key: &str) -> Option<&str> {
@@ -53,11 +42,6 @@ impl BrokerConfig {
     /// The value of any key of the registry; `None` is Kafka's null.
     pub fn value(&self, key: &str) -> Option<&Value> {
         self.values.get(key)
-    }
-
-    /// The configuration of a topic without overrides, on a broker without dynamic configuration.
-    pub fn topic_defaults(&self) -> TopicConfig {
-        TopicConfig::resolve(self, &ConfigMap::new(), &ConfigMap::new())
     }
 
     // ---- identity and addresses ----

@@ -1,42 +1,7 @@
 //! What is known of one config key: its type, default, limits, and whether it acts here.
 
-use super::value::{ConfigError, Value};
-
-/// Kafka's `ConfigDef.Type`; the number of each is the one DescribeConfigs answers with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConfigType {
-    Boolean = 1,
-    String = 2,
-    Int = 3,
-    Short = 4,
-    Long = 5,
-    Double = 6,
-    List = 7,
-    Class = 8,
-    Password = 9,
-}
-
-impl ConfigType {
-    /// The number DescribeConfigs answers with.
-    pub fn code(self) -> i8 {
-        self as i8
-    }
-
-    /// As Kafka spells it in messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            ConfigType::Boolean => "BOOLEAN",
-            ConfigType::String => "STRING",
-            ConfigType::Int => "INT",
-            ConfigType::Short => "SHORT",
-            ConfigType::Long => "LONG",
-            ConfigType::Double => "DOUBLE",
-            ConfigType::List => "LIST",
-            ConfigType::Class => "CLASS",
-            ConfigType::Password => "PASSWORD",
-        }
-    }
-}
+use super::validator::Validator;
+use super::value::{ConfigError, ConfigType, Value};
 
 /// How much a key matters to most users.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,32 +34,6 @@ pub enum Effect {
     None,
 }
 
-/// What a value must be beyond its type.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Validator {
-    Any,
-    /// `low` or more, and `high` or less where there is one; texts as messages print them.
-    Range {
-        low: &'static str,
-        high: Option<&'static str>,
-    },
-    /// 1 to 9, or -1 for the codec's own default.
-    GzipLevel,
-    OneOf(Vec<&'static str>),
-    OneOfAnyCase(Vec<&'static str>),
-    /// A list; of these items only, where there are any.
-    Items {
-        allowed: Vec<&'static str>,
-        filled: bool,
-    },
-    /// A string of at least one character.
-    Filled,
-    /// `*`, or partition:broker pairs.
-    Replicas,
-    /// A number of bytes with an optional unit KiB, MiB, GiB, TiB; at least this many.
-    Size(u64),
-}
-
 /// One config key.
 #[derive(Debug)]
 pub struct Definition {
@@ -121,7 +60,7 @@ impl Definition {
     /// Reads and checks a value as Kafka's `ConfigDef` does.
     pub fn parse(&self, text: &str) -> Result<Value, ConfigError> {
         let value = Value::parse(self.name, self.kind, text)?;
-        super::value::check(self.name, &self.validator, value)
+        self.validator.check(self.name, value)
     }
 
     /// Password values are never shown.
@@ -142,3 +81,52 @@ impl Definition {
 
 /// Every key that Kafka does not know starts so.
 pub const OWN_PREFIX: &str = "millrace.";
+
+#[cfg(test)]
+mod tests {
+    use super::super::topic_keys;
+
+    /// Text of a topic's setting, and what Apache Kafka 4.3.1 answered to it: the value as described, or its message.
+    const ANSWERS: &str = "
+        retention.ms=abc                     | Invalid value abc for configuration retention.ms: Not a number of type LONG
+        retention.ms=                        | Invalid value  for configuration retention.ms: Not a number of type LONG
+        retention.ms=-2                      | Invalid value -2 for configuration retention.ms: Value must be at least -1
+        retention.bytes=1.5                  | Invalid value 1.5 for configuration retention.bytes: Not a number of type LONG
+        segment.bytes=1000                   | Invalid value 1000 for configuration segment.bytes: Value must be at least 1048576
+        segment.bytes=0x200000               | Invalid value 0x200000 for configuration segment.bytes: Not a number of type INT
+        segment.bytes=+2097152               | 2097152
+        max.message.bytes=99999999999        | Invalid value 99999999999 for configuration max.message.bytes: Not a number of type INT
+        cleanup.policy=foo                   | Invalid value foo for configuration cleanup.policy: String must be one of: compact, delete
+        cleanup.policy=delete,,compact       | Configuration 'cleanup.policy' values must not be empty.
+        cleanup.policy=delete,delete         | delete
+        cleanup.policy= compact , delete     | compact,delete
+        cleanup.policy=                      |
+        compression.type=foo                 | Invalid value foo for configuration compression.type: String must be one of: uncompressed, zstd, lz4, snappy, gzip, producer
+        compression.gzip.level=0             | Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1
+        compression.gzip.level=-1            | -1
+        compression.lz4.level=99             | Invalid value 99 for configuration compression.lz4.level: Value must be no more than 17
+        min.cleanable.dirty.ratio=2          | Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1
+        min.cleanable.dirty.ratio=inf        | Invalid value inf for configuration min.cleanable.dirty.ratio: Not a number of type DOUBLE
+        min.cleanable.dirty.ratio=-Infinity  | Invalid value -Infinity for configuration min.cleanable.dirty.ratio: Value must be at least 0
+        min.cleanable.dirty.ratio=0.5d       | 0.5
+        min.cleanable.dirty.ratio=NaN        | NaN
+        min.cleanable.dirty.ratio=1e-5       | 1.0E-5
+        preallocate=maybe                    | Invalid value maybe for configuration preallocate: Expected value to be either true or false
+        preallocate= True                    | true
+        leader.replication.throttled.replicas=bad     | Invalid value [bad] for configuration leader.replication.throttled.replicas: leader.replication.throttled.replicas must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...
+        leader.replication.throttled.replicas=*       | *
+        leader.replication.throttled.replicas=0:1,2:3 | 0:1,2:3
+    ";
+
+    #[test]
+    fn values_are_read_and_refused_as_kafka_does() {
+        let lines = ANSWERS.lines().map(str::trim).filter(|line| !line.is_empty());
+        for line in lines {
+            let (setting, answer) = line.split_once(" |").unwrap();
+            let (key, text) = setting.split_once('=').unwrap();
+            let value = topic_keys().get(key).unwrap().parse(text.trim_end());
+            let ours = value.map_or_else(|error| error.message, |value| value.describe().unwrap());
+            assert_eq!(ours, answer.trim(), "{setting}");
+        }
+    }
+}

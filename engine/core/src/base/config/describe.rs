@@ -1,9 +1,9 @@
 //! What DescribeConfigs reports: values, their sources and their synonyms, as Kafka 4.3.1 does (`ConfigHelper`).
 
-use super::definition::{ConfigType, Definition};
+use super::definition::Definition;
 use super::registry::{broker_keys, topic_keys};
 use super::topic::{broker_synonyms, factor_to_topic_unit, inherited};
-use super::value::Value;
+use super::value::{ConfigType, Value};
 use super::{BrokerConfig, ConfigMap};
 
 /// Where a value comes from; the number of each is the one DescribeConfigs answers with.

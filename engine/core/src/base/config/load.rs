@@ -69,6 +69,16 @@ impl LoadedConfig {
     }
 }
 
+impl Default for BrokerConfig {
+    /// What loading nothing gives.
+    fn default() -> BrokerConfig {
+        match LoadedConfig::load(&Properties::default(), UnknownKeys::Warn) {
+            Ok(loaded) => loaded.broker,
+            Err(errors) => panic!("the defaults are part of the program: {errors:?}"),
+        }
+    }
+}
+
 /// Adds what follows from what was given: `broker.id` and `node.id` are one, and a single broker is its own controller.
 fn complete(broker: &mut BrokerConfig) {
     let id = broker.given("node.id").or_else(|| broker.given("broker.id")).map(str::to_owned);
@@ -270,32 +280,7 @@ mod tests {
     use super::*;
 
     /// The keys and values of the single-node file that ships with Kafka 4.3.
-    const SINGLE_NODE: &str = "
-        process.roles=broker,controller
-        node.id=1
-        controller.quorum.bootstrap.servers=localhost:9093
-        listeners=PLAINTEXT://:9092,CONTROLLER://:9093
-        inter.broker.listener.name=PLAINTEXT
-        advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
-        controller.listener.names=CONTROLLER
-        listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
-        num.network.threads=3
-        num.io.threads=8
-        socket.send.buffer.bytes=102400
-        socket.receive.buffer.bytes=102400
-        socket.request.max.bytes=104857600
-        log.dirs=/tmp/kraft-combined-logs
-        num.partitions=1
-        num.recovery.threads.per.data.dir=1
-        offsets.topic.replication.factor=1
-        share.coordinator.state.topic.replication.factor=1
-        share.coordinator.state.topic.min.isr=1
-        transaction.state.log.replication.factor=1
-        transaction.state.log.min.isr=1
-        log.retention.hours=168
-        log.segment.bytes=1073741824
-        log.retention.check.interval.ms=300000
-    ";
+    const SINGLE_NODE: &str = include_str!("../../../tests/single_node.properties");
 
     fn load(text: &str) -> Result<LoadedConfig, Vec<ConfigError>> {
         LoadedConfig::load(&Properties::parse(text).unwrap(), UnknownKeys::Warn)

@@ -9,10 +9,11 @@ pub mod properties;
 pub mod registry;
 pub mod sizing;
 pub mod topic;
+pub mod validator;
 pub mod value;
 
 pub use broker::{BrokerConfig, ProduceValidation};
-pub use definition::{ConfigType, Definition, Effect, Importance, UpdateMode};
+pub use definition::{Definition, Effect, Importance, UpdateMode};
 pub use describe::{
     ConfigEntry, ConfigLayers, ConfigSource, ConfigSynonym, describe_broker, describe_broker_default,
     describe_created_topic, describe_topic,
@@ -23,4 +24,5 @@ pub use properties::{Properties, PropertiesFault};
 pub use registry::{Section, broker_keys, topic_keys};
 pub use sizing::{default_memory_bytes, default_shards};
 pub use topic::{TimestampType, TopicConfig, validate_topic};
-pub use value::{ConfigError, ConfigMap, Value, parse_size};
+pub use validator::Validator;
+pub use value::{ConfigError, ConfigMap, ConfigType, Value, parse_size};

@@ -4,8 +4,9 @@ use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 
-use super::definition::{ConfigType, Definition, Effect, Importance, UpdateMode, Validator};
-use super::value::Value;
+use super::definition::{Definition, Effect, Importance, UpdateMode};
+use super::validator::Validator;
+use super::value::{ConfigType, Value, parse_size};
 
 /// Facts about Apache Kafka 4.3.1's keys, in the order in which it describes them.
 const KAFKA: &str = include_str!("kafka.txt");
@@ -172,7 +173,7 @@ fn read_validator(text: &'static str) -> Option<Validator> {
         return Some(Validator::Items { allowed, filled: flags.contains("filled") });
     }
     if let Some(least) = text.strip_prefix("size ") {
-        return Some(Validator::Size(super::value::parse_size(least)?));
+        return Some(Validator::Size(parse_size(least)?));
     }
     match text {
         "any" | "present" => Some(Validator::Any),

@@ -98,6 +98,11 @@ impl TopicConfig {
         }
     }
 
+    /// The configuration of a topic without overrides, on a broker without dynamic configuration.
+    pub fn defaults(broker: &BrokerConfig) -> TopicConfig {
+        TopicConfig::resolve(broker, &ConfigMap::new(), &ConfigMap::new())
+    }
+
     /// What an acknowledgement waits for: Kafka's flush settings may only strengthen it, and any of them that asks for
     /// a flush after every record, or at once, makes it `power`.
     pub fn durability(&self) -> Durability {

@@ -1,10 +1,8 @@
-//! Values of config keys: read, checked and printed as Kafka's `ConfigDef` does, with its messages.
+//! Values of config keys: their types, and how they are read and printed, as Kafka's `ConfigDef` does, with its messages.
 
 use std::fmt;
 
 use thiserror::Error;
-
-use super::definition::{ConfigType, Validator};
 
 /// Keys and values as they were set.
 pub type ConfigMap = std::collections::BTreeMap<String, String>;
@@ -28,6 +26,42 @@ impl ConfigError {
     /// "Invalid value V for configuration K: REASON".
     pub fn invalid(key: &str, value: impl fmt::Display, reason: impl fmt::Display) -> ConfigError {
         ConfigError::new(key, format!("Invalid value {value} for configuration {key}: {reason}"))
+    }
+}
+
+/// Kafka's `ConfigDef.Type`; the number of each is the one DescribeConfigs answers with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConfigType {
+    Boolean = 1,
+    String = 2,
+    Int = 3,
+    Short = 4,
+    Long = 5,
+    Double = 6,
+    List = 7,
+    Class = 8,
+    Password = 9,
+}
+
+impl ConfigType {
+    /// The number DescribeConfigs answers with.
+    pub fn code(self) -> i8 {
+        self as i8
+    }
+
+    /// As Kafka spells it in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            ConfigType::Boolean => "BOOLEAN",
+            ConfigType::String => "STRING",
+            ConfigType::Int => "INT",
+            ConfigType::Short => "SHORT",
+            ConfigType::Long => "LONG",
+            ConfigType::Double => "DOUBLE",
+            ConfigType::List => "LIST",
+            ConfigType::Class => "CLASS",
+            ConfigType::Password => "PASSWORD",
+        }
     }
 }
 
@@ -102,130 +136,6 @@ impl fmt::Debug for Value {
     }
 }
 
-/// Checks a parsed value; lists come back without their duplicates.
-pub(super) fn check(key: &str, validator: &Validator, value: Value) -> Result<Value, ConfigError> {
-    match (validator, &value) {
-        (Validator::Range { low, high }, _) => check_range(key, low, *high, &value)?,
-        (Validator::GzipLevel, Value::Int(level)) if *level != -1 && !(1..=9).contains(level) => {
-            return Err(ConfigError::invalid(key, level, "Value must be between 1 and 9 or equal to -1"));
-        }
-        (Validator::OneOf(allowed), Value::Text(text)) if !allowed.contains(&text.as_str()) => {
-            return Err(ConfigError::invalid(key, text, one_of(allowed)));
-        }
-        (Validator::OneOfAnyCase(allowed), Value::Text(text)) if !any_case(allowed, text) => {
-            return Err(ConfigError::invalid(
-                key,
-                text,
-                format!("String must be one of (case insensitive): {}", allowed.join(", ")),
-            ));
-        }
-        (Validator::Filled, Value::Text(text)) if text.is_empty() => {
-            return Err(ConfigError::invalid(key, text, "String must be non-empty"));
-        }
-        (Validator::Items { allowed, filled }, Value::List(items)) => {
-            return check_items(key, allowed, *filled, items).map(Value::List);
-        }
-        (Validator::Replicas, Value::List(items)) => check_replicas(key, items)?,
-        (Validator::Size(least), Value::Text(text)) => check_size(key, *least, text)?,
-        _ => {}
-    }
-    Ok(value)
-}
-
-fn any_case(allowed: &[&str], text: &str) -> bool {
-    allowed.iter().any(|known| known.eq_ignore_ascii_case(text))
-}
-
-fn one_of(allowed: &[&str]) -> String {
-    format!("String must be one of: {}", allowed.join(", "))
-}
-
-fn check_range(key: &str, low: &str, high: Option<&str>, value: &Value) -> Result<(), ConfigError> {
-    let shown = value.describe().unwrap_or_default();
-    if is_less(value, low) {
-        return Err(ConfigError::invalid(key, shown, format!("Value must be at least {low}")));
-    }
-    if let Some(high) = high
-        && is_more(value, high)
-    {
-        return Err(ConfigError::invalid(key, shown, format!("Value must be no more than {high}")));
-    }
-    Ok(())
-}
-
-fn is_less(value: &Value, limit: &str) -> bool {
-    compare(value, limit) == Some(std::cmp::Ordering::Less)
-}
-
-fn is_more(value: &Value, limit: &str) -> bool {
-    compare(value, limit) == Some(std::cmp::Ordering::Greater)
-}
-
-fn compare(value: &Value, limit: &str) -> Option<std::cmp::Ordering> {
-    match (value, value.whole()) {
-        (Value::Double(value), _) => value.partial_cmp(&limit.parse().ok()?),
-        (_, Some(value)) => Some(value.cmp(&limit.parse().ok()?)),
-        _ => None,
-    }
-}
-
-fn check_items(
-    key: &str,
-    allowed: &[&str],
-    filled: bool,
-    items: &[String],
-) -> Result<Vec<String>, ConfigError> {
-    if filled && items.is_empty() {
-        let valid = if allowed.is_empty() {
-            "any non-empty value".to_owned()
-        } else {
-            format!("[{}]", allowed.join(", "))
-        };
-        return Err(ConfigError::new(
-            key,
-            format!("Configuration '{key}' must not be empty. Valid values include: {valid}"),
-        ));
-    }
-    let mut kept: Vec<String> = Vec::with_capacity(items.len());
-    for item in items {
-        if item.is_empty() {
-            return Err(ConfigError::new(key, format!("Configuration '{key}' values must not be empty.")));
-        }
-        if !allowed.is_empty() && !allowed.contains(&item.as_str()) {
-            return Err(ConfigError::invalid(key, item, one_of(allowed)));
-        }
-        if !kept.contains(item) {
-            kept.push(item.clone());
-        }
-    }
-    Ok(kept)
-}
-
-fn check_replicas(key: &str, items: &[String]) -> Result<(), ConfigError> {
-    let is_pair = |item: &String| {
-        let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        item.is_empty() || item.split_once(':').is_some_and(|(left, right)| number(left) && number(right))
-    };
-    if items.first().is_some_and(|first| first == "*") || items.iter().all(is_pair) {
-        return Ok(());
-    }
-    let reason = format!(
-        "{key} must be the literal '*' or a list of replicas in the following format: \
-         [partitionId]:[brokerId],[partitionId]:[brokerId],..."
-    );
-    Err(ConfigError::invalid(key, format_args!("[{}]", items.join(", ")), reason))
-}
-
-fn check_size(key: &str, least: u64, text: &str) -> Result<(), ConfigError> {
-    match parse_size(text) {
-        Some(bytes) if bytes >= least => Ok(()),
-        Some(_) => Err(ConfigError::invalid(key, text, format!("Value must be at least {least}"))),
-        None => {
-            Err(ConfigError::invalid(key, text, "Not a size: a number of bytes, or of KiB, MiB, GiB, TiB"))
-        }
-    }
-}
-
 /// Reads "4096", "64KiB", "256 MiB", "2GiB" (also K, M, G, T and KB..TB, all powers of 1024) as bytes.
 pub fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
@@ -273,52 +183,6 @@ fn java_double(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::topic_keys;
-
-    /// Text of a topic's setting, and what Apache Kafka 4.3.1 answered to it: the value as described, or its message.
-    const ANSWERS: &str = "
-        retention.ms=abc                     | Invalid value abc for configuration retention.ms: Not a number of type LONG
-        retention.ms=                        | Invalid value  for configuration retention.ms: Not a number of type LONG
-        retention.ms=-2                      | Invalid value -2 for configuration retention.ms: Value must be at least -1
-        retention.bytes=1.5                  | Invalid value 1.5 for configuration retention.bytes: Not a number of type LONG
-        segment.bytes=1000                   | Invalid value 1000 for configuration segment.bytes: Value must be at least 1048576
-        segment.bytes=0x200000               | Invalid value 0x200000 for configuration segment.bytes: Not a number of type INT
-        segment.bytes=+2097152               | 2097152
-        max.message.bytes=99999999999        | Invalid value 99999999999 for configuration max.message.bytes: Not a number of type INT
-        cleanup.policy=foo                   | Invalid value foo for configuration cleanup.policy: String must be one of: compact, delete
-        cleanup.policy=delete,,compact       | Configuration 'cleanup.policy' values must not be empty.
-        cleanup.policy=delete,delete         | delete
-        cleanup.policy= compact , delete     | compact,delete
-        cleanup.policy=                      |
-        compression.type=foo                 | Invalid value foo for configuration compression.type: String must be one of: uncompressed, zstd, lz4, snappy, gzip, producer
-        compression.gzip.level=0             | Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1
-        compression.gzip.level=-1            | -1
-        compression.lz4.level=99             | Invalid value 99 for configuration compression.lz4.level: Value must be no more than 17
-        min.cleanable.dirty.ratio=2          | Invalid value 2.0 for configuration min.cleanable.dirty.ratio: Value must be no more than 1
-        min.cleanable.dirty.ratio=inf        | Invalid value inf for configuration min.cleanable.dirty.ratio: Not a number of type DOUBLE
-        min.cleanable.dirty.ratio=-Infinity  | Invalid value -Infinity for configuration min.cleanable.dirty.ratio: Value must be at least 0
-        min.cleanable.dirty.ratio=0.5d       | 0.5
-        min.cleanable.dirty.ratio=NaN        | NaN
-        min.cleanable.dirty.ratio=1e-5       | 1.0E-5
-        preallocate=maybe                    | Invalid value maybe for configuration preallocate: Expected value to be either true or false
-        preallocate= True                    | true
-        leader.replication.throttled.replicas=bad     | Invalid value [bad] for configuration leader.replication.throttled.replicas: leader.replication.throttled.replicas must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...
-        leader.replication.throttled.replicas=*       | *
-        leader.replication.throttled.replicas=0:1,2:3 | 0:1,2:3
-    ";
-
-    #[test]
-    fn values_are_read_and_refused_as_kafka_does() {
-        let lines = ANSWERS.lines().map(str::trim).filter(|line| !line.is_empty());
-        for line in lines {
-            let (setting, answer) = line.split_once(" |").unwrap();
-            let (key, text) = setting.split_once('=').unwrap();
-            let value = topic_keys().get(key).unwrap().parse(text.trim_end());
-            let ours = value.map_or_else(|error| error.message, |value| value.describe().unwrap());
-            assert_eq!(ours, answer.trim(), "{setting}");
-        }
-    }
-
     #[test]
     fn sizes_have_units() {
         let cases = [

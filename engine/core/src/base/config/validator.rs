@@ -1,0 +1,155 @@
+//! What a config value must be beyond its type, and Kafka's messages to one that is not.
+
+use super::value::{ConfigError, Value, parse_size};
+
+/// What a value must be beyond its type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Validator {
+    Any,
+    /// `low` or more, and `high` or less where there is one; texts as messages print them.
+    Range {
+        low: &'static str,
+        high: Option<&'static str>,
+    },
+    /// 1 to 9, or -1 for the codec's own default.
+    GzipLevel,
+    OneOf(Vec<&'static str>),
+    OneOfAnyCase(Vec<&'static str>),
+    /// A list; of these items only, where there are any.
+    Items {
+        allowed: Vec<&'static str>,
+        filled: bool,
+    },
+    /// A string of at least one character.
+    Filled,
+    /// `*`, or partition:broker pairs.
+    Replicas,
+    /// A number of bytes with an optional unit KiB, MiB, GiB, TiB; at least this many.
+    Size(u64),
+}
+
+impl Validator {
+    /// Checks a parsed value; lists come back without their duplicates.
+    pub(super) fn check(&self, key: &str, value: Value) -> Result<Value, ConfigError> {
+        match (self, &value) {
+            (Validator::Range { low, high }, _) => check_range(key, low, *high, &value)?,
+            (Validator::GzipLevel, Value::Int(level)) if *level != -1 && !(1..=9).contains(level) => {
+                return Err(ConfigError::invalid(key, level, "Value must be between 1 and 9 or equal to -1"));
+            }
+            (Validator::OneOf(allowed), Value::Text(text)) if !allowed.contains(&text.as_str()) => {
+                return Err(ConfigError::invalid(key, text, one_of(allowed)));
+            }
+            (Validator::OneOfAnyCase(allowed), Value::Text(text)) if !any_case(allowed, text) => {
+                return Err(ConfigError::invalid(
+                    key,
+                    text,
+                    format!("String must be one of (case insensitive): {}", allowed.join(", ")),
+                ));
+            }
+            (Validator::Filled, Value::Text(text)) if text.is_empty() => {
+                return Err(ConfigError::invalid(key, text, "String must be non-empty"));
+            }
+            (Validator::Items { allowed, filled }, Value::List(items)) => {
+                return check_items(key, allowed, *filled, items).map(Value::List);
+            }
+            (Validator::Replicas, Value::List(items)) => check_replicas(key, items)?,
+            (Validator::Size(least), Value::Text(text)) => check_size(key, *least, text)?,
+            _ => {}
+        }
+        Ok(value)
+    }
+}
+
+fn any_case(allowed: &[&str], text: &str) -> bool {
+    allowed.iter().any(|known| known.eq_ignore_ascii_case(text))
+}
+
+fn one_of(allowed: &[&str]) -> String {
+    format!("String must be one of: {}", allowed.join(", "))
+}
+
+fn check_range(key: &str, low: &str, high: Option<&str>, value: &Value) -> Result<(), ConfigError> {
+    let shown = value.describe().unwrap_or_default();
+    if is_less(value, low) {
+        return Err(ConfigError::invalid(key, shown, format!("Value must be at least {low}")));
+    }
+    if let Some(high) = high
+        && is_more(value, high)
+    {
+        return Err(ConfigError::invalid(key, shown, format!("Value must be no more than {high}")));
+    }
+    Ok(())
+}
+
+fn is_less(value: &Value, limit: &str) -> bool {
+    compare(value, limit) == Some(std::cmp::Ordering::Less)
+}
+
+fn is_more(value: &Value, limit: &str) -> bool {
+    compare(value, limit) == Some(std::cmp::Ordering::Greater)
+}
+
+fn compare(value: &Value, limit: &str) -> Option<std::cmp::Ordering> {
+    match (value, value.whole()) {
+        (Value::Double(value), _) => value.partial_cmp(&limit.parse().ok()?),
+        (_, Some(value)) => Some(value.cmp(&limit.parse().ok()?)),
+        _ => None,
+    }
+}
+
+fn check_items(
+    key: &str,
+    allowed: &[&str],
+    filled: bool,
+    items: &[String],
+) -> Result<Vec<String>, ConfigError> {
+    if filled && items.is_empty() {
+        let valid = if allowed.is_empty() {
+            "any non-empty value".to_owned()
+        } else {
+            format!("[{}]", allowed.join(", "))
+        };
+        return Err(ConfigError::new(
+            key,
+            format!("Configuration '{key}' must not be empty. Valid values include: {valid}"),
+        ));
+    }
+    let mut kept: Vec<String> = Vec::with_capacity(items.len());
+    for item in items {
+        if item.is_empty() {
+            return Err(ConfigError::new(key, format!("Configuration '{key}' values must not be empty.")));
+        }
+        if !allowed.is_empty() && !allowed.contains(&item.as_str()) {
+            return Err(ConfigError::invalid(key, item, one_of(allowed)));
+        }
+        if !kept.contains(item) {
+            kept.push(item.clone());
+        }
+    }
+    Ok(kept)
+}
+
+fn check_replicas(key: &str, items: &[String]) -> Result<(), ConfigError> {
+    let is_pair = |item: &String| {
+        let number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        item.is_empty() || item.split_once(':').is_some_and(|(left, right)| number(left) && number(right))
+    };
+    if items.first().is_some_and(|first| first == "*") || items.iter().all(is_pair) {
+        return Ok(());
+    }
+    let reason = format!(
+        "{key} must be the literal '*' or a list of replicas in the following format: \
+         [partitionId]:[brokerId],[partitionId]:[brokerId],..."
+    );
+    Err(ConfigError::invalid(key, format_args!("[{}]", items.join(", ")), reason))
+}
+
+fn check_size(key: &str, least: u64, text: &str) -> Result<(), ConfigError> {
+    match parse_size(text) {
+        Some(bytes) if bytes >= least => Ok(()),
+        Some(_) => Err(ConfigError::invalid(key, text, format!("Value must be at least {least}"))),
+        None => {
+            Err(ConfigError::invalid(key, text, "Not a size: a number of bytes, or of KiB, MiB, GiB, TiB"))
+        }
+    }
+}
