@@ -3,6 +3,7 @@
 mod arena;
 mod block;
 mod clock;
+mod counting;
 mod failure;
 mod file;
 pub mod fs;
@@ -33,6 +34,7 @@ pub mod world;
 pub use arena::{MemoryUse, copied_bytes, copy_payload, memory};
 pub use block::{BLOCK_ALIGNMENT, Block, POOLED_BLOCK_MAX};
 pub use clock::{fill_random, now, random_u64, sleep, sleep_until, timeout, wall_now_ms};
+pub use counting::{Allocations, CountingAllocator, allocations, mark_peak};
 pub use failure::{EXIT_FAILED, end_process};
 pub use file::{File, OpenOptions, Sync};
 pub use gate::Gate;
