@@ -11,6 +11,7 @@ mod gate;
 mod kernel;
 mod mesh;
 mod moment;
+mod names;
 mod notes;
 pub mod oneshot;
 mod operation;

@@ -2,16 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::operation::SocketId;
-
-/// One shard of one boot of one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct ShardKey {
-    pub(crate) node: u32,
-    /// Rises with each boot, so that what an earlier boot left behind is recognised.
-    pub(crate) boot: u32,
-    pub(crate) shard: u16,
-}
+use crate::names::{ShardKey, SocketId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Note {

@@ -10,6 +10,7 @@ use bytes::{Buf, Bytes};
 use socket2::SockAddr;
 
 use crate::block::Block;
+use crate::names::{InodeId, SocketId};
 use crate::notes::{Note, Notes};
 use crate::region::Region;
 
@@ -41,20 +42,12 @@ pub struct DirEntry {
     pub is_dir: bool,
 }
 
-/// A file of the simulated disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct InodeId(pub(crate) u64);
-
 /// An open file; the last owner closes it.
 #[derive(Debug)]
 pub(crate) enum FileHandle {
     Uring(OwnedFd),
     World(InodeId),
 }
-
-/// A socket of the simulated network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct SocketId(pub(crate) u64);
 
 /// Closes the simulated socket when dropped, as a descriptor does.
 #[derive(Debug)]

@@ -4,7 +4,8 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::notes::{Note, Notes, ShardKey};
+use crate::names::ShardKey;
+use crate::notes::{Note, Notes};
 use crate::operation::Answer;
 use crate::slots::SlotId;
 

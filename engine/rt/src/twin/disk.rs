@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::operation::{DirEntry, InodeId, OpenOptions, Sync};
+use crate::names::InodeId;
+use crate::operation::{DirEntry, OpenOptions, Sync};
 use crate::twin::chance::Chance;
 use crate::twin::inode::{Inode, SECTOR};
 

@@ -5,5 +5,5 @@ pub(crate) mod disk;
 pub(crate) mod inode;
 pub(crate) mod network;
 pub(crate) mod port;
-pub(crate) mod requests;
 pub(crate) mod state;
+pub(crate) mod storage;

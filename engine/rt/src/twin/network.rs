@@ -5,8 +5,8 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::moment::Moment;
-use crate::notes::ShardKey;
-use crate::operation::{Pieces, SocketId};
+use crate::names::{ShardKey, SocketId};
+use crate::operation::Pieces;
 use crate::slots::SlotId;
 use crate::twin::chance::Chance;
 

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::moment::Moment;
-use crate::notes::ShardKey;
-use crate::operation::{SocketHandle, SocketId, TwinSocket};
+use crate::names::{ShardKey, SocketId};
+use crate::operation::{SocketHandle, TwinSocket};
 use crate::slots::SlotId;
 use crate::twin::state::{Body, Twin};
 

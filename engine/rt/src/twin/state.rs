@@ -4,21 +4,20 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::moment::Moment;
-use crate::notes::{Notes, ShardKey};
-use crate::operation::{Answer, Connected, Operation, Outcome, Pieces, SocketHandle, SocketId, TwinSocket};
-use crate::region::Region;
+use crate::names::{ShardKey, SocketId};
+use crate::notes::Notes;
+use crate::operation::{Answer, Connected, Operation, Outcome, SocketHandle, TwinSocket};
 use crate::slots::{SlotId, Slots};
 use crate::twin::chance::Chance;
-use crate::twin::disk::{Crash, Disk, Stop};
+use crate::twin::disk::{Crash, Stop};
 use crate::twin::network::{Network, Opened};
-use crate::twin::requests::inode_of;
+use crate::twin::storage::Storage;
 
 /// Latencies of operations, in nanoseconds.
 const DISK_NANOS: std::ops::Range<u64> = 20_000..400_000;
@@ -45,10 +44,7 @@ pub(crate) struct Node {
     pub(crate) end_reason: Option<String>,
     /// Main futures that have not ended.
     pub(crate) mains: u16,
-    pub(crate) disk: Disk,
-    pub(crate) regions: BTreeMap<PathBuf, Arc<Region>>,
-    pub(crate) locks: BTreeMap<u64, PathBuf>,
-    pub(crate) locks_issued: u64,
+    pub(crate) storage: Storage,
     pub(crate) slots: Vec<Rc<Slots>>,
 }
 
@@ -61,10 +57,7 @@ impl Node {
             ending: None,
             end_reason: None,
             mains: 0,
-            disk: Disk::new(),
-            regions: BTreeMap::new(),
-            locks: BTreeMap::new(),
-            locks_issued: 0,
+            storage: Storage::new(),
             slots: Vec::new(),
         }
     }
@@ -152,7 +145,7 @@ impl Twin {
             _ => Some(true),
         });
         let after = match on_disk.flatten() {
-            Some(true) => self.chance.nanos(DISK_NANOS) + self.node(key.node).disk.faults.delay,
+            Some(true) => self.chance.nanos(DISK_NANOS) + self.node(key.node).storage.disk.faults.delay,
             Some(false) => self.chance.nanos(SOCKET_NANOS),
             None => return,
         };
@@ -200,38 +193,19 @@ impl Twin {
             | Operation::Write { .. }
             | Operation::SyncData { .. }
             | Operation::Allocate { .. }
-            | Operation::Disk(_) => match self.on_disk(key, operation) {
-                Ok(outcome) => Performed::Answered(Ok(outcome)),
-                Err(Stop::Error(error)) => Performed::Answered(Err(error)),
-                Err(Stop::Crash(kind)) => Performed::Crash(kind),
-            },
+            | Operation::Disk(_) => {
+                let notes = Arc::clone(&self.notes);
+                match self.node(key.node).storage.perform(operation, &notes) {
+                    Ok(outcome) => Performed::Answered(Ok(outcome)),
+                    Err(Stop::Error(error)) => Performed::Answered(Err(error)),
+                    Err(Stop::Crash(kind)) => Performed::Crash(kind),
+                }
+            }
             Operation::Outside => Performed::Waiting,
             _ => match self.on_network(key, id, operation) {
                 Some(answer) => Performed::Answered(answer),
                 None => Performed::Waiting,
             },
-        }
-    }
-
-    fn on_disk(&mut self, key: ShardKey, operation: &mut Operation) -> Result<Outcome, Stop> {
-        let notes = Arc::clone(&self.notes);
-        let node = self.node(key.node);
-        let disk = &mut node.disk;
-        match operation {
-            Operation::Read { file, at, block, len } => {
-                let target = block.as_mut_slice().get_mut(..*len).unwrap_or_default();
-                disk.read(inode_of(file), *at, target).map(Outcome::Count)
-            }
-            Operation::Write { file, at, pieces, sync } => {
-                disk.write(inode_of(file), *at, &gathered(pieces), *sync).map(Outcome::Count)
-            }
-            Operation::SyncData { file } => disk.sync_data(inode_of(file)).map(|()| Outcome::Count(0)),
-            Operation::Allocate { file, .. } => disk.inode(inode_of(file)).map(|_| Outcome::Count(0)),
-            Operation::Disk(request) => match request.take() {
-                Some(request) => node.answer(request, &notes).map(Outcome::Disk),
-                None => Err(io::ErrorKind::InvalidInput.into()),
-            },
-            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -280,32 +254,21 @@ impl Twin {
         self.network.bind(key.node, ip, address)
     }
 
+    pub(crate) fn lose_power(&mut self, node: u32) {
+        if let Some(node) = self.nodes.get_mut(node as usize) {
+            node.storage.lose_power(&mut self.chance);
+        }
+    }
+
     /// What becomes of the writes that were in flight when a process ended.
     pub(crate) fn end_writes(&mut self, node: u32, torn: bool) {
-        let tables = std::mem::take(&mut self.node(node).slots);
-        for slots in &tables {
+        let Some(node) = self.nodes.get_mut(node as usize) else { return };
+        for slots in std::mem::take(&mut node.slots) {
             for id in slots.in_flight() {
-                slots.with(id, |operation| self.end_write(node, operation, torn));
+                slots.with(id, |operation| node.storage.end_write(operation, torn, &mut self.chance));
             }
         }
     }
-
-    fn end_write(&mut self, node: u32, operation: &Operation, torn: bool) {
-        let Operation::Write { file, at, pieces, .. } = operation else { return };
-        let (id, at, data) = (inode_of(file), crate::twin::disk::position(*at), gathered(pieces));
-        let fate = if torn { self.chance.below(3) } else { 0 };
-        let Some(target) = self.nodes.get_mut(node as usize) else { return };
-        let Ok(inode) = target.disk.inode(id) else { return };
-        match fate {
-            0 => inode.write(at, &data),
-            1 => {}
-            _ => inode.write_torn(at, &data, &mut self.chance),
-        }
-    }
-}
-
-fn gathered(pieces: &Pieces) -> Vec<u8> {
-    pieces.remaining().concat()
 }
 
 fn socket_of(handle: &SocketHandle) -> SocketId {

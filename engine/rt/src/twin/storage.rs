@@ -1,26 +1,89 @@
-//! Requests on paths as the simulated disk answers them: the twin of the blocking calls.
+//! What a simulated machine stores: files on its disk, shared memory, and the locks on them, with the operations on all
+//! three.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::names::InodeId;
 use crate::notes::Notes;
-use crate::operation::{DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, InodeId, TwinLock};
+use crate::operation::{
+    DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, Operation, Outcome, Pieces, TwinLock,
+};
 use crate::region::Region;
-use crate::twin::disk::{Stop, parent_of};
-use crate::twin::state::Node;
+use crate::twin::chance::Chance;
+use crate::twin::disk::{Disk, Stop, parent_of, position};
 
 type Answered = Result<DiskAnswer, Stop>;
 
-pub(crate) fn inode_of(handle: &FileHandle) -> InodeId {
-    match handle {
-        FileHandle::World(id) => *id,
-        FileHandle::Uring(_) => panic!("a real file reached the simulated kernel"),
-    }
+/// The disk survives what it survives; shared memory goes with the power, locks with the process.
+pub(crate) struct Storage {
+    pub(crate) disk: Disk,
+    regions: BTreeMap<PathBuf, Arc<Region>>,
+    locks: BTreeMap<u64, PathBuf>,
+    locks_issued: u64,
 }
 
-impl Node {
-    pub(crate) fn answer(&mut self, request: DiskRequest, notes: &Arc<Notes>) -> Answered {
+impl Storage {
+    /// An empty disk.
+    pub(crate) fn new() -> Storage {
+        Storage { disk: Disk::new(), regions: BTreeMap::new(), locks: BTreeMap::new(), locks_issued: 0 }
+    }
+
+    /// Carries out an operation on files or paths.
+    pub(crate) fn perform(&mut self, operation: &mut Operation, notes: &Arc<Notes>) -> Result<Outcome, Stop> {
+        let disk = &mut self.disk;
+        match operation {
+            Operation::Read { file, at, block, len } => {
+                let target = block.as_mut_slice().get_mut(..*len).unwrap_or_default();
+                disk.read(inode_of(file), *at, target).map(Outcome::Count)
+            }
+            Operation::Write { file, at, pieces, sync } => {
+                disk.write(inode_of(file), *at, &gathered(pieces), *sync).map(Outcome::Count)
+            }
+            Operation::SyncData { file } => disk.sync_data(inode_of(file)).map(|()| Outcome::Count(0)),
+            Operation::Allocate { file, .. } => disk.inode(inode_of(file)).map(|_| Outcome::Count(0)),
+            Operation::Disk(request) => match request.take() {
+                Some(request) => self.answer(request, notes).map(Outcome::Disk),
+                None => Err(io::ErrorKind::InvalidInput.into()),
+            },
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// A lock's last owner is gone.
+    pub(crate) fn unlock(&mut self, serial: u64) {
+        self.locks.remove(&serial);
+    }
+
+    /// What becomes of an operation that was in flight when the process ended: a write may have happened, or be torn.
+    pub(crate) fn end_write(&mut self, operation: &Operation, torn: bool, chance: &mut Chance) {
+        let Operation::Write { file, at, pieces, .. } = operation else { return };
+        let fate = if torn { chance.below(3) } else { 0 };
+        let Ok(inode) = self.disk.inode(inode_of(file)) else { return };
+        let (at, data) = (position(*at), gathered(pieces));
+        match fate {
+            0 => inode.write(at, &data),
+            1 => {}
+            _ => inode.write_torn(at, &data, chance),
+        }
+    }
+
+    /// The process has ended: its locks are free, and no crash is planned any more.
+    pub(crate) fn end_process(&mut self) {
+        self.locks.clear();
+        self.disk.crash_at = None;
+    }
+
+    /// Only what is durable stays.
+    pub(crate) fn lose_power(&mut self, chance: &mut Chance) {
+        self.regions.clear();
+        self.disk.lose_power(chance);
+    }
+
+    /// Requests on paths: the twin of the blocking calls.
+    fn answer(&mut self, request: DiskRequest, notes: &Arc<Notes>) -> Answered {
         let disk = &mut self.disk;
         match request {
             DiskRequest::Open { path, options } => {
@@ -131,4 +194,15 @@ impl Node {
 
 fn done(result: Result<(), Stop>) -> Answered {
     result.map(|()| DiskAnswer::Done)
+}
+
+fn inode_of(handle: &FileHandle) -> InodeId {
+    match handle {
+        FileHandle::World(id) => *id,
+        FileHandle::Uring(_) => panic!("a real file reached the simulated kernel"),
+    }
+}
+
+fn gathered(pieces: &Pieces) -> Vec<u8> {
+    pieces.remaining().concat()
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::block::Home;
 use crate::kernel::Kernel;
 use crate::moment::Moment;
-use crate::notes::ShardKey;
+use crate::names::ShardKey;
 use crate::remote::Remote;
 use crate::shard::{self, Parts, Seat, Shard};
 use crate::slots::Slots;
@@ -124,30 +124,30 @@ impl World {
 
     /// Crashes the node just before its n-th disk operation takes effect, counted as in `disk_operations`.
     pub fn crash_at(&mut self, node: NodeId, disk_operation: u64, kind: Crash) {
-        self.twin.borrow_mut().node(node.0).disk.crash_at = Some((disk_operation, kind));
+        self.twin.borrow_mut().node(node.0).storage.disk.crash_at = Some((disk_operation, kind));
     }
 
     /// Writes, syncs, truncates, renames, unlinks and creations since the node was added.
     pub fn disk_operations(&self, node: NodeId) -> u64 {
-        self.twin.borrow_mut().node(node.0).disk.operations
+        self.twin.borrow_mut().node(node.0).storage.disk.operations
     }
 
     pub fn set_fault(&mut self, node: NodeId, fault: DiskFault) {
         let mut twin = self.twin.borrow_mut();
         twin.line(&format!("node {}: disk fault {fault:?}", node.0));
-        twin.node(node.0).disk.set_fault(fault);
+        twin.node(node.0).storage.disk.set_fault(fault);
     }
 
     /// What a power loss would certainly leave of a file.
     pub fn durable_file(&self, node: NodeId, path: &Path) -> Option<Vec<u8>> {
         let mut twin = self.twin.borrow_mut();
-        twin.node(node.0).disk.durable_inode(path).map(|inode| inode.durable.clone())
+        twin.node(node.0).storage.disk.durable_inode(path).map(|inode| inode.durable.clone())
     }
 
     /// Changes a file behind the node's back, in both images.
     pub fn edit_file(&mut self, node: NodeId, path: &Path, edit: impl FnOnce(&mut Vec<u8>)) {
         let mut twin = self.twin.borrow_mut();
-        let disk = &mut twin.node(node.0).disk;
+        let disk = &mut twin.node(node.0).storage.disk;
         let Ok(id) = disk.file(path) else { panic!("{node:?} has no file {}", path.display()) };
         if let Some(inode) = disk.inodes.get_mut(&id) {
             let mut contents = inode.live.clone();
@@ -158,7 +158,7 @@ impl World {
 
     /// All files that the node sees, shared memory not counted.
     pub fn files(&self, node: NodeId) -> Vec<PathBuf> {
-        self.twin.borrow_mut().node(node.0).disk.files()
+        self.twin.borrow_mut().node(node.0).storage.disk.files()
     }
 
     /// What happened, line by line, with its moment.
@@ -223,7 +223,10 @@ impl World {
         let text = match halt {
             Halt::Exit => "exits".to_owned(),
             Halt::Crash(kind) => {
-                format!("crashes: {kind:?}, after {} disk operations", twin.node(node).disk.operations)
+                format!(
+                    "crashes: {kind:?}, after {} disk operations",
+                    twin.node(node).storage.disk.operations
+                )
             }
         };
         twin.line(&format!("node {node} {text}"));
@@ -232,16 +235,11 @@ impl World {
             twin.network.crash(node);
             twin.settle_network();
         }
-        let state = &mut *twin;
-        let machine = state.node(node);
-        machine.locks.clear();
+        let machine = twin.node(node);
         machine.ending = None;
-        machine.disk.crash_at = None;
+        machine.storage.end_process();
         if matches!(halt, Halt::Crash(Crash::Power)) {
-            machine.regions.clear();
-            if let Some(machine) = state.nodes.get_mut(node as usize) {
-                machine.disk.lose_power(&mut state.chance);
-            }
+            twin.lose_power(node);
         }
         drop(twin);
         self.drop_shards(node);

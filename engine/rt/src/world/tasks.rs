@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-use crate::notes::{Note, Notes, ShardKey};
+use crate::names::ShardKey;
+use crate::notes::{Note, Notes};
 use crate::twin::state::Body;
 
 struct TaskWaker {

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::moment::Moment;
-use crate::notes::{Note, ShardKey};
+use crate::names::ShardKey;
+use crate::notes::Note;
 use crate::shard;
 use crate::slots::SlotId;
 use crate::twin::state::{Event, Performed};
@@ -98,7 +99,7 @@ impl World {
                 }
                 Note::Unlocked(serial) => {
                     for node in &mut self.twin.borrow_mut().nodes {
-                        node.locks.remove(&serial);
+                        node.storage.unlock(serial);
                     }
                 }
             }

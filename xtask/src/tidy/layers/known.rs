@@ -23,18 +23,6 @@ impl KnownCircle {
 
 pub(super) const KNOWN_CIRCLES: &[KnownCircle] = &[
     KnownCircle {
-        source: "engine/rt/src/",
-        folder: "",
-        members: &["notes", "operation"],
-        remedy: "move `SocketId` below both",
-    },
-    KnownCircle {
-        source: "engine/rt/src/",
-        folder: "twin",
-        members: &["requests", "state"],
-        remedy: "let requests be functions over the state, or parts of it",
-    },
-    KnownCircle {
         source: "net/server/src/",
         folder: "",
         members: &["api", "conn", "host", "listen", "node"],
