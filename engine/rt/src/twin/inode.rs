@@ -7,6 +7,8 @@ use crate::twin::chance::Chance;
 /// What a device writes as a whole or not at all.
 pub(crate) const SECTOR: usize = 512;
 
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
 #[derive(Default)]
 pub(crate) struct Inode {
     pub(crate) live: Vec<u8>,
@@ -24,8 +26,8 @@ impl Inode {
     pub(crate) fn read(&self, at: usize, target: &mut [u8]) -> usize {
         let source = self.live.get(at..).unwrap_or_default();
         let count = source.len().min(target.len());
-        for (target, source) in target.iter_mut().zip(source) {
-            *target = *source;
+        if let (Some(target), Some(source)) = (target.get_mut(..count), source.get(..count)) {
+            target.copy_from_slice(source);
         }
         count
     }
@@ -54,7 +56,7 @@ impl Inode {
 
     pub(crate) fn harden(&mut self) {
         if let Some(dirty) = self.dirty.take() {
-            self.durable.resize(self.live.len(), 0);
+            set_len(&mut self.durable, self.live.len());
             let end = dirty.end.min(self.live.len());
             let start = dirty.start.min(end);
             put(&mut self.durable, start, self.live.get(start..end).unwrap_or_default());
@@ -63,7 +65,7 @@ impl Inode {
 
     pub(crate) fn truncate(&mut self, len: usize) {
         let before = self.live.len();
-        self.live.resize(len, 0);
+        set_len(&mut self.live, len);
         self.mark(before.min(len)..before.max(len));
     }
 
@@ -75,7 +77,7 @@ impl Inode {
         };
         let len = settled_len(self.durable.len(), self.live.len(), chance);
         let mut settled = self.durable.clone();
-        settled.resize(len, 0);
+        set_len(&mut settled, len);
         let first = dirty.start / SECTOR * SECTOR;
         for start in (first..dirty.end.min(len)).step_by(SECTOR) {
             let end = (start + SECTOR).min(len).min(self.live.len());
@@ -106,9 +108,18 @@ fn settled_len(durable: usize, live: usize, chance: &mut Chance) -> usize {
     }
 }
 
+/// Cuts an image or lengthens it by zeros, in steps that are fast in a build without optimisation too.
+fn set_len(image: &mut Vec<u8>, len: usize) {
+    image.truncate(len);
+    while image.len() < len {
+        let step = ZEROS.len().min(len - image.len());
+        image.extend_from_slice(ZEROS.get(..step).unwrap_or_default());
+    }
+}
+
 fn put(image: &mut Vec<u8>, at: usize, data: &[u8]) {
     if image.len() < at + data.len() {
-        image.resize(at + data.len(), 0);
+        set_len(image, at + data.len());
     }
     if let Some(target) = image.get_mut(at..at + data.len()) {
         target.copy_from_slice(data);
