@@ -13,7 +13,7 @@ use tracing::debug;
 use crate::api::creation::Creations;
 use crate::conn::budget::RequestBudget;
 use crate::conn::caller::Caller;
-use crate::conn::frames::BLOCK_BYTES_MIN;
+use crate::conn::room::BLOCK_BYTES_MIN;
 use crate::node::Node;
 use crate::session::{FetchSession, SessionCache};
 

@@ -22,4 +22,4 @@ pub use bytes::Bytes;
 pub use frame::{RequestHead, encode_request_frame, encode_response_frame};
 pub use reader::{DecodeError, MEMORY_PER_FRAME_BYTE, Reader, TaggedField};
 pub use value::{Form, Records, STRING_BYTES_MAX, Uuid};
-pub use writer::{EncodeError, Writer};
+pub use writer::{EncodeError, FRAME_LENGTH_BYTES, Writer};

@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 const FIRST_BUFFER_BYTES: usize = 512;
 
 /// A frame starts with the number of bytes that follow, as an `int32`.
-pub(crate) const FRAME_LENGTH_BYTES: usize = 4;
+pub const FRAME_LENGTH_BYTES: usize = 4;
 
 /// Why a value cannot be sent in a version. It is a bug of the caller or an answer too large for the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use millrace_core::base::TopicId;
 use millrace_rt::Moment;
-use millrace_wire::messages::request_header::RequestHeader;
+use millrace_wire::conn::{HeaderError, decode_request_header};
 use millrace_wire::{ApiKey, DecodeError, EncodeError, Reader, Uuid, Writer, encode_response_frame};
 
 use crate::conn::answers::{Answer, Later};
@@ -60,22 +60,16 @@ pub(crate) struct AnswerHead {
 }
 
 impl Head {
-    /// The key and version that a frame begins with; the key is nothing if Kafka has no such API.
-    pub(crate) fn peek(frame: &Bytes) -> Result<(Option<ApiKey>, i16), DecodeError> {
+    /// Reads a request's header and returns it with the message behind it.
+    pub(crate) fn split(frame: &Bytes) -> Result<(Head, Bytes), HeaderError> {
         let mut reader = Reader::new(frame);
-        let key = reader.i16()?;
-        Ok((ApiKey::from_i16(key), reader.i16()?))
-    }
-
-    /// Reads the header of a request of `api` and returns it with the message behind it.
-    pub(crate) fn split(api: ApiKey, version: i16, frame: &Bytes) -> Result<(Head, Bytes), DecodeError> {
-        let mut reader = Reader::new(frame);
-        let header = RequestHeader::decode(&mut reader, api.request_header_version(version))?;
+        let (api, header) = decode_request_header(&mut reader)?;
         let client_id = match &header.client_id {
             Some(Cow::Borrowed(id)) => frame.slice_ref(id.as_bytes()),
             Some(Cow::Owned(id)) => Bytes::copy_from_slice(id.as_bytes()),
             None => Bytes::new(),
         };
+        let version = header.request_api_version;
         let head = Head { api, version, correlation_id: header.correlation_id, client_id };
         Ok((head, frame.slice(reader.position()..)))
     }

@@ -5,10 +5,12 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_rt::{Block, Either, Stream, select};
+use millrace_wire::FRAME_LENGTH_BYTES;
+use millrace_wire::conn::{FrameCursor, Framed};
 
 use crate::conn::budget::{Charge, RequestBudget};
 use crate::conn::caller::{Caller, Partial};
-use crate::conn::frames::{self, BLOCK_BYTES_MIN, End};
+use crate::conn::room::{self, BLOCK_BYTES_MIN, IDLE_BYTES_MAX};
 
 /// Owned by the reader of a connection.
 pub(crate) struct Inbox {
@@ -57,7 +59,7 @@ impl Inbox {
             frame_bytes_max,
             memory: None,
             filled: 0,
-            wants: frames::LENGTH_BYTES,
+            wants: FRAME_LENGTH_BYTES,
             proven: 0,
             idle_capacity: BLOCK_BYTES_MIN,
         };
@@ -100,7 +102,7 @@ impl Inbox {
         let Some(memory) = self.memory.take() else {
             return Ok(self.idle_memory());
         };
-        let capacity = frames::capacity_for(self.filled, self.wants, self.proven);
+        let capacity = room::capacity_for(self.filled, self.wants, self.proven);
         if capacity <= memory.block.capacity() {
             return Ok(memory);
         }
@@ -125,34 +127,39 @@ impl Inbox {
 
     /// Nothing while the frame is incomplete: the memory is kept.
     fn cut(&mut self, memory: Memory, capacity: usize) -> Option<Received> {
-        let received = memory.block.as_slice().get(..self.filled).unwrap_or_default();
-        let cut = frames::cut(received, self.frame_bytes_max);
-        if let (true, End::Partial { wants, .. }) = (cut.frames.is_empty(), &cut.end) {
-            self.wants = *wants;
+        let mut cursor = FrameCursor::new(self.frame_bytes_max);
+        let mut next = cursor.next_frame(memory.block.as_slice().get(..self.filled).unwrap_or_default());
+        if let Framed::Partial { wants } = next {
+            self.wants = wants;
             self.memory = Some(memory);
             return None;
         }
-        self.idle_capacity = match cut.frames.iter().map(ExactSizeIterator::len).max() {
-            Some(largest) if largest > frames::IDLE_BYTES_MAX => BLOCK_BYTES_MIN,
-            _ => frames::next_idle_capacity(capacity.min(frames::IDLE_BYTES_MAX), self.filled),
-        };
         let charge = memory.charge.map(Rc::new);
         let whole = memory.block.freeze();
         let filled = std::mem::take(&mut self.filled);
-        self.wants = frames::LENGTH_BYTES;
-        let state = match cut.end {
-            End::BadLength(length) => State::BadLength(length),
-            End::Partial { at, .. } => {
-                self.carry(whole.get(at..filled).unwrap_or_default());
-                State::Open
+        let received = whole.get(..filled).unwrap_or_default();
+        let mut frames = Vec::new();
+        let mut largest = 0;
+        let state = loop {
+            match next {
+                Framed::Whole(place) => {
+                    largest = largest.max(place.len());
+                    frames.push(Frame { bytes: whole.slice(place), charge: charge.clone() });
+                }
+                Framed::Partial { .. } => {
+                    self.carry(received.get(cursor.position()..).unwrap_or_default());
+                    break State::Open;
+                }
+                Framed::BadLength(length) => break State::BadLength(length),
             }
+            next = cursor.next_frame(received);
         };
-        let mut taken = Vec::with_capacity(cut.frames.len());
-        for range in cut.frames {
-            self.proven = self.proven.max(range.len() + frames::LENGTH_BYTES);
-            taken.push(Frame { bytes: whole.slice(range), charge: charge.clone() });
-        }
-        Some(Received { frames: taken, state })
+        self.proven = self.proven.max(largest + FRAME_LENGTH_BYTES);
+        self.idle_capacity = match largest > IDLE_BYTES_MAX {
+            true => BLOCK_BYTES_MIN,
+            false => room::next_idle_capacity(capacity.min(IDLE_BYTES_MAX), filled),
+        };
+        Some(Received { frames, state })
     }
 
     /// Keeps the start of an incomplete frame in memory of its own; it is shorter than what was already paid for.
@@ -166,7 +173,7 @@ impl Inbox {
         };
         let mut block = Block::with_capacity(tail.len().max(BLOCK_BYTES_MIN));
         copy(&mut block, tail, tail.len());
-        if let End::Partial { wants, .. } = frames::cut(tail, self.frame_bytes_max).end {
+        if let Framed::Partial { wants } = FrameCursor::new(self.frame_bytes_max).next_frame(tail) {
             self.wants = wants;
         }
         self.filled = tail.len();

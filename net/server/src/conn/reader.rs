@@ -126,18 +126,16 @@ impl Reader {
         }
         let Frame { bytes, charge } = frame;
         let received = millrace_rt::now();
-        let Ok((Some(key), version)) = Head::peek(&bytes) else {
-            return self.close("Kafka has no such API").await;
+        let (head, body) = match Head::split(&bytes) {
+            Ok(split) => split,
+            Err(error) => return self.close(&error.to_string()).await,
         };
-        let (turn, handle) = match dispatch(key, version) {
+        drop(bytes);
+        let (turn, handle) = match dispatch(head.api, head.version) {
             Dispatch::Serve(api) => (api.turn, Some(api.handle)),
             Dispatch::AnswerVersions => (Turn::Alone, None),
             Dispatch::Refuse => return self.close("the API or its version is not served").await,
         };
-        let Ok((head, body)) = Head::split(key, version, &bytes) else {
-            return self.close("the request's header does not decode").await;
-        };
-        drop(bytes);
         let has_turn = match turn {
             Turn::Alone => self.answers.drained().await,
             Turn::Pipelined => self.answers.wait_for_place().await,

@@ -3,5 +3,5 @@
 mod framing;
 mod header;
 
-pub use framing::{Frame, FrameDecoder, FrameError};
+pub use framing::{FrameCursor, Framed};
 pub use header::{HeaderError, decode_request_header};
