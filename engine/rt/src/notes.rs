@@ -11,7 +11,6 @@ pub(crate) enum Note {
     /// A shard's bell was rung.
     Bell(ShardKey),
     SocketClosed(SocketId),
-    Unlocked(u64),
 }
 
 /// A list that any thread may add to, in order; the world empties it after each step.

@@ -84,24 +84,9 @@ impl DirLock {
 #[derive(Debug)]
 pub(crate) enum HeldLock {
     /// The lock belongs to the open file description and goes with it.
-    Uring {
-        _file: OwnedFd,
-    },
-    World {
-        _held: TwinLock,
-    },
-}
-
-#[derive(Debug)]
-pub(crate) struct TwinLock {
-    pub(crate) serial: u64,
-    pub(crate) notes: Arc<Notes>,
-}
-
-impl Drop for TwinLock {
-    fn drop(&mut self) {
-        self.notes.push(Note::Unlocked(self.serial));
-    }
+    Uring { _file: OwnedFd },
+    /// The storage of the node knows it weakly: it is held as long as this lives.
+    World { _token: Arc<()> },
 }
 
 /// Kernel structures of a gather, kept at a stable address until completion.

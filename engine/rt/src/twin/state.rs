@@ -193,14 +193,11 @@ impl Twin {
             | Operation::Write { .. }
             | Operation::SyncData { .. }
             | Operation::Allocate { .. }
-            | Operation::Disk(_) => {
-                let notes = Arc::clone(&self.notes);
-                match self.node(key.node).storage.perform(operation, &notes) {
-                    Ok(outcome) => Performed::Answered(Ok(outcome)),
-                    Err(Stop::Error(error)) => Performed::Answered(Err(error)),
-                    Err(Stop::Crash(kind)) => Performed::Crash(kind),
-                }
-            }
+            | Operation::Disk(_) => match self.node(key.node).storage.perform(operation) {
+                Ok(outcome) => Performed::Answered(Ok(outcome)),
+                Err(Stop::Error(error)) => Performed::Answered(Err(error)),
+                Err(Stop::Crash(kind)) => Performed::Crash(kind),
+            },
             Operation::Outside => Performed::Waiting,
             _ => match self.on_network(key, id, operation) {
                 Some(answer) => Performed::Answered(answer),

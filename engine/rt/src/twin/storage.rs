@@ -1,15 +1,13 @@
-//! What a simulated machine stores: files on its disk, shared memory, and the locks on them, with the operations on all
-//! three.
+//! What a simulated machine stores, files on a disk, shared memory and locks, and the operations on it.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::names::InodeId;
-use crate::notes::Notes;
 use crate::operation::{
-    DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, Operation, Outcome, Pieces, TwinLock,
+    DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, Operation, Outcome, Pieces,
 };
 use crate::region::Region;
 use crate::twin::chance::Chance;
@@ -17,22 +15,22 @@ use crate::twin::disk::{Disk, Stop, parent_of, position};
 
 type Answered = Result<DiskAnswer, Stop>;
 
-/// The disk survives what it survives; shared memory goes with the power, locks with the process.
+/// One node's disk, its shared memory, which goes with the power, and its locks, which go with the process.
 pub(crate) struct Storage {
     pub(crate) disk: Disk,
     regions: BTreeMap<PathBuf, Arc<Region>>,
-    locks: BTreeMap<u64, PathBuf>,
-    locks_issued: u64,
+    /// A file is locked as long as the token of its entry lives.
+    locks: BTreeMap<PathBuf, Weak<()>>,
 }
 
 impl Storage {
     /// An empty disk.
     pub(crate) fn new() -> Storage {
-        Storage { disk: Disk::new(), regions: BTreeMap::new(), locks: BTreeMap::new(), locks_issued: 0 }
+        Storage { disk: Disk::new(), regions: BTreeMap::new(), locks: BTreeMap::new() }
     }
 
     /// Carries out an operation on files or paths.
-    pub(crate) fn perform(&mut self, operation: &mut Operation, notes: &Arc<Notes>) -> Result<Outcome, Stop> {
+    pub(crate) fn perform(&mut self, operation: &mut Operation) -> Result<Outcome, Stop> {
         let disk = &mut self.disk;
         match operation {
             Operation::Read { file, at, block, len } => {
@@ -45,16 +43,11 @@ impl Storage {
             Operation::SyncData { file } => disk.sync_data(inode_of(file)).map(|()| Outcome::Count(0)),
             Operation::Allocate { file, .. } => disk.inode(inode_of(file)).map(|_| Outcome::Count(0)),
             Operation::Disk(request) => match request.take() {
-                Some(request) => self.answer(request, notes).map(Outcome::Disk),
+                Some(request) => self.answer(request).map(Outcome::Disk),
                 None => Err(io::ErrorKind::InvalidInput.into()),
             },
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
-    }
-
-    /// A lock's last owner is gone.
-    pub(crate) fn unlock(&mut self, serial: u64) {
-        self.locks.remove(&serial);
     }
 
     /// What becomes of an operation that was in flight when the process ended: a write may have happened, or be torn.
@@ -83,7 +76,7 @@ impl Storage {
     }
 
     /// Requests on paths: the twin of the blocking calls.
-    fn answer(&mut self, request: DiskRequest, notes: &Arc<Notes>) -> Answered {
+    fn answer(&mut self, request: DiskRequest) -> Answered {
         let disk = &mut self.disk;
         match request {
             DiskRequest::Open { path, options } => {
@@ -115,7 +108,7 @@ impl Storage {
             DiskRequest::Replace { path, contents } => done(self.replace(&path, &contents)),
             DiskRequest::SyncFs(_) => done(disk.sync_all()),
             DiskRequest::AvailableBytes(_) => Ok(DiskAnswer::Number(disk.room())),
-            DiskRequest::Lock(path) => self.lock(path, notes),
+            DiskRequest::Lock(path) => self.lock(path),
             DiskRequest::RegionCreate { path, len } => self.create_region(path, len),
             DiskRequest::RegionOpen(path) => match self.regions.get(&path) {
                 Some(region) => Ok(DiskAnswer::Region(Arc::clone(region))),
@@ -171,18 +164,16 @@ impl Storage {
         disk.sync_dir(parent_of(path))
     }
 
-    fn lock(&mut self, path: PathBuf, notes: &Arc<Notes>) -> Answered {
-        if self.locks.values().any(|held| *held == path) {
+    fn lock(&mut self, path: PathBuf) -> Answered {
+        if self.locks.get(&path).is_some_and(|held| held.strong_count() > 0) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         if self.disk.file(&path).is_err() {
             self.disk.create(&path)?;
         }
-        self.locks_issued += 1;
-        let serial = self.locks_issued;
-        self.locks.insert(serial, path);
-        let held = TwinLock { serial, notes: Arc::clone(notes) };
-        Ok(DiskAnswer::Locked(DirLock::new(HeldLock::World { _held: held })))
+        let token = Arc::new(());
+        self.locks.insert(path, Arc::downgrade(&token));
+        Ok(DiskAnswer::Locked(DirLock::new(HeldLock::World { _token: token })))
     }
 
     fn create_region(&mut self, path: PathBuf, len: usize) -> Answered {

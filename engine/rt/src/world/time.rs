@@ -97,11 +97,6 @@ impl World {
                     twin.network.close(id, twin.now, &mut twin.chance);
                     twin.settle_network();
                 }
-                Note::Unlocked(serial) => {
-                    for node in &mut self.twin.borrow_mut().nodes {
-                        node.storage.unlock(serial);
-                    }
-                }
             }
         }
     }

@@ -95,6 +95,29 @@ fn a_process_crash_keeps_what_was_written_and_shared() {
 }
 
 #[test]
+fn a_lock_is_of_one_node_and_ends_with_its_process() {
+    let path = Path::new("/tmp/lock");
+    let (mut world, holder) = one_node(1);
+    let other = world.add_node(Ipv4Addr::new(10, 0, 0, 2));
+    world.start(other, 1, move |_| async move {
+        sleep(Duration::from_millis(10)).await;
+        drop(fs::lock(path).await.unwrap());
+    });
+    assert!(boot(&mut world, holder, move || async move {
+        let held = fs::lock(path).await.unwrap();
+        sleep(Duration::from_millis(20)).await;
+        assert_eq!(fs::lock(path).await.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+        spawn(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+    }));
+    assert!(!world.is_running(other), "it had its lock, and ended");
+    world.crash(holder, Crash::Process);
+    assert!(boot(&mut world, holder, move || async move { drop(fs::lock(path).await.unwrap()) }));
+}
+
+#[test]
 fn an_entry_is_lost_until_its_directory_is_synced() {
     let mut lost = 0;
     for seed in 0..40 {
