@@ -41,33 +41,8 @@ fn run(arguments: &[&str]) -> Output {
     Command::new(PROGRAM).args(arguments).output().unwrap()
 }
 
-/// The keys of the single-node file that ships with Kafka 4.3.
-const SINGLE_NODE: &str = "
-    process.roles=broker,controller
-    node.id=1
-    controller.quorum.bootstrap.servers=localhost:9093
-    listeners=PLAINTEXT://:9092,CONTROLLER://:9093
-    inter.broker.listener.name=PLAINTEXT
-    advertised.listeners=PLAINTEXT://localhost:9092,CONTROLLER://localhost:9093
-    controller.listener.names=CONTROLLER
-    listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL
-    num.network.threads=3
-    num.io.threads=8
-    socket.send.buffer.bytes=102400
-    socket.receive.buffer.bytes=102400
-    socket.request.max.bytes=104857600
-    log.dirs=/tmp/kraft-combined-logs
-    num.partitions=1
-    num.recovery.threads.per.data.dir=1
-    offsets.topic.replication.factor=1
-    share.coordinator.state.topic.replication.factor=1
-    share.coordinator.state.topic.min.isr=1
-    transaction.state.log.replication.factor=1
-    transaction.state.log.min.isr=1
-    log.retention.hours=168
-    log.segment.bytes=1073741824
-    log.retention.check.interval.ms=300000
-";
+/// What the single-node file that ships with Kafka 4.3 sets.
+const SINGLE_NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/core/tests/single_node.properties");
 
 #[test]
 fn wrong_input_is_named_and_nothing_is_opened() {
@@ -166,12 +141,11 @@ fn both_signals_stop_it_cleanly() {
 #[test]
 fn kafkas_own_single_node_file_starts_it() {
     let directory = Directory::new("single-node");
-    let file = directory.file("server.properties", SINGLE_NODE);
     let data = directory.path("data");
     let broker = Running::start(&[
         "serve",
         "--config",
-        &file,
+        SINGLE_NODE,
         "--data-dir",
         &data,
         "--listen",
