@@ -3,7 +3,7 @@
 use millrace_rt::{Seat, Settings};
 use tracing::error;
 
-use crate::listen::BoundListener;
+use crate::addresses::BoundListener;
 use crate::node::{BrokerSettings, Node, OnReady};
 use crate::serve::serve_shard;
 use crate::start_error::StartError;

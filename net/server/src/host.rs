@@ -10,10 +10,10 @@ use millrace_shard::Shard;
 use rustc_hash::FxHashMap;
 use tracing::debug;
 
-use crate::api::creation::Creations;
 use crate::conn::budget::RequestBudget;
 use crate::conn::caller::Caller;
 use crate::conn::room::BLOCK_BYTES_MIN;
+use crate::creations::Creations;
 use crate::node::Node;
 use crate::session::{FetchSession, SessionCache};
 

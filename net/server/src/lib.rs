@@ -2,19 +2,20 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
+mod addresses;
 mod api;
 mod broker;
 mod conn;
+mod creations;
 mod errors;
 mod host;
-mod listen;
 mod node;
 mod serve;
 mod session;
 mod start_error;
 
+pub use addresses::BoundListener;
 pub use broker::{Broker, Stopper, machine_name};
-pub use listen::BoundListener;
 pub use node::{BrokerSettings, Node, OnReady};
 pub use serve::serve_shard;
 pub use start_error::StartError;

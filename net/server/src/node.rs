@@ -10,7 +10,7 @@ use millrace_core::meta::Endpoint;
 use millrace_rt::Gate;
 use millrace_shard::{Engine, EngineSettings};
 
-use crate::listen::{self, BoundListener};
+use crate::addresses::{self, BoundListener};
 use crate::start_error::StartError;
 
 /// What a broker needs to know before it starts.
@@ -56,7 +56,7 @@ impl Node {
     /// Checks and resolves what can be known before anything is opened.
     pub fn new(settings: BrokerSettings, on_ready: Option<OnReady>) -> Result<Node, StartError> {
         assert!(settings.shards > 0, "a broker has at least one shard");
-        let wanted = listen::resolve(settings.config.listeners())?;
+        let wanted = addresses::resolve(settings.config.listeners())?;
         let engine = Engine::new(engine_settings(&settings));
         let connections = (0..settings.shards).map(|_| AtomicU32::new(0)).collect();
         let shared = Shared {

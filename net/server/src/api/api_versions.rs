@@ -4,10 +4,9 @@ use millrace_wire::messages::api_versions_request::ApiVersionsRequest;
 use millrace_wire::messages::api_versions_response::{
     ApiVersion, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
 };
-use millrace_wire::{ApiKey, ErrorCode, Reader};
+use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{AnswerHead, Call, CallFault, Outcome};
-use crate::api::table::APIS;
+use crate::api::call::{Call, CallFault, Outcome};
 
 /// First version in which clients name themselves and features are listed.
 const FIRST_WITH_FEATURES: i16 = 3;
@@ -29,7 +28,8 @@ const FEATURES: &[Feature] = &[Feature { name: "metadata.version", min: 7, max: 
 /// runs.
 const FINALIZED_FEATURES_EPOCH: i64 = 0;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
+/// `served` is what the broker serves.
+pub(crate) fn answer(call: &Call, served: Vec<ApiVersion>) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = ApiVersionsRequest::decode(&mut Reader::new(&call.body), version)?;
     let names = [request.client_software_name.as_ref(), request.client_software_version.as_ref()];
@@ -53,14 +53,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             min_version_level: feature.finalized,
         });
     let response = ApiVersionsResponse {
-        api_keys: APIS
-            .iter()
-            .map(|api| ApiVersion {
-                api_key: api.key.code(),
-                min_version: api.advertised_from,
-                max_version: *api.versions.end(),
-            })
-            .collect(),
+        api_keys: served,
         supported_features: supported.collect(),
         finalized_features_epoch: FINALIZED_FEATURES_EPOCH,
         finalized_features: finalized.collect(),
@@ -69,19 +62,16 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     call.answer(|writer, version| response.encode(writer, version))
 }
 
-/// The answer to a version that is not served: of version 0, with the versions of this API alone.
-pub(crate) fn unsupported(head: AnswerHead) -> Result<Outcome, CallFault> {
-    let own = APIS.iter().filter(|api| api.key == ApiKey::ApiVersions).map(|api| ApiVersion {
-        api_key: api.key.code(),
-        min_version: api.advertised_from,
-        max_version: *api.versions.end(),
-    });
+/// The answer to a version that is not served: of version 0, with `own`, the versions of this API, alone.
+pub(crate) fn refuse(call: &Call, own: Vec<ApiVersion>) -> Result<Outcome, CallFault> {
     let response = ApiVersionsResponse {
         error_code: ErrorCode::UnsupportedVersion.code(),
-        api_keys: own.collect(),
+        api_keys: own,
         ..ApiVersionsResponse::default()
     };
-    Ok(Outcome::Done(head.of_version(0).frame(|writer, version| response.encode(writer, version))?))
+    Ok(Outcome::Done(
+        call.answer_head().of_version(0).frame(|writer, version| response.encode(writer, version))?,
+    ))
 }
 
 /// Letters, digits, dots and dashes, the first and last a letter or digit (KIP-511).

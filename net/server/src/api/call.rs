@@ -13,6 +13,7 @@ use millrace_wire::{ApiKey, DecodeError, EncodeError, Reader, Uuid, Writer, enco
 
 use crate::conn::answers::{Answer, Later};
 use crate::conn::caller::Caller;
+use crate::host::Host;
 
 /// What a request says ahead of its message.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub(crate) struct Head {
 
 /// A request whose API and version are served. Owned by its handler.
 pub(crate) struct Call {
+    pub(crate) host: Rc<Host>,
     pub(crate) caller: Rc<Caller>,
     pub(crate) head: Head,
     /// The message behind the header.

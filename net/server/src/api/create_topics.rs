@@ -24,7 +24,7 @@ const DUPLICATE: &str = "Duplicate topic name.";
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = CreateTopicsRequest::decode(&mut Reader::new(&call.body), version)?;
-    let host = &call.caller.host;
+    let host = &call.host;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for topic in &request.topics {
         *counts.entry(&topic.name).or_default() += 1;

@@ -1,31 +1,13 @@
 //! Topics that are created because a client asked for their metadata.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use millrace_core::meta::{NewTopic, TopicErrorKind};
 use millrace_shard::ValidateOnly;
-use rustc_hash::FxHashSet;
 use tracing::{info, warn};
 
 use crate::api::topics::new_topic_id;
 use crate::host::Host;
-
-/// The creations under way on one shard: clients repeat their question while they wait.
-#[derive(Default)]
-pub(crate) struct Creations {
-    under_way: RefCell<FxHashSet<String>>,
-}
-
-impl Creations {
-    fn begin(&self, name: &str) -> bool {
-        self.under_way.borrow_mut().insert(name.to_owned())
-    }
-
-    fn end(&self, name: &str) {
-        self.under_way.borrow_mut().remove(name);
-    }
-}
 
 /// Creates `names` in the background, with the broker's defaults.
 pub(crate) fn create_in_background(host: &Rc<Host>, names: &[&str]) {

@@ -18,7 +18,7 @@ const FIRST_WITH_DISABLED: i16 = 3;
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = DeleteTopicsRequest::decode(&mut Reader::new(&call.body), version)?;
-    let host = &call.caller.host;
+    let host = &call.host;
     let responses = if host.node.config().delete_topics() {
         let mut sorted = Sorted::default();
         sorted.sort(&request, &host.shard.image());

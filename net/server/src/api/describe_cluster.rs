@@ -37,7 +37,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         };
         return call.answer(|writer, version| response.encode(writer, version));
     }
-    let host = &call.caller.host;
+    let host = &call.host;
     let image = host.shard.image();
     let brokers = brokers::reached(host, &image, call.caller.listener).map(|broker| DescribeClusterBroker {
         broker_id: broker.id.0,

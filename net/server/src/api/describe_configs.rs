@@ -54,7 +54,7 @@ impl Refusal {
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = DescribeConfigsRequest::decode(&mut Reader::new(&call.body), version)?;
-    let host = &call.caller.host;
+    let host = &call.host;
     let image = host.shard.image();
     // As in Kafka a kind that nobody knows refuses the whole request.
     let all_known =

@@ -35,7 +35,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let metadata = session_metadata(&request, version);
     let asks = asks(&request, metadata.naming);
     let forgotten = forgotten(&request, metadata.naming);
-    let host = &call.caller.host;
+    let host = &call.host;
     let begun = host.sessions.borrow_mut().begin(metadata, asks, &forgotten, host.uptime());
     let fetch = Fetch { call: &call, request: &request, isolation };
     match begun {
@@ -167,7 +167,7 @@ struct Fetch<'a> {
 impl Fetch<'_> {
     /// Reads all partitions. As in Kafka those that do not exist come last, and do not end the wait of the others.
     async fn read(&self, asks: Vec<Ask>) -> Vec<PartitionAnswer> {
-        let shard = &self.call.caller.host.shard;
+        let shard = &self.call.host.shard;
         let (readable, mut missing) = self.sort(asks);
         self.call
             .caller
@@ -205,7 +205,7 @@ impl Fetch<'_> {
 
     /// What can be read, and answers for the rest.
     fn sort(&self, asks: Vec<Ask>) -> (Vec<(Ask, FetchPartition)>, Vec<PartitionAnswer>) {
-        let image = self.call.caller.host.shard.image();
+        let image = self.call.host.shard.image();
         let mut readable = Vec::with_capacity(asks.len());
         let mut missing = Vec::new();
         for (partition, wanted) in asks {
@@ -225,7 +225,7 @@ impl Fetch<'_> {
     }
 
     fn query(&self, partitions: Vec<FetchPartition>) -> FetchQuery {
-        let broker_max = self.call.caller.host.node.config().fetch_max_bytes();
+        let broker_max = self.call.host.node.config().fetch_max_bytes();
         let max_bytes = bytes(self.request.max_bytes.min(broker_max));
         FetchQuery {
             partitions,
@@ -258,7 +258,7 @@ impl Fetch<'_> {
     }
 
     fn create_session(&self, naming: Naming, answers: &[PartitionAnswer]) -> i32 {
-        let host = &self.call.caller.host;
+        let host = &self.call.host;
         let read: Vec<_> =
             answers.iter().map(|answer| (answer.partition.clone(), answer.wanted, answer.read())).collect();
         let uptime = host.uptime();
@@ -277,7 +277,7 @@ impl Fetch<'_> {
     ) -> Result<Vec<PartitionAnswer>, SessionFault> {
         let read: Vec<_> =
             answers.iter().map(|answer| (answer.partition.clone(), answer.wanted, answer.read())).collect();
-        let named = self.call.caller.host.sessions.borrow_mut().select(metadata.id, metadata.epoch, &read)?;
+        let named = self.call.host.sessions.borrow_mut().select(metadata.id, metadata.epoch, &read)?;
         let kept = answers.into_iter().zip(named).filter(|(_, named)| *named == Named::Yes);
         Ok(kept.map(|(answer, _)| answer).collect())
     }

@@ -17,7 +17,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         ..InitProducerIdResponse::default()
     };
     if code == ErrorCode::None {
-        match call.caller.host.shard.allocate_producer_id().await {
+        match call.host.shard.allocate_producer_id().await {
             Ok(id) => (response.producer_id, response.producer_epoch) = (id.0, 0),
             Err(_) => response.error_code = ErrorCode::KafkaStorageError.code(),
         }

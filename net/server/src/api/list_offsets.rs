@@ -56,7 +56,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         1 => Some(Isolation::ReadCommitted),
         _ => None,
     };
-    let shard = &call.caller.host.shard;
+    let shard = &call.host.shard;
     let image = shard.image();
     let repeated = repeated(&request);
     let mut questions = Vec::new();

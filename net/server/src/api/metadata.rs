@@ -24,7 +24,7 @@ const FIRST_BY_ID: i16 = 12;
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = MetadataRequest::decode(&mut Reader::new(&call.body), version)?;
-    let host = &call.caller.host;
+    let host = &call.host;
     let image = host.shard.image();
     let asked =
         request.topics.as_deref().filter(|topics| !topics.is_empty() || version >= FIRST_WITH_NULL_FOR_ALL);
@@ -110,7 +110,7 @@ fn by_names<'a>(
     names: impl Iterator<Item = &'a str>,
     allow_creation: bool,
 ) -> Vec<MetadataResponseTopic<'static>> {
-    let host = &call.caller.host;
+    let host = &call.host;
     let mut seen = FxHashSet::default();
     let distinct: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
     let mut topics: Vec<_> =

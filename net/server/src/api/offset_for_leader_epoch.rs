@@ -14,7 +14,7 @@ use crate::errors;
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = OffsetForLeaderEpochRequest::decode(&mut Reader::new(&call.body), version)?;
-    let shard = &call.caller.host.shard;
+    let shard = &call.host.shard;
     let image = shard.image();
     let mut questions = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());

@@ -49,7 +49,7 @@ enum Acks {
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = ProduceRequest::decode(&mut Reader::new(&call.body), version)?;
-    let shard = call.caller.host.shard.clone();
+    let shard = call.host.shard.clone();
     let mut plan = Plan::new(&request, &call, &shard.image());
     let appends = std::mem::take(&mut plan.appends);
     call.caller.note_owner(sole_owner(appends.iter().map(|append| append.key.owner(shard.shards()))));

@@ -3,8 +3,9 @@
 use std::ops::RangeInclusive;
 
 use millrace_wire::ApiKey;
+use millrace_wire::messages::api_versions_response::ApiVersion;
 
-use crate::api::call::{Call, Handling};
+use crate::api::call::{Call, CallFault, Handling, Outcome};
 use crate::api::{
     api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch, find_coordinator,
     init_producer_id, list_offsets, metadata, offset_for_leader_epoch, produce,
@@ -29,18 +30,29 @@ pub(crate) struct Api {
     pub(crate) handle: fn(Call) -> Handling,
 }
 
+impl Api {
+    /// What ApiVersions says of it.
+    fn advertised(&self) -> ApiVersion {
+        ApiVersion {
+            api_key: self.key.code(),
+            min_version: self.advertised_from,
+            max_version: *self.versions.end(),
+        }
+    }
+}
+
 /// A handler as a table entry.
 macro_rules! api {
-    ($key:ident $versions:expr, $turn:ident, $module:ident) => {
-        api!($key $versions, $turn, $module, advertised_from *$versions.start())
+    ($key:ident $versions:expr, $turn:ident, $handle:path) => {
+        api!($key $versions, $turn, $handle, advertised_from *$versions.start())
     };
-    ($key:ident $versions:expr, $turn:ident, $module:ident, advertised_from $from:expr) => {
+    ($key:ident $versions:expr, $turn:ident, $handle:path, advertised_from $from:expr) => {
         Api {
             key: ApiKey::$key,
             versions: $versions,
             advertised_from: $from,
             turn: Turn::$turn,
-            handle: |call| Box::pin($module::handle(call)),
+            handle: |call| Box::pin($handle(call)),
         }
     };
 }
@@ -49,36 +61,40 @@ macro_rules! api {
 ///
 /// Produce is advertised from 0, though 0-2 are refused: librdkafka turns compression off where 0 is missing.
 /// InitProducerId 6 is unstable in Kafka 4.3 and so not served.
-pub(crate) const APIS: &[Api] = &[
-    api!(Produce 3..=13, Pipelined, produce, advertised_from 0),
-    api!(Fetch 4..=18, Alone, fetch),
-    api!(ListOffsets 1..=11, Alone, list_offsets),
-    api!(Metadata 0..=13, Alone, metadata),
-    api!(FindCoordinator 0..=6, Alone, find_coordinator),
-    api!(ApiVersions 0..=4, Alone, api_versions),
-    api!(CreateTopics 2..=7, Alone, create_topics),
-    api!(DeleteTopics 1..=6, Alone, delete_topics),
-    api!(InitProducerId 0..=5, Alone, init_producer_id),
-    api!(OffsetForLeaderEpoch 2..=4, Alone, offset_for_leader_epoch),
-    api!(DescribeConfigs 1..=4, Alone, describe_configs),
-    api!(DescribeCluster 0..=2, Alone, describe_cluster),
+const APIS: &[Api] = &[
+    api!(Produce 3..=13, Pipelined, produce::handle, advertised_from 0),
+    api!(Fetch 4..=18, Alone, fetch::handle),
+    api!(ListOffsets 1..=11, Alone, list_offsets::handle),
+    api!(Metadata 0..=13, Alone, metadata::handle),
+    api!(FindCoordinator 0..=6, Alone, find_coordinator::handle),
+    api!(ApiVersions 0..=4, Alone, answer_versions),
+    api!(CreateTopics 2..=7, Alone, create_topics::handle),
+    api!(DeleteTopics 1..=6, Alone, delete_topics::handle),
+    api!(InitProducerId 0..=5, Alone, init_producer_id::handle),
+    api!(OffsetForLeaderEpoch 2..=4, Alone, offset_for_leader_epoch::handle),
+    api!(DescribeConfigs 1..=4, Alone, describe_configs::handle),
+    api!(DescribeCluster 0..=2, Alone, describe_cluster::handle),
 ];
 
-/// What becomes of a request by its key and version.
-pub(crate) enum Dispatch {
-    Serve(&'static Api),
-    /// ApiVersions of a version that is not served: answered all the same, so that the client can choose another.
-    AnswerVersions,
-    /// The connection closes.
-    Refuse,
+/// Every other version of ApiVersions: answered all the same, so that the client can choose one that is served.
+static OTHER_API_VERSIONS: Api = api!(ApiVersions i16::MIN..=i16::MAX, Alone, refuse_versions);
+
+/// What serves a request by its key and version; nothing where the connection is to be closed.
+pub(crate) fn dispatch(key: ApiKey, version: i16) -> Option<&'static Api> {
+    let api = APIS.iter().find(|api| api.key == key)?;
+    match api.versions.contains(&version) {
+        true => Some(api),
+        false => (key == ApiKey::ApiVersions).then_some(&OTHER_API_VERSIONS),
+    }
 }
 
-pub(crate) fn dispatch(key: ApiKey, version: i16) -> Dispatch {
-    match APIS.iter().find(|api| api.key == key) {
-        Some(api) if api.versions.contains(&version) => Dispatch::Serve(api),
-        Some(api) if api.key == ApiKey::ApiVersions => Dispatch::AnswerVersions,
-        _ => Dispatch::Refuse,
-    }
+async fn answer_versions(call: Call) -> Result<Outcome, CallFault> {
+    api_versions::answer(&call, APIS.iter().map(Api::advertised).collect())
+}
+
+async fn refuse_versions(call: Call) -> Result<Outcome, CallFault> {
+    let own = APIS.iter().filter(|api| api.key == ApiKey::ApiVersions);
+    api_versions::refuse(&call, own.map(Api::advertised).collect())
 }
 
 #[cfg(test)]
@@ -114,9 +130,9 @@ mod tests {
     #[test]
     fn what_is_not_served_is_refused() {
         let verdict = |key, version| match dispatch(key, version) {
-            Dispatch::Serve(_) => "serve",
-            Dispatch::AnswerVersions => "answer",
-            Dispatch::Refuse => "refuse",
+            None => "refuse",
+            Some(api) if std::ptr::eq(api, &OTHER_API_VERSIONS) => "answer",
+            Some(_) => "serve",
         };
         for (key, version, expected) in [
             (ApiKey::Produce, 2, "refuse"),

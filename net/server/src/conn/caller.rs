@@ -8,11 +8,9 @@ use millrace_rt::{Moment, Signal, Stream};
 
 use crate::conn::affinity::Affinity;
 use crate::conn::answers::Answers;
-use crate::host::Host;
 
 /// Lives on the shard that serves the connection; shared by the connection's reader and the shard's upkeep.
 pub(crate) struct Caller {
-    pub(crate) host: Rc<Host>,
     /// Which of the broker's listeners accepted it.
     pub(crate) listener: usize,
     affinity: RefCell<Affinity>,
@@ -29,9 +27,8 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn new(host: Rc<Host>, listener: usize, stream: &Rc<Stream>, answers: Rc<Answers>) -> Caller {
+    pub(crate) fn new(listener: usize, stream: &Rc<Stream>, answers: Rc<Answers>) -> Caller {
         Caller {
-            host,
             listener,
             affinity: RefCell::default(),
             sessions: RefCell::default(),
@@ -50,9 +47,9 @@ impl Caller {
         self.affinity.borrow_mut().note(owner);
     }
 
-    /// The shard this connection should move to.
-    pub(crate) fn better_home(&self) -> Option<ShardIndex> {
-        self.affinity.borrow().verdict(self.host.shard.index())
+    /// The shard this connection should move to from `home`.
+    pub(crate) fn better_home(&self, home: ShardIndex) -> Option<ShardIndex> {
+        self.affinity.borrow().verdict(home)
     }
 
     pub(crate) fn add_session(&self, id: i32) {

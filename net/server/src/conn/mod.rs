@@ -1,4 +1,4 @@
-//! Connections: frames in, answers out in order, memory inside a budget, movable between shards.
+//! Connections: frames in, answers out in order, memory inside a budget, movable between shards. Knows no API and no host.
 
 pub(crate) mod affinity;
 pub(crate) mod answers;
@@ -6,6 +6,5 @@ pub(crate) mod budget;
 pub(crate) mod caller;
 pub(crate) mod inbox;
 pub(crate) mod parcel;
-pub(crate) mod reader;
 pub(crate) mod room;
 pub(crate) mod writer;

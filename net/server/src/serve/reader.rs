@@ -1,7 +1,6 @@
 //! Serves one connection on one shard: receives requests, hands them to their handlers in order, and moves the
 //! connection to another shard when its data live there.
 
-use std::future::ready;
 use std::io;
 use std::rc::Rc;
 
@@ -9,9 +8,8 @@ use millrace_core::base::ShardIndex;
 use millrace_rt::{Either, Stream, select};
 use tracing::{debug, warn};
 
-use crate::api::api_versions;
 use crate::api::call::{Call, CallFault, Head, Outcome};
-use crate::api::table::{Dispatch, Turn, dispatch};
+use crate::api::table::{Turn, dispatch};
 use crate::conn::answers::{Answer, Answers, Pending, Slot};
 use crate::conn::budget::Charge;
 use crate::conn::caller::Caller;
@@ -38,7 +36,7 @@ enum Next {
 pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
     let stream = Rc::new(Stream::attach(parcel.stream));
     let answers = Rc::new(Answers::new());
-    let caller = Rc::new(Caller::new(host.clone(), parcel.listener, &stream, answers.clone()));
+    let caller = Rc::new(Caller::new(parcel.listener, &stream, answers.clone()));
     for session in parcel.sessions {
         caller.add_session(session.id());
         host.adopt_session(session);
@@ -46,8 +44,13 @@ pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
     let number = host.enter(&caller);
     let writer = millrace_rt::spawn(write_answers(stream.clone(), answers.clone()));
     let inbox = Inbox::new(host.request_budget.clone(), host.frame_bytes_max(), &parcel.leftover);
-    let mut reader =
-        Reader { caller: caller.clone(), stream: stream.clone(), answers: answers.clone(), inbox };
+    let mut reader = Reader {
+        host: host.clone(),
+        caller: caller.clone(),
+        stream: stream.clone(),
+        answers: answers.clone(),
+        inbox,
+    };
     let reader_end = reader.run().await.unwrap_or_else(|error| {
         debug!(%error, "a connection broke");
         ReaderEnd::Closed
@@ -58,7 +61,7 @@ pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
     let Reader { stream: own_stream, inbox, .. } = reader;
     drop(own_stream);
     match (reader_end, writer_end) {
-        (ReaderEnd::Moves(to), WriterEnd::Done) => hand_over(&caller, stream, inbox, to).await,
+        (ReaderEnd::Moves(to), WriterEnd::Done) => hand_over(&host, &caller, stream, inbox, to).await,
         (_, end) => {
             if let WriterEnd::Failed(error) = end {
                 debug!(%error, "a peer took no more answers");
@@ -70,8 +73,7 @@ pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
 }
 
 /// Gives the connection and all it holds to another shard.
-async fn hand_over(caller: &Caller, stream: Rc<Stream>, inbox: Inbox, to: ShardIndex) {
-    let host = &caller.host;
+async fn hand_over(host: &Host, caller: &Caller, stream: Rc<Stream>, inbox: Inbox, to: ShardIndex) {
     let Ok(stream) = Rc::try_unwrap(stream) else {
         unreachable!("reader and writer have ended, and nobody else holds a stream for longer than a call");
     };
@@ -87,6 +89,7 @@ async fn hand_over(caller: &Caller, stream: Rc<Stream>, inbox: Inbox, to: ShardI
 }
 
 struct Reader {
+    host: Rc<Host>,
     caller: Rc<Caller>,
     stream: Rc<Stream>,
     answers: Rc<Answers>,
@@ -111,7 +114,7 @@ impl Reader {
                     return Ok(ReaderEnd::Closed);
                 }
             }
-            if let Some(to) = self.caller.better_home()
+            if let Some(to) = self.caller.better_home(self.host.shard.index())
                 && self.answers.drained().await
             {
                 return Ok(ReaderEnd::Moves(to));
@@ -131,25 +134,20 @@ impl Reader {
             Err(error) => return self.close(&error.to_string()).await,
         };
         drop(bytes);
-        let (turn, handle) = match dispatch(head.api, head.version) {
-            Dispatch::Serve(api) => (api.turn, Some(api.handle)),
-            Dispatch::AnswerVersions => (Turn::Alone, None),
-            Dispatch::Refuse => return self.close("the API or its version is not served").await,
+        let Some(api) = dispatch(head.api, head.version) else {
+            return self.close("the API or its version is not served").await;
         };
-        let has_turn = match turn {
+        let has_turn = match api.turn {
             Turn::Alone => self.answers.drained().await,
             Turn::Pipelined => self.answers.wait_for_place().await,
         };
         if !has_turn {
             return Next::End;
         }
-        let call = Call { caller: self.caller.clone(), head, body, received };
-        let handling = match handle {
-            Some(handle) => handle(call),
-            None => Box::pin(ready(api_versions::unsupported(call.answer_head()))),
-        };
+        let call = Call { host: self.host.clone(), caller: self.caller.clone(), head, body, received };
+        let handling = (api.handle)(call);
         // A fetch may wait for minutes, and a broker that stops does not.
-        let outcome = match turn {
+        let outcome = match api.turn {
             Turn::Pipelined => handling.await,
             Turn::Alone => match select(handling, self.caller.hung_up()).await {
                 Either::Left(outcome) => outcome,
@@ -171,7 +169,7 @@ impl Reader {
 
     /// Most bad lengths are no requests at all; one that the configuration allows is worth a word to the operator.
     fn explain_length(&self, length: i32) {
-        let host = &self.caller.host;
+        let host = &self.host;
         if (1..=host.node.config().socket_request_max_bytes()).contains(&length) {
             warn!(
                 request_bytes = length,

@@ -1,48 +1,19 @@
 //! Listeners: opened by the first shard, which deals every accepted connection to the least loaded one.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::time::Duration;
 
-use millrace_core::base::config;
-use millrace_core::base::config::SecurityProtocol;
 use millrace_rt::{DetachedStream, Either, Listener, select};
 use tracing::warn;
 
+use crate::addresses::BoundListener;
 use crate::conn::parcel::Parcel;
 use crate::host::Host;
 use crate::start_error::StartError;
 
 /// How long to wait before accepting again when the process has no descriptor or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// A listener's address as it was really opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BoundListener {
-    pub name: String,
-    pub address: SocketAddr,
-}
-
-/// Where each configured listener is to listen. Resolves names, so it may block: called before any shard runs.
-pub(crate) fn resolve(listeners: &[config::Listener]) -> Result<Vec<BoundListener>, StartError> {
-    listeners.iter().map(resolve_one).collect()
-}
-
-fn resolve_one(listener: &config::Listener) -> Result<BoundListener, StartError> {
-    let name = listener.name.clone();
-    if listener.protocol != SecurityProtocol::Plaintext {
-        return Err(StartError::Protocol { listener: name, protocol: listener.protocol });
-    }
-    let host = if listener.host.is_empty() { "0.0.0.0" } else { &listener.host };
-    let unknown =
-        |reason: String| StartError::UnknownHost { listener: name.clone(), host: host.to_owned(), reason };
-    let addresses: Vec<SocketAddr> =
-        (host, listener.port).to_socket_addrs().map_err(|error| unknown(error.to_string()))?.collect();
-    let preferred = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
-    let address = *preferred.ok_or_else(|| unknown("the name resolves to nothing".to_owned()))?;
-    Ok(BoundListener { name, address })
-}
 
 /// Opens every listener or none. Port 0 is replaced by the port that the system chose.
 pub(crate) async fn open(wanted: &[BoundListener]) -> Result<Vec<(Listener, BoundListener)>, StartError> {

@@ -7,10 +7,9 @@ use millrace_rt::{Either, Seat, select};
 use tracing::{error, info};
 
 use crate::conn::parcel::Parcel;
-use crate::conn::reader;
 use crate::host::Host;
-use crate::listen;
 use crate::node::Node;
+use crate::serve::{listen, reader};
 use crate::start_error::StartError;
 
 /// How long a stop waits for the connections of a shard to leave, and for the other shards.
