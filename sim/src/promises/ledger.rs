@@ -26,6 +26,7 @@ pub(crate) struct Stored {
 }
 
 /// Of one world; not of one boot.
+#[derive(Clone)]
 pub(crate) struct Ledger {
     pub(crate) workload: Rc<Workload>,
     /// By stream and place.

@@ -9,11 +9,12 @@ use bytes::Bytes;
 use millrace_core::base::limits::BLOCK_BYTES;
 use millrace_core::base::{Offset, PartitionKey};
 use millrace_core::journal::{Entry, FRAME_HEADER_BYTES, Frame};
-use millrace_rt::world::{Crash, DiskFault};
+use millrace_rt::world::{Crash, DiskCopy, DiskFault};
 use millrace_shard::OpenError;
 
 use super::drive::Duty;
 use super::run::{Bench, Blow, Case, End, run};
+use crate::promises::Ledger;
 use crate::workload::{Volume, Workload};
 
 /// What is done to a frame from a byte on.
@@ -27,10 +28,12 @@ pub enum Damage {
     Garble,
 }
 
-/// A small workload that loses power at two thirds of its way, again and again, each time with another damage.
+/// A small workload that lost power at two thirds of its way; what it left gets another damage each time.
 pub struct DamageBench {
     workload: Rc<Workload>,
-    blow: Blow,
+    disk: DiskCopy,
+    ledger: Ledger,
+    frames: Vec<Placed>,
 }
 
 /// A whole frame and where it stands.
@@ -47,6 +50,10 @@ impl Placed {
         FRAME_HEADER_BYTES + header.heads_bytes as usize + header.payload_bytes as usize
     }
 
+    fn bytes(&self) -> usize {
+        self.frame.header.frame_bytes as usize
+    }
+
     fn appends(&self) -> impl Iterator<Item = (PartitionKey, Offset, Offset)> {
         self.frame.entries.iter().filter_map(|entry| match entry {
             Entry::Append { span, .. } => Some((span.key, span.base_offset, span.next_offset)),
@@ -61,33 +68,41 @@ impl DamageBench {
         let quiet = run(&workload, &Case::quiet(1));
         assert_eq!(quiet.violations, Vec::<String>::new(), "without damage nothing is lost");
         let operation = quiet.operations.first().map_or(1, |operations| operations * 2 / 3);
-        DamageBench { workload, blow: Blow { operation, kind: Crash::Power } }
+        let mut bench = Bench::new(&workload, DiskFault::None, None);
+        bench.boot(Duty { shards: 1, more: usize::MAX }, Some(Blow { operation, kind: Crash::Power }));
+        let frames = frames_of(&bench);
+        // What stands behind the last whole frame is wiped.
+        let last = frames.last().map_or(0, |last| last.frame.header.sequence.0);
+        for (slot, position) in later_headers(&bench, last) {
+            bench.world.edit_file(bench.node, &slot, |bytes| bytes[position..position + BLOCK_BYTES].fill(0));
+        }
+        let ledger = bench.ledger.borrow().clone();
+        DamageBench { workload, disk: bench.world.disk(bench.node), ledger, frames }
     }
 
-    /// Content bytes of the last whole frame.
+    /// Bytes of the last whole frame, its padding too.
     pub fn last_frame_bytes(&self) -> usize {
-        let (_, frames) = self.crashed();
-        frames.last().map_or(0, Placed::content_bytes)
+        self.frames.last().map_or(0, Placed::bytes)
     }
 
     /// Frames that a later one says were on the device.
     pub fn acknowledged_frames(&self) -> usize {
-        let (_, frames) = self.crashed();
-        acknowledged(&frames)
+        acknowledged(&self.frames)
     }
 
-    /// Damages byte `at` of the last frame; answers what the recovery did wrong.
-    pub fn damage_last(&self, damage: Damage, at: usize) -> Vec<String> {
-        let (mut bench, frames) = self.crashed();
-        let Some(last) = frames.last() else { return vec!["no frame".to_owned()] };
+    /// Damages byte `at` of the last frame; answers what the recovery did wrong, or nothing where the byte was so
+    /// before.
+    pub fn damage_last(&self, damage: Damage, at: usize) -> Option<Vec<String>> {
+        let mut bench = self.crashed(at as u64);
+        let Some(last) = self.frames.last() else { return Some(vec!["no frame".to_owned()]) };
         if !apply(&mut bench, last, damage, at) {
-            // The byte was that already.
-            return Vec::new();
+            return None;
         }
-        let kept = if at < last.content_bytes() { &frames[..frames.len() - 1] } else { &frames[..] };
+        let padding = at >= last.content_bytes();
+        let kept = self.frames.len() - usize::from(!padding);
         let mut ends: BTreeMap<PartitionKey, Offset> =
             self.workload.keys().map(|(_, key)| (key, Offset::ZERO)).collect();
-        for (key, _, next) in kept.iter().flat_map(Placed::appends) {
+        for (key, _, next) in self.frames.iter().take(kept).flat_map(Placed::appends) {
             ends.insert(key, next);
         }
         bench.ledger.borrow_mut().expect_ends(ends);
@@ -96,13 +111,13 @@ impl DamageBench {
         if !matches!(end, End::Closed) {
             violations.push(format!("it ended so: {end:?}"));
         }
-        violations
+        Some(violations)
     }
 
     /// Garbles byte `at` of frame `number`, which a later one says was on the device: the node must not open.
     pub fn garble_earlier(&self, number: usize, at: usize) -> Vec<String> {
-        let (mut bench, frames) = self.crashed();
-        let frame = &frames[number % acknowledged(&frames)];
+        let mut bench = self.crashed(number as u64);
+        let frame = &self.frames[number % acknowledged(&self.frames)];
         apply(&mut bench, frame, Damage::Garble, at % frame.content_bytes());
         match bench.boot(Duty { shards: 1, more: 0 }, None) {
             End::NotOpened(OpenError::CorruptJournal(..)) => Vec::new(),
@@ -110,16 +125,13 @@ impl DamageBench {
         }
     }
 
-    /// A node that lost power, and the whole frames in its journal; what stands behind the last one is wiped.
-    fn crashed(&self) -> (Bench, Vec<Placed>) {
-        let mut bench = Bench::new(&self.workload, DiskFault::None, None);
-        bench.boot(Duty { shards: 1, more: usize::MAX }, Some(self.blow));
-        let frames = frames_of(&bench);
-        let last = frames.last().map(|last| last.frame.header.sequence);
-        for (slot, position) in later_headers(&bench, last.map_or(0, |sequence| sequence.0)) {
-            bench.world.edit_file(bench.node, &slot, |bytes| bytes[position..position + BLOCK_BYTES].fill(0));
-        }
-        (bench, frames)
+    /// A node with the disk that the power loss left.
+    fn crashed(&self, number: u64) -> Bench {
+        // Another seed than the first run's: ids drawn anew are not those on the disk.
+        let mut bench = Bench::seeded(&self.workload, self.workload.seed ^ (number + 1) << 32);
+        bench.world.put_disk(bench.node, &self.disk);
+        *bench.ledger.borrow_mut() = self.ledger.clone();
+        bench
     }
 }
 
@@ -175,7 +187,7 @@ fn acknowledged(frames: &[Placed]) -> usize {
 /// False if nothing changes.
 fn apply(bench: &mut Bench, placed: &Placed, damage: Damage, at: usize) -> bool {
     let (begin, at) = (placed.position, placed.position + at);
-    let end = begin + placed.frame.header.frame_bytes as usize;
+    let end = begin + placed.bytes();
     let mut changed = false;
     bench.world.edit_file(bench.node, &placed.slot, |bytes| {
         let before = bytes[begin..end].to_vec();

@@ -83,13 +83,19 @@ pub(crate) enum End {
 
 impl Bench {
     pub(crate) fn new(workload: &Rc<Workload>, fault: DiskFault, planted: Option<Planted>) -> Bench {
-        let mut world = World::new(workload.seed, WorldOptions::default());
-        let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
+        let mut bench = Bench { fault, planted, ..Bench::seeded(workload, workload.seed) };
         if fault != DiskFault::None {
-            world.set_fault(node, fault);
+            bench.world.set_fault(bench.node, fault);
         }
+        bench
+    }
+
+    /// A healthy node in a world of this seed.
+    pub(crate) fn seeded(workload: &Rc<Workload>, seed: u64) -> Bench {
+        let mut world = World::new(seed, WorldOptions::default());
+        let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
         let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(workload))));
-        Bench { world, node, ledger, broker: broker_config(), fault, planted }
+        Bench { world, node, ledger, broker: broker_config(), fault: DiskFault::None, planted: None }
     }
 
     /// Boots the node, runs it until it has closed, and crashes it where `blow` says.

@@ -67,6 +67,7 @@ pub(crate) enum Entry {
 type Tree = BTreeMap<PathBuf, Entry>;
 
 /// A change of a directory that is not hard yet.
+#[derive(Clone)]
 enum Change {
     Put(PathBuf, Entry),
     Remove(PathBuf),
@@ -91,7 +92,7 @@ impl Change {
 }
 
 /// Counters that run down to the faulty operation.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Faults {
     ignore_dsync: bool,
     fail_write: u64,
@@ -102,6 +103,7 @@ pub(crate) struct Faults {
     pub(crate) delay: Duration,
 }
 
+#[derive(Clone)]
 pub(crate) struct Disk {
     pub(crate) inodes: BTreeMap<InodeId, Inode>,
     issued: u64,
@@ -192,8 +194,8 @@ impl Disk {
     /// How much of a write fits on the device.
     fn fit(&mut self, id: InodeId, at: usize, count: usize) -> Result<usize, Stop> {
         let Some(room) = self.faults.room else { return Ok(count) };
-        let len = self.inode(id)?.live.len();
-        let growth = (at + count).saturating_sub(len.max(at)) as u64;
+        let held = self.inode(id)?.held_bytes();
+        let growth = (at + count).saturating_sub(held.max(at)) as u64;
         let missing = growth.saturating_sub(room);
         let fitting = count.saturating_sub(position(missing)).next_multiple_of(SECTOR);
         let fitting = if missing == 0 { count } else { fitting.saturating_sub(SECTOR) };
@@ -202,6 +204,18 @@ impl Disk {
         }
         self.faults.room = Some(room.saturating_sub(growth));
         Ok(fitting)
+    }
+
+    /// Takes room for later writes, all of it or none; the file's length stays.
+    pub(crate) fn allocate(&mut self, id: InodeId, at: u64, len: u64) -> Result<(), Stop> {
+        let end = position(at).saturating_add(position(len));
+        let growth = end.saturating_sub(self.inode(id)?.held_bytes()) as u64;
+        if let Some(room) = &mut self.faults.room {
+            *room = room.checked_sub(growth).ok_or(io::ErrorKind::StorageFull)?;
+        }
+        let inode = self.inode(id)?;
+        inode.allocated = inode.allocated.max(end);
+        Ok(())
     }
 
     pub(crate) fn sync_data(&mut self, id: InodeId) -> Result<(), Stop> {
@@ -320,6 +334,9 @@ impl Disk {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.require_dir(parent_of(to))?;
+        if self.is_dir(to) && self.live.keys().any(|path| path.parent() == Some(to)) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
         self.tick()?;
         self.change(Change::Rename(from.to_owned(), to.to_owned()));
         Ok(())

@@ -9,10 +9,12 @@ pub(crate) const SECTOR: usize = 512;
 
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Inode {
     pub(crate) live: Vec<u8>,
     pub(crate) durable: Vec<u8>,
+    /// Room was taken up to here, also beyond the length.
+    pub(crate) allocated: usize,
     /// Covers all bytes in which `live` may differ from `durable`.
     dirty: Option<Range<usize>>,
 }
@@ -20,7 +22,12 @@ pub(crate) struct Inode {
 impl Inode {
     /// A file whose contents are durable.
     pub(crate) fn hard(contents: Vec<u8>) -> Inode {
-        Inode { live: contents.clone(), durable: contents, dirty: None }
+        Inode { live: contents.clone(), durable: contents, ..Inode::default() }
+    }
+
+    /// Bytes that the file takes of the device.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.live.len().max(self.allocated)
     }
 
     pub(crate) fn read(&self, at: usize, target: &mut [u8]) -> usize {
@@ -65,6 +72,7 @@ impl Inode {
 
     pub(crate) fn truncate(&mut self, len: usize) {
         let before = self.live.len();
+        self.allocated = self.allocated.min(len);
         set_len(&mut self.live, len);
         self.mark(before.min(len)..before.max(len));
     }

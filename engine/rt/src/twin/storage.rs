@@ -41,7 +41,9 @@ impl Storage {
                 disk.write(inode_of(file), *at, &gathered(pieces), *sync).map(Outcome::Count)
             }
             Operation::SyncData { file } => disk.sync_data(inode_of(file)).map(|()| Outcome::Count(0)),
-            Operation::Allocate { file, .. } => disk.inode(inode_of(file)).map(|_| Outcome::Count(0)),
+            Operation::Allocate { file, at, len } => {
+                disk.allocate(inode_of(file), *at, *len).map(|()| Outcome::Count(0))
+            }
             Operation::Disk(request) => match request.take() {
                 Some(request) => self.answer(request).map(Outcome::Disk),
                 None => Err(io::ErrorKind::InvalidInput.into()),

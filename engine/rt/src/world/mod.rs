@@ -5,4 +5,4 @@ mod tasks;
 mod time;
 
 pub use crate::twin::disk::{Crash, DiskFault};
-pub use nodes::{NodeId, World, WorldOptions, log};
+pub use nodes::{DiskCopy, NodeId, World, WorldOptions, log};

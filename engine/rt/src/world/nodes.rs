@@ -15,7 +15,7 @@ use crate::names::ShardKey;
 use crate::remote::Remote;
 use crate::shard::{self, Parts, Seat, Shard};
 use crate::slots::Slots;
-use crate::twin::disk::{Crash, DiskFault};
+use crate::twin::disk::{Crash, Disk, DiskFault};
 use crate::twin::inode::Inode;
 use crate::twin::port::Port;
 use crate::twin::state::{Node, Twin};
@@ -24,6 +24,10 @@ use crate::world::tasks::Tasks;
 /// One simulated machine of a world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u32);
+
+/// A disk with all that is on it and its count of operations.
+#[derive(Clone)]
+pub struct DiskCopy(Disk);
 
 /// What a world is like.
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +158,18 @@ impl World {
             edit(&mut contents);
             *inode = Inode::hard(contents);
         }
+    }
+
+    /// The disk of a node that does not run, to be put into nodes of other worlds.
+    pub fn disk(&self, node: NodeId) -> DiskCopy {
+        assert!(!self.is_running(node), "{node:?} runs");
+        DiskCopy(self.twin.borrow_mut().node(node.0).storage.disk.clone())
+    }
+
+    /// Gives a node that does not run another disk.
+    pub fn put_disk(&mut self, node: NodeId, disk: &DiskCopy) {
+        assert!(!self.is_running(node), "{node:?} runs");
+        self.twin.borrow_mut().node(node.0).storage.disk = disk.0.clone();
     }
 
     /// All files that the node sees, shared memory not counted.
