@@ -6,14 +6,12 @@ use super::{docs, layers, manifests, purity, text};
 use crate::codegen::root;
 use std::error::Error;
 
-/// Checks the work tree; the error lists what is to be done, the summary names known circles.
+/// Checks the work tree; the error lists what is to be done.
 pub(crate) fn run() -> Result<String, Box<dyn Error>> {
     let tree = Tree::tracked(&root())?;
     let findings = check(&tree);
     if findings.is_empty() {
-        let mut lines = layers::known_circles(&tree);
-        lines.push(format!("tidy: {} files in order", tree.files.len()));
-        return Ok(lines.join("\n"));
+        return Ok(format!("tidy: {} files in order", tree.files.len()));
     }
     let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
     Err(format!("tidy: {} findings\n{}", lines.len(), lines.join("\n")).into())

@@ -1,4 +1,5 @@
-//! Connections: frames in, answers out in order, memory inside a budget, movable between shards. Knows no API and no host.
+//! Connections: frames in, answers out in order, memory inside a budget, movable between shards. They know neither
+//! APIs nor the shard that serves them.
 
 pub(crate) mod affinity;
 pub(crate) mod answers;

@@ -8,8 +8,6 @@ const ROOT: &str = "(root)";
 
 /// Modules that use each other, and the edges between them with the place that shows each.
 pub(super) struct Circle<'a> {
-    /// Folder of the modules, `::` between names; empty at the root.
-    pub(super) folder: String,
     pub(super) members: Vec<String>,
     pub(super) edges: Vec<(&'a str, &'a str, &'a Edge)>,
 }
@@ -24,12 +22,11 @@ pub(super) fn circles(edges: &[Edge]) -> Vec<Circle<'_>> {
         }
     }
     let mut found = Vec::new();
-    for (folder, between) in folders {
+    for between in folders.into_values() {
         for members in components(&between) {
             let inside = |(from, to): &(&str, &str)| members.contains(from) && members.contains(to);
             let edges = between.iter().filter(|(pair, _)| inside(pair));
             found.push(Circle {
-                folder: folder.clone(),
                 members: members.iter().map(|member| (*member).to_owned()).collect(),
                 edges: edges.map(|((from, to), edge)| (*from, *to, *edge)).collect(),
             });

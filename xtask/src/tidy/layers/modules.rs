@@ -73,14 +73,6 @@ impl<'a> Modules<'a> {
         edges
     }
 
-    /// Whether `folder` (`::` between names, empty at the root) has a module `name`.
-    pub(super) fn contains(&self, folder: &str, name: &str) -> bool {
-        let mut path: ModulePath =
-            folder.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        path.push(name.to_owned());
-        self.files.contains_key(&path)
-    }
-
     fn has_children(&self, path: &[String]) -> bool {
         self.files.keys().any(|other| other.len() == path.len() + 1 && other.starts_with(path))
     }

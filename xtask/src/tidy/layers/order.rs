@@ -1,7 +1,6 @@
 //! The order of modules: the layers of engine/core, and no circles in any crate.
 
 use super::circles::{Circle, circles};
-use super::known::{KNOWN_CIRCLES, KnownCircle};
 use super::modules::{Edge, Modules};
 use crate::tidy::finding::Finding;
 use crate::tidy::tree::Tree;
@@ -13,49 +12,15 @@ const CORE: &str = "engine/core/src/";
 /// Its modules from the lowest up; those of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[&["base"], &["log"], &["journal", "replica", "meta", "coord"]];
 
-/// Findings of all crates; circles that are known are not among them.
+/// Findings of all crates.
 pub(in crate::tidy) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
     for source in sources(tree) {
-        let modules = Modules::new(source, &tree.rust);
-        let edges = modules.edges();
+        let edges = Modules::new(source, &tree.rust).edges();
         if source == CORE {
             layers(&edges, findings);
         }
-        let circles = circles(&edges);
-        for circle in circles.iter().filter(|circle| known(source, circle).is_none()) {
-            findings.extend(report(circle));
-        }
-        for entry in KNOWN_CIRCLES.iter().filter(|entry| entry.source == source) {
-            let exists = |member: &&str| modules.contains(entry.folder, member);
-            let remains = circles.iter().any(|circle| entry.covers(source, circle));
-            if entry.members.iter().all(exists) && !remains {
-                let text =
-                    format!("{source}: {} are a circle no more; remove the entry", entry.members.join(", "));
-                findings.push(Finding::new("xtask/src/tidy/layers/known.rs", 1, "circle", text));
-            }
-        }
+        findings.extend(circles(&edges).iter().filter_map(report));
     }
-}
-
-/// The circles that are known and still there, and what would end each.
-pub(in crate::tidy) fn known_circles(tree: &Tree) -> Vec<String> {
-    let mut lines = Vec::new();
-    for source in sources(tree) {
-        for circle in circles(&Modules::new(source, &tree.rust).edges()) {
-            if let Some(entry) = known(source, &circle) {
-                lines.push(format!(
-                    "known circle in {source}: {}; {}",
-                    circle.members.join(", "),
-                    entry.remedy
-                ));
-            }
-        }
-    }
-    lines
-}
-
-fn known(source: &str, circle: &Circle<'_>) -> Option<&'static KnownCircle> {
-    KNOWN_CIRCLES.iter().find(|entry| entry.covers(source, circle))
 }
 
 /// The source folder of each crate, each once.
