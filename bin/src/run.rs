@@ -35,7 +35,7 @@ pub(crate) fn run(
     );
     // Signals are blocked before the broker starts its threads, which inherit that.
     let signals = signals::block().map_err(|error| Failure::Signals(error.to_string()))?;
-    let broker = Broker::with_on_ready(
+    let broker = Broker::new(
         settings,
         Box::new(move |listeners| {
             for listener in listeners {

@@ -21,6 +21,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         host_name: machine_name(),
     };
     let on_ready = |listeners: &[_]| eprintln!("serving {listeners:?}");
-    Broker::with_on_ready(settings, Box::new(on_ready))?.run()?;
+    Broker::new(settings, Box::new(on_ready))?.run()?;
     Ok(())
 }

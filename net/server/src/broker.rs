@@ -3,7 +3,6 @@
 use millrace_rt::{Seat, Settings};
 use tracing::error;
 
-use crate::addresses::BoundListener;
 use crate::node::{BrokerSettings, Node, OnReady};
 use crate::serve::serve_shard;
 use crate::start_error::StartError;
@@ -23,12 +22,8 @@ pub struct Stopper {
 }
 
 impl Broker {
-    pub fn new(settings: BrokerSettings) -> Result<Broker, StartError> {
-        Ok(Broker { node: Node::new(settings, None)? })
-    }
-
-    /// As `new`; `on_ready` is told the opened addresses once every shard serves.
-    pub fn with_on_ready(settings: BrokerSettings, on_ready: OnReady) -> Result<Broker, StartError> {
+    /// `on_ready` is told the opened addresses once every shard serves.
+    pub fn new(settings: BrokerSettings, on_ready: OnReady) -> Result<Broker, StartError> {
         Ok(Broker { node: Node::new(settings, Some(on_ready))? })
     }
 
@@ -63,11 +58,6 @@ impl Stopper {
     /// Ends the broker cleanly; `run` returns when everything is on disk.
     pub fn stop(&self) {
         self.node.stop();
-    }
-
-    /// The opened addresses; empty before they are open.
-    pub fn addresses(&self) -> &[BoundListener] {
-        self.node.addresses()
     }
 }
 

@@ -13,11 +13,6 @@ impl ApiKey {
         self as i16
     }
 
-    /// Whether Kafka 4.3 defines the version, stable or not.
-    pub const fn has_version(self, version: i16) -> bool {
-        self.min_version() <= version && version <= self.max_version()
-    }
-
     /// The form of the body of a version.
     pub const fn form(self, version: i16) -> Form {
         if version >= self.flexible_from() { Form::Compact } else { Form::Plain }
@@ -74,6 +69,5 @@ mod tests {
         assert_eq!(ApiKey::from_i16(4), None);
         assert_eq!(ApiKey::InitProducerId.max_stable_version(), 5);
         assert_eq!(ErrorCode::NotLeaderOrFollower.name(), "NOT_LEADER_OR_FOLLOWER");
-        assert!(ErrorCode::NotLeaderOrFollower.is_retriable());
     }
 }

@@ -76,40 +76,35 @@ pub(super) fn error_codes(text: &str) -> Outcome<String> {
     let mut errors = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        let (code, name, retriable) = match words[..] {
-            [code, name] => (code.parse::<i16>()?, name, false),
-            [code, name, "retriable"] => (code.parse()?, name, true),
+        let (code, name) = match words[..] {
+            [code, name] | [code, name, "retriable"] => (code.parse::<i16>()?, name),
             _ => return Err(format!("bad line `{line}`").into()),
         };
-        errors.push((code, name, camel_case(name), retriable));
+        errors.push((code, name, camel_case(name)));
     }
     let mut out = format!("//! Table of error codes, {NOTICE}\n\n");
     out.push_str("/// Every error code of Kafka 4.3.\n");
     out.push_str("#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]\n");
     out.push_str("#[repr(i16)]\npub enum ErrorCode {\n");
-    for (code, _, variant, _) in &errors {
+    for (code, _, variant) in &errors {
         writeln!(out, "{variant} = {code},")?;
     }
     out.push_str("}\n\nimpl ErrorCode {\npub const ALL: &'static [ErrorCode] = &[\n");
-    for (_, _, variant, _) in &errors {
+    for (_, _, variant) in &errors {
         writeln!(out, "ErrorCode::{variant},")?;
     }
     out.push_str("];\n\n/// The error of a number, or nothing for an unknown one.\n");
     out.push_str("pub const fn from_i16(code: i16) -> Option<ErrorCode> {\nSome(match code {\n");
-    for (code, _, variant, _) in &errors {
+    for (code, _, variant) in &errors {
         writeln!(out, "{code} => ErrorCode::{variant},")?;
     }
     out.push_str("_ => return None,\n})\n}\n\n/// The number on the wire.\n");
     out.push_str("pub const fn code(self) -> i16 {\nself as i16\n}\n\n/// Kafka's name.\n");
     out.push_str("pub const fn name(self) -> &'static str {\nmatch self {\n");
-    for (_, name, variant, _) in &errors {
+    for (_, name, variant) in &errors {
         writeln!(out, "ErrorCode::{variant} => {name:?},")?;
     }
-    out.push_str("}\n}\n\n/// Whether clients try again on their own.\n");
-    out.push_str("pub const fn is_retriable(self) -> bool {\nmatches!(self,\n");
-    let retriable: Vec<String> =
-        errors.iter().filter(|e| e.3).map(|e| format!("ErrorCode::{}", e.2)).collect();
-    writeln!(out, "{})\n}}\n}}", retriable.join("\n| "))?;
+    out.push_str("}\n}\n}\n");
     Ok(out)
 }
 

@@ -76,6 +76,16 @@ const APIS: &[Api] = &[
     api!(DescribeCluster 0..=2, Alone, describe_cluster::handle),
 ];
 
+/// What is served is defined by Kafka, and no draft.
+const _: () = {
+    let mut apis = APIS;
+    while let [api, rest @ ..] = apis {
+        assert!(api.key.min_version() <= *api.versions.start());
+        assert!(*api.versions.end() <= api.key.max_stable_version());
+        apis = rest;
+    }
+};
+
 /// Every other version of ApiVersions: answered all the same, so that the client can choose one that is served.
 static OTHER_API_VERSIONS: Api = api!(ApiVersions i16::MIN..=i16::MAX, Alone, refuse_versions);
 

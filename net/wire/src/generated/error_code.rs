@@ -567,43 +567,4 @@ impl ErrorCode {
             ErrorCode::ShareSessionLimitReached => "SHARE_SESSION_LIMIT_REACHED",
         }
     }
-
-    /// Whether clients try again on their own.
-    pub const fn is_retriable(self) -> bool {
-        matches!(
-            self,
-            ErrorCode::CorruptMessage
-                | ErrorCode::UnknownTopicOrPartition
-                | ErrorCode::LeaderNotAvailable
-                | ErrorCode::NotLeaderOrFollower
-                | ErrorCode::RequestTimedOut
-                | ErrorCode::ReplicaNotAvailable
-                | ErrorCode::NetworkException
-                | ErrorCode::CoordinatorLoadInProgress
-                | ErrorCode::CoordinatorNotAvailable
-                | ErrorCode::NotCoordinator
-                | ErrorCode::NotEnoughReplicas
-                | ErrorCode::NotEnoughReplicasAfterAppend
-                | ErrorCode::NotController
-                | ErrorCode::ConcurrentTransactions
-                | ErrorCode::KafkaStorageError
-                | ErrorCode::FetchSessionIdNotFound
-                | ErrorCode::InvalidFetchSessionEpoch
-                | ErrorCode::ListenerNotFound
-                | ErrorCode::FencedLeaderEpoch
-                | ErrorCode::UnknownLeaderEpoch
-                | ErrorCode::OffsetNotAvailable
-                | ErrorCode::PreferredLeaderNotAvailable
-                | ErrorCode::EligibleLeadersNotAvailable
-                | ErrorCode::ElectionNotNeeded
-                | ErrorCode::UnstableOffsetCommit
-                | ErrorCode::ThrottlingQuotaExceeded
-                | ErrorCode::UnknownTopicId
-                | ErrorCode::InconsistentTopicId
-                | ErrorCode::FetchSessionTopicIdError
-                | ErrorCode::ShareSessionNotFound
-                | ErrorCode::InvalidShareSessionEpoch
-                | ErrorCode::ShareSessionLimitReached
-        )
-    }
 }
