@@ -27,6 +27,9 @@ struct Options {
     /// With --sweep: failed and short writes and failed syncs instead of crashes.
     #[arg(long)]
     faults: bool,
+    /// With --sweep: a disk that is full for a while, alone and with a crash meanwhile, instead of crashes.
+    #[arg(long)]
+    full: bool,
     /// With --sweep: every byte of the last journal frame cut, zeroed and garbled instead.
     #[arg(long)]
     damage: bool,
@@ -91,10 +94,11 @@ fn many(seeds: Range<u64>) -> usize {
 
 fn sweep(options: &Options) -> usize {
     let wanted = SweepOptions::new(options.seed, options.shards, options.every);
-    let mut sweep = match (options.recovery, options.faults) {
-        (true, _) => Sweep::of_recovery(wanted),
-        (false, true) => Sweep::of_faults(wanted),
-        (false, false) => Sweep::new(wanted),
+    let mut sweep = match options {
+        Options { recovery: true, .. } => Sweep::of_recovery(wanted),
+        Options { faults: true, .. } => Sweep::of_faults(wanted),
+        Options { full: true, .. } => Sweep::of_full_disks(wanted),
+        _ => Sweep::new(wanted),
     };
     println!("{} disk operations, {} cases", sweep.tally().operations, sweep.cases_left());
     let mut shown = 0;

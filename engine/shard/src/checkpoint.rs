@@ -1,13 +1,17 @@
 //! Writes a shard's checkpoint: what its partitions were when the journal's older frames were no longer needed.
 
+use std::io;
+use std::path::Path;
 use std::rc::Rc;
 
+use bytes::Bytes;
 use millrace_core::journal::{
     FrameSequence, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint, ShardCheckpoint,
 };
 use millrace_core::log::producers::ProducerSnapshot;
 use millrace_rt::{File, OpenOptions, Sync, fs};
 
+use crate::flusher::RETRY_FULL;
 use crate::layout::checkpoint_file;
 use crate::partition::Partition;
 use crate::segment::Stage;
@@ -15,7 +19,8 @@ use crate::shard::Core;
 
 impl Core {
     /// Stores the state of all partitions as of now, to be continued by the frames from `replay_from` on. Returns
-    /// once it is durable. A failure ends the process: the slot could not be reused.
+    /// once it is durable. A full disk is waited out: the checkpoint before this one stays valid, and no slot is reused
+    /// meanwhile. Any other failure ends the process.
     pub(crate) async fn write_checkpoint(self: &Rc<Core>, replay_from: FrameSequence) {
         let sealed = self.commit.sealed_sequence();
         let number = self.checkpoint_number.get() + 1;
@@ -33,18 +38,24 @@ impl Core {
         // What the checkpoint knows of appends must not outlive them.
         self.commit.until_hard(sealed).await;
         let path = checkpoint_file(&self.journal_dir, number);
-        let stored = async {
-            let options = OpenOptions { create: true, write: true, ..OpenOptions::default() };
-            let file = File::open(&path, options).await?;
-            file.write_all_at(0, encoded.into(), Sync::Dsync).await?;
-            if number <= 2 {
-                fs::sync_dir(&self.journal_dir).await?;
+        let encoded = Bytes::from(encoded);
+        while let Err(error) = self.store_checkpoint(&path, number, encoded.clone()).await {
+            if error.kind() != io::ErrorKind::StorageFull {
+                self.fail(format!("the checkpoint {} could not be written: {error}", path.display())).await;
             }
-            Ok::<(), std::io::Error>(())
-        };
-        if let Err(error) = stored.await {
-            self.fail(format!("the checkpoint {} could not be written: {error}", path.display())).await;
+            tracing::warn!(path = %path.display(), "the disk is full; a checkpoint waits for space");
+            millrace_rt::sleep(RETRY_FULL).await;
         }
+    }
+
+    async fn store_checkpoint(&self, path: &Path, number: u64, encoded: Bytes) -> io::Result<()> {
+        let options = OpenOptions { create: true, write: true, ..OpenOptions::default() };
+        let file = File::open(path, options).await?;
+        file.write_all_at(0, encoded, Sync::Dsync).await?;
+        if number <= 2 {
+            fs::sync_dir(&self.journal_dir).await?;
+        }
+        Ok(())
     }
 }
 

@@ -2,20 +2,16 @@
 
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_core::base::ids::Offset;
 use millrace_rt::{Block, Sync};
 
-use crate::flusher::FLUSH_BYTES;
+use crate::flusher::{FLUSH_BYTES, RETRY_FULL};
 use crate::partition::{Partition, PartitionRef};
 use crate::segment::Stage;
 use crate::shard::Core;
 use crate::tail::{BLOCK_BYTES, block_floor};
-
-/// Until a full disk is tried again. The data are in memory and in the journal meanwhile.
-const RETRY_FULL: Duration = Duration::from_millis(200);
 
 impl Partition {
     /// Whether a whole paced write waits, or a rolled segment has to be finished.

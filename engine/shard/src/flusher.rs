@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use millrace_core::base::ids::Offset;
 use millrace_rt::Signal;
@@ -19,6 +20,9 @@ const CREDIT_PER_BYTE: u64 = 2;
 const CREDIT_BYTES_MAX: u64 = 4 * FLUSH_BYTES;
 /// Writes in flight of one shard: commits come first, and depth 2 already takes what the ingest brings.
 pub(crate) const FLUSHERS: usize = 2;
+/// Until a full disk is tried again. The data are in memory and in the journal meanwhile.
+pub(crate) const RETRY_FULL: Duration = Duration::from_millis(200);
+
 /// Partitions whose tail is worth a write. Driven by [`FLUSHERS`] tasks of the shard.
 pub(crate) struct Flusher {
     pub(crate) queue: RefCell<VecDeque<PartitionRef>>,

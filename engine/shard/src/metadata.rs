@@ -10,6 +10,7 @@ use millrace_core::meta::{
 use millrace_rt::fs;
 
 use crate::api::{StorageError, ValidateOnly};
+use crate::flusher::RETRY_FULL;
 use crate::message::{Answer, Ask};
 use crate::metadata_log::MetadataLog;
 use crate::partition::Partition;
@@ -116,8 +117,12 @@ impl Core {
         if let Err(fault) = image.apply_all(&records) {
             self.fail(format!("a metadata change does not fit: {fault}")).await;
         }
-        if let Err(error) = self.metadata().append(records.clone()).await {
-            self.fail(format!("the metadata log could not be written: {error}")).await;
+        while let Err(error) = self.metadata().append(records.clone()).await {
+            if error.kind() != std::io::ErrorKind::StorageFull {
+                self.fail(format!("the metadata log could not be written: {error}")).await;
+            }
+            tracing::warn!("the disk is full; a change of the metadata waits for space");
+            millrace_rt::sleep(RETRY_FULL).await;
         }
         let (image, records) = (Arc::new(image), Arc::new(records));
         let mut replies = Vec::new();

@@ -17,6 +17,8 @@ use crate::manifest::Stopped;
 pub(crate) struct MetadataLog {
     file: File,
     position: Cell<u64>,
+    /// Room was taken up to here, so that a full disk takes deletions.
+    allocated: Cell<u64>,
     index: Cell<u64>,
     /// A change is being written and told; the next one waits.
     busy: Cell<bool>,
@@ -27,6 +29,9 @@ pub(crate) struct MetadataLog {
 
 /// Counts the leaders of the metadata log; alone, a node leads from the first day.
 const EPOCH: i32 = 1;
+
+/// Room taken ahead: some hundreds of changes.
+const ROOM_BYTES: u64 = 64 * 1024;
 
 impl MetadataLog {
     /// Reads the log and cuts off what a torn last write left.
@@ -53,6 +58,7 @@ impl MetadataLog {
         let log = MetadataLog {
             file,
             position: Cell::new(decoded.valid_bytes),
+            allocated: Cell::new(0),
             index: Cell::new(index),
             busy: Cell::new(false),
             freed: Signal::new(),
@@ -88,14 +94,26 @@ impl MetadataLog {
         Ok(image)
     }
 
+    /// Nothing is written where the disk is too full for it (`StorageFull`).
     pub(crate) async fn append(&self, records: Vec<MetadataRecord>) -> std::io::Result<()> {
         let index = self.index.get() + 1;
         let mut bytes = Vec::new();
         MetadataEntry { epoch: EPOCH, index, hard_index: index - 1, records }.encode(&mut bytes);
         let length = bytes.len() as u64;
+        self.make_room(self.position.get() + length).await?;
         self.file.write_all_at(self.position.get(), bytes.into(), Sync::Dsync).await?;
         self.position.set(self.position.get() + length);
         self.index.set(index);
+        Ok(())
+    }
+
+    async fn make_room(&self, end: u64) -> std::io::Result<()> {
+        if end > self.allocated.get() {
+            let from = self.position.get();
+            let room = (end - from).next_multiple_of(ROOM_BYTES);
+            self.file.allocate(from, room).await?;
+            self.allocated.set(from + room);
+        }
         Ok(())
     }
 

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
+use millrace_core::journal::JOURNAL_BYTES_MIN;
 use millrace_rt::world::{Crash, DiskFault};
 use millrace_shard::Planted;
 
-use super::run::{Blow, Case, Outcome, run};
+use super::machine::{Blow, Squeeze, Trial};
+use super::run::{Case, Outcome, run};
 use crate::chance::Chance;
 use crate::workload::{Volume, Workload};
 
@@ -72,6 +75,10 @@ pub struct Sweep {
 const SECOND_BLOW_WITHIN: u64 = 120;
 /// Moments of a run at which a crash is followed by a second one within the recovery.
 const RECOVERY_MOMENTS: u64 = 5;
+/// What a full disk may still take: part of a write, or some of them.
+const FULL_ROOM_MAX: u64 = 400_000;
+/// Long enough that the journal fills up and appends wait, or too short for that.
+const FULL_MILLIS_MAX: u64 = 2_000;
 /// One case of so many goes on to be booted with other numbers of shards.
 const RESTARTS_EVERY: u64 = 4;
 
@@ -96,13 +103,13 @@ impl Sweep {
         for moment in 1..=RECOVERY_MOMENTS {
             let operation = operations * moment / (RECOVERY_MOMENTS + 1);
             for first in [Crash::Process, Crash::Power] {
-                let blow = Blow { operation, kind: first };
+                let blow = Trial::of_blow(operation, first);
                 let once = run(&sweep.workload, &sweep.case(vec![blow]));
                 let within = once.operations.get(1).copied().unwrap_or(0);
                 let second =
                     (1..=within).step_by(every).zip([Crash::Power, Crash::Process].into_iter().cycle());
-                let blows = second.map(|(operation, kind)| vec![blow, Blow { operation, kind }]);
-                let cases: Vec<Case> = blows.map(|blows| sweep.case(blows)).collect();
+                let trials = second.map(|(operation, kind)| vec![blow, Trial::of_blow(operation, kind)]);
+                let cases: Vec<Case> = trials.map(|trials| sweep.case(trials)).collect();
                 sweep.cases.extend(cases);
             }
         }
@@ -124,6 +131,36 @@ impl Sweep {
             sweep.cases.extend(cases);
         }
         sweep
+    }
+
+    /// Plans a disk that is full for a while from every n-th operation on: without a crash, and with one meanwhile,
+    /// after which the node is started with the disk still full or with space.
+    pub fn of_full_disks(options: SweepOptions) -> Sweep {
+        let mut sweep = Sweep::new(SweepOptions { every: u64::MAX, ..options });
+        let every = options.every.max(1) as usize;
+        for operation in (1..=sweep.tally.operations).step_by(every) {
+            for blow in [None, Some(Crash::Process), Some(Crash::Power)] {
+                let trials = sweep.full_disk(operation, blow);
+                sweep.cases.push(sweep.case(trials));
+            }
+        }
+        sweep.cases.reverse();
+        sweep
+    }
+
+    fn full_disk(&mut self, operation: u64, crash: Option<Crash>) -> Vec<Trial> {
+        let room = if self.chance.one_in(2) { 0 } else { self.chance.below(FULL_ROOM_MAX) };
+        let lasts = Duration::from_millis(1 + self.chance.below(FULL_MILLIS_MAX));
+        let squeeze = Some(Squeeze { operation, room, lasts });
+        let Some(kind) = crash else { return vec![Trial { blow: None, squeeze }] };
+        let blow = Some(Blow { operation: operation + 1 + self.chance.below(SECOND_BLOW_WITHIN), kind });
+        let first = Trial { blow, squeeze };
+        if self.chance.one_in(2) {
+            return vec![first];
+        }
+        // A start needs room for its journals of 4 MiB; some find it, some not.
+        let room = self.chance.below(2 * u64::from(self.options.shards) * JOURNAL_BYTES_MIN);
+        vec![first, Trial { blow: None, squeeze: Some(Squeeze { operation: 0, room, lasts }) }]
     }
 
     pub fn workload(&self) -> &Rc<Workload> {
@@ -155,9 +192,9 @@ impl Sweep {
         self.tally.failures.first()
     }
 
-    fn case(&self, blows: Vec<Blow>) -> Case {
+    fn case(&self, trials: Vec<Trial>) -> Case {
         let SweepOptions { shards, fault, planted, .. } = self.options;
-        Case { blows, fault, planted, ..Case::quiet(shards) }
+        Case { trials, fault, planted, ..Case::quiet(shards) }
     }
 
     fn plan(&mut self) {
@@ -166,15 +203,15 @@ impl Sweep {
         let step = usize::try_from(every).unwrap_or(usize::MAX);
         for (number, operation) in (begin..=self.tally.operations).step_by(step).enumerate() {
             for kind in [Crash::Process, Crash::Power] {
-                let mut blows = vec![Blow { operation, kind }];
+                let mut trials = vec![Trial::of_blow(operation, kind)];
                 if self.chance.one_in(2) {
                     let operation = 1 + self.chance.below(SECOND_BLOW_WITHIN);
                     let kind = if self.chance.one_in(2) { Crash::Process } else { Crash::Power };
-                    blows.push(Blow { operation, kind });
+                    trials.push(Trial::of_blow(operation, kind));
                 }
                 let goes_on = (number as u64).is_multiple_of(RESTARTS_EVERY);
                 let restarts = if goes_on { restarts(self.options.shards) } else { Vec::new() };
-                let case = Case { restarts, ..self.case(blows) };
+                let case = Case { restarts, ..self.case(trials) };
                 self.cases.push(case);
             }
         }

@@ -13,7 +13,8 @@ use millrace_rt::world::{Crash, DiskCopy, DiskFault};
 use millrace_shard::OpenError;
 
 use super::drive::Duty;
-use super::run::{Bench, Blow, Case, End, run};
+use super::machine::{End, Machine, Trial};
+use super::run::{Bench, Case, run};
 use crate::promises::Ledger;
 use crate::workload::{Volume, Workload};
 
@@ -68,16 +69,18 @@ impl DamageBench {
         let quiet = run(&workload, &Case::quiet(1));
         assert_eq!(quiet.violations, Vec::<String>::new(), "without damage nothing is lost");
         let operation = quiet.operations.first().map_or(1, |operations| operations * 2 / 3);
-        let mut bench = Bench::new(&workload, DiskFault::None, None);
-        bench.boot(Duty { shards: 1, more: usize::MAX }, Some(Blow { operation, kind: Crash::Power }));
+        let mut bench = Bench::new(&workload, healthy(seed));
+        bench.boot(Duty { shards: 1, more: usize::MAX }, Trial::of_blow(operation, Crash::Power));
         let frames = frames_of(&bench);
         // What stands behind the last whole frame is wiped.
         let last = frames.last().map_or(0, |last| last.frame.header.sequence.0);
         for (slot, position) in later_headers(&bench, last) {
-            bench.world.edit_file(bench.node, &slot, |bytes| bytes[position..position + BLOCK_BYTES].fill(0));
+            bench.machine.world.edit_file(bench.machine.node, &slot, |bytes| {
+                bytes[position..position + BLOCK_BYTES].fill(0)
+            });
         }
         let ledger = bench.ledger.borrow().clone();
-        DamageBench { workload, disk: bench.world.disk(bench.node), ledger, frames }
+        DamageBench { workload, disk: bench.machine.world.disk(bench.machine.node), ledger, frames }
     }
 
     /// Bytes of the last whole frame, its padding too.
@@ -106,7 +109,7 @@ impl DamageBench {
             ends.insert(key, next);
         }
         bench.ledger.borrow_mut().expect_ends(ends);
-        let end = bench.boot(Duty { shards: 1, more: 2 }, None);
+        let end = bench.boot(Duty { shards: 1, more: 2 }, Trial::default());
         let mut violations = bench.ledger.borrow().violations.clone();
         if !matches!(end, End::Closed) {
             violations.push(format!("it ended so: {end:?}"));
@@ -119,7 +122,7 @@ impl DamageBench {
         let mut bench = self.crashed(number as u64);
         let frame = &self.frames[number % acknowledged(&self.frames)];
         apply(&mut bench, frame, Damage::Garble, at % frame.content_bytes());
-        match bench.boot(Duty { shards: 1, more: 0 }, None) {
+        match bench.boot(Duty { shards: 1, more: 0 }, Trial::default()) {
             End::NotOpened(OpenError::CorruptJournal(..)) => Vec::new(),
             end => vec![format!("frame {number} was garbled at {at}, and it ended so: {end:?}")],
         }
@@ -128,19 +131,24 @@ impl DamageBench {
     /// A node with the disk that the power loss left.
     fn crashed(&self, number: u64) -> Bench {
         // Another seed than the first run's: ids drawn anew are not those on the disk.
-        let mut bench = Bench::seeded(&self.workload, self.workload.seed ^ (number + 1) << 32);
-        bench.world.put_disk(bench.node, &self.disk);
+        let mut machine = healthy(self.workload.seed ^ (number + 1) << 32);
+        machine.world.put_disk(machine.node, &self.disk);
+        let bench = Bench::new(&self.workload, machine);
         *bench.ledger.borrow_mut() = self.ledger.clone();
         bench
     }
 }
 
+fn healthy(seed: u64) -> Machine {
+    Machine::new(seed, DiskFault::None, None)
+}
+
 fn slots_of(bench: &Bench) -> Vec<(PathBuf, Bytes)> {
-    let files = bench.world.files(bench.node).into_iter();
+    let files = bench.machine.world.files(bench.machine.node).into_iter();
     let is_slot =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("slot-"));
     let durable = |path: PathBuf| {
-        let bytes = bench.world.durable_file(bench.node, &path)?;
+        let bytes = bench.machine.world.durable_file(bench.machine.node, &path)?;
         Some((path, Bytes::from(bytes)))
     };
     files.filter(is_slot).filter_map(durable).collect()
@@ -189,7 +197,7 @@ fn apply(bench: &mut Bench, placed: &Placed, damage: Damage, at: usize) -> bool 
     let (begin, at) = (placed.position, placed.position + at);
     let end = begin + placed.bytes();
     let mut changed = false;
-    bench.world.edit_file(bench.node, &placed.slot, |bytes| {
+    bench.machine.world.edit_file(bench.machine.node, &placed.slot, |bytes| {
         let before = bytes[begin..end].to_vec();
         match damage {
             Damage::Cut => bytes[at..end].fill(0),

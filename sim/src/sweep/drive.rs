@@ -9,10 +9,11 @@ use millrace_core::base::{Offset, PartitionKey, ProducerId};
 use millrace_core::log::BatchWalk;
 use millrace_rt::{Gate, Seat, Signal, world};
 use millrace_shard::{
-    AppendPartition, Engine, FetchPartition, FetchQuery, Isolation, OffsetAsk, OffsetQuery, OpenError, Shard,
+    AppendPartition, Engine, FetchPartition, FetchQuery, Isolation, OffsetAsk, OffsetQuery, Shard,
     ValidateOnly,
 };
 
+use super::machine::Progress;
 use crate::promises::{Ledger, Stored};
 use crate::workload::{Stream, StreamKind};
 
@@ -38,37 +39,22 @@ pub(crate) struct Boot {
     pub(crate) duty: Duty,
     pub(crate) ledger: Rc<RefCell<Ledger>>,
     pub(crate) engine: Engine,
-    state: Rc<BootState>,
+    progress: Rc<Progress>,
+    shards_done: Rc<Cell<u16>>,
     loaded: Gate,
     sent: Gate,
     stop: Gate,
 }
 
-#[derive(Default)]
-struct BootState {
-    opened: Cell<u16>,
-    sent: Cell<u16>,
-    closed: Cell<u16>,
-    error: RefCell<Option<OpenError>>,
-}
-
 impl Boot {
-    pub(crate) fn new(duty: Duty, ledger: Rc<RefCell<Ledger>>, engine: Engine) -> Boot {
+    pub(crate) fn new(
+        duty: Duty,
+        ledger: Rc<RefCell<Ledger>>,
+        engine: Engine,
+        progress: Rc<Progress>,
+    ) -> Boot {
         let (loaded, sent, stop) = (Gate::new(), Gate::new(), Gate::new());
-        Boot { duty, ledger, engine, state: Rc::default(), loaded, sent, stop }
-    }
-
-    /// Every shard has closed, or one failed to open.
-    pub(crate) fn is_over(&self) -> bool {
-        self.state.closed.get() == self.duty.shards || self.state.error.borrow().is_some()
-    }
-
-    pub(crate) fn has_opened(&self) -> bool {
-        self.state.opened.get() == self.duty.shards
-    }
-
-    pub(crate) fn open_error(&self) -> Option<OpenError> {
-        self.state.error.borrow().clone()
+        Boot { duty, ledger, engine, progress, shards_done: Rc::default(), loaded, sent, stop }
     }
 
     /// The main future of one shard.
@@ -77,12 +63,12 @@ impl Boot {
             Ok(shard) => shard,
             Err(error) => {
                 world::log(format!("not opened: {error}"));
-                self.state.error.borrow_mut().get_or_insert(error);
+                self.progress.not_opened(error);
                 return;
             }
         };
         world::log("opened".to_owned());
-        self.state.opened.set(self.state.opened.get() + 1);
+        self.progress.shard_opened();
         if seat.shard == 0 {
             self.create_topics(&shard).await;
             self.audit(&shard).await;
@@ -91,8 +77,8 @@ impl Boot {
         }
         self.loaded.wait().await;
         self.work(&shard, seat).await;
-        self.state.sent.set(self.state.sent.get() + 1);
-        if self.state.sent.get() == self.duty.shards {
+        self.shards_done.set(self.shards_done.get() + 1);
+        if self.shards_done.get() == self.duty.shards {
             self.sent.open();
         }
         self.sent.wait().await;
@@ -103,7 +89,7 @@ impl Boot {
         }
         self.stop.wait().await;
         shard.close().await;
-        self.state.closed.set(self.state.closed.get() + 1);
+        self.progress.shard_closed();
         world::log("closed".to_owned());
     }
 
@@ -186,7 +172,12 @@ impl Boot {
     async fn read_on(self, shard: Shard, key: PartitionKey, done: Rc<Cell<bool>>) {
         let mut next = Offset::ZERO;
         let mut visible = Offset::ZERO;
+        let mut anew: Option<Offset> = None;
+        self.progress.reader_began();
         while !done.get() {
+            if self.progress.is_squeezed() && anew.is_none() {
+                (anew, next) = (Some(next), Offset::ZERO);
+            }
             let fetched = fetch(&shard, key, next, READER_WAIT).await;
             let mut ledger = self.ledger.borrow_mut();
             let (stored, high_watermark) = match fetched {
@@ -208,7 +199,12 @@ impl Boot {
                 }
                 next = *end;
             }
+            if self.progress.is_squeezed() && anew.take_if(|before| next >= *before).is_some() {
+                self.progress.was_read_anew();
+                anew = Some(Offset(i64::MAX));
+            }
         }
+        self.progress.reader_ended();
     }
 
     /// Reads every partition whole and lets the ledger judge it.

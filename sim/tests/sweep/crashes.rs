@@ -44,6 +44,15 @@ fn a_failing_disk_ends_the_process_and_loses_nothing() {
 }
 
 #[test]
+fn a_full_disk_is_waited_out_and_loses_nothing() {
+    let mut sweep = Sweep::of_full_disks(SweepOptions::new(8, 1, 80));
+    if let Some(failure) = sweep.run_to_failure() {
+        panic!("{failure}");
+    }
+    assert!(sweep.tally().crashes > 0, "{:?}", sweep.tally());
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     let workload = Workload::new(5, Volume::SMALL);
     let trace = || run(&workload, &Case::quiet(2)).trace;

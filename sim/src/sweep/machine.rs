@@ -1,0 +1,278 @@
+//! One simulated machine: its engine is booted, crashed where a case says, and booted again.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_core::base::config::{BrokerConfig, LoadedConfig, Properties, UnknownKeys};
+use millrace_core::journal::JOURNAL_BYTES_MIN;
+use millrace_rt::Seat;
+use millrace_rt::world::{Crash, DiskFault, NodeId, World, WorldOptions};
+use millrace_shard::{Engine, EngineSettings, OpenError, Planted};
+
+use crate::promises::DATA_DIR;
+
+const SHM_DIR: &str = "/dev/shm";
+const MEMORY_BYTES: u64 = 64 << 20;
+/// Virtual time after which a boot is stuck.
+const BOOT_LIMIT: Duration = Duration::from_secs(300);
+/// A reader that reads everything anew is done by then.
+const STARVED: Duration = Duration::from_millis(1_500);
+/// How often is looked whether a squeeze is to begin.
+const LOOK: Duration = Duration::from_micros(200);
+
+/// A crash just before a disk operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blow {
+    /// Counted from the beginning of its boot, the first is 1.
+    pub operation: u64,
+    pub kind: Crash,
+}
+
+/// A disk that is full for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Squeeze {
+    /// It begins about at this operation of its boot.
+    pub operation: u64,
+    /// Bytes that still fit.
+    pub room: u64,
+    /// Virtual time until there is space again.
+    pub lasts: Duration,
+}
+
+/// What one boot has to go through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Trial {
+    pub blow: Option<Blow>,
+    pub squeeze: Option<Squeeze>,
+}
+
+impl Trial {
+    pub fn of_blow(operation: u64, kind: Crash) -> Trial {
+        Trial { blow: Some(Blow { operation, kind }), squeeze: None }
+    }
+}
+
+/// How a boot ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    Closed,
+    Crashed(Fall),
+    NotOpened(OpenError),
+}
+
+/// A crash, and what was wrong with it.
+#[derive(Debug)]
+pub(crate) struct Fall {
+    pub(crate) kind: Crash,
+    pub(crate) violation: Option<String>,
+}
+
+impl Fall {
+    fn or(self, starved: String) -> Fall {
+        Fall { violation: self.violation.or(Some(starved)), ..self }
+    }
+}
+
+/// How far the shards of one boot have come.
+#[derive(Default)]
+pub(crate) struct Progress {
+    opened: Cell<u16>,
+    closed: Cell<u16>,
+    error: RefCell<Option<OpenError>>,
+    /// The disk is full.
+    squeezed: Cell<bool>,
+    /// Readers at work.
+    readers: Cell<usize>,
+    /// Readers that read everything anew while the disk was full.
+    read_anew: Cell<usize>,
+}
+
+impl Progress {
+    pub(crate) fn shard_opened(&self) {
+        self.opened.set(self.opened.get() + 1);
+    }
+
+    pub(crate) fn shard_closed(&self) {
+        self.closed.set(self.closed.get() + 1);
+    }
+
+    pub(crate) fn not_opened(&self, error: OpenError) {
+        self.error.borrow_mut().get_or_insert(error);
+    }
+
+    pub(crate) fn is_squeezed(&self) -> bool {
+        self.squeezed.get()
+    }
+
+    pub(crate) fn reader_began(&self) {
+        self.readers.set(self.readers.get() + 1);
+    }
+
+    pub(crate) fn reader_ended(&self) {
+        self.readers.set(self.readers.get() - 1);
+    }
+
+    pub(crate) fn was_read_anew(&self) {
+        self.read_anew.set(self.read_anew.get() + 1);
+    }
+
+    /// Every shard has closed, or one failed to open.
+    fn is_over(&self, shards: u16) -> bool {
+        self.closed.get() == shards || self.error.borrow().is_some()
+    }
+}
+
+/// A world with one node.
+pub(crate) struct Machine {
+    pub(crate) world: World,
+    pub(crate) node: NodeId,
+    broker: Arc<BrokerConfig>,
+    fault: DiskFault,
+    planted: Option<Planted>,
+}
+
+impl Machine {
+    pub(crate) fn new(seed: u64, fault: DiskFault, planted: Option<Planted>) -> Machine {
+        let mut world = World::new(seed, WorldOptions::default());
+        let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
+        if fault != DiskFault::None {
+            world.set_fault(node, fault);
+        }
+        Machine { world, node, broker: broker_config(), fault, planted }
+    }
+
+    /// Disk operations of all boots so far.
+    pub(crate) fn operations(&self) -> u64 {
+        self.world.disk_operations(self.node)
+    }
+
+    /// Boots the node and runs `main` on each of its shards until all have closed; crashes it where the trial says.
+    pub(crate) fn boot<F, Fut>(
+        &mut self,
+        shards: u16,
+        trial: Trial,
+        progress: &Rc<Progress>,
+        main: impl FnOnce(Engine) -> F,
+    ) -> End
+    where
+        F: Fn(Seat) -> Fut + Clone + 'static,
+        Fut: Future<Output = ()> + 'static,
+    {
+        let before = self.operations();
+        if let Some(blow) = trial.blow {
+            self.world.crash_at(self.node, before + blow.operation, blow.kind);
+        }
+        let engine = match self.planted {
+            None => Engine::new(self.settings(shards)),
+            Some(planted) => Engine::with_planted(self.settings(shards), planted),
+        };
+        self.world.start(self.node, shards, main(engine));
+        let starved = trial.squeeze.and_then(|squeeze| self.squeeze(before, squeeze, shards, progress));
+        let watched = Rc::clone(progress);
+        let over = self.world.run_until(BOOT_LIMIT, move || watched.is_over(shards));
+        if let Some(error) = progress.error.take() {
+            self.world.crash(self.node, Crash::Process);
+            if ends_the_process(self.fault) {
+                self.heal();
+                return End::Crashed(Fall { kind: Crash::Process, violation: None });
+            }
+            return End::NotOpened(error);
+        }
+        match starved {
+            Some(starved) => End::Crashed(self.fall(shards, trial.blow, progress).or(starved)),
+            None if over => End::Closed,
+            None => End::Crashed(self.fall(shards, trial.blow, progress)),
+        }
+    }
+
+    /// Lets the node run until the squeeze begins and until it has passed, or the boot is over. Readers that are at work
+    /// all the while have to get on.
+    fn squeeze(
+        &mut self,
+        before: u64,
+        squeeze: Squeeze,
+        shards: u16,
+        progress: &Rc<Progress>,
+    ) -> Option<String> {
+        let goes_on = |machine: &Machine| machine.world.is_running(machine.node) && !progress.is_over(shards);
+        while goes_on(self) && self.operations() - before < squeeze.operation {
+            self.world.run_for(LOOK);
+        }
+        if !goes_on(self) {
+            return None;
+        }
+        let readers = progress.readers.get();
+        progress.squeezed.set(true);
+        self.world.set_fault(self.node, DiskFault::Full(squeeze.room));
+        let watched = Rc::clone(progress);
+        self.world.run_until(squeeze.lasts, move || watched.is_over(shards));
+        progress.squeezed.set(false);
+        self.world.set_fault(self.node, DiskFault::None);
+        let readers = readers.min(progress.readers.get());
+        let starved = goes_on(self) && squeeze.lasts >= STARVED && readers > progress.read_anew.get();
+        starved.then(|| {
+            let anew = progress.read_anew.get();
+            format!("{anew} of {readers} readers read on while the disk was full for {:?}", squeeze.lasts)
+        })
+    }
+
+    /// The node stopped without closing: was it the blow?
+    fn fall(&mut self, shards: u16, blow: Option<Blow>, progress: &Progress) -> Fall {
+        let faulty = ends_the_process(self.fault);
+        if faulty {
+            self.heal();
+        }
+        let running = self.world.is_running(self.node);
+        let phase = if progress.opened.get() == shards { "after it had opened" } else { "while it opened" };
+        let violation = match (running, self.world.end_reason(self.node)) {
+            (true, _) => Some(format!("the node is stuck, {phase}")),
+            (false, Some(_)) if faulty => None,
+            (false, Some(reason)) => Some(format!("the node ended itself {phase}: {reason}")),
+            (false, None) if blow.is_none() => Some("the node vanished".to_owned()),
+            (false, None) => None,
+        };
+        if running {
+            self.world.crash(self.node, Crash::Process);
+        }
+        Fall { kind: blow.map_or(Crash::Process, |blow| blow.kind), violation }
+    }
+
+    fn heal(&mut self) {
+        self.fault = DiskFault::None;
+        self.world.set_fault(self.node, DiskFault::None);
+    }
+
+    fn settings(&self, shards: u16) -> EngineSettings {
+        EngineSettings {
+            data_dir: PathBuf::from(DATA_DIR),
+            journal_dir: None,
+            shm_dir: PathBuf::from(SHM_DIR),
+            journal_bytes: JOURNAL_BYTES_MIN,
+            memory_bytes: MEMORY_BYTES,
+            broker: Arc::clone(&self.broker),
+            endpoints: Vec::new(),
+            shards,
+        }
+    }
+}
+
+/// A broker may end itself when its disk fails once; what it acknowledged must be there after the next start.
+fn ends_the_process(fault: DiskFault) -> bool {
+    matches!(
+        fault,
+        DiskFault::FailWrite(_) | DiskFault::ShortWrite(_) | DiskFault::FailSync(_) | DiskFault::ReadError(_)
+    )
+}
+
+fn broker_config() -> Arc<BrokerConfig> {
+    let loaded = LoadedConfig::load(&Properties::default(), UnknownKeys::Refuse);
+    match loaded {
+        Ok(loaded) => Arc::new(loaded.broker),
+        Err(errors) => unreachable!("the defaults are valid: {errors:?}"),
+    }
+}
