@@ -3,6 +3,7 @@
 
 pub mod broker;
 mod chance;
+pub mod fuzz;
 mod progress;
 mod promises;
 pub mod sweep;

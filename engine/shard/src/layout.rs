@@ -24,7 +24,7 @@ pub(crate) const DELETED_SUFFIX: &str = "-delete";
 
 /// Number of a journal generation; each start of the broker begins a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Generation(pub(crate) u64);
+pub struct Generation(pub u64);
 
 /// The directories of one engine.
 #[derive(Debug, Clone)]

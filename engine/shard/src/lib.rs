@@ -41,5 +41,7 @@ pub use api::{
     Planted, StorageError, ValidateOnly,
 };
 pub use engine::Engine;
+pub use layout::Generation;
+pub use manifest::{Manifest, Stopped};
 pub use shard::Shard;
 pub use ticket::AppendTicket;

@@ -11,20 +11,20 @@ use crate::layout::Generation;
 
 /// What a start finds and leaves behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Manifest {
+pub struct Manifest {
     /// Number of this data directory, so that rings in shared memory are not taken for another's.
-    pub(crate) node: u64,
-    pub(crate) generation: Generation,
+    pub node: u64,
+    pub generation: Generation,
     /// Of that generation's journals and rings.
-    pub(crate) boot: BootNonce,
+    pub boot: BootNonce,
     /// How many shards wrote that generation.
-    pub(crate) shards: u16,
-    pub(crate) stopped: Stopped,
+    pub shards: u16,
+    pub stopped: Stopped,
 }
 
 /// How the run that wrote a generation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stopped {
+pub enum Stopped {
     /// Everything is in segment files, the journal holds nothing.
     Clean,
     /// It runs, or it was ended from outside.
@@ -34,7 +34,7 @@ pub(crate) enum Stopped {
 const FORMAT: &str = "millrace-node-1";
 
 impl Manifest {
-    pub(crate) fn encode(&self) -> String {
+    pub fn encode(&self) -> String {
         let clean = match self.stopped {
             Stopped::Clean => "clean",
             Stopped::Unclean => "unclean",
@@ -50,7 +50,7 @@ impl Manifest {
     }
 
     /// Why a manifest cannot be read comes as the error's text.
-    pub(crate) fn decode(text: &str) -> Result<Manifest, String> {
+    pub fn decode(text: &str) -> Result<Manifest, String> {
         let (body, checksum) = text.trim_end().rsplit_once("checksum=").ok_or("it has no checksum")?;
         if u32::from_str_radix(checksum, 16) != Ok(crc32c::crc32c(body.as_bytes())) {
             return Err("its checksum does not match".to_owned());

@@ -103,7 +103,9 @@ impl<'a> Iterator for Records<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left <= 0 {
-            return None;
+            // Only where there was no count to begin with.
+            let over = std::mem::take(&mut self.bytes);
+            return (!over.is_empty()).then_some(Err(RecordFault::Remaining));
         }
         self.left -= 1;
         let result = match Record::take(&mut self.bytes) {
@@ -111,7 +113,7 @@ impl<'a> Iterator for Records<'a> {
             other => other,
         };
         if result.is_err() {
-            self.left = 0;
+            (self.bytes, self.left) = (&[], 0);
         }
         Some(result)
     }
@@ -211,6 +213,16 @@ mod tests {
         assert_eq!(take_varint(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0x00][..]), Err(RecordFault::Varint));
         assert_eq!(take_varint(&mut &[0x80, 0x80][..]), Err(RecordFault::Ends));
         assert_eq!(take_varlong(&mut &[0xff; 11][..]), Err(RecordFault::Varint));
+    }
+
+    #[test]
+    fn bytes_without_a_count_are_left_over() {
+        for count in [0, -1, i32::MIN] {
+            let walked: Vec<_> = Records::new(&[0], count).collect();
+            assert_eq!(walked, [Err(RecordFault::Remaining)], "{count}");
+            assert_eq!(Records::new(&[], count).count(), 0, "{count}");
+        }
+        assert_eq!(Records::new(&[0, 0], 3).collect::<Vec<_>>(), [Err(RecordFault::Ends)]);
     }
 
     #[test]

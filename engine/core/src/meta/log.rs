@@ -94,6 +94,9 @@ impl MetadataEntry {
         }
         let mut inner = Reader::new(covered, covered_at);
         let (epoch, index, hard_index) = (inner.i32()?, inner.u64()?, inner.u64()?);
+        if hard_index >= index {
+            return Err(inner.corrupt("an entry vouches for itself"));
+        }
         let count = inner.count(RECORD_BYTES_MIN)?;
         let records = (0..count).map(|_| MetadataRecord::decode(&mut inner)).collect::<Result<_, _>>()?;
         match inner.is_empty() {
@@ -306,6 +309,19 @@ mod tests {
         bytes[8..OUTER_BYTES].copy_from_slice(&checksum.to_le_bytes());
         let fault = DecodedLog::decode(&bytes).unwrap_err();
         assert_eq!(fault.reason, "a record has a version of a newer release");
+    }
+
+    /// Nobody writes this; taken for good, it would be a change that the log cannot hold.
+    #[test]
+    fn an_entry_that_vouches_for_itself_is_refused() {
+        let mut bytes = Vec::new();
+        MetadataEntry { epoch: 0, index: 1, hard_index: 0, records: vec![] }.encode(&mut bytes);
+        let hard_index_at = OUTER_BYTES + 12;
+        bytes[hard_index_at] = 1;
+        let checksum = crc32c::crc32c(&bytes[OUTER_BYTES..]);
+        bytes[8..OUTER_BYTES].copy_from_slice(&checksum.to_le_bytes());
+        let fault = DecodedLog::decode(&bytes).unwrap_err();
+        assert_eq!(fault.reason, "an entry vouches for itself");
     }
 
     /// Zeros in place of an entry: as a sector looks that an unfinished write did not reach.

@@ -1,0 +1,111 @@
+//! `millrace-fuzz`: runs fuzz targets of the decoders under a seed, for a time or for a number of cases.
+#![expect(clippy::print_stdout, reason = "a tool on a terminal")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "how long a target runs is real time, and inputs are files of the user"
+)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use millrace_rt::CountingAllocator;
+use millrace_sim::fuzz::{self, Failure, Fuzz, TARGETS, Tally, Target};
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// Gives damaged and forged inputs to Millrace's decoders. Without a name: every target, one after another.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Options {
+    /// Targets to run; `--list` shows them.
+    names: Vec<String>,
+    #[arg(long)]
+    list: bool,
+    /// The same seed gives the same inputs.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How long each target runs.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// One case of one target: shows its input, then checks it.
+    #[arg(long, value_name = "N")]
+    case: Option<u64>,
+    /// One input of one target, saved in hexadecimal digits.
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    millrace_sim::name_panics();
+    if options.list {
+        TARGETS.iter().for_each(|target| println!("{:18} {}", target.name, target.decoders.join(" ")));
+        return ExitCode::SUCCESS;
+    }
+    let mut targets: Vec<&'static Target> = Vec::new();
+    for name in &options.names {
+        let Some(target) = fuzz::find(name) else {
+            println!("there is no target {name}; `--list` shows them");
+            return ExitCode::FAILURE;
+        };
+        targets.push(target);
+    }
+    if targets.is_empty() {
+        targets = TARGETS.iter().collect();
+    }
+    let failed = targets.iter().filter(|target| !run(target, &options)).count();
+    println!("{} passed, {failed} failed", targets.len() - failed);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether the target held.
+fn run(target: &'static Target, options: &Options) -> bool {
+    if let Some(path) = &options.input {
+        return run_file(target, path);
+    }
+    let fuzz = Fuzz::new(target, options.seed);
+    let mut tally = Tally::default();
+    if let Some(number) = options.case {
+        println!("{}", hex(&fuzz.input(number)));
+        return show(target, options, fuzz.step(number, &mut tally), tally);
+    }
+    let end = Instant::now() + Duration::from_secs(options.seconds);
+    let mut number = 0;
+    let mut result = Ok(());
+    while result.is_ok() && Instant::now() < end {
+        result = fuzz.step(number, &mut tally);
+        number += 1;
+    }
+    show(target, options, result, tally)
+}
+
+fn show(target: &Target, options: &Options, result: Result<(), Failure>, tally: Tally) -> bool {
+    let Err(failure) = result else {
+        println!("{:18} {} decoded, {} refused", target.name, tally.decoded, tally.refused);
+        return true;
+    };
+    println!("{} FAILED: {}", target.name, failure.what);
+    println!("    again: millrace-fuzz {} --seed {} --case {}", target.name, options.seed, failure.number);
+    println!("    to be kept in sim/tests/fuzz/corpus/{}: {}", target.name, hex(&failure.input));
+    false
+}
+
+fn run_file(target: &Target, path: &PathBuf) -> bool {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            println!("{}: {error}", path.display());
+            return false;
+        }
+    };
+    let verdict = fuzz::check_input(target, &fuzz::from_hex(&text));
+    println!("{:18} {verdict:?}", target.name);
+    verdict.is_ok()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

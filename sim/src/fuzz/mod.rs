@@ -1,0 +1,18 @@
+//! Fuzz targets of every decoder: damaged and forged inputs under a seed, each held to what its target promises.
+
+mod golden;
+mod input;
+mod meter;
+mod mutate;
+mod planted;
+mod run;
+mod table;
+mod target;
+mod targets;
+
+pub use golden::from_hex;
+pub use planted::PLANTED;
+pub use run::{Failure, Fuzz, Tally, check_input};
+pub use table::{TARGETS, find};
+pub use target::{Outcome, Target};
+pub use targets::MESSAGE_MODULES;

@@ -1,0 +1,18 @@
+//! The targets, by what they read.
+
+mod batch;
+mod compression;
+mod journal;
+mod recovery;
+mod state;
+mod text;
+mod wire;
+
+pub(super) use batch::RECORD_BATCH;
+pub(super) use compression::{GZIP, LZ4, SNAPPY, ZSTD};
+pub(super) use journal::JOURNAL_FRAME;
+pub(super) use recovery::JOURNAL_RECOVERY;
+pub(super) use state::{CHECKPOINT, MANIFEST, METADATA_LOG, OFFSET_INDEX};
+pub(super) use text::{CONFIG, NAMES, PROPERTIES, SIZES};
+pub use wire::MESSAGE_MODULES;
+pub(super) use wire::{FRAMES, MESSAGES, REQUESTS};

@@ -1,0 +1,15 @@
+//! The fuzz targets as CI runs them: a sample of each, what they found before, planted faults, and that none is missing.
+
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod coverage;
+#[cfg(test)]
+mod planted;
+#[cfg(test)]
+mod samples;
+
+use millrace_rt::CountingAllocator;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
