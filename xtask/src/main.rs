@@ -32,6 +32,9 @@ enum Command {
         /// Cycles of kill -9 in each durability mode.
         #[arg(long, default_value_t = 4)]
         cycles: u32,
+        /// Seconds of each fuzz target.
+        #[arg(long, default_value_t = 1)]
+        fuzz: u32,
         /// A step that takes longer hangs, and is ended; the first one compiles every dependency.
         #[arg(long, default_value_t = 40)]
         minutes: u64,
@@ -56,8 +59,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Ci { seeds, every, cycles, minutes, steps } => {
-            ci::run(&ci::Request { seeds, every, cycles, minutes, steps })
+        Command::Ci { seeds, every, cycles, fuzz, minutes, steps } => {
+            ci::run(&ci::Request { seeds, every, cycles, fuzz, minutes, steps })
         }
         Command::Check => ci::check().map(succeed),
         Command::Tidy => tidy::run().map(succeed),

@@ -25,6 +25,8 @@ pub(crate) struct Request {
     pub(crate) every: u32,
     /// Cycles of kill -9 in each durability mode.
     pub(crate) cycles: u32,
+    /// Seconds of each fuzz target.
+    pub(crate) fuzz: u32,
     /// A step that takes longer hangs, and is ended.
     pub(crate) minutes: u64,
     /// Names of steps; all when empty.
@@ -179,11 +181,12 @@ impl<'a> Place<'a> {
     fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         let broker = self.broker().display().to_string();
-        let Request { seeds, every, cycles, .. } = self.request;
+        let Request { seeds, every, cycles, fuzz, .. } = self.request;
         for argument in arguments {
             let argument =
                 argument.replace("{seeds}", &seeds.to_string()).replace("{every}", &every.to_string());
-            let argument = argument.replace("{cycles}", &cycles.to_string());
+            let argument =
+                argument.replace("{cycles}", &cycles.to_string()).replace("{fuzz}", &fuzz.to_string());
             command.arg(argument.replace("{broker}", &broker));
         }
         command

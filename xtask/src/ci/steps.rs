@@ -15,7 +15,7 @@ pub(super) enum Work {
     Tidy,
 }
 
-/// A step. In arguments `{seeds}`, `{every}` and `{cycles}` are replaced by what the caller asked for, `{broker}` by
+/// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked for, `{broker}` by
 /// the path of the release build.
 pub(super) struct Step {
     pub(super) name: &'static str,
@@ -44,6 +44,12 @@ pub(super) const STEPS: &[Step] = &[
         name: "simulation",
         needs: &["programs"],
         work: Work::Built("debug/millrace-sim", &["--seeds", "0..{seeds}"]),
+    },
+    // Every decoder under damaged and forged inputs.
+    Step {
+        name: "fuzz",
+        needs: &["programs"],
+        work: Work::Built("debug/millrace-fuzz", &["--seconds", "{fuzz}"]),
     },
     // The tests hold a sample of each sweep; these go on from there.
     Step {
