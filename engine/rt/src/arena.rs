@@ -1,4 +1,4 @@
-//! Memory of the current shard: taking blocks, counting what is in use and what is copied.
+//! Memory of the current shard: taking blocks, and counting what is in use.
 
 use crate::block::Block;
 use crate::shard;
@@ -30,20 +30,4 @@ pub fn memory() -> MemoryUse {
         pooled_bytes: usage.pooled_bytes as u64,
         registered_bytes: 0,
     }
-}
-
-/// Copies payload and counts it: the only way in which payload is copied.
-pub fn copy_payload(target: &mut [u8], source: &[u8]) {
-    target.copy_from_slice(source);
-    count_copied(source.len());
-}
-
-/// Payload bytes that the current shard has copied since its start.
-pub fn copied_bytes() -> u64 {
-    shard::current().copied_bytes.get()
-}
-
-pub(crate) fn count_copied(bytes: usize) {
-    let shard = shard::current();
-    shard.copied_bytes.set(shard.copied_bytes.get() + bytes as u64);
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::arena;
 use crate::block::Block;
+use crate::payload::copy_payload_to;
 
 struct Chunk {
     block: Block,
@@ -51,10 +51,9 @@ impl TailChunk {
         // cannot overlap it, even if it is a view of this chunk.
         unsafe {
             let target = self.chunk.block.pointer().add(self.length);
-            std::ptr::copy_nonoverlapping(data.as_ptr(), target, data.len());
+            copy_payload_to(target, data);
         }
         self.length += data.len();
-        arena::count_copied(data.len());
     }
 
     /// Written bytes, shared. They never change.

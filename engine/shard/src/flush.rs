@@ -144,7 +144,7 @@ impl Core {
             space.fill(0);
             let mut filled = 0;
             for piece in pieces {
-                space[filled..filled + piece.len()].copy_from_slice(&piece);
+                millrace_rt::copy_payload(&mut space[filled..filled + piece.len()], &piece);
                 filled += piece.len();
             }
             file.write_all_at(from, block.freeze().slice(..BLOCK_BYTES as usize), Sync::None).await?;

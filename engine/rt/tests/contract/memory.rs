@@ -77,7 +77,9 @@ fn shared_memory_is_found_again() {
         shared_memory_usable(&place.shm).await.unwrap();
         let path = place.shm.join("ring");
         let first = SharedMemory::create(&path, 64 << 10).await.unwrap();
+        let before = copied_bytes();
         first.write(100, b"frame");
+        assert_eq!(copied_bytes() - before, 5);
         let view = first.view(100..105);
         drop(first);
         assert_eq!(view, b"frame"[..]);
