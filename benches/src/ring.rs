@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use millrace_core::base::{Offset, Position, ShardIndex};
-use millrace_core::journal::{BootNonce, Entry, EntryRef, Journal, JournalGeometry, Span};
+use millrace_core::journal::{BootNonce, Entry, Journal, JournalGeometry, Span};
 
 use crate::samples::key;
 
@@ -34,7 +34,7 @@ impl MemoryJournal {
 
     /// One frame with an append of `payload` to each of so many partitions: its length.
     pub fn seal(&mut self, partitions: i32, payload: &[Bytes]) -> usize {
-        let entry = |partition| -> EntryRef<'_> {
+        let entry = |partition| -> Entry<&[Bytes]> {
             let span = Span {
                 key: key(partition),
                 segment: Offset::ZERO,
@@ -44,7 +44,7 @@ impl MemoryJournal {
             };
             Entry::Append { span, payload }
         };
-        let entries: Vec<EntryRef<'_>> = (0..partitions).map(entry).collect();
+        let entries: Vec<Entry<&[Bytes]>> = (0..partitions).map(entry).collect();
         let ring = &mut self.ring;
         let mut sink = |at: usize, bytes: &[u8]| ring[at..at + bytes.len()].copy_from_slice(bytes);
         let sealed = self.journal.seal(&entries, &mut sink);

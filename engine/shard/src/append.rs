@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use millrace_core::base::config::{ProduceValidation, TimestampType as ConfiguredTime, TopicConfig};
 use millrace_core::base::ids::{Offset, PartitionKey, Position, TimestampMs};
-use millrace_core::journal::{Entry, Span};
-use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
+use millrace_core::journal::{Entry, Payload, Span};
+use millrace_core::log::batch::{HeaderBytes, RECORD_BATCH_OVERHEAD};
 use millrace_core::log::recompress::{codec_of_type, recompress};
 use millrace_core::log::segments::{self, NextAppend, RollRules, SegmentAge, should_roll};
 use millrace_core::log::validate::Compacted;
@@ -35,7 +35,19 @@ pub(crate) enum Step {
     /// It was refused and is answered.
     Answered,
     /// Its partition must first read its last block back.
-    Waits,
+    Waits(Job),
+}
+
+/// A batch as it stands in the log: the header with its offsets, and the rest as the client sent it.
+pub(crate) struct StoredBatch {
+    header: HeaderBytes,
+    body: Bytes,
+}
+
+impl Payload for StoredBatch {
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        [self.header.as_slice(), &self.body].into_iter()
+    }
 }
 
 impl Shard {
@@ -66,8 +78,9 @@ impl Shard {
 impl Core {
     /// Checks each append and queues it.
     pub(crate) fn admit(self: &Rc<Core>, appends: Vec<AppendPartition>, gathering: &Rc<Gathering>) {
+        let now = TimestampMs(millrace_rt::wall_now_ms());
         for (place, append) in appends.into_iter().enumerate() {
-            match self.check(append) {
+            match self.check(append, now) {
                 Ok((partition, batch, records)) => {
                     let durability = partition.borrow().config.durability();
                     let answer = (Rc::clone(gathering), place);
@@ -78,9 +91,13 @@ impl Core {
         }
     }
 
-    fn check(&self, append: AppendPartition) -> Result<(PartitionRef, ValidBatch, Bytes), AppendError> {
+    fn check(
+        &self,
+        append: AppendPartition,
+        now: TimestampMs,
+    ) -> Result<(PartitionRef, ValidBatch, Bytes), AppendError> {
         let partition = self.table.get(append.key).ok_or(AppendError::UnknownPartition)?;
-        let rules = self.rules(&partition.borrow().config, append.produce_version);
+        let rules = self.rules(&partition.borrow().config, append.produce_version, now);
         let batch = validate(&append.records, &rules)?;
         if batch.header.attributes.is_transactional() {
             return Err(AppendError::Transactional);
@@ -99,9 +116,9 @@ impl Core {
         }
     }
 
-    fn rules(&self, config: &TopicConfig, produce_version: i16) -> ValidationRules {
+    fn rules(&self, config: &TopicConfig, produce_version: i16, now: TimestampMs) -> ValidationRules {
         ValidationRules {
-            now: TimestampMs(millrace_rt::wall_now_ms()),
+            now,
             validation: match self.config.produce_validation() {
                 ProduceValidation::Full => Validation::Full,
                 ProduceValidation::Header => Validation::Header,
@@ -120,8 +137,14 @@ impl Core {
     }
 
     /// Gives a queued append its offsets and puts it into the log's tail; its entries go to `entries`.
-    pub(crate) fn apply(self: &Rc<Core>, job: &Job, entries: &mut Vec<Entry<Vec<Bytes>>>) -> Step {
-        let mut partition = job.partition.borrow_mut();
+    pub(crate) fn apply(
+        self: &Rc<Core>,
+        mut job: Job,
+        now: TimestampMs,
+        entries: &mut Vec<Entry<StoredBatch>>,
+    ) -> Step {
+        let shared = Rc::clone(&job.partition);
+        let mut partition = shared.borrow_mut();
         if partition.removed {
             job.refuse(AppendError::UnknownPartition);
             return Step::Answered;
@@ -132,7 +155,7 @@ impl Core {
         }
         if partition.active().needs_last_block() {
             self.resume(&job.partition);
-            return Step::Waits;
+            return Step::Waits(job);
         }
         let verdict = ProducerBatch::of(&job.batch.header).map(|batch| partition.producers.check(&batch));
         match verdict {
@@ -147,15 +170,14 @@ impl Core {
                 return Step::Answered;
             }
         }
-        let now = TimestampMs(millrace_rt::wall_now_ms());
         let base_offset = partition.log_end;
         let memory = partition.active().tail.memory_bytes();
-        if partition.must_roll(job, now) {
+        if partition.must_roll(&job, now) {
             let previous_length = Position(partition.active().length());
             partition.roll();
             entries.push(Entry::Roll { key: partition.key, segment: base_offset, previous_length });
         }
-        let (span, payload) = partition.take_in(job, now);
+        let (span, payload) = partition.take_in(&mut job, now);
         entries.push(Entry::Append { span, payload });
         if job.batch.header.has_producer() {
             // A retry is answered with the time that was stored, which under LogAppendTime is the append's.
@@ -167,9 +189,10 @@ impl Core {
         self.flusher.grew(if grown >= memory { grown - memory } else { grown });
         if !partition.flush_queued && partition.wants_flush() {
             partition.flush_queued = true;
-            self.flusher.push(Rc::clone(&job.partition));
+            self.flusher.push(Rc::clone(&shared));
         }
-        Step::Applied(job.effect(&partition, base_offset, job.batch.log_append_time()))
+        let stamped = job.batch.log_append_time();
+        Step::Applied(job.effect(&partition, base_offset, stamped))
     }
 }
 
@@ -181,14 +204,13 @@ impl Job {
 
     /// Once the frame which holds the log's end of this moment is durable, all before it is: also the earlier append
     /// that a retry asks for.
-    fn effect(&self, partition: &Partition, base_offset: Offset, stamped: TimestampMs) -> Effect {
-        let (gathering, place) = &self.answer;
+    fn effect(self, partition: &Partition, base_offset: Offset, stamped: TimestampMs) -> Effect {
         Effect {
-            partition: Rc::clone(&self.partition),
+            partition: self.partition,
             durability: self.durability,
             reach: partition.log_end,
             visible: partition.end(),
-            answer: (Rc::clone(gathering), *place),
+            answer: self.answer,
             appended: Appended {
                 base_offset,
                 log_append_time: (stamped != TimestampMs::NONE).then_some(stamped),
@@ -227,24 +249,25 @@ impl Partition {
     }
 
     /// Writes offsets and epoch into the batch's header (outside its CRC), copies it behind the tail and moves the
-    /// log's end. Answers where its bytes lie.
-    fn take_in(&mut self, job: &Job, now: TimestampMs) -> (Span, Vec<Bytes>) {
+    /// log's end. Answers where its bytes lie, and the job's records with that header.
+    fn take_in(&mut self, job: &mut Job, now: TimestampMs) -> (Span, StoredBatch) {
         let base_offset = self.log_end;
         let header = job.batch.header_to_append(&job.records, base_offset, self.leader_epoch);
         let appended =
             BatchHeader { base_offset, max_timestamp: job.batch.max_timestamp, ..job.batch.header };
-        let body = &job.records[RECORD_BATCH_OVERHEAD..job.batch.size()];
+        let mut body = std::mem::take(&mut job.records);
+        body.truncate(job.batch.size());
+        body.advance(RECORD_BATCH_OVERHEAD);
         let epoch = self.leader_epoch;
         let active = self.active_mut();
         let position = active.length();
         active.tail.append(&header);
-        active.tail.append(body);
+        active.tail.append(&body);
         if active.index.covered() == position {
             active.index.note(&appended);
         }
         active.max_timestamp = active.max_timestamp.max(job.batch.max_timestamp);
         active.age.get_or_insert(SegmentAge { created: now, first_timestamp: job.batch.max_timestamp });
-        let payload = active.tail.view(position, active.length());
         let segment = active.base;
         self.epochs.assign(epoch, base_offset);
         self.log_end = base_offset.plus(i64::from(job.batch.header.last_offset_delta) + 1);
@@ -255,6 +278,6 @@ impl Partition {
             base_offset,
             next_offset: self.log_end,
         };
-        (span, payload)
+        (span, StoredBatch { header, body })
     }
 }

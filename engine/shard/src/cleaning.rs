@@ -6,8 +6,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use millrace_core::base::ids::{Offset, PartitionKey, Position};
 use millrace_core::journal::{
-    Cleaning as DueCleaning, Entry, EntryRef, FrameSequence, Purpose, ReleasePlan, Span, UnreleasedTail,
-    plan_release,
+    Cleaning as DueCleaning, Entry, FrameSequence, Purpose, ReleasePlan, Span, UnreleasedTail, plan_release,
 };
 use millrace_rt::fs;
 
@@ -131,7 +130,7 @@ impl Core {
                 continue;
             };
             let carries = shared.borrow().carries(through);
-            let more: usize = carries.iter().map(|entry| entry.as_pieces().sealed_bytes()).sum();
+            let more: usize = carries.iter().map(Entry::sealed_bytes).sum();
             if bytes + more > room {
                 break;
             }
@@ -145,8 +144,7 @@ impl Core {
         if entries.is_empty() {
             return (taken, None);
         }
-        let refs: Vec<EntryRef<'_>> = entries.iter().map(Entry::as_pieces).collect();
-        match self.commit.seal_upkeep(&refs) {
+        match self.commit.seal_upkeep(&entries) {
             None => (0, None),
             Some(frame) => {
                 for partition in carried.values() {

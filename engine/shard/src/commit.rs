@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_core::base::ids::{Durability, Offset};
-use millrace_core::journal::{APPEND_HEAD_BYTES, EntryRef, FrameSequence, Journal, Purpose};
+use millrace_core::journal::{APPEND_HEAD_BYTES, Entry, FrameSequence, Journal, Purpose};
 use millrace_core::log::ValidBatch;
 use millrace_rt::{File, SharedMemory, Signal};
 
@@ -167,7 +167,7 @@ impl Commit {
     }
 
     /// Seals carries or other entries of upkeep; false where there is no room for them now.
-    pub(crate) fn seal_upkeep(&self, entries: &[EntryRef<'_>]) -> Option<FrameSequence> {
+    pub(crate) fn seal_upkeep(&self, entries: &[Entry<Vec<Bytes>>]) -> Option<FrameSequence> {
         let frame = {
             let mut journal = self.journal.borrow_mut();
             journal.seal(entries, &mut |at, bytes| self.ring.write(at, bytes)).ok()?

@@ -2,13 +2,12 @@
 
 use std::rc::Rc;
 
-use bytes::Bytes;
-use millrace_core::base::ids::Durability;
-use millrace_core::journal::{Entry, EntryRef, Purpose};
+use millrace_core::base::ids::{Durability, TimestampMs};
+use millrace_core::journal::{Entry, Purpose};
 use millrace_rt::Sync;
 
 use crate::api::Planted;
-use crate::append::Step;
+use crate::append::{Step, StoredBatch};
 use crate::commit::{Effect, Sealed};
 use crate::shard::Core;
 
@@ -27,20 +26,22 @@ impl Core {
     fn seal_frame(self: &Rc<Core>) -> bool {
         let commit = &self.commit;
         let room = commit.room(Purpose::Append);
-        let mut entries: Vec<Entry<Vec<Bytes>>> = Vec::new();
-        let mut effects = Vec::new();
+        let now = TimestampMs(millrace_rt::wall_now_ms());
+        let jobs = commit.queue.borrow().jobs.len();
+        let mut entries: Vec<Entry<StoredBatch>> = Vec::with_capacity(jobs);
+        let mut effects = Vec::with_capacity(jobs);
         let mut bytes = 0;
         let mut took = false;
         while let Some(job) = commit.take_job(room - bytes.min(room), bytes) {
             took = true;
             let before = entries.len();
-            match self.apply(&job, &mut entries) {
+            match self.apply(job, now, &mut entries) {
                 Step::Applied(effect) => {
-                    bytes += entries.iter().skip(before).map(sealed_bytes).sum::<usize>();
+                    bytes += entries.iter().skip(before).map(Entry::sealed_bytes).sum::<usize>();
                     effects.push(effect);
                 }
                 Step::Answered => {}
-                Step::Waits => {
+                Step::Waits(job) => {
                     commit.put_back(job);
                     break;
                 }
@@ -56,12 +57,11 @@ impl Core {
         true
     }
 
-    fn seal_applied(&self, entries: &[Entry<Vec<Bytes>>], mut effects: Vec<Effect>) {
+    fn seal_applied(&self, entries: &[Entry<StoredBatch>], mut effects: Vec<Effect>) {
         let commit = &self.commit;
-        let refs: Vec<EntryRef<'_>> = entries.iter().map(Entry::as_pieces).collect();
         let frame = {
             let mut journal = commit.journal.borrow_mut();
-            let sealed = journal.seal(&refs, &mut |at, bytes| commit.ring.write(at, bytes));
+            let sealed = journal.seal(entries, &mut |at, bytes| commit.ring.write(at, bytes));
             // Jobs are taken only while the journal has room for them, and nothing runs in between.
             sealed.unwrap_or_else(|_| unreachable!("the journal had room for what was applied"))
         };
@@ -119,8 +119,4 @@ impl Core {
             self.cleaning.look();
         }
     }
-}
-
-fn sealed_bytes(entry: &Entry<Vec<Bytes>>) -> usize {
-    entry.as_pieces().sealed_bytes()
 }

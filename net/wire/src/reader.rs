@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         let Some(length) = self.length(form)? else { return Ok(None) };
         let start = self.position;
         self.take(length)?;
-        Ok(Some(Records(vec![self.frame.slice(start..self.position)])))
+        Ok(Some(self.frame.slice(start..self.position).into()))
     }
 
     /// An array of elements that take at least `SMALLEST` bytes each on the wire.
@@ -316,7 +316,7 @@ mod tests {
         let frame = Bytes::from_static(&[0, 0, 0, 2, 7, 8, 9]);
         let mut reader = Reader::new(&frame);
         let records = reader.records(Form::Plain).unwrap();
-        assert_eq!(records.0[0].as_ptr(), frame[4..].as_ptr());
         assert_eq!((records.len(), reader.remaining()), (2, 1));
+        assert_eq!(records.into_bytes().as_ptr(), frame[4..].as_ptr());
     }
 }

@@ -1,7 +1,7 @@
 //! Values of the wire that Rust has no type for.
 
 use bytes::Bytes;
-use std::fmt;
+use std::{fmt, iter};
 
 /// Longest string of the protocol: its first encodings count bytes in a positive `int16`, and Kafka keeps
 /// that bound in the compact ones.
@@ -35,42 +35,57 @@ impl fmt::Debug for Uuid {
 /// Record batches in pieces that are shared with their owner, never copied: one slice of the frame after
 /// decoding, any number of slices when encoding. Two values are equal if their bytes are, however cut.
 #[derive(Clone, Default)]
-pub struct Records(pub Vec<Bytes>);
+pub struct Records {
+    // Apart from the rest, so that decoding a partition's records allocates nothing.
+    first: Bytes,
+    rest: Vec<Bytes>,
+}
 
 impl Records {
     pub fn len(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
+        self.pieces().map(Bytes::len).sum()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(Bytes::is_empty)
+        self.pieces().all(Bytes::is_empty)
+    }
+
+    /// At least one, of which any may be empty.
+    pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
+        iter::once(&self.first).chain(&self.rest)
     }
 
     /// The bytes as one slice: shared if there is at most one piece (always so after decoding), else copied.
     pub fn into_bytes(self) -> Bytes {
-        let mut pieces = self.0;
-        match pieces.len() {
-            0 => Bytes::new(),
-            1 => pieces.swap_remove(0),
-            _ => pieces.concat().into(),
+        match self.rest.is_empty() {
+            true => self.first,
+            false => self.pieces().flatten().copied().collect(),
         }
     }
 }
 
 impl From<Bytes> for Records {
     fn from(bytes: Bytes) -> Records {
-        Records(vec![bytes])
+        Records { first: bytes, rest: Vec::new() }
+    }
+}
+
+impl From<Vec<Bytes>> for Records {
+    fn from(pieces: Vec<Bytes>) -> Records {
+        let mut pieces = pieces.into_iter();
+        let first = pieces.next().unwrap_or_default();
+        Records { first, rest: pieces.collect() }
     }
 }
 
 impl PartialEq for Records {
     fn eq(&self, other: &Records) -> bool {
-        self.len() == other.len() && self.0.iter().flatten().eq(other.0.iter().flatten())
+        self.len() == other.len() && self.pieces().flatten().eq(other.pieces().flatten())
     }
 }
 
 impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Records({} bytes in {} pieces)", self.len(), self.0.len())
+        write!(f, "Records({} bytes in {} pieces)", self.len(), 1 + self.rest.len())
     }
 }

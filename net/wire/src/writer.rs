@@ -150,7 +150,7 @@ impl Writer {
     /// The pieces are shared, not copied.
     pub fn records(&mut self, value: &Records, form: Form) -> Result<(), EncodeError> {
         self.count(value.len(), form)?;
-        self.shared(&value.0);
+        self.shared(value.pieces());
         Ok(())
     }
 
@@ -186,7 +186,7 @@ impl Writer {
         if inner.pieces.is_empty() {
             self.buffer.put_slice(&inner.buffer);
         } else {
-            self.shared(&inner.finish());
+            self.shared(inner.finish().iter());
         }
         Ok(())
     }
@@ -199,8 +199,8 @@ impl Writer {
     }
 
     /// Puts pieces of other owners between what was written and what follows.
-    fn shared(&mut self, pieces: &[Bytes]) {
-        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+    fn shared<'p>(&mut self, pieces: impl Iterator<Item = &'p Bytes>) {
+        for piece in pieces.filter(|piece| !piece.is_empty()) {
             self.seal_buffer();
             assert!(!self.pieces.is_empty(), "shared pieces follow their own length");
             self.pieces_bytes += piece.len();
@@ -232,7 +232,7 @@ mod tests {
         let batch = Bytes::from_static(b"batch");
         let mut writer = Writer::new();
         writer.i32(1);
-        writer.records(&Records(vec![batch.clone(), Bytes::new(), batch.clone()]), Form::Compact).unwrap();
+        writer.records(&vec![batch.clone(), Bytes::new(), batch.clone()].into(), Form::Compact).unwrap();
         writer.i8(2);
         assert_eq!(writer.len(), 16);
         let pieces = writer.finish();

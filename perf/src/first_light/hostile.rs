@@ -19,7 +19,7 @@ const HONEST_EVERY: Duration = Duration::from_millis(2);
 const HONEST_SLICES: u32 = 3;
 /// How much slower the honest client may get, and how slow without anybody noticing.
 const SLOWER_LIMIT: f64 = 2.0;
-const UNNOTICED_SECONDS: (f64, f64) = (0.02, 0.1);
+const UNNOTICED_SECONDS: (f64, f64) = (0.02, 2.0);
 const JUNK_CONNECTIONS: (usize, usize) = (3000, 600);
 const JUNK_SEED: u64 = 20_261_121;
 const ALIVE_WITHIN: Duration = Duration::from_secs(5);

@@ -78,8 +78,23 @@ pub enum Entry<P> {
     Drop { key: PartitionKey },
 }
 
-/// An entry to be sealed; its payload is the concatenation of the pieces.
-pub type EntryRef<'a> = Entry<&'a [Bytes]>;
+/// What an entry that is to be sealed carries.
+pub trait Payload {
+    /// The payload is what they make together.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]>;
+}
+
+impl Payload for &[Bytes] {
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.iter().map(AsRef::as_ref)
+    }
+}
+
+impl Payload for Vec<Bytes> {
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.iter().map(AsRef::as_ref)
+    }
+}
 
 impl<P> Entry<P> {
     pub fn key(&self) -> PartitionKey {
@@ -126,9 +141,9 @@ impl<P> Entry<P> {
     }
 }
 
-impl EntryRef<'_> {
+impl<P: Payload> Entry<P> {
     pub fn payload_bytes(&self) -> usize {
-        self.payload().map_or(0, |pieces| pieces.iter().map(Bytes::len).sum())
+        self.payload().map_or(0, |payload| payload.pieces().map(<[u8]>::len).sum())
     }
 
     /// What the entry takes of a frame: compare the sum with `Journal::room`.
@@ -263,33 +278,8 @@ impl Entry<usize> {
     }
 }
 
-impl Entry<Vec<Bytes>> {
-    /// The entry as it is sealed.
-    pub fn as_pieces(&self) -> EntryRef<'_> {
-        match self {
-            Entry::Append { span, payload } => Entry::Append { span: *span, payload },
-            Entry::Carry { span, payload } => Entry::Carry { span: *span, payload },
-            Entry::Extent { span, length, checksum, head_bytes, ends } => Entry::Extent {
-                span: *span,
-                length: *length,
-                checksum: *checksum,
-                head_bytes: *head_bytes,
-                ends,
-            },
-            Entry::Roll { key, segment, previous_length } => {
-                Entry::Roll { key: *key, segment: *segment, previous_length: *previous_length }
-            }
-            Entry::LogStart { key, offset } => Entry::LogStart { key: *key, offset: *offset },
-            Entry::Truncate { key, to, segment, position } => {
-                Entry::Truncate { key: *key, to: *to, segment: *segment, position: *position }
-            }
-            Entry::Drop { key } => Entry::Drop { key: *key },
-        }
-    }
-}
-
-fn checksum_of(pieces: &[Bytes]) -> u32 {
-    pieces.iter().fold(0, |sum, piece| crc32c::crc32c_append(sum, piece))
+fn checksum_of(payload: &impl Payload) -> u32 {
+    payload.pieces().fold(0, crc32c::crc32c_append)
 }
 
 fn encode_span(span: &Span, out: &mut Vec<u8>) {

@@ -4,7 +4,7 @@
 //! `cleaning_due` and `slot_released` around a checkpoint. It begins empty at each start of the broker.
 
 use super::batches::HeaderDigest;
-use super::entry::{Entry, EntryRef};
+use super::entry::{Entry, Payload};
 use super::frame::{BootNonce, FRAME_HEADER_BYTES, FrameHeader, FrameSequence};
 use super::geometry::JournalGeometry;
 use super::release::CarryLimits;
@@ -12,7 +12,6 @@ use super::ring::RingSpace;
 use super::slots::SlotSpace;
 use crate::base::ShardIndex;
 use crate::base::limits::BLOCK_BYTES;
-use bytes::Bytes;
 use std::collections::VecDeque;
 use thiserror::Error;
 
@@ -128,7 +127,7 @@ impl Journal {
         self.slots.in_use()
     }
 
-    /// Bytes of heads and payloads (`EntryRef::sealed_bytes`) that one frame sealed now may hold; 0: wait until a write
+    /// Bytes of heads and payloads (`Entry::sealed_bytes`) that one frame sealed now may hold; 0: wait until a write
     /// completes or a slot is released.
     pub fn room(&self, purpose: Purpose) -> usize {
         if purpose == Purpose::Carry && self.carries_wait_for_ring() {
@@ -144,19 +143,19 @@ impl Journal {
 
     /// Writes one frame with `entries`, in order, through `sink` (offset in the ring, bytes) and gives it its places.
     /// Each payload byte passes `sink` once. Nothing changes on an error.
-    pub fn seal(
+    pub fn seal<P: Payload>(
         &mut self,
-        entries: &[EntryRef<'_>],
+        entries: &[Entry<P>],
         sink: &mut dyn FnMut(usize, &[u8]),
     ) -> Result<SealedFrame, NoRoom> {
         assert!(!entries.is_empty(), "a frame has entries");
-        let content: usize = entries.iter().map(EntryRef::sealed_bytes).sum();
+        let content: usize = entries.iter().map(Entry::sealed_bytes).sum();
         let len = (FRAME_HEADER_BYTES + content).next_multiple_of(BLOCK_BYTES);
         let frame = self.place(len, purpose_of(entries))?;
         let header = self.encode_heads(entries, frame);
         sink(frame.ring_at, &self.heads);
         let mut at = frame.ring_at + self.heads.len();
-        for piece in entries.iter().filter_map(Entry::payload).flat_map(|pieces| pieces.iter()) {
+        for piece in entries.iter().filter_map(Entry::payload).flat_map(Payload::pieces) {
             sink(at, piece);
             at += piece.len();
         }
@@ -253,7 +252,7 @@ impl Journal {
     }
 
     /// Fills `heads` with the frame's header and entry heads; returns the header's checksum.
-    fn encode_heads(&mut self, entries: &[EntryRef<'_>], frame: SealedFrame) -> u32 {
+    fn encode_heads<P: Payload>(&mut self, entries: &[Entry<P>], frame: SealedFrame) -> u32 {
         self.heads.clear();
         self.heads.resize(FRAME_HEADER_BYTES, 0);
         let mut payload_bytes = 0;
@@ -266,7 +265,7 @@ impl Journal {
         for entry in entries {
             if let Entry::Append { span, payload } = entry {
                 let mut digest = HeaderDigest::new(content);
-                payload.iter().for_each(|piece| digest.feed(piece));
+                payload.pieces().for_each(|piece| digest.feed(piece));
                 let (checksum, base_offset) = digest.finish();
                 assert_eq!(base_offset, Some(span.base_offset.0), "an append begins at its base offset");
                 content = checksum;
@@ -304,7 +303,7 @@ impl Journal {
 
 static ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
 
-fn purpose_of(entries: &[Entry<&[Bytes]>]) -> Purpose {
+fn purpose_of<P>(entries: &[Entry<P>]) -> Purpose {
     let carries = entries.iter().all(|entry| matches!(entry, Entry::Carry { .. }));
     if carries { Purpose::Carry } else { Purpose::Append }
 }

@@ -21,7 +21,7 @@ mod tails;
 pub use checkpoint::{
     Checkpoints, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint, ShardCheckpoint,
 };
-pub use entry::{APPEND_HEAD_BYTES, Entry, EntryRef, Span};
+pub use entry::{APPEND_HEAD_BYTES, Entry, Payload, Span};
 pub use frame::{BootNonce, FRAME_HEADER_BYTES, Frame, FrameFault, FrameHeader, FrameSequence};
 pub use geometry::{
     CARRY_TAIL_BYTES_MAX, GeometryError, JOURNAL_BYTES_MIN, JournalGeometry, SLOT_BYTES_MIN, SLOTS_MAX,

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use millrace_core::base::{Offset, PartitionIndex, PartitionKey, Position, ShardIndex, TopicId};
 use millrace_core::journal::{
-    BootNonce, ChainStart, Entry, EntryRef, FrameSequence, FrameWrite, Journal, JournalGeometry, NoRoom,
-    SealedFrame, Span,
+    BootNonce, ChainStart, Entry, FrameSequence, FrameWrite, Journal, JournalGeometry, NoRoom, SealedFrame,
+    Span,
 };
 
 pub(crate) const SHARD: ShardIndex = ShardIndex(3);
@@ -90,7 +90,7 @@ impl Bench {
         Bench::new(JournalGeometry::with_slots(4, 64 * 1024, 128 * 1024).unwrap())
     }
 
-    pub(crate) fn seal(&mut self, entries: &[EntryRef<'_>]) -> Result<SealedFrame, NoRoom> {
+    pub(crate) fn seal(&mut self, entries: &[Entry<&[Bytes]>]) -> Result<SealedFrame, NoRoom> {
         let ring = &mut self.ring;
         self.journal.seal(entries, &mut |at, bytes| ring[at..at + bytes.len()].copy_from_slice(bytes))
     }

@@ -4,9 +4,9 @@ use crate::fixture::{BOOT, Bench, SHARD, Seeded, key, start};
 use bytes::Bytes;
 use millrace_core::base::{Offset, Position};
 use millrace_core::journal::{
-    Checkpoints, Entry, EntryRef, FrameSequence, FrameWrite, JournalGeometry, Observation,
-    PartitionCheckpoint, Purpose, RecoveredPartition, Replay, ShardCheckpoint, Span, UnreleasedTail,
-    plan_release, recover_chain, replay_from,
+    Checkpoints, Entry, FrameSequence, FrameWrite, JournalGeometry, Observation, PartitionCheckpoint,
+    Purpose, RecoveredPartition, Replay, ShardCheckpoint, Span, UnreleasedTail, plan_release, recover_chain,
+    replay_from,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -56,7 +56,7 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    pub(crate) fn entry(&self) -> EntryRef<'_> {
+    pub(crate) fn entry(&self) -> Entry<&[Bytes]> {
         let payload = &self.payload[..];
         match self.entry {
             Entry::Append { span, .. } => Entry::Append { span, payload },
@@ -118,8 +118,8 @@ impl Twin {
 
     /// Seals the changes that led to `self.logs` in one frame, making room first.
     pub(crate) fn commit(&mut self, changes: &[Change]) {
-        let entries: Vec<EntryRef<'_>> = changes.iter().map(Change::entry).collect();
-        let bytes: usize = entries.iter().map(EntryRef::sealed_bytes).sum();
+        let entries: Vec<Entry<&[Bytes]>> = changes.iter().map(Change::entry).collect();
+        let bytes: usize = entries.iter().map(Entry::sealed_bytes).sum();
         let logs = std::mem::replace(&mut self.logs, self.history[self.history.len() - 1].1.clone());
         while self.bench.journal.room(Purpose::Append) < bytes {
             assert!(
@@ -187,7 +187,7 @@ impl Twin {
         self.logs[&number].end_place().is_some_and(|(segment, _)| segment != self.released[&number].durable.0)
     }
 
-    fn seal(&mut self, entries: &[EntryRef<'_>]) -> FrameSequence {
+    fn seal(&mut self, entries: &[Entry<&[Bytes]>]) -> FrameSequence {
         let mut writes: Vec<(usize, Vec<u8>)> = Vec::new();
         let frame =
             self.bench.journal.seal(entries, &mut |at, bytes| writes.push((at, bytes.to_vec()))).unwrap();
@@ -269,8 +269,8 @@ impl Twin {
     }
 
     fn seal_carries(&mut self, pending: &mut Vec<(i32, Change)>) {
-        let entries: Vec<EntryRef<'_>> = pending.iter().map(|(_, change)| change.entry()).collect();
-        let bytes: usize = entries.iter().map(EntryRef::sealed_bytes).sum();
+        let entries: Vec<Entry<&[Bytes]>> = pending.iter().map(|(_, change)| change.entry()).collect();
+        let bytes: usize = entries.iter().map(Entry::sealed_bytes).sum();
         if bytes == 0 {
             return;
         }

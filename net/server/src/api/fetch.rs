@@ -252,7 +252,7 @@ impl Fetch<'_> {
                 Isolation::ReadUncommitted => None,
                 Isolation::ReadCommitted => Some(Vec::new()),
             },
-            records: Some(Records(fetched.records)),
+            records: Some(fetched.records.into()),
             ..blank(partition)
         }
     }

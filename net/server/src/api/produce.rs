@@ -48,9 +48,9 @@ enum Acks {
 
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
-    let request = ProduceRequest::decode(&mut Reader::new(&call.body), version)?;
+    let mut request = ProduceRequest::decode(&mut Reader::new(&call.body), version)?;
     let shard = call.host.shard.clone();
-    let mut plan = Plan::new(&request, &call, &shard.image());
+    let mut plan = Plan::new(&mut request, &call, &shard.image());
     let appends = std::mem::take(&mut plan.appends);
     call.caller.note_owner(sole_owner(appends.iter().map(|append| append.key.owner(shard.shards()))));
     let waiting = Waiting {
@@ -101,7 +101,8 @@ enum Fate {
 }
 
 impl Plan {
-    fn new(request: &ProduceRequest<'_>, call: &Call, image: &MetadataImage) -> Plan {
+    /// Takes the records out of the request.
+    fn new(request: &mut ProduceRequest<'_>, call: &Call, image: &MetadataImage) -> Plan {
         let acks = match request.acks {
             0 => Acks::Nothing,
             1 | -1 => Acks::Stored,
@@ -111,7 +112,7 @@ impl Plan {
         let mut plan = Plan { acks, topics, appends: Vec::new(), places: FxHashMap::default() };
         let refused_whole = refused_whole(request);
         let is_admin = call.head.client_id == ADMIN_CLIENT_ID;
-        for topic in request.topic_data.iter().filter(|topic| !topic.partition_data.is_empty()) {
+        for topic in request.topic_data.iter_mut().filter(|topic| !topic.partition_data.is_empty()) {
             let found = if call.version() >= FIRST_WITH_IDS {
                 image.topic_by_id(topic_id(topic.topic_id))
             } else {
@@ -135,13 +136,13 @@ impl Plan {
 
     fn add_topic(
         &mut self,
-        topic: &TopicProduceData<'_>,
+        topic: &mut TopicProduceData<'_>,
         version: i16,
         verdict: TopicVerdict,
         known_name: String,
     ) {
         let mut partitions = Vec::with_capacity(topic.partition_data.len());
-        for data in &topic.partition_data {
+        for data in &mut topic.partition_data {
             let fate = match verdict.on(data.index, self.acks) {
                 Err(code) => Some(Fate::Refused(code)),
                 Ok(key) => self.add_append(key, data, version),
@@ -153,8 +154,13 @@ impl Plan {
     }
 
     /// Of a partition that a request names twice only the last batch is stored and answered, as in Kafka.
-    fn add_append(&mut self, key: PartitionKey, data: &PartitionProduceData, version: i16) -> Option<Fate> {
-        let Some(records) = data.records.clone() else {
+    fn add_append(
+        &mut self,
+        key: PartitionKey,
+        data: &mut PartitionProduceData,
+        version: i16,
+    ) -> Option<Fate> {
+        let Some(records) = data.records.take() else {
             return Some(Fate::Refused(ErrorCode::UnknownServerError));
         };
         let append = AppendPartition { key, records: records.into_bytes(), produce_version: version };
@@ -186,7 +192,7 @@ fn is_transactional(data: &PartitionProduceData) -> bool {
     const MAGIC_AT: usize = 16;
     const ATTRIBUTES_LOW_AT: usize = 22;
     const TRANSACTIONAL_BIT: u8 = 0x10;
-    let first = data.records.as_ref().and_then(|records| records.0.first());
+    let first = data.records.as_ref().and_then(|records| records.pieces().next());
     let byte = |at: usize| first.and_then(|bytes| bytes.get(at)).copied();
     byte(MAGIC_AT) == Some(2) && byte(ATTRIBUTES_LOW_AT).is_some_and(|low| low & TRANSACTIONAL_BIT != 0)
 }

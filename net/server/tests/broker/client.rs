@@ -94,7 +94,7 @@ impl Client {
     pub(crate) async fn send_produce(&mut self, topic: &str, partition: i32, acks: i16, value: &[u8]) -> i32 {
         let batch =
             BatchBuilder::new(Codec::None).record(BatchRecord::of_value(TimestampMs(0), value)).build();
-        let data = PartitionProduceData { index: partition, records: Some(Records(vec![batch.into()])) };
+        let data = PartitionProduceData { index: partition, records: Some(Bytes::from(batch).into()) };
         let topic = TopicProduceData {
             name: topic.into(),
             partition_data: vec![data],
