@@ -68,7 +68,6 @@ impl FrameWriter {
             self.journal.written(write.through);
         }
         let entries: Vec<Entry<Vec<Bytes>>> = (0..1 + chance.below(4)).map(|_| self.entry(chance)).collect();
-        let entries: Vec<_> = entries.iter().map(Entry::as_pieces).collect();
         let ring = &mut self.ring;
         let mut sink = |at: usize, bytes: &[u8]| {
             if let Some(place) = ring.get_mut(at..at + bytes.len()) {
