@@ -1,4 +1,4 @@
-//! Memory of the current shard: taking blocks, and counting what is in use.
+//! Memory of the current shard: taking blocks, copying payload, and counting both.
 
 use crate::block::Block;
 use crate::shard;
@@ -30,4 +30,15 @@ pub fn memory() -> MemoryUse {
         pooled_bytes: usage.pooled_bytes as u64,
         registered_bytes: 0,
     }
+}
+
+/// Copies payload and counts it.
+pub fn copy_payload(target: &mut [u8], source: &[u8]) {
+    shard::current().copies.copy(target, source);
+}
+
+/// Bytes of payload that the current shard has copied since its start, with the heads and the padding of the frames in
+/// which payload went to the journal's ring. What the kernel copies is not among them.
+pub fn copied_bytes() -> u64 {
+    shard::current().copies.bytes()
 }
