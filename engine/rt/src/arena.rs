@@ -26,7 +26,7 @@ impl Block {
 pub fn memory() -> MemoryUse {
     let usage = shard::current().home.usage();
     MemoryUse {
-        in_use_bytes: usage.allocated_bytes.saturating_sub(usage.pooled_bytes) as u64,
+        in_use_bytes: usage.in_use_bytes as u64,
         pooled_bytes: usage.pooled_bytes as u64,
         registered_bytes: 0,
     }

@@ -2,6 +2,7 @@
 
 mod arena;
 mod block;
+mod buddies;
 mod clock;
 mod counting;
 mod failure;
@@ -15,6 +16,7 @@ mod names;
 mod notes;
 pub mod oneshot;
 mod operation;
+mod pages;
 mod payload;
 mod region;
 mod remote;
