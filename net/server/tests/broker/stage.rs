@@ -29,7 +29,12 @@ pub(crate) struct Stage {
     pub(crate) node: Node,
     /// The most memory that the broker's first shard had in use.
     pub(crate) memory_peak: Rc<Cell<u64>>,
+    /// Payload that the broker's first shard had copied when it was looked at last.
+    pub(crate) copied_bytes: Rc<Cell<u64>>,
 }
+
+/// How often memory and copies are looked at.
+pub(crate) const LOOK: Duration = Duration::from_millis(5);
 
 fn settings(shards: u16, keys: &[(&str, &str)]) -> BrokerSettings {
     let mut properties = Properties::default();
@@ -68,17 +73,21 @@ where
 {
     let mut world = World::new(seed, WorldOptions::default());
     let node = Node::new(settings(shards, keys), None).expect("the settings of a test are right");
-    let memory_peak = Rc::new(Cell::new(0));
-    let stage = Stage { address: SocketAddr::from((BROKER, PORT)), node: node.clone(), memory_peak };
+    let stage = Stage {
+        address: SocketAddr::from((BROKER, PORT)),
+        node: node.clone(),
+        memory_peak: Rc::default(),
+        copied_bytes: Rc::default(),
+    };
     let broker = world.add_node(BROKER);
     let failure = Rc::new(RefCell::new(None));
-    let (peak, failed) = (stage.memory_peak.clone(), failure.clone());
+    let (watched, failed) = (stage.clone(), failure.clone());
     let served = node.clone();
     world.start(broker, shards, move |seat: Seat| {
-        let (node, peak, failed) = (served.clone(), peak.clone(), failed.clone());
+        let (node, watched, failed) = (served.clone(), watched.clone(), failed.clone());
         async move {
             if seat.shard == 0 {
-                millrace_rt::spawn(watch_memory(peak));
+                millrace_rt::spawn(watch(watched));
             }
             if let Err(error) = serve_shard(node, seat).await {
                 *failed.borrow_mut() = Some(error);
@@ -111,9 +120,11 @@ where
     assert_eq!(world.end_reason(broker), None, "seed {seed}");
 }
 
-async fn watch_memory(peak: Rc<Cell<u64>>) {
+async fn watch(stage: Stage) {
+    let peak = &stage.memory_peak;
     loop {
         peak.set(peak.get().max(millrace_rt::memory().in_use_bytes));
-        millrace_rt::sleep(Duration::from_millis(5)).await;
+        stage.copied_bytes.set(millrace_rt::copied_bytes());
+        millrace_rt::sleep(LOOK).await;
     }
 }

@@ -1,0 +1,124 @@
+//! A shard with one topic on a simulated machine, and what calls of it cost.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use millrace_core::base::config::{LoadedConfig, Properties, UnknownKeys};
+use millrace_core::base::{Offset, PartitionIndex, PartitionKey, TimestampMs, TopicId};
+use millrace_core::journal::JOURNAL_BYTES_MIN;
+use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
+use millrace_core::meta::NewTopic;
+use millrace_rt::world::{World, WorldOptions};
+use millrace_shard::{
+    AppendPartition, Engine, EngineSettings, FetchPartition, FetchQuery, Isolation, Shard, ValidateOnly,
+};
+
+const TOPIC: TopicId = TopicId([7; 16]);
+
+/// Boots one shard with a topic and runs `body` on it.
+pub(crate) fn on_a_shard<T: 'static>(body: impl AsyncFn(Shard) -> T + Clone + 'static) -> T {
+    let mut world = World::new(1, WorldOptions::default());
+    let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
+    let engine = Engine::new(EngineSettings {
+        data_dir: PathBuf::from("/data"),
+        journal_dir: None,
+        shm_dir: PathBuf::from("/dev/shm"),
+        journal_bytes: 4 * JOURNAL_BYTES_MIN,
+        memory_bytes: 64 << 20,
+        broker: Arc::new(LoadedConfig::load(&Properties::default(), UnknownKeys::Refuse).unwrap().broker),
+        endpoints: Vec::new(),
+        shards: 1,
+    });
+    let answer: Rc<RefCell<Option<T>>> = Rc::default();
+    let answered = Rc::clone(&answer);
+    world.start(node, 1, move |seat| {
+        let (engine, answered, body) = (engine.clone(), Rc::clone(&answered), body.clone());
+        async move {
+            let shard = engine.open(seat).await.unwrap();
+            let topic = NewTopic { partitions: 1, ..NewTopic::named("topic", TOPIC) };
+            assert!(shard.create_topics(vec![topic], ValidateOnly::No).await.iter().all(Result::is_ok));
+            let value = body(shard).await;
+            *answered.borrow_mut() = Some(value);
+        }
+    });
+    let done = Rc::clone(&answer);
+    assert!(world.run_until(Duration::from_secs(60), move || done.borrow().is_some()), "the shard is stuck");
+    let answer = answer.borrow_mut().take();
+    answer.unwrap()
+}
+
+pub(crate) fn key(partition: i32) -> PartitionKey {
+    PartitionKey::new(TOPIC, PartitionIndex(partition))
+}
+
+/// A batch of `count` records with `bytes` bytes of value each.
+pub(crate) fn batch(codec: Codec, count: usize, bytes: usize) -> Bytes {
+    let mut builder = BatchBuilder::new(codec);
+    for number in 0..count {
+        let mut value = vec![0; bytes];
+        value.iter_mut().enumerate().for_each(|(at, byte)| *byte = (at * 31 + number * 7) as u8);
+        builder.push(BatchRecord::of_value(TimestampMs(1_700_000_000_000 + number as i64), &value));
+    }
+    builder.build().into()
+}
+
+/// What one call took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cost {
+    pub(crate) allocations: u64,
+    /// Memory of these allocations together.
+    pub(crate) taken_bytes: u64,
+    pub(crate) copied_bytes: u64,
+}
+
+impl Cost {
+    /// Of a call and everything that its shard does meanwhile.
+    pub(crate) async fn of<T>(call: impl Future<Output = T>) -> (T, Cost) {
+        let (before, copied) = (millrace_rt::allocations(), millrace_rt::copied_bytes());
+        let answer = call.await;
+        let after = millrace_rt::allocations();
+        let cost = Cost {
+            allocations: after.calls - before.calls,
+            taken_bytes: after.taken_bytes - before.taken_bytes,
+            copied_bytes: millrace_rt::copied_bytes() - copied,
+        };
+        (answer, cost)
+    }
+
+    /// The least of each: what a call takes when no list grows, no new chunk begins and no other task is at work.
+    pub(crate) fn least(costs: &[Cost]) -> Cost {
+        Cost {
+            allocations: costs.iter().map(|cost| cost.allocations).min().unwrap(),
+            taken_bytes: costs.iter().map(|cost| cost.taken_bytes).min().unwrap(),
+            copied_bytes: costs.iter().map(|cost| cost.copied_bytes).min().unwrap(),
+        }
+    }
+}
+
+/// Appends one batch and waits until it is durable.
+pub(crate) async fn append(shard: &Shard, partition: i32, records: Bytes) {
+    let append = AppendPartition { key: key(partition), records, produce_version: 9 };
+    let outcomes = shard.admit_append(vec![append]).await.await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+}
+
+/// What a fetch from `offset` on brings: pieces and bytes.
+pub(crate) async fn fetch(shard: &Shard, partition: i32, offset: Offset) -> (usize, usize) {
+    let max_bytes = 8 << 20;
+    let partition = FetchPartition { key: key(partition), offset, max_bytes, current_leader_epoch: None };
+    let query = FetchQuery {
+        partitions: vec![partition],
+        max_wait: Duration::ZERO,
+        min_bytes: 1,
+        max_bytes,
+        isolation: Isolation::ReadUncommitted,
+    };
+    let fetched = shard.fetch(query).await.remove(0).result.unwrap();
+    (fetched.records.len(), fetched.records.iter().map(Bytes::len).sum())
+}

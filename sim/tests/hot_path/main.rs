@@ -1,0 +1,13 @@
+//! What one append and one fetch take of memory and copy, through the shard's surface: nothing of it per record.
+
+#[cfg(test)]
+mod appends;
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod fetches;
+
+use millrace_rt::CountingAllocator;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
