@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use millrace_perf::BenchOptions;
 
 /// Millrace: a log broker that speaks Kafka's protocol.
 #[derive(Debug, Parser)]
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Dev(DevArguments),
     /// A broker with a configuration file in the form of Kafka's server.properties.
     Serve(ServeArguments),
+    /// Loads any Kafka-compatible broker: throughput, latency percentiles, and the broker's own cost on this machine.
+    Bench(BenchOptions),
 }
 
 #[derive(Debug, Args)]

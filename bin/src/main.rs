@@ -1,6 +1,7 @@
 //! `millrace`: the broker as a process.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cli;
 mod dev;
 mod exit;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Bench(options) => return bench::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

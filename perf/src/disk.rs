@@ -57,6 +57,12 @@ pub(crate) fn open_direct(path: &Path, flags: i32) -> Result<OpenFile, Failure> 
     options.open(path).map_err(Failure::io(format!("opening {} with O_DIRECT", path.display())))
 }
 
+/// A file for reading past the page cache.
+pub(crate) fn open_direct_to_read(path: &Path) -> Result<OpenFile, Failure> {
+    let opened = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(path);
+    opened.map_err(Failure::io(format!("opening {} with O_DIRECT", path.display())))
+}
+
 /// Names in a directory; none if it is gone, as directories below /proc and of a running broker may be.
 pub(crate) fn list(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(path) else { return Vec::new() };

@@ -1,6 +1,6 @@
 //! The current shard: what one core owns of the runtime, and the one thread-local that finds it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -14,7 +14,6 @@ use crate::block::Home;
 use crate::kernel::Kernel;
 use crate::moment::Moment;
 use crate::operation::{Answer, Operation};
-use crate::payload::Copies;
 use crate::remote::Remote;
 use crate::slots::{Abandoned, SlotId, Slots};
 use crate::timers::Timers;
@@ -37,7 +36,7 @@ pub(crate) struct Shard {
     pub(crate) timers: Timers,
     pub(crate) home: Arc<Home>,
     pub(crate) remote: Arc<Remote>,
-    pub(crate) copies: Copies,
+    pub(crate) copied_bytes: Cell<u64>,
     attendants: RefCell<Vec<Weak<dyn Attend>>>,
     random: RefCell<Xoshiro256PlusPlus>,
 }
@@ -80,7 +79,7 @@ impl Shard {
             timers: Timers::default(),
             home: parts.home,
             remote: parts.remote,
-            copies: Copies::default(),
+            copied_bytes: Cell::new(0),
             attendants: RefCell::default(),
             random: RefCell::new(parts.random),
         })

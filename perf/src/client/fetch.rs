@@ -7,11 +7,10 @@ use millrace_wire::messages::fetch_request::{FetchPartition, FetchRequest, Fetch
 use millrace_wire::messages::fetch_response::FetchResponse;
 use millrace_wire::{ApiKey, Records};
 
-use super::connection::{Connection, Frame};
+use super::connection::Connection;
+use super::frame::{Frame, read_answer};
 use crate::failure::Failure;
 
-/// The last version that names topics by name.
-const FETCH: i16 = 12;
 const WAIT_MS: i32 = 500;
 /// Of one answer; the broker returns at least one batch all the same.
 const ANSWER_BYTES: i32 = 50 * 1024 * 1024;
@@ -29,8 +28,18 @@ pub(crate) fn fetch(
     connection: &mut Connection,
     topic: &str,
     places: &[FetchPlace],
-    mut visit: impl FnMut(i32, &Bytes),
+    visit: impl FnMut(i32, &Bytes),
 ) -> Result<(), Failure> {
+    let frame = fetch_frame(connection.dialect().fetch, topic, places)?;
+    connection.send(&frame)?;
+    let answer = connection.receive()?;
+    read_fetched(&frame, &answer, visit)?;
+    connection.recycle(answer);
+    Ok(())
+}
+
+/// A request for records of these partitions, answered when there are some or after half a second.
+pub(crate) fn fetch_frame(version: i16, topic: &str, places: &[FetchPlace]) -> Result<Frame, Failure> {
     let partition = |place: &FetchPlace| FetchPartition {
         partition: place.partition,
         fetch_offset: place.offset,
@@ -49,9 +58,17 @@ pub(crate) fn fetch(
         topics: vec![topic],
         ..FetchRequest::default()
     };
-    let mut frame = Frame::new(ApiKey::Fetch, FETCH, |writer| request.encode(writer, FETCH))?;
-    let code = connection.call(&mut frame, |reader| {
-        let response = FetchResponse::decode(reader, FETCH)?;
+    Frame::new(ApiKey::Fetch, version, |writer| request.encode(writer, version))
+}
+
+/// Hands the records of each partition in the answer to `visit`.
+pub(crate) fn read_fetched(
+    frame: &Frame,
+    answer: &Bytes,
+    mut visit: impl FnMut(i32, &Bytes),
+) -> Result<(), Failure> {
+    let code = read_answer(frame, answer, |reader| {
+        let response = FetchResponse::decode(reader, frame.version())?;
         let mut code = response.error_code;
         for partition in response.responses.into_iter().flat_map(|topic| topic.partitions) {
             code = if code == 0 { partition.error_code } else { code };

@@ -8,21 +8,41 @@ use millrace_wire::messages::list_offsets_request::{
 };
 use millrace_wire::messages::list_offsets_response::ListOffsetsResponse;
 
-use super::connection::{Connection, Frame};
+use super::connection::Connection;
+use super::frame::Frame;
 use crate::failure::Failure;
 
-const LIST_OFFSETS: i16 = 6;
 /// A consumer, not a replica.
 const CONSUMER: i32 = -1;
 
-/// Asks for the high watermark.
+/// Asks for the high watermark, and for the first offset.
 const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
 
 /// The high watermarks of all partitions of the topics (name, number of partitions), topic by topic in the order asked.
 pub(crate) fn log_ends(connection: &mut Connection, topics: &[(&str, i32)]) -> Result<Vec<i64>, Failure> {
+    log_offsets(connection, topics, LATEST)
+}
+
+/// The first offset and the high watermark of each of a topic's partitions.
+pub(crate) fn log_ranges(
+    connection: &mut Connection,
+    topic: &str,
+    partitions: i32,
+) -> Result<Vec<(i64, i64)>, Failure> {
+    let starts = log_offsets(connection, &[(topic, partitions)], EARLIEST)?;
+    let ends = log_offsets(connection, &[(topic, partitions)], LATEST)?;
+    Ok(starts.into_iter().zip(ends).collect())
+}
+
+fn log_offsets(
+    connection: &mut Connection,
+    topics: &[(&str, i32)],
+    timestamp: i64,
+) -> Result<Vec<i64>, Failure> {
     let partition = |partition_index| ListOffsetsPartition {
         partition_index,
-        timestamp: LATEST,
+        timestamp,
         ..ListOffsetsPartition::default()
     };
     let topic = |(name, partitions): &'_ (&'_ str, i32)| ListOffsetsTopic {
@@ -34,10 +54,10 @@ pub(crate) fn log_ends(connection: &mut Connection, topics: &[(&str, i32)]) -> R
         topics: topics.iter().map(topic).collect(),
         ..ListOffsetsRequest::default()
     };
-    let mut frame =
-        Frame::new(ApiKey::ListOffsets, LIST_OFFSETS, |writer| request.encode(writer, LIST_OFFSETS))?;
-    let found = connection.call(&mut frame, |reader| {
-        let response = ListOffsetsResponse::decode(reader, LIST_OFFSETS)?;
+    let version = connection.dialect().list_offsets;
+    let frame = Frame::new(ApiKey::ListOffsets, version, |writer| request.encode(writer, version))?;
+    let found = connection.call(&frame, |reader| {
+        let response = ListOffsetsResponse::decode(reader, version)?;
         let mut found = Vec::new();
         for topic in &response.topics {
             let mut partitions: Vec<_> = topic.partitions.iter().collect();

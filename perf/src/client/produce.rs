@@ -8,19 +8,47 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use millrace_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use millrace_wire::messages::produce_response::ProduceResponse;
-use millrace_wire::{ApiKey, DecodeError, Reader, Records};
+use millrace_wire::{ApiKey, Records};
 
-use super::connection::{Connection, Frame, read_answer};
+use super::connection::Connection;
+use super::dialect::Dialect;
+use super::frame::{Frame, read_answer};
 use crate::clock;
 use crate::failure::Failure;
 
-/// The last version that names topics by name.
-const PRODUCE: i16 = 12;
-const ACKS_ALL: i16 = -1;
 const TIMEOUT_MS: i32 = 30_000;
 
-/// A request with one batch for each of the partitions, acks=all.
+/// When a broker answers a produce request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Acks {
+    /// Never.
+    None,
+    Leader,
+    All,
+}
+
+impl Acks {
+    fn code(self) -> i16 {
+        match self {
+            Acks::None => 0,
+            Acks::Leader => 1,
+            Acks::All => -1,
+        }
+    }
+}
+
+/// A request with one batch for each of the partitions, acks=all, in the newest version.
 pub(crate) fn produce_frame(topic: &str, batches: &[(i32, Bytes)]) -> Result<Frame, Failure> {
+    encode_produce(Dialect::NEWEST.produce, Acks::All, topic, batches)
+}
+
+/// A request with one batch for each of the partitions; the frame shares the batches.
+pub(crate) fn encode_produce(
+    version: i16,
+    acks: Acks,
+    topic: &str,
+    batches: &[(i32, Bytes)],
+) -> Result<Frame, Failure> {
     let partition = |(index, batch): &(i32, Bytes)| PartitionProduceData {
         index: *index,
         records: Some(Records::from(batch.clone())),
@@ -31,19 +59,22 @@ pub(crate) fn produce_frame(topic: &str, batches: &[(i32, Bytes)]) -> Result<Fra
         ..TopicProduceData::default()
     };
     let request = ProduceRequest {
-        acks: ACKS_ALL,
+        acks: acks.code(),
         timeout_ms: TIMEOUT_MS,
         topic_data: vec![topic],
         ..ProduceRequest::default()
     };
-    Frame::new(ApiKey::Produce, PRODUCE, |writer| request.encode(writer, PRODUCE))
+    Frame::new(ApiKey::Produce, version, |writer| request.encode(writer, version))
 }
 
-/// First error of an answer, 0 if all partitions took their batch.
-fn first_error(reader: &mut Reader<'_>) -> Result<i16, DecodeError> {
-    let response = ProduceResponse::decode(reader, PRODUCE)?;
-    let mut codes = response.responses.iter().flat_map(|topic| &topic.partition_responses);
-    Ok(codes.find(|partition| partition.error_code != 0).map_or(0, |partition| partition.error_code))
+/// Whether all partitions took their batch.
+pub(crate) fn check_produced(frame: &Frame, answer: &Bytes) -> Result<(), Failure> {
+    let code = read_answer(frame, answer, |reader| {
+        let response = ProduceResponse::decode(reader, frame.version())?;
+        let mut codes = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+        Ok(codes.find(|partition| partition.error_code != 0).map_or(0, |partition| partition.error_code))
+    })?;
+    Failure::check("Produce", code)
 }
 
 /// One request in flight.
@@ -60,12 +91,11 @@ impl Produce {
     /// Sends the request and returns after how long its answer was there.
     pub(crate) fn once(&mut self) -> Result<Duration, Failure> {
         let sent = clock::now();
-        self.connection.send(&mut self.frame)?;
+        self.connection.send(&self.frame)?;
         let answer = self.connection.receive()?;
         let taken = clock::now() - sent;
-        let code = read_answer(&self.frame, &answer, first_error)?;
+        check_produced(&self.frame, &answer)?;
         self.connection.recycle(answer);
-        Failure::check("Produce", code)?;
         Ok(taken)
     }
 }
@@ -93,7 +123,7 @@ impl Pipeline {
             let place = self.next;
             self.next = (place + 1) % self.frames.len();
             self.in_flight.push_back((place, clock::now()));
-            self.connection.send(&mut self.frames[place])?;
+            self.connection.send(&self.frames[place])?;
         }
         self.take_oldest().map(Option::unwrap_or_default)
     }
@@ -111,9 +141,8 @@ impl Pipeline {
         let Some((place, sent)) = self.in_flight.pop_front() else { return Ok(None) };
         let answer = self.connection.receive()?;
         let taken = clock::now() - sent;
-        let code = read_answer(&self.frames[place], &answer, first_error)?;
+        check_produced(&self.frames[place], &answer)?;
         self.connection.recycle(answer);
-        Failure::check("Produce", code)?;
         Ok(Some(taken))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_wire::ApiKey;
 use millrace_wire::messages::api_versions_request::ApiVersionsRequest;
-use millrace_wire::messages::api_versions_response::ApiVersionsResponse;
+use millrace_wire::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
 use millrace_wire::messages::create_topics_request::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
@@ -14,30 +14,32 @@ use millrace_wire::messages::create_topics_response::CreateTopicsResponse;
 use millrace_wire::messages::delete_topics_request::DeleteTopicsRequest;
 use millrace_wire::messages::delete_topics_response::DeleteTopicsResponse;
 
-use super::connection::{Connection, Frame};
+use super::connection::Connection;
+use super::dialect::{Dialect, VersionRange};
+use super::frame::Frame;
 use super::offsets::log_ends;
 use crate::clock;
 use crate::failure::Failure;
 
 const API_VERSIONS: i16 = 0;
-const CREATE_TOPICS: i16 = 5;
-const DELETE_TOPICS: i16 = 4;
 const TIMEOUT_MS: i32 = 60_000;
 /// Kafka answers a creation before its leaders serve; it takes tens of milliseconds.
 const LEADERS_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// A topic of one replica.
+/// A topic to be created.
 #[derive(Debug, Clone)]
 pub(crate) struct NewTopic {
     pub(crate) name: String,
     pub(crate) partitions: i32,
+    pub(crate) replication_factor: i16,
     pub(crate) configs: Vec<(String, String)>,
 }
 
 impl NewTopic {
+    /// A topic of one replica.
     pub(crate) fn new(name: impl Into<String>, partitions: i32) -> NewTopic {
-        NewTopic { name: name.into(), partitions, configs: Vec::new() }
+        NewTopic { name: name.into(), partitions, replication_factor: 1, configs: Vec::new() }
     }
 
     pub(crate) fn with(mut self, configs: &[(&str, &str)]) -> NewTopic {
@@ -51,13 +53,30 @@ impl NewTopic {
 pub(crate) fn answers_versions(address: SocketAddr, within: Duration) -> Result<(), Failure> {
     let mut connection = Connection::open(address)?;
     connection.set_answer_timeout(within)?;
+    versions(&mut connection).map(drop)
+}
+
+/// A connection that speaks what the broker reads.
+pub(crate) fn introduce(address: SocketAddr) -> Result<Connection, Failure> {
+    let mut connection = Connection::open(address)?;
+    let ranges = versions(&mut connection)?;
+    connection.set_dialect(Dialect::within(&ranges)?);
+    Ok(connection)
+}
+
+fn versions(connection: &mut Connection) -> Result<Vec<VersionRange>, Failure> {
     let request = ApiVersionsRequest::default();
-    let mut frame =
-        Frame::new(ApiKey::ApiVersions, API_VERSIONS, |writer| request.encode(writer, API_VERSIONS))?;
-    let code = connection.call(&mut frame, |reader| {
-        ApiVersionsResponse::decode(reader, API_VERSIONS).map(|response| response.error_code)
+    let frame = Frame::new(ApiKey::ApiVersions, API_VERSIONS, |writer| request.encode(writer, API_VERSIONS))?;
+    let (code, ranges) = connection.call(&frame, |reader| {
+        let response = ApiVersionsResponse::decode(reader, API_VERSIONS)?;
+        let range = |api: &ApiVersion| VersionRange {
+            api: api.api_key,
+            least: api.min_version,
+            most: api.max_version,
+        };
+        Ok((response.error_code, response.api_keys.iter().map(range).collect()))
     })?;
-    Failure::check("ApiVersions", code)
+    Failure::check("ApiVersions", code).map(|()| ranges)
 }
 
 /// Creates the topics and waits until their partitions have leaders that answer.
@@ -67,10 +86,10 @@ pub(crate) fn create_topics(connection: &mut Connection, topics: &[NewTopic]) ->
         timeout_ms: TIMEOUT_MS,
         ..CreateTopicsRequest::default()
     };
-    let mut frame =
-        Frame::new(ApiKey::CreateTopics, CREATE_TOPICS, |writer| request.encode(writer, CREATE_TOPICS))?;
-    let codes: Vec<(String, i16)> = connection.call(&mut frame, |reader| {
-        let response = CreateTopicsResponse::decode(reader, CREATE_TOPICS)?;
+    let version = connection.dialect().create_topics;
+    let frame = Frame::new(ApiKey::CreateTopics, version, |writer| request.encode(writer, version))?;
+    let codes: Vec<(String, i16)> = connection.call(&frame, |reader| {
+        let response = CreateTopicsResponse::decode(reader, version)?;
         Ok(response.topics.iter().map(|topic| (topic.name.to_string(), topic.error_code)).collect())
     })?;
     for (name, code) in &codes {
@@ -87,7 +106,7 @@ fn creatable(topic: &NewTopic) -> CreatableTopic<'_> {
     CreatableTopic {
         name: Cow::Borrowed(&topic.name),
         num_partitions: topic.partitions,
-        replication_factor: 1,
+        replication_factor: topic.replication_factor,
         assignments: Vec::new(),
         configs: topic.configs.iter().map(config).collect(),
     }
@@ -111,10 +130,10 @@ pub(crate) fn delete_topics(connection: &mut Connection, names: &[&str]) -> Resu
         timeout_ms: TIMEOUT_MS,
         ..DeleteTopicsRequest::default()
     };
-    let mut frame =
-        Frame::new(ApiKey::DeleteTopics, DELETE_TOPICS, |writer| request.encode(writer, DELETE_TOPICS))?;
-    let codes: Vec<i16> = connection.call(&mut frame, |reader| {
-        let response = DeleteTopicsResponse::decode(reader, DELETE_TOPICS)?;
+    let version = connection.dialect().delete_topics;
+    let frame = Frame::new(ApiKey::DeleteTopics, version, |writer| request.encode(writer, version))?;
+    let codes: Vec<i16> = connection.call(&frame, |reader| {
+        let response = DeleteTopicsResponse::decode(reader, version)?;
         Ok(response.responses.iter().map(|topic| topic.error_code).collect())
     })?;
     codes.into_iter().try_for_each(|code| Failure::check("DeleteTopics", code))

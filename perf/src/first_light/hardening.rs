@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, Contender, POWER, PROCESS};
-use super::workload::{BATCH_RECORDS, VALUE_BYTES, batch, one_record_each};
 use crate::broker::{Descriptor, Millrace, Process};
 use crate::client::{Pipeline, Produce, produce_frame};
 use crate::clock;
 use crate::failure::Failure;
 use crate::measure::{Cell, FlushCounter, Table, Verdict, millis};
+use crate::suite::{BATCH_RECORDS, VALUE_BYTES, batch, one_record_each};
+use crate::suite::{Contender, POWER, PROCESS, Rig};
 
 const COMMITS: usize = 200;
 /// Until the broker writes segments: several flushes' worth.
@@ -17,10 +17,10 @@ const SEGMENT_LOAD_IN_FLIGHT: usize = 8;
 /// Between two looks at the broker's descriptors.
 const LOOK_EVERY_REQUESTS: usize = 20;
 
-pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
-    let broker = Millrace::start(&bench.settings("hardening")?)?;
-    flushes(bench, &broker)?;
-    descriptors(bench, &broker)
+pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+    let broker = Millrace::start(&rig.settings("hardening")?)?;
+    flushes(rig, &broker)?;
+    descriptors(rig, &broker)
 }
 
 fn contender(broker: &Millrace, name: &'static str, configs: &'static [(&str, &str)]) -> Contender {
@@ -28,10 +28,10 @@ fn contender(broker: &Millrace, name: &'static str, configs: &'static [(&str, &s
 }
 
 /// The counter before and after durable commits, beside what the device is asked by others in the same time.
-fn flushes(bench: &mut Bench, broker: &Millrace) -> Result<(), Failure> {
+fn flushes(rig: &mut Rig, broker: &Millrace) -> Result<(), Failure> {
     let name = format!("device flushes for {COMMITS} durable commits");
-    let Some(counter) = FlushCounter::of(&bench.dir)? else {
-        bench.report.note(&format!("{name}: the device does not report them"));
+    let Some(counter) = FlushCounter::of(&rig.dir)? else {
+        rig.report.note(&format!("{name}: the device does not report them"));
         return Ok(());
     };
     let mut table = Table::new(&["device flushes", "count", "ms"]);
@@ -53,14 +53,14 @@ fn flushes(bench: &mut Bench, broker: &Millrace) -> Result<(), Failure> {
     clock::sleep(length);
     let idle = counter.read().unwrap_or_default() - before;
     table.row(vec!["no commits".into(), Cell::Number(idle as f64, 0), millis(length)]);
-    bench.report.table(&table);
+    rig.report.table(&table);
     let count = seen.first().copied().unwrap_or_default() as f64;
-    bench.report.at_least(&name, count, COMMITS as f64, "");
+    rig.report.at_least(&name, count, COMMITS as f64, "");
     Ok(())
 }
 
 /// Looks while segments are written: their files may be closed when nothing is.
-fn descriptors(bench: &mut Bench, broker: &Millrace) -> Result<(), Failure> {
+fn descriptors(rig: &mut Rig, broker: &Millrace) -> Result<(), Failure> {
     contender(broker, "segments", POWER).create("segments", 1)?;
     let frame = produce_frame("segments", &[(0, batch(BATCH_RECORDS, 7))])?;
     let mut pipeline = Pipeline::new(broker.address, vec![frame], SEGMENT_LOAD_IN_FLIGHT)?;
@@ -73,8 +73,8 @@ fn descriptors(bench: &mut Bench, broker: &Millrace) -> Result<(), Failure> {
     }
     pipeline.finish()?;
     look(broker.process(), &mut journals, &mut segments);
-    bench.report.verdict("journal descriptors with O_DIRECT", journals.verdict(), &journals.show(), "all");
-    bench.report.verdict("segment descriptors with O_DIRECT", segments.verdict(), &segments.show(), "all");
+    rig.report.verdict("journal descriptors with O_DIRECT", journals.verdict(), &journals.show(), "all");
+    rig.report.verdict("segment descriptors with O_DIRECT", segments.verdict(), &segments.show(), "all");
     Ok(())
 }
 

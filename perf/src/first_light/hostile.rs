@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::bench::Bench;
 use super::junk;
-use super::workload::{VALUE_BYTES, one_record_each};
 use crate::broker::Millrace;
 use crate::client::{Connection, NewTopic, Produce, answers_versions, create_topics};
 use crate::clock;
 use crate::failure::Failure;
 use crate::measure::{Latencies, Table, Verdict};
 use crate::probe::Pace;
+use crate::suite::Rig;
+use crate::suite::{VALUE_BYTES, one_record_each};
 
 const SILENT_PEERS: usize = 1000;
 /// Below Kafka's `socket.request.max.bytes`, so a broker has to take it seriously.
@@ -25,12 +25,12 @@ const JUNK_SEED: u64 = 20_261_121;
 const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 const TOPIC: &str = "honest";
 
-pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
-    let broker = Millrace::start(&bench.settings("hostile")?)?;
+pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+    let broker = Millrace::start(&rig.settings("hostile")?)?;
     let mut connection = Connection::open(broker.address)?;
     create_topics(&mut connection, &[NewTopic::new(TOPIC, 1)])?;
     let mut honest = Produce::new(broker.address, one_record_each(TOPIC, 1, VALUE_BYTES)?)?;
-    let length = bench.slice * HONEST_SLICES;
+    let length = rig.slice * HONEST_SLICES;
     let mut run =
         || Pace::Every(HONEST_EVERY).run(length, || honest.once()).map(|taken| Latencies::of(&taken));
     let warm_up = run()?;
@@ -45,25 +45,25 @@ pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
     table.latencies("honest client, first seconds", &warm_up);
     table.latencies("honest client, alone", &before);
     table.latencies("honest client, beside 1,000 silent peers", &during);
-    bench.report.table(&table);
-    bench.report.note(&format!("the peers were connected in {:.0} ms", opened.as_secs_f64() * 1e3));
-    let unnoticed = bench.scale.pick(UNNOTICED_SECONDS.0, UNNOTICED_SECONDS.1);
+    rig.report.table(&table);
+    rig.report.note(&format!("the peers were connected in {:.0} ms", opened.as_secs_f64() * 1e3));
+    let unnoticed = rig.scale.pick(UNNOTICED_SECONDS.0, UNNOTICED_SECONDS.1);
     let limit = (before.at(0.99).as_secs_f64() * SLOWER_LIMIT).max(unnoticed);
     let (p99, limit) = (during.at(0.99).as_secs_f64() * 1e3, (limit * 1e6).round() / 1e3);
-    bench.report.at_most("honest p99 beside silent peers", p99, limit, " ms");
+    rig.report.at_most("honest p99 beside silent peers", p99, limit, " ms");
     let budget = broker.settings.memory_limit_megabytes();
-    bench.report.at_most("peak memory beside silent peers", memory as f64 / 1e6, budget, " MB");
-    any_bytes(bench, &broker)?;
+    rig.report.at_most("peak memory beside silent peers", memory as f64 / 1e6, budget, " MB");
+    any_bytes(rig, &broker)?;
     let after = honest.once();
     let verdict = Verdict::of(after.is_ok() && broker.process().is_alive());
-    bench.report.verdict(
+    rig.report.verdict(
         "the honest connection after all that",
         verdict,
         "served",
         "served by the same process",
     );
     if after.is_err() {
-        bench.report.note(&broker.log_tail());
+        rig.report.note(&broker.log_tail());
     }
     broker.kill()
 }
@@ -74,8 +74,8 @@ fn announce(broker: &Millrace) -> Result<Connection, Failure> {
     Ok(connection)
 }
 
-fn any_bytes(bench: &mut Bench, broker: &Millrace) -> Result<(), Failure> {
-    let connections = bench.scale.pick(JUNK_CONNECTIONS.0, JUNK_CONNECTIONS.1);
+fn any_bytes(rig: &mut Rig, broker: &Millrace) -> Result<(), Failure> {
+    let connections = rig.scale.pick(JUNK_CONNECTIONS.0, JUNK_CONNECTIONS.1);
     let begun = clock::now();
     let outcome = junk::send(broker.address, connections, JUNK_SEED)?;
     let seconds = (clock::now() - begun).as_secs_f64();
@@ -84,17 +84,17 @@ fn any_bytes(bench: &mut Bench, broker: &Millrace) -> Result<(), Failure> {
         outcome.answered, outcome.closed, outcome.silent
     );
     if let Some(example) = &outcome.example {
-        bench.report.note(&format!("left waiting: {example}"));
+        rig.report.note(&format!("left waiting: {example}"));
     }
     let verdict = Verdict::of(outcome.silent == 0);
     let name = format!("{connections} connections of any bytes, seed {JUNK_SEED}");
-    bench.report.verdict(&name, verdict, &value, "none left waiting");
+    rig.report.verdict(&name, verdict, &value, "none left waiting");
     let alive = answers_versions(broker.address, ALIVE_WITHIN);
     let shown = alive.as_ref().map_or_else(ToString::to_string, |()| "it answers".to_owned());
     let verdict = Verdict::of(alive.is_ok() && broker.process().is_alive());
-    bench.report.verdict("the broker after any bytes", verdict, &shown, "alive");
+    rig.report.verdict("the broker after any bytes", verdict, &shown, "alive");
     if !broker.process().is_alive() {
-        bench.report.note(&broker.log_tail());
+        rig.report.note(&broker.log_tail());
     }
     Ok(())
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-use super::workload::{VALUE_BYTES, one_record_each};
 use crate::client::Connection;
 use crate::failure::Failure;
+use crate::suite::{VALUE_BYTES, one_record_each};
 
 const SENDERS: usize = 4;
 /// A peer that has sent all it will must be done with by then.
@@ -56,7 +56,7 @@ pub(super) fn send(address: SocketAddr, connections: usize, seed: u64) -> Result
 
 fn send_part(address: SocketAddr, connections: usize, seed: u64) -> Result<Outcome, Failure> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
-    let request = one_record_each("honest", 1, VALUE_BYTES)?.bytes().to_vec();
+    let request = one_record_each("honest", 1, VALUE_BYTES)?.to_bytes();
     let mut outcome = Outcome::default();
     for _ in 0..connections {
         let bytes = any_bytes(&mut random, &request);

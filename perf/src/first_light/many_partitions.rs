@@ -4,9 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::bench::Bench;
 use super::population::Population;
-use super::workload::{BATCH_RECORDS, VALUE_BYTES, batch, one_record_each};
 use crate::broker::Millrace;
 use crate::client::{Connection, NewTopic, Pipeline, Produce, create_topics, log_ends, produce_frame};
 use crate::clock;
@@ -14,6 +12,8 @@ use crate::disk;
 use crate::failure::Failure;
 use crate::measure::{Cell, Latencies, Table, Verdict, megabytes, millis};
 use crate::probe::Pace;
+use crate::suite::Rig;
+use crate::suite::{BATCH_RECORDS, VALUE_BYTES, batch, one_record_each};
 
 /// Of 1,000 partitions each.
 const TOPICS: (usize, usize) = (10, 2);
@@ -42,38 +42,38 @@ struct Load {
     journal_most: u64,
 }
 
-pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
-    let mut settings = bench.settings("many-partitions")?;
-    let journal = bench.scale.pick(JOURNAL_MIB.0, JOURNAL_MIB.1);
+pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+    let mut settings = rig.settings("many-partitions")?;
+    let journal = rig.scale.pick(JOURNAL_MIB.0, JOURNAL_MIB.1);
     settings.arguments.extend(["--set".to_owned(), format!("millrace.journal.bytes={journal}MiB")]);
     let broker = Millrace::start(&settings)?;
-    let population = Population::new(bench.scale.pick(TOPICS.0, TOPICS.1));
-    populate(bench, &broker, &population)?;
+    let population = Population::new(rig.scale.pick(TOPICS.0, TOPICS.1));
+    populate(rig, &broker, &population)?;
     let load = load(&broker, journal * 1024 * 1024 * JOURNALS_OF_LOAD)?;
-    show_load(bench, &load, journal);
+    show_load(rig, &load, journal);
     let memory = broker.process().memory()?.all;
-    bench.report.note(&format!("broker memory after the load: {:.1} MB", memory as f64 / 1e6));
+    rig.report.note(&format!("broker memory after the load: {:.1} MB", memory as f64 / 1e6));
     broker.kill()?;
     let journals = disk::allocated_bytes(&settings.data_dir().join("journal"), "");
     disk::evict(&settings.data_dir())?;
     let broker = Millrace::start(&settings)?;
     let read = broker.process().read_bytes()?;
-    show_restart(bench, &broker, read, journals);
+    show_restart(rig, &broker, read, journals);
     let mut connection = Connection::open(broker.address)?;
     let census = population.count(&mut connection)?;
     let expected = population.partitions();
     let all = (census.ends_right, census.records_right) == (expected, expected);
     let value = format!("{} ends and {} records right", census.ends_right, census.records_right);
-    bench.report.verdict("records after kill -9", Verdict::of(all), &value, &format!("{expected} of each"));
+    rig.report.verdict("records after kill -9", Verdict::of(all), &value, &format!("{expected} of each"));
     let end = log_ends(&mut connection, &[("hot", 1)])?;
     let end = end.first().copied().unwrap_or_default();
     let verdict = Verdict::of(u64::try_from(end).is_ok_and(|end| end == load.records));
     let limit = format!("the {} acknowledged", load.records);
-    bench.report.verdict("end of the hot partition after kill -9", verdict, &end.to_string(), &limit);
+    rig.report.verdict("end of the hot partition after kill -9", verdict, &end.to_string(), &limit);
     broker.kill()
 }
 
-fn populate(bench: &mut Bench, broker: &Millrace, population: &Population) -> Result<(), Failure> {
+fn populate(rig: &mut Rig, broker: &Millrace, population: &Population) -> Result<(), Failure> {
     let partitions = population.partitions();
     let empty = broker.process().memory()?.all;
     let mut connection = Connection::open(broker.address)?;
@@ -88,9 +88,9 @@ fn populate(bench: &mut Bench, broker: &Millrace, population: &Population) -> Re
     ]);
     let sum: Duration = settled.iter().sum();
     table.row(vec!["first records, a request for 1,000".into(), millis(sum), Cell::Absent]);
-    bench.report.table(&table);
-    let limit = bench.scale.pick(CREATE_LIMIT.0, CREATE_LIMIT.1);
-    bench.report.at_most(&format!("{partitions} partitions created"), created.as_secs_f64(), limit, " s");
+    rig.report.table(&table);
+    let limit = rig.scale.pick(CREATE_LIMIT.0, CREATE_LIMIT.1);
+    rig.report.at_most(&format!("{partitions} partitions created"), created.as_secs_f64(), limit, " s");
     create_topics(&mut connection, &[NewTopic::new("hot", 1), NewTopic::new("small", 1)])
 }
 
@@ -149,28 +149,26 @@ fn run_hot(hot: &mut Pipeline, requests: u64) -> Result<(Latencies, u64), Failur
     Ok((latencies, requests + rest))
 }
 
-fn show_load(bench: &mut Bench, load: &Load, journal_mib: u64) {
+fn show_load(rig: &mut Rig, load: &Load, journal_mib: u64) {
     let mut table = Table::of_latencies();
     table.latencies("hot partition, 64 KiB, 4 in flight", &load.hot);
     table.latencies("small produces beside it", &load.small);
-    bench.report.table(&table);
+    rig.report.table(&table);
     let megabytes = (load.records * VALUE_BYTES as u64) as f64 / 1e6;
     let rate = megabytes / load.seconds;
-    bench
-        .report
-        .note(&format!("hot load: {megabytes:.0} MB at {rate:.0} MB/s, journal of {journal_mib} MiB"));
+    rig.report.note(&format!("hot load: {megabytes:.0} MB at {rate:.0} MB/s, journal of {journal_mib} MiB"));
     let constant = Verdict::of(load.journal_least == load.journal_most && load.journal_most > 0);
     let seen = format!("{:.1} to {:.1} MB", load.journal_least as f64 / 1e6, load.journal_most as f64 / 1e6);
-    bench.report.verdict("journal size under load", constant, &seen, "constant");
-    let limit = bench.scale.pick(STALL_LIMIT.0, STALL_LIMIT.1);
-    bench.report.at_most("longest answer of the hot partition", load.hot.max().as_secs_f64(), limit, " s");
-    bench.report.at_most("longest small produce beside it", load.small.max().as_secs_f64(), limit, " s");
+    rig.report.verdict("journal size under load", constant, &seen, "constant");
+    let limit = rig.scale.pick(STALL_LIMIT.0, STALL_LIMIT.1);
+    rig.report.at_most("longest answer of the hot partition", load.hot.max().as_secs_f64(), limit, " s");
+    rig.report.at_most("longest small produce beside it", load.small.max().as_secs_f64(), limit, " s");
 }
 
-fn show_restart(bench: &mut Bench, broker: &Millrace, read: u64, journals: u64) {
+fn show_restart(rig: &mut Rig, broker: &Millrace, read: u64, journals: u64) {
     let mut table = Table::new(&["restart after kill -9", "ms", "MB read", "MB journals and checkpoints"]);
     table.row(vec!["millrace".into(), millis(broker.started_in), megabytes(read), megabytes(journals)]);
-    bench.report.table(&table);
+    rig.report.table(&table);
     let limit = (journals + FURTHER_READS_BYTES) as f64 / 1e6;
-    bench.report.at_most("bytes read by the restart", read as f64 / 1e6, limit, " MB");
+    rig.report.at_most("bytes read by the restart", read as f64 / 1e6, limit, " MB");
 }

@@ -1,6 +1,6 @@
 //! The figures that the first broker is accepted by, each in a file of its own.
 
-mod bench;
+mod figures;
 mod hardening;
 mod hostile;
 mod junk;
@@ -9,8 +9,6 @@ mod one_in_flight;
 mod population;
 mod rounds;
 mod start;
-mod suite;
 mod throughput;
-mod workload;
 
-pub(crate) use suite::run;
+pub(crate) use figures::run;

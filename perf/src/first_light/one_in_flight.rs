@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, Contender, KAFKA_DEFAULT, MILLRACE_POWER, MILLRACE_PROCESS};
-use super::workload::{VALUE_BYTES, warmed_up};
 use crate::client::Produce;
 use crate::failure::Failure;
 use crate::measure::{Latencies, Ratios, Report, Table};
 use crate::probe::{DsyncProbe, Pace, PingPong};
+use crate::suite::{Contender, KAFKA_DEFAULT, MILLRACE_POWER, MILLRACE_PROCESS, Rig};
+use crate::suite::{VALUE_BYTES, warmed_up};
 
 /// Of the median.
 const POWER_LIMIT: f64 = 3.0;
@@ -65,18 +65,18 @@ struct Floors {
     loopback_back_to_back: Vec<Latencies>,
 }
 
-pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
-    let millrace = bench.start_millrace("one-in-flight")?;
+pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+    let millrace = rig.start_millrace("one-in-flight")?;
     let mut subjects = Vec::new();
-    for contender in bench.contenders(millrace.as_ref()) {
+    for contender in rig.contenders(millrace.as_ref()) {
         let topic = format!("one-{}", contender.name.replace(' ', "-"));
         subjects.push(Subject::new(&contender, &topic, 1, VALUE_BYTES)?);
     }
-    let mut device = DsyncProbe::new(&bench.dir)?;
+    let mut device = DsyncProbe::new(&rig.dir)?;
     let mut loopback = PingPong::new()?;
     let mut floors = Floors::default();
-    let length = bench.slice / TURNS;
-    for round in (0..bench.rounds).flat_map(|round| (0..TURNS).map(move |_| round)) {
+    let length = rig.slice / TURNS;
+    for round in (0..rig.rounds).flat_map(|round| (0..TURNS).map(move |_| round)) {
         for subject in &mut subjects {
             let pace = subject.turn(round, length)?;
             match subject.name {
@@ -91,7 +91,7 @@ pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
         let taken = Pace::BackToBack.run(short, || loopback.once())?;
         add(&mut floors.loopback_back_to_back, round, &taken);
     }
-    show(&mut bench.report, &subjects, &floors);
+    show(&mut rig.report, &subjects, &floors);
     Ok(())
 }
 

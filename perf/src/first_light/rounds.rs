@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, MILLRACE_POWER};
 use super::one_in_flight::{Subject, TURNS, add, merged, ratio};
-use super::workload::VALUE_BYTES;
 use crate::broker::Process;
 use crate::clock;
 use crate::failure::Failure;
 use crate::measure::Table;
 use crate::probe::DsyncProbe;
+use crate::suite::VALUE_BYTES;
+use crate::suite::{MILLRACE_POWER, Rig};
 
 const PARTITIONS: i32 = 100;
 /// About the frame of a round of 1 KiB each: a multiple of 4 KiB costs more than one.
@@ -24,20 +24,20 @@ const REST_PERCENT_LIMIT: f64 = 2.0;
 const REST_WRITES_LIMIT: f64 = 1.0;
 const SMALL_VALUE_BYTES: usize = 100;
 
-pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
-    let millrace = bench.start_millrace("rounds")?;
-    let mut device = DsyncProbe::new(&bench.dir)?;
-    let mut large = DsyncProbe::of_size(&bench.dir, LARGE_WRITE_BYTES)?;
+pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+    let millrace = rig.start_millrace("rounds")?;
+    let mut device = DsyncProbe::new(&rig.dir)?;
+    let mut large = DsyncProbe::of_size(&rig.dir, LARGE_WRITE_BYTES)?;
     let mut table = Table::of_latencies();
     for (kind, bytes) in [("1 KiB", VALUE_BYTES), ("100 B", SMALL_VALUE_BYTES)] {
         let mut subjects = Vec::new();
-        for contender in bench.contenders(millrace.as_ref()) {
+        for contender in rig.contenders(millrace.as_ref()) {
             let topic = format!("round-{bytes}-{}", contender.name.replace(' ', "-"));
             subjects.push(Subject::new(&contender, &topic, PARTITIONS, bytes)?);
         }
         let (mut floor, mut large_floor) = (Vec::new(), Vec::new());
-        let length = bench.slice / TURNS;
-        for round in (0..bench.rounds).flat_map(|round| (0..TURNS).map(move |_| round)) {
+        let length = rig.slice / TURNS;
+        for round in (0..rig.rounds).flat_map(|round| (0..TURNS).map(move |_| round)) {
             for subject in &mut subjects {
                 let pace = subject.turn(round, length)?;
                 if subject.name == MILLRACE_POWER {
@@ -54,22 +54,22 @@ pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
             let write = format!("{kind}, DSYNC probe of 128 KiB, same pace");
             table.latencies(&write, &merged(&large_floor));
             let name = format!("round of {PARTITIONS} partitions, {kind} each, p50 to the DSYNC probe");
-            ratio(&mut bench.report, &name, &power.rounds, &floor, LIMIT);
+            ratio(&mut rig.report, &name, &power.rounds, &floor, LIMIT);
         }
     }
-    bench.report.table(&table);
-    millrace.map_or(Ok(()), |broker| rest_after_load(bench, broker.process()))
+    rig.report.table(&table);
+    millrace.map_or(Ok(()), |broker| rest_after_load(rig, broker.process()))
 }
 
 /// Many short tails lie in the journal now; a broker that nobody asks anything leaves them there.
-fn rest_after_load(bench: &mut Bench, process: Process) -> Result<(), Failure> {
+fn rest_after_load(rig: &mut Rig, process: Process) -> Result<(), Failure> {
     clock::sleep(REST_BEFORE);
     let (written, used, begun) = (process.written_bytes()?, process.run_time(), clock::now());
     clock::sleep(REST);
     let seconds = (clock::now() - begun).as_secs_f64();
     let percent = process.run_time().saturating_sub(used).as_secs_f64() / seconds * 100.0;
     let rate = (process.written_bytes()? - written) as f64 / 1e6 / seconds;
-    bench.report.at_most("processor at rest after the rounds", percent, REST_PERCENT_LIMIT, " %");
-    bench.report.at_most("writes at rest after the rounds", rate, REST_WRITES_LIMIT, " MB/s");
+    rig.report.at_most("processor at rest after the rounds", percent, REST_PERCENT_LIMIT, " %");
+    rig.report.at_most("writes at rest after the rounds", rate, REST_WRITES_LIMIT, " MB/s");
     Ok(())
 }

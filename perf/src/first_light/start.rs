@@ -3,13 +3,13 @@
 use std::thread;
 use std::time::Duration;
 
-use super::bench::{Bench, Scale};
-use super::workload::{BATCH_RECORDS, batch};
 use crate::broker::{Millrace, Process};
 use crate::client::{Connection, NewTopic, Pipeline, create_topics, produce_frame};
 use crate::clock;
 use crate::failure::Failure;
 use crate::measure::{Cell, Table, megabytes, millis};
+use crate::suite::{BATCH_RECORDS, batch};
+use crate::suite::{Rig, Scale};
 
 const STARTS: usize = 9;
 const REST_BEFORE_MEMORY: Duration = Duration::from_secs(2);
@@ -32,20 +32,20 @@ const MEMORY_LIMIT_BYTES: f64 = 40e6;
 /// Of one processor: "about 0".
 const REST_CPU_LIMIT_PERCENT: f64 = 1.0;
 
-pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
+pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
     let mut starts = Vec::new();
     let mut table = Table::new(&["start", "ms"]);
     for number in 1..STARTS {
-        let broker = Millrace::start(&bench.settings("start")?)?;
+        let broker = Millrace::start(&rig.settings("start")?)?;
         table.row(vec![format!("empty {number}").as_str().into(), millis(broker.started_in)]);
         starts.push(broker.started_in);
         broker.kill()?;
     }
-    let broker = Millrace::start(&bench.settings("start")?)?;
+    let broker = Millrace::start(&rig.settings("start")?)?;
     table.row(vec![format!("empty {STARTS}").as_str().into(), millis(broker.started_in)]);
     starts.push(broker.started_in);
     starts.sort();
-    rest(bench, broker.process())?;
+    rest(rig, broker.process())?;
     let (settings, acknowledged) = (broker.settings.clone(), load_and_kill(broker)?);
     let again = Millrace::start(&settings)?;
     let restart = again.started_in;
@@ -55,33 +55,33 @@ pub(crate) fn take(bench: &mut Bench) -> Result<(), Failure> {
     table.row(vec!["clean stop".into(), millis(stopped)]);
     let clean = Millrace::start(&settings)?;
     table.row(vec!["after a clean stop".into(), millis(clean.started_in)]);
-    bench.report.table(&table);
+    rig.report.table(&table);
     let median = starts[STARTS / 2].as_secs_f64();
-    bench.report.at_most("empty start, median", median, start_limit(bench.scale), " s");
-    bench.report.at_most(
+    rig.report.at_most("empty start, median", median, start_limit(rig.scale), " s");
+    rig.report.at_most(
         "restart after kill -9 with load",
         restart.as_secs_f64(),
-        restart_limit(bench.scale),
+        restart_limit(rig.scale),
         " s",
     );
     clean.kill()
 }
 
 /// Memory and processor time of a broker that nobody asks anything.
-fn rest(bench: &mut Bench, process: Process) -> Result<(), Failure> {
+fn rest(rig: &mut Rig, process: Process) -> Result<(), Failure> {
     clock::sleep(REST_BEFORE_MEMORY);
     let memory = process.memory()?;
     let mut table = Table::new(&["MB at rest", "all", "own pages", "files", "shared (journal ring)"]);
     let cells = [memory.all, memory.anonymous, memory.files, memory.shared].map(megabytes);
     table.row([vec![Cell::from("millrace")], cells.to_vec()].concat());
-    bench.report.table(&table);
-    bench.report.at_most("memory at rest", memory.all as f64 / 1e6, MEMORY_LIMIT_BYTES / 1e6, " MB");
-    let length = bench.scale.pick(REST_OF_CPU, REST_BEFORE_MEMORY);
+    rig.report.table(&table);
+    rig.report.at_most("memory at rest", memory.all as f64 / 1e6, MEMORY_LIMIT_BYTES / 1e6, " MB");
+    let length = rig.scale.pick(REST_OF_CPU, REST_BEFORE_MEMORY);
     let before = process.run_time();
     clock::sleep(length);
     let used = process.run_time().saturating_sub(before);
     let percent = used.as_secs_f64() / length.as_secs_f64() * 100.0;
-    bench.report.at_most("processor at rest", percent, REST_CPU_LIMIT_PERCENT, " %");
+    rig.report.at_most("processor at rest", percent, REST_CPU_LIMIT_PERCENT, " %");
     Ok(())
 }
 
@@ -97,7 +97,7 @@ fn load_and_kill(broker: Millrace) -> Result<u64, Failure> {
         let mut acknowledged = 0;
         // It ends with the error of the broker's end.
         while pipeline.step().is_ok() {
-            acknowledged += (BATCH_RECORDS * super::workload::VALUE_BYTES) as u64;
+            acknowledged += (BATCH_RECORDS * crate::suite::VALUE_BYTES) as u64;
         }
         acknowledged
     });

@@ -12,6 +12,8 @@ pub(crate) struct Latencies {
 
 const LONGEST_NS: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
+/// Points of a curve in each half of the way to 100 %.
+const CURVE_TICKS: u32 = 4;
 
 impl Latencies {
     pub(crate) fn new() -> Latencies {
@@ -48,6 +50,12 @@ impl Latencies {
 
     pub(crate) fn median(&self) -> Duration {
         self.at(0.5)
+    }
+
+    /// Points of the whole curve: share and latency.
+    pub(crate) fn curve(&self) -> Vec<(f64, Duration)> {
+        let points = self.nanoseconds.iter_quantiles(CURVE_TICKS);
+        points.map(|point| (point.quantile(), Duration::from_nanos(point.value_iterated_to()))).collect()
     }
 
     pub(crate) fn max(&self) -> Duration {

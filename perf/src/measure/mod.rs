@@ -1,6 +1,7 @@
 //! Figures: how they are collected, compared, judged and shown.
 
 mod cpu;
+mod flow;
 mod latency;
 mod machine;
 mod pairs;
@@ -8,6 +9,7 @@ mod report;
 mod table;
 
 pub(crate) use cpu::CpuMeter;
+pub(crate) use flow::{Flow, median};
 pub(crate) use latency::Latencies;
 pub(crate) use machine::{FlushCounter, describe_machine};
 pub(crate) use pairs::Ratios;

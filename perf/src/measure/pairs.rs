@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::measure::latency::Latencies;
+use super::flow::median;
+use super::latency::Latencies;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ratios {
@@ -21,13 +22,7 @@ impl Ratios {
     }
 
     pub(crate) fn median(&self) -> f64 {
-        let mut sorted = self.pairs.clone();
-        sorted.sort_by(f64::total_cmp);
-        match sorted.len() {
-            0 => f64::NAN,
-            count if count % 2 == 1 => sorted[count / 2],
-            count => (sorted[count / 2 - 1] + sorted[count / 2]) / 2.0,
-        }
+        median(self.pairs.iter().copied())
     }
 
     /// Median, and the range of the rounds.

@@ -65,7 +65,7 @@ impl Table {
 
     /// A table of latency percentiles in microseconds.
     pub(crate) fn of_latencies() -> Table {
-        Table::new(&["us", "count", "p50", "p90", "p99", "p99.9", "max"])
+        Table::new(&["us", "count", "p50", "p90", "p99", "p99.9", "p99.99", "max"])
     }
 
     pub(crate) fn row(&mut self, cells: Vec<Cell>) {
@@ -75,13 +75,13 @@ impl Table {
 
     pub(crate) fn latencies(&mut self, name: &str, latencies: &Latencies) {
         let mut row = vec![Cell::from(name), Cell::Number(latencies.count() as f64, 0)];
-        row.extend([0.5, 0.9, 0.99, 0.999].map(|share| micros(latencies.at(share))));
+        row.extend([0.5, 0.9, 0.99, 0.999, 0.9999].map(|share| micros(latencies.at(share))));
         row.push(micros(latencies.max()));
         self.row(row);
     }
 
     /// Lines with the first column to the left and all others to the right.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let header = self.columns.iter().map(|column| (*column).to_owned()).collect();
         let mut rows: Vec<Vec<String>> = vec![header];
         rows.extend(self.rows.iter().map(|row| row.iter().map(Cell::show).collect()));

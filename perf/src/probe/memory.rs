@@ -1,6 +1,6 @@
-//! Memory that direct writes accept.
+//! Memory that direct reads and writes accept.
 
-/// Direct writes take memory that begins at a multiple of the device's block; 4 KiB serves every device.
+/// Direct reads and writes take memory that begins at a multiple of the device's block; 4 KiB serves every device.
 pub(super) const BLOCK_BYTES: usize = 4096;
 
 /// Bytes that begin at a multiple of `BLOCK_BYTES`.
@@ -17,5 +17,10 @@ impl AlignedMemory {
     pub(super) fn bytes(&self, bytes: usize) -> &[u8] {
         let skip = self.memory.as_ptr().align_offset(BLOCK_BYTES);
         &self.memory[skip..skip + bytes]
+    }
+
+    pub(super) fn bytes_mut(&mut self, bytes: usize) -> &mut [u8] {
+        let skip = self.memory.as_ptr().align_offset(BLOCK_BYTES);
+        &mut self.memory[skip..skip + bytes]
     }
 }

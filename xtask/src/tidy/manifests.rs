@@ -11,7 +11,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("millrace-schema", &[]),
     ("millrace-wire", &[]),
     ("millrace-server", &["millrace-wire", "millrace-shard", "millrace-core", "millrace-rt"]),
-    ("millrace", &["millrace-server", "millrace-core", "millrace-rt"]),
+    ("millrace", &["millrace-server", "millrace-core", "millrace-rt", "millrace-perf"]),
     ("millrace-sim", &["millrace-server", "millrace-wire", "millrace-shard", "millrace-core", "millrace-rt"]),
     ("millrace-perf", &["millrace-wire"]),
     (

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::options::SuiteOptions;
 use crate::broker::{Kafka, Millrace, MillraceSettings, Process};
-use crate::cli::FirstLight;
 use crate::client::{Connection, NewTopic, create_topics};
 use crate::failure::Failure;
 use crate::measure::Report;
@@ -31,7 +31,7 @@ impl Scale {
     }
 }
 
-pub(crate) struct Bench {
+pub(crate) struct Rig {
     pub(crate) scale: Scale,
     /// How long one subject is measured in one round.
     pub(crate) slice: Duration,
@@ -65,8 +65,8 @@ pub(crate) const MILLRACE_POWER: &str = "millrace power";
 pub(crate) const MILLRACE_PROCESS: &str = "millrace process";
 pub(crate) const KAFKA_DEFAULT: &str = "kafka default";
 
-impl Bench {
-    pub(crate) fn new(options: &FirstLight, dir: PathBuf, kafka: Option<Kafka>) -> Bench {
+impl Rig {
+    pub(crate) fn new(options: &SuiteOptions, dir: PathBuf, kafka: Option<Kafka>) -> Rig {
         let settings = |program: &PathBuf| MillraceSettings {
             program: program.clone(),
             dir: dir.clone(),
@@ -75,7 +75,7 @@ impl Bench {
             arguments: Vec::new(),
         };
         let scale = if options.quick { Scale::Quick } else { Scale::Full };
-        Bench {
+        Rig {
             scale,
             slice: scale.pick(options.slice(), options.slice().min(QUICK_SLICE)),
             rounds: scale.pick(options.rounds, options.rounds.min(QUICK_ROUNDS)).max(1),

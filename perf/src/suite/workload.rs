@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::bench::Contender;
+use super::rig::Contender;
 use crate::client::{Frame, Produce, encode_batch, produce_frame, values};
 use crate::clock;
 use crate::failure::Failure;

@@ -1,0 +1,19 @@
+//! Loads any Kafka-compatible broker over TCP and measures it: the library of `millrace-perf` and of `millrace bench`.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod broker;
+mod client;
+mod clock;
+mod disk;
+mod failure;
+mod first_light;
+mod load;
+mod measure;
+mod probe;
+mod program;
+mod suite;
+
+pub use bench::BenchOptions;
+pub use program::{run_bench, run_first_light};
+pub use suite::SuiteOptions;

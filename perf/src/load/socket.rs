@@ -1,0 +1,105 @@
+//! A connection that never blocks: requests wait in it until the kernel takes them, answers are cut from what is there.
+#![expect(clippy::disallowed_types, reason = "a black box beside the broker: its sockets are the client's")]
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::client::{Arrival, Frame, Inbox, START_BYTES};
+use crate::failure::Failure;
+
+/// A frame of which so many bytes are written.
+struct Sending {
+    start: [u8; START_BYTES],
+    frame: Arc<Frame>,
+    written: usize,
+}
+
+impl Sending {
+    /// Writes what it can: whether all is written.
+    fn advance(&mut self, stream: &mut TcpStream) -> io::Result<bool> {
+        let mut pieces: Vec<IoSlice<'_>> = Vec::with_capacity(1 + self.frame.rest().len());
+        let (mut skip, mut left) = (self.written, 0);
+        for piece in [&self.start[..]].into_iter().chain(self.frame.rest().iter().map(|piece| &piece[..])) {
+            let from = skip.min(piece.len());
+            skip -= from;
+            left += piece.len() - from;
+            if from < piece.len() {
+                pieces.push(IoSlice::new(&piece[from..]));
+            }
+        }
+        let count = stream.write_vectored(&pieces)?;
+        self.written += count;
+        Ok(count == left)
+    }
+}
+
+pub(super) struct LaneSocket {
+    stream: TcpStream,
+    inbox: Inbox,
+    outbox: VecDeque<Sending>,
+    sent: i32,
+}
+
+impl LaneSocket {
+    pub(super) fn open(address: SocketAddr) -> Result<LaneSocket, Failure> {
+        let connected = TcpStream::connect(address).and_then(|stream| {
+            stream.set_nodelay(true)?;
+            stream.set_nonblocking(true)?;
+            Ok(stream)
+        });
+        let stream = connected.map_err(Failure::io(format!("connecting to {address}")))?;
+        Ok(LaneSocket { stream, inbox: Inbox::new(), outbox: VecDeque::new(), sent: 0 })
+    }
+
+    /// Puts a request behind those that wait.
+    pub(super) fn push(&mut self, frame: Arc<Frame>) {
+        self.sent = self.sent.wrapping_add(1);
+        self.outbox.push_back(Sending { start: frame.start(self.sent), frame, written: 0 });
+    }
+
+    /// Hands the kernel what it takes now: how many requests are wholly with it since the last time.
+    pub(super) fn flush(&mut self) -> Result<usize, Failure> {
+        let mut whole = 0;
+        while let Some(sending) = self.outbox.front_mut() {
+            match sending.advance(&mut self.stream) {
+                Ok(true) => {
+                    whole += 1;
+                    self.outbox.pop_front();
+                }
+                Ok(false) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(Failure::io("sending a request")(error)),
+            }
+        }
+        Ok(whole)
+    }
+
+    pub(super) fn is_writing(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// The next answer that is there already.
+    pub(super) fn receive(&mut self) -> Result<Option<Bytes>, Failure> {
+        match self.inbox.next(&mut self.stream)? {
+            Arrival::Answer(answer) => Ok(Some(answer)),
+            Arrival::Nothing => Ok(None),
+        }
+    }
+
+    /// Gives an answer's memory back, so that the next one needs none.
+    pub(super) fn recycle(&mut self, answer: Bytes) {
+        self.inbox.recycle(answer);
+    }
+}
+
+impl AsFd for LaneSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
+    }
+}

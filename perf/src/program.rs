@@ -1,0 +1,36 @@
+//! The commands as programs call them: each prints its figures and ends with an exit code.
+
+use std::process::ExitCode;
+
+use crate::bench::{self, BenchOptions};
+use crate::clock;
+use crate::failure::Failure;
+use crate::first_light;
+use crate::measure::Verdict;
+use crate::suite::SuiteOptions;
+
+/// Nothing could be measured; clap exits with the same code where the command line is wrong.
+const CODE_NOT_MEASURED: u8 = 2;
+
+/// The figures of the first broker. The exit code is 1 if one missed its limit.
+pub fn run_first_light(options: &SuiteOptions) -> ExitCode {
+    finish(|| first_light::run(options))
+}
+
+/// Loads one broker. The exit code is 0 if it could be measured.
+pub fn run_bench(options: &BenchOptions) -> ExitCode {
+    finish(|| bench::run(options).map(|()| Verdict::Pass))
+}
+
+#[expect(clippy::print_stderr, reason = "what a user of the command reads when nothing could be measured")]
+fn finish(run: impl FnOnce() -> Result<Verdict, Failure>) -> ExitCode {
+    clock::sharpen_sleeps();
+    match run() {
+        Ok(Verdict::Pass) => ExitCode::SUCCESS,
+        Ok(Verdict::Fail) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(CODE_NOT_MEASURED)
+        }
+    }
+}
