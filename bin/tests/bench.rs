@@ -99,7 +99,7 @@ fn an_open_load_is_sent_as_intended_read_back_and_mixed() {
 
     let (said, value) = broker.bench(&[&open[..], &rate, &["--mixed"]].concat());
     assert!(said.contains("produce p99:"), "{said}");
-    for place in [format!("/phases/0/parts/0"), "/phases/1/parts/0".to_owned()] {
+    for place in ["/phases/0/parts/0", "/phases/1/parts/0"] {
         assert_eq!(number(&value, &format!("{place}/latency/count")), 100.0, "{place}");
     }
     assert!(number(&value, "/phases/1/parts/1/records") > 0.0);
