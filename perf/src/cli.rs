@@ -15,6 +15,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// The figures of the first broker: start, latency, durability, many partitions, hostile peers, throughput.
     FirstLight(SuiteOptions),
+    /// The figures of the whole storage engine: throughput, cold reads, 10,000 partitions, memory, restarts.
+    Storage(SuiteOptions),
     /// Loads one broker, wherever it runs: `millrace bench` under another name.
     Bench(BenchOptions),
 }

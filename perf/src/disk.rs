@@ -63,6 +63,13 @@ pub(crate) fn open_direct_to_read(path: &Path) -> Result<OpenFile, Failure> {
     opened.map_err(Failure::io(format!("opening {} with O_DIRECT", path.display())))
 }
 
+/// Bytes that files may still take on the file system of a directory.
+pub(crate) fn free_bytes(path: &Path) -> Result<u64, Failure> {
+    let found = nix::sys::statvfs::statvfs(path);
+    let found = found.map_err(|error| Failure::io(format!("looking at {}", path.display()))(error.into()))?;
+    Ok(found.blocks_available() * found.fragment_size())
+}
+
 /// Names in a directory; none if it is gone, as directories below /proc and of a running broker may be.
 pub(crate) fn list(path: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(path) else { return Vec::new() };

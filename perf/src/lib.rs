@@ -12,8 +12,9 @@ mod load;
 mod measure;
 mod probe;
 mod program;
+mod storage;
 mod suite;
 
 pub use bench::BenchOptions;
-pub use program::{run_bench, run_first_light};
+pub use program::{run_bench, run_first_light, run_storage};
 pub use suite::SuiteOptions;

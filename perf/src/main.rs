@@ -6,13 +6,14 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser;
-use millrace_perf::{run_bench, run_first_light};
+use millrace_perf::{run_bench, run_first_light, run_storage};
 
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::FirstLight(options) => run_first_light(&options),
+        Command::Storage(options) => run_storage(&options),
         Command::Bench(options) => run_bench(&options),
     }
 }

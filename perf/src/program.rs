@@ -7,6 +7,7 @@ use crate::clock;
 use crate::failure::Failure;
 use crate::first_light;
 use crate::measure::Verdict;
+use crate::storage;
 use crate::suite::SuiteOptions;
 
 /// Nothing could be measured; clap exits with the same code where the command line is wrong.
@@ -15,6 +16,11 @@ const CODE_NOT_MEASURED: u8 = 2;
 /// The figures of the first broker. The exit code is 1 if one missed its limit.
 pub fn run_first_light(options: &SuiteOptions) -> ExitCode {
     finish(|| first_light::run(options))
+}
+
+/// The figures of the whole storage engine. The exit code is 1 if one missed its limit.
+pub fn run_storage(options: &SuiteOptions) -> ExitCode {
+    finish(|| storage::run(options))
 }
 
 /// Loads one broker. The exit code is 0 if it could be measured.

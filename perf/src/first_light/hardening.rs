@@ -23,10 +23,6 @@ pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
     descriptors(rig, &broker)
 }
 
-fn contender(broker: &Millrace, name: &'static str, configs: &'static [(&str, &str)]) -> Contender {
-    Contender { name, address: broker.address, process: broker.process(), configs }
-}
-
 /// The counter before and after durable commits, beside what the device is asked by others in the same time.
 fn flushes(rig: &mut Rig, broker: &Millrace) -> Result<(), Failure> {
     let name = format!("device flushes for {COMMITS} durable commits");
@@ -37,7 +33,7 @@ fn flushes(rig: &mut Rig, broker: &Millrace) -> Result<(), Failure> {
     let mut table = Table::new(&["device flushes", "count", "ms"]);
     let mut seen = Vec::new();
     for (name, configs) in [("power", POWER), ("process", PROCESS)] {
-        let contender = contender(broker, name, configs);
+        let contender = Contender::of(broker, name, configs);
         contender.create(name, 1)?;
         let mut produce = Produce::new(broker.address, one_record_each(name, 1, VALUE_BYTES)?)?;
         let (before, begun) = (counter.read().unwrap_or_default(), clock::now());
@@ -61,7 +57,7 @@ fn flushes(rig: &mut Rig, broker: &Millrace) -> Result<(), Failure> {
 
 /// Looks while segments are written: their files may be closed when nothing is.
 fn descriptors(rig: &mut Rig, broker: &Millrace) -> Result<(), Failure> {
-    contender(broker, "segments", POWER).create("segments", 1)?;
+    Contender::of(broker, "segments", POWER).create("segments", 1)?;
     let frame = produce_frame("segments", &[(0, batch(BATCH_RECORDS, 7))])?;
     let mut pipeline = Pipeline::new(broker.address, vec![frame], SEGMENT_LOAD_IN_FLIGHT)?;
     let (mut journals, mut segments) = (Seen::default(), Seen::default());

@@ -50,12 +50,6 @@ pub(super) fn add(rounds: &mut Vec<Latencies>, round: usize, taken: &[Duration])
     rounds[round].merge(&Latencies::of(taken));
 }
 
-pub(super) fn merged(rounds: &[Latencies]) -> Latencies {
-    let mut all = Latencies::new();
-    rounds.iter().for_each(|round| all.merge(round));
-    all
-}
-
 /// What a machine can do at best, round by round.
 #[derive(Default)]
 struct Floors {
@@ -98,15 +92,17 @@ pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
 fn show(report: &mut Report, subjects: &[Subject], floors: &Floors) {
     let mut table = Table::of_latencies();
     for subject in subjects {
-        table.latencies(subject.name, &merged(&subject.rounds));
+        table.latencies(subject.name, &Latencies::merged(&subject.rounds));
         match subject.name {
-            MILLRACE_POWER => table.latencies("  DSYNC probe, same pace", &merged(&floors.device)),
-            MILLRACE_PROCESS => table.latencies("  ping-pong, same pace", &merged(&floors.loopback)),
+            MILLRACE_POWER => table.latencies("  DSYNC probe, same pace", &Latencies::merged(&floors.device)),
+            MILLRACE_PROCESS => {
+                table.latencies("  ping-pong, same pace", &Latencies::merged(&floors.loopback))
+            }
             _ => {}
         }
     }
-    table.latencies("DSYNC probe, back to back", &merged(&floors.device_back_to_back));
-    table.latencies("ping-pong, back to back", &merged(&floors.loopback_back_to_back));
+    table.latencies("DSYNC probe, back to back", &Latencies::merged(&floors.device_back_to_back));
+    table.latencies("ping-pong, back to back", &Latencies::merged(&floors.loopback_back_to_back));
     report.table(&table);
     let rounds = |name| subjects.iter().find(|subject| subject.name == name).map(|subject| &subject.rounds);
     if let Some(power) = rounds(MILLRACE_POWER) {

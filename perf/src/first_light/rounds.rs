@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::one_in_flight::{Subject, TURNS, add, merged, ratio};
+use super::one_in_flight::{Subject, TURNS, add, ratio};
 use crate::broker::Process;
 use crate::clock;
 use crate::failure::Failure;
-use crate::measure::Table;
+use crate::measure::{Latencies, Table};
 use crate::probe::DsyncProbe;
 use crate::suite::VALUE_BYTES;
 use crate::suite::{MILLRACE_POWER, Rig};
@@ -47,12 +47,12 @@ pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
             }
         }
         for subject in &subjects {
-            table.latencies(&format!("{kind}, {}", subject.name), &merged(&subject.rounds));
+            table.latencies(&format!("{kind}, {}", subject.name), &Latencies::merged(&subject.rounds));
         }
         if let Some(power) = subjects.iter().find(|subject| subject.name == MILLRACE_POWER) {
-            table.latencies(&format!("{kind}, DSYNC probe of 4 KiB, same pace"), &merged(&floor));
+            table.latencies(&format!("{kind}, DSYNC probe of 4 KiB, same pace"), &Latencies::merged(&floor));
             let write = format!("{kind}, DSYNC probe of 128 KiB, same pace");
-            table.latencies(&write, &merged(&large_floor));
+            table.latencies(&write, &Latencies::merged(&large_floor));
             let name = format!("round of {PARTITIONS} partitions, {kind} each, p50 to the DSYNC probe");
             ratio(&mut rig.report, &name, &power.rounds, &floor, LIMIT);
         }

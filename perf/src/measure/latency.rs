@@ -30,6 +30,13 @@ impl Latencies {
         latencies
     }
 
+    /// Of all rounds together.
+    pub(crate) fn merged(rounds: &[Latencies]) -> Latencies {
+        let mut all = Latencies::new();
+        rounds.iter().for_each(|round| all.merge(round));
+        all
+    }
+
     pub(crate) fn record(&mut self, taken: Duration) {
         self.nanoseconds.saturating_record(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX));
     }

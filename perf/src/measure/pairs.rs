@@ -13,8 +13,13 @@ pub(crate) struct Ratios {
 impl Ratios {
     /// The medians of each round, one against the other.
     pub(crate) fn of_medians(subject: &[Latencies], probe: &[Latencies]) -> Ratios {
-        let ratio = |(subject, probe): (&Latencies, &Latencies)| share(subject.median(), probe.median());
-        Ratios { pairs: subject.iter().zip(probe).map(ratio).collect() }
+        Ratios::of_percentiles(subject, probe, 0.5)
+    }
+
+    /// The same percentile of each round, one against the other.
+    pub(crate) fn of_percentiles(subject: &[Latencies], base: &[Latencies], at: f64) -> Ratios {
+        let ratio = |(subject, base): (&Latencies, &Latencies)| share(subject.at(at), base.at(at));
+        Ratios { pairs: subject.iter().zip(base).map(ratio).collect() }
     }
 
     pub(crate) fn of_rates(subject: &[f64], peer: &[f64]) -> Ratios {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::pairs::Ratios;
 use super::table::Table;
 use crate::disk;
 use crate::failure::Failure;
@@ -75,6 +76,20 @@ impl Report {
     pub(crate) fn at_least(&mut self, name: &str, value: f64, limit: f64, unit: &str) {
         let (shown, bound) = (format!("{value:.3}{unit}"), format!("at least {limit}{unit}"));
         self.verdict(name, Verdict::of(value >= limit), &shown, &bound);
+    }
+
+    /// The median of the rounds' ratios must not exceed the limit; no round fails.
+    pub(crate) fn ratio_at_most(&mut self, name: &str, ratio: &Ratios, limit: f64) {
+        self.verdict(name, Verdict::of(ratio.median() <= limit), &ratio.show(), &format!("at most {limit}x"));
+    }
+
+    pub(crate) fn ratio_at_least(&mut self, name: &str, ratio: &Ratios, limit: f64) {
+        self.verdict(
+            name,
+            Verdict::of(ratio.median() >= limit),
+            &ratio.show(),
+            &format!("at least {limit}x"),
+        );
     }
 
     /// A figure that could not be taken counts as failed.

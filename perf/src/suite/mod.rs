@@ -11,5 +11,5 @@ pub(crate) use rig::{
     Contender, KAFKA_DEFAULT, MILLRACE_POWER, MILLRACE_PROCESS, POWER, PROCESS, Rig, Scale,
 };
 pub(crate) use run::{Figure, InQuickRun, Needs, Suite, run};
-pub(crate) use topic::Topic;
+pub(crate) use topic::{Producers, Topic};
 pub(crate) use workload::{BATCH_RECORDS, VALUE_BYTES, batch, one_record_each, warmed_up};

@@ -53,6 +53,14 @@ pub(crate) struct Contender {
 }
 
 impl Contender {
+    pub(crate) fn of(
+        broker: &Millrace,
+        name: &'static str,
+        configs: &'static [(&'static str, &'static str)],
+    ) -> Contender {
+        Contender { name, address: broker.address, process: broker.process(), configs }
+    }
+
     pub(crate) fn create(&self, topic: &str, partitions: i32) -> Result<(), Failure> {
         let mut connection = Connection::open(self.address)?;
         create_topics(&mut connection, &[NewTopic::new(topic, partitions).with(self.configs)])
@@ -104,9 +112,8 @@ impl Rig {
     pub(crate) fn contenders(&self, millrace: Option<&Millrace>) -> Vec<Contender> {
         let mut contenders = Vec::new();
         if let Some(broker) = millrace {
-            let (address, process) = (broker.address, broker.process());
-            contenders.push(Contender { name: MILLRACE_POWER, address, process, configs: POWER });
-            contenders.push(Contender { name: MILLRACE_PROCESS, address, process, configs: PROCESS });
+            contenders.push(Contender::of(broker, MILLRACE_POWER, POWER));
+            contenders.push(Contender::of(broker, MILLRACE_PROCESS, PROCESS));
         }
         if let Some(kafka) = &self.kafka {
             let (address, process) = (kafka.address, kafka.process);

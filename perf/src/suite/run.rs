@@ -2,9 +2,11 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::options::SuiteOptions;
 use super::rig::Rig;
+use super::topic::warm_up;
 use crate::broker::{Kafka, Process};
 use crate::disk;
 use crate::failure::Failure;
@@ -12,6 +14,9 @@ use crate::measure::{CpuMeter, Verdict, describe_machine};
 
 /// Files that clients and brokers of the largest figure hold open.
 const DESCRIPTORS: u64 = 16_384;
+
+/// Kafka's first seconds are several times slower than all others; this long it produces, and consumes.
+const KAFKA_WARM_UP: Duration = Duration::from_secs(5);
 
 /// Figures in their order.
 pub(crate) struct Suite {
@@ -60,14 +65,21 @@ pub(crate) fn run(suite: &Suite, options: &SuiteOptions) -> Result<Verdict, Fail
     };
     let mut rig = Rig::new(options, dir.clone(), kafka);
     rig.report.begin("machine", &describe_machine(&dir));
+    for contender in rig.contenders(None) {
+        warm_up(&contender, KAFKA_WARM_UP)?;
+    }
     let mut complete = Complete::Yes;
     for figure in chosen {
         rig.report.begin(figure.name, figure.title);
         let used = known_processor_seconds(&rig);
         let meter = CpuMeter::start();
-        if let Err(failure) = (figure.take)(&mut rig) {
-            rig.report.broken(figure.name, &failure);
-            complete = Complete::No;
+        match (figure.take)(&mut rig) {
+            // The next figure needs the room.
+            Ok(()) => disk::remove_dir(&dir.join(figure.name))?,
+            Err(failure) => {
+                rig.report.broken(figure.name, &failure);
+                complete = Complete::No;
+            }
         }
         let used = known_processor_seconds(&rig) - used;
         let others = meter.busy_processors() - used / meter.elapsed().as_secs_f64();

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::rig::Contender;
-use super::workload::{BATCH_RECORDS, VALUE_BYTES};
+use super::workload::{BATCH_RECORDS, VALUE_BYTES, batch};
 use crate::broker::Process;
-use crate::client::{Acks, Connection, Dialect, log_ranges};
+use crate::client::{Acks, Connection, Dialect, Pipeline, delete_topics, log_ranges, produce_frame};
 use crate::failure::Failure;
 use crate::load::{
     AtEnd, BatchShape, ConsumeLoad, Counted, Group, Outcome, ProduceLoad, Quiet, Rate, Run, Span,
@@ -16,12 +16,27 @@ use crate::load::{
 const CONNECTIONS: usize = 3;
 const PARTITIONS_EACH: usize = 2;
 const IN_FLIGHT: usize = 4;
+/// Of the requests that fill a topic, and what their records are made from.
+const FILL_IN_FLIGHT: usize = 8;
+const FILL_SEED: u64 = 5;
 /// The default of consumers (`max.partition.fetch.bytes`).
 const FETCH_BYTES: i32 = 1024 * 1024;
 /// Before what counts.
 const WARM_UP: Duration = Duration::from_millis(500);
 /// A whole topic is read within that.
 const READ_WITHIN: Duration = Duration::from_secs(600);
+
+/// Loads a broker that was just started for a while and leaves nothing behind: a JVM compiles what it runs often.
+pub(crate) fn warm_up(contender: &Contender, length: Duration) -> Result<(), Failure> {
+    const NAME: &str = "warm-up";
+    const PARTITIONS: i32 = 6;
+    contender.create(NAME, PARTITIONS)?;
+    let topic = Topic::new(contender, NAME, PARTITIONS);
+    topic.produce(length)?;
+    let readers = topic.consumers(CONNECTIONS, AtEnd::Rewind, &topic.ranges()?)?;
+    topic.run(vec![readers], length)?;
+    delete_topics(&mut Connection::open(contender.address)?, &[NAME])
+}
 
 /// A topic of a broker on this machine.
 pub(crate) struct Topic<'a> {
@@ -60,11 +75,46 @@ impl<'a> Topic<'a> {
         self.run(vec![self.producers(Producers::FULL)?], length)
     }
 
+    /// So many bytes of values at least, the same number of batches to each partition but one.
+    pub(crate) fn fill(&self, bytes: u64) -> Result<(), Failure> {
+        self.fill_and(bytes, || Ok(())).map(drop)
+    }
+
+    /// As `fill`, with `then` before the last answers are waited for: the bytes acknowledged by then.
+    pub(crate) fn fill_and(
+        &self,
+        bytes: u64,
+        then: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<u64, Failure> {
+        let payload = batch(BATCH_RECORDS, FILL_SEED);
+        let all: Vec<i32> = (0..self.partitions).collect();
+        let frame = |part: &[i32]| {
+            let batches: Vec<_> = part.iter().map(|partition| (*partition, payload.clone())).collect();
+            produce_frame(self.name, &batches)
+        };
+        let frames = all.chunks(PARTITIONS_EACH).map(frame).collect::<Result<Vec<_>, _>>()?;
+        let mut pipeline = Pipeline::new(self.address, frames, FILL_IN_FLIGHT)?;
+        let request_bytes = (PARTITIONS_EACH * BATCH_RECORDS * VALUE_BYTES) as u64;
+        let mut acknowledged = 0;
+        while acknowledged < bytes {
+            pipeline.step()?;
+            acknowledged += request_bytes;
+        }
+        then()?;
+        // Whoever ended the broker gets no more answers.
+        let _rest = pipeline.finish();
+        Ok(acknowledged)
+    }
+
     /// Reads all of it once.
     pub(crate) fn consume_once(&self) -> Result<Outcome, Failure> {
-        let group = self.consumers(CONNECTIONS, AtEnd::Stop, &self.ranges()?)?;
+        self.run_out(vec![self.consumers(CONNECTIONS, AtEnd::Stop, &self.ranges()?)?])
+    }
+
+    /// These groups from the first request on, until they stop by themselves.
+    pub(crate) fn run_out(&self, groups: Vec<Group>) -> Result<Outcome, Failure> {
         let span = Span { warm_up: Duration::ZERO, length: READ_WITHIN };
-        Run { groups: vec![group], span, process: Some(self.process) }.measure(&mut Quiet)
+        Run { groups, span, process: Some(self.process) }.measure(&mut Quiet)
     }
 
     /// These groups at once, for that long behind a warm-up.
