@@ -2,11 +2,15 @@
 #![forbid(unsafe_code)]
 
 pub mod broker;
+mod case;
 mod chance;
 pub mod fuzz;
+mod machine;
 mod progress;
 mod promises;
+mod reading;
 pub mod sweep;
+mod topics;
 mod workload;
 
 pub use progress::{name_panics, under_way};

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use millrace_sim::broker::run_seed;
-use millrace_sim::sweep::{Damage, DamageBench, Sweep, SweepOptions};
+use millrace_sim::sweep::{Damage, DamageBench, Subject, Sweep, SweepOptions};
 
 /// Runs Millrace in a simulated world. Without options: one seed of the whole broker, with its trace.
 #[derive(Debug, Parser)]
@@ -24,6 +24,9 @@ struct Options {
     /// With --sweep: crashes within the recovery behind a crash instead.
     #[arg(long)]
     recovery: bool,
+    /// With --sweep: topics are created, deleted and created again; otherwise records are produced and read.
+    #[arg(long)]
+    topics: bool,
     /// With --sweep: failed and short writes and failed syncs instead of crashes.
     #[arg(long)]
     faults: bool,
@@ -93,7 +96,8 @@ fn many(seeds: Range<u64>) -> usize {
 }
 
 fn sweep(options: &Options) -> usize {
-    let wanted = SweepOptions::new(options.seed, options.shards, options.every);
+    let subject = if options.topics { Subject::Topics } else { Subject::Records };
+    let wanted = SweepOptions { subject, ..SweepOptions::new(options.seed, options.shards, options.every) };
     let mut sweep = match options {
         Options { recovery: true, .. } => Sweep::of_recovery(wanted),
         Options { faults: true, .. } => Sweep::of_faults(wanted),

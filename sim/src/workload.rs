@@ -145,7 +145,12 @@ impl Topic {
     }
 }
 
-fn topic(chance: &mut Chance, name: &'static str, partitions: i32, durability: Durability) -> Topic {
+pub(crate) fn topic(
+    chance: &mut Chance,
+    name: &'static str,
+    partitions: i32,
+    durability: Durability,
+) -> Topic {
     let mut id = [0; 16];
     chance.fill(&mut id);
     Topic { name, id: TopicId(id), partitions, durability }
@@ -194,7 +199,13 @@ fn busy_sizes(chance: &mut Chance, total: usize, largest: usize) -> Vec<usize> {
     sizes
 }
 
-fn plan(chance: &mut Chance, kind: StreamKind, producer: ProducerId, sizes: &[usize]) -> Vec<Planned> {
+/// Batches of these sizes, in the order in which one producer sends them.
+pub(crate) fn plan(
+    chance: &mut Chance,
+    kind: StreamKind,
+    producer: ProducerId,
+    sizes: &[usize],
+) -> Vec<Planned> {
     let mut sequence = Sequence::ZERO;
     let mut batches = Vec::with_capacity(sizes.len());
     for size in sizes {

@@ -49,6 +49,7 @@ impl File {
     /// Writes all, repeating short writes. A write that makes no progress is an error (`WriteZero`). With a direct file
     /// only whole blocks count: the rest of a block that was cut is written again.
     pub async fn write_all_at(&self, mut at: u64, mut data: Bytes, sync: Sync) -> io::Result<()> {
+        let mut stalled = false;
         while !data.is_empty() {
             let written = self.write_at(at, data.clone(), sync).await?;
             let done = if self.direct && written < data.len() {
@@ -57,7 +58,11 @@ impl File {
                 written
             };
             if done == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+                // Less than a block came through: the next try says what is in the way, as a full disk does.
+                if written == 0 || std::mem::replace(&mut stalled, true) {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+                continue;
             }
             at += done as u64;
             data = data.slice(done..);

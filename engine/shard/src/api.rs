@@ -37,6 +37,12 @@ pub struct EngineSettings {
 pub enum Planted {
     /// Appends of `power` topics are answered when their frame is sealed, as if it were on the device.
     AnswersTooEarly,
+    /// Deletions of topics are not written to the metadata log.
+    ForgetsDeletions,
+    /// Files of deleted topics stay where they are.
+    KeepsDeletedFiles,
+    /// What a full disk did not take counts as written.
+    TrustsFullDisk,
 }
 
 /// One partition's part of a produce request.

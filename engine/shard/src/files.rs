@@ -48,7 +48,12 @@ impl SegmentFiles {
         if let Some(file) = open_file(partition, base) {
             return Ok(file);
         }
-        self.open(partition, base, false).await.map_err(|error| {
+        let opened = self.open(partition, base, false).await;
+        if partition.borrow().removed {
+            // What was opened may belong to a new topic of the same name.
+            return Err(FetchError::UnknownPartition);
+        }
+        opened.map_err(|error| {
             tracing::warn!(%error, %base, "a segment could not be opened");
             FetchError::Storage
         })

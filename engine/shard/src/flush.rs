@@ -7,6 +7,7 @@ use bytes::Bytes;
 use millrace_core::base::ids::Offset;
 use millrace_rt::{Block, Sync};
 
+use crate::api::Planted;
 use crate::flusher::{FLUSH_BYTES, RETRY_FULL};
 use crate::partition::{Partition, PartitionRef};
 use crate::segment::Stage;
@@ -86,6 +87,10 @@ impl Core {
                 Ok(()) => break,
                 Err(_) if partition.borrow().removed => break,
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    if self.engine.planted == Some(Planted::TrustsFullDisk) {
+                        trust_full_disk(partition, base);
+                        break;
+                    }
                     tracing::warn!(%base, "the disk is full; the segment's data stay in memory and journal");
                     millrace_rt::sleep(RETRY_FULL).await;
                 }
@@ -168,10 +173,20 @@ impl Core {
             segment.written = length;
             if segment.stage == Stage::Rolled {
                 segment.stage = Stage::Finished;
+            } else {
+                // Its bytes may be hard already; that the file ends with them is not.
+                segment.released = segment.released.min(length - 1);
             }
         }
         self.files.store_index(partition, base).await;
         Ok(())
+    }
+}
+
+/// A fault for tests that it is caught.
+fn trust_full_disk(partition: &PartitionRef, base: Offset) {
+    if let Some(segment) = partition.borrow_mut().segment_mut(base) {
+        segment.written = block_floor(segment.length());
     }
 }
 

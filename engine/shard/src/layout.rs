@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use millrace_core::base::ids::{Offset, PartitionIndex, PartitionKey, ShardIndex};
 use millrace_core::log::SegmentName;
+use millrace_core::meta::MetadataImage;
 
 /// Of our sparse offset index.
 pub(crate) const INDEX_SUFFIX: &str = ".mrindex";
@@ -73,9 +74,10 @@ impl Layout {
         self.topics().join(format!("{key}{DELETED_SUFFIX}"))
     }
 
-    /// Where a directory goes that belonged to a topic deleted before the last crash.
-    pub(crate) fn put_aside_unknown(&self, name: &str) -> PathBuf {
-        self.topics().join(format!("{name}{DELETED_SUFFIX}"))
+    /// Where a directory goes that belonged to a topic deleted before the last crash; each start has a name of its own
+    /// for it, since what an earlier one put aside may still be there.
+    pub(crate) fn put_aside_unknown(&self, name: &str, start: Generation) -> PathBuf {
+        self.topics().join(format!("{name}.{}{DELETED_SUFFIX}", start.0))
     }
 
     pub(crate) fn journals(&self) -> &Path {
@@ -98,6 +100,15 @@ impl Layout {
     pub(crate) fn ring(&self, node: u64, generation: Generation, shard: ShardIndex) -> PathBuf {
         self.shm.join(format!("millrace-{node:016x}-{}-{shard}", generation.0))
     }
+}
+
+/// The partition whose directory has this name.
+pub(crate) fn partition_of(image: &MetadataImage, directory: &str) -> Option<PartitionKey> {
+    let (topic, number) = directory.rsplit_once('-')?;
+    let topic = image.topic(topic)?;
+    let index: u32 = number.parse().ok()?;
+    let partition = topic.partitions.get(index as usize)?.index;
+    (partition.to_string() == number).then_some(PartitionKey::new(topic.id, partition))
 }
 
 pub(crate) fn slot_file(shard_dir: &Path, slot: usize) -> PathBuf {

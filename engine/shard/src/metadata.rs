@@ -9,11 +9,11 @@ use millrace_core::meta::{
 };
 use millrace_rt::fs;
 
-use crate::api::{StorageError, ValidateOnly};
+use crate::api::{Planted, StorageError, ValidateOnly};
 use crate::flusher::RETRY_FULL;
 use crate::message::{Answer, Ask};
 use crate::metadata_log::MetadataLog;
-use crate::partition::Partition;
+use crate::partition::{Partition, PartitionRef};
 use crate::shard::{Core, Shard};
 
 const METADATA_SHARD: ShardIndex = ShardIndex(0);
@@ -117,7 +117,10 @@ impl Core {
         if let Err(fault) = image.apply_all(&records) {
             self.fail(format!("a metadata change does not fit: {fault}")).await;
         }
-        while let Err(error) = self.metadata().append(records.clone()).await {
+        let forgets = self.engine.planted == Some(Planted::ForgetsDeletions)
+            && records.iter().any(|record| matches!(record, MetadataRecord::RemoveTopic { .. }));
+        let kept = if forgets { Vec::new() } else { records.clone() };
+        while let Err(error) = self.metadata().append(kept.clone()).await {
             if error.kind() != std::io::ErrorKind::StorageFull {
                 self.fail(format!("the metadata log could not be written: {error}")).await;
             }
@@ -192,18 +195,22 @@ impl Core {
 
     async fn remove_topic(self: &Rc<Core>, before: &MetadataImage, id: TopicId) {
         let Some(topic) = before.topic_by_id(id) else { return };
-        for key in topic.keys() {
-            let Some(partition) = self.table.remove(key) else { continue };
-            let (dir, made) = {
-                let mut partition = partition.borrow_mut();
-                partition.removed = true;
-                partition.watches.fire_all();
-                let freed = partition.segments.iter_mut().map(|segment| segment.tail.release_all()).sum();
-                self.flusher.shrank(freed);
-                let made = partition.segments.iter().any(|segment| segment.exists);
-                (self.files.layout().partition(&partition.topic, key.partition), made)
-            };
-            if made {
+        let removed: Vec<PartitionRef> = topic.keys().filter_map(|key| self.table.remove(key)).collect();
+        for partition in &removed {
+            let mut partition = partition.borrow_mut();
+            partition.removed = true;
+            partition.watches.fire_all();
+            let freed = partition.segments.iter_mut().map(|segment| segment.tail.release_all()).sum();
+            self.flusher.shrank(freed);
+        }
+        for partition in removed {
+            // A write under way may just be making the directory or a file; it knows them by the topic's name, which
+            // is about to be free for another. No other begins.
+            while partition.borrow().segments.iter().any(|segment| segment.writing) {
+                self.flusher.wrote.wait().await;
+            }
+            let (key, dir) = (partition.borrow().key, self.files.partition_dir(&partition));
+            if partition.borrow().segments.iter().any(|segment| segment.exists) || fs::exists(&dir).await {
                 self.put_aside(&dir, key).await;
             }
         }
@@ -211,6 +218,9 @@ impl Core {
 
     /// Renames a removed partition's directory at once and removes it in the background.
     async fn put_aside(self: &Rc<Core>, dir: &std::path::Path, key: PartitionKey) {
+        if self.engine.planted == Some(Planted::KeepsDeletedFiles) {
+            return;
+        }
         let aside = self.files.layout().put_aside(key);
         if let Err(error) = fs::rename(dir, &aside).await {
             tracing::warn!(path = %dir.display(), %error, "a deleted topic's directory could not be put aside");

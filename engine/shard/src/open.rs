@@ -26,7 +26,7 @@ use crate::commit::Commit;
 use crate::engine::{Engine, Facts, Inner, RingPlace};
 use crate::files::{DiskMode, SegmentFiles};
 use crate::flusher::{FLUSHERS, Flusher};
-use crate::layout::{DELETED_SUFFIX, Layout, checkpoint_file, slot_file};
+use crate::layout::{DELETED_SUFFIX, Generation, Layout, checkpoint_file, partition_of, slot_file};
 use crate::manifest::{Manifest, Stopped};
 use crate::metadata_log::MetadataLog;
 use crate::partition::{Partition, Table};
@@ -173,7 +173,7 @@ impl Core {
             }
         }
         // What is left belonged to topics that were deleted.
-        Ok(())
+        self.remove_strays(&facts.image).await
     }
 
     /// Zeroes the slots behind the first ahead of their use: a durable write over written extents takes half the time.
@@ -262,6 +262,10 @@ async fn replay_journal(
     shard: ShardIndex,
 ) -> Result<Vec<RecoveredPartition>, OpenError> {
     let dir = inner.layout.shard(old.generation, shard);
+    if !fs::exists(&dir).await {
+        let reason = "this journal of the last run is missing; is millrace.journal.dir what it was then?";
+        return Err(OpenError::Corrupt(dir, reason.to_owned()));
+    }
     let first = read_if_there(checkpoint_file(&dir, 0)).await?;
     let second = read_if_there(checkpoint_file(&dir, 1)).await?;
     let checkpoints = Checkpoints::choose([first.as_deref(), second.as_deref()]);
@@ -283,6 +287,7 @@ async fn replay_journal(
     for frame in &chain.frames {
         replay.apply(frame).map_err(|error| corrupt(error.to_string()))?;
     }
+    replay.keep(|key| facts.image.topic_by_id(key.topic).is_some());
     replay.finish().map_err(|error| corrupt(error.to_string()))
 }
 
@@ -329,7 +334,7 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
         RingPlace::Local => Vec::new(),
     };
     // Before any shard serves: a topic created later may have the name of one whose files are to go.
-    let unknown = put_unknown_aside(&layout, &facts.image).await;
+    let unknown = put_unknown_aside(&layout, &facts.image, facts.new.generation).await;
     millrace_rt::spawn(async move {
         for ring in rings {
             // Gone after a power loss.
@@ -350,16 +355,15 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
 
 /// Renames directories of partitions that no longer exist: their topic was deleted before a crash. Answers what is to
 /// be removed.
-async fn put_unknown_aside(layout: &Layout, image: &MetadataImage) -> Vec<PathBuf> {
+async fn put_unknown_aside(layout: &Layout, image: &MetadataImage, start: Generation) -> Vec<PathBuf> {
     let mut aside = Vec::new();
     let Ok(entries) = fs::read_dir(&layout.topics()).await else { return aside };
     for entry in entries.iter().filter(|entry| entry.is_dir) {
         let path = layout.topics().join(&entry.name);
-        let known = entry.name.rsplit_once('-').is_some_and(|(topic, _)| image.topic(topic).is_some());
         if entry.name.ends_with(DELETED_SUFFIX) {
             aside.push(path);
-        } else if !known {
-            let target = layout.put_aside_unknown(&entry.name);
+        } else if partition_of(image, &entry.name).is_none() {
+            let target = layout.put_aside_unknown(&entry.name, start);
             match fs::rename(&path, &target).await {
                 Ok(()) => aside.push(target),
                 Err(error) => tracing::warn!(path = %path.display(), %error, "a deleted topic's files stay"),

@@ -9,10 +9,11 @@ use millrace_core::base::ids::{
 use millrace_core::journal::{FrameSequence, Observation, ProducerCheckpoint, RecoveredPartition};
 use millrace_core::log::producers::{AppendedBatch, ProducerSnapshot};
 use millrace_core::log::{BatchWalk, EpochEntry, EpochLineage, ProducerWindows, SegmentName};
+use millrace_core::meta::MetadataImage;
 use millrace_rt::{File, OpenOptions, fs};
 
 use crate::api::OpenError;
-use crate::layout::{INDEX_SUFFIX, segment_file};
+use crate::layout::{INDEX_SUFFIX, partition_of, segment_file};
 use crate::partition::{Mark, Partition, PartitionRef};
 use crate::read::read_last_block;
 use crate::segment::{Segment, Stage};
@@ -78,6 +79,25 @@ impl Core {
                 Leftover::Everything => fs::remove_file(&path).await,
             };
             cut.map_err(|error| OpenError::io("remove what a crash left of", &path, &error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes directories of partitions that have no file: they were a deleted topic's of the same name, and a power
+    /// loss brought them back.
+    pub(crate) async fn remove_strays(&self, image: &MetadataImage) -> Result<(), OpenError> {
+        let topics = self.files.layout().topics();
+        let failed = |action: &'static str, error| OpenError::io(action, &topics, &error);
+        let entries = fs::read_dir(&topics).await.map_err(|error| failed("read the directory", error))?;
+        for entry in entries.into_iter().filter(|entry| entry.is_dir) {
+            let Some(partition) = partition_of(image, &entry.name).and_then(|key| self.table.get(key)) else {
+                continue;
+            };
+            if partition.borrow().segments.iter().any(|segment| segment.exists) {
+                continue;
+            }
+            let removed = fs::remove_dir_all(&topics.join(&entry.name)).await;
+            removed.map_err(|error| failed("remove a deleted topic's files from", error))?;
         }
         Ok(())
     }

@@ -11,19 +11,25 @@ use super::ledger::Ledger;
 /// Where every simulated node keeps its data.
 pub(crate) const DATA_DIR: &str = "/var/data";
 
-/// Compares the durable segment files with the logs as they were last read.
-pub(crate) fn compare_files(world: &World, node: NodeId, ledger: &mut Ledger) {
-    let workload = Rc::clone(&ledger.workload);
+/// What the device holds of each partition's log, by the name of its directory.
+pub(crate) fn durable_logs(world: &World, node: NodeId) -> BTreeMap<String, Vec<u8>> {
     let topics = Path::new(DATA_DIR).join("topics");
-    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    let mut logs: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for path in world.files(node) {
         let is_segment =
             path.starts_with(&topics) && path.extension().is_some_and(|extension| extension == "log");
         let Some(dir) = path.parent().and_then(Path::file_name).filter(|_| is_segment) else { continue };
         // In the order of their names segments follow one another.
         let durable = world.durable_file(node, &path).unwrap_or_default();
-        files.entry(dir.to_string_lossy().into_owned()).or_default().extend(durable);
+        logs.entry(dir.to_string_lossy().into_owned()).or_default().extend(durable);
     }
+    logs
+}
+
+/// Compares the durable segment files with the logs as they were last read.
+pub(crate) fn compare_files(world: &World, node: NodeId, ledger: &mut Ledger) {
+    let workload = Rc::clone(&ledger.workload);
+    let mut files = durable_logs(world, node);
     for (topic, key) in workload.keys() {
         let name = format!("{}-{}", topic.name, key.partition);
         let stored = files.remove(&name).unwrap_or_default();

@@ -4,5 +4,5 @@ mod audit;
 mod files;
 mod ledger;
 
-pub(crate) use files::{DATA_DIR, compare_files};
+pub(crate) use files::{DATA_DIR, compare_files, durable_logs};
 pub(crate) use ledger::{Ledger, Stored};

@@ -8,9 +8,11 @@ use millrace_core::journal::JOURNAL_BYTES_MIN;
 use millrace_rt::world::{Crash, DiskFault};
 use millrace_shard::Planted;
 
-use super::machine::{Blow, Squeeze, Trial};
-use super::run::{Case, Outcome, run};
+use super::run::run;
+use crate::case::{Case, Outcome};
 use crate::chance::Chance;
+use crate::machine::{Blow, Squeeze, Trial};
+use crate::topics::{self, Plan};
 use crate::workload::{Volume, Workload};
 
 /// What a sweep covers.
@@ -23,6 +25,31 @@ pub struct SweepOptions {
     pub every: u64,
     pub fault: DiskFault,
     pub planted: Option<Planted>,
+    pub subject: Subject,
+}
+
+/// What goes on in a swept node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Records are produced and read.
+    Records,
+    /// Topics are created, written, deleted and created again.
+    Topics,
+}
+
+/// A workload, the same for each case.
+enum Scene {
+    Records(Rc<Workload>),
+    Topics(Rc<Plan>),
+}
+
+impl Scene {
+    fn run(&self, case: &Case) -> Outcome {
+        match self {
+            Scene::Records(workload) => run(workload, case),
+            Scene::Topics(plan) => topics::run(plan, case),
+        }
+    }
 }
 
 impl SweepOptions {
@@ -30,7 +57,15 @@ impl SweepOptions {
         // Each shard's journal is to wrap.
         let volume =
             Volume { busy_bytes: Volume::WRAPPING.busy_bytes * usize::from(shards), ..Volume::WRAPPING };
-        SweepOptions { seed, shards, volume, every, fault: DiskFault::None, planted: None }
+        SweepOptions {
+            seed,
+            shards,
+            volume,
+            every,
+            fault: DiskFault::None,
+            planted: None,
+            subject: Subject::Records,
+        }
     }
 }
 
@@ -65,7 +100,7 @@ pub struct Tally {
 /// A sweep: the quiet run first, then one case after another.
 pub struct Sweep {
     options: SweepOptions,
-    workload: Rc<Workload>,
+    scene: Scene,
     chance: Chance,
     cases: Vec<Case>,
     tally: Tally,
@@ -85,9 +120,12 @@ const RESTARTS_EVERY: u64 = 4;
 impl Sweep {
     /// Runs the workload without a crash, which counts its operations.
     pub fn new(options: SweepOptions) -> Sweep {
-        let workload = Workload::new(options.seed, options.volume);
+        let scene = match options.subject {
+            Subject::Records => Scene::Records(Workload::new(options.seed, options.volume)),
+            Subject::Topics => Scene::Topics(Plan::new(options.seed)),
+        };
         let chance = Chance::new(options.seed ^ 0x5eed);
-        let mut sweep = Sweep { options, workload, chance, cases: Vec::new(), tally: Tally::default() };
+        let mut sweep = Sweep { options, scene, chance, cases: Vec::new(), tally: Tally::default() };
         let quiet = Case { restarts: restarts(options.shards), ..sweep.case(Vec::new()) };
         let outcome = sweep.run_case(quiet);
         sweep.tally.operations = outcome.operations.first().copied().unwrap_or(0);
@@ -104,7 +142,7 @@ impl Sweep {
             let operation = operations * moment / (RECOVERY_MOMENTS + 1);
             for first in [Crash::Process, Crash::Power] {
                 let blow = Trial::of_blow(operation, first);
-                let once = run(&sweep.workload, &sweep.case(vec![blow]));
+                let once = sweep.scene.run(&sweep.case(vec![blow]));
                 let within = once.operations.get(1).copied().unwrap_or(0);
                 let second =
                     (1..=within).step_by(every).zip([Crash::Power, Crash::Process].into_iter().cycle());
@@ -163,10 +201,6 @@ impl Sweep {
         vec![first, Trial { blow: None, squeeze: Some(Squeeze { operation: 0, room, lasts }) }]
     }
 
-    pub fn workload(&self) -> &Rc<Workload> {
-        &self.workload
-    }
-
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
@@ -220,7 +254,7 @@ impl Sweep {
 
     fn run_case(&mut self, case: Case) -> Outcome {
         crate::under_way(format!("seed {}, {case:?}", self.options.seed));
-        let outcome = run(&self.workload, &case);
+        let outcome = self.scene.run(&case);
         self.tally.cases += 1;
         self.tally.crashes += outcome.crashes as u64;
         self.tally.boots += outcome.operations.len() as u64;

@@ -13,8 +13,9 @@ use millrace_rt::world::{Crash, DiskCopy, DiskFault};
 use millrace_shard::OpenError;
 
 use super::drive::Duty;
-use super::machine::{End, Machine, Trial};
-use super::run::{Bench, Case, run};
+use super::run::{Bench, run};
+use crate::case::Case;
+use crate::machine::{End, Machine, Trial};
 use crate::promises::Ledger;
 use crate::workload::{Volume, Workload};
 

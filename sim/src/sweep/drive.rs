@@ -6,24 +6,18 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::{Offset, PartitionKey, ProducerId};
-use millrace_core::log::BatchWalk;
 use millrace_rt::{Gate, Seat, Signal, world};
-use millrace_shard::{
-    AppendPartition, Engine, FetchPartition, FetchQuery, Isolation, OffsetAsk, OffsetQuery, Shard,
-    ValidateOnly,
-};
+use millrace_shard::{AppendPartition, Engine, Shard, ValidateOnly};
 
-use super::machine::Progress;
-use crate::promises::{Ledger, Stored};
+use crate::machine::Progress;
+use crate::promises::Ledger;
+use crate::reading::{PRODUCE_VERSION, fetch, read_whole};
 use crate::workload::{Stream, StreamKind};
 
 /// As many as an idempotent producer may have under way, and a broker remembers.
 const IN_FLIGHT_MAX: usize = 5;
 /// A reader waits so long for more.
 const READER_WAIT: Duration = Duration::from_millis(20);
-const FETCH_BYTES: usize = 1 << 20;
-/// Kafka's newest produce request when this was written.
-const PRODUCE_VERSION: i16 = 12;
 
 /// What one boot is to do after it has audited what it found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,62 +238,4 @@ fn append_of(stream: &Stream, place: usize) -> AppendPartition {
     let resend = stream.kind == StreamKind::Idempotent;
     debug_assert!(resend || planned.header.producer_id == ProducerId::NONE, "plain streams have no producer");
     AppendPartition { key: stream.key, records: planned.bytes.clone(), produce_version: PRODUCE_VERSION }
-}
-
-/// A batch, its checksum, and the offset behind it.
-type Fetched = (Stored, u32, Offset);
-
-async fn fetch(
-    shard: &Shard,
-    key: PartitionKey,
-    offset: Offset,
-    max_wait: Duration,
-) -> Result<(Vec<Fetched>, Offset), String> {
-    let partition = FetchPartition { key, offset, max_bytes: FETCH_BYTES, current_leader_epoch: None };
-    let query = FetchQuery {
-        partitions: vec![partition],
-        max_wait,
-        min_bytes: 1,
-        max_bytes: FETCH_BYTES,
-        isolation: Isolation::ReadUncommitted,
-    };
-    let answer = shard.fetch(query).await.into_iter().next();
-    let fetched = answer.ok_or("a fetch without an answer")?.result.map_err(|error| error.to_string())?;
-    let bytes = fetched.records.concat();
-    let mut stored = Vec::new();
-    for batch in BatchWalk::new(&bytes) {
-        let batch = batch.map_err(|fault| format!("what was read at {offset} is no batch: {fault}"))?;
-        let header = batch.header;
-        let bytes = batch.bytes.to_vec();
-        stored.push((
-            Stored { base_offset: header.base_offset, bytes },
-            header.checksum,
-            header.next_offset(),
-        ));
-    }
-    Ok((stored, fetched.high_watermark))
-}
-
-async fn read_whole(shard: &Shard, key: PartitionKey) -> Result<Vec<Stored>, String> {
-    let ask = OffsetAsk {
-        key,
-        query: OffsetQuery::Latest,
-        isolation: Isolation::ReadUncommitted,
-        current_leader_epoch: None,
-    };
-    let latest = shard.list_offsets(vec![ask]).await.into_iter().next().ok_or("no answer to list_offsets")?;
-    let latest = latest.map_err(|error| error.to_string())?.offset;
-    let mut log = Vec::new();
-    let mut next = Offset::ZERO;
-    while next < latest {
-        let (stored, _) = fetch(shard, key, next, Duration::ZERO).await?;
-        if stored.is_empty() {
-            return Err(format!("nothing can be read at {next}, and the log ends at {latest}"));
-        }
-        for (stored, _, end) in stored {
-            log.push(stored);
-            next = end;
-        }
-    }
-    Ok(log)
 }

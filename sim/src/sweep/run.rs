@@ -3,48 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use millrace_rt::world::{Crash, DiskFault};
-use millrace_shard::{OpenError, Planted};
+use millrace_rt::world::Crash;
+use millrace_shard::OpenError;
 
 use super::drive::{Boot, Duty};
-use super::machine::{End, Machine, Progress, Trial};
+use crate::case::{BOOTS_MAX, Case, Outcome};
+use crate::machine::{End, Machine, Progress, Trial};
 use crate::promises::{Ledger, compare_files};
 use crate::workload::Workload;
-
-/// A boot behind a crash may crash again only so often.
-const BOOTS_MAX: usize = 6;
-
-/// One run of a workload.
-#[derive(Debug, Clone)]
-pub struct Case {
-    pub shards: u16,
-    /// One for each boot, from the first on; a boot whose blow never comes ends cleanly.
-    pub trials: Vec<Trial>,
-    /// Numbers of shards with which the node is booted again at the end.
-    pub restarts: Vec<u16>,
-    pub fault: DiskFault,
-    pub planted: Option<Planted>,
-}
-
-impl Case {
-    pub fn quiet(shards: u16) -> Case {
-        Case { shards, trials: Vec::new(), restarts: Vec::new(), fault: DiskFault::None, planted: None }
-    }
-}
-
-/// What came of a case.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// Empty: every promise was kept.
-    pub violations: Vec<String>,
-    /// Blows that fell.
-    pub crashes: usize,
-    /// Disk operations of each boot.
-    pub operations: Vec<u64>,
-    /// Answers that said an append is durable.
-    pub acknowledgements: u64,
-    pub trace: Vec<String>,
-}
 
 /// A machine, and what is known outside of it.
 pub(crate) struct Bench {
@@ -129,4 +95,39 @@ fn duties(case: &Case) -> Vec<Duty> {
     let mut duties: Vec<Duty> = [first].into_iter().chain(later).collect();
     duties.reverse();
     duties
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use millrace_rt::fs;
+    use millrace_rt::world::DiskFault;
+
+    use super::*;
+    use crate::promises::DATA_DIR;
+    use crate::workload::Volume;
+
+    /// A start beside an empty journal directory, as where its disk is not mounted, would serve empty logs.
+    #[test]
+    fn a_missing_journal_is_refused() {
+        let workload = Workload::new(4, Volume::SMALL);
+        let mut bench = Bench::new(&workload, Machine::new(4, DiskFault::None, None));
+        let duty = Duty { shards: 1, more: 1 };
+        assert!(matches!(bench.boot(duty, Trial::default()), End::Closed));
+        let progress: Rc<Progress> = Rc::default();
+        let removal = bench.machine.boot(1, Trial::default(), &progress, |_| {
+            let progress = Rc::clone(&progress);
+            move |_| {
+                let progress = Rc::clone(&progress);
+                async move {
+                    fs::remove_dir_all(&Path::new(DATA_DIR).join("journal")).await.unwrap();
+                    progress.shard_closed();
+                }
+            }
+        });
+        assert!(matches!(removal, End::Closed));
+        let end = bench.boot(duty, Trial::default());
+        assert!(matches!(end, End::NotOpened(OpenError::Corrupt(..))), "{end:?}");
+    }
 }

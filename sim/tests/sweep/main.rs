@@ -3,3 +3,4 @@
 mod crashes;
 mod damage;
 mod planted;
+mod topics;

@@ -3,7 +3,7 @@
 use millrace_rt::world::DiskFault;
 use millrace_shard::Planted;
 use millrace_sim::Volume;
-use millrace_sim::sweep::{Sweep, SweepOptions};
+use millrace_sim::sweep::{Subject, Sweep, SweepOptions};
 
 /// The sweep of a small workload finds the fault.
 fn check(fault: DiskFault, planted: Option<Planted>, expected: &str) {
@@ -22,6 +22,36 @@ fn a_write_that_is_not_hardened_is_caught() {
 #[test]
 fn an_answer_before_the_write_is_hard_is_caught() {
     check(DiskFault::None, Some(Planted::AnswersTooEarly), "is gone");
+}
+
+/// The sweep of topics finds the fault.
+fn check_topics(planted: Planted, expected: &str) {
+    let options =
+        SweepOptions { subject: Subject::Topics, planted: Some(planted), ..SweepOptions::new(22, 2, 40) };
+    let mut sweep = Sweep::new(options);
+    while sweep.step() {}
+    let violations: Vec<String> =
+        sweep.tally().failures.iter().flat_map(|failure| failure.violations.clone()).collect();
+    assert!(violations.join("\n").contains(expected), "{planted:?}: {violations:?}");
+}
+
+#[test]
+fn a_deletion_that_is_forgotten_is_caught() {
+    // The name was given again before the crash: the log of metadata contradicts itself.
+    check_topics(Planted::ForgetsDeletions, "is created twice");
+}
+
+#[test]
+fn files_that_outlive_their_topic_are_caught() {
+    check_topics(Planted::KeepsDeletedFiles, "files of a deleted topic are still there");
+}
+
+#[test]
+fn a_full_disk_that_is_trusted_is_caught() {
+    let planted = Some(Planted::TrustsFullDisk);
+    let mut sweep = Sweep::of_full_disks(SweepOptions { planted, ..SweepOptions::new(8, 1, 80) });
+    let failure = sweep.run_to_failure();
+    assert!(failure.is_some_and(|failure| !failure.violations.is_empty()));
 }
 
 #[test]

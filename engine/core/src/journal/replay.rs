@@ -127,6 +127,13 @@ impl Replay {
         Ok(())
     }
 
+    /// Forgets partitions of topics that are deleted. A checkpoint written since leaves them out, while frames that still
+    /// stand tell of some of their appends: those begin in the middle of a log that nobody needs.
+    pub fn keep(&mut self, known: impl Fn(PartitionKey) -> bool) {
+        self.touched.retain(|key, _| known(*key));
+        self.checkpoint.retain(|key, _| known(*key));
+    }
+
     /// Every partition, by key.
     pub fn finish(mut self) -> Result<Vec<RecoveredPartition>, ReplayError> {
         if self.last < self.through {

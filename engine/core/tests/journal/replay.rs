@@ -117,6 +117,23 @@ fn known(from: u64, through: u64, segments: &[i64], position: u64, log_end: i64)
 }
 
 #[test]
+fn a_deleted_partition_is_forgotten_though_frames_tell_of_its_middle() {
+    let mut bench = Bench::small();
+    seal(&mut bench, "a0:4096+100@7");
+    let chain = recover_chain(start(1), &[], Some(&bench.ring_file())).unwrap();
+    for (known, expected) in [(true, Err(Position(4096))), (false, Ok(0))] {
+        let mut replay = Replay::new(None);
+        chain.frames.iter().for_each(|frame| replay.apply(frame).unwrap());
+        replay.keep(|_| known);
+        let found = replay.finish().map(|partitions| partitions.len()).map_err(|error| match error {
+            ReplayError::Gap { found, .. } => found,
+            error => panic!("{error}"),
+        });
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
 fn a_log_grows_from_nothing() {
     check(None, "", "0 partitions");
     check(None, "a0:0+100@0 a0:100+80@1", "0..2 [0] 0:0-180 0:0+100 0:100+80 a0 a1");

@@ -1,0 +1,41 @@
+//! One run of a sweep: what happens in it, and what came of it.
+
+use millrace_rt::world::DiskFault;
+use millrace_shard::Planted;
+
+use crate::machine::Trial;
+
+/// A boot behind a crash may crash again only so often.
+pub(crate) const BOOTS_MAX: usize = 6;
+
+/// One run of a workload.
+#[derive(Debug, Clone)]
+pub struct Case {
+    pub shards: u16,
+    /// One for each boot, from the first on; a boot whose blow never comes ends cleanly.
+    pub trials: Vec<Trial>,
+    /// Numbers of shards with which the node is booted again at the end.
+    pub restarts: Vec<u16>,
+    pub fault: DiskFault,
+    pub planted: Option<Planted>,
+}
+
+impl Case {
+    pub fn quiet(shards: u16) -> Case {
+        Case { shards, trials: Vec::new(), restarts: Vec::new(), fault: DiskFault::None, planted: None }
+    }
+}
+
+/// What came of a case.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Empty: every promise was kept.
+    pub violations: Vec<String>,
+    /// Blows that fell.
+    pub crashes: usize,
+    /// Disk operations of each boot.
+    pub operations: Vec<u64>,
+    /// Answers that said an append is durable.
+    pub acknowledgements: u64,
+    pub trace: Vec<String>,
+}

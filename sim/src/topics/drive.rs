@@ -1,0 +1,232 @@
+//! What runs on the shards: audits what is there, then leads each name from life to life.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use millrace_core::base::Offset;
+use millrace_rt::{Gate, Seat, fs, world};
+use millrace_shard::{AppendPartition, AppendTicket, Engine, Shard, ValidateOnly};
+
+use super::ledger::{Ledger, Sent, Stage};
+use super::plan::{Home, NAMES};
+use crate::machine::Progress;
+use crate::promises::DATA_DIR;
+use crate::reading::{PRODUCE_VERSION, fetch, read_whole};
+
+/// As many as an idempotent producer may have under way.
+const IN_FLIGHT_MAX: usize = 5;
+/// Virtual time within which the files of deleted topics are gone.
+const FILES_GONE: Duration = Duration::from_secs(3);
+
+/// One boot of the node, as its shards share it.
+#[derive(Clone)]
+pub(super) struct Boot {
+    pub(super) shards: u16,
+    /// Lives that each name goes through in this boot.
+    pub(super) lives: usize,
+    pub(super) ledger: Rc<RefCell<Ledger>>,
+    pub(super) engine: Engine,
+    pub(super) progress: Rc<Progress>,
+    pub(super) gates: Gates,
+}
+
+#[derive(Clone)]
+pub(super) struct Gates {
+    loaded: Gate,
+    led: Gate,
+    stop: Gate,
+    shards_done: Rc<Cell<u16>>,
+}
+
+impl Gates {
+    pub(super) fn new() -> Gates {
+        Gates { loaded: Gate::new(), led: Gate::new(), stop: Gate::new(), shards_done: Rc::default() }
+    }
+}
+
+impl Boot {
+    /// The main future of one shard.
+    pub(super) async fn serve(self, seat: Seat) {
+        let shard = match self.engine.open(seat).await {
+            Ok(shard) => shard,
+            Err(error) => {
+                world::log(format!("not opened: {error}"));
+                return self.progress.not_opened(error);
+            }
+        };
+        self.progress.shard_opened();
+        let gates = self.gates.clone();
+        if seat.shard == 0 {
+            let image = shard.image();
+            let plan = Rc::clone(&self.ledger.borrow().plan);
+            self.ledger.borrow_mut().audit_topics(|life| {
+                let asked = &plan.lives[life].topic;
+                let by_name = image.topic(asked.name).is_some_and(|topic| topic.id == asked.id);
+                assert_eq!(by_name, image.topic_by_id(asked.id).is_some(), "names and ids fit together");
+                by_name
+            });
+            self.audit_logs(&shard).await;
+            self.ledger.borrow_mut().lost_power = false;
+            gates.loaded.open();
+        }
+        gates.loaded.wait().await;
+        self.lead_names(&shard, seat).await;
+        gates.shards_done.set(gates.shards_done.get() + 1);
+        if gates.shards_done.get() == self.shards {
+            gates.led.open();
+        }
+        gates.led.wait().await;
+        if seat.shard == 0 {
+            self.audit_logs(&shard).await;
+            millrace_rt::sleep(FILES_GONE).await;
+            self.audit_directories().await;
+            gates.stop.open();
+        }
+        gates.stop.wait().await;
+        shard.close().await;
+        self.progress.shard_closed();
+    }
+
+    /// Leads this shard's names through their lives, all at the same time.
+    async fn lead_names(&self, shard: &Shard, seat: Seat) {
+        let names = NAMES.iter().enumerate();
+        let mine = names.filter(|(number, _)| number % usize::from(seat.shards) == usize::from(seat.shard));
+        let tasks: Vec<_> =
+            mine.map(|(_, name)| millrace_rt::spawn(self.clone().lead(shard.clone(), name))).collect();
+        for task in tasks {
+            task.await;
+        }
+    }
+
+    async fn lead(self, shard: Shard, name: &'static str) {
+        let plan = Rc::clone(&self.ledger.borrow().plan);
+        let lives: Vec<usize> = plan.lives_of(name).collect();
+        let last = lives.last().copied();
+        let open = |life: &usize| self.ledger.borrow().stage(*life) != Stage::Dead;
+        let due: Vec<usize> = lives.into_iter().filter(open).take(self.lives).collect();
+        for life in due {
+            if self.ledger.borrow().stage(life) == Stage::Unborn && !self.create(&shard, life).await {
+                return;
+            }
+            let sent = self.send(&shard, life).await;
+            if millrace_rt::random_u64().is_multiple_of(2) {
+                // Otherwise the deletion comes while appends are under way.
+                self.answered(sent, life, Some(life) == last).await;
+            } else if Some(life) == last {
+                self.answered(sent, life, true).await;
+            } else {
+                let boot = self.clone();
+                millrace_rt::spawn(async move { boot.answered(sent, life, false).await });
+            }
+            if Some(life) != last {
+                self.delete(&shard, life).await;
+            }
+        }
+    }
+
+    async fn create(&self, shard: &Shard, life: usize) -> bool {
+        let plan = Rc::clone(&self.ledger.borrow().plan);
+        self.ledger.borrow_mut().set_stage(life, Stage::Creating);
+        let asked = vec![plan.lives[life].topic.as_asked()];
+        let result = shard.create_topics(asked, ValidateOnly::No).await.into_iter().next();
+        let mut ledger = self.ledger.borrow_mut();
+        match result {
+            Some(Ok(_)) => ledger.set_stage(life, Stage::Alive),
+            refused => ledger.violate(format!("a creation was answered with {refused:?}")),
+        }
+        matches!(ledger.stage(life), Stage::Alive)
+    }
+
+    async fn delete(&self, shard: &Shard, life: usize) {
+        let plan = Rc::clone(&self.ledger.borrow().plan);
+        self.ledger.borrow_mut().set_stage(life, Stage::Deleting);
+        let result = shard.delete_topics(vec![plan.lives[life].topic.id]).await.into_iter().next();
+        match result {
+            Some(Ok(())) => self.ledger.borrow_mut().set_stage(life, Stage::Dead),
+            refused => self.ledger.borrow_mut().violate(format!("a deletion was answered with {refused:?}")),
+        }
+        self.expect_refused(shard, life).await;
+    }
+
+    /// Nobody can read a deleted topic.
+    async fn expect_refused(&self, shard: &Shard, life: usize) {
+        let plan = Rc::clone(&self.ledger.borrow().plan);
+        for key in plan.lives[life].keys() {
+            if let Ok((read, _)) = fetch(shard, key, Offset::ZERO, Duration::ZERO).await {
+                let what = format!("{key} was deleted, and a reader gets {} batches of it", read.len());
+                self.ledger.borrow_mut().violate(what);
+            }
+        }
+    }
+
+    /// Sends what is due of each partition; answers what is still under way.
+    async fn send(&self, shard: &Shard, life: usize) -> Vec<(Home, AppendTicket)> {
+        let plan = Rc::clone(&self.ledger.borrow().plan);
+        let mut under_way: Vec<(Home, AppendTicket)> = Vec::new();
+        for (partition, key) in plan.lives[life].keys().enumerate() {
+            let due = self.ledger.borrow().to_send(life, partition);
+            for place in due {
+                if under_way.len() >= IN_FLIGHT_MAX {
+                    let first = under_way.remove(0);
+                    self.answered(vec![first], life, true).await;
+                }
+                let home = Home { life, partition, place };
+                let records = plan.lives[life].batches[partition][place].bytes.clone();
+                self.ledger.borrow_mut().sent(home, Sent::Unanswered);
+                let append = AppendPartition { key, records, produce_version: PRODUCE_VERSION };
+                under_way.push((home, shard.admit_append(vec![append]).await));
+            }
+        }
+        under_way
+    }
+
+    /// Takes answers in; an append may be refused only where a deletion is under way meanwhile.
+    async fn answered(&self, sent: Vec<(Home, AppendTicket)>, life: usize, stays: bool) {
+        for (home, ticket) in sent {
+            let outcome = ticket.await.into_iter().next();
+            let mut ledger = self.ledger.borrow_mut();
+            let deleted = matches!(ledger.stage(life), Stage::Deleting | Stage::Dead);
+            match outcome {
+                Some(Ok(appended)) => ledger.sent(home, Sent::Acknowledged(appended.base_offset)),
+                Some(Err(_)) if deleted && !stays => {}
+                refused => ledger.violate(format!("{home:?} was answered with {refused:?}")),
+            }
+        }
+    }
+
+    /// Reads every partition of the live topics whole, and tries the dead ones.
+    async fn audit_logs(&self, shard: &Shard) {
+        let plan = Rc::clone(&self.ledger.borrow().plan);
+        self.ledger.borrow_mut().read.clear();
+        for (life, planned) in plan.lives.iter().enumerate() {
+            let stage = self.ledger.borrow().stage(life);
+            match stage {
+                Stage::Dead => self.expect_refused(shard, life).await,
+                Stage::Alive => {
+                    for (partition, key) in planned.keys().enumerate() {
+                        let log = read_whole(shard, key).await;
+                        let mut ledger = self.ledger.borrow_mut();
+                        match log {
+                            Ok(log) => ledger.audit_log(life, partition, &log),
+                            Err(reason) => ledger.violate(format!("{key}: {reason}")),
+                        }
+                    }
+                }
+                Stage::Unborn | Stage::Creating | Stage::Deleting => {}
+            }
+        }
+    }
+
+    /// Only partitions of live topics have a directory.
+    async fn audit_directories(&self) {
+        let known: BTreeSet<String> = self.ledger.borrow().read.keys().cloned().collect();
+        let entries = fs::read_dir(&Path::new(DATA_DIR).join("topics")).await.unwrap_or_default();
+        for entry in entries.iter().filter(|entry| !known.contains(&entry.name)) {
+            let what = format!("files of a deleted topic are still there: {}", entry.name);
+            self.ledger.borrow_mut().violate(what);
+        }
+    }
+}

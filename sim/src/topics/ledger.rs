@@ -1,0 +1,242 @@
+//! What the outside was told of topics and their records, and whether it was true. It outlives every crash.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use millrace_core::base::{Durability, Offset};
+use millrace_core::log::BatchHeader;
+
+use super::plan::{Home, NAMES, Plan};
+use crate::promises::Stored;
+
+/// How far a topic is, as far as the outside knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Unborn,
+    /// Its creation was asked for and not answered.
+    Creating,
+    Alive,
+    /// Its deletion was asked for and not answered.
+    Deleting,
+    Dead,
+}
+
+/// What a producer knows of one batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    No,
+    Unanswered,
+    Acknowledged(Offset),
+}
+
+pub(crate) struct Ledger {
+    pub(crate) plan: Rc<Plan>,
+    /// By life.
+    stages: Vec<Stage>,
+    /// By life, partition and place.
+    batches: Vec<Vec<Vec<Sent>>>,
+    /// Bytes of each live partition's log when it was last read, by the name of its directory.
+    pub(crate) read: BTreeMap<String, Vec<u8>>,
+    /// The machine lost power since the last audit.
+    pub(crate) lost_power: bool,
+    pub(crate) violations: Vec<String>,
+    pub(crate) acknowledgements: u64,
+}
+
+impl Ledger {
+    pub(crate) fn new(plan: Rc<Plan>) -> Ledger {
+        let unsent = |life: &super::plan::Life| {
+            life.batches.iter().map(|batches| vec![Sent::No; batches.len()]).collect()
+        };
+        Ledger {
+            stages: vec![Stage::Unborn; plan.lives.len()],
+            batches: plan.lives.iter().map(unsent).collect(),
+            plan,
+            read: BTreeMap::new(),
+            lost_power: false,
+            violations: Vec::new(),
+            acknowledgements: 0,
+        }
+    }
+
+    pub(crate) fn violate(&mut self, what: String) {
+        millrace_rt::world::log(format!("VIOLATION: {what}"));
+        self.violations.push(what);
+    }
+
+    pub(crate) fn stage(&self, life: usize) -> Stage {
+        self.stages[life]
+    }
+
+    pub(crate) fn set_stage(&mut self, life: usize, stage: Stage) {
+        let topic = &self.plan.lives[life].topic;
+        millrace_rt::world::log(format!("{} {} is {stage:?}", topic.name, topic.id));
+        self.acknowledgements += u64::from(matches!(stage, Stage::Alive | Stage::Dead));
+        self.stages[life] = stage;
+    }
+
+    pub(crate) fn sent(&mut self, home: Home, sent: Sent) {
+        self.acknowledgements += u64::from(matches!(sent, Sent::Acknowledged(_)));
+        self.batches[home.life][home.partition][home.place] = sent;
+    }
+
+    /// Places of a partition's batches that are to be sent, in order.
+    pub(crate) fn to_send(&self, life: usize, partition: usize) -> Vec<usize> {
+        let batches = self.batches[life][partition].iter().enumerate();
+        batches.filter(|(_, sent)| !matches!(sent, Sent::Acknowledged(_))).map(|(place, _)| place).collect()
+    }
+
+    /// Compares the topics that a node serves after a start with what was promised; `served` says whether it serves a
+    /// life's topic, by its id and under its name.
+    pub(crate) fn audit_topics(&mut self, served: impl Fn(usize) -> bool) {
+        for life in 0..self.stages.len() {
+            let (stage, there) = (self.stages[life], served(life));
+            let what = format!("{} {}", self.plan.lives[life].topic.name, self.plan.lives[life].topic.id);
+            match (stage, there) {
+                (Stage::Alive, false) => self.violate(format!("{what} was created, and is gone")),
+                (Stage::Dead, true) => self.violate(format!("{what} was deleted, and is back")),
+                (Stage::Unborn, true) => self.violate(format!("{what} was never created, and is there")),
+                (Stage::Creating | Stage::Deleting, true) => self.stages[life] = Stage::Alive,
+                (Stage::Creating, false) => self.stages[life] = Stage::Unborn,
+                (Stage::Deleting, false) => self.stages[life] = Stage::Dead,
+                (Stage::Alive, true) | (Stage::Dead | Stage::Unborn, false) => {}
+            }
+        }
+        for name in NAMES {
+            let plan = Rc::clone(&self.plan);
+            let alive = plan.lives_of(name).filter(|life| self.stages[*life] == Stage::Alive).count();
+            if alive > 1 {
+                self.violate(format!("{alive} topics of the name {name} are there"));
+            }
+        }
+    }
+
+    /// Compares a partition of a live topic, read whole, with what was sent and acknowledged.
+    pub(crate) fn audit_log(&mut self, life: usize, partition: usize, log: &[Stored]) {
+        let plan = Rc::clone(&self.plan);
+        let topic = &plan.lives[life].topic;
+        let name = format!("{}-{partition}", topic.name);
+        let mut next = Offset::ZERO;
+        for (place, stored) in log.iter().enumerate() {
+            let Ok(header) = BatchHeader::parse(&stored.bytes) else {
+                self.violate(format!("{name}: no batch at offset {}", stored.base_offset));
+                continue;
+            };
+            if stored.base_offset != next {
+                self.violate(format!("{name}: offset {next} is followed by {}", stored.base_offset));
+            }
+            next = header.next_offset();
+            match plan.home(header.checksum) {
+                None => self.violate(format!("{name}: nobody sent the batch at {}", stored.base_offset)),
+                Some(home) if home.life != life => self.violate(format!(
+                    "{name}: the batch at {} belongs to the deleted topic {}",
+                    stored.base_offset, plan.lives[home.life].topic.id
+                )),
+                Some(home) if home != (Home { life, partition, place }) => {
+                    self.violate(format!("{name}: batch {place} of the log was sent as {home:?}"));
+                }
+                Some(home) if self.batches[life][partition][home.place] == Sent::No => {
+                    self.violate(format!("{name}: batch {place} was never sent"));
+                }
+                Some(_) => {}
+            }
+        }
+        let may_lose = self.lost_power && topic.durability == Durability::Process;
+        self.audit_promises(
+            &name,
+            &mut log.iter().map(|stored| stored.base_offset),
+            (life, partition),
+            may_lose,
+        );
+        self.read.insert(name, log.iter().flat_map(|stored| stored.bytes.iter().copied()).collect());
+    }
+
+    fn audit_promises(
+        &mut self,
+        name: &str,
+        log: &mut dyn Iterator<Item = Offset>,
+        (life, partition): (usize, usize),
+        may_lose: bool,
+    ) {
+        for place in 0..self.batches[life][partition].len() {
+            let found = log.next();
+            match (self.batches[life][partition][place], found) {
+                (Sent::Acknowledged(offset), Some(at)) if at == offset => {}
+                (Sent::Acknowledged(_), None) if may_lose => {
+                    self.batches[life][partition][place] = Sent::Unanswered;
+                }
+                (Sent::Acknowledged(offset), found) => self.violate(format!(
+                    "{name}: batch {place} was acknowledged at {offset}, and is at {found:?}"
+                )),
+                (Sent::No | Sent::Unanswered, _) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a log that holds batches of these lives and places, where the first life is dead and the second
+    /// alive with two acknowledged batches.
+    fn check(log: &[(usize, usize)], expected: &[&str]) {
+        let plan = Plan::new(3);
+        let mut written = plan.lives_of("alpha").filter_map(|life| {
+            let partition = plan.lives[life].batches.iter().position(|batches| batches.len() > 2)?;
+            Some((life, partition))
+        });
+        let lives = [written.next().unwrap(), written.next().unwrap()];
+        let mut ledger = Ledger::new(Rc::clone(&plan));
+        let (life, partition) = lives[1];
+        let mut next = Offset::ZERO;
+        for place in 0..2 {
+            ledger.sent(Home { life, partition, place }, Sent::Acknowledged(next));
+            let records = plan.lives[life].batches[partition][place].header.next_offset();
+            next = next.plus(records.0);
+        }
+        let mut next = Offset::ZERO;
+        let stored = log.iter().map(|(number, place)| {
+            let (life, partition) = lives[*number];
+            let planned = &plan.lives[life].batches[partition][*place];
+            let mut bytes = planned.bytes.to_vec();
+            bytes[..8].copy_from_slice(&next.0.to_be_bytes());
+            let base_offset = next;
+            next = next.plus(planned.header.next_offset().0);
+            Stored { base_offset, bytes }
+        });
+        let stored: Vec<Stored> = stored.collect();
+        ledger.audit_log(life, partition, &stored);
+        assert_eq!(ledger.violations.len(), expected.len(), "{:?}", ledger.violations);
+        for (violation, expected) in ledger.violations.iter().zip(expected) {
+            assert!(violation.contains(expected), "{violation}");
+        }
+    }
+
+    #[test]
+    fn logs_are_told_apart() {
+        check(&[(1, 0), (1, 1)], &[]);
+        check(&[(1, 0)], &["batch 1 was acknowledged"]);
+        check(&[(1, 0), (1, 1), (1, 2)], &["never sent"]);
+        let (deleted, gone) = ("belongs to the deleted topic", "was acknowledged");
+        check(&[(1, 0), (1, 1), (0, 0)], &[deleted]);
+        check(&[(0, 0), (0, 1)], &[deleted, deleted, gone]);
+    }
+
+    #[test]
+    fn topics_are_held_to_their_stages() {
+        let said = |stage, there| {
+            let mut ledger = Ledger::new(Plan::new(3));
+            ledger.stages[0] = stage;
+            ledger.audit_topics(|life| life == 0 && there);
+            (ledger.violations.len(), ledger.stages[0])
+        };
+        assert_eq!(said(Stage::Dead, true).0, 1);
+        assert_eq!(said(Stage::Alive, false).0, 1);
+        assert_eq!(said(Stage::Unborn, true).0, 1);
+        assert_eq!(said(Stage::Creating, true), (0, Stage::Alive));
+        assert_eq!(said(Stage::Creating, false), (0, Stage::Unborn));
+        assert_eq!(said(Stage::Deleting, true), (0, Stage::Alive));
+        assert_eq!(said(Stage::Deleting, false), (0, Stage::Dead));
+    }
+}
