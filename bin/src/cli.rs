@@ -53,6 +53,9 @@ pub(crate) struct CommonArguments {
     /// Serve clients at this address only (listeners); 0.0.0.0 is every address of this machine, port 0 any free one.
     #[arg(long, value_name = "HOST:PORT", value_parser = read_address)]
     pub(crate) listen: Option<(String, u16)>,
+    /// Serve metrics and health at this address (millrace.admin.listener); port 0 is any free one.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) admin_listen: Option<String>,
     /// Number of shards, one thread each (millrace.shards).
     #[arg(long, value_name = "N")]
     pub(crate) shards: Option<u16>,

@@ -1,5 +1,7 @@
 //! `millrace dev`: a broker for development, without configuration.
 
+use std::net::SocketAddr;
+
 use millrace_core::base::config::{Properties, listen_on};
 use millrace_server::BoundListener;
 
@@ -23,7 +25,7 @@ pub(crate) fn run(arguments: &DevArguments) -> Result<(), Failure> {
 
 /// Says where the broker listens and what to type next.
 #[expect(clippy::print_stdout, reason = "what a user of `dev` reads, apart from the logs")]
-fn greet(listeners: &[BoundListener]) {
+fn greet(listeners: &[BoundListener], admin: Option<SocketAddr>) {
     let Some(listener) = listeners.first() else { return };
     let address = &listener.address;
     println!(
@@ -41,4 +43,7 @@ Python (pip install confluent-kafka):
 
 Ctrl-C stops it."
     );
+    if let Some(admin) = admin {
+        println!("\nMetrics:  curl http://{admin}/metrics");
+    }
 }

@@ -37,12 +37,15 @@ pub(crate) fn run(
     let signals = signals::block().map_err(|error| Failure::Signals(error.to_string()))?;
     let broker = Broker::new(
         settings,
-        Box::new(move |listeners| {
+        Box::new(move |listeners, admin| {
             for listener in listeners {
                 info!(listener = listener.name, address = %listener.address, "listening");
             }
+            if let Some(address) = admin {
+                info!(%address, "metrics and health are served");
+            }
             if let Some(on_ready) = &on_ready {
-                on_ready(listeners);
+                on_ready(listeners, admin);
             }
         }),
     )?;
@@ -62,6 +65,9 @@ fn apply(arguments: &CommonArguments, properties: &mut Properties) {
     }
     if let Some((host, port)) = &arguments.listen {
         listen_on(properties, host, *port);
+    }
+    if let Some(address) = &arguments.admin_listen {
+        properties.set("millrace.admin.listener", address);
     }
     if let Some(shards) = arguments.shards {
         properties.set("millrace.shards", shards.to_string());

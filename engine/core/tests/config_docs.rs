@@ -43,6 +43,7 @@ fn limits(validator: &Validator) -> String {
         }
         Validator::Filled => "not empty".to_owned(),
         Validator::Replicas => "`*` or partition:broker".to_owned(),
+        Validator::Address => "HOST:PORT, or empty".to_owned(),
         Validator::Size(least) => format!("a size of at least {} MiB", least >> 20),
     }
 }

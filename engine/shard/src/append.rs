@@ -86,7 +86,10 @@ impl Core {
                     let answer = (Rc::clone(gathering), place);
                     self.commit.enqueue(Job { partition, durability, batch, records, answer });
                 }
-                Err(error) => gathering.resolve(place, Err(error)),
+                Err(error) => {
+                    self.counters.appends_refused.increment();
+                    gathering.resolve(place, Err(error));
+                }
             }
         }
     }
@@ -175,10 +178,12 @@ impl Core {
         if partition.must_roll(&job, now) {
             let previous_length = Position(partition.active().length());
             partition.roll();
+            self.counters.rolls.increment();
             entries.push(Entry::Roll { key: partition.key, segment: base_offset, previous_length });
         }
         let (span, payload) = partition.take_in(&mut job, now);
         entries.push(Entry::Append { span, payload });
+        self.count_in(&mut partition, &job);
         if job.batch.header.has_producer() {
             // A retry is answered with the time that was stored, which under LogAppendTime is the append's.
             let stored = BatchHeader { max_timestamp: job.batch.max_timestamp, ..job.batch.header };
@@ -193,6 +198,17 @@ impl Core {
         }
         let stamped = job.batch.log_append_time();
         Step::Applied(job.effect(&partition, base_offset, stamped))
+    }
+}
+
+impl Core {
+    fn count_in(&self, partition: &mut Partition, job: &Job) {
+        let bytes = job.batch.size() as u64;
+        let messages = u64::from(job.batch.header.last_offset_delta.unsigned_abs()) + 1;
+        self.counters.bytes_in.add(bytes);
+        self.counters.messages_in.add(messages);
+        partition.traffic.bytes_in += bytes;
+        partition.traffic.messages_in += messages;
     }
 }
 

@@ -46,6 +46,7 @@ impl Core {
             tracing::warn!(path = %path.display(), "the disk is full; a checkpoint waits for space");
             millrace_rt::sleep(RETRY_FULL).await;
         }
+        self.counters.checkpoints.increment();
     }
 
     async fn store_checkpoint(&self, path: &Path, number: u64, encoded: Bytes) -> io::Result<()> {

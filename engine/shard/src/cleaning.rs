@@ -36,6 +36,10 @@ impl Core {
         self.commit.nudge();
         let took = millrace_rt::now() - started;
         let (flushed, carried) = (plan.flush.len(), plan.carry.len());
+        self.counters.slot_reuses.increment();
+        self.counters.cleaning_nanos.add(took.as_nanos() as u64);
+        self.counters.tails_flushed.add(flushed as u64);
+        self.counters.tails_carried.add(carried as u64);
         tracing::debug!(slot = due.slot, flushed, carried, ?took, "journal slot cleaned");
     }
 

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use millrace_core::base::ids::{Offset, PartitionKey};
+use millrace_core::base::measure::Counter;
 use millrace_rt::{Moment, Signal};
 
 use crate::api::{FetchError, FetchPartition, FetchQuery, Fetched, FetchedPartition};
@@ -18,7 +19,11 @@ impl Shard {
     ///
     /// Dropping the future leaves nothing behind: watches expire at the query's deadline.
     pub async fn fetch(&self, mut query: FetchQuery) -> Vec<FetchedPartition> {
-        query.max_bytes = query.max_bytes.min(self.core().response_bytes_max);
+        let counters = &self.core().counters;
+        if query.max_bytes > self.core().response_bytes_max {
+            counters.fetches_limited.increment();
+            query.max_bytes = self.core().response_bytes_max;
+        }
         let deadline = millrace_rt::now() + query.max_wait;
         loop {
             let fetched = self.read_once(&query).await;
@@ -30,8 +35,10 @@ impl Shard {
             }
             let seen = seen_high_watermarks(&query.partitions, &fetched);
             let missing = query.min_bytes - bytes;
+            let waiting = Level::raise(&counters.fetches_waiting);
             let woken = self.wait_for_bytes(seen, missing, deadline);
             millrace_rt::select(woken, millrace_rt::sleep_until(deadline)).await;
+            drop(waiting);
         }
     }
 
@@ -195,6 +202,22 @@ fn seen_high_watermarks(
         .zip(fetched)
         .filter_map(|(ask, answer)| answer.result.as_ref().ok().map(|it| (ask.key, it.high_watermark)))
         .collect()
+}
+
+/// One more, as long as it lives: a fetch may be dropped while it waits.
+struct Level<'a>(&'a Counter);
+
+impl Level<'_> {
+    fn raise(counter: &Counter) -> Level<'_> {
+        counter.increment();
+        Level(counter)
+    }
+}
+
+impl Drop for Level<'_> {
+    fn drop(&mut self) {
+        self.0.subtract(1);
+    }
 }
 
 /// Completes with the first of several replies.

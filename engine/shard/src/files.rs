@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use millrace_core::base::ids::Offset;
+use millrace_core::base::measure::Counter;
 use millrace_rt::{File, OpenOptions, fs};
 
 use crate::api::FetchError;
@@ -23,11 +24,13 @@ pub(crate) enum DiskMode {
 pub(crate) struct SegmentFiles {
     layout: Layout,
     mode: DiskMode,
+    pub(crate) reads: Counter,
+    pub(crate) read_bytes: Counter,
 }
 
 impl SegmentFiles {
     pub(crate) fn new(layout: Layout, mode: DiskMode) -> SegmentFiles {
-        SegmentFiles { layout, mode }
+        SegmentFiles { layout, mode, reads: Counter::default(), read_bytes: Counter::default() }
     }
 
     pub(crate) fn layout(&self) -> &Layout {

@@ -91,6 +91,7 @@ impl Core {
                         trust_full_disk(partition, base);
                         break;
                     }
+                    self.counters.full_disk_waits.increment();
                     tracing::warn!(%base, "the disk is full; the segment's data stay in memory and journal");
                     millrace_rt::sleep(RETRY_FULL).await;
                 }
@@ -112,6 +113,8 @@ impl Core {
             let bytes: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
             self.let_commits_pass(bytes).await;
             let written = file.write_vectored_at(from, pieces, Sync::None).await? as u64;
+            self.counters.segment_writes.increment();
+            self.counters.segment_bytes.add(written);
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
@@ -153,6 +156,8 @@ impl Core {
                 filled += piece.len();
             }
             file.write_all_at(from, block.freeze().slice(..BLOCK_BYTES as usize), Sync::None).await?;
+            self.counters.segment_writes.increment();
+            self.counters.segment_bytes.add(BLOCK_BYTES);
         }
         if let Some(segment) = partition.borrow_mut().segment_mut(base) {
             segment.padded = length;

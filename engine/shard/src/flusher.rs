@@ -78,6 +78,16 @@ impl Flusher {
         self.retained.bytes.set(self.retained.bytes.get() + bytes);
     }
 
+    /// Memory of all tails, written and not.
+    pub(crate) fn tail_bytes(&self) -> usize {
+        self.retained.bytes.get()
+    }
+
+    /// Above it written tails are let go of.
+    pub(crate) fn tail_bytes_max(&self) -> usize {
+        self.retained.bytes_max
+    }
+
     pub(crate) fn shrank(&self, bytes: usize) {
         self.retained.bytes.set(self.retained.bytes.get().saturating_sub(bytes));
     }

@@ -23,6 +23,7 @@ use crate::api::OpenError;
 use crate::asks::SlowAsks;
 use crate::cleaner::Cleaner;
 use crate::commit::Commit;
+use crate::counters::Counters;
 use crate::engine::{Engine, Facts, Inner, RingPlace};
 use crate::files::{DiskMode, SegmentFiles};
 use crate::flusher::{FLUSHERS, Flusher};
@@ -126,6 +127,7 @@ impl Engine {
             producer_ids: RefCell::new(0..0),
             arrivals: Arrivals::default(),
             slow: SlowAsks::default(),
+            counters: Counters::default(),
             engine: Arc::clone(&self.inner),
         })
     }

@@ -43,6 +43,14 @@ pub(crate) struct Partition {
     pub(crate) removed: bool,
     /// The end of the log could not be read back; the next append tries again.
     pub(crate) unreadable: bool,
+    pub(crate) traffic: Traffic,
+}
+
+/// What producers brought since the shard opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Traffic {
+    pub(crate) bytes_in: u64,
+    pub(crate) messages_in: u64,
 }
 
 /// A byte of a partition's log.
@@ -84,6 +92,7 @@ impl Partition {
             flush_queued: false,
             removed: false,
             unreadable: false,
+            traffic: Traffic::default(),
         }
     }
 

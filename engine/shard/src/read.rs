@@ -150,6 +150,8 @@ pub(crate) async fn read_range(
         (split, rest)
     };
     let mut pieces = read_file(&file, from, in_file).await?;
+    files.reads.increment();
+    files.read_bytes.add(in_file - from);
     pieces.extend(rest);
     Ok(Pieces::new(from, pieces))
 }

@@ -47,6 +47,10 @@ impl Core {
                 }
             }
         }
+        if !took {
+            // Something is queued, and neither ring nor slots have room for it.
+            self.counters.journal_waits.increment();
+        }
         if entries.is_empty() {
             self.settle(effects);
             // The queue is shorter and nothing may follow: whoever waits for it to be empty looks again.
@@ -65,6 +69,7 @@ impl Core {
             // Jobs are taken only while the journal has room for them, and nothing runs in between.
             sealed.unwrap_or_else(|_| unreachable!("the journal had room for what was applied"))
         };
+        self.counters.frame_bytes.record(frame.len as u64);
         for effect in &effects {
             effect.partition.borrow_mut().mark(frame.sequence);
         }
@@ -104,6 +109,7 @@ impl Core {
             }
             let frames = commit.ring.view(write.ring_at..write.ring_at + write.len);
             let slot = &commit.slots[write.slot];
+            let begun = millrace_rt::now();
             let written = slot.write_at(write.slot_at as u64, frames, Sync::Dsync).await;
             match written {
                 Ok(bytes) if bytes == write.len => {}
@@ -111,6 +117,8 @@ impl Core {
                 Err(error) => self.fail(format!("a journal write failed: {error}")).await,
             }
             commit.journal.borrow_mut().written(write.through);
+            self.counters.commit_nanos.record((millrace_rt::now() - begun).as_nanos() as u64);
+            self.counters.journal_bytes.add(write.len as u64);
             self.flusher.committed(write.len as u64);
             commit.writing.set(false);
             commit.answer_hard();

@@ -16,6 +16,7 @@ use millrace_rt::{Mesh, Reply, Signal};
 use crate::asks::SlowAsks;
 use crate::cleaner::Cleaner;
 use crate::commit::Commit;
+use crate::counters::Counters;
 use crate::engine::Inner;
 use crate::files::SegmentFiles;
 use crate::flusher::Flusher;
@@ -47,6 +48,7 @@ pub(crate) struct Core {
     pub(crate) producer_ids: RefCell<std::ops::Range<i64>>,
     pub(crate) arrivals: Arrivals,
     pub(crate) slow: SlowAsks,
+    pub(crate) counters: Counters,
     pub(crate) engine: Arc<Inner>,
 }
 
@@ -132,7 +134,15 @@ impl Shard {
 
     /// Queues an ask; returns once it is in the lane, so that asks of one caller keep their order.
     pub(crate) async fn admit(&self, to: ShardIndex, ask: Ask) -> Reply<Answer> {
-        self.core.mesh.admit(to.0, ask).await
+        let counters = &self.core.counters;
+        counters.mesh_asks.increment();
+        match self.core.mesh.try_admit(to.0, ask) {
+            Ok(reply) => reply,
+            Err(ask) => {
+                counters.mesh_waits.increment();
+                self.core.mesh.admit(to.0, ask).await
+            }
+        }
     }
 
     pub(crate) async fn ask(&self, to: ShardIndex, ask: Ask) -> Answer {

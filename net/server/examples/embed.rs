@@ -1,10 +1,11 @@
 //! A broker inside a program: `cargo run -p millrace-server --example embed -- DIRECTORY [KEY=VALUE]...`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use millrace_core::base::config::{LoadedConfig, Properties, UnknownKeys};
-use millrace_server::{Broker, BrokerSettings, machine_name};
+use millrace_server::{BoundListener, Broker, BrokerSettings, machine_name};
 
 #[expect(clippy::print_stderr, reason = "an example tells where it serves")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -20,7 +21,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         memory_bytes: 256 << 20,
         host_name: machine_name(),
     };
-    let on_ready = |listeners: &[_]| eprintln!("serving {listeners:?}");
+    let on_ready = |listeners: &[BoundListener], admin: Option<SocketAddr>| {
+        eprintln!("serving {listeners:?}, metrics at {admin:?}");
+    };
     Broker::new(settings, Box::new(on_ready))?.run()?;
     Ok(())
 }

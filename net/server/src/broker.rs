@@ -1,8 +1,12 @@
 //! `Broker`: a whole broker on threads of its own, to be embedded or to be a process.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use millrace_rt::{Seat, Settings};
 use tracing::error;
 
+use crate::admin::SideThread;
 use crate::node::{BrokerSettings, Node, OnReady};
 use crate::serve::serve_shard;
 use crate::start_error::StartError;
@@ -31,9 +35,25 @@ impl Broker {
         Stopper { node: self.node.clone() }
     }
 
+    /// Lets the metrics show what the process's log could not take.
+    pub fn count_lost_log_lines(&self, lost: Arc<AtomicU64>) {
+        self.node.count_lost_log_lines(lost);
+    }
+
     /// Serves until it is stopped; blocks the calling thread.
     pub fn run(self) -> Result<(), StartError> {
         millrace_rt::probe().map_err(|error| StartError::Runtime(error.to_string()))?;
+        let side =
+            self.node.admin_wanted().map(|wanted| SideThread::start(&self.node, wanted)).transpose()?;
+        let result = self.run_shards();
+        if let Some(side) = side {
+            side.stop();
+        }
+        result?;
+        self.node.failure().map_or(Ok(()), Err)
+    }
+
+    fn run_shards(&self) -> Result<(), StartError> {
         let settings = self.node.settings();
         let runtime = Settings {
             shards: settings.shards,
@@ -49,8 +69,7 @@ impl Broker {
                 }
             }
         };
-        millrace_rt::run(runtime, main).map_err(|error| StartError::Runtime(error.to_string()))?;
-        self.node.failure().map_or(Ok(()), Err)
+        millrace_rt::run(runtime, main).map_err(|error| StartError::Runtime(error.to_string()))
     }
 }
 

@@ -13,7 +13,9 @@ use tracing::debug;
 use crate::conn::budget::RequestBudget;
 use crate::conn::caller::Caller;
 use crate::conn::room::BLOCK_BYTES_MIN;
+use crate::counts::{HostCounts, HostStats, NodeStats, RequestMemory, ShardReport};
 use crate::creations::Creations;
+use crate::desk::Question;
 use crate::node::Node;
 use crate::session::{FetchSession, SessionCache};
 
@@ -40,6 +42,7 @@ pub(crate) struct Host {
     pub(crate) request_budget: Rc<RequestBudget>,
     pub(crate) sessions: RefCell<SessionCache>,
     pub(crate) creations: Creations,
+    pub(crate) counts: HostCounts,
     frame_bytes_max: usize,
     connections: RefCell<FxHashMap<u64, Rc<Caller>>>,
     next_number: Cell<u64>,
@@ -61,6 +64,7 @@ impl Host {
             request_budget: RequestBudget::new(request_bytes),
             sessions: RefCell::new(SessionCache::new(slots.div_ceil(shards as usize))),
             creations: Creations::default(),
+            counts: HostCounts::new(),
             frame_bytes_max: frame_bytes_max.max(BLOCK_BYTES_MIN),
             connections: RefCell::default(),
             next_number: Cell::new(0),
@@ -99,6 +103,7 @@ impl Host {
 
     /// The connection goes to another shard.
     pub(crate) fn count_over(&self, to: ShardIndex) {
+        self.counts.connections.moved_away.increment();
         self.node.connection_closed(self.shard.index());
         self.node.connection_opened(to);
     }
@@ -110,6 +115,44 @@ impl Host {
 
     pub(crate) fn remove_session(&self, id: i32) -> Option<FetchSession> {
         self.sessions.borrow_mut().remove(id)
+    }
+
+    /// Answers what another thread asks of this shard. Never returns.
+    pub(crate) async fn answer_questions(self: Rc<Self>) {
+        loop {
+            for question in self.node.desk().next_questions(self.shard.index()).await {
+                // Whoever asked may have gone.
+                match question {
+                    Question::Alive(answer) => drop(answer.send(())),
+                    Question::Report(answer) => drop(answer.send(self.report().await)),
+                }
+            }
+        }
+    }
+
+    async fn report(&self) -> ShardReport {
+        let engine = self.shard.stats().await;
+        let image = self.shard.image();
+        let is_first = self.shard.index().0 == 0;
+        let node = is_first.then(|| NodeStats {
+            topics: image.topic_count() as u64,
+            partitions: image.partition_count() as u64,
+        });
+        let sessions = self.sessions.borrow();
+        let budget = &self.request_budget;
+        let server = HostStats {
+            connections: self.connections.borrow().len() as u64,
+            request_memory: RequestMemory {
+                bytes: budget.bytes(),
+                bytes_max: budget.bytes_max(),
+                waits: budget.waits(),
+            },
+            fetch_sessions: sessions.len() as u64,
+            fetch_session_partitions: sessions.partitions() as u64,
+            fetch_session_evictions: sessions.evictions(),
+            ..self.counts.stats(&image)
+        };
+        ShardReport { engine, server, node }
     }
 
     /// Closes connections that are idle for too long, and those that hold memory others wait for. Never returns.
@@ -129,6 +172,12 @@ impl Host {
             let is_idle = now - caller.last_active() >= idle_max;
             let is_stalled = caller.partial_since().is_some_and(|since| now - since >= PARTIAL_PATIENCE);
             if is_idle || (short && is_stalled) {
+                let limits = &self.counts.limits;
+                if is_idle {
+                    limits.idle.increment()
+                } else {
+                    limits.stalled.increment()
+                }
                 debug!(is_idle, is_stalled, "a connection is closed for what it does not do");
                 caller.hang_up();
             }

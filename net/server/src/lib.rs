@@ -3,10 +3,13 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod addresses;
+mod admin;
 mod api;
 mod broker;
 mod conn;
+mod counts;
 mod creations;
+mod desk;
 mod errors;
 mod host;
 mod node;
@@ -15,6 +18,7 @@ mod session;
 mod start_error;
 
 pub use addresses::BoundListener;
+pub use admin::{MetricDescription, metric_descriptions};
 pub use broker::{Broker, Stopper, machine_name};
 pub use node::{BrokerSettings, Node, OnReady};
 pub use serve::serve_shard;

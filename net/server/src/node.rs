@@ -1,7 +1,8 @@
 //! What all shards of one broker share: configuration, addresses, counts of connections, start and stop.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use millrace_core::base::ShardIndex;
@@ -11,6 +12,8 @@ use millrace_rt::Gate;
 use millrace_shard::{Engine, EngineSettings};
 
 use crate::addresses::{self, BoundListener};
+use crate::counts::ShardReport;
+use crate::desk::Desk;
 use crate::start_error::StartError;
 
 /// What a broker needs to know before it starts.
@@ -26,8 +29,8 @@ pub struct BrokerSettings {
     pub host_name: String,
 }
 
-/// Called once, on any shard, when every shard serves.
-pub type OnReady = Box<dyn Fn(&[BoundListener]) + Send + Sync>;
+/// Called once, on any shard, when every shard serves: with the addresses for clients, and that of metrics and health.
+pub type OnReady = Box<dyn Fn(&[BoundListener], Option<SocketAddr>) + Send + Sync>;
 
 /// One broker as its shards share it. Cheap to clone; made for one run and not used again.
 #[derive(Clone)]
@@ -50,6 +53,20 @@ struct Shared {
     quiet: Gate,
     stop: Gate,
     failure: Mutex<Option<StartError>>,
+    desk: Desk<ShardReport>,
+    /// Where metrics and health are to be served, and where they are.
+    admin_wanted: Option<BoundListener>,
+    admin: OnceLock<SocketAddr>,
+    log_lines_lost: OnceLock<Arc<AtomicU64>>,
+}
+
+/// How far a broker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Opening and recovering; clients are not served.
+    Starting,
+    Serving,
+    Stopping,
 }
 
 impl Node {
@@ -57,7 +74,9 @@ impl Node {
     pub fn new(settings: BrokerSettings, on_ready: Option<OnReady>) -> Result<Node, StartError> {
         assert!(settings.shards > 0, "a broker has at least one shard");
         let wanted = addresses::resolve(settings.config.listeners())?;
+        let admin_wanted = settings.config.admin_listener().map(addresses::resolve_admin).transpose()?;
         let engine = Engine::new(engine_settings(&settings));
+        let desk = Desk::new(settings.shards);
         let connections = (0..settings.shards).map(|_| AtomicU32::new(0)).collect();
         let shared = Shared {
             settings,
@@ -73,6 +92,10 @@ impl Node {
             quiet: Gate::new(),
             stop: Gate::new(),
             failure: Mutex::new(None),
+            desk,
+            admin_wanted,
+            admin: OnceLock::new(),
+            log_lines_lost: OnceLock::new(),
         };
         Ok(Node { shared: Arc::new(shared) })
     }
@@ -100,6 +123,41 @@ impl Node {
     /// How many connections each shard serves or was dealt.
     pub fn connections(&self) -> Vec<u32> {
         self.shared.connections.iter().map(|count| count.load(Ordering::Relaxed)).collect()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match (self.shared.stop.is_open(), self.shared.ready.is_open()) {
+            (true, _) => Phase::Stopping,
+            (false, true) => Phase::Serving,
+            (false, false) => Phase::Starting,
+        }
+    }
+
+    /// Where metrics and health are served, if they are.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.shared.admin.get().copied()
+    }
+
+    pub(crate) fn admin_wanted(&self) -> Option<&BoundListener> {
+        self.shared.admin_wanted.as_ref()
+    }
+
+    pub(crate) fn set_admin_address(&self, address: SocketAddr) {
+        assert!(self.shared.admin.set(address).is_ok(), "the side thread is started once");
+    }
+
+    /// Lines that the process's log could not take; 0 where nobody counts them.
+    pub(crate) fn log_lines_lost(&self) -> u64 {
+        self.shared.log_lines_lost.get().map_or(0, |lost| lost.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn count_lost_log_lines(&self, lost: Arc<AtomicU64>) {
+        assert!(self.shared.log_lines_lost.set(lost).is_ok(), "a process has one log");
+    }
+
+    /// Where other threads ask the shards.
+    pub(crate) fn desk(&self) -> &Desk<ShardReport> {
+        &self.shared.desk
     }
 
     pub(crate) fn settings(&self) -> &BrokerSettings {
@@ -157,7 +215,7 @@ impl Node {
         }
         self.shared.ready.open();
         if let Some(on_ready) = &self.shared.on_ready {
-            on_ready(self.addresses());
+            on_ready(self.addresses(), self.admin_address());
         }
     }
 

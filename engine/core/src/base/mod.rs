@@ -4,6 +4,7 @@ pub mod config;
 pub mod error;
 pub mod ids;
 pub mod limits;
+pub mod measure;
 
 pub use error::Corrupt;
 pub use ids::{

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, PartitionKey};
 use millrace_core::meta::MetadataImage;
 use millrace_shard::{FetchPartition, FetchQuery, Fetched, FetchedPartition, Isolation};
@@ -10,7 +11,7 @@ use millrace_wire::messages::fetch_request::FetchRequest;
 use millrace_wire::messages::fetch_response::{
     EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
 };
-use millrace_wire::{ErrorCode, Reader, Records, Uuid};
+use millrace_wire::{ApiKey, ErrorCode, Reader, Records, Uuid};
 
 use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
 use crate::api::truncation::{self, Cut};
@@ -190,7 +191,8 @@ impl Fetch<'_> {
         };
         assert_eq!(read.len(), readable.len(), "a fetch answers every partition");
         let mut answers = Vec::with_capacity(readable.len() + missing.len());
-        for ((((partition, wanted), _), read), cut) in readable.into_iter().zip(read).zip(cuts) {
+        for ((((partition, wanted), ask), read), cut) in readable.into_iter().zip(read).zip(cuts) {
+            self.count(ask.key, &read);
             let mut data = self.partition_data(partition.partition, read);
             if let Some(Cut::Diverges(end)) = cut {
                 data.records = Some(Records::default());
@@ -203,6 +205,22 @@ impl Fetch<'_> {
         answers
     }
 
+    fn count(&self, key: PartitionKey, read: &FetchedPartition) {
+        let counts = &self.call.host.counts;
+        let bytes = match &read.result {
+            Ok(fetched) => fetched.records.iter().map(Bytes::len).sum::<usize>() as u64,
+            Err(error) => {
+                counts.topic(key.topic, |traffic| traffic.fetch_failures += 1);
+                counts.error(ApiKey::Fetch, errors::of_fetch(error).code());
+                0
+            }
+        };
+        counts.topic(key.topic, |traffic| {
+            traffic.fetch_requests += 1;
+            traffic.bytes_out += bytes;
+        });
+    }
+
     /// What can be read, and answers for the rest.
     fn sort(&self, asks: Vec<Ask>) -> (Vec<(Ask, FetchPartition)>, Vec<PartitionAnswer>) {
         let image = self.call.host.shard.image();
@@ -212,6 +230,12 @@ impl Fetch<'_> {
             match locate(&image, &partition, wanted) {
                 Ok(key) => readable.push(((partition, wanted), fetch_partition(key, wanted))),
                 Err(code) => {
+                    let counts = &self.call.host.counts;
+                    counts.all_topics(|traffic| {
+                        traffic.fetch_requests += 1;
+                        traffic.fetch_failures += 1;
+                    });
+                    counts.error(ApiKey::Fetch, code.code());
                     let data = PartitionData { error_code: code.code(), ..blank(partition.partition) };
                     missing.push(PartitionAnswer { partition, wanted, data });
                 }
@@ -263,8 +287,9 @@ impl Fetch<'_> {
             answers.iter().map(|answer| (answer.partition.clone(), answer.wanted, answer.read())).collect();
         let uptime = host.uptime();
         let id = host.sessions.borrow_mut().create(naming, &read, &mut millrace_rt::random_u64, uptime);
-        if id != NO_SESSION {
-            self.call.caller.add_session(id);
+        match id {
+            NO_SESSION => host.counts.limits.fetch_sessions.increment(),
+            id => self.call.caller.add_session(id),
         }
         id
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
+use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::{PartitionIndex, PartitionKey, TopicId};
@@ -15,13 +16,15 @@ use millrace_wire::messages::produce_request::{PartitionProduceData, ProduceRequ
 use millrace_wire::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
-use millrace_wire::{EncodeError, ErrorCode, Reader};
+use millrace_wire::{ApiKey, EncodeError, ErrorCode, Reader};
 use rustc_hash::FxHashMap;
 
 use crate::api::call::{AnswerHead, Call, CallFault, Outcome, topic_id, uuid};
 use crate::conn::affinity::sole_owner;
 use crate::conn::answers::Answer;
+use crate::counts::TopicTraffic;
 use crate::errors::{self, LogStart};
+use crate::host::Host;
 
 /// First version that names topics by id.
 const FIRST_WITH_IDS: i16 = 13;
@@ -60,6 +63,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         topics: plan.topics,
         keys: appends.iter().map(|append| append.key).collect(),
         shard,
+        host: call.host.clone(),
     };
     let ticket = waiting.shard.admit_append(appends).await;
     Ok(Outcome::Later(Box::pin(waiting.answer(ticket))))
@@ -231,6 +235,7 @@ struct Waiting {
     topics: Vec<PlannedTopic>,
     keys: Vec<PartitionKey>,
     shard: Shard,
+    host: Rc<Host>,
 }
 
 /// What became of one append.
@@ -243,6 +248,7 @@ impl Waiting {
             true => Some(Vec::new()),
             false => millrace_rt::timeout(remaining, ticket).await,
         };
+        self.count(outcomes.as_deref());
         if self.acks == Acks::Nothing {
             return self.silent(outcomes.as_deref());
         }
@@ -257,6 +263,32 @@ impl Waiting {
                 Answer::Close
             },
         )
+    }
+
+    fn count(&self, outcomes: Option<&[AppendOutcome]>) {
+        let counts = &self.host.counts;
+        let failed = |traffic: &mut TopicTraffic| traffic.produce_failures += 1;
+        if outcomes.is_none() {
+            counts.limits.produce_timeout.increment();
+        }
+        for (place, key) in self.keys.iter().enumerate() {
+            counts.topic(key.topic, |traffic| traffic.produce_requests += 1);
+            let code = match outcomes.map(|outcomes| outcomes.get(place)) {
+                Some(Some(Ok(_))) => continue,
+                Some(Some(Err(error))) => errors::of_append(error).code,
+                Some(None) => ErrorCode::UnknownServerError,
+                None => ErrorCode::RequestTimedOut,
+            };
+            counts.topic(key.topic, failed);
+            counts.error(ApiKey::Produce, code.code());
+        }
+        for partition in self.topics.iter().flat_map(|topic| &topic.partitions) {
+            if let Fate::Refused(code) = partition.fate {
+                counts.all_topics(|traffic| traffic.produce_requests += 1);
+                counts.all_topics(failed);
+                counts.error(ApiKey::Produce, code.code());
+            }
+        }
     }
 
     /// The only way to tell a client that wants no answer of an error.

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use millrace_core::base::measure::Counter;
 use millrace_rt::Signal;
 
 /// Lives on one shard, shared by its connections. Those that wait are served in the order they came, so that a large
@@ -14,6 +15,7 @@ pub(crate) struct RequestBudget {
     line: RefCell<VecDeque<u64>>,
     tickets: Cell<u64>,
     changed: Signal,
+    waits: Counter,
 }
 
 /// Bytes taken from the budget until dropped.
@@ -36,6 +38,7 @@ impl RequestBudget {
             line: RefCell::new(VecDeque::new()),
             tickets: Cell::new(0),
             changed: Signal::new(),
+            waits: Counter::default(),
         })
     }
 
@@ -51,6 +54,7 @@ impl RequestBudget {
         if let Some(charge) = self.try_charge(bytes) {
             return charge;
         }
+        self.waits.increment();
         let ticket = self.tickets.get();
         self.tickets.set(ticket + 1);
         self.line.borrow_mut().push_back(ticket);
@@ -66,6 +70,19 @@ impl RequestBudget {
     /// Whether a connection waits for memory, so that those that hold some without using it should be closed.
     pub(crate) fn is_short(&self) -> bool {
         !self.line.borrow().is_empty()
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.in_use.get()
+    }
+
+    pub(crate) fn bytes_max(&self) -> u64 {
+        self.bytes_max
+    }
+
+    /// Times that somebody had to wait.
+    pub(crate) fn waits(&self) -> u64 {
+        self.waits.get()
     }
 
     fn has_room(&self, bytes: u64) -> bool {

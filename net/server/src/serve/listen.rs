@@ -45,9 +45,11 @@ pub(crate) async fn accept(host: Rc<Host>, listener: Listener, number: usize) {
 /// Gives a new connection to the shard with the fewest; past the broker's bound it is closed.
 async fn deal(host: &Rc<Host>, stream: DetachedStream, listener: usize) {
     let Some(shard) = host.node.least_loaded() else {
+        host.counts.limits.connections.increment();
         warn!("max.connections is reached; a connection is refused");
         return;
     };
+    host.counts.connections.accepted.increment();
     host.node.connection_opened(shard);
     let parcel = Parcel { stream, listener, leftover: Vec::new(), sessions: Vec::new() };
     host.shard.hand_over(shard, Box::new(parcel)).await;

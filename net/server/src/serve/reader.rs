@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use crate::api::call::{Call, CallFault, Head, Outcome};
 use crate::api::table::{Turn, dispatch};
-use crate::conn::answers::{Answer, Answers, Pending, Slot};
+use crate::conn::answers::{Answer, Answers, PENDING_MAX, Pending, Slot};
 use crate::conn::budget::Charge;
 use crate::conn::caller::Caller;
 use crate::conn::inbox::{Frame, Inbox, State};
@@ -133,10 +133,15 @@ impl Reader {
             Ok(split) => split,
             Err(error) => return self.close(&error.to_string()).await,
         };
+        let frame_bytes = bytes.len();
         drop(bytes);
         let Some(api) = dispatch(head.api, head.version) else {
             return self.close("the API or its version is not served").await;
         };
+        self.host.counts.request(head.api, head.version, frame_bytes);
+        if self.answers.pending() >= PENDING_MAX {
+            self.host.counts.limits.pending_requests.increment();
+        }
         let has_turn = match api.turn {
             Turn::Alone => self.answers.drained().await,
             Turn::Pipelined => self.answers.wait_for_place().await,
@@ -171,12 +176,14 @@ impl Reader {
     fn explain_length(&self, length: i32) {
         let host = &self.host;
         if (1..=host.node.config().socket_request_max_bytes()).contains(&length) {
+            host.counts.limits.request_bytes.increment();
             warn!(
                 request_bytes = length,
                 bytes_max = host.frame_bytes_max(),
                 "a request is larger than the memory for requests allows; give the broker more with millrace.memory"
             );
         } else {
+            host.counts.connections.refused_requests.increment();
             debug!(length, "no request has this length");
         }
     }
@@ -184,6 +191,7 @@ impl Reader {
     /// Lets earlier answers leave and then closes the connection.
     async fn close(&self, reason: &str) -> Next {
         debug!(reason, "a connection is closed");
+        self.host.counts.connections.refused_requests.increment();
         if self.answers.wait_for_place().await {
             self.answers.push(Pending { answer: Slot::Now(Answer::Close), charge: None });
         }

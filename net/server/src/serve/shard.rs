@@ -42,6 +42,7 @@ async fn run(node: &Node, seat: &Seat) -> Result<(), StartError> {
     let host = Host::new(node.clone(), shard);
     millrace_rt::spawn(host.clone().keep_up());
     millrace_rt::spawn(take_arrivals(host.clone()));
+    millrace_rt::spawn(host.clone().answer_questions());
     node.shard_opened();
     if let Either::Left(()) = select(node.ready().wait(), node.stop_gate().wait()).await {
         for (number, listener) in listeners.into_iter().enumerate() {
@@ -69,5 +70,6 @@ async fn close(node: &Node, host: &Host) {
     node.shard_quiet();
     millrace_rt::timeout(STOP_PATIENCE, node.quiet_gate().wait()).await;
     host.shard.close().await;
+    node.desk().leave(host.shard.index());
     info!(shard = host.shard.index().0, "a shard has stopped cleanly");
 }

@@ -93,11 +93,26 @@ impl FetchSession {
 pub(crate) struct SessionCache {
     slots: usize,
     sessions: FxHashMap<i32, FetchSession>,
+    evictions: u64,
 }
 
 impl SessionCache {
     pub(crate) fn new(slots: usize) -> SessionCache {
-        SessionCache { slots, sessions: FxHashMap::default() }
+        SessionCache { slots, sessions: FxHashMap::default(), evictions: 0 }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Partitions of all sessions.
+    pub(crate) fn partitions(&self) -> usize {
+        self.sessions.values().map(|session| session.partitions.len()).sum()
+    }
+
+    /// Sessions that gave way to others.
+    pub(crate) fn evictions(&self) -> u64 {
+        self.evictions
     }
 
     /// Applies what the request says of its session and returns what to read.
@@ -152,7 +167,7 @@ impl SessionCache {
         random: &mut impl FnMut() -> u64,
         now: Duration,
     ) -> i32 {
-        let held: usize = self.sessions.values().map(|session| session.partitions.len()).sum();
+        let held = self.partitions();
         if read.len() > SESSION_PARTITIONS_MAX || held + read.len() > SHARD_PARTITIONS_MAX {
             return NO_SESSION;
         }
@@ -217,6 +232,7 @@ impl SessionCache {
             smallest.filter(|session| session.partitions.len() <= size)
         };
         let Some(id) = stale.or_else(small).map(FetchSession::id) else { return false };
+        self.evictions += 1;
         self.sessions.remove(&id).is_some()
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 use super::definition::Definition;
-use super::listeners::Listener;
+use super::listeners::{Listener, split_address};
 use super::registry::broker_keys;
 use super::value::{ConfigMap, Value, parse_size};
 use crate::base::ids::{BrokerId, Durability};
@@ -18,6 +18,13 @@ pub enum ProduceValidation {
     Full,
     /// Batch headers and checksums only: the producer is trusted.
     Header,
+}
+
+/// The form of the log's lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
 }
 
 /// The static configuration: what was given, over Kafka's defaults. It is checked when it is loaded, so that accessors
@@ -175,6 +182,25 @@ impl BrokerConfig {
 
     pub fn shm_dir(&self) -> &str {
         self.text("millrace.shm.dir").unwrap_or("/dev/shm")
+    }
+
+    // ---- what the operator sees ----
+
+    /// Host and port of metrics and health; `None`: they are not served.
+    pub fn admin_listener(&self) -> Option<(&str, u16)> {
+        self.text("millrace.admin.listener").and_then(split_address)
+    }
+
+    pub fn log_format(&self) -> LogFormat {
+        match self.text("millrace.log.format") {
+            Some("json") => LogFormat::Json,
+            _ => LogFormat::Text,
+        }
+    }
+
+    /// A filter of the log's lines.
+    pub fn log_level(&self) -> &str {
+        self.text("millrace.log.level").unwrap_or("info")
     }
 
     // ---- by type; a key without a value, or of another type, is a fault of the program ----

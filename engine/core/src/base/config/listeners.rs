@@ -130,6 +130,15 @@ impl ProtocolMap {
     }
 }
 
+/// Host, without brackets, and port of `HOST:PORT`; an empty host means every address.
+pub fn split_address(text: &str) -> Option<(&str, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_bare = !host.contains([':', '[', ']', '/', ' ']);
+    let host = inner.or_else(|| is_bare.then_some(host))?;
+    Some((host, port.parse().ok()?))
+}
+
 /// Replaces the listeners for clients by one, without encryption, at this address; those of controllers stay.
 pub fn listen_on(properties: &mut Properties, host: &str, port: u16) {
     let name = SecurityProtocol::Plaintext.to_string();

@@ -342,6 +342,9 @@ mod tests {
             ("millrace.durability=hope", "String must be one of: power, process"),
             ("millrace.memory=1MiB", "Value must be at least 33554432"),
             ("millrace.memory=lots", "Not a size"),
+            ("millrace.admin.listener=9093", "Not an address: HOST:PORT"),
+            ("millrace.admin.listener=::1:9093", "Not an address: HOST:PORT"),
+            ("millrace.log.format=xml", "String must be one of: text, json"),
             ("millrace.shards=0", "Value must be at least 1"),
             ("millrace.speed=9", "Unknown configuration millrace.speed with value 9"),
         ];
@@ -389,6 +392,19 @@ mod tests {
         assert_eq!(told, ["PLAINTEXT://:9092", "PLAIN2://[::1]:9092"]);
         assert_eq!(BrokerConfig::default().node_id().0, 1);
         assert_eq!(BrokerConfig::default().journal_bytes(), 64 << 20);
+    }
+
+    #[test]
+    fn the_admin_listener_has_host_and_port_or_is_none() {
+        let admin = |value: &str| {
+            let broker = load(&format!("millrace.admin.listener={value}")).unwrap().broker;
+            broker.admin_listener().map(|(host, port)| (host.to_owned(), port))
+        };
+        assert_eq!(BrokerConfig::default().admin_listener(), None);
+        assert_eq!(admin(""), None);
+        assert_eq!(admin("127.0.0.1:9644"), Some(("127.0.0.1".to_owned(), 9644)));
+        assert_eq!(admin(":0"), Some((String::new(), 0)));
+        assert_eq!(admin("[::1]:1"), Some(("::1".to_owned(), 1)));
     }
 
     #[test]

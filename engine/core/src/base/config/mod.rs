@@ -12,13 +12,13 @@ pub mod topic;
 pub mod validator;
 pub mod value;
 
-pub use broker::{BrokerConfig, ProduceValidation};
+pub use broker::{BrokerConfig, LogFormat, ProduceValidation};
 pub use definition::{Definition, Effect, Importance, UpdateMode};
 pub use describe::{
     ConfigEntry, ConfigLayers, ConfigSource, ConfigSynonym, describe_broker, describe_broker_default,
     describe_created_topic, describe_topic,
 };
-pub use listeners::{Listener, SecurityProtocol, listen_on};
+pub use listeners::{Listener, SecurityProtocol, listen_on, split_address};
 pub use load::{ConfigWarning, LoadedConfig, UnknownKeys};
 pub use properties::{Properties, PropertiesFault};
 pub use registry::{Section, broker_keys, topic_keys};

@@ -179,6 +179,7 @@ fn read_validator(text: &'static str) -> Option<Validator> {
         "any" | "present" => Some(Validator::Any),
         "filled" => Some(Validator::Filled),
         "replicas" => Some(Validator::Replicas),
+        "address" => Some(Validator::Address),
         _ => None,
     }
 }

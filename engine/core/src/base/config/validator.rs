@@ -1,5 +1,6 @@
 //! What a config value must be beyond its type, and Kafka's messages to one that is not.
 
+use super::listeners::split_address;
 use super::value::{ConfigError, Value, parse_size};
 
 /// What a value must be beyond its type.
@@ -26,6 +27,8 @@ pub enum Validator {
     Replicas,
     /// A number of bytes with an optional unit KiB, MiB, GiB, TiB; at least this many.
     Size(u64),
+    /// HOST:PORT, or empty for none.
+    Address,
 }
 
 impl Validator {
@@ -54,6 +57,9 @@ impl Validator {
             }
             (Validator::Replicas, Value::List(items)) => check_replicas(key, items)?,
             (Validator::Size(least), Value::Text(text)) => check_size(key, *least, text)?,
+            (Validator::Address, Value::Text(text)) if !text.is_empty() && split_address(text).is_none() => {
+                return Err(ConfigError::invalid(key, text, "Not an address: HOST:PORT"));
+            }
             _ => {}
         }
         Ok(value)

@@ -1,0 +1,43 @@
+//! What a shard counts as it works: plain cells, read when somebody asks.
+
+use millrace_core::base::measure::{Counter, Histogram};
+
+/// Since the shard opened. Each names the subject that counts it.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    // ---- append ----
+    pub(crate) bytes_in: Counter,
+    pub(crate) messages_in: Counter,
+    pub(crate) appends_refused: Counter,
+    pub(crate) rolls: Counter,
+
+    // ---- journal ----
+    /// Bytes of each sealed frame.
+    pub(crate) frame_bytes: Histogram,
+    /// Time of each write to the journal, in nanoseconds.
+    pub(crate) commit_nanos: Histogram,
+    pub(crate) journal_bytes: Counter,
+    /// Times that appends found no room in ring or slots.
+    pub(crate) journal_waits: Counter,
+    pub(crate) slot_reuses: Counter,
+    pub(crate) cleaning_nanos: Counter,
+    pub(crate) tails_carried: Counter,
+    pub(crate) tails_flushed: Counter,
+    pub(crate) checkpoints: Counter,
+
+    // ---- segments ----
+    pub(crate) segment_writes: Counter,
+    pub(crate) segment_bytes: Counter,
+    pub(crate) full_disk_waits: Counter,
+
+    // ---- fetch ----
+    /// Fetches that wait for bytes just now.
+    pub(crate) fetches_waiting: Counter,
+    /// Fetches that asked for more than one answer of this shard may hold.
+    pub(crate) fetches_limited: Counter,
+
+    // ---- mesh ----
+    pub(crate) mesh_asks: Counter,
+    /// Asks that found the lane full.
+    pub(crate) mesh_waits: Counter,
+}

@@ -1,0 +1,154 @@
+//! A shard's counts and levels as one value that another thread may read: gathered when asked for, a few partitions a
+//! turn.
+
+use std::sync::Arc;
+
+use millrace_core::base::ids::PartitionIndex;
+use millrace_core::base::measure::Distribution;
+use millrace_rt::MemoryUse;
+
+use crate::partition::Partition;
+use crate::shard::{Core, Shard};
+
+/// Partitions looked at between two turns of the other tasks: some 20 us.
+const PARTITIONS_A_TURN: usize = 256;
+
+/// One shard of the engine at about one moment. Counts are since the shard opened.
+#[derive(Debug, Clone, Default)]
+pub struct ShardStats {
+    pub bytes_in: u64,
+    pub messages_in: u64,
+    pub appends_refused: u64,
+    pub rolls: u64,
+    pub queued_appends: u64,
+    pub queued_append_bytes: u64,
+    pub journal: JournalStats,
+    pub segment_writes: u64,
+    pub segment_bytes: u64,
+    pub full_disk_waits: u64,
+    pub segment_reads: u64,
+    pub segment_read_bytes: u64,
+    pub tail_bytes: u64,
+    pub tail_bytes_max: u64,
+    pub fetches_waiting: u64,
+    pub fetches_limited: u64,
+    pub mesh_asks: u64,
+    pub mesh_waits: u64,
+    pub memory: MemoryUse,
+    pub copied_bytes: u64,
+    pub partitions: Vec<PartitionStats>,
+}
+
+/// The journal of one shard.
+#[derive(Debug, Clone, Default)]
+pub struct JournalStats {
+    pub bytes: u64,
+    pub slots: u64,
+    pub slots_in_use: u64,
+    pub written_bytes: u64,
+    pub waits: u64,
+    pub slot_reuses: u64,
+    pub cleaning_nanos: u64,
+    pub tails_carried: u64,
+    pub tails_flushed: u64,
+    pub checkpoints: u64,
+    pub frame_bytes: Distribution,
+    pub commit_nanos: Distribution,
+}
+
+/// One partition of the shard.
+#[derive(Debug, Clone)]
+pub struct PartitionStats {
+    pub topic: Arc<str>,
+    pub partition: PartitionIndex,
+    pub log_start_offset: u64,
+    pub log_end_offset: u64,
+    pub size_bytes: u64,
+    pub segments: u64,
+    pub bytes_in: u64,
+    pub messages_in: u64,
+}
+
+impl Shard {
+    /// What this shard counts. Other tasks run in between; dropping the future leaves nothing behind.
+    pub async fn stats(&self) -> ShardStats {
+        let core = self.core();
+        let mut stats = core.own_stats();
+        let partitions = core.table.all();
+        stats.partitions.reserve(partitions.len());
+        for some in partitions.chunks(PARTITIONS_A_TURN) {
+            let known = some.iter().map(|partition| partition.borrow());
+            stats.partitions.extend(known.filter(|it| !it.removed).map(|it| it.stats()));
+            millrace_rt::yield_now().await;
+        }
+        stats
+    }
+}
+
+impl Core {
+    fn own_stats(&self) -> ShardStats {
+        let counters = &self.counters;
+        let (queued_appends, queued_append_bytes) = {
+            let queue = self.commit.queue.borrow();
+            (queue.jobs.len() as u64, queue.bytes as u64)
+        };
+        ShardStats {
+            bytes_in: counters.bytes_in.get(),
+            messages_in: counters.messages_in.get(),
+            appends_refused: counters.appends_refused.get(),
+            rolls: counters.rolls.get(),
+            queued_appends,
+            queued_append_bytes,
+            journal: self.journal_stats(),
+            segment_writes: counters.segment_writes.get(),
+            segment_bytes: counters.segment_bytes.get(),
+            full_disk_waits: counters.full_disk_waits.get(),
+            segment_reads: self.files.reads.get(),
+            segment_read_bytes: self.files.read_bytes.get(),
+            tail_bytes: self.flusher.tail_bytes() as u64,
+            tail_bytes_max: self.flusher.tail_bytes_max() as u64,
+            fetches_waiting: counters.fetches_waiting.get(),
+            fetches_limited: counters.fetches_limited.get(),
+            mesh_asks: counters.mesh_asks.get(),
+            mesh_waits: counters.mesh_waits.get(),
+            memory: millrace_rt::memory(),
+            copied_bytes: millrace_rt::copied_bytes(),
+            partitions: Vec::new(),
+        }
+    }
+
+    fn journal_stats(&self) -> JournalStats {
+        let counters = &self.counters;
+        let journal = self.commit.journal.borrow();
+        let geometry = journal.geometry();
+        JournalStats {
+            bytes: (geometry.slot_count() * geometry.slot_bytes()) as u64,
+            slots: geometry.slot_count() as u64,
+            slots_in_use: journal.slots_in_use() as u64,
+            written_bytes: counters.journal_bytes.get(),
+            waits: counters.journal_waits.get(),
+            slot_reuses: counters.slot_reuses.get(),
+            cleaning_nanos: counters.cleaning_nanos.get(),
+            tails_carried: counters.tails_carried.get(),
+            tails_flushed: counters.tails_flushed.get(),
+            checkpoints: counters.checkpoints.get(),
+            frame_bytes: counters.frame_bytes.counts(),
+            commit_nanos: counters.commit_nanos.counts(),
+        }
+    }
+}
+
+impl Partition {
+    fn stats(&self) -> PartitionStats {
+        PartitionStats {
+            topic: Arc::clone(&self.topic),
+            partition: self.key.partition,
+            log_start_offset: self.log_start.0.unsigned_abs(),
+            log_end_offset: self.log_end.0.unsigned_abs(),
+            size_bytes: self.segments.iter().map(|segment| segment.length()).sum(),
+            segments: self.segments.len() as u64,
+            bytes_in: self.traffic.bytes_in,
+            messages_in: self.traffic.messages_in,
+        }
+    }
+}

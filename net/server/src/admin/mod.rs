@@ -1,0 +1,13 @@
+//! The side thread: metrics and health over HTTP, apart from the shards, which it only asks.
+
+mod family;
+mod kafka;
+mod own;
+mod process;
+mod routes;
+mod scrape;
+mod tables;
+mod thread;
+
+pub use tables::{MetricDescription, metric_descriptions};
+pub(crate) use thread::SideThread;

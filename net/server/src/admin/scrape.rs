@@ -1,0 +1,68 @@
+//! One scrape: every shard's report, gathered at the same time, and what the process says of itself.
+
+use std::time::Duration;
+
+use millrace_core::base::ShardIndex;
+
+use crate::admin::process::{self, ProcessStats};
+use crate::counts::{NodeStats, ShardReport};
+use crate::node::{Node, Phase};
+
+/// How long a shard may take to answer; later it counts as missing. Prometheus gives up after ten seconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What one scrape found.
+#[derive(Debug, Default)]
+pub(crate) struct Scrape {
+    pub(crate) phase: Option<Phase>,
+    pub(crate) uptime: Duration,
+    pub(crate) process: ProcessStats,
+    pub(crate) node: NodeStats,
+    pub(crate) shards: Vec<(ShardIndex, ShardReport)>,
+    /// Shards that did not answer in time.
+    pub(crate) missing_shards: u64,
+    pub(crate) log_lines_lost: u64,
+}
+
+impl Scrape {
+    /// Asks every shard that serves. Holds up none of them.
+    pub(crate) async fn take(node: &Node, uptime: Duration) -> Scrape {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let asked = node.desk().ask_reports();
+        let mut scrape = Scrape {
+            phase: Some(node.phase()),
+            uptime,
+            process: process::read(),
+            log_lines_lost: node.log_lines_lost(),
+            ..Scrape::default()
+        };
+        for (shard, answer) in asked {
+            match tokio::time::timeout_at(deadline, answer).await {
+                Ok(Ok(report)) => {
+                    scrape.node = report.node.unwrap_or(scrape.node);
+                    scrape.shards.push((shard, report));
+                }
+                // Dropped: it has stopped meanwhile.
+                Ok(Err(_)) => {}
+                Err(_) => scrape.missing_shards += 1,
+            }
+        }
+        scrape
+    }
+
+    /// A sum over all shards.
+    pub(crate) fn sum(&self, of: impl Fn(&ShardReport) -> u64) -> u64 {
+        self.shards.iter().map(|(_, report)| of(report)).sum()
+    }
+}
+
+/// Whether every shard that serves takes its turns.
+pub(crate) async fn all_alive(node: &Node) -> bool {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    for (_, answer) in node.desk().ask_alive() {
+        if tokio::time::timeout_at(deadline, answer).await.is_err() {
+            return false;
+        }
+    }
+    true
+}

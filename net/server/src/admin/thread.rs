@@ -1,0 +1,71 @@
+//! The thread beside the shards: opened before anything on disk is touched, ended after the last shard.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::addresses::BoundListener;
+use crate::admin::routes::router;
+use crate::node::Node;
+use crate::start_error::StartError;
+
+/// Serves metrics and health until it is ended.
+pub(crate) struct SideThread {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl SideThread {
+    /// Starts it and waits until its address is open; the node is told which it is.
+    pub(crate) fn start(node: &Node, wanted: &BoundListener) -> Result<SideThread, StartError> {
+        let failed = |error: io::Error| StartError::listen(&wanted.name, wanted.address, &error);
+        let (stop, stopped) = oneshot::channel();
+        let (opened, open) = mpsc::channel();
+        let (served, address) = (node.clone(), wanted.address);
+        let thread = std::thread::Builder::new()
+            .name("millrace-admin".to_owned())
+            .spawn(move || run(served, address, &opened, stopped))
+            .map_err(failed)?;
+        let bound = open.recv().unwrap_or_else(|_| Err(io::Error::other("the thread ended")));
+        node.set_admin_address(bound.map_err(failed)?);
+        Ok(SideThread { stop, thread })
+    }
+
+    /// Ends it, whatever its connections do.
+    pub(crate) fn stop(self) {
+        // It may have ended by itself.
+        let _ = self.stop.send(());
+        let _ = self.thread.join();
+    }
+}
+
+fn run(
+    node: Node,
+    address: SocketAddr,
+    opened: &mpsc::Sender<io::Result<SocketAddr>>,
+    stopped: oneshot::Receiver<()>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return drop(opened.send(Err(error))),
+    };
+    runtime.block_on(async move {
+        let listener = match TcpListener::bind(address).await {
+            Ok(listener) => listener,
+            Err(error) => return drop(opened.send(Err(error))),
+        };
+        // Who started the thread waits for this.
+        let _ = opened.send(listener.local_addr());
+        tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router(node)).await {
+                tracing::error!(%error, "metrics and health are served no more");
+            }
+        });
+        let _ = stopped.await;
+    });
+}

@@ -1,0 +1,250 @@
+//! What a shard's server counts: requests by API, traffic by topic, connections, and every limit that bites.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millrace_core::base::TopicId;
+use millrace_core::base::measure::Counter;
+use millrace_core::meta::MetadataImage;
+use millrace_shard::ShardStats;
+use millrace_wire::{ApiKey, ErrorCode};
+use rustc_hash::FxHashMap;
+
+/// No API has so many versions; a higher one is counted with the last.
+const VERSIONS: usize = 32;
+
+/// Lives on one shard. Counts are since the shard opened.
+pub(crate) struct HostCounts {
+    /// One of each API, in the order of their numbers, made when the first request comes.
+    apis: RefCell<Vec<Option<Box<ApiCounts>>>>,
+    topics: RefCell<FxHashMap<TopicId, TopicTraffic>>,
+    traffic: Cell<TopicTraffic>,
+    pub(crate) limits: LimitCounts,
+    pub(crate) connections: ConnectionCounts,
+}
+
+#[derive(Default)]
+struct ApiCounts {
+    versions: [u64; VERSIONS],
+    request_bytes: u64,
+    errors: BTreeMap<i16, u64>,
+}
+
+/// What clients asked of one topic, or of all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct TopicTraffic {
+    pub(crate) bytes_out: u64,
+    /// Partitions in produce requests, as Kafka counts them.
+    pub(crate) produce_requests: u64,
+    pub(crate) produce_failures: u64,
+    pub(crate) fetch_requests: u64,
+    pub(crate) fetch_failures: u64,
+}
+
+/// How often a limit made somebody wait, be refused or be closed.
+#[derive(Debug, Default)]
+pub(crate) struct LimitCounts {
+    /// `max.connections`.
+    pub(crate) connections: Counter,
+    /// `connections.max.idle.ms`.
+    pub(crate) idle: Counter,
+    /// A connection held part of a request for too long while others waited for its memory.
+    pub(crate) stalled: Counter,
+    /// A request longer than `socket.request.max.bytes` or than the memory for requests allows.
+    pub(crate) request_bytes: Counter,
+    /// Requests of one connection under way at once.
+    pub(crate) pending_requests: Counter,
+    /// `max.incremental.fetch.session.cache.slots`, or the partitions that sessions may hold.
+    pub(crate) fetch_sessions: Counter,
+    /// A produce request was not durable within its own timeout.
+    pub(crate) produce_timeout: Counter,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionCounts {
+    pub(crate) accepted: Counter,
+    pub(crate) moved_away: Counter,
+    /// Closed for what was sent: no request, an API or version that is not served, a body that does not decode.
+    pub(crate) refused_requests: Counter,
+}
+
+impl HostCounts {
+    pub(crate) fn new() -> HostCounts {
+        let apis = ApiKey::ALL.iter().map(|key| key.code()).max().unwrap_or_default();
+        HostCounts {
+            apis: RefCell::new((0..=apis).map(|_| None).collect()),
+            topics: RefCell::default(),
+            traffic: Cell::default(),
+            limits: LimitCounts::default(),
+            connections: ConnectionCounts::default(),
+        }
+    }
+
+    /// A request of a served API began.
+    pub(crate) fn request(&self, key: ApiKey, version: i16, bytes: usize) {
+        self.with_api(key, |api| {
+            let place = usize::try_from(version).unwrap_or(VERSIONS).min(VERSIONS - 1);
+            if let Some(count) = api.versions.get_mut(place) {
+                *count += 1;
+            }
+            api.request_bytes += bytes as u64;
+        });
+    }
+
+    /// A partition, or a whole request, was answered with an error.
+    pub(crate) fn error(&self, key: ApiKey, code: i16) {
+        self.with_api(key, |api| *api.errors.entry(code).or_default() += 1);
+    }
+
+    /// Counts for a topic and for all.
+    pub(crate) fn topic(&self, topic: TopicId, count: impl Fn(&mut TopicTraffic)) {
+        count(self.topics.borrow_mut().entry(topic).or_default());
+        self.all_topics(count);
+    }
+
+    /// Counts for all topics together, where it is not known which.
+    pub(crate) fn all_topics(&self, count: impl Fn(&mut TopicTraffic)) {
+        let mut traffic = self.traffic.get();
+        count(&mut traffic);
+        self.traffic.set(traffic);
+    }
+
+    fn with_api(&self, key: ApiKey, count: impl FnOnce(&mut ApiCounts)) {
+        let mut apis = self.apis.borrow_mut();
+        if let Some(api) = usize::try_from(key.code()).ok().and_then(|code| apis.get_mut(code)) {
+            count(api.get_or_insert_default());
+        }
+    }
+
+    /// All counts as one value; topics that are no more are forgotten.
+    pub(crate) fn stats(&self, image: &MetadataImage) -> HostStats {
+        self.topics.borrow_mut().retain(|id, _| image.topic_by_id(*id).is_some());
+        let topics = self.topics.borrow();
+        let named = topics.iter().filter_map(|(id, traffic)| {
+            image.topic_by_id(*id).map(|topic| (Arc::clone(&topic.name), *traffic))
+        });
+        let apis = self.apis.borrow();
+        let asked = ApiKey::ALL.iter().filter_map(|key| {
+            let api = apis.get(usize::try_from(key.code()).ok()?)?.as_deref()?;
+            Some(api.stats(*key))
+        });
+        HostStats {
+            apis: asked.collect(),
+            topics: named.collect(),
+            traffic: self.traffic.get(),
+            limits: self.limits.named(),
+            accepted: self.connections.accepted.get(),
+            moved_away: self.connections.moved_away.get(),
+            refused_requests: self.connections.refused_requests.get(),
+            ..HostStats::default()
+        }
+    }
+}
+
+impl ApiCounts {
+    fn stats(&self, key: ApiKey) -> ApiStats {
+        let versions = self.versions.iter().zip(0i16..).filter(|(count, _)| **count > 0);
+        let errors = self.errors.iter().map(|(code, count)| {
+            (ErrorCode::from_i16(*code).map_or("UNKNOWN_SERVER_ERROR", ErrorCode::name), *count)
+        });
+        ApiStats {
+            name: key.name(),
+            versions: versions.map(|(count, version)| (version, *count)).collect(),
+            request_bytes: self.request_bytes,
+            errors: errors.collect(),
+        }
+    }
+}
+
+impl LimitCounts {
+    /// Each limit by the name that metrics give it.
+    fn named(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("max.connections", self.connections.get()),
+            ("connections.max.idle.ms", self.idle.get()),
+            ("partial_request_time", self.stalled.get()),
+            ("request_bytes", self.request_bytes.get()),
+            ("pending_requests", self.pending_requests.get()),
+            ("fetch_sessions", self.fetch_sessions.get()),
+            ("produce_timeout", self.produce_timeout.get()),
+        ]
+    }
+}
+
+/// One shard's server at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct HostStats {
+    pub(crate) apis: Vec<ApiStats>,
+    pub(crate) topics: Vec<(Arc<str>, TopicTraffic)>,
+    pub(crate) traffic: TopicTraffic,
+    pub(crate) limits: Vec<(&'static str, u64)>,
+    pub(crate) connections: u64,
+    pub(crate) accepted: u64,
+    pub(crate) moved_away: u64,
+    pub(crate) refused_requests: u64,
+    pub(crate) request_memory: RequestMemory,
+    pub(crate) fetch_sessions: u64,
+    pub(crate) fetch_session_partitions: u64,
+    pub(crate) fetch_session_evictions: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct ApiStats {
+    pub(crate) name: &'static str,
+    pub(crate) versions: Vec<(i16, u64)>,
+    pub(crate) request_bytes: u64,
+    pub(crate) errors: Vec<(&'static str, u64)>,
+}
+
+/// Memory for requests of one shard.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RequestMemory {
+    pub(crate) bytes: u64,
+    pub(crate) bytes_max: u64,
+    /// Times that a connection was not read for want of it.
+    pub(crate) waits: u64,
+}
+
+/// What a shard answers to a scrape.
+#[derive(Debug)]
+pub(crate) struct ShardReport {
+    pub(crate) engine: ShardStats,
+    pub(crate) server: HostStats,
+    /// Of shard 0 only: what is true of the whole node.
+    pub(crate) node: Option<NodeStats>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct NodeStats {
+    pub(crate) topics: u64,
+    pub(crate) partitions: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_and_errors_are_counted_by_api() {
+        let counts = HostCounts::new();
+        counts.request(ApiKey::Produce, 11, 100);
+        counts.request(ApiKey::Produce, 11, 50);
+        counts.request(ApiKey::ApiVersions, -1, 1);
+        counts.error(ApiKey::Produce, ErrorCode::MessageTooLarge.code());
+        let stats = counts.stats(&MetadataImage::default());
+        let produce = stats.apis.iter().find(|api| api.name == "Produce").unwrap();
+        assert_eq!((produce.versions.as_slice(), produce.request_bytes), (&[(11, 2)][..], 150));
+        assert_eq!(produce.errors, [("MESSAGE_TOO_LARGE", 1)]);
+        assert_eq!(stats.apis.len(), 2);
+    }
+
+    #[test]
+    fn traffic_of_deleted_topics_stays_in_the_sum() {
+        let counts = HostCounts::new();
+        counts.topic(TopicId([1; 16]), |traffic| traffic.bytes_out += 7);
+        let stats = counts.stats(&MetadataImage::default());
+        assert_eq!((stats.topics.len(), stats.traffic.bytes_out), (0, 7));
+        assert!(counts.topics.borrow().is_empty());
+    }
+}
