@@ -1,4 +1,4 @@
-//! Memory of the current shard: taking blocks, and counting what is in use.
+//! Memory of the current shard: taking blocks, copying payload, and counting both.
 
 use crate::block::Block;
 use crate::shard;
@@ -26,8 +26,19 @@ impl Block {
 pub fn memory() -> MemoryUse {
     let usage = shard::current().home.usage();
     MemoryUse {
-        in_use_bytes: usage.allocated_bytes.saturating_sub(usage.pooled_bytes) as u64,
+        in_use_bytes: usage.in_use_bytes as u64,
         pooled_bytes: usage.pooled_bytes as u64,
         registered_bytes: 0,
     }
+}
+
+/// Copies payload and counts it.
+pub fn copy_payload(target: &mut [u8], source: &[u8]) {
+    shard::current().copies.copy(target, source);
+}
+
+/// Bytes of payload that the current shard has copied since its start, with the heads and the padding of the frames in
+/// which payload went to the journal's ring. What the kernel copies is not among them.
+pub fn copied_bytes() -> u64 {
+    shard::current().copies.bytes()
 }

@@ -1,9 +1,9 @@
 //! Aligned memory blocks and the home they return to, from whichever thread drops them last.
 #![allow(unsafe_code)]
-// `unsafe` here: raw allocation, and an intrusive list inside the memory of freed blocks. Soundness rests on one
-// rule: a `RawBlock` is owned by exactly one place at a time (a `Block`, a free list, or the return stack).
+// `unsafe` here: memory from the system, and an intrusive list inside the memory of returned blocks. Soundness rests on
+// one rule: a `RawBlock` is owned by exactly one place at a time (a `Block`, the free parts of a chunk, or the return
+// stack).
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -13,14 +13,19 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::thread::ThreadId;
 
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
+
+use crate::buddies::{Buddies, CHUNK_BYTES, PAGE_BYTES, Place, order_of};
+use crate::pages::{MemoryKind, Pages};
 
 /// Alignment of every block: the page, which satisfies direct I/O on every device.
-pub const BLOCK_ALIGNMENT: usize = 4096;
-/// The largest pooled block; larger ones go back to the allocator at once.
-pub const POOLED_BLOCK_MAX: usize = 2 << 20;
+pub const BLOCK_ALIGNMENT: usize = PAGE_BYTES;
+/// The largest pooled block; larger ones go back to the system at once.
+pub const POOLED_BLOCK_MAX: usize = CHUNK_BYTES;
 
-const SMALLEST_LOG2: u32 = BLOCK_ALIGNMENT.trailing_zeros();
-const CLASSES: usize = (POOLED_BLOCK_MAX.trailing_zeros() - SMALLEST_LOG2 + 1) as usize;
+/// Above the bound of the pool, free parts of chunks of at least this size are given to the system: for smaller ones the
+/// call costs more than the memory is worth.
+const DISCARD_BYTES_MIN: usize = 64 << 10;
 /// What the simulated world leaves in a freed block, so that an early release shows.
 const SCRIBBLE: u8 = 0xDD;
 
@@ -31,37 +36,14 @@ struct RawBlock {
 }
 
 impl RawBlock {
-    fn layout(capacity: usize) -> Layout {
-        match Layout::from_size_align(capacity, BLOCK_ALIGNMENT) {
-            Ok(layout) => layout,
-            Err(_) => panic!("a block of {capacity} bytes is beyond the address space"),
-        }
+    /// The chunk it lies in, by address: chunks are aligned to their size.
+    fn chunk_address(&self) -> usize {
+        self.pointer.as_ptr() as usize & !(CHUNK_BYTES - 1)
     }
 
-    fn allocate(capacity: usize) -> RawBlock {
-        debug_assert!(capacity >= BLOCK_ALIGNMENT);
-        let layout = RawBlock::layout(capacity);
-        // SAFETY: the layout's size is not zero.
-        let pointer = unsafe { alloc_zeroed(layout) };
-        match NonNull::new(pointer) {
-            Some(pointer) => RawBlock { pointer, capacity },
-            None => handle_alloc_error(layout),
-        }
+    fn page(&self) -> usize {
+        (self.pointer.as_ptr() as usize & (CHUNK_BYTES - 1)) / PAGE_BYTES
     }
-
-    fn release(self) {
-        // SAFETY: allocated by `allocate` with the same layout, and owned by `self` alone.
-        unsafe { dealloc(self.pointer.as_ptr(), RawBlock::layout(self.capacity)) }
-    }
-
-    fn class(&self) -> Option<usize> {
-        class_of(self.capacity)
-    }
-}
-
-fn class_of(capacity: usize) -> Option<usize> {
-    (capacity.is_power_of_two() && capacity <= POOLED_BLOCK_MAX)
-        .then(|| (capacity.trailing_zeros() - SMALLEST_LOG2) as usize)
 }
 
 /// The capacity that a request for `bytes` gets: a power of two from 4 KiB to 2 MiB, above that a multiple of 4 KiB.
@@ -73,25 +55,79 @@ pub(crate) fn rounded_capacity(bytes: usize) -> usize {
     }
 }
 
+/// The memory of one home: chunks, and what of them is free.
 #[derive(Default)]
-struct FreeLists {
-    classes: [Vec<RawBlock>; CLASSES],
-    pooled_bytes: usize,
+struct Chunks {
+    buddies: Buddies,
+    /// The memory of each chunk, by its number.
+    pages: Vec<Option<Pages>>,
+    /// The number of the chunk at an address.
+    numbers: FxHashMap<usize, usize>,
 }
 
-/// Where the blocks of one shard live when nobody uses them. Free lists belong to the home's thread; other threads
-/// push onto a lock-free stack that the owner takes as a whole.
+impl Chunks {
+    fn take(&mut self, capacity: usize, kind: MemoryKind) -> Option<RawBlock> {
+        let order = order_of(capacity)?;
+        let place = match self.buddies.take(order) {
+            Some(place) => place,
+            None => {
+                self.grow(kind);
+                self.buddies.take(order)?
+            }
+        };
+        let pages = self.pages.get(place.chunk)?.as_ref()?;
+        Some(RawBlock { pointer: pages.at(place.page * PAGE_BYTES), capacity })
+    }
+
+    fn grow(&mut self, kind: MemoryKind) {
+        let pages = Pages::chunk(CHUNK_BYTES, kind);
+        let number = self.buddies.add_chunk();
+        self.numbers.insert(pages.at(0).as_ptr() as usize, number);
+        if self.pages.len() <= number {
+            self.pages.resize_with(number + 1, || None);
+        }
+        self.pages[number] = Some(pages);
+    }
+
+    /// Takes a block back; keeps at most `pooled_max` bytes of free memory.
+    fn give(&mut self, raw: RawBlock, pooled_max: usize) {
+        let chunk = self.numbers.get(&raw.chunk_address()).copied();
+        let (Some(chunk), Some(order)) = (chunk, order_of(raw.capacity)) else {
+            unreachable!("a pooled block lies in a chunk of its home");
+        };
+        let merged = self.buddies.give(Place { chunk, page: raw.page() }, order);
+        if self.buddies.pooled_bytes() <= pooled_max {
+            return;
+        }
+        if merged.bytes == CHUNK_BYTES {
+            self.buddies.remove_chunk(chunk);
+            self.numbers.remove(&raw.chunk_address());
+            self.pages[chunk] = None;
+        } else if merged.bytes >= DISCARD_BYTES_MIN
+            && let Some(pages) = &self.pages[chunk]
+        {
+            let begin = merged.place.page * PAGE_BYTES;
+            // SAFETY: the buddies say that all of it is free, and free memory is owned by the chunks alone.
+            unsafe { pages.discard(begin..begin + merged.bytes) };
+            self.buddies.discard(merged);
+        }
+    }
+}
+
+/// Where the blocks of one shard live when nobody uses them. Chunks belong to the home's thread; other threads push
+/// onto a lock-free stack that the owner takes as a whole.
 pub(crate) struct Home {
     owner: ThreadId,
     pooled_max: usize,
-    scribble: bool,
-    lists: RefCell<FreeLists>,
+    kind: MemoryKind,
+    chunks: RefCell<Chunks>,
     /// Head of the stack of returned blocks; the first 16 bytes of each hold the next pointer and its capacity.
     returned: AtomicPtr<u8>,
-    allocated_bytes: AtomicUsize,
+    /// Blocks that are held, wherever they are.
+    in_use_bytes: AtomicUsize,
 }
 
-// SAFETY: `lists` is only touched by the owner's thread (checked by thread id) or with exclusive access in `drop`;
+// SAFETY: `chunks` is only touched by the owner's thread (checked by thread id) or with exclusive access in `drop`;
 // everything else in `Home` is atomic or never changes.
 unsafe impl Send for Home {}
 // SAFETY: as above.
@@ -99,82 +135,68 @@ unsafe impl Sync for Home {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HomeUse {
-    pub(crate) allocated_bytes: usize,
+    pub(crate) in_use_bytes: usize,
     pub(crate) pooled_bytes: usize,
 }
 
 impl Home {
-    /// A home for the calling thread. `scribble`: overwrite blocks as they are freed.
-    pub(crate) fn new(pooled_max: usize, scribble: bool) -> Arc<Home> {
+    /// A home for the calling thread.
+    pub(crate) fn new(pooled_max: usize, kind: MemoryKind) -> Arc<Home> {
         Arc::new(Home {
             owner: std::thread::current().id(),
             pooled_max,
-            scribble,
-            lists: RefCell::new(FreeLists::default()),
+            kind,
+            chunks: RefCell::new(Chunks::default()),
             returned: AtomicPtr::new(ptr::null_mut()),
-            allocated_bytes: AtomicUsize::new(0),
+            in_use_bytes: AtomicUsize::new(0),
         })
     }
 
     /// A block of at least `bytes`; on the home's own thread only.
     pub(crate) fn take(self: &Arc<Home>, bytes: usize) -> Block {
         let capacity = rounded_capacity(bytes);
-        let raw = self.take_pooled(capacity).unwrap_or_else(|| {
-            self.allocated_bytes.fetch_add(capacity, Ordering::Relaxed);
-            RawBlock::allocate(capacity)
-        });
+        let raw = self
+            .take_pooled(capacity)
+            .unwrap_or_else(|| RawBlock { pointer: Pages::mapped(capacity).into_raw(), capacity });
+        self.in_use_bytes.fetch_add(capacity, Ordering::Relaxed);
         Block { raw: ManuallyDrop::new(raw), home: Arc::clone(self) }
     }
 
     pub(crate) fn usage(&self) -> HomeUse {
         self.collect_returned();
-        let pooled_bytes = self.owned_lists().map_or(0, |lists| lists.borrow().pooled_bytes);
-        HomeUse { allocated_bytes: self.allocated_bytes.load(Ordering::Relaxed), pooled_bytes }
+        let pooled_bytes = self.owned_chunks().map_or(0, |chunks| chunks.borrow().buddies.pooled_bytes());
+        HomeUse { in_use_bytes: self.in_use_bytes.load(Ordering::Relaxed), pooled_bytes }
     }
 
     fn take_pooled(&self, capacity: usize) -> Option<RawBlock> {
-        let class = class_of(capacity)?;
-        let lists = self.owned_lists()?;
-        if lists.borrow().classes.get(class).is_none_or(Vec::is_empty) {
-            self.collect_returned();
+        if capacity > POOLED_BLOCK_MAX {
+            return None;
         }
-        let mut lists = lists.borrow_mut();
-        let raw = lists.classes.get_mut(class)?.pop()?;
-        lists.pooled_bytes -= capacity;
-        Some(raw)
+        self.collect_returned();
+        let chunks = self.owned_chunks();
+        assert!(chunks.is_some(), "blocks are taken on the thread of their home");
+        chunks?.borrow_mut().take(capacity, self.kind)
     }
 
-    fn owned_lists(&self) -> Option<&RefCell<FreeLists>> {
-        (std::thread::current().id() == self.owner).then_some(&self.lists)
+    fn owned_chunks(&self) -> Option<&RefCell<Chunks>> {
+        (std::thread::current().id() == self.owner).then_some(&self.chunks)
     }
 
     fn give_back(&self, raw: RawBlock) {
-        if self.scribble {
+        if self.kind == MemoryKind::Simulated {
             // SAFETY: `raw` owns `capacity` bytes.
             unsafe { ptr::write_bytes(raw.pointer.as_ptr(), SCRIBBLE, raw.capacity) };
         }
-        match self.owned_lists() {
-            Some(lists) => self.pool(&mut lists.borrow_mut(), raw),
-            None if raw.class().is_some() => self.push_returned(raw),
-            None => self.discard(raw),
+        self.in_use_bytes.fetch_sub(raw.capacity, Ordering::Relaxed);
+        if raw.capacity > POOLED_BLOCK_MAX {
+            // SAFETY: made by `Pages::into_raw` with this length, and owned by us.
+            drop(unsafe { Pages::from_raw(raw.pointer, raw.capacity) });
+            return;
         }
-    }
-
-    fn pool(&self, lists: &mut FreeLists, raw: RawBlock) {
-        let capacity = raw.capacity;
-        let room = lists.pooled_bytes + capacity <= self.pooled_max;
-        match raw.class().filter(|_| room).and_then(|class| lists.classes.get_mut(class)) {
-            Some(list) => {
-                list.push(raw);
-                lists.pooled_bytes += capacity;
-            }
-            None => self.discard(raw),
+        match self.owned_chunks() {
+            Some(chunks) => chunks.borrow_mut().give(raw, self.pooled_max),
+            None => self.push_returned(raw),
         }
-    }
-
-    fn discard(&self, raw: RawBlock) {
-        self.allocated_bytes.fetch_sub(raw.capacity, Ordering::Relaxed);
-        raw.release();
     }
 
     fn push_returned(&self, raw: RawBlock) {
@@ -207,23 +229,17 @@ impl Home {
     }
 
     fn collect_returned(&self) {
-        if let Some(lists) = self.owned_lists() {
-            let mut lists = lists.borrow_mut();
-            self.take_returned(|raw| self.pool(&mut lists, raw));
+        if self.returned.load(Ordering::Relaxed).is_null() {
+            return;
+        }
+        if let Some(chunks) = self.owned_chunks() {
+            let mut chunks = chunks.borrow_mut();
+            self.take_returned(|raw| chunks.give(raw, self.pooled_max));
         }
     }
 }
 
-impl Drop for Home {
-    fn drop(&mut self) {
-        self.take_returned(RawBlock::release);
-        for list in &mut self.lists.get_mut().classes {
-            list.drain(..).for_each(RawBlock::release);
-        }
-    }
-}
-
-/// A 4 KiB aligned buffer with one owner. Zeroed when first allocated, recycled per shard after that (it then holds
+/// A 4 KiB aligned buffer with one owner. Zeroed as it comes from the system, recycled per shard after that (it then holds
 /// old bytes of this process). May be dropped on any shard: the memory goes home.
 pub struct Block {
     raw: ManuallyDrop<RawBlock>,
@@ -242,7 +258,7 @@ impl Block {
     }
 
     pub fn as_slice(&self) -> &[u8] {
-        // SAFETY: initialised since allocation (zeroed), owned by `self`, lent as long as `self` is.
+        // SAFETY: initialised since it came from the system (zeroed), owned by `self`, lent as long as `self` is.
         unsafe { std::slice::from_raw_parts(self.raw.pointer.as_ptr(), self.raw.capacity) }
     }
 

@@ -16,6 +16,8 @@ pub struct CountingAllocator;
 pub struct Allocations {
     /// Calls that took memory, growing included.
     pub calls: u64,
+    /// Bytes of those calls together, whatever was given back since.
+    pub taken_bytes: u64,
     /// Bytes taken less bytes given back by this thread; memory that threads hand to each other makes it drift.
     pub in_use_bytes: i64,
     /// The largest `in_use_bytes` since `mark_peak`.
@@ -23,7 +25,8 @@ pub struct Allocations {
 }
 
 thread_local! {
-    static COUNTS: Cell<Allocations> = const { Cell::new(Allocations { calls: 0, in_use_bytes: 0, peak_bytes: 0 }) };
+    static COUNTS: Cell<Allocations> =
+        const { Cell::new(Allocations { calls: 0, taken_bytes: 0, in_use_bytes: 0, peak_bytes: 0 }) };
 }
 
 /// Counts of the current thread.
@@ -43,6 +46,7 @@ fn taken(bytes: usize) {
     let _ = COUNTS.try_with(|counts| {
         let mut now = counts.get();
         now.calls += 1;
+        now.taken_bytes += bytes as u64;
         now.in_use_bytes += bytes as i64;
         now.peak_bytes = now.peak_bytes.max(now.in_use_bytes);
         counts.set(now);
@@ -103,6 +107,7 @@ mod tests {
         let after = allocations();
         assert_eq!((after.calls, after.in_use_bytes), (before.calls + 2, before.in_use_bytes));
         assert_eq!(after.peak_bytes, before.in_use_bytes + 6000);
+        assert_eq!(after.taken_bytes, before.taken_bytes + 6000);
         assert_eq!(mark_peak().peak_bytes, after.in_use_bytes);
     }
 }

@@ -2,6 +2,7 @@
 
 mod arena;
 mod block;
+mod buddies;
 mod clock;
 mod counting;
 mod failure;
@@ -15,6 +16,7 @@ mod names;
 mod notes;
 pub mod oneshot;
 mod operation;
+mod pages;
 mod payload;
 mod region;
 mod remote;
@@ -33,7 +35,7 @@ mod uring;
 mod waiters;
 pub mod world;
 
-pub use arena::{MemoryUse, memory};
+pub use arena::{MemoryUse, copied_bytes, copy_payload, memory};
 pub use block::{BLOCK_ALIGNMENT, Block, POOLED_BLOCK_MAX};
 pub use clock::{fill_random, now, random_u64, sleep, sleep_until, timeout, wall_now_ms};
 pub use counting::{Allocations, CountingAllocator, allocations, mark_peak};
@@ -42,7 +44,6 @@ pub use file::{File, OpenOptions, Sync};
 pub use gate::Gate;
 pub use mesh::{Incoming, Mesh, MeshEnd, Reply, Respond, mesh};
 pub use moment::Moment;
-pub use payload::{copied_bytes, copy_payload};
 pub use select::{Either, select};
 pub use shard::Seat;
 pub use shared::{SharedMemory, shared_memory_usable};

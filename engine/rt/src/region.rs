@@ -15,7 +15,7 @@ use bytes::Bytes;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
 use crate::block::BLOCK_ALIGNMENT;
-use crate::payload::copy_payload_to;
+use crate::payload::Copies;
 
 enum Backing {
     Mapping,
@@ -59,12 +59,12 @@ impl Region {
         self.length
     }
 
-    /// Writes a part of a frame; to be called on a shard, which counts it.
-    pub(crate) fn write(&self, at: usize, data: &[u8]) {
+    /// Writes a part of a frame; counted in `copies`.
+    pub(crate) fn write(&self, at: usize, data: &[u8], copies: &Copies) {
         self.check(at..at + data.len());
         // SAFETY: the range lies inside the region; `data` is a Rust slice, and cannot overlap the region but by a
         // view of it, which the file's head forbids.
-        unsafe { copy_payload_to(self.pointer.as_ptr().add(at), data) }
+        unsafe { copies.copy_to(self.pointer.as_ptr().add(at), data) }
     }
 
     pub(crate) fn bytes(&self, range: Range<usize>) -> &[u8] {

@@ -1,6 +1,6 @@
 //! The current shard: what one core owns of the runtime, and the one thread-local that finds it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -14,6 +14,7 @@ use crate::block::Home;
 use crate::kernel::Kernel;
 use crate::moment::Moment;
 use crate::operation::{Answer, Operation};
+use crate::payload::Copies;
 use crate::remote::Remote;
 use crate::slots::{Abandoned, SlotId, Slots};
 use crate::timers::Timers;
@@ -36,7 +37,7 @@ pub(crate) struct Shard {
     pub(crate) timers: Timers,
     pub(crate) home: Arc<Home>,
     pub(crate) remote: Arc<Remote>,
-    pub(crate) copied_bytes: Cell<u64>,
+    pub(crate) copies: Copies,
     attendants: RefCell<Vec<Weak<dyn Attend>>>,
     random: RefCell<Xoshiro256PlusPlus>,
 }
@@ -79,7 +80,7 @@ impl Shard {
             timers: Timers::default(),
             home: parts.home,
             remote: parts.remote,
-            copied_bytes: Cell::new(0),
+            copies: Copies::default(),
             attendants: RefCell::default(),
             random: RefCell::new(parts.random),
         })

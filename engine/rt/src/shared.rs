@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::fs::{request, unexpected};
 use crate::operation::{DiskAnswer, DiskRequest};
 use crate::region::Region;
+use crate::shard;
 
 /// A file in tmpfs (mode 0600), mapped shared and populated. It survives the end of the process, not the loss of
 /// power. Ranges that are being written must not be read at the same time, be it by `bytes` or through a view.
@@ -36,8 +37,9 @@ impl SharedMemory {
         self.region.len() == 0
     }
 
+    /// Copies a part of a frame into it, which counts as payload of the current shard.
     pub fn write(&self, at: usize, data: &[u8]) {
-        self.region.write(at, data);
+        self.region.write(at, data, &shard::current().copies);
     }
 
     /// All of it.

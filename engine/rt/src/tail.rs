@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::block::Block;
-use crate::payload::copy_payload_to;
+use crate::shard;
 
 struct Chunk {
     block: Block,
@@ -51,7 +51,7 @@ impl TailChunk {
         // cannot overlap it, even if it is a view of this chunk.
         unsafe {
             let target = self.chunk.block.pointer().add(self.length);
-            copy_payload_to(target, data);
+            shard::current().copies.copy_to(target, data);
         }
         self.length += data.len();
     }

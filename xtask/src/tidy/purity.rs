@@ -7,7 +7,8 @@ use super::tree::Tree;
 
 /// Files that may say `unsafe`, and why each must.
 const UNSAFE_FILES: &[(&str, &str)] = &[
-    ("engine/rt/src/block.rs", "aligned memory from the allocator, and free lists inside freed blocks"),
+    ("engine/rt/src/block.rs", "blocks of mapped memory, and a stack inside those that come back"),
+    ("engine/rt/src/pages.rs", "mappings of memory from the system"),
     ("engine/rt/src/tail.rs", "one writer beside readers of what is already written, in one block"),
     ("engine/rt/src/region.rs", "a mapped file is shared memory behind a pointer"),
     ("engine/rt/src/mesh/lane.rs", "a queue of uninitialised cells between two threads"),

@@ -15,6 +15,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 
 use crate::block::Home;
 use crate::kernel::{Host, Kernel};
+use crate::pages::MemoryKind;
 use crate::remote::Remote;
 use crate::shard::{self, Parts, Seat, Shard};
 use crate::slots::Slots;
@@ -152,7 +153,7 @@ impl Birth {
         let parts = Parts {
             kernel: Kernel::Uring(Box::new(Host { tasks: HostedTasks::new(ring.driver_place()), ring })),
             slots,
-            home: Home::new(self.pooled_max, false),
+            home: Home::new(self.pooled_max, MemoryKind::Served),
             remote,
             random: Xoshiro256PlusPlus::from_seed(os_seed()?),
         };

@@ -12,6 +12,7 @@ use crate::block::Home;
 use crate::kernel::Kernel;
 use crate::moment::Moment;
 use crate::names::ShardKey;
+use crate::pages::MemoryKind;
 use crate::remote::Remote;
 use crate::shard::{self, Parts, Seat, Shard};
 use crate::slots::Slots;
@@ -191,7 +192,7 @@ impl World {
         let parts = Parts {
             kernel: Kernel::World(Port { twin: Rc::clone(&self.twin), key }),
             slots,
-            home: Home::new(self.options.pooled_bytes, true),
+            home: Home::new(self.options.pooled_bytes, MemoryKind::Simulated),
             remote: Remote::in_world(Arc::clone(&twin.notes), key),
             random: twin.chance.fork(),
         };

@@ -10,13 +10,16 @@ use crate::host::{on_both, pattern, with_mesh};
 #[test]
 fn a_block_is_aligned_zeroed_once_and_recycled() {
     on_both("block", 1, |_| async {
+        let mut blocks = Vec::new();
         for (asked, got) in [(1, 4096), (4097, 8192), (2 << 20, 2 << 20), ((2 << 20) + 1, (2 << 20) + 4096)] {
             let mut block = Block::with_capacity(asked);
             assert_eq!(block.capacity(), got);
             assert!((block.as_slice().as_ptr() as usize).is_multiple_of(BLOCK_ALIGNMENT));
             assert!(block.as_slice().iter().all(|byte| *byte == 0), "{asked}");
             block.as_mut_slice().fill(9);
+            blocks.push(block);
         }
+        drop(blocks);
         let held = Block::with_capacity(4096);
         let before = memory();
         let bytes = held.freeze();
