@@ -19,13 +19,16 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 /// Messages that get code: requests and responses of these APIs. One entry per API that the server or the
 /// load generator speaks; an entry costs about 50 ms of compile time.
 pub(crate) const APIS: &[&str] = &[
+    "AlterConfigs",
     "ApiVersions",
     "CreateTopics",
+    "DeleteRecords",
     "DeleteTopics",
     "DescribeCluster",
     "DescribeConfigs",
     "Fetch",
     "FindCoordinator",
+    "IncrementalAlterConfigs",
     "InitProducerId",
     "ListOffsets",
     "Metadata",

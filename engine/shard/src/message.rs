@@ -4,7 +4,9 @@ use std::any::Any;
 use std::sync::Arc;
 
 use millrace_core::base::ids::{Offset, PartitionKey, TopicId};
-use millrace_core::meta::{CreatedTopic, MetadataImage, MetadataRecord, NewTopic, TopicError};
+use millrace_core::meta::{
+    AlterError, Alteration, CreatedTopic, MetadataImage, MetadataRecord, NewTopic, TopicError,
+};
 use millrace_rt::Moment;
 
 use crate::api::{
@@ -22,6 +24,7 @@ pub(crate) enum Ask {
     /// To shard 0, which owns the metadata log.
     CreateTopics(Vec<NewTopic>, ValidateOnly),
     DeleteTopics(Vec<TopicId>),
+    AlterConfigs(Vec<Alteration>, ValidateOnly),
     ProducerIds,
     /// From shard 0: the image after `records` were applied.
     Image(Arc<MetadataImage>, Arc<Vec<MetadataRecord>>),
@@ -38,6 +41,7 @@ pub(crate) enum Answer {
     Epochs(Vec<Result<EpochEnd, FetchError>>),
     Topics(Vec<Result<CreatedTopic, TopicError>>),
     Deleted(Vec<Result<(), TopicError>>),
+    Altered(Vec<Result<(), AlterError>>),
     /// A block of ids that nobody else has.
     ProducerIds(std::ops::Range<i64>),
 }

@@ -1,11 +1,13 @@
 //! The metadata log: written by shard 0 alone, one change at a time; every shard gets the image it makes.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use millrace_core::base::ids::{PartitionKey, ProducerId, ShardIndex, TopicId};
 use millrace_core::meta::{
-    self, ConfigResource, CreatedTopic, MetadataImage, MetadataRecord, NewTopic, TopicError,
+    self, AlterError, Alteration, ConfigResource, CreatedTopic, MetadataImage, MetadataRecord, NewTopic,
+    TopicError,
 };
 use millrace_rt::fs;
 
@@ -49,6 +51,24 @@ impl Shard {
         }
     }
 
+    /// Changes settings of topics and brokers; each result in the order of `changes`, which name each resource once.
+    /// Answered once every shard acts by them.
+    ///
+    /// Dropping the future does not undo what is under way.
+    pub async fn alter_configs(
+        &self,
+        changes: Vec<Alteration>,
+        mode: ValidateOnly,
+    ) -> Vec<Result<(), AlterError>> {
+        if self.index() == METADATA_SHARD {
+            return self.core().alter_configs(changes, mode).await;
+        }
+        match self.ask(METADATA_SHARD, Ask::AlterConfigs(changes, mode)).await {
+            Answer::Altered(results) => results,
+            _ => unreachable!("changes of settings are answered with what became of them"),
+        }
+    }
+
     /// A producer id that no other producer was ever given. Each shard takes them in blocks, as Kafka's brokers do.
     pub async fn allocate_producer_id(&self) -> Result<ProducerId, StorageError> {
         loop {
@@ -70,6 +90,14 @@ impl Shard {
             }
         }
     }
+}
+
+/// Whose settings some records change: each topic is resolved once, however many keys change.
+#[derive(Default)]
+struct ChangedSettings {
+    topics: BTreeSet<String>,
+    /// Those of brokers hold for every topic that does not say otherwise.
+    of_brokers: bool,
 }
 
 impl Core {
@@ -97,6 +125,20 @@ impl Core {
         let image = Arc::clone(&self.image.borrow());
         let (results, records) = meta::delete_topics(&image, &topics);
         self.change(records).await;
+        results
+    }
+
+    pub(crate) async fn alter_configs(
+        self: &Rc<Core>,
+        changes: Vec<Alteration>,
+        mode: ValidateOnly,
+    ) -> Vec<Result<(), AlterError>> {
+        let _turn = self.metadata().turn().await;
+        let image = Arc::clone(&self.image.borrow());
+        let (results, records) = meta::alter_configs(&image, &changes, &self.config);
+        if mode == ValidateOnly::No {
+            self.change(records).await;
+        }
         results
     }
 
@@ -142,6 +184,7 @@ impl Core {
     /// the directories of removed partitions are out of the way of a topic of the same name.
     pub(crate) async fn apply_image(self: &Rc<Core>, image: Arc<MetadataImage>, records: &[MetadataRecord]) {
         let before = std::mem::replace(&mut *self.image.borrow_mut(), Arc::clone(&image));
+        let mut changed = ChangedSettings::default();
         for record in records {
             match record {
                 MetadataRecord::Partition { topic, index, leader_epoch, .. } => {
@@ -152,16 +195,18 @@ impl Core {
                 }
                 MetadataRecord::RemoveTopic { id } => self.remove_topic(&before, *id).await,
                 MetadataRecord::Config { resource: ConfigResource::Topic(name), .. } => {
-                    self.refresh_topic(&image, name);
+                    changed.topics.insert(name.clone());
                 }
-                MetadataRecord::Config { .. } => {
-                    image.topics().for_each(|topic| self.refresh_topic(&image, &topic.name));
-                }
+                MetadataRecord::Config { .. } => changed.of_brokers = true,
                 MetadataRecord::Cluster { .. }
                 | MetadataRecord::Broker { .. }
                 | MetadataRecord::Topic { .. }
                 | MetadataRecord::ProducerIds { .. } => {}
             }
+        }
+        match changed.of_brokers {
+            true => image.topics().for_each(|topic| self.refresh_topic(&image, &topic.name)),
+            false => changed.topics.iter().for_each(|name| self.refresh_topic(&image, name)),
         }
     }
 

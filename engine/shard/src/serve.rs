@@ -43,6 +43,7 @@ impl Core {
                 Ask::Epochs(asks) => Answer::Epochs(self.epochs(&asks)),
                 Ask::CreateTopics(topics, mode) => Answer::Topics(self.create_topics(topics, mode).await),
                 Ask::DeleteTopics(topics) => Answer::Deleted(self.delete_topics(topics).await),
+                Ask::AlterConfigs(changes, mode) => Answer::Altered(self.alter_configs(changes, mode).await),
                 Ask::ProducerIds => Answer::ProducerIds(self.producer_id_block().await),
                 Ask::Image(image, records) => {
                     self.apply_image(image, &records).await;

@@ -1,6 +1,7 @@
 //! What a shard does every now and then, off every path that a client waits for.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_core::base::ids::TimestampMs;
@@ -15,9 +16,10 @@ const PARTITIONS_PER_TURN: usize = 64;
 impl Core {
     /// Forgets producers that appended nothing for `producer.id.expiration.ms`. Runs until the shard ends.
     pub(crate) async fn look_after_producers(self: Rc<Core>) {
-        let expiration = self.config.producer_id_expiration();
-        let expiration_ms = i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX);
         loop {
+            let image = Arc::clone(&self.image.borrow());
+            let expiration = image.config_layers(&self.config).producer_id_expiration();
+            let expiration_ms = i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX);
             millrace_rt::sleep(INTERVAL.min(expiration.max(Duration::from_secs(1)))).await;
             let now = TimestampMs(millrace_rt::wall_now_ms());
             let mut expired = 0;

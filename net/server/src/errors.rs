@@ -1,7 +1,7 @@
 //! The one place where errors of the engine become error codes and messages of Kafka.
 
 use millrace_core::log::{BatchFault, ProducerFault};
-use millrace_core::meta::TopicErrorKind;
+use millrace_core::meta::{AlterErrorKind, TopicErrorKind};
 use millrace_shard::{AppendError, FetchError};
 use millrace_wire::ErrorCode;
 
@@ -97,6 +97,15 @@ pub(crate) fn of_topic(kind: TopicErrorKind) -> ErrorCode {
         TopicErrorKind::InvalidRequest => ErrorCode::InvalidRequest,
         TopicErrorKind::PolicyViolation => ErrorCode::PolicyViolation,
         TopicErrorKind::UnknownTopicId => ErrorCode::UnknownTopicId,
+    }
+}
+
+pub(crate) fn of_alteration(kind: AlterErrorKind) -> ErrorCode {
+    match kind {
+        AlterErrorKind::InvalidConfig => ErrorCode::InvalidConfig,
+        AlterErrorKind::InvalidRequest => ErrorCode::InvalidRequest,
+        AlterErrorKind::InvalidTopic => ErrorCode::InvalidTopicException,
+        AlterErrorKind::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
     }
 }
 

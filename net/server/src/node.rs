@@ -247,10 +247,9 @@ impl Node {
         }
     }
 
-    /// The shard for a new connection; nothing when the broker has as many as it may.
-    pub(crate) fn least_loaded(&self) -> Option<ShardIndex> {
+    /// The shard for a new connection; nothing when the broker has as many as `connections_max`.
+    pub(crate) fn least_loaded(&self, connections_max: u32) -> Option<ShardIndex> {
         let counts = self.connections();
-        let connections_max = u32::try_from(self.config().max_connections()).unwrap_or(u32::MAX);
         if counts.iter().sum::<u32>() >= connections_max {
             return None;
         }

@@ -16,7 +16,7 @@ const DECODING: [&str; 5] = ["decode", "parse", "decompress", "recover_chain", "
 /// Functions that match and read nothing from outside.
 const NOT_DECODERS: [&str; 1] = [
     // The kind of resource in a message that was decoded.
-    "describe_configs::from_code",
+    "config_kind::from_code",
 ];
 
 fn repository() -> PathBuf {

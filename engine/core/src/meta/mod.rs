@@ -1,5 +1,6 @@
 //! Metadata: records, their log, the image they build and the changes that make them.
 
+pub mod alter;
 pub mod change;
 mod fields;
 pub mod image;
@@ -9,6 +10,9 @@ pub mod record;
 #[cfg(test)]
 mod samples;
 
+pub use alter::{
+    AlterEntry, AlterError, AlterErrorKind, AlterOperation, AlterTarget, Alteration, OtherKeys, alter_configs,
+};
 pub use change::{
     CreateOutcome, CreatedTopic, NewTopic, PRODUCER_ID_BLOCK, TopicError, TopicErrorKind, bootstrap,
     create_topics, delete_topics, next_producer_ids, raise_leader_epochs, register_broker,

@@ -13,31 +13,9 @@ use millrace_wire::messages::describe_configs_response::{
 use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::config_kind::ConfigKind;
 use crate::errors::generic_message;
 use crate::host::Host;
-
-/// Kinds of resources that have a configuration (`ConfigResource.Type`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Topic,
-    Broker,
-    BrokerLogger,
-    ClientMetrics,
-    Group,
-}
-
-impl Kind {
-    fn from_code(code: i8) -> Option<Kind> {
-        match code {
-            2 => Some(Kind::Topic),
-            4 => Some(Kind::Broker),
-            8 => Some(Kind::BrokerLogger),
-            16 => Some(Kind::ClientMetrics),
-            32 => Some(Kind::Group),
-            _ => None,
-        }
-    }
-}
 
 /// Why a resource is not described. The message is empty, never null, where there is nothing to say.
 struct Refusal {
@@ -58,9 +36,9 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let image = host.shard.image();
     // As in Kafka a kind that nobody knows refuses the whole request.
     let all_known =
-        request.resources.iter().all(|resource| Kind::from_code(resource.resource_type).is_some());
+        request.resources.iter().all(|resource| ConfigKind::from_code(resource.resource_type).is_some());
     let results = request.resources.iter().map(|resource| {
-        let described = match (all_known, Kind::from_code(resource.resource_type)) {
+        let described = match (all_known, ConfigKind::from_code(resource.resource_type)) {
             (true, Some(kind)) => describe(host, &image, kind, resource),
             _ => Err(Refusal::invalid(generic_message(ErrorCode::InvalidRequest))),
         };
@@ -74,7 +52,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
 fn describe(
     host: &Host,
     image: &MetadataImage,
-    kind: Kind,
+    kind: ConfigKind,
     resource: &DescribeConfigsResource<'_>,
 ) -> Result<Vec<ConfigEntry>, Refusal> {
     let broker = host.node.config();
@@ -87,32 +65,32 @@ fn describe(
     let names = names.as_deref();
     let name = resource.resource_name.as_ref();
     match kind {
-        Kind::Topic => {
+        ConfigKind::Topic => {
             check_topic_name(name)
                 .map_err(|message| Refusal { code: ErrorCode::InvalidTopicException, message })?;
             let missing = Refusal { code: ErrorCode::UnknownTopicOrPartition, message: String::new() };
             let topic = image.topic(name).ok_or(missing)?;
             Ok(describe_topic(layers, &topic.configs, names))
         }
-        Kind::Broker if name.is_empty() => Ok(describe_broker_default(layers, names)),
-        Kind::Broker if broker_id(name)? == broker.node_id().0 => Ok(describe_broker(layers, names)),
-        Kind::Broker => {
+        ConfigKind::Broker if name.is_empty() => Ok(describe_broker_default(layers, names)),
+        ConfigKind::Broker if broker_id(name)? == broker.node_id().0 => Ok(describe_broker(layers, names)),
+        ConfigKind::Broker => {
             let own = broker.node_id();
             Err(Refusal::invalid(format!(
                 "Unexpected broker id, expected {own} or empty string, but received {name}"
             )))
         }
-        Kind::BrokerLogger if name.is_empty() => Err(Refusal::invalid("Broker id must not be empty")),
-        Kind::BrokerLogger if broker_id(name)? != broker.node_id().0 => {
+        ConfigKind::BrokerLogger if name.is_empty() => Err(Refusal::invalid("Broker id must not be empty")),
+        ConfigKind::BrokerLogger if broker_id(name)? != broker.node_id().0 => {
             let own = broker.node_id();
             Err(Refusal::invalid(format!("Unexpected broker id, expected {own} but received {name}")))
         }
-        Kind::ClientMetrics if name.is_empty() => {
+        ConfigKind::ClientMetrics if name.is_empty() => {
             Err(Refusal::invalid("Client metrics subscription name must not be empty"))
         }
-        Kind::Group if name.is_empty() => Err(Refusal::invalid("Group name must not be empty")),
+        ConfigKind::Group if name.is_empty() => Err(Refusal::invalid("Group name must not be empty")),
         // Nothing of these can be set yet.
-        Kind::BrokerLogger | Kind::ClientMetrics | Kind::Group => Ok(Vec::new()),
+        ConfigKind::BrokerLogger | ConfigKind::ClientMetrics | ConfigKind::Group => Ok(Vec::new()),
     }
 }
 

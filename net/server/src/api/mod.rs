@@ -1,8 +1,11 @@
 //! One file per API: decode, ask a shard, encode.
 
+mod alter_configs;
+mod alterations;
 pub(crate) mod api_versions;
 mod brokers;
 pub(crate) mod call;
+mod config_kind;
 mod create_topics;
 pub(crate) mod creation;
 mod delete_topics;
@@ -10,6 +13,7 @@ mod describe_cluster;
 mod describe_configs;
 mod fetch;
 mod find_coordinator;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod list_offsets;
 mod metadata;

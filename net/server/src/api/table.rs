@@ -7,8 +7,9 @@ use millrace_wire::messages::api_versions_response::ApiVersion;
 
 use crate::api::call::{Call, CallFault, Handling, Outcome};
 use crate::api::{
-    api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch, find_coordinator,
-    init_producer_id, list_offsets, metadata, offset_for_leader_epoch, produce,
+    alter_configs, api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch,
+    find_coordinator, incremental_alter_configs, init_producer_id, list_offsets, metadata,
+    offset_for_leader_epoch, produce,
 };
 
 /// When a request of a connection may begin.
@@ -73,6 +74,8 @@ const APIS: &[Api] = &[
     api!(InitProducerId 0..=5, Alone, init_producer_id::handle),
     api!(OffsetForLeaderEpoch 2..=4, Alone, offset_for_leader_epoch::handle),
     api!(DescribeConfigs 1..=4, Alone, describe_configs::handle),
+    api!(AlterConfigs 0..=2, Alone, alter_configs::handle),
+    api!(IncrementalAlterConfigs 0..=1, Alone, incremental_alter_configs::handle),
     api!(DescribeCluster 0..=2, Alone, describe_cluster::handle),
 ];
 
@@ -124,6 +127,8 @@ mod tests {
         22 InitProducerId 0-5 from 0
         23 OffsetForLeaderEpoch 2-4 from 2
         32 DescribeConfigs 1-4 from 1
+        33 AlterConfigs 0-2 from 0
+        44 IncrementalAlterConfigs 0-1 from 0
         60 DescribeCluster 0-2 from 0";
 
     #[test]

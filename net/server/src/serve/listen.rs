@@ -44,7 +44,9 @@ pub(crate) async fn accept(host: Rc<Host>, listener: Listener, number: usize) {
 
 /// Gives a new connection to the shard with the fewest; past the broker's bound it is closed.
 async fn deal(host: &Rc<Host>, stream: DetachedStream, listener: usize) {
-    let Some(shard) = host.node.least_loaded() else {
+    let connections_max = host.shard.image().config_layers(host.node.config()).max_connections();
+    let connections_max = u32::try_from(connections_max).unwrap_or(u32::MAX);
+    let Some(shard) = host.node.least_loaded(connections_max) else {
         host.counts.limits.connections.increment();
         warn!("max.connections is reached; a connection is refused");
         return;

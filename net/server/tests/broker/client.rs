@@ -10,6 +10,10 @@ use millrace_rt::{Block, Stream};
 use millrace_wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use millrace_wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use millrace_wire::messages::fetch_response::FetchResponse;
+use millrace_wire::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+};
+use millrace_wire::messages::incremental_alter_configs_response::IncrementalAlterConfigsResponse;
 use millrace_wire::messages::metadata_request::MetadataRequest;
 use millrace_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use millrace_wire::messages::produce_response::ProduceResponse;
@@ -20,6 +24,11 @@ pub(crate) const PRODUCE: i16 = 9;
 pub(crate) const FETCH: i16 = 12;
 pub(crate) const METADATA: i16 = 9;
 pub(crate) const CREATE_TOPICS: i16 = 7;
+pub(crate) const ALTER: i16 = 1;
+
+/// Kinds of resources with settings.
+pub(crate) const TOPIC: i8 = 2;
+pub(crate) const BROKER: i8 = 4;
 
 pub(crate) struct Client {
     stream: Stream,
@@ -89,6 +98,24 @@ impl Client {
         self.send(ApiKey::CreateTopics, CREATE_TOPICS, |writer, version| request.encode(writer, version))
             .await;
         self.answer().await.expect("topics are created");
+    }
+
+    /// Sets a key of a topic or broker, or deletes it, and returns the error code.
+    pub(crate) async fn alter(&mut self, kind: i8, name: &str, key: &str, value: Option<&str>) -> i16 {
+        let config = AlterableConfig {
+            name: key.into(),
+            config_operation: if value.is_some() { 0 } else { 1 },
+            value: value.map(Cow::Borrowed),
+        };
+        let resource =
+            AlterConfigsResource { resource_type: kind, resource_name: name.into(), configs: vec![config] };
+        let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+        self.send(ApiKey::IncrementalAlterConfigs, ALTER, |writer, version| request.encode(writer, version))
+            .await;
+        let frame = self.answer().await.expect("changes of settings are answered");
+        let body = frame.slice(HEADER_BYTES..);
+        let response = IncrementalAlterConfigsResponse::decode(&mut Reader::new(&body), ALTER).unwrap();
+        response.responses[0].error_code
     }
 
     pub(crate) async fn send_produce(&mut self, topic: &str, partition: i32, acks: i16, value: &[u8]) -> i32 {

@@ -3,6 +3,7 @@
 
 mod client;
 mod copies;
+mod settings;
 mod stage;
 
 use std::time::Duration;

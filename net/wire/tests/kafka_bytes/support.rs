@@ -66,10 +66,14 @@ macro_rules! round_trips {
 }
 
 round_trips! {
+    AlterConfigsRequest in alter_configs_request,
+    AlterConfigsResponse in alter_configs_response,
     ApiVersionsRequest in api_versions_request,
     ApiVersionsResponse in api_versions_response,
     CreateTopicsRequest in create_topics_request,
     CreateTopicsResponse in create_topics_response,
+    DeleteRecordsRequest in delete_records_request,
+    DeleteRecordsResponse in delete_records_response,
     DeleteTopicsRequest in delete_topics_request,
     DeleteTopicsResponse in delete_topics_response,
     DescribeClusterRequest in describe_cluster_request,
@@ -80,6 +84,8 @@ round_trips! {
     FetchResponse in fetch_response,
     FindCoordinatorRequest in find_coordinator_request,
     FindCoordinatorResponse in find_coordinator_response,
+    IncrementalAlterConfigsRequest in incremental_alter_configs_request,
+    IncrementalAlterConfigsResponse in incremental_alter_configs_response,
     InitProducerIdRequest in init_producer_id_request,
     InitProducerIdResponse in init_producer_id_response,
     ListOffsetsRequest in list_offsets_request,

@@ -29,7 +29,11 @@ pub(in crate::fuzz) const MESSAGES: Target = Target {
             .map(|(place, version, body)| [&[place, version][..], &body].concat())
             .collect()
     },
-    generate: |_| vec![0, 0],
+    // ApiVersions 0 has no field.
+    generate: |_| {
+        let place = MESSAGE_MODULES.iter().position(|module| *module == "api_versions_request");
+        vec![place.map_or(0, |place| place as u8), 0]
+    },
     fields,
     check: |input| match input.bytes {
         [place, version, body @ ..] => {
@@ -248,10 +252,14 @@ fn check_frames(input: &Input<'_>) -> Checked {
 }
 
 messages! {
+    AlterConfigsRequest in alter_configs_request,
+    AlterConfigsResponse in alter_configs_response,
     ApiVersionsRequest in api_versions_request,
     ApiVersionsResponse in api_versions_response,
     CreateTopicsRequest in create_topics_request,
     CreateTopicsResponse in create_topics_response,
+    DeleteRecordsRequest in delete_records_request,
+    DeleteRecordsResponse in delete_records_response,
     DeleteTopicsRequest in delete_topics_request,
     DeleteTopicsResponse in delete_topics_response,
     DescribeClusterRequest in describe_cluster_request,
@@ -262,6 +270,8 @@ messages! {
     FetchResponse in fetch_response,
     FindCoordinatorRequest in find_coordinator_request,
     FindCoordinatorResponse in find_coordinator_response,
+    IncrementalAlterConfigsRequest in incremental_alter_configs_request,
+    IncrementalAlterConfigsResponse in incremental_alter_configs_response,
     InitProducerIdRequest in init_producer_id_request,
     InitProducerIdResponse in init_producer_id_response,
     ListOffsetsRequest in list_offsets_request,

@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod definition;
 pub mod describe;
+pub mod dynamic;
 pub mod listeners;
 pub mod load;
 pub mod properties;
@@ -18,6 +19,7 @@ pub use describe::{
     ConfigEntry, ConfigLayers, ConfigSource, ConfigSynonym, describe_broker, describe_broker_default,
     describe_created_topic, describe_topic,
 };
+pub use dynamic::{DynamicScope, list_default, validate_dynamic_broker};
 pub use listeners::{Listener, SecurityProtocol, listen_on, split_address};
 pub use load::{ConfigWarning, LoadedConfig, UnknownKeys};
 pub use properties::{Properties, PropertiesFault};

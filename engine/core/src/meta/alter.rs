@@ -1,0 +1,392 @@
+//! Changes of settings: AlterConfigs and IncrementalAlterConfigs checked against the image, and the records that carry
+//! them out.
+//!
+//! Order of checks and messages are those of Kafka's broker (`ConfigAdminManager`) and, behind it, its controller
+//! (`ConfigurationControlManager`).
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use super::image::MetadataImage;
+use super::name::check_topic_name;
+use super::record::{ConfigResource, MetadataRecord};
+use crate::base::config::{
+    BrokerConfig, ConfigMap, ConfigType, Definition, DynamicScope, broker_keys, list_default, topic_keys,
+    validate_dynamic_broker, validate_topic,
+};
+use crate::base::ids::BrokerId;
+
+/// Whose settings a request names, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AlterTarget {
+    Topic(String),
+    /// The id of a broker; empty for all.
+    Broker(String),
+}
+
+/// What is done to one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlterOperation {
+    Set,
+    Delete,
+    /// Adds items to a list.
+    Append,
+    /// Takes items out of a list.
+    Subtract,
+}
+
+/// One key of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlterEntry {
+    pub key: String,
+    pub operation: AlterOperation,
+    pub value: Option<String>,
+}
+
+/// What becomes of the keys that a request does not name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherKeys {
+    /// IncrementalAlterConfigs.
+    Keep,
+    /// AlterConfigs, whose operations are all `Set`.
+    Reset,
+}
+
+/// A change of one resource's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alteration {
+    pub target: AlterTarget,
+    pub entries: Vec<AlterEntry>,
+    pub others: OtherKeys,
+}
+
+/// Which of Kafka's errors a refused change is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlterErrorKind {
+    InvalidConfig,
+    InvalidRequest,
+    InvalidTopic,
+    UnknownTopic,
+}
+
+/// A refused change of settings, in Kafka's words.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct AlterError {
+    pub kind: AlterErrorKind,
+    pub message: String,
+}
+
+impl AlterError {
+    fn config(message: impl Into<String>) -> AlterError {
+        AlterError { kind: AlterErrorKind::InvalidConfig, message: message.into() }
+    }
+
+    fn request(message: impl Into<String>) -> AlterError {
+        AlterError { kind: AlterErrorKind::InvalidRequest, message: message.into() }
+    }
+}
+
+/// Checks changes, each for itself and all against the same image: a result for each, and the records of those that
+/// were not refused. No two of them name the same resource.
+pub fn alter_configs(
+    image: &MetadataImage,
+    alterations: &[Alteration],
+    broker: &BrokerConfig,
+) -> (Vec<Result<(), AlterError>>, Vec<MetadataRecord>) {
+    let mut records = Vec::new();
+    let mut check =
+        |alteration| alter(image, alteration, broker).map(|of_resource| records.extend(of_resource));
+    let results = alterations.iter().map(&mut check).collect();
+    (results, records)
+}
+
+fn alter(
+    image: &MetadataImage,
+    alteration: &Alteration,
+    broker: &BrokerConfig,
+) -> Result<Vec<MetadataRecord>, AlterError> {
+    check_entries(&alteration.entries)?;
+    match &alteration.target {
+        AlterTarget::Topic(name) => alter_topic(image, name, alteration, broker),
+        AlterTarget::Broker(name) => alter_broker(image, name, alteration, broker),
+    }
+}
+
+fn check_entries(entries: &[AlterEntry]) -> Result<(), AlterError> {
+    let mut seen = BTreeSet::new();
+    if !entries.iter().all(|entry| seen.insert(entry.key.as_str())) {
+        return Err(AlterError::request("Error due to duplicate config keys"));
+    }
+    let lacks = |entry: &&AlterEntry| entry.value.is_none() && entry.operation != AlterOperation::Delete;
+    let null: Vec<&str> = entries.iter().filter(lacks).map(|entry| entry.key.as_str()).collect();
+    match null.is_empty() {
+        true => Ok(()),
+        false => Err(AlterError::request(format!("Null value not supported for : {}", null.join(",")))),
+    }
+}
+
+fn alter_topic(
+    image: &MetadataImage,
+    name: &str,
+    alteration: &Alteration,
+    broker: &BrokerConfig,
+) -> Result<Vec<MetadataRecord>, AlterError> {
+    let topic = image.topic(name);
+    let nothing = ConfigMap::new();
+    let before = topic.map_or(&nothing, |topic| &topic.configs);
+    let after = altered(before, alteration, |key, operation| match topic_keys().get(key) {
+        Some(definition) if definition.kind == ConfigType::List => Ok(definition),
+        _ => {
+            let verb = if operation == AlterOperation::Append { "APPEND" } else { "SUBTRACT" };
+            Err(format!("Can't {verb} to key {key} because its type is not LIST."))
+        }
+    })?;
+    if name.is_empty() {
+        return Err(AlterError::request("Default topic resources are not allowed."));
+    }
+    check_topic_name(name).map_err(|message| AlterError { kind: AlterErrorKind::InvalidTopic, message })?;
+    let dynamic = image.config_layers(broker).dynamic();
+    validate_topic(broker, &dynamic, &after).map_err(|error| AlterError::config(error.message))?;
+    if topic.is_none() {
+        let message = format!("The topic '{name}' does not exist.");
+        return Err(AlterError { kind: AlterErrorKind::UnknownTopic, message });
+    }
+    Ok(records(&ConfigResource::Topic(name.to_owned()), before, &after))
+}
+
+fn alter_broker(
+    image: &MetadataImage,
+    name: &str,
+    alteration: &Alteration,
+    broker: &BrokerConfig,
+) -> Result<Vec<MetadataRecord>, AlterError> {
+    let (resource, scope, before) = match name.is_empty() {
+        true => (ConfigResource::BrokerDefault, DynamicScope::Cluster, image.broker_default_config()),
+        false => {
+            let id = check_broker_id(name, broker)?;
+            (ConfigResource::Broker(id), DynamicScope::Broker, image.broker_config(id))
+        }
+    };
+    let after = altered(before, alteration, |key, operation| match broker_keys().get(key) {
+        Some(definition) if definition.kind == ConfigType::List => Ok(definition),
+        Some(_) => {
+            let verb = if operation == AlterOperation::Append { "append" } else { "subtract" };
+            Err(format!("Config value {verb} is not allowed for config key: {key}"))
+        }
+        None => Err(format!("Unknown config name: {key}")),
+    })?;
+    validate_dynamic_broker(&after, scope).map_err(|error| AlterError::request(error.message))?;
+    check_minimum_of_replicas(scope, before, &after)?;
+    Ok(records(&resource, before, &after))
+}
+
+fn check_broker_id(name: &str, broker: &BrokerConfig) -> Result<BrokerId, AlterError> {
+    let id: i32 = name
+        .parse()
+        .map_err(|_| AlterError::request(format!("Node id must be an integer, but it is: {name}")))?;
+    let own = broker.node_id();
+    match id == own.0 {
+        true => Ok(own),
+        false => {
+            Err(AlterError::request(format!("Unexpected broker id, expected {own}, but received {name}")))
+        }
+    }
+}
+
+/// The minimum belongs to the cluster and is always set there, so that all brokers agree on it.
+fn check_minimum_of_replicas(
+    scope: DynamicScope,
+    before: &ConfigMap,
+    after: &ConfigMap,
+) -> Result<(), AlterError> {
+    const KEY: &str = "min.insync.replicas";
+    let reason = match scope {
+        DynamicScope::Broker if after.contains_key(KEY) => {
+            "Broker-level min.insync.replicas cannot be altered while ELR is enabled."
+        }
+        DynamicScope::Cluster if before.contains_key(KEY) && !after.contains_key(KEY) => {
+            "Cluster-level min.insync.replicas cannot be removed while ELR is enabled."
+        }
+        _ => return Ok(()),
+    };
+    Err(AlterError::config(reason))
+}
+
+/// The settings after a change; `list_key` finds a key whose items may be added and taken out, or says why not.
+fn altered(
+    before: &ConfigMap,
+    alteration: &Alteration,
+    list_key: impl Fn(&str, AlterOperation) -> Result<&'static Definition, String>,
+) -> Result<ConfigMap, AlterError> {
+    let mut after = match alteration.others {
+        OtherKeys::Keep => before.clone(),
+        OtherKeys::Reset => ConfigMap::new(),
+    };
+    for AlterEntry { key, operation, value } in &alteration.entries {
+        let value = value.as_deref().unwrap_or_default();
+        match operation {
+            AlterOperation::Set => drop(after.insert(key.clone(), value.to_owned())),
+            AlterOperation::Delete => drop(after.remove(key)),
+            AlterOperation::Append | AlterOperation::Subtract => {
+                let definition = list_key(key, *operation).map_err(AlterError::config)?;
+                let mut items = items_of(before.get(key), definition);
+                let named = value.split(',').map(str::to_owned);
+                if *operation == AlterOperation::Append {
+                    for item in named {
+                        if !items.contains(&item) {
+                            items.push(item);
+                        }
+                    }
+                } else {
+                    let named: Vec<String> = named.collect();
+                    items.retain(|item| !named.contains(item));
+                }
+                after.insert(key.clone(), items.join(","));
+            }
+        }
+    }
+    Ok(after)
+}
+
+/// What a list consists of; where it is not set, its default.
+fn items_of(set: Option<&String>, definition: &Definition) -> Vec<String> {
+    match set {
+        Some(text) if text.is_empty() => Vec::new(),
+        Some(text) => text.split(',').map(str::to_owned).collect(),
+        None => list_default(definition),
+    }
+}
+
+fn records(resource: &ConfigResource, before: &ConfigMap, after: &ConfigMap) -> Vec<MetadataRecord> {
+    let record = |key: &String, value: Option<&String>| MetadataRecord::Config {
+        resource: resource.clone(),
+        key: key.clone(),
+        value: value.cloned(),
+    };
+    let set = after.iter().filter(|(key, value)| before.get(*key) != Some(*value));
+    let removed = before.keys().filter(|key| !after.contains_key(*key));
+    set.map(|(key, value)| record(key, Some(value))).chain(removed.map(|key| record(key, None))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::TopicId;
+    use crate::meta::bootstrap;
+
+    /// Settings before, operations, and settings after or the message. `=` sets, `+=` appends, `-=` subtracts, `!` after
+    /// a key deletes; `reset` in front: AlterConfigs.
+    const TOPIC_CASES: &str = "
+        retention.ms=1 | retention.bytes=2            | retention.bytes=2 retention.ms=1
+        retention.ms=1 | reset retention.bytes=2      | retention.bytes=2
+        retention.ms=1 | reset                        |
+        retention.ms=1 | retention.ms! segment.ms!    |
+                       | cleanup.policy+=compact      | cleanup.policy=delete,compact
+        cleanup.policy=delete,compact | cleanup.policy-=delete | cleanup.policy=compact
+        cleanup.policy=compact | cleanup.policy+=compact,delete | cleanup.policy=compact,delete
+        cleanup.policy=compact | cleanup.policy-=compact | cleanup.policy=
+        cleanup.policy=        | cleanup.policy+=delete  | cleanup.policy=delete
+                       | retention.ms+=5              | Can't APPEND to key retention.ms because its type is not LIST.
+                       | no.such-=5                   | Can't SUBTRACT to key no.such because its type is not LIST.
+                       | retention.ms=5 retention.ms! | Error due to duplicate config keys
+                       | retention.ms=-7              | Invalid value -7 for configuration retention.ms: Value must be at least -1
+                       | no.such=1                    | Unknown topic config name: no.such
+    ";
+
+    const BROKER_CASES: &str = "
+        min.insync.replicas=1 | log.retention.ms=5 | log.retention.ms=5 min.insync.replicas=1
+        min.insync.replicas=1 | reset log.retention.ms=5 | Cluster-level min.insync.replicas cannot be removed while ELR is enabled.
+        min.insync.replicas=1 | min.insync.replicas=2 | min.insync.replicas=2
+        min.insync.replicas=1 | log.cleanup.policy+=compact | log.cleanup.policy=delete,compact min.insync.replicas=1
+        min.insync.replicas=1 | log.retention.ms+=5 | Config value append is not allowed for config key: log.retention.ms
+        min.insync.replicas=1 | no.such-=5 | Unknown config name: no.such
+        min.insync.replicas=1 | node.id=5 | Cannot update these configs dynamically: [node.id]
+        min.insync.replicas=1 | node.id! | min.insync.replicas=1
+    ";
+
+    fn alteration(target: AlterTarget, text: &str) -> Alteration {
+        let (others, text) = match text.strip_prefix("reset") {
+            Some(rest) => (OtherKeys::Reset, rest),
+            None => (OtherKeys::Keep, text),
+        };
+        let entry = |word: &str| {
+            let (key, operation, value) = if let Some(key) = word.strip_suffix('!') {
+                (key, AlterOperation::Delete, None)
+            } else if let Some((key, value)) = word.split_once("+=") {
+                (key, AlterOperation::Append, Some(value))
+            } else if let Some((key, value)) = word.split_once("-=") {
+                (key, AlterOperation::Subtract, Some(value))
+            } else {
+                let (key, value) = word.split_once('=').unwrap();
+                (key, AlterOperation::Set, Some(value))
+            };
+            AlterEntry { key: key.to_owned(), operation, value: value.map(str::to_owned) }
+        };
+        Alteration { target, entries: text.split_whitespace().map(entry).collect(), others }
+    }
+
+    fn check(cases: &str, target: &AlterTarget, resource: &ConfigResource) {
+        for line in cases.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let fields: Vec<&str> = line.splitn(3, '|').map(str::trim).collect();
+            let [before, change, expected] = fields[..] else { panic!("{line}") };
+            let mut image = MetadataImage::default();
+            let topic = MetadataRecord::Topic { id: TopicId([1; 16]), name: "t".to_owned() };
+            image.apply(&topic).unwrap();
+            for pair in before.split_whitespace() {
+                let (key, value) = pair.split_once('=').unwrap();
+                let (key, value) = (key.to_owned(), Some(value.to_owned()));
+                image.apply(&MetadataRecord::Config { resource: resource.clone(), key, value }).unwrap();
+            }
+            let change = alteration(target.clone(), change);
+            let (results, records) = alter_configs(&image, &[change], &BrokerConfig::default());
+            image.apply_all(&records).unwrap();
+            let after = match resource {
+                ConfigResource::Topic(name) => &image.topic(name).unwrap().configs,
+                ConfigResource::Broker(id) => image.broker_config(*id),
+                ConfigResource::BrokerDefault => image.broker_default_config(),
+            };
+            let shown: Vec<String> = after.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let shown = match &results[..] {
+                [Ok(())] => shown.join(" "),
+                [Err(error)] => error.message.clone(),
+                _ => panic!("one change has one result"),
+            };
+            assert_eq!(shown, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn settings_of_topics_change_as_kafka_changes_them() {
+        let resource = ConfigResource::Topic("t".to_owned());
+        check(TOPIC_CASES, &AlterTarget::Topic("t".to_owned()), &resource);
+    }
+
+    #[test]
+    fn settings_of_all_brokers_change_as_kafka_changes_them() {
+        check(BROKER_CASES, &AlterTarget::Broker(String::new()), &ConfigResource::BrokerDefault);
+    }
+
+    #[test]
+    fn each_resource_stands_for_itself() {
+        let broker = BrokerConfig::default();
+        let mut image = MetadataImage::default();
+        image.apply_all(&bootstrap("c", &broker)).unwrap();
+        let targets = [
+            (AlterTarget::Topic("x".to_owned()), "The topic 'x' does not exist."),
+            (AlterTarget::Topic(String::new()), "Default topic resources are not allowed."),
+            (AlterTarget::Broker("7".to_owned()), "Unexpected broker id, expected 1, but received 7"),
+            (AlterTarget::Broker("b".to_owned()), "Node id must be an integer, but it is: b"),
+            (AlterTarget::Broker("1".to_owned()), ""),
+        ];
+        let changes: Vec<Alteration> =
+            targets.iter().map(|(target, _)| alteration(target.clone(), "")).collect();
+        let (results, records) = alter_configs(&image, &changes, &broker);
+        for ((target, expected), result) in targets.iter().zip(results) {
+            let message = result.err().map_or_else(String::new, |error| error.message);
+            assert_eq!(message, *expected, "{target:?}");
+        }
+        assert_eq!(records, []);
+    }
+}
