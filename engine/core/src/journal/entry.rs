@@ -217,6 +217,10 @@ impl Head {
         if head.entry.payload().is_none() && payload != 0 {
             return Err(corrupt("an entry without payload claims one"));
         }
+        let has_checksum = matches!(head.entry, Entry::Carry { .. } | Entry::Extent { .. });
+        if !has_checksum && checksum != 0 {
+            return Err(corrupt("an entry without a checksum claims one"));
+        }
         match head.entry {
             Entry::Extent { head_bytes, .. } if head_bytes as usize > payload => {
                 Err(corrupt("an extent's head is longer than its ends"))

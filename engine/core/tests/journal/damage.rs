@@ -102,7 +102,7 @@ fn reasons_are_told_apart() {
     let cases = [
         (begin, CorruptionReason::Missing),
         (begin + 30, CorruptionReason::Missing),
-        (begin + 64 + 28, CorruptionReason::Fault(FrameFault::ContentChecksum)),
+        (begin + 64 + 40, CorruptionReason::Fault(FrameFault::ContentChecksum)),
         (begin + 128 + 5, CorruptionReason::Fault(FrameFault::ContentChecksum)),
         (end - 1, CorruptionReason::Fault(FrameFault::BatchChecksum)),
     ];

@@ -48,7 +48,12 @@ pub(in crate::fuzz) const LZ4: Target = Target {
     generate: |chance| compressed(Codec::Lz4, chance),
     // Flags, block size, checksum of the descriptor, size of the first block.
     fields: |_| vec![Field::big(4, 1), Field::big(5, 1), Field::big(6, 1), Field::little(7, 4)],
-    check: |input| check(Codec::Lz4, input, lz4_frame),
+    check: |input| {
+        let outcome = check(Codec::Lz4, input, lz4_frame)?;
+        let cut = outcome == Outcome::Decoded && !lz4_is_whole(input.bytes);
+        promise(!cut, || "a frame without an end is read".to_owned())?;
+        Ok(outcome)
+    },
     ..BASE
 };
 
@@ -165,6 +170,26 @@ fn gzip_members(bytes: &[u8]) -> Option<Vec<u8>> {
 fn lz4_frame(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     lz4_flex::frame::FrameDecoder::new(bytes).read_to_end(&mut out).ok().map(|_| out)
+}
+
+/// By the format's description: magic, flags, block size, perhaps the content's size, a checksum; then blocks behind
+/// their sizes, each perhaps with a checksum, and a size of zero. The library takes a frame that is cut between two
+/// blocks for whole. A bomb is not read to its end.
+fn lz4_is_whole(bytes: &[u8]) -> bool {
+    let Some(&flags) = bytes.get(4) else { return false };
+    let block_checksum = if flags & 0x10 != 0 { 4 } else { 0 };
+    let mut at = if flags & 0x08 != 0 { 15 } else { 7 };
+    let mut blocks = 0;
+    while let Some(size) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        let size = (u32::from_le_bytes(*size) & 0x7fff_ffff) as usize;
+        if size == 0 {
+            return true;
+        }
+        at = at.saturating_add(4 + size + block_checksum);
+        blocks += 1;
+    }
+    // Blocks of 64 KiB and more: so many may hold a bomb.
+    blocks * (64 << 10) > PLAIN_BYTES_MAX
 }
 
 /// Xerial's framing by its description: a header, then lengths and blocks; or one bare block.

@@ -68,13 +68,17 @@ impl FrameWriter {
             self.journal.written(write.through);
         }
         let entries: Vec<Entry<Vec<Bytes>>> = (0..1 + chance.below(4)).map(|_| self.entry(chance)).collect();
+        self.seal(&entries)
+    }
+
+    fn seal(&mut self, entries: &[Entry<Vec<Bytes>>]) -> Vec<u8> {
         let ring = &mut self.ring;
         let mut sink = |at: usize, bytes: &[u8]| {
             if let Some(place) = ring.get_mut(at..at + bytes.len()) {
                 place.copy_from_slice(bytes);
             }
         };
-        let sealed = self.journal.seal(&entries, &mut sink);
+        let sealed = self.journal.seal(entries, &mut sink);
         let Ok(sealed) = sealed else { unreachable!("a few small frames have room") };
         self.ring.get(sealed.ring_at..sealed.ring_at + sealed.len).unwrap_or_default().to_vec()
     }
@@ -259,7 +263,52 @@ pub(super) fn check_frame(frame: &Frame, bytes: &Bytes) -> Result<(), String> {
         "payloads do not fill their place".to_owned()
     })?;
     let heads: usize = frame.entries.iter().map(Entry::head_bytes).sum();
-    promise(heads == frame.header.heads_bytes as usize, || "heads do not fill their place".to_owned())
+    promise(heads == frame.header.heads_bytes as usize, || "heads do not fill their place".to_owned())?;
+    let content = HEADER_BYTES..HEADER_BYTES + heads + payloads;
+    let written = bytes.get(content.clone());
+    match sealed_again(frame) {
+        Some(again) => {
+            promise(again.get(content) == written, || format!("sealed again it differs: {frame:?}"))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The frame's entries in a new frame; none where only a forger wrote such.
+fn sealed_again(frame: &Frame) -> Option<Vec<u8>> {
+    let entries: Vec<Entry<Vec<Bytes>>> = frame.entries.iter().map(in_pieces).collect();
+    let begins_right = |entry: &Entry<Bytes>| match entry {
+        Entry::Append { span, payload } => payload.first_chunk() == Some(&span.base_offset.0.to_be_bytes()),
+        _ => true,
+    };
+    if entries.is_empty() || !frame.entries.iter().all(begins_right) {
+        return None;
+    }
+    let mut writer = FrameWriter::new();
+    Some(writer.seal(&entries))
+}
+
+fn in_pieces(entry: &Entry<Bytes>) -> Entry<Vec<Bytes>> {
+    let pieces = |bytes: &Bytes| vec![bytes.clone()];
+    match entry {
+        Entry::Append { span, payload } => Entry::Append { span: *span, payload: pieces(payload) },
+        Entry::Carry { span, payload } => Entry::Carry { span: *span, payload: pieces(payload) },
+        Entry::Extent { span, length, checksum, head_bytes, ends } => Entry::Extent {
+            span: *span,
+            length: *length,
+            checksum: *checksum,
+            head_bytes: *head_bytes,
+            ends: pieces(ends),
+        },
+        Entry::Roll { key, segment, previous_length } => {
+            Entry::Roll { key: *key, segment: *segment, previous_length: *previous_length }
+        }
+        Entry::LogStart { key, offset } => Entry::LogStart { key: *key, offset: *offset },
+        Entry::Truncate { key, to, segment, position } => {
+            Entry::Truncate { key: *key, to: *to, segment: *segment, position: *position }
+        }
+        Entry::Drop { key } => Entry::Drop { key: *key },
+    }
 }
 
 fn payload(entry: &Entry<Bytes>) -> Option<&Bytes> {

@@ -327,6 +327,11 @@ fn check_metadata_log(input: &Input<'_>) -> Checked {
         }
     };
     promise(log.valid_bytes <= input.bytes.len() as u64, || "good bytes beyond the end".to_owned())?;
+    let follow = log
+        .entries
+        .windows(2)
+        .all(|pair| matches!(pair, [one, two] if one.index.checked_add(1) == Some(two.index)));
+    promise(follow, || "entries are missing between others".to_owned())?;
     let mut again = Vec::new();
     log.entries.iter().for_each(|entry| entry.encode(&mut again));
     let read = DecodedLog::decode(&again).map(|log| log.entries);
