@@ -67,7 +67,7 @@ impl Shard {
                 self.core().admit(owned, &gathering);
                 Source::Local(gathering)
             } else {
-                Source::Remote(self.admit(owner, Ask::Append(owned)).await)
+                Source::Remote(millrace_rt::now(), self.admit(owner, Ask::Append(owned)).await)
             };
             parts.push(Part { places, source });
         }

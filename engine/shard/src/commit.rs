@@ -11,7 +11,7 @@ use bytes::Bytes;
 use millrace_core::base::ids::{Durability, Offset};
 use millrace_core::journal::{APPEND_HEAD_BYTES, Entry, FrameSequence, Journal, Purpose};
 use millrace_core::log::ValidBatch;
-use millrace_rt::{File, SharedMemory, Signal};
+use millrace_rt::{File, Moment, SharedMemory, Signal};
 
 use crate::api::Appended;
 use crate::partition::{LogPosition, PartitionRef};
@@ -69,6 +69,7 @@ impl Queue {
 
 pub(crate) struct Sealed {
     pub(crate) sequence: FrameSequence,
+    pub(crate) at: Moment,
     pub(crate) effects: Vec<Effect>,
 }
 
@@ -100,10 +101,10 @@ pub(crate) struct Effect {
 }
 
 impl Effect {
-    pub(crate) fn happen(self) {
+    pub(crate) fn happen(self, sealed: Moment, durable: Moment) {
         self.partition.borrow_mut().advance_high_watermark(self.reach, self.visible);
         let (gathering, append) = self.answer;
-        gathering.resolve(append, Ok(self.appended));
+        gathering.commit(append, self.appended, sealed, durable);
     }
 }
 
@@ -172,7 +173,11 @@ impl Commit {
             let mut journal = self.journal.borrow_mut();
             journal.seal(entries, &mut |at, bytes| self.ring.write(at, bytes)).ok()?
         };
-        self.sealed.borrow_mut().push_back(Sealed { sequence: frame.sequence, effects: Vec::new() });
+        self.sealed.borrow_mut().push_back(Sealed {
+            sequence: frame.sequence,
+            at: millrace_rt::now(),
+            effects: Vec::new(),
+        });
         self.frames.notify_all();
         Some(frame.sequence)
     }
@@ -223,20 +228,18 @@ impl Commit {
     }
 
     /// Answers those whose frames are hard now.
-    pub(crate) fn answer_hard(&self) {
+    pub(crate) fn answer_hard(&self, now: Moment) {
         let hard = self.journal.borrow().hard();
         loop {
-            let effects = {
+            let frame = {
                 let mut sealed = self.sealed.borrow_mut();
                 match sealed.front() {
-                    Some(frame) if frame.sequence <= hard => sealed.pop_front().map(|frame| frame.effects),
+                    Some(frame) if frame.sequence <= hard => sealed.pop_front(),
                     _ => None,
                 }
             };
-            match effects {
-                None => return,
-                Some(effects) => effects.into_iter().for_each(Effect::happen),
-            }
+            let Some(Sealed { at, effects, .. }) = frame else { return };
+            effects.into_iter().for_each(|effect| effect.happen(at, now));
         }
     }
 }

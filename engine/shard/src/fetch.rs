@@ -1,6 +1,7 @@
 //! Fetch: reads every asked partition under one byte budget and waits, where asked to, until enough is visible.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use millrace_core::base::ids::{Offset, PartitionKey};
 use millrace_core::base::measure::Counter;
@@ -11,6 +12,7 @@ use crate::message::{Answer, Ask, FirstBatch, ReadAsk, WatchAsk};
 use crate::partition::PartitionRef;
 use crate::read::read_batches;
 use crate::shard::{Core, Shard};
+use crate::times::FetchTimes;
 use crate::watch::Watch;
 
 impl Shard {
@@ -18,18 +20,27 @@ impl Shard {
     /// error, else when they are or `max_wait` is over.
     ///
     /// Dropping the future leaves nothing behind: watches expire at the query's deadline.
-    pub async fn fetch(&self, mut query: FetchQuery) -> Vec<FetchedPartition> {
+    pub async fn fetch(&self, query: FetchQuery) -> Vec<FetchedPartition> {
+        self.fetch_timed(query, &mut FetchTimes::default()).await
+    }
+
+    /// The same; adds to `times` where the time went.
+    pub async fn fetch_timed(&self, mut query: FetchQuery, times: &mut FetchTimes) -> Vec<FetchedPartition> {
         let counters = &self.core().counters;
         if query.max_bytes > self.core().response_bytes_max {
             counters.fetches_limited.increment();
             query.max_bytes = self.core().response_bytes_max;
         }
-        let deadline = millrace_rt::now() + query.max_wait;
+        let mut begun = millrace_rt::now();
+        let deadline = begun + query.max_wait;
         loop {
-            let fetched = self.read_once(&query).await;
+            let (fetched, read) = self.read_once(&query).await;
+            let now = millrace_rt::now();
+            times.read += read;
+            times.hop += (now - begun).saturating_sub(read);
             let bytes: usize = fetched.iter().map(fetched_bytes).sum();
             let failed = fetched.iter().any(|partition| partition.result.is_err());
-            let late = millrace_rt::now() >= deadline;
+            let late = now >= deadline;
             if bytes >= query.min_bytes || failed || late || query.partitions.is_empty() {
                 return fetched;
             }
@@ -39,12 +50,15 @@ impl Shard {
             let woken = self.wait_for_bytes(seen, missing, deadline);
             millrace_rt::select(woken, millrace_rt::sleep_until(deadline)).await;
             drop(waiting);
+            begun = millrace_rt::now();
+            times.wait += begun - now;
         }
     }
 
     /// One read of every partition. All owners read at once, each within the whole budget; where several did, what
-    /// is beyond the budget in the order of the request is dropped again.
-    async fn read_once(&self, query: &FetchQuery) -> Vec<FetchedPartition> {
+    /// is beyond the budget in the order of the request is dropped again. Answers how long the longest took, too.
+    async fn read_once(&self, query: &FetchQuery) -> (Vec<FetchedPartition>, Duration) {
+        let begun = millrace_rt::now();
         let groups = self.by_owner(query.partitions.iter().map(|partition| partition.key));
         let several = groups.len() > 1;
         let mut local = None;
@@ -59,12 +73,17 @@ impl Shard {
             }
         }
         let mut answers = Vec::with_capacity(query.partitions.len());
+        let mut longest = Duration::ZERO;
         if let Some((places, ask)) = local {
             answers.extend(places.into_iter().zip(self.core().read(ask).await));
+            longest = millrace_rt::now() - begun;
         }
         for (places, reply) in remote {
             match reply.await {
-                Answer::Read(read) => answers.extend(places.into_iter().zip(read)),
+                Answer::Read(read, took) => {
+                    longest = longest.max(took);
+                    answers.extend(places.into_iter().zip(read));
+                }
                 _ => unreachable!("a read is answered with what was read"),
             }
         }
@@ -73,7 +92,7 @@ impl Shard {
         if several {
             keep_within(&mut fetched, query.max_bytes);
         }
-        fetched
+        (fetched, longest)
     }
 
     /// Completes when any owner has seen its partitions grow by `bytes`.

@@ -34,6 +34,7 @@ mod shard;
 mod stats;
 mod tail;
 mod ticket;
+mod times;
 mod upkeep;
 mod watch;
 
@@ -48,3 +49,4 @@ pub use manifest::{Manifest, Stopped};
 pub use shard::Shard;
 pub use stats::{JournalStats, PartitionStats, ShardStats};
 pub use ticket::AppendTicket;
+pub use times::{AppendTimes, FetchTimes};

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_core::base::ids::{Offset, PartitionKey, TopicId};
 use millrace_core::meta::{
@@ -13,6 +14,7 @@ use crate::api::{
     AppendPartition, EpochAsk, EpochEnd, FetchError, FetchPartition, FetchedPartition, FoundOffset,
     OffsetAsk, Outcome, ValidateOnly,
 };
+use crate::times::Milestones;
 
 /// A request from one shard to another.
 pub(crate) enum Ask {
@@ -34,8 +36,9 @@ pub(crate) enum Ask {
 
 /// The answer to the [`Ask`] of the same name.
 pub(crate) enum Answer {
-    Append(Vec<Outcome>),
-    Read(Vec<FetchedPartition>),
+    Append(Vec<Outcome>, Milestones),
+    /// And how long that took.
+    Read(Vec<FetchedPartition>, Duration),
     Ready,
     Offsets(Vec<Result<FoundOffset, FetchError>>),
     Epochs(Vec<Result<EpochEnd, FetchError>>),

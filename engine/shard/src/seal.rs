@@ -73,10 +73,11 @@ impl Core {
         for effect in &effects {
             effect.partition.borrow_mut().mark(frame.sequence);
         }
+        let at = millrace_rt::now();
         let too_early = self.engine.planted == Some(Planted::AnswersTooEarly);
         let now = effects.extract_if(.., |effect| too_early || effect.durability == Durability::Process);
-        now.for_each(Effect::happen);
-        commit.sealed.borrow_mut().push_back(Sealed { sequence: frame.sequence, effects });
+        now.for_each(|effect| effect.happen(at, at));
+        commit.sealed.borrow_mut().push_back(Sealed { sequence: frame.sequence, at, effects });
         commit.frames.notify_all();
     }
 
@@ -87,7 +88,8 @@ impl Core {
             Some(last) => last.effects.extend(effects),
             None => {
                 drop(sealed);
-                effects.into_iter().for_each(Effect::happen);
+                let now = millrace_rt::now();
+                effects.into_iter().for_each(|effect| effect.happen(now, now));
             }
         }
     }
@@ -117,11 +119,12 @@ impl Core {
                 Err(error) => self.fail(format!("a journal write failed: {error}")).await,
             }
             commit.journal.borrow_mut().written(write.through);
-            self.counters.commit_nanos.record((millrace_rt::now() - begun).as_nanos() as u64);
+            let now = millrace_rt::now();
+            self.counters.commit_nanos.record((now - begun).as_nanos() as u64);
             self.counters.journal_bytes.add(write.len as u64);
             self.flusher.committed(write.len as u64);
             commit.writing.set(false);
-            commit.answer_hard();
+            commit.answer_hard(now);
             commit.hardened.notify_all();
             commit.work.notify_all();
             self.cleaning.look();

@@ -38,7 +38,11 @@ impl Core {
         loop {
             let (ask, respond) = self.slow.next().await;
             let answer = match ask {
-                Ask::Read(ask) => Answer::Read(self.read(ask).await),
+                Ask::Read(ask) => {
+                    let begun = millrace_rt::now();
+                    let read = self.read(ask).await;
+                    Answer::Read(read, millrace_rt::now() - begun)
+                }
                 Ask::Offsets(asks) => Answer::Offsets(self.offsets(asks).await),
                 Ask::Epochs(asks) => Answer::Epochs(self.epochs(&asks)),
                 Ask::CreateTopics(topics, mode) => Answer::Topics(self.create_topics(topics, mode).await),

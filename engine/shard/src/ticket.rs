@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use millrace_rt::{Reply, Respond};
+use millrace_rt::{Moment, Reply, Respond};
 
-use crate::api::Outcome;
+use crate::api::{Appended, Outcome};
 use crate::message::Answer;
+use crate::times::{AppendTimes, Milestones};
 
 /// Outcomes of the appends that one shard owns; completes when the last of them is known.
 pub(crate) struct Gathering {
@@ -20,6 +21,7 @@ struct State {
     outcomes: Vec<Option<Outcome>>,
     missing: usize,
     waiter: Waiter,
+    reached: Milestones,
 }
 
 enum Waiter {
@@ -43,7 +45,14 @@ impl Gathering {
 
     fn new(appends: usize, waiter: Waiter) -> Rc<Gathering> {
         let outcomes = (0..appends).map(|_| None).collect();
-        Rc::new(Gathering { state: RefCell::new(State { outcomes, missing: appends, waiter }) })
+        let reached = Milestones::arrived(millrace_rt::now());
+        Rc::new(Gathering { state: RefCell::new(State { outcomes, missing: appends, waiter, reached }) })
+    }
+
+    /// An append is in the log, and as durable as its topic wants.
+    pub(crate) fn commit(&self, append: usize, appended: Appended, sealed: Moment, durable: Moment) {
+        self.state.borrow_mut().reached.reach(sealed, durable);
+        self.resolve(append, Ok(appended));
     }
 
     /// Sets the outcome of one append, once.
@@ -68,7 +77,7 @@ impl Gathering {
             Waiter::Task(waker) => waker.wake(),
             Waiter::Shard(respond) => {
                 let outcomes = state.take();
-                respond.send(Answer::Append(outcomes));
+                respond.send(Answer::Append(outcomes, state.reached));
             }
         }
     }
@@ -86,6 +95,7 @@ impl State {
 pub struct AppendTicket {
     outcomes: Vec<Option<Outcome>>,
     parts: Vec<Part>,
+    times: AppendTimes,
 }
 
 /// The appends that went to one shard, and their places in the request.
@@ -96,36 +106,44 @@ pub(crate) struct Part {
 
 pub(crate) enum Source {
     Local(Rc<Gathering>),
-    Remote(Reply<Answer>),
+    /// Asked at this moment.
+    Remote(Moment, Reply<Answer>),
     Done,
 }
 
 impl AppendTicket {
     pub(crate) fn new(appends: usize, parts: Vec<Part>) -> AppendTicket {
-        AppendTicket { outcomes: (0..appends).map(|_| None).collect(), parts }
+        AppendTicket { outcomes: (0..appends).map(|_| None).collect(), parts, times: AppendTimes::default() }
+    }
+
+    /// Where the time went, once it has resolved.
+    pub fn times(&self) -> AppendTimes {
+        self.times
     }
 }
 
 impl Part {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Vec<Outcome>> {
-        let outcomes = match &mut self.source {
-            Source::Done => return Poll::Ready(Vec::new()),
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<(Vec<Outcome>, AppendTimes)> {
+        let known = match &mut self.source {
+            Source::Done => unreachable!("a part is known once"),
             Source::Local(gathering) => {
                 let mut state = gathering.state.borrow_mut();
                 if state.missing > 0 {
                     state.waiter = Waiter::Task(context.waker().clone());
                     return Poll::Pending;
                 }
-                state.take()
+                (state.take(), AppendTimes::local(state.reached))
             }
-            Source::Remote(reply) => match Pin::new(reply).poll(context) {
+            Source::Remote(asked, reply) => match Pin::new(reply).poll(context) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Answer::Append(outcomes)) => outcomes,
+                Poll::Ready(Answer::Append(outcomes, reached)) => {
+                    (outcomes, AppendTimes::remote(*asked, reached, millrace_rt::now()))
+                }
                 Poll::Ready(_) => unreachable!("an append is answered with outcomes"),
             },
         };
         self.source = Source::Done;
-        Poll::Ready(outcomes)
+        Poll::Ready(known)
     }
 }
 
@@ -135,10 +153,11 @@ impl Future for AppendTicket {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Vec<Outcome>> {
         let ticket = self.get_mut();
         let mut waiting = false;
-        for part in &mut ticket.parts {
+        for part in ticket.parts.iter_mut().filter(|part| !matches!(part.source, Source::Done)) {
             match part.poll(context) {
                 Poll::Pending => waiting = true,
-                Poll::Ready(outcomes) => {
+                Poll::Ready((outcomes, times)) => {
+                    ticket.times = times;
                     for (place, outcome) in part.places.iter().zip(outcomes) {
                         ticket.outcomes[*place] = Some(outcome);
                     }

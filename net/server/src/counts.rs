@@ -11,6 +11,8 @@ use millrace_shard::ShardStats;
 use millrace_wire::{ApiKey, ErrorCode};
 use rustc_hash::FxHashMap;
 
+use crate::timings::TimingStats;
+
 /// No API has so many versions; a higher one is counted with the last.
 const VERSIONS: usize = 32;
 
@@ -184,6 +186,7 @@ pub(crate) struct HostStats {
     pub(crate) moved_away: u64,
     pub(crate) refused_requests: u64,
     pub(crate) request_memory: RequestMemory,
+    pub(crate) timings: TimingStats,
     pub(crate) fetch_sessions: u64,
     pub(crate) fetch_session_partitions: u64,
     pub(crate) fetch_session_evictions: u64,

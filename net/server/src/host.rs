@@ -18,6 +18,7 @@ use crate::creations::Creations;
 use crate::desk::Question;
 use crate::node::Node;
 use crate::session::{FetchSession, SessionCache};
+use crate::timings::Timings;
 
 /// Share of a shard's memory that requests may hold while they are received and handled.
 const REQUEST_SHARE: u64 = 4;
@@ -43,6 +44,7 @@ pub(crate) struct Host {
     pub(crate) sessions: RefCell<SessionCache>,
     pub(crate) creations: Creations,
     pub(crate) counts: HostCounts,
+    pub(crate) timings: Rc<Timings>,
     frame_bytes_max: usize,
     connections: RefCell<FxHashMap<u64, Rc<Caller>>>,
     next_number: Cell<u64>,
@@ -65,6 +67,7 @@ impl Host {
             sessions: RefCell::new(SessionCache::new(slots.div_ceil(shards as usize))),
             creations: Creations::default(),
             counts: HostCounts::new(),
+            timings: Rc::default(),
             frame_bytes_max: frame_bytes_max.max(BLOCK_BYTES_MIN),
             connections: RefCell::default(),
             next_number: Cell::new(0),
@@ -147,6 +150,7 @@ impl Host {
                 bytes_max: budget.bytes_max(),
                 waits: budget.waits(),
             },
+            timings: self.timings.stats(),
             fetch_sessions: sessions.len() as u64,
             fetch_session_partitions: sessions.partitions() as u64,
             fetch_session_evictions: sessions.evictions(),

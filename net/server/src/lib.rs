@@ -16,6 +16,7 @@ mod node;
 mod serve;
 mod session;
 mod start_error;
+mod timings;
 
 pub use addresses::BoundListener;
 pub use admin::{MetricDescription, metric_descriptions};

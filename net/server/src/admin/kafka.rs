@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use millrace_core::base::measure::Distribution;
 use millrace_shard::PartitionStats;
 
 use crate::admin::family::{Family, Kind, Samples};
 use crate::admin::scrape::Scrape;
+use crate::admin::timings;
 use crate::counts::TopicTraffic;
 use crate::node::Phase;
 
@@ -90,6 +92,49 @@ pub(crate) const FAMILIES: &[Family] = &[
         labels: "request,error",
         help: "Partitions answered with an error, of Produce and Fetch.",
         samples: errors,
+    },
+    Family {
+        name: "kafka_network_requestmetrics_totaltimems",
+        kind: Kind::Gauge,
+        labels: "request,quantile",
+        help: "Time from a request's last byte to the end of its answer, in milliseconds, since the start.",
+        samples: |scrape, samples| {
+            for (request, times) in timings::totals(scrape) {
+                quantiles(request, &times, samples);
+            }
+        },
+    },
+    Family {
+        name: "kafka_network_requestmetrics_totaltimems_count",
+        kind: Kind::Counter,
+        labels: "request",
+        help: "Requests whose answer has left.",
+        samples: |scrape, samples| {
+            for (request, times) in timings::totals(scrape) {
+                samples.add(&[("request", &request)], times.count());
+            }
+        },
+    },
+    Family {
+        name: "kafka_network_requestmetrics_requestqueuetimems",
+        kind: Kind::Gauge,
+        labels: "request,quantile",
+        help: "Time until a request was handed to the engine, in milliseconds, of Produce and Fetch.",
+        samples: |scrape, samples| stage(scrape, samples, "queue"),
+    },
+    Family {
+        name: "kafka_network_requestmetrics_remotetimems",
+        kind: Kind::Gauge,
+        labels: "request,quantile",
+        help: "Time that a fetch waited for bytes, in milliseconds.",
+        samples: |scrape, samples| stage(scrape, samples, "wait"),
+    },
+    Family {
+        name: "kafka_network_requestmetrics_responsesendtimems",
+        kind: Kind::Gauge,
+        labels: "request,quantile",
+        help: "Time from the result to the end of the answer, in milliseconds, of Produce and Fetch.",
+        samples: |scrape, samples| stage(scrape, samples, "send"),
     },
     Family {
         name: "kafka_server_socket_server_metrics_connection_count",
@@ -226,6 +271,27 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| by_partition(scrape, samples, |partition| partition.log_end_offset),
     },
 ];
+
+/// Shares of requests as Kafka's histograms name them.
+const QUANTILES: [(&str, f64); 6] =
+    [("0.50", 0.5), ("0.75", 0.75), ("0.95", 0.95), ("0.98", 0.98), ("0.99", 0.99), ("0.999", 0.999)];
+
+const NANOS_PER_MILLISECOND: f64 = 1e6;
+
+fn quantiles(request: &str, times: &Distribution, samples: &mut Samples<'_>) {
+    for (name, share) in QUANTILES {
+        let milliseconds = times.quantile(share) as f64 / NANOS_PER_MILLISECOND;
+        samples.add(&[("request", &request), ("quantile", &name)], milliseconds);
+    }
+}
+
+fn stage(scrape: &Scrape, samples: &mut Samples<'_>, stage: &str) {
+    for (request, stages) in [("Produce", timings::produce(scrape)), ("Fetch", timings::fetch(scrape))] {
+        for (_, times) in stages.iter().filter(|(name, _)| *name == stage) {
+            quantiles(request, times, samples);
+        }
+    }
+}
 
 fn broker_state(scrape: &Scrape) -> u8 {
     match scrape.phase {

@@ -8,6 +8,7 @@ mod routes;
 mod scrape;
 mod tables;
 mod thread;
+mod timings;
 
 pub use tables::{MetricDescription, metric_descriptions};
 pub(crate) use thread::SideThread;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::admin::family::{Family, Kind, Samples};
 use crate::admin::scrape::Scrape;
+use crate::admin::timings;
 use crate::counts::ShardReport;
 use crate::node::Phase;
 
@@ -77,6 +78,39 @@ pub(crate) const FAMILIES: &[Family] = &[
         labels: "request",
         help: "Bytes of requests by API.",
         samples: request_bytes,
+    },
+    Family {
+        name: "millrace_request_seconds",
+        kind: Kind::Histogram,
+        labels: "request",
+        help: "Time from a request's last byte to the end of its answer.",
+        samples: |scrape, samples| {
+            for (request, times) in timings::totals(scrape) {
+                samples.seconds(&[("request", &request)], &times);
+            }
+        },
+    },
+    Family {
+        name: "millrace_produce_stage_seconds",
+        kind: Kind::Histogram,
+        labels: "stage",
+        help: "Time of produce requests in each stage; their sum is that of the requests.",
+        samples: |scrape, samples| {
+            for (stage, times) in timings::produce(scrape) {
+                samples.seconds(&[("stage", &stage)], &times);
+            }
+        },
+    },
+    Family {
+        name: "millrace_fetch_stage_seconds",
+        kind: Kind::Histogram,
+        labels: "stage",
+        help: "Time of fetches in each stage; their sum is that of the requests.",
+        samples: |scrape, samples| {
+            for (stage, times) in timings::fetch(scrape) {
+                samples.seconds(&[("stage", &stage)], &times);
+            }
+        },
     },
     Family {
         name: "millrace_connections",

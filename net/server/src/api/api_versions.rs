@@ -69,9 +69,9 @@ pub(crate) fn refuse(call: &Call, own: Vec<ApiVersion>) -> Result<Outcome, CallF
         api_keys: own,
         ..ApiVersionsResponse::default()
     };
-    Ok(Outcome::Done(
-        call.answer_head().of_version(0).frame(|writer, version| response.encode(writer, version))?,
-    ))
+    let answer =
+        call.answer_head().of_version(0).frame(|writer, version| response.encode(writer, version))?;
+    Ok(Outcome::Done(answer.into()))
 }
 
 /// Letters, digits, dots and dashes, the first and last a letter or digit (KIP-511).

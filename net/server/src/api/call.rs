@@ -11,7 +11,7 @@ use millrace_rt::Moment;
 use millrace_wire::conn::{HeaderError, decode_request_header};
 use millrace_wire::{ApiKey, DecodeError, EncodeError, Reader, Uuid, Writer, encode_response_frame};
 
-use crate::conn::answers::{Answer, Later};
+use crate::conn::answers::{Answer, Finished, Later};
 use crate::conn::caller::Caller;
 use crate::host::Host;
 
@@ -37,7 +37,7 @@ pub(crate) struct Call {
 
 /// What a handler comes to.
 pub(crate) enum Outcome {
-    Done(Answer),
+    Done(Finished),
     /// Admitted in order; the answer follows when the appends have committed.
     Later(Later),
 }
@@ -95,7 +95,7 @@ impl Call {
         &self,
         encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
     ) -> Result<Outcome, CallFault> {
-        Ok(Outcome::Done(self.answer_head().frame(encode)?))
+        Ok(Outcome::Done(self.answer_head().frame(encode)?.into()))
     }
 }
 

@@ -1,12 +1,13 @@
 //! Fetch 4-18: reads partitions under one budget, waits for bytes, and keeps incremental sessions (KIP-227).
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, PartitionKey};
 use millrace_core::meta::MetadataImage;
-use millrace_shard::{FetchPartition, FetchQuery, Fetched, FetchedPartition, Isolation};
+use millrace_shard::{FetchPartition, FetchQuery, FetchTimes, Fetched, FetchedPartition, Isolation};
 use millrace_wire::messages::fetch_request::FetchRequest;
 use millrace_wire::messages::fetch_response::{
     EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
@@ -16,11 +17,13 @@ use millrace_wire::{ApiKey, ErrorCode, Reader, Records, Uuid};
 use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
 use crate::api::truncation::{self, Cut};
 use crate::conn::affinity::sole_owner;
+use crate::conn::answers::Finished;
 use crate::errors;
 use crate::session::{
     Ask, Begun, FINAL_EPOCH, Metadata, NO_SESSION, Named, Naming, PartitionRef, Read, SessionFault, Told,
     TopicRef, Wanted,
 };
+use crate::timings::Spent;
 
 /// First version that names topics by id.
 const FIRST_WITH_IDS: i16 = 13;
@@ -38,7 +41,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let forgotten = forgotten(&request, metadata.naming);
     let host = &call.host;
     let begun = host.sessions.borrow_mut().begin(metadata, asks, &forgotten, host.uptime());
-    let fetch = Fetch { call: &call, request: &request, isolation };
+    let fetch = Fetch { call: &call, request: &request, isolation, spent: Cell::default() };
     match begun {
         Begun::Refused(fault) => refuse(&call, errors::of_session(fault)),
         Begun::Sessionless(asks) => {
@@ -163,6 +166,7 @@ struct Fetch<'a> {
     call: &'a Call,
     request: &'a FetchRequest<'a>,
     isolation: Isolation,
+    spent: Cell<Spent>,
 }
 
 impl Fetch<'_> {
@@ -187,7 +191,12 @@ impl Fetch<'_> {
                 missing.splice(0..0, readable.into_iter().map(|(ask, _)| refused_partition(ask, refused)));
                 return missing;
             }
-            (false, false) => shard.fetch(query).await,
+            (false, false) => {
+                let (begun, mut times) = (millrace_rt::now(), FetchTimes::default());
+                let read = shard.fetch_timed(query, &mut times).await;
+                self.spent.set(Spent::fetch(self.call.received, begun, times));
+                read
+            }
         };
         assert_eq!(read.len(), readable.len(), "a fetch answers every partition");
         let mut answers = Vec::with_capacity(readable.len() + missing.len());
@@ -328,7 +337,8 @@ impl Fetch<'_> {
         });
         let response =
             FetchResponse { session_id, responses: responses.collect(), ..FetchResponse::default() };
-        self.call.answer(|writer, version| response.encode(writer, version))
+        let answer = self.call.answer_head().frame(|writer, version| response.encode(writer, version))?;
+        Ok(Outcome::Done(Finished { answer, spent: self.spent.get() }))
     }
 }
 

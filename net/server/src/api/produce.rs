@@ -10,7 +10,8 @@ use millrace_core::log::BatchFault;
 use millrace_core::meta::{MetadataImage, is_internal_topic};
 use millrace_rt::Moment;
 use millrace_shard::{
-    AppendError, AppendPartition, AppendTicket, Appended, Isolation, OffsetAsk, OffsetQuery, Shard,
+    AppendError, AppendPartition, AppendTicket, AppendTimes, Appended, Isolation, OffsetAsk, OffsetQuery,
+    Shard,
 };
 use millrace_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use millrace_wire::messages::produce_response::{
@@ -21,10 +22,11 @@ use rustc_hash::FxHashMap;
 
 use crate::api::call::{AnswerHead, Call, CallFault, Outcome, topic_id, uuid};
 use crate::conn::affinity::sole_owner;
-use crate::conn::answers::Answer;
+use crate::conn::answers::{Answer, Finished};
 use crate::counts::TopicTraffic;
 use crate::errors::{self, LogStart};
 use crate::host::Host;
+use crate::timings::Spent;
 
 /// First version that names topics by id.
 const FIRST_WITH_IDS: i16 = 13;
@@ -59,6 +61,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let waiting = Waiting {
         head: call.answer_head(),
         acks: plan.acks,
+        received: call.received,
         deadline: deadline(call.received, request.timeout_ms),
         topics: plan.topics,
         keys: appends.iter().map(|append| append.key).collect(),
@@ -231,6 +234,7 @@ impl TopicVerdict {
 struct Waiting {
     head: AnswerHead,
     acks: Acks,
+    received: Moment,
     deadline: Moment,
     topics: Vec<PlannedTopic>,
     keys: Vec<PartitionKey>,
@@ -242,12 +246,23 @@ struct Waiting {
 type AppendOutcome = Result<Appended, AppendError>;
 
 impl Waiting {
-    async fn answer(self, ticket: AppendTicket) -> Answer {
-        let remaining = self.deadline - millrace_rt::now();
+    async fn answer(self, mut ticket: AppendTicket) -> Finished {
+        let admitted = millrace_rt::now();
+        let remaining = self.deadline - admitted;
         let outcomes = match self.keys.is_empty() {
             true => Some(Vec::new()),
-            false => millrace_rt::timeout(remaining, ticket).await,
+            false => millrace_rt::timeout(remaining, &mut ticket).await,
         };
+        let times = match &outcomes {
+            Some(_) if !self.keys.is_empty() => ticket.times(),
+            // Nothing was appended, or its end is not known: what was waited for is the journal's.
+            _ => AppendTimes { admitted, journal: millrace_rt::now() - admitted, ..AppendTimes::default() },
+        };
+        let spent = Spent::append(self.received, times);
+        Finished { answer: self.make_answer(outcomes).await, spent }
+    }
+
+    async fn make_answer(self, outcomes: Option<Vec<AppendOutcome>>) -> Answer {
         self.count(outcomes.as_deref());
         if self.acks == Acks::Nothing {
             return self.silent(outcomes.as_deref());

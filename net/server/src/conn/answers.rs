@@ -10,6 +10,7 @@ use bytes::Bytes;
 use millrace_rt::Signal;
 
 use crate::conn::budget::Charge;
+use crate::timings::{Spent, Trace};
 
 /// Requests of one connection that may be under way at once. An idempotent client has five; plain ones pipeline
 /// deeper, and past this their socket is not read until an answer leaves.
@@ -25,17 +26,32 @@ pub(crate) enum Answer {
     Close,
 }
 
+/// An answer, and where the time went until it was known.
+pub(crate) struct Finished {
+    pub(crate) answer: Answer,
+    pub(crate) spent: Spent,
+}
+
+impl From<Answer> for Finished {
+    /// Of a request whose stages are not told apart.
+    fn from(answer: Answer) -> Finished {
+        Finished { answer, spent: Spent::default() }
+    }
+}
+
 /// An answer whose appends are still on their way to the disk.
-pub(crate) type Later = Pin<Box<dyn Future<Output = Answer>>>;
+pub(crate) type Later = Pin<Box<dyn Future<Output = Finished>>>;
 
 /// A place in the queue. The frame's memory is held until the answer has been sent.
 pub(crate) struct Pending {
     pub(crate) answer: Slot,
     pub(crate) charge: Option<Rc<Charge>>,
+    /// Of a request; nothing where the connection ends without one.
+    pub(crate) trace: Option<Trace>,
 }
 
 pub(crate) enum Slot {
-    Now(Answer),
+    Now(Finished),
     Later(Later),
 }
 
@@ -142,12 +158,13 @@ mod tests {
     use super::*;
 
     fn frame(text: &'static str) -> Pending {
-        Pending { answer: Slot::Now(Answer::Frame(vec![Bytes::from_static(text.as_bytes())])), charge: None }
+        let answer = Answer::Frame(vec![Bytes::from_static(text.as_bytes())]);
+        Pending { answer: Slot::Now(answer.into()), charge: None, trace: None }
     }
 
     fn text(pending: Option<Pending>) -> Option<Bytes> {
         match pending?.answer {
-            Slot::Now(Answer::Frame(mut pieces)) => pieces.pop(),
+            Slot::Now(Finished { answer: Answer::Frame(mut pieces), .. }) => pieces.pop(),
             _ => None,
         }
     }

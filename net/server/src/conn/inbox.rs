@@ -4,7 +4,7 @@ use std::io;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use millrace_rt::{Block, Either, Stream, select};
+use millrace_rt::{Block, Either, Moment, Stream, select};
 use millrace_wire::FRAME_LENGTH_BYTES;
 use millrace_wire::conn::{FrameCursor, Framed};
 
@@ -34,6 +34,8 @@ struct Memory {
 pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
     pub(crate) charge: Option<Rc<Charge>>,
+    /// When its last byte was there.
+    pub(crate) received: Moment,
 }
 
 /// What a receive brought.
@@ -77,13 +79,14 @@ impl Inbox {
             let capacity = memory.block.capacity();
             let (result, block) = stream.recv(memory.block, self.filled).await;
             let received = result?;
+            let now = millrace_rt::now();
             caller.touch();
             self.filled += received;
             let memory = Memory { block, charge: memory.charge };
             if received == 0 {
                 return Ok(Received { frames: Vec::new(), state: State::Ended });
             }
-            if let Some(received) = self.cut(memory, capacity) {
+            if let Some(received) = self.cut(memory, capacity, now) {
                 return Ok(received);
             }
         }
@@ -126,7 +129,7 @@ impl Inbox {
     }
 
     /// Nothing while the frame is incomplete: the memory is kept.
-    fn cut(&mut self, memory: Memory, capacity: usize) -> Option<Received> {
+    fn cut(&mut self, memory: Memory, capacity: usize, now: Moment) -> Option<Received> {
         let mut cursor = FrameCursor::new(self.frame_bytes_max);
         let mut next = cursor.next_frame(memory.block.as_slice().get(..self.filled).unwrap_or_default());
         if let Framed::Partial { wants } = next {
@@ -144,7 +147,7 @@ impl Inbox {
             match next {
                 Framed::Whole(place) => {
                     largest = largest.max(place.len());
-                    frames.push(Frame { bytes: whole.slice(place), charge: charge.clone() });
+                    frames.push(Frame { bytes: whole.slice(place), charge: charge.clone(), received: now });
                 }
                 Framed::Partial { .. } => {
                     self.carry(received.get(cursor.position()..).unwrap_or_default());

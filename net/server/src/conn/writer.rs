@@ -8,8 +8,9 @@ use std::task::Poll;
 use bytes::Bytes;
 use millrace_rt::Stream;
 
-use crate::conn::answers::{Answer, Answers, InHand, Later, Slot};
+use crate::conn::answers::{Answer, Answers, Finished, InHand, Later, Slot};
 use crate::conn::budget::Charge;
+use crate::timings::{Spent, Timings, Trace};
 
 /// Answers are gathered up to this many bytes before they are sent: past it one send more costs nothing.
 const GATHER_BYTES_MAX: usize = 256 * 1024;
@@ -26,8 +27,12 @@ pub(crate) enum WriterEnd {
 }
 
 /// Runs until no request comes any more, an answer closes the connection, or a send fails.
-pub(crate) async fn write_answers(stream: Rc<Stream>, answers: Rc<Answers>) -> WriterEnd {
-    let end = match Gather::default().run(&stream, &answers).await {
+pub(crate) async fn write_answers(
+    stream: Rc<Stream>,
+    answers: Rc<Answers>,
+    timings: Rc<Timings>,
+) -> WriterEnd {
+    let end = match Gather::new(timings).run(&stream, &answers).await {
         Ok(end) => end,
         Err(error) => WriterEnd::Failed(error),
     };
@@ -40,14 +45,19 @@ pub(crate) async fn write_answers(stream: Rc<Stream>, answers: Rc<Answers>) -> W
 }
 
 /// Answers that are ready and not yet sent.
-#[derive(Default)]
 struct Gather {
     pieces: Vec<Bytes>,
     bytes: usize,
     charges: Vec<Rc<Charge>>,
+    traces: Vec<(Trace, Spent)>,
+    timings: Rc<Timings>,
 }
 
 impl Gather {
+    fn new(timings: Rc<Timings>) -> Gather {
+        Gather { pieces: Vec::new(), bytes: 0, charges: Vec::new(), traces: Vec::new(), timings }
+    }
+
     async fn run(mut self, stream: &Stream, answers: &Answers) -> io::Result<WriterEnd> {
         loop {
             let Some(pending) = answers.take() else {
@@ -58,11 +68,12 @@ impl Gather {
                 }
                 return Ok(WriterEnd::Done);
             };
-            let answer = match pending.answer {
-                Slot::Now(answer) => answer,
+            let Finished { answer, spent } = match pending.answer {
+                Slot::Now(finished) => finished,
                 Slot::Later(later) => self.resolve(later, stream, answers).await?,
             };
             self.charges.extend(pending.charge);
+            self.traces.extend(pending.trace.map(|trace| (trace, spent)));
             match answer {
                 Answer::Frame(pieces) => self.add(pieces),
                 Answer::Silent => {}
@@ -79,7 +90,12 @@ impl Gather {
     }
 
     /// Waits for an answer; those before it leave first if it is not ready.
-    async fn resolve(&mut self, mut later: Later, stream: &Stream, answers: &Answers) -> io::Result<Answer> {
+    async fn resolve(
+        &mut self,
+        mut later: Later,
+        stream: &Stream,
+        answers: &Answers,
+    ) -> io::Result<Finished> {
         let ready = poll_fn(|context| match later.as_mut().poll(context) {
             Poll::Ready(answer) => Poll::Ready(Some(answer)),
             Poll::Pending => Poll::Ready(None),
@@ -106,6 +122,10 @@ impl Gather {
             pieces => stream.send(pieces).await?,
         }
         drop(charges);
+        if !self.traces.is_empty() {
+            let left = millrace_rt::now();
+            self.traces.drain(..).for_each(|(trace, spent)| self.timings.record(trace, &spent, left));
+        }
         Ok(())
     }
 }

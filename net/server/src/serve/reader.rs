@@ -17,6 +17,7 @@ use crate::conn::inbox::{Frame, Inbox, State};
 use crate::conn::parcel::Parcel;
 use crate::conn::writer::{WriterEnd, write_answers};
 use crate::host::Host;
+use crate::timings::Trace;
 
 /// How the reader of a connection ended.
 enum ReaderEnd {
@@ -42,7 +43,7 @@ pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
         host.adopt_session(session);
     }
     let number = host.enter(&caller);
-    let writer = millrace_rt::spawn(write_answers(stream.clone(), answers.clone()));
+    let writer = millrace_rt::spawn(write_answers(stream.clone(), answers.clone(), host.timings.clone()));
     let inbox = Inbox::new(host.request_budget.clone(), host.frame_bytes_max(), &parcel.leftover);
     let mut reader = Reader {
         host: host.clone(),
@@ -127,8 +128,7 @@ impl Reader {
         if self.caller.is_retired() {
             return Next::End;
         }
-        let Frame { bytes, charge } = frame;
-        let received = millrace_rt::now();
+        let Frame { bytes, charge, received } = frame;
         let (head, body) = match Head::split(&bytes) {
             Ok(split) => split,
             Err(error) => return self.close(&error.to_string()).await,
@@ -149,6 +149,7 @@ impl Reader {
         if !has_turn {
             return Next::End;
         }
+        let trace = Trace { api: head.api, received };
         let call = Call { host: self.host.clone(), caller: self.caller.clone(), head, body, received };
         let handling = (api.handle)(call);
         // A fetch may wait for minutes, and a broker that stops does not.
@@ -159,16 +160,21 @@ impl Reader {
                 Either::Right(()) => return Next::End,
             },
         };
-        self.answer(outcome, charge).await
+        self.answer(outcome, charge, trace).await
     }
 
-    async fn answer(&mut self, outcome: Result<Outcome, CallFault>, charge: Option<Rc<Charge>>) -> Next {
+    async fn answer(
+        &mut self,
+        outcome: Result<Outcome, CallFault>,
+        charge: Option<Rc<Charge>>,
+        trace: Trace,
+    ) -> Next {
         let answer = match outcome {
-            Ok(Outcome::Done(answer)) => Slot::Now(answer),
+            Ok(Outcome::Done(finished)) => Slot::Now(finished),
             Ok(Outcome::Later(later)) => Slot::Later(later),
             Err(fault) => return self.close(&fault.to_string()).await,
         };
-        self.answers.push(Pending { answer, charge });
+        self.answers.push(Pending { answer, charge, trace: Some(trace) });
         Next::Request
     }
 
@@ -193,7 +199,7 @@ impl Reader {
         debug!(reason, "a connection is closed");
         self.host.counts.connections.refused_requests.increment();
         if self.answers.wait_for_place().await {
-            self.answers.push(Pending { answer: Slot::Now(Answer::Close), charge: None });
+            self.answers.push(Pending { answer: Slot::Now(Answer::Close.into()), charge: None, trace: None });
         }
         Next::End
     }

@@ -74,7 +74,12 @@ impl Client {
 
     /// Bytes of records from the log's start on.
     pub(crate) fn fetch(&mut self, topic: &str, partition: i32) -> usize {
-        self.send_fetch(topic, partition, 0, 1000);
+        self.fetch_at(topic, partition, 0, 1000)
+    }
+
+    /// Bytes of records from an offset on, once there are some or the wait is over.
+    pub(crate) fn fetch_at(&mut self, topic: &str, partition: i32, offset: i64, max_wait_ms: i32) -> usize {
+        self.send_fetch(topic, partition, offset, max_wait_ms);
         let body = self.answer();
         let response = FetchResponse::decode(&mut Reader::new(&body), FETCH).unwrap();
         let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);

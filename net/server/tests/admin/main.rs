@@ -9,6 +9,7 @@ mod running;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use http::get;
 use kafka::Client;
@@ -75,6 +76,48 @@ fn every_family_that_is_described_is_served_and_no_other() {
         .collect();
     assert_eq!(metrics.types(), described);
     assert_eq!(described.len(), millrace_server::metric_descriptions().len(), "each name once");
+    broker.stop();
+}
+
+/// Two shards, so that half of the partitions are a hop away; half of the fetches wait for bytes.
+#[test]
+fn stages_of_requests_sum_to_their_total() {
+    const ROUNDS: usize = 50;
+    let broker = Running::start("stages", 2, &[]);
+    let mut client = Client::connect(broker.address);
+    client.create_topic("t", 4);
+    let begun = Instant::now();
+    for _ in 0..ROUNDS {
+        for partition in 0..4 {
+            assert_eq!(client.produce("t", partition, &[7; 10_000]), 0);
+            assert!(client.fetch("t", partition) > 0);
+        }
+    }
+    let waited = client.fetch_at("t", 3, ROUNDS as i64, 200);
+    assert_eq!(waited, 0, "nothing lies there");
+    let seen = begun.elapsed().as_secs_f64();
+    let metrics = Metrics::scrape(broker.admin);
+    let mut totals = 0.0;
+    for (request, family, stages) in [
+        ("Produce", "millrace_produce_stage_seconds", ["queue", "hop", "journal", "flush", "send"]),
+        ("Fetch", "millrace_fetch_stage_seconds", ["queue", "hop", "read", "wait", "send"]),
+    ] {
+        let total = metrics.value(&format!("millrace_request_seconds_sum{{request=\"{request}\"}}"));
+        let count = metrics.value(&format!("millrace_request_seconds_count{{request=\"{request}\"}}"));
+        let of = |stage: &str| metrics.value(&format!("{family}_sum{{stage=\"{stage}\"}}"));
+        let sum: f64 = stages.iter().map(|stage| of(stage)).sum();
+        println!("{request}: {count} requests, {total} s; {:?}", stages.map(|stage| (stage, of(stage))));
+        assert!((sum - total).abs() <= total * 0.05, "{request}: stages {sum}, total {total}");
+        for stage in stages {
+            assert_eq!(metrics.value(&format!("{family}_count{{stage=\"{stage}\"}}")), count, "{stage}");
+            assert!(of(stage) > 0.0, "{request}: {stage} takes time");
+        }
+        totals += total;
+    }
+    let wait = metrics.value("millrace_fetch_stage_seconds_sum{stage=\"wait\"}");
+    assert!((0.2..1.0).contains(&wait), "one fetch waited 0.2 s, and none else: {wait}");
+    // The client sees the same requests, one at a time, and the way to them and back.
+    assert!(totals <= seen && totals > seen * 0.1, "{totals} s of {seen}");
     broker.stop();
 }
 
