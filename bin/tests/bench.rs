@@ -40,7 +40,7 @@ impl Embedded {
             host_name: "localhost".to_owned(),
         };
         let (ready, listening) = mpsc::channel();
-        let on_ready = move |listeners: &[BoundListener]| ready.send(listeners[0].address).unwrap();
+        let on_ready = move |listeners: &[BoundListener], _| ready.send(listeners[0].address).unwrap();
         let broker = Broker::new(settings, Box::new(on_ready)).unwrap();
         let stopper = broker.stopper();
         let running = Some(std::thread::spawn(move || broker.run().unwrap()));
