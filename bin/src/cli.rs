@@ -68,6 +68,12 @@ pub(crate) struct CommonArguments {
     /// Set any configuration key; may be repeated.
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = read_setting)]
     pub(crate) settings: Vec<(String, String)>,
+    /// Form of the log's lines (millrace.log.format).
+    #[arg(long, value_enum)]
+    pub(crate) log_format: Option<LogFormatArgument>,
+    /// What is logged: a level, or levels by module (millrace.log.level); wins over MILLRACE_LOG.
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
     /// Unknown configuration keys are errors, not warnings.
     #[arg(long)]
     pub(crate) strict: bool,
@@ -79,6 +85,14 @@ pub(crate) enum DurabilityArgument {
     Power,
     /// The end of the process; a power loss may take the last moments.
     Process,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum LogFormatArgument {
+    /// For people.
+    Text,
+    /// An object a line.
+    Json,
 }
 
 fn read_setting(text: &str) -> Result<(String, String), String> {

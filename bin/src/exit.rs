@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     Properties(PathBuf, PropertiesFault),
     #[error("the configuration is wrong, nothing was opened:{}", list(.0))]
     Configuration(Vec<ConfigError>),
+    #[error("cannot write logs: {0}")]
+    Log(String),
     #[error("cannot handle signals: {0}")]
     Signals(String),
     #[error(transparent)]
@@ -34,7 +36,7 @@ impl Failure {
         eprintln!("millrace: {self}");
         ExitCode::from(match self {
             Failure::Read(..) | Failure::Properties(..) | Failure::Configuration(_) => CODE_CONFIGURATION,
-            Failure::Signals(_) | Failure::Start(_) => CODE_START,
+            Failure::Log(_) | Failure::Signals(_) | Failure::Start(_) => CODE_START,
         })
     }
 }

@@ -9,6 +9,7 @@ mod log_output;
 mod machine;
 mod run;
 mod serve;
+mod service;
 mod signals;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Bench(options) => return bench::run(&options),
     };
+    log_output::finish();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

@@ -10,9 +10,10 @@ use millrace_core::base::config::{
 use millrace_server::{Broker, BrokerSettings, OnReady, machine_name};
 use tracing::{info, warn};
 
-use crate::cli::{CommonArguments, DurabilityArgument};
+use crate::cli::{CommonArguments, DurabilityArgument, LogFormatArgument};
 use crate::exit::Failure;
-use crate::{log_output, machine, signals};
+use crate::service::State;
+use crate::{log_output, machine, service, signals};
 
 /// Runs a broker until it is told to stop.
 pub(crate) fn run(
@@ -23,7 +24,12 @@ pub(crate) fn run(
     apply(arguments, &mut properties);
     let unknown = if arguments.strict { UnknownKeys::Refuse } else { UnknownKeys::Warn };
     let loaded = LoadedConfig::load(&properties, unknown).map_err(Failure::Configuration)?;
-    log_output::start();
+    let filter = log_output::filter(arguments.log_level.as_deref(), loaded.broker.log_level())
+        .map_err(|error| Failure::Configuration(vec![error]))?;
+    // Signals are blocked before any thread is started: threads inherit that.
+    let signals = signals::block().map_err(|error| Failure::Signals(error.to_string()))?;
+    let lost = log_output::start(loaded.broker.log_format(), filter)
+        .map_err(|error| Failure::Log(error.to_string()))?;
     log_warnings(&loaded.warnings);
     let settings = settings(loaded.broker);
     info!(
@@ -33,8 +39,6 @@ pub(crate) fn run(
         durability = %settings.config.durability(),
         "starting"
     );
-    // Signals are blocked before the broker starts its threads, which inherit that.
-    let signals = signals::block().map_err(|error| Failure::Signals(error.to_string()))?;
     let broker = Broker::new(
         settings,
         Box::new(move |listeners, admin| {
@@ -44,11 +48,13 @@ pub(crate) fn run(
             if let Some(address) = admin {
                 info!(%address, "metrics and health are served");
             }
+            service::notify(State::Ready);
             if let Some(on_ready) = &on_ready {
                 on_ready(listeners, admin);
             }
         }),
     )?;
+    broker.count_lost_log_lines(lost);
     signals.stop_on_arrival(broker.stopper()).map_err(|error| Failure::Signals(error.to_string()))?;
     broker.run()?;
     info!("stopped");
@@ -68,6 +74,16 @@ fn apply(arguments: &CommonArguments, properties: &mut Properties) {
     }
     if let Some(address) = &arguments.admin_listen {
         properties.set("millrace.admin.listener", address);
+    }
+    if let Some(format) = arguments.log_format {
+        let name = match format {
+            LogFormatArgument::Text => "text",
+            LogFormatArgument::Json => "json",
+        };
+        properties.set("millrace.log.format", name);
+    }
+    if let Some(level) = &arguments.log_level {
+        properties.set("millrace.log.level", level);
     }
     if let Some(shards) = arguments.shards {
         properties.set("millrace.shards", shards.to_string());

@@ -6,6 +6,9 @@ use millrace_server::Stopper;
 use nix::sys::signal::{SigSet, Signal};
 use tracing::info;
 
+use crate::service::State;
+use crate::{log_output, service};
+
 /// Added to a signal's number by convention when it ends a process.
 const CODE_OF_SIGNALS: i32 = 128;
 
@@ -27,9 +30,11 @@ impl StopSignals {
         let take = move || {
             let Ok(signal) = self.0.wait() else { return };
             info!("{signal}: stopping");
+            service::notify(State::Stopping);
             stopper.stop();
             if let Ok(signal) = self.0.wait() {
                 info!("{signal} again: ending at once; the next start recovers");
+                log_output::finish();
                 std::process::exit(CODE_OF_SIGNALS + signal as i32);
             }
         };

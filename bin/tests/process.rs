@@ -48,7 +48,7 @@ const SINGLE_NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../engine/core/t
 fn wrong_input_is_named_and_nothing_is_opened() {
     let directory = Directory::new("wrong");
     let data = directory.path("data");
-    let cases: [(&str, &[&str], &str); 7] = [
+    let cases: [(&str, &[&str], &str); 11] = [
         (
             "",
             &["--set", "num.partitions=x"],
@@ -64,6 +64,10 @@ fn wrong_input_is_named_and_nothing_is_opened() {
         ),
         ("a=\\u00", &[], "line 1: \\u needs four hexadecimal digits"),
         ("", &["--listen", "9092"], "it is not HOST:PORT"),
+        ("", &["--admin-listen", "9644"], "millrace.admin.listener: Not an address: HOST:PORT"),
+        ("", &["--log-format", "xml"], "possible values: text, json"),
+        ("millrace.log.level=verbose", &[], "millrace.log.level: `verbose` is no level"),
+        ("", &["--log-level", "info,a=loud"], "`loud` is no level"),
     ];
     for (text, more, expected) in cases {
         let file = directory.file("server.properties", text);

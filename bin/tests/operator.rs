@@ -1,0 +1,193 @@
+//! What the operator sees of the process: logs, metrics, and what the service manager is told.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
+
+/// A directory of one test; removed with it.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Directory {
+        // Not under /tmp: that may be a tmpfs, which has no direct I/O.
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Directory(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A broker of one shard; killed with the test if the test does not stop it.
+struct Broker {
+    child: Child,
+    log: BufReader<ChildStderr>,
+}
+
+impl Broker {
+    fn start(directory: &Directory, arguments: &[&str], environment: &[(&str, &str)]) -> Broker {
+        let mut command = Command::new(PROGRAM);
+        command.args(["dev", "--listen", "127.0.0.1:0", "--shards", "1", "--memory", "64MiB", "--data-dir"]);
+        command.arg(directory.0.join("data")).args(arguments).envs(environment.iter().copied());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Broker { child, log }
+    }
+
+    /// The first lines of the log, as objects, up to the one with this message.
+    fn json_until(&mut self, message: &str) -> Vec<Value> {
+        let mut seen: Vec<Value> = Vec::new();
+        while seen.last().is_none_or(|last| last["message"] != message) {
+            let mut line = String::new();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended: {seen:?}");
+            seen.push(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")));
+        }
+        seen
+    }
+
+    fn terminate(&self) {
+        let sent = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn ended_well(mut self) {
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn address(lines: &[Value], message: &str) -> String {
+    let line = lines.iter().find(|line| line["message"] == message).unwrap();
+    line["address"].as_str().unwrap().to_owned()
+}
+
+fn metrics(admin: &str) -> String {
+    let mut stream = TcpStream::connect(admin).unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+const SERVED: &str = "metrics and health are served";
+
+#[test]
+fn json_logs_are_an_object_a_line() {
+    let directory = Directory::new("json");
+    let mut broker =
+        Broker::start(&directory, &["--log-format", "json", "--admin-listen", "127.0.0.1:0"], &[]);
+    let lines = broker.json_until(SERVED);
+    for line in &lines {
+        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'), "{line}");
+        assert!(line["level"].is_string() && line["target"].is_string(), "{line}");
+    }
+    assert!(metrics(&address(&lines, SERVED)).contains("\nmillrace_log_lines_lost_total 0\n"));
+    broker.terminate();
+    let rest = broker.json_until("stopped");
+    assert!(rest.iter().any(|line| line["message"] == "SIGTERM: stopping"), "{rest:?}");
+    broker.ended_well();
+}
+
+#[test]
+fn the_level_is_that_of_the_flag_the_environment_or_the_key() {
+    let directory = Directory::new("level");
+    // The broker says more than this, were it not for the level; the last line of the text is printed by hand.
+    for (arguments, environment, speaks) in [
+        (&["--set", "millrace.log.level=error"][..], &[][..], false),
+        (&["--set", "millrace.log.level=error"], &[("MILLRACE_LOG", "info")], true),
+        (&["--log-level", "error"], &[("MILLRACE_LOG", "info")], false),
+    ] {
+        let mut broker = Broker::start(&directory, arguments, environment);
+        let mut greeting = String::new();
+        BufReader::new(broker.child.stdout.as_mut().unwrap()).read_line(&mut greeting).unwrap();
+        broker.terminate();
+        let mut log = String::new();
+        broker.log.read_to_string(&mut log).unwrap();
+        assert_eq!(log.contains("listening"), speaks, "{arguments:?} {environment:?}: {log}");
+        broker.ended_well();
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let directory = Directory::new("unread");
+    let arguments = [
+        "--log-format",
+        "json",
+        "--log-level",
+        "info,millrace_server=debug",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ];
+    let mut broker = Broker::start(&directory, &arguments, &[]);
+    let lines = broker.json_until(SERVED);
+    let (clients, admin) = (address(&lines, "listening"), address(&lines, SERVED));
+    // More lines than the pipe and the queue hold: each connection that sends nonsense is one.
+    for _ in 0..4000 {
+        let mut stream = TcpStream::connect(&clients).unwrap();
+        stream.write_all(&[0xff; 4]).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap_or(0), 0, "it is closed");
+    }
+    let answer = metrics(&admin);
+    let lost = answer.lines().find_map(|line| line.strip_prefix("millrace_log_lines_lost_total ")).unwrap();
+    assert!(lost.parse::<u64>().unwrap() > 0, "{lost}");
+    broker.terminate();
+    broker.ended_well();
+}
+
+#[test]
+fn the_service_manager_is_told() {
+    let directory = Directory::new("manager");
+    // Relative to the directory: the name of a socket is short.
+    let socket = std::env::temp_dir().join(format!("millrace-notify-{}", std::process::id()));
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let broker = Broker::start(&directory, &[], &[("NOTIFY_SOCKET", socket.to_str().unwrap())]);
+    let told = || {
+        let mut text = [0; 64];
+        let length = manager.recv(&mut text).unwrap();
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    assert_eq!(told(), "READY=1");
+    broker.terminate();
+    assert_eq!(told(), "STOPPING=1");
+    broker.ended_well();
+    std::fs::remove_file(socket).unwrap();
+}
+
+/// What the unit needs so that the broker registers its memory, opens its files, and is known to be ready.
+#[test]
+fn the_unit_file_says_what_the_broker_needs() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/millrace.service");
+    let unit = std::fs::read_to_string(path).unwrap();
+    let lines: BTreeSet<&str> = unit.lines().collect();
+    for wanted in ["Type=notify", "LimitMEMLOCK=infinity", "LimitNOFILE=1048576"] {
+        assert!(lines.contains(wanted), "{wanted}");
+    }
+    let start =
+        lines.iter().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/millrace ")).unwrap();
+    let arguments: Vec<&str> = start.split(' ').collect();
+    let output = Command::new(PROGRAM).args(&arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("cannot read the configuration file /etc/millrace/server.properties"), "{said}");
+}
