@@ -11,9 +11,10 @@ use crate::client::Acks;
 use crate::disk;
 use crate::failure::Failure;
 use crate::load::Rate;
+use crate::measure::Verdict;
 
-/// Loads the broker as the options say, and prints what it gave.
-pub(crate) fn run(options: &BenchOptions) -> Result<(), Failure> {
+/// Loads the broker as the options say, and prints what it gave. It fails if a load got no answer at all.
+pub(crate) fn run(options: &BenchOptions) -> Result<Verdict, Failure> {
     let mut target = Target::find(options)?;
     println!("{}", describe(options, &target));
     let lines = if options.quiet { Lines::Keep } else { Lines::Print };
@@ -29,7 +30,9 @@ pub(crate) fn run(options: &BenchOptions) -> Result<(), Failure> {
         let value = report::value(options, &target, &phases, probes.as_ref());
         disk::write_text(path, &format!("{value:#}\n"))?;
     }
-    target.leave(options)
+    let answered = phases.iter().all(|phase| phase.outcome.tallies.iter().all(|tally| tally.requests > 0));
+    target.leave(options)?;
+    Ok(Verdict::of(answered))
 }
 
 fn describe(options: &BenchOptions, target: &Target) -> String {

@@ -9,6 +9,8 @@ mod producer;
 mod run;
 mod schedule;
 mod socket;
+#[cfg(test)]
+mod stall;
 mod tally;
 mod watch;
 mod worker;

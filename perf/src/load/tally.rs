@@ -17,8 +17,8 @@ pub(crate) struct Tally {
     /// From the intended moment until the request was handed to its connection: the part of the latency that began
     /// before the broker could know.
     pub(crate) lags: Latencies,
-    /// Requests meant for the window that had no answer when patience ended; they are among the latencies with the
-    /// time they had waited.
+    /// Requests meant for the window, or for the warm-up, that had no answer when patience ended; they are among the
+    /// latencies with the time they had waited: a broker that answers nothing any more must not look idle.
     pub(crate) unanswered: u64,
     /// When the last answer in the window came.
     pub(super) last: Option<Instant>,
@@ -65,7 +65,7 @@ impl Tally {
     }
 
     pub(super) fn given_up(&mut self, window: &Window, intended: Instant, at: Instant) {
-        if window.contains(intended) {
+        if intended < window.end {
             self.unanswered += 1;
             self.latencies.record(at - intended);
         }
@@ -106,9 +106,12 @@ mod tests {
         assert_eq!((tally.requests, tally.records, tally.bytes), (2, 20, 200));
         assert_eq!((tally.latencies.count(), tally.latencies.max().as_millis()), (2, 100));
         let mut other = Tally::new();
-        other.given_up(&window, at(150), at(10_150));
+        // Meant for the warm-up, for the window, and behind it.
+        for intended in [50, 150, 200] {
+            other.given_up(&window, at(intended), at(10_150));
+        }
         tally.merge(&other);
-        assert_eq!((tally.unanswered, tally.latencies.count()), (1, 3));
+        assert_eq!((tally.unanswered, tally.latencies.count()), (2, 4));
         // Three digits.
         assert!(tally.latencies.max() >= Duration::from_secs(10));
     }

@@ -1,19 +1,20 @@
 //! The 99th percentile of produce, open loop, alone and while a consumer reads old records as fast as it can.
 
+use std::time::Duration;
+
+use crate::clock;
 use crate::disk;
 use crate::failure::Failure;
-use crate::load::{AtEnd, Outcome, Rate};
+use crate::load::{AtEnd, Outcome};
 use crate::measure::{Cell, Latencies, Ratios, Table};
-use crate::suite::{Contender, KAFKA_DEFAULT, MILLRACE_PROCESS, Producers, Rig, Topic, VALUE_BYTES};
+use crate::suite::{Contender, KAFKA_DEFAULT, MILLRACE_PROCESS, Producers, Rig, Topic};
 
 const PARTITIONS: i32 = 6;
 /// More than the memory of these suites holds, so that each pass reads the disk again.
 const OLD_BYTES: u64 = 1536 * 1024 * 1024;
 const SLICES: u32 = 4;
-/// 50 MB/s: far from what broker or generator can do at most, in batches of 64 KiB.
-const PRODUCED_BYTES_PER_SECOND: f64 = 50e6;
-/// Deep enough that intended moments are kept while the broker stalls for a while.
-const IN_FLIGHT: usize = 64;
+/// After the old records were written: the baseline is not to pay for them.
+const SETTLE: Duration = Duration::from_secs(3);
 /// Beside its own baseline.
 const SLOWER_LIMIT: f64 = 1.5;
 const OLD: &str = "old";
@@ -37,6 +38,7 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
         Topic::new(&contender, OLD, PARTITIONS).fill(OLD_BYTES)?;
         subjects.push(Subject { contender, alone: Vec::new(), beside: Vec::new(), read: Vec::new() });
     }
+    clock::sleep(SETTLE);
     for _ in 0..rig.rounds {
         // Kafka's reader finds the page cache empty, as a reader of much older records does.
         disk::evict(&rig.dir)?;
@@ -51,15 +53,12 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
 fn round(rig: &Rig, subject: &mut Subject) -> Result<(), Failure> {
     let (old, live) =
         (Topic::new(&subject.contender, OLD, PARTITIONS), Topic::new(&subject.contender, LIVE, PARTITIONS));
-    let rate = Rate::RecordsPerSecond(PRODUCED_BYTES_PER_SECOND / VALUE_BYTES as f64);
-    let producers =
-        || live.producers(Producers { rate, partitions_each: 1, in_flight: IN_FLIGHT, ..Producers::FULL });
     let length = rig.slice * SLICES;
     let latencies = |outcome: &Outcome| outcome.tallies.first().map(|tally| tally.latencies.clone());
-    let alone = live.run(vec![producers()?], length)?;
+    let alone = live.run(vec![live.producers(Producers::STEADY)?], length)?;
     subject.alone.extend(latencies(&alone));
     let reader = old.consumers(1, AtEnd::Rewind, &old.ranges()?)?;
-    let beside = live.run(vec![producers()?, reader], length)?;
+    let beside = live.run(vec![live.producers(Producers::STEADY)?, reader], length)?;
     subject.beside.extend(latencies(&beside));
     let read = beside.tallies.last().map_or(0, |tally| tally.bytes) as f64 / 1e6 / beside.seconds;
     subject.read.push(read);

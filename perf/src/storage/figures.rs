@@ -1,6 +1,6 @@
 //! The figures in their order, each on brokers of its own.
 
-use super::{cold_consume, cold_reader, consume, partitions, produce, restart, stalled_readers};
+use super::{cold_consume, cold_reader, consume, partitions, produce, restart, retention, stalled_readers};
 use crate::failure::Failure;
 use crate::measure::Verdict;
 use crate::suite::{self, Figure, InQuickRun, Needs, Suite, SuiteOptions};
@@ -33,6 +33,13 @@ const FIGURES: &[Figure] = &[
         needs: Needs::AnyBroker,
         quick: InQuickRun::No,
         take: cold_reader::take,
+    },
+    Figure {
+        name: "retention",
+        title: "produce latency while retention deletes",
+        needs: Needs::Millrace,
+        quick: InQuickRun::No,
+        take: retention::take,
     },
     Figure {
         name: "partitions",

@@ -7,6 +7,7 @@ mod figures;
 mod partitions;
 mod produce;
 mod restart;
+mod retention;
 mod stalled_readers;
 
 pub(crate) use figures::run;

@@ -63,6 +63,14 @@ impl Producers {
         in_flight: IN_FLIGHT,
         rate: Rate::Maximum,
     };
+    /// 50 MB/s, far from what broker or generator can do at most, a batch a request; so many in flight that intended
+    /// moments are kept while the broker stalls for a while.
+    pub(crate) const STEADY: Producers = Producers {
+        connections: CONNECTIONS,
+        partitions_each: 1,
+        in_flight: 64,
+        rate: Rate::RecordsPerSecond(50e6 / VALUE_BYTES as f64),
+    };
 }
 
 impl<'a> Topic<'a> {
