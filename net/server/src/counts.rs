@@ -222,6 +222,8 @@ pub(crate) struct ShardReport {
 pub(crate) struct NodeStats {
     pub(crate) topics: u64,
     pub(crate) partitions: u64,
+    /// Free space of the data directory's file system; 0 where it cannot be told.
+    pub(crate) data_available_bytes: u64,
 }
 
 #[cfg(test)]

@@ -87,3 +87,75 @@ impl<T> Desk<T> {
 fn lock<T>(place: &Mutex<Place<T>>) -> MutexGuard<'_, Place<T>> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::net::Ipv4Addr;
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use millrace_rt::world::{World, WorldOptions};
+
+    /// Answers two questions and leaves.
+    async fn attend(desk: Arc<Desk<u16>>, shard: u16) {
+        let mut answered = 0;
+        while answered < 2 {
+            for question in desk.next_questions(ShardIndex(shard)).await {
+                answered += 1;
+                match question {
+                    Question::Alive(answer) => drop(answer.send(())),
+                    Question::Report(answer) => drop(answer.send(100 + shard)),
+                }
+            }
+        }
+        desk.leave(ShardIndex(shard));
+    }
+
+    async fn ask(desk: Arc<Desk<u16>>) {
+        assert!(desk.ask_reports().is_empty(), "nobody serves yet");
+        millrace_rt::sleep(Duration::from_millis(10)).await;
+        for (shard, answer) in desk.ask_reports() {
+            assert_eq!(answer.await, Ok(100 + shard.0));
+        }
+        let alive = desk.ask_alive();
+        assert_eq!(alive.len(), 2, "shard 2 never attended");
+        for (_, answer) in alive {
+            assert_eq!(answer.await, Ok(()));
+        }
+        millrace_rt::sleep(Duration::from_millis(10)).await;
+        assert!(desk.ask_alive().is_empty(), "all have left");
+    }
+
+    #[test]
+    fn shards_that_attend_answer_in_turns_of_their_own() {
+        for seed in 0..20 {
+            let mut world = World::new(seed, WorldOptions::default());
+            let (broker, side) =
+                (world.add_node(Ipv4Addr::new(10, 0, 0, 1)), world.add_node(Ipv4Addr::new(10, 0, 0, 2)));
+            let desk = Arc::new(Desk::new(3));
+            let asked = Rc::new(Cell::new(false));
+            let (seen, done, attended) = (asked.clone(), asked.clone(), desk.clone());
+            world.start(side, 1, move |_| {
+                let (desk, asked) = (desk.clone(), asked.clone());
+                async move {
+                    ask(desk).await;
+                    asked.set(true);
+                }
+            });
+            world.run_for(Duration::from_millis(1));
+            world.start(broker, 3, move |seat| {
+                let desk = attended.clone();
+                async move {
+                    if seat.shard < 2 {
+                        attend(desk, seat.shard).await;
+                    }
+                }
+            });
+            world.run_until(Duration::from_secs(10), || done.get());
+            assert!(seen.get(), "seed {seed}: an answer is missing");
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::ShardIndex;
-use millrace_rt::{Moment, Signal};
+use millrace_rt::{Moment, Signal, fs};
 use millrace_shard::Shard;
 use rustc_hash::FxHashMap;
 use tracing::debug;
@@ -136,11 +136,14 @@ impl Host {
     async fn report(&self) -> ShardReport {
         let engine = self.shard.stats().await;
         let image = self.shard.image();
-        let is_first = self.shard.index().0 == 0;
-        let node = is_first.then(|| NodeStats {
-            topics: image.topic_count() as u64,
-            partitions: image.partition_count() as u64,
-        });
+        let node = match self.shard.index() {
+            ShardIndex(0) => Some(NodeStats {
+                topics: image.topic_count() as u64,
+                partitions: image.partition_count() as u64,
+                data_available_bytes: fs::available_bytes(&self.node.settings().data_dir).await.unwrap_or(0),
+            }),
+            _ => None,
+        };
         let sessions = self.sessions.borrow();
         let budget = &self.request_budget;
         let server = HostStats {

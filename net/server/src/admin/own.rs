@@ -66,6 +66,13 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| samples.add(&[], scrape.process.open_descriptors),
     },
     Family {
+        name: "millrace_data_available_bytes",
+        kind: Kind::Gauge,
+        labels: "",
+        help: "Free space of the data directory's file system.",
+        samples: |scrape, samples| samples.add(&[], scrape.node.data_available_bytes),
+    },
+    Family {
         name: "millrace_limited_total",
         kind: Kind::Counter,
         labels: "limit",

@@ -57,6 +57,7 @@ fn metrics_count_what_clients_did() {
         (metrics.value("kafka_server_brokertopicmetrics_bytesin_total"), metrics.sum("kafka_log_log_size"));
     assert!(bytes_in > 40_000.0 && bytes_in == size, "{bytes_in} {size}");
     assert_eq!(metrics.value("kafka_server_brokertopicmetrics_bytesout_total"), bytes_in);
+    assert!(metrics.value("millrace_data_available_bytes") > 0.0);
     assert!(metrics.sum("millrace_journal_written_bytes_total") > bytes_in);
     assert_eq!(
         metrics.sum("millrace_commit_seconds_count"),
@@ -115,7 +116,8 @@ fn stages_of_requests_sum_to_their_total() {
         totals += total;
     }
     let wait = metrics.value("millrace_fetch_stage_seconds_sum{stage=\"wait\"}");
-    assert!((0.2..1.0).contains(&wait), "one fetch waited 0.2 s, and none else: {wait}");
+    // It waits for what its first look has left of the 0.2 s.
+    assert!((0.1..1.0).contains(&wait), "one fetch waited, and none else: {wait}");
     // The client sees the same requests, one at a time, and the way to them and back.
     assert!(totals <= seen && totals > seen * 0.1, "{totals} s of {seen}");
     broker.stop();
