@@ -49,6 +49,9 @@ impl MetadataLog {
         let corrupt = |reason: String| OpenError::Corrupt(path.clone(), reason);
         let decoded = DecodedLog::decode(&bytes).map_err(|error| corrupt(error.to_string()))?;
         file.truncate(decoded.valid_bytes).await.map_err(failed)?;
+        // The last entry may come from a write that a process died in: it is whole, and not yet on the device. Entries
+        // behind it would harden only themselves.
+        file.sync_data().await.map_err(failed)?;
         let mut image = MetadataImage::default();
         let mut index = 0;
         for entry in &decoded.entries {

@@ -108,6 +108,22 @@ mod tests {
     use crate::promises::DATA_DIR;
     use crate::workload::Volume;
 
+    /// What a start reads of a process that died within a write is in memory, and may not be on the device.
+    #[test]
+    fn what_a_dead_process_wrote_of_the_metadata_survives_the_power_too() {
+        let volume = Volume { busy_bytes: 0, rare_partitions: 30, rare_batches: 1, batch_bytes_max: 100 };
+        let workload = Workload::new(4, volume);
+        for (seed, first) in (0..6).flat_map(|seed| (34..44).map(move |first| (seed, first))) {
+            let mut bench = Bench::new(&workload, Machine::new(seed, DiskFault::None, None));
+            let duty = Duty { shards: 1, more: 1 };
+            bench.boot(duty, Trial::of_blow(first, Crash::Process));
+            bench.boot(duty, Trial::of_blow(16, Crash::Power));
+            let end = bench.boot(duty, Trial::default());
+            assert!(matches!(end, End::Closed), "seed {seed}, operation {first}: {end:?}");
+            assert_eq!(bench.ledger.borrow().violations, Vec::<String>::new());
+        }
+    }
+
     /// A start beside an empty journal directory, as where its disk is not mounted, would serve empty logs.
     #[test]
     fn a_missing_journal_is_refused() {
