@@ -4,8 +4,10 @@ mod kafka;
 mod listener;
 mod millrace;
 mod process;
+mod rings;
 
 pub(crate) use kafka::Kafka;
 pub(crate) use listener::listener_of;
 pub(crate) use millrace::{Millrace, MillraceSettings};
 pub(crate) use process::{Descriptor, Process};
+pub(crate) use rings::Rings;

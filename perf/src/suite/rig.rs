@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::options::SuiteOptions;
-use crate::broker::{Kafka, Millrace, MillraceSettings, Process};
+use crate::broker::{Kafka, Millrace, MillraceSettings, Process, Rings};
 use crate::client::{Connection, NewTopic, create_topics};
 use crate::failure::Failure;
 use crate::measure::Report;
@@ -74,13 +74,13 @@ pub(crate) const MILLRACE_PROCESS: &str = "millrace process";
 pub(crate) const KAFKA_DEFAULT: &str = "kafka default";
 
 impl Rig {
-    pub(crate) fn new(options: &SuiteOptions, dir: PathBuf, kafka: Option<Kafka>) -> Rig {
+    pub(crate) fn new(options: &SuiteOptions, dir: PathBuf, rings: &Rings, kafka: Option<Kafka>) -> Rig {
         let settings = |program: &PathBuf| MillraceSettings {
             program: program.clone(),
             dir: dir.clone(),
             shards: options.shards,
             memory_mib: options.memory,
-            arguments: Vec::new(),
+            arguments: rings.arguments(),
         };
         let scale = if options.quick { Scale::Quick } else { Scale::Full };
         Rig {

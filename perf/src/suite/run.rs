@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::options::SuiteOptions;
 use super::rig::Rig;
 use super::topic::warm_up;
-use crate::broker::{Kafka, Process};
+use crate::broker::{Kafka, Process, Rings};
 use crate::disk;
 use crate::failure::Failure;
 use crate::measure::{CpuMeter, Verdict, describe_machine};
@@ -63,7 +63,8 @@ pub(crate) fn run(suite: &Suite, options: &SuiteOptions) -> Result<Verdict, Fail
         true => Some(Kafka::start(&options.kafka_script, &dir)?),
         false => None,
     };
-    let mut rig = Rig::new(options, dir.clone(), kafka);
+    let rings = Rings::new();
+    let mut rig = Rig::new(options, dir.clone(), &rings, kafka);
     rig.report.begin("machine", &describe_machine(&dir));
     for contender in rig.contenders(None) {
         warm_up(&contender, KAFKA_WARM_UP)?;
