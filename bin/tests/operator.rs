@@ -42,7 +42,13 @@ impl Broker {
     fn start(directory: &Directory, arguments: &[&str], environment: &[(&str, &str)]) -> Broker {
         let mut command = Command::new(PROGRAM);
         command.args(["dev", "--listen", "127.0.0.1:0", "--shards", "1", "--memory", "64MiB", "--data-dir"]);
-        command.arg(directory.0.join("data")).args(arguments).envs(environment.iter().copied());
+        // No tmpfs: its ring lies in the directory, and goes with it.
+        let ring = format!("millrace.shm.dir={}", directory.0.display());
+        command
+            .arg(directory.0.join("data"))
+            .args(["--set", &ring])
+            .args(arguments)
+            .envs(environment.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = BufReader::new(child.stderr.take().unwrap());
         Broker { child, log }
