@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bytes::{Buf, Bytes};
 use millrace_core::base::config::{ProduceValidation, TimestampType as ConfiguredTime, TopicConfig};
-use millrace_core::base::ids::{Offset, PartitionKey, Position, TimestampMs};
+use millrace_core::base::ids::{Offset, Position, ShardIndex, TimestampMs};
 use millrace_core::journal::{Entry, Payload, Span};
 use millrace_core::log::batch::{HeaderBytes, RECORD_BATCH_OVERHEAD};
 use millrace_core::log::recompress::{codec_of_type, recompress};
@@ -57,11 +57,9 @@ impl Shard {
     /// Dropping the future may leave some of the appends admitted and others not.
     pub async fn admit_append(&self, appends: Vec<AppendPartition>) -> AppendTicket {
         let count = appends.len();
-        let mut appends: Vec<Option<AppendPartition>> = appends.into_iter().map(Some).collect();
-        let keys: Vec<PartitionKey> = appends.iter().flatten().map(|append| append.key).collect();
-        let mut parts = Vec::new();
-        for (owner, places) in self.by_owner(keys.into_iter()) {
-            let owned: Vec<_> = places.iter().filter_map(|&place| appends[place].take()).collect();
+        let groups = self.by_owner(appends.iter().map(|append| append.key));
+        let mut parts = Vec::with_capacity(groups.len());
+        for ((owner, places), owned) in divide(appends, groups) {
             let source = if owner == self.index() {
                 let gathering = Gathering::local(owned.len());
                 self.core().admit(owned, &gathering);
@@ -75,6 +73,22 @@ impl Shard {
     }
 }
 
+/// A shard and the places of a request that are its.
+type Group = (ShardIndex, Vec<usize>);
+
+/// Gives each group its appends, in the order of the request.
+fn divide(appends: Vec<AppendPartition>, groups: Vec<Group>) -> Vec<(Group, Vec<AppendPartition>)> {
+    if groups.len() == 1 {
+        return groups.into_iter().zip([appends]).collect();
+    }
+    let mut appends: Vec<Option<AppendPartition>> = appends.into_iter().map(Some).collect();
+    let with_its_own = |group: Group| {
+        let owned = group.1.iter().filter_map(|&place| appends[place].take()).collect();
+        (group, owned)
+    };
+    groups.into_iter().map(with_its_own).collect()
+}
+
 impl Core {
     /// Checks each append and queues it.
     pub(crate) fn admit(self: &Rc<Core>, appends: Vec<AppendPartition>, gathering: &Rc<Gathering>) {
@@ -82,7 +96,12 @@ impl Core {
         for (place, append) in appends.into_iter().enumerate() {
             match self.check(append, now) {
                 Ok((partition, batch, records)) => {
-                    let durability = partition.borrow().config.durability();
+                    let durability = {
+                        let partition = partition.borrow();
+                        // By its turn the memory it goes to is in the processor's cache.
+                        partition.active().tail.expect(batch.size());
+                        partition.config.durability()
+                    };
                     let answer = (Rc::clone(gathering), place);
                     self.commit.enqueue(Job { partition, durability, batch, records, answer });
                 }
@@ -181,8 +200,7 @@ impl Core {
             self.counters.rolls.increment();
             entries.push(Entry::Roll { key: partition.key, segment: base_offset, previous_length });
         }
-        let (span, payload) = partition.take_in(&mut job, now);
-        entries.push(Entry::Append { span, payload });
+        partition.take_in(&mut job, now, entries);
         self.count_in(&mut partition, &job);
         if job.batch.header.has_producer() {
             // A retry is answered with the time that was stored, which under LogAppendTime is the append's.
@@ -265,8 +283,8 @@ impl Partition {
     }
 
     /// Writes offsets and epoch into the batch's header (outside its CRC), copies it behind the tail and moves the
-    /// log's end. Answers where its bytes lie, and the job's records with that header.
-    fn take_in(&mut self, job: &mut Job, now: TimestampMs) -> (Span, StoredBatch) {
+    /// log's end. The entry that goes to `entries` has the job's records with that header.
+    fn take_in(&mut self, job: &mut Job, now: TimestampMs, entries: &mut Vec<Entry<StoredBatch>>) {
         let base_offset = self.log_end;
         let header = job.batch.header_to_append(&job.records, base_offset, self.leader_epoch);
         let appended =
@@ -274,26 +292,24 @@ impl Partition {
         let mut body = std::mem::take(&mut job.records);
         body.truncate(job.batch.size());
         body.advance(RECORD_BATCH_OVERHEAD);
-        let epoch = self.leader_epoch;
+        let (epoch, key) = (self.leader_epoch, self.key);
         let active = self.active_mut();
         let position = active.length();
-        active.tail.append(&header);
-        active.tail.append(&body);
+        let segment = active.base;
+        let next_offset = base_offset.plus(i64::from(job.batch.header.last_offset_delta) + 1);
+        let span = Span { key, segment, position: Position(position), base_offset, next_offset };
+        // Before the copy: what is moved here waits for all writes before it to reach the cache, and the tail's memory
+        // is seldom there.
+        entries.push(Entry::Append { span, payload: StoredBatch { header, body } });
         if active.index.covered() == position {
             active.index.note(&appended);
         }
         active.max_timestamp = active.max_timestamp.max(job.batch.max_timestamp);
         active.age.get_or_insert(SegmentAge { created: now, first_timestamp: job.batch.max_timestamp });
-        let segment = active.base;
+        if let Some(Entry::Append { payload, .. }) = entries.last() {
+            payload.pieces().for_each(|piece| active.tail.append(piece));
+        }
         self.epochs.assign(epoch, base_offset);
-        self.log_end = base_offset.plus(i64::from(job.batch.header.last_offset_delta) + 1);
-        let span = Span {
-            key: self.key,
-            segment,
-            position: Position(position),
-            base_offset,
-            next_offset: self.log_end,
-        };
-        (span, StoredBatch { header, body })
+        self.log_end = next_offset;
     }
 }

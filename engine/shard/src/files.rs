@@ -9,6 +9,7 @@ use millrace_core::base::measure::Counter;
 use millrace_rt::{File, OpenOptions, fs};
 
 use crate::api::FetchError;
+use crate::cache::ReadCache;
 use crate::layout::{Layout, segment_file};
 use crate::partition::PartitionRef;
 
@@ -24,13 +25,14 @@ pub(crate) enum DiskMode {
 pub(crate) struct SegmentFiles {
     layout: Layout,
     mode: DiskMode,
+    pub(crate) cache: ReadCache,
     pub(crate) reads: Counter,
     pub(crate) read_bytes: Counter,
 }
 
 impl SegmentFiles {
-    pub(crate) fn new(layout: Layout, mode: DiskMode) -> SegmentFiles {
-        SegmentFiles { layout, mode, reads: Counter::default(), read_bytes: Counter::default() }
+    pub(crate) fn new(layout: Layout, mode: DiskMode, cache: ReadCache) -> SegmentFiles {
+        SegmentFiles { layout, mode, cache, reads: Counter::default(), read_bytes: Counter::default() }
     }
 
     pub(crate) fn layout(&self) -> &Layout {

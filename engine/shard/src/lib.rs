@@ -3,6 +3,7 @@
 mod api;
 mod append;
 mod asks;
+mod cache;
 mod checkpoint;
 mod cleaner;
 mod cleaning;
@@ -16,6 +17,7 @@ mod flush;
 mod flusher;
 mod indexing;
 mod layout;
+mod loading;
 mod manifest;
 mod message;
 mod metadata;

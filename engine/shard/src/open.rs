@@ -21,6 +21,7 @@ use millrace_rt::{Block, File, OpenOptions, Seat, SharedMemory, Sync, fs};
 
 use crate::api::OpenError;
 use crate::asks::SlowAsks;
+use crate::cache::{LOADERS, ReadCache};
 use crate::cleaner::Cleaner;
 use crate::commit::Commit;
 use crate::counters::Counters;
@@ -37,6 +38,10 @@ use crate::shard::{Arrivals, Core, Shard};
 
 /// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
 const RING_BYTES: u64 = 16 * 1024 * 1024;
+/// Of a shard's memory: tails get a half, what was read from segments an eighth; requests take a quarter, and blocks
+/// that nobody uses an eighth (`net/server`).
+const TAIL_SHARE: u64 = 2;
+const CACHE_SHARE: u64 = 8;
 /// One reader's share of a shard's memory: several that read old data at once must fit beside the tails.
 const RESPONSE_SHARE: u64 = 16;
 /// Zeros are written in pieces of this size, so that commits in between wait for one piece at most.
@@ -113,13 +118,16 @@ impl Engine {
             journal_dir,
             // The entry of a roll may stand before that of the append.
             append_bytes_max: geometry.append_bytes_max() - APPEND_HEAD_BYTES,
-            response_bytes_max: usize::try_from(shard_memory / RESPONSE_SHARE).unwrap_or(usize::MAX),
+            response_bytes_max: share(shard_memory, RESPONSE_SHARE),
             table: Table::default(),
             commit: Commit::new(journal, ring, slots),
-            // Half of the shard's memory; the rest is for frames, reads and everything else.
-            flusher: Flusher::new(usize::try_from(shard_memory / 2).unwrap_or(usize::MAX)),
+            flusher: Flusher::new(share(shard_memory, TAIL_SHARE)),
             cleaning: Cleaner::new(),
-            files: SegmentFiles::new(self.inner.layout.clone(), facts.mode),
+            files: SegmentFiles::new(
+                self.inner.layout.clone(),
+                facts.mode,
+                ReadCache::new(share(shard_memory, CACHE_SHARE)),
+            ),
             checkpoint_number: Cell::new(0),
             image: RefCell::new(Arc::clone(&facts.image)),
             mesh: self.take_end(index.0).attach(),
@@ -131,6 +139,10 @@ impl Engine {
             engine: Arc::clone(&self.inner),
         })
     }
+}
+
+fn share(shard_memory: u64, part: u64) -> usize {
+    usize::try_from(shard_memory / part).unwrap_or(usize::MAX)
 }
 
 impl Core {
@@ -147,6 +159,9 @@ impl Core {
         }
         for _ in 0..READERS {
             millrace_rt::spawn(Rc::clone(&self).serve_slow());
+        }
+        for _ in 0..LOADERS {
+            millrace_rt::spawn(Rc::clone(&self).load_pages());
         }
     }
 

@@ -10,12 +10,11 @@ use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
 use millrace_rt::{Block, File};
 
 use crate::api::FetchError;
+use crate::cache::{PAGE_BYTES, Source};
 use crate::files::SegmentFiles;
 use crate::partition::{Partition, PartitionRef};
-use crate::tail::{BLOCK_BYTES, block_ceil, block_floor};
+use crate::tail::{BLOCK_BYTES, block_floor};
 
-/// One read from a file; sequential readers get as much per operation as a paced flush writes, twice over.
-const READ_BYTES: u64 = 256 * 1024;
 /// Bytes `[start, start + length)` of one segment in shared pieces.
 pub(crate) struct Pieces {
     start: u64,
@@ -142,42 +141,26 @@ pub(crate) async fn read_range(
     }
     let file = files.open_for_read(partition, segment).await?;
     // What the tail still holds at this moment is not read: the file may not have it yet.
-    let (in_file, rest) = {
+    let (held, in_file, rest) = {
         let mut partition = partition.borrow_mut();
         let segment = partition.segment_mut(segment).ok_or(FetchError::OffsetOutOfRange)?;
-        let split = segment.tail.start().clamp(from, to);
+        let held = segment.tail.start();
+        let split = held.clamp(from, to);
         let rest = if split < to { segment.tail.view(split, to) } else { Vec::new() };
-        (split, rest)
+        (held, split, rest)
     };
-    let mut pieces = read_file(&file, from, in_file).await?;
-    files.reads.increment();
-    files.read_bytes.add(in_file - from);
-    pieces.extend(rest);
-    Ok(Pieces::new(from, pieces))
-}
-
-/// Reads `[from, to)` of a file with direct I/O: whole blocks, cut to the range.
-async fn read_file(file: &Rc<File>, from: u64, to: u64) -> Result<Vec<Bytes>, FetchError> {
+    let key = partition.borrow().key;
+    let source = Source { partition: key, segment, file, in_file: held };
+    files.cache.prepare(&source, from, in_file);
     let mut pieces = Vec::new();
     let mut at = from;
-    while at < to {
-        let start = block_floor(at);
-        let wanted = (block_ceil(to) - start).min(READ_BYTES);
-        let block = Block::with_capacity(wanted as usize);
-        let (read, block) = file.read_at(start, block, wanted as usize).await;
-        let read = read.map_err(|error| {
-            tracing::warn!(%error, "a segment could not be read");
-            FetchError::Storage
-        })? as u64;
-        let end = (start + read).min(to);
-        if end <= at {
-            // The file is shorter than the log says.
-            return Err(FetchError::Corrupt);
-        }
-        pieces.push(block.freeze().slice((at - start) as usize..(end - start) as usize));
-        at = end;
+    while at < in_file {
+        let bytes = files.cache.read(&source, at, in_file).await?;
+        at += bytes.len() as u64;
+        pieces.push(bytes);
     }
-    Ok(pieces)
+    pieces.extend(rest);
+    Ok(Pieces::new(from, pieces))
 }
 
 /// Whole batches from the one that holds `offset` on, at most `max_bytes` of them, or that one alone where
@@ -199,7 +182,7 @@ pub(crate) async fn read_batches(
             Some(batch) => batch,
             None if to >= reach.limit => return Ok(Vec::new()),
             None => {
-                to = reach.limit.min(place + READ_BYTES);
+                to = reach.limit.min(place + PAGE_BYTES);
                 pieces = read_range(files, partition, reach.segment, place, to).await?;
                 continue;
             }

@@ -73,6 +73,13 @@ impl Tail {
         self.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum()
     }
 
+    /// So many bytes will be appended soon.
+    pub(crate) fn expect(&self, bytes: usize) {
+        if let Some(chunk) = self.chunks.back() {
+            chunk.bytes.prefetch(bytes);
+        }
+    }
+
     /// Copies `bytes` behind the end: the first of the two copies of a small append.
     pub(crate) fn append(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {

@@ -5,6 +5,8 @@ mod appends;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod cold;
+#[cfg(test)]
 mod fetches;
 
 use millrace_rt::CountingAllocator;

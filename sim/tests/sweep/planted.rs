@@ -5,9 +5,9 @@ use millrace_shard::Planted;
 use millrace_sim::Volume;
 use millrace_sim::sweep::{Subject, Sweep, SweepOptions};
 
-/// The sweep of a small workload finds the fault.
+/// The sweep of a small workload, which ends at the first failure, finds the fault.
 fn check(fault: DiskFault, planted: Option<Planted>, expected: &str) {
-    let options = SweepOptions { volume: Volume::SMALL, fault, planted, ..SweepOptions::new(21, 1, 7) };
+    let options = SweepOptions { volume: Volume::SMALL, fault, planted, ..SweepOptions::new(21, 1, 1) };
     let mut sweep = Sweep::new(options);
     let failure = sweep.run_to_failure();
     let violations = failure.map(|failure| failure.violations.join("\n")).unwrap_or_default();

@@ -191,6 +191,9 @@ impl PartitionKey {
     /// one after another, so that one topic's load spreads evenly. The same on every run: journals rely on it.
     pub fn owner(self, shards: u16) -> ShardIndex {
         assert!(shards > 0, "a process has at least one shard");
+        if shards == 1 {
+            return ShardIndex(0);
+        }
         let mut start = 0xcbf2_9ce4_8422_2325u64;
         for byte in self.topic.0 {
             start = (start ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);

@@ -18,7 +18,7 @@ use millrace_wire::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 use millrace_wire::{ApiKey, EncodeError, ErrorCode, Reader};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::api::call::{AnswerHead, Call, CallFault, Outcome, topic_id, uuid};
 use crate::conn::affinity::sole_owner;
@@ -116,7 +116,13 @@ impl Plan {
             _ => Acks::Invalid,
         };
         let topics = Vec::with_capacity(request.topic_data.len());
-        let mut plan = Plan { acks, topics, appends: Vec::new(), places: FxHashMap::default() };
+        let partitions = request.topic_data.iter().map(|topic| topic.partition_data.len()).sum();
+        let mut plan = Plan {
+            acks,
+            topics,
+            appends: Vec::with_capacity(partitions),
+            places: FxHashMap::with_capacity_and_hasher(partitions, FxBuildHasher),
+        };
         let refused_whole = refused_whole(request);
         let is_admin = call.head.client_id == ADMIN_CLIENT_ID;
         for topic in request.topic_data.iter_mut().filter(|topic| !topic.partition_data.is_empty()) {

@@ -1,0 +1,227 @@
+//! What was read from segment files, kept for the next reader: in place of the kernel's page cache, inside the budget.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use millrace_core::base::ids::{Offset, PartitionKey};
+use millrace_rt::{File, Signal};
+use rustc_hash::FxHashMap;
+
+use crate::api::FetchError;
+
+/// The unit that is read and kept; pages lie at multiples of it. Direct reads of this size reach the device's rate at a
+/// depth of four.
+pub(crate) const PAGE_BYTES: u64 = 256 * 1024;
+/// How far a sequential reader is read ahead of.
+const AHEAD_PAGES: u64 = 4;
+/// Reads in flight of one shard. Commits and tail flushes come first at the device: they are not kept waiting by more.
+pub(crate) const LOADERS: usize = 4;
+
+/// Where a page lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct PageKey {
+    partition: PartitionKey,
+    segment: Offset,
+    page: u64,
+}
+
+/// A segment's file as a reader sees it.
+#[derive(Clone)]
+pub(crate) struct Source {
+    pub(crate) partition: PartitionKey,
+    pub(crate) segment: Offset,
+    pub(crate) file: Rc<File>,
+    /// Bytes of the segment that the file surely holds.
+    pub(crate) in_file: u64,
+}
+
+impl Source {
+    fn key(&self, page: u64) -> PageKey {
+        PageKey { partition: self.partition, segment: self.segment, page }
+    }
+
+    /// Where the bytes of a page end in the file.
+    fn page_end(&self, page: u64) -> u64 {
+        ((page + 1) * PAGE_BYTES).min(self.in_file)
+    }
+}
+
+enum Page {
+    Loading(Rc<Load>),
+    Loaded(Kept),
+}
+
+struct Kept {
+    bytes: Bytes,
+    /// Read since the hand of the clock last passed.
+    used: bool,
+}
+
+/// A page on its way from the file. Driven by a loader; readers of the page wait for it.
+pub(crate) struct Load {
+    pub(crate) source: Source,
+    page: u64,
+    done: Signal,
+    failure: RefCell<Option<FetchError>>,
+}
+
+impl Load {
+    /// The bytes of the segment to be read.
+    pub(crate) fn range(&self) -> (u64, u64) {
+        (self.page * PAGE_BYTES, self.source.page_end(self.page))
+    }
+}
+
+/// Pages of one shard's segments, up to a number of bytes; beyond it those go that nobody read of late (CLOCK).
+pub(crate) struct ReadCache {
+    state: RefCell<State>,
+    bytes_max: usize,
+    /// A load waits for a loader.
+    pub(crate) work: Signal,
+}
+
+#[derive(Default)]
+struct State {
+    pages: FxHashMap<PageKey, Page>,
+    /// Every loaded page once, the clock's hand before the first.
+    clock: VecDeque<PageKey>,
+    bytes: usize,
+    queue: VecDeque<Rc<Load>>,
+}
+
+enum Found {
+    Bytes(Bytes),
+    Coming(Rc<Load>, millrace_rt::SignalWait),
+}
+
+impl ReadCache {
+    pub(crate) fn new(bytes_max: usize) -> ReadCache {
+        ReadCache { state: RefCell::default(), bytes_max, work: Signal::new() }
+    }
+
+    /// The bytes of `[at, to)` that lie in one page, at least one: from memory, or once they are read. `to` is within
+    /// what the file holds.
+    ///
+    /// Dropping the future leaves the read to others who want the page.
+    pub(crate) async fn read(&self, source: &Source, at: u64, to: u64) -> Result<Bytes, FetchError> {
+        loop {
+            match self.find(source, at, to) {
+                Found::Bytes(bytes) => return Ok(bytes),
+                Found::Coming(load, done) => {
+                    done.await;
+                    if let Some(failure) = load.failure.borrow().clone() {
+                        return Err(failure);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins to read what of `[from, to)` is not in memory; and, for a reader that comes from the page before or begins
+    /// the segment, some pages more.
+    pub(crate) fn prepare(&self, source: &Source, from: u64, to: u64) {
+        if from >= to {
+            return;
+        }
+        let (first, last) = (from / PAGE_BYTES, (to - 1) / PAGE_BYTES);
+        let mut state = self.state.borrow_mut();
+        let sequential = first == 0 || state.pages.contains_key(&source.key(first - 1));
+        let ahead = if sequential { AHEAD_PAGES } else { 0 };
+        let last = (last + ahead).min((source.in_file - 1) / PAGE_BYTES);
+        let mut begun = false;
+        for page in first..=last {
+            begun |= state.demand(source, page, source.page_end(page)).is_some();
+        }
+        if begun {
+            self.work.notify_all();
+        }
+    }
+
+    /// The next page to be read.
+    pub(crate) fn next_load(&self) -> Option<Rc<Load>> {
+        self.state.borrow_mut().queue.pop_front()
+    }
+
+    /// A page has come: its first bytes, as many as the file holds.
+    pub(crate) fn loaded(&self, load: &Load, outcome: Result<Bytes, FetchError>) {
+        let key = load.source.key(load.page);
+        let mut state = self.state.borrow_mut();
+        match outcome {
+            Ok(bytes) => {
+                state.bytes += bytes.len();
+                state.pages.insert(key, Page::Loaded(Kept { bytes, used: true }));
+                state.clock.push_back(key);
+                state.evict(self.bytes_max);
+            }
+            Err(failure) => {
+                state.pages.remove(&key);
+                *load.failure.borrow_mut() = Some(failure);
+            }
+        }
+        drop(state);
+        load.done.notify_all();
+    }
+
+    fn find(&self, source: &Source, at: u64, to: u64) -> Found {
+        let mut state = self.state.borrow_mut();
+        let page = at / PAGE_BYTES;
+        let (start, to) = (page * PAGE_BYTES, to.min(source.page_end(page)));
+        if let Some(Page::Loaded(kept)) = state.pages.get_mut(&source.key(page))
+            && start + kept.bytes.len() as u64 >= to
+        {
+            kept.used = true;
+            return Found::Bytes(kept.bytes.slice((at - start) as usize..(to - start) as usize));
+        }
+        if let Some(load) = state.demand(source, page, to) {
+            self.work.notify_all();
+            let done = load.done.wait();
+            return Found::Coming(load, done);
+        }
+        match state.pages.get(&source.key(page)) {
+            Some(Page::Loading(load)) => Found::Coming(Rc::clone(load), load.done.wait()),
+            _ => unreachable!("a page that is not there is demanded"),
+        }
+    }
+}
+
+impl State {
+    /// Queues a load of the page unless its bytes up to `to` are there or on their way.
+    fn demand(&mut self, source: &Source, page: u64, to: u64) -> Option<Rc<Load>> {
+        let wanted = (to - page * PAGE_BYTES) as usize;
+        let key = source.key(page);
+        match self.pages.get(&key) {
+            Some(Page::Loading(_)) => return None,
+            Some(Page::Loaded(kept)) if kept.bytes.len() >= wanted => return None,
+            // The segment has grown since.
+            Some(Page::Loaded(_)) => self.forget(&key),
+            None => {}
+        }
+        let load =
+            Rc::new(Load { source: source.clone(), page, done: Signal::new(), failure: RefCell::new(None) });
+        self.pages.insert(key, Page::Loading(Rc::clone(&load)));
+        self.queue.push_back(Rc::clone(&load));
+        Some(load)
+    }
+
+    fn forget(&mut self, key: &PageKey) {
+        if let Some(Page::Loaded(kept)) = self.pages.remove(key) {
+            self.bytes -= kept.bytes.len();
+            self.clock.retain(|there| there != key);
+        }
+    }
+
+    fn evict(&mut self, bytes_max: usize) {
+        while self.bytes > bytes_max {
+            let Some(key) = self.clock.pop_front() else { return };
+            let Some(Page::Loaded(kept)) = self.pages.get_mut(&key) else { continue };
+            if std::mem::take(&mut kept.used) {
+                self.clock.push_back(key);
+            } else {
+                self.bytes -= kept.bytes.len();
+                self.pages.remove(&key);
+            }
+        }
+    }
+}
