@@ -1,6 +1,7 @@
 //! Listeners: opened by the first shard, which deals every accepted connection to the least loaded one.
 
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,16 +16,34 @@ use crate::start_error::StartError;
 /// How long to wait before accepting again when the process has no descriptor or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a port in use is tried again. The kernel lets go of a killed process's ring, and of the sockets in it, some
+/// time after the process is gone (on a busy machine 0.2 s were seen): whoever starts the broker again at once must not
+/// fail on its own past.
+const PORT_PATIENCE: Duration = Duration::from_secs(2);
+const PORT_PAUSE: Duration = Duration::from_millis(20);
+
 /// Opens every listener or none. Port 0 is replaced by the port that the system chose.
 pub(crate) async fn open(wanted: &[BoundListener]) -> Result<Vec<(Listener, BoundListener)>, StartError> {
     let mut opened = Vec::with_capacity(wanted.len());
     for BoundListener { name, address } in wanted {
         let error = |error: io::Error| StartError::listen(name, *address, &error);
-        let listener = Listener::bind(*address).await.map_err(error)?;
+        let listener = bind(*address).await.map_err(error)?;
         let address = listener.local_addr();
         opened.push((listener, BoundListener { name: name.clone(), address }));
     }
     Ok(opened)
+}
+
+async fn bind(address: SocketAddr) -> io::Result<Listener> {
+    let end = millrace_rt::now() + PORT_PATIENCE;
+    loop {
+        match Listener::bind(address).await {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && millrace_rt::now() < end => {
+                millrace_rt::sleep(PORT_PAUSE).await;
+            }
+            bound => return bound,
+        }
+    }
 }
 
 /// Accepts connections until the broker stops. `number` is the listener's place in the configuration.
