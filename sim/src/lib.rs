@@ -9,6 +9,7 @@ mod machine;
 mod progress;
 mod promises;
 mod reading;
+mod retention;
 pub mod sweep;
 mod topics;
 mod workload;

@@ -143,7 +143,12 @@ impl Machine {
         if fault != DiskFault::None {
             world.set_fault(node, fault);
         }
-        Machine { world, node, broker: broker_config(), fault, planted }
+        Machine { world, node, broker: broker_config(&[]), fault, planted }
+    }
+
+    /// Sets keys of the broker's configuration, for all boots from now on.
+    pub(crate) fn configure(&mut self, keys: &[(&str, &str)]) {
+        self.broker = broker_config(keys);
     }
 
     /// Disk operations of all boots so far.
@@ -269,10 +274,12 @@ fn ends_the_process(fault: DiskFault) -> bool {
     )
 }
 
-fn broker_config() -> Arc<BrokerConfig> {
-    let loaded = LoadedConfig::load(&Properties::default(), UnknownKeys::Refuse);
+fn broker_config(keys: &[(&str, &str)]) -> Arc<BrokerConfig> {
+    let mut properties = Properties::default();
+    keys.iter().for_each(|(key, value)| properties.set(key, *value));
+    let loaded = LoadedConfig::load(&properties, UnknownKeys::Refuse);
     match loaded {
         Ok(loaded) => Arc::new(loaded.broker),
-        Err(errors) => unreachable!("the defaults are valid: {errors:?}"),
+        Err(errors) => unreachable!("the settings are valid: {errors:?}"),
     }
 }

@@ -41,6 +41,8 @@ pub enum Planted {
     ForgetsDeletions,
     /// Files of deleted topics stay where they are.
     KeepsDeletedFiles,
+    /// Logs begin later without a word in the journal.
+    ForgetsLogStarts,
     /// What a full disk did not take counts as written.
     TrustsFullDisk,
 }
@@ -185,6 +187,25 @@ pub struct EpochAsk {
 pub struct EpochEnd {
     pub leader_epoch: LeaderEpoch,
     pub end_offset: Offset,
+}
+
+/// One partition of `delete_records`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeleteRecordsAsk {
+    pub key: PartitionKey,
+    /// The new start of the log; `None`: the high watermark.
+    pub before: Option<Offset>,
+}
+
+/// Why records were not deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum DeleteRecordsError {
+    #[error("this node does not host the partition")]
+    UnknownPartition,
+    #[error("the offset is negative or above the high watermark")]
+    OffsetOutOfRange,
+    #[error("records of a topic that is only compacted are not deleted by offset")]
+    OnlyCompacted,
 }
 
 /// Whether a change is carried out or only checked.

@@ -198,6 +198,7 @@ impl Core {
             let previous_length = Position(partition.active().length());
             partition.roll();
             self.counters.rolls.increment();
+            self.retention.note_roll(&shared);
             entries.push(Entry::Roll { key: partition.key, segment: base_offset, previous_length });
         }
         partition.take_in(&mut job, now, entries);

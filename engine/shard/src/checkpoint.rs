@@ -66,7 +66,8 @@ impl Partition {
         PartitionCheckpoint {
             topic: self.key.topic.0,
             partition: self.key.partition.0,
-            log_start: self.log_start.0,
+            // What is sealed is hard before the checkpoint is.
+            log_start: self.sealed_start.offset.0,
             segments,
             position,
             log_end: self.log_end.0,
@@ -80,7 +81,7 @@ impl Partition {
     /// longer than it, and how many of its bytes are hard. The journal tells what follows.
     fn durable_segments(&self) -> (Vec<i64>, u64) {
         let mut segments = Vec::new();
-        for segment in &self.segments {
+        for segment in self.segments.iter().filter(|segment| !self.is_going(segment.base)) {
             segments.push(segment.base.0);
             let open = segment.stage != Stage::Active && !segment.exact;
             if open || segment.released < segment.length() {

@@ -14,6 +14,7 @@ impl Shard {
     /// any more. Returns once all shards are done and the data directory says so.
     pub async fn close(&self) {
         let core = self.core();
+        core.retention.stop().await;
         core.commit.until_idle().await;
         core.cleaning.stop().await;
         core.commit.until_idle().await;
@@ -23,6 +24,7 @@ impl Shard {
         let sealed = core.commit.sealed_sequence();
         core.release_written().await;
         core.write_checkpoint(sealed.next()).await;
+        core.delete_doomed().await;
         core.engine.closed.arrive().await;
         if core.index.0 == 0 {
             core.leave_manifest().await;

@@ -146,8 +146,14 @@ impl Core {
         let max_bytes = ask.max_bytes.min(budget_bytes) as u64;
         if max_bytes > 0 || first == FirstBatch::Always {
             let first_whole = first == FirstBatch::Always;
-            fetched.records =
-                read_batches(&self.files, &partition, ask.offset, max_bytes, first_whole).await?;
+            let read = read_batches(&self.files, &partition, ask.offset, max_bytes, first_whole).await;
+            fetched.records = match read {
+                // Its file went while it was read.
+                Err(_) if ask.offset < partition.borrow().log_start => {
+                    return Err(FetchError::OffsetOutOfRange);
+                }
+                read => read?,
+            };
         }
         Ok(fetched)
     }

@@ -59,6 +59,10 @@ impl SegmentFiles {
             return Err(FetchError::UnknownPartition);
         }
         opened.map_err(|error| {
+            if partition.borrow_mut().segment_mut(base).is_none() {
+                // Retention was faster.
+                return FetchError::OffsetOutOfRange;
+            }
             tracing::warn!(%error, %base, "a segment could not be opened");
             FetchError::Storage
         })
@@ -74,8 +78,9 @@ impl SegmentFiles {
             return Ok(file);
         }
         let fresh = partition.borrow_mut().segment_mut(base).is_some_and(|segment| !segment.exists);
-        if fresh && !partition.borrow().segments.iter().any(|segment| segment.exists) {
+        if fresh && !partition.borrow().has_directory {
             self.make_directory(partition).await?;
+            partition.borrow_mut().has_directory = true;
         }
         self.open(partition, base, fresh).await
     }

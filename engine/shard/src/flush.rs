@@ -85,7 +85,7 @@ impl Core {
             let result = self.write_segment(partition, base, amount).await;
             match result {
                 Ok(()) => break,
-                Err(_) if partition.borrow().removed => break,
+                Err(_) if partition.borrow().removed || partition.borrow().is_going(base) => break,
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                     if self.engine.planted == Some(Planted::TrustsFullDisk) {
                         trust_full_disk(partition, base);

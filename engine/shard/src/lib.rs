@@ -10,6 +10,8 @@ mod cleaning;
 mod close;
 mod commit;
 mod counters;
+mod deleting;
+mod doomed;
 mod engine;
 mod fetch;
 mod files;
@@ -18,6 +20,7 @@ mod flusher;
 mod indexing;
 mod layout;
 mod loading;
+mod log_start;
 mod manifest;
 mod message;
 mod metadata;
@@ -29,6 +32,8 @@ mod partition;
 mod prepare;
 mod read;
 mod restore;
+mod retaining;
+mod retention;
 mod seal;
 mod segment;
 mod serve;
@@ -41,9 +46,9 @@ mod upkeep;
 mod watch;
 
 pub use api::{
-    AppendError, AppendPartition, Appended, EngineSettings, EpochAsk, EpochEnd, FetchError, FetchPartition,
-    FetchQuery, Fetched, FetchedPartition, FoundOffset, Isolation, OffsetAsk, OffsetQuery, OpenError,
-    Planted, StorageError, ValidateOnly,
+    AppendError, AppendPartition, Appended, DeleteRecordsAsk, DeleteRecordsError, EngineSettings, EpochAsk,
+    EpochEnd, FetchError, FetchPartition, FetchQuery, Fetched, FetchedPartition, FoundOffset, Isolation,
+    OffsetAsk, OffsetQuery, OpenError, Planted, StorageError, ValidateOnly,
 };
 pub use engine::Engine;
 pub use layout::Generation;

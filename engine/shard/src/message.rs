@@ -11,8 +11,8 @@ use millrace_core::meta::{
 use millrace_rt::Moment;
 
 use crate::api::{
-    AppendPartition, EpochAsk, EpochEnd, FetchError, FetchPartition, FetchedPartition, FoundOffset,
-    OffsetAsk, Outcome, ValidateOnly,
+    AppendPartition, DeleteRecordsAsk, DeleteRecordsError, EpochAsk, EpochEnd, FetchError, FetchPartition,
+    FetchedPartition, FoundOffset, OffsetAsk, Outcome, ValidateOnly,
 };
 use crate::times::Milestones;
 
@@ -23,6 +23,7 @@ pub(crate) enum Ask {
     Watch(WatchAsk),
     Offsets(Vec<OffsetAsk>),
     Epochs(Vec<EpochAsk>),
+    DeleteRecords(Vec<DeleteRecordsAsk>),
     /// To shard 0, which owns the metadata log.
     CreateTopics(Vec<NewTopic>, ValidateOnly),
     DeleteTopics(Vec<TopicId>),
@@ -42,6 +43,7 @@ pub(crate) enum Answer {
     Ready,
     Offsets(Vec<Result<FoundOffset, FetchError>>),
     Epochs(Vec<Result<EpochEnd, FetchError>>),
+    LogStarts(Vec<Result<Offset, DeleteRecordsError>>),
     Topics(Vec<Result<CreatedTopic, TopicError>>),
     Deleted(Vec<Result<(), TopicError>>),
     Altered(Vec<Result<(), AlterError>>),

@@ -12,6 +12,7 @@ use millrace_core::meta::{
 use millrace_rt::fs;
 
 use crate::api::{Planted, StorageError, ValidateOnly};
+use crate::doomed::delete_directory_in_steps;
 use crate::flusher::RETRY_FULL;
 use crate::message::{Answer, Ask};
 use crate::metadata_log::MetadataLog;
@@ -272,7 +273,7 @@ impl Core {
             return;
         }
         millrace_rt::spawn(async move {
-            if let Err(error) = fs::remove_dir_all(&aside).await {
+            if let Err(error) = delete_directory_in_steps(&aside).await {
                 tracing::warn!(path = %aside.display(), %error, "a deleted topic's files are still there");
             }
         });

@@ -25,6 +25,7 @@ use crate::cache::{LOADERS, ReadCache};
 use crate::cleaner::Cleaner;
 use crate::commit::Commit;
 use crate::counters::Counters;
+use crate::doomed::Doomed;
 use crate::engine::{Engine, Facts, Inner, RingPlace};
 use crate::files::{DiskMode, SegmentFiles};
 use crate::flusher::{FLUSHERS, Flusher};
@@ -33,6 +34,7 @@ use crate::manifest::{Manifest, Stopped};
 use crate::metadata_log::MetadataLog;
 use crate::partition::{Partition, Table};
 use crate::prepare::{Prepared, prepare};
+use crate::retention::Retention;
 use crate::serve::READERS;
 use crate::shard::{Arrivals, Core, Shard};
 
@@ -81,6 +83,9 @@ impl Engine {
         }
         startup.switched.wait().await;
         startup.check()?;
+        // Not before: the generation of the run before still knows the files that these delete.
+        millrace_rt::spawn(Rc::clone(&core).retain_logs());
+        millrace_rt::spawn(Rc::clone(&core).delete_files());
         Ok(Shard::new(core))
     }
 
@@ -123,6 +128,8 @@ impl Engine {
             commit: Commit::new(journal, ring, slots),
             flusher: Flusher::new(share(shard_memory, TAIL_SHARE)),
             cleaning: Cleaner::new(),
+            retention: Retention::new(),
+            doomed: Doomed::default(),
             files: SegmentFiles::new(
                 self.inner.layout.clone(),
                 facts.mode,

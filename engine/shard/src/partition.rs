@@ -26,6 +26,8 @@ pub(crate) struct Partition {
     pub(crate) config: Arc<TopicConfig>,
     pub(crate) leader_epoch: LeaderEpoch,
     pub(crate) log_start: Offset,
+    /// The newest start in the journal; readers see it once its frame is hard.
+    pub(crate) sealed_start: SealedStart,
     /// The next offset to be given.
     pub(crate) log_end: Offset,
     /// Readers see what lies below.
@@ -37,6 +39,8 @@ pub(crate) struct Partition {
     pub(crate) producers: ProducerWindows,
     pub(crate) marks: VecDeque<Mark>,
     pub(crate) watches: Watches,
+    /// Its directory was made, by this run or an earlier one.
+    pub(crate) has_directory: bool,
     /// In the flusher's queue.
     pub(crate) flush_queued: bool,
     /// The topic was deleted; appends and reads are refused.
@@ -60,6 +64,22 @@ pub(crate) struct LogPosition {
     pub(crate) position: u64,
 }
 
+/// Where a log begins by the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SealedStart {
+    pub(crate) offset: Offset,
+    /// Replay takes out the segments before this one; those that begin at or before `offset` by a later roll stay.
+    pub(crate) first_segment: Offset,
+    pub(crate) frame: FrameSequence,
+}
+
+impl SealedStart {
+    /// One that needs no frame of this run.
+    pub(crate) fn hard(offset: Offset, first_segment: Offset) -> SealedStart {
+        SealedStart { offset, first_segment, frame: FrameSequence::NONE }
+    }
+}
+
 /// The bytes of the log up to `end` that no earlier mark covers lie in this frame of the journal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
@@ -81,6 +101,7 @@ impl Partition {
             config,
             leader_epoch: epoch,
             log_start: Offset::ZERO,
+            sealed_start: SealedStart::hard(Offset::ZERO, Offset::ZERO),
             log_end: Offset::ZERO,
             high_watermark: Offset::ZERO,
             visible: LogPosition { segment: Offset::ZERO, position: 0 },
@@ -89,6 +110,7 @@ impl Partition {
             producers: ProducerWindows::default(),
             marks: VecDeque::new(),
             watches: Watches::default(),
+            has_directory: false,
             flush_queued: false,
             removed: false,
             unreadable: false,

@@ -13,8 +13,9 @@ use millrace_core::meta::MetadataImage;
 use millrace_rt::{File, OpenOptions, fs};
 
 use crate::api::OpenError;
+use crate::doomed::DELETED_FILE_SUFFIX;
 use crate::layout::{INDEX_SUFFIX, partition_of, segment_file};
-use crate::partition::{Mark, Partition, PartitionRef};
+use crate::partition::{Mark, Partition, PartitionRef, SealedStart};
 use crate::read::read_last_block;
 use crate::segment::{Segment, Stage};
 use crate::shard::Core;
@@ -35,6 +36,11 @@ impl Core {
         }
         partition.segments = self.restore_segments(&dir, &found).await?;
         partition.log_start = found.log_start;
+        let first = partition.segments.first().map_or(found.log_start, |first| first.base);
+        partition.sealed_start = SealedStart::hard(found.log_start, first);
+        // A log all of whose files are deleted has its directory all the same.
+        partition.has_directory = partition.segments.iter().any(|segment| segment.exists)
+            || (first > Offset::ZERO && fs::exists(&dir).await);
         partition.log_end = found.log_end;
         restore_history(&mut partition, &found).map_err(corrupt)?;
         self.table.insert(partition);
@@ -77,6 +83,10 @@ impl Core {
                 Leftover::Nothing => Ok(()),
                 Leftover::Behind(length) => cut_to(&path, length).await,
                 Leftover::Everything => fs::remove_file(&path).await,
+                Leftover::Deleted => {
+                    self.doomed.hold(path.clone());
+                    Ok(())
+                }
             };
             cut.map_err(|error| OpenError::io("remove what a crash left of", &path, &error))?;
         }
@@ -93,7 +103,7 @@ impl Core {
             let Some(partition) = partition_of(image, &entry.name).and_then(|key| self.table.get(key)) else {
                 continue;
             };
-            if partition.borrow().segments.iter().any(|segment| segment.exists) {
+            if partition.borrow().has_directory {
                 continue;
             }
             let removed = fs::remove_dir_all(&topics.join(&entry.name)).await;
@@ -198,13 +208,21 @@ enum Leftover {
     /// What lies behind this length.
     Behind(u64),
     Everything,
+    /// A segment that the log begins behind. The generation before may know it still, and is the valid one until the
+    /// start has succeeded.
+    Deleted,
 }
 
 fn leftover(partition: &PartitionRef, file_name: &str) -> Leftover {
+    if file_name.ends_with(DELETED_FILE_SUFFIX) {
+        return Leftover::Everything;
+    }
     let mut partition = partition.borrow_mut();
+    let first = partition.sealed_start.first_segment;
     if let Some(name) = SegmentName::parse(file_name) {
         return match partition.segment_mut(name.base).filter(|segment| segment.exists) {
             Some(segment) => Leftover::Behind(segment.in_file()),
+            None if name.base < first => Leftover::Deleted,
             None => Leftover::Everything,
         };
     }

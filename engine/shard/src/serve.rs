@@ -45,6 +45,7 @@ impl Core {
                 }
                 Ask::Offsets(asks) => Answer::Offsets(self.offsets(asks).await),
                 Ask::Epochs(asks) => Answer::Epochs(self.epochs(&asks)),
+                Ask::DeleteRecords(asks) => Answer::LogStarts(self.delete_records(asks).await),
                 Ask::CreateTopics(topics, mode) => Answer::Topics(self.create_topics(topics, mode).await),
                 Ask::DeleteTopics(topics) => Answer::Deleted(self.delete_topics(topics).await),
                 Ask::AlterConfigs(changes, mode) => Answer::Altered(self.alter_configs(changes, mode).await),

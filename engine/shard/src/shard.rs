@@ -17,6 +17,7 @@ use crate::asks::SlowAsks;
 use crate::cleaner::Cleaner;
 use crate::commit::Commit;
 use crate::counters::Counters;
+use crate::doomed::Doomed;
 use crate::engine::Inner;
 use crate::files::SegmentFiles;
 use crate::flusher::Flusher;
@@ -24,6 +25,7 @@ use crate::message::{Answer, Ask};
 use crate::metadata_log::MetadataLog;
 use crate::owners::group_by_owner;
 use crate::partition::Table;
+use crate::retention::Retention;
 
 /// State of one shard; owned by its tasks, never seen by another core.
 pub(crate) struct Core {
@@ -39,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) commit: Commit,
     pub(crate) flusher: Flusher,
     pub(crate) cleaning: Cleaner,
+    pub(crate) retention: Retention,
+    pub(crate) doomed: Doomed,
     pub(crate) files: SegmentFiles,
     pub(crate) checkpoint_number: Cell<u64>,
     pub(crate) image: RefCell<Arc<MetadataImage>>,

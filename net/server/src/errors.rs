@@ -2,7 +2,7 @@
 
 use millrace_core::log::{BatchFault, ProducerFault};
 use millrace_core::meta::{AlterErrorKind, TopicErrorKind};
-use millrace_shard::{AppendError, FetchError};
+use millrace_shard::{AppendError, DeleteRecordsError, FetchError};
 use millrace_wire::ErrorCode;
 
 use crate::session::SessionFault;
@@ -97,6 +97,14 @@ pub(crate) fn of_topic(kind: TopicErrorKind) -> ErrorCode {
         TopicErrorKind::InvalidRequest => ErrorCode::InvalidRequest,
         TopicErrorKind::PolicyViolation => ErrorCode::PolicyViolation,
         TopicErrorKind::UnknownTopicId => ErrorCode::UnknownTopicId,
+    }
+}
+
+pub(crate) fn of_delete_records(error: DeleteRecordsError) -> ErrorCode {
+    match error {
+        DeleteRecordsError::UnknownPartition => ErrorCode::UnknownTopicOrPartition,
+        DeleteRecordsError::OffsetOutOfRange => ErrorCode::OffsetOutOfRange,
+        DeleteRecordsError::OnlyCompacted => ErrorCode::PolicyViolation,
     }
 }
 

@@ -12,6 +12,7 @@ use super::run::run;
 use crate::case::{Case, Outcome};
 use crate::chance::Chance;
 use crate::machine::{Blow, Squeeze, Trial};
+use crate::retention;
 use crate::topics::{self, Plan};
 use crate::workload::{Volume, Workload};
 
@@ -35,12 +36,15 @@ pub enum Subject {
     Records,
     /// Topics are created, written, deleted and created again.
     Topics,
+    /// Logs begin later by retention and by request.
+    Retention,
 }
 
 /// A workload, the same for each case.
 enum Scene {
     Records(Rc<Workload>),
     Topics(Rc<Plan>),
+    Retention(Rc<retention::Plan>),
 }
 
 impl Scene {
@@ -48,6 +52,7 @@ impl Scene {
         match self {
             Scene::Records(workload) => run(workload, case),
             Scene::Topics(plan) => topics::run(plan, case),
+            Scene::Retention(plan) => retention::run(plan, case),
         }
     }
 }
@@ -123,6 +128,7 @@ impl Sweep {
         let scene = match options.subject {
             Subject::Records => Scene::Records(Workload::new(options.seed, options.volume)),
             Subject::Topics => Scene::Topics(Plan::new(options.seed)),
+            Subject::Retention => Scene::Retention(retention::Plan::new(options.seed)),
         };
         let chance = Chance::new(options.seed ^ 0x5eed);
         let mut sweep = Sweep { options, scene, chance, cases: Vec::new(), tally: Tally::default() };

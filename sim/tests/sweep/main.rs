@@ -3,4 +3,5 @@
 mod crashes;
 mod damage;
 mod planted;
+mod retention;
 mod topics;

@@ -47,6 +47,15 @@ fn files_that_outlive_their_topic_are_caught() {
 }
 
 #[test]
+fn a_start_of_a_log_that_is_forgotten_is_caught() {
+    let planted = Some(Planted::ForgetsLogStarts);
+    let options = SweepOptions { subject: Subject::Retention, planted, ..SweepOptions::new(41, 1, 60) };
+    let mut sweep = Sweep::new(options);
+    let failure = sweep.run_to_failure();
+    assert!(failure.is_some_and(|failure| !failure.violations.is_empty()));
+}
+
+#[test]
 fn a_full_disk_that_is_trusted_is_caught() {
     let planted = Some(Planted::TrustsFullDisk);
     let mut sweep = Sweep::of_full_disks(SweepOptions { planted, ..SweepOptions::new(8, 1, 80) });

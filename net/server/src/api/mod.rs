@@ -8,6 +8,7 @@ pub(crate) mod call;
 mod config_kind;
 mod create_topics;
 pub(crate) mod creation;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;

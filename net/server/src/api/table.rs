@@ -7,9 +7,9 @@ use millrace_wire::messages::api_versions_response::ApiVersion;
 
 use crate::api::call::{Call, CallFault, Handling, Outcome};
 use crate::api::{
-    alter_configs, api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch,
-    find_coordinator, incremental_alter_configs, init_producer_id, list_offsets, metadata,
-    offset_for_leader_epoch, produce,
+    alter_configs, api_versions, create_topics, delete_records, delete_topics, describe_cluster,
+    describe_configs, fetch, find_coordinator, incremental_alter_configs, init_producer_id, list_offsets,
+    metadata, offset_for_leader_epoch, produce,
 };
 
 /// When a request of a connection may begin.
@@ -71,6 +71,7 @@ const APIS: &[Api] = &[
     api!(ApiVersions 0..=4, Alone, answer_versions),
     api!(CreateTopics 2..=7, Alone, create_topics::handle),
     api!(DeleteTopics 1..=6, Alone, delete_topics::handle),
+    api!(DeleteRecords 0..=2, Alone, delete_records::handle),
     api!(InitProducerId 0..=5, Alone, init_producer_id::handle),
     api!(OffsetForLeaderEpoch 2..=4, Alone, offset_for_leader_epoch::handle),
     api!(DescribeConfigs 1..=4, Alone, describe_configs::handle),
@@ -124,6 +125,7 @@ mod tests {
         18 ApiVersions 0-4 from 0
         19 CreateTopics 2-7 from 2
         20 DeleteTopics 1-6 from 1
+        21 DeleteRecords 0-2 from 0
         22 InitProducerId 0-5 from 0
         23 OffsetForLeaderEpoch 2-4 from 2
         32 DescribeConfigs 1-4 from 1

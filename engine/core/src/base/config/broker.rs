@@ -167,6 +167,16 @@ impl BrokerConfig {
         self.value("millrace.shards").and_then(Value::whole).and_then(|shards| u16::try_from(shards).ok())
     }
 
+    /// Pause between searches for segments to delete.
+    pub fn retention_check_interval(&self) -> Duration {
+        millis(self.long("log.retention.check.interval.ms"))
+    }
+
+    /// Pause between the start and the first such search.
+    pub fn initial_task_delay(&self) -> Duration {
+        millis(self.long("log.initial.task.delay.ms"))
+    }
+
     /// Size of each shard's journal.
     pub fn journal_bytes(&self) -> u64 {
         self.text("millrace.journal.bytes")

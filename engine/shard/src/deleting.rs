@@ -1,0 +1,95 @@
+//! Deletes files of deleted segments: renamed at once, gone when their delay has passed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use millrace_rt::fs;
+
+use crate::doomed::{DELETED_FILE_SUFFIX, delete_in_steps};
+use crate::shard::Core;
+
+/// Longer delays would not fit the clock.
+const DELAY_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+
+impl Core {
+    /// Renames a file, so that nobody takes it for part of a log, and deletes it after `delay`.
+    pub(crate) async fn doom(&self, path: PathBuf, delay: Duration) {
+        let mut aside = path.clone().into_os_string();
+        aside.push(DELETED_FILE_SUFFIX);
+        let aside = PathBuf::from(aside);
+        let path = match fs::rename(&path, &aside).await {
+            Ok(()) => aside,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a deleted segment keeps its name until it goes");
+                path
+            }
+        };
+        self.doomed.add(millrace_rt::now() + delay.min(DELAY_MAX), path);
+    }
+
+    /// Deletes files when they are due. Begins when the generation that deleted them is the valid one, and runs until the
+    /// shard closes.
+    pub(crate) async fn delete_files(self: Rc<Core>) {
+        let doomed = &self.doomed;
+        for path in doomed.held.take() {
+            doomed.add(millrace_rt::now(), path);
+        }
+        while !doomed.closing.get() {
+            match doomed.first_due() {
+                None => doomed.came.wait().await,
+                Some(due) if due > millrace_rt::now() => {
+                    let left = due - millrace_rt::now();
+                    millrace_rt::timeout(left, doomed.came.wait()).await;
+                }
+                Some(_) => {
+                    let Some(path) = doomed.take_first() else { continue };
+                    doomed.deleting.set(true);
+                    self.delete(&path, Pace::Steps).await;
+                    doomed.deleting.set(false);
+                    doomed.done.notify_all();
+                }
+            }
+        }
+    }
+
+    /// Deletes all that waits, whatever its delay: nobody reads any more. Afterwards a power loss brings nothing back.
+    pub(crate) async fn delete_doomed(&self) {
+        self.doomed.closing.set(true);
+        self.doomed.came.notify_all();
+        while self.doomed.deleting.get() {
+            self.doomed.done.wait().await;
+        }
+        while let Some(path) = self.doomed.take_first() {
+            self.delete(&path, Pace::AtOnce).await;
+        }
+        if self.doomed.unlinked.get()
+            && let Err(error) = fs::sync_fs(self.files.layout().data()).await
+        {
+            self.fail(format!("a sync of the data directory failed: {error}")).await;
+        }
+    }
+
+    async fn delete(&self, path: &Path, pace: Pace) {
+        let deleted = match pace {
+            Pace::Steps => delete_in_steps(path).await,
+            Pace::AtOnce => fs::remove_file(path).await,
+        };
+        match deleted {
+            Ok(()) => self.doomed.unlinked.set(true),
+            // Its topic was deleted meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "a deleted segment's file is still there");
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Steps,
+    AtOnce,
+}

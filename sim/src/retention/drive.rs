@@ -1,0 +1,221 @@
+//! What runs on the shards: audits what is there, sends and deletes, waits until files are gone.
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use millrace_core::base::Offset;
+use millrace_core::log::SegmentName;
+use millrace_rt::{Gate, Seat, fs, world};
+use millrace_shard::{
+    AppendPartition, DeleteRecordsAsk, Engine, Isolation, OffsetAsk, OffsetQuery, Shard, ValidateOnly,
+};
+
+use super::ledger::Ledger;
+use super::plan::{Keeps, RETENTION_BYTES};
+use crate::machine::Progress;
+use crate::promises::DATA_DIR;
+use crate::reading::{PRODUCE_VERSION, fetch};
+
+/// Longer than any retention and any delay of the plan.
+const QUIET: Duration = Duration::from_secs(2);
+/// As configured by the plan's topics.
+const SEGMENT_BYTES: u64 = 1 << 20;
+/// One of so many batches is followed by a deletion.
+const DELETIONS_EVERY: u64 = 6;
+
+/// One boot of the node, as its shards share it.
+#[derive(Clone)]
+pub(super) struct Boot {
+    pub(super) ledger: Rc<RefCell<Ledger>>,
+    pub(super) engine: Engine,
+    pub(super) progress: Rc<Progress>,
+    pub(super) stop: Gate,
+}
+
+impl Boot {
+    /// The main future of one shard; the first one does everything, through the service surface.
+    pub(super) async fn serve(self, seat: Seat) {
+        let shard = match self.engine.open(seat).await {
+            Ok(shard) => shard,
+            Err(error) => {
+                world::log(format!("not opened: {error}"));
+                return self.progress.not_opened(error);
+            }
+        };
+        self.progress.shard_opened();
+        if seat.shard == 0 {
+            self.lead(&shard).await;
+            self.stop.open();
+        }
+        self.stop.wait().await;
+        shard.close().await;
+        self.progress.shard_closed();
+    }
+
+    async fn lead(&self, shard: &Shard) {
+        let plan = Rc::clone(&self.ledger.borrow().plan);
+        let missing = |name: &str| shard.image().topic(name).is_none();
+        let topics: Vec<_> = plan.new_topics().filter(|topic| missing(&topic.name)).collect();
+        for result in shard.create_topics(topics, ValidateOnly::No).await {
+            if let Err(error) = result {
+                self.ledger.borrow_mut().violate(format!("a topic was refused: {error}"));
+            }
+        }
+        self.audit(shard).await;
+        let senders: Vec<_> = (0..plan.streams.len())
+            .map(|number| millrace_rt::spawn(self.clone().send(shard.clone(), number)))
+            .collect();
+        let ended = Rc::new(Cell::new(false));
+        let watcher = millrace_rt::spawn(self.clone().watch_starts(shard.clone(), Rc::clone(&ended)));
+        for sender in senders {
+            sender.await;
+        }
+        ended.set(true);
+        watcher.await;
+        millrace_rt::sleep(QUIET).await;
+        self.audit(shard).await;
+        self.audit_files(shard).await;
+    }
+
+    /// Sends what the log lacks, one batch after another, and deletes now and then.
+    async fn send(self, shard: Shard, number: usize) {
+        let plan = Rc::clone(&self.ledger.borrow().plan);
+        let stream = &plan.streams[number];
+        let Some(latest) = self.offset(&shard, number, OffsetQuery::Latest).await else { return };
+        for place in stream.place_of(latest)..stream.batches.len() {
+            let records = stream.batches[place].bytes.clone();
+            let append = AppendPartition { key: stream.key, records, produce_version: PRODUCE_VERSION };
+            let outcome = shard.admit_append(vec![append]).await.await.into_iter().next();
+            match outcome {
+                Some(Ok(appended)) => {
+                    self.ledger.borrow_mut().acknowledged(number, place, appended.base_offset);
+                }
+                refused => self.ledger.borrow_mut().violate(format!("an append was answered {refused:?}")),
+            }
+            if millrace_rt::random_u64().is_multiple_of(DELETIONS_EVERY) {
+                self.delete(&shard, number).await;
+            }
+        }
+    }
+
+    async fn delete(&self, shard: &Shard, number: usize) {
+        let key = self.ledger.borrow().plan.streams[number].key;
+        let end = self.ledger.borrow().end(number);
+        let back = (millrace_rt::random_u64() % 40) as i64;
+        let before = Offset((end.0 - back).max(0));
+        // Now and then everything goes, also the segment that is being written.
+        let before = if back < 4 { end } else { before };
+        self.ledger.borrow_mut().asks_to_delete(number, before);
+        let asks = vec![DeleteRecordsAsk { key, before: Some(before) }];
+        let answer = shard.delete_records(asks).await.into_iter().next();
+        let mut ledger = self.ledger.borrow_mut();
+        match answer {
+            Some(Ok(start)) => {
+                world::log(format!("stream {number} begins at {start} by request"));
+                ledger.deleted(number, before, start);
+            }
+            refused => {
+                ledger
+                    .violate(format!("stream {number}: a deletion before {before} was answered {refused:?}"));
+            }
+        }
+    }
+
+    /// What readers are told of a log's start holds ever after.
+    async fn watch_starts(self, shard: Shard, ended: Rc<Cell<bool>>) {
+        let streams = self.ledger.borrow().plan.streams.len();
+        while !ended.get() {
+            for number in 0..streams {
+                if let Some(start) = self.offset(&shard, number, OffsetQuery::Earliest).await {
+                    self.ledger.borrow_mut().began(number, start, "the log");
+                }
+            }
+            millrace_rt::sleep(Duration::from_millis(3)).await;
+        }
+    }
+
+    async fn audit(&self, shard: &Shard) {
+        let streams = self.ledger.borrow().plan.streams.len();
+        for number in 0..streams {
+            if let Err(reason) = self.audit_log(shard, number).await {
+                self.ledger.borrow_mut().violate(format!("stream {number}: {reason}"));
+            }
+        }
+    }
+
+    async fn audit_log(&self, shard: &Shard, number: usize) -> Result<(), String> {
+        let key = self.ledger.borrow().plan.streams[number].key;
+        // Retention goes on meanwhile, so that a log may begin later at any moment.
+        for _ in 0..100 {
+            let start = self.offset(shard, number, OffsetQuery::Earliest).await.ok_or("no start")?;
+            let end = self.offset(shard, number, OffsetQuery::Latest).await.ok_or("no end")?;
+            if start > Offset::ZERO && fetch(shard, key, Offset(start.0 - 1), Duration::ZERO).await.is_ok() {
+                return Err(format!("a record below {start} can be read"));
+            }
+            let (mut log, mut next) = (Vec::new(), start);
+            while next < end {
+                let Ok((stored, _)) = fetch(shard, key, next, Duration::ZERO).await else { break };
+                let Some(last) = stored.last() else { break };
+                next = last.2;
+                log.extend(stored);
+            }
+            if self.offset(shard, number, OffsetQuery::Earliest).await == Some(start) {
+                self.ledger.borrow_mut().audit(number, start, end, &log);
+                return Ok(());
+            }
+        }
+        Err("its start never stands still".to_owned())
+    }
+
+    async fn offset(&self, shard: &Shard, number: usize, query: OffsetQuery) -> Option<Offset> {
+        let key = self.ledger.borrow().plan.streams[number].key;
+        let isolation = Isolation::ReadUncommitted;
+        let ask = OffsetAsk { key, query, isolation, current_leader_epoch: None };
+        let answer = shard.list_offsets(vec![ask]).await.into_iter().next()?;
+        match answer {
+            Ok(found) => Some(found.offset),
+            Err(error) => {
+                self.ledger.borrow_mut().violate(format!("stream {number}: {query:?} is refused: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Files of what is deleted are gone, and what is kept stays within its limit.
+    async fn audit_files(&self, shard: &Shard) {
+        let plan = Rc::clone(&self.ledger.borrow().plan);
+        for (number, stream) in plan.streams.iter().enumerate() {
+            let dir = Path::new(DATA_DIR).join("topics").join(plan.directory(stream));
+            let entries = fs::read_dir(&dir).await.unwrap_or_default();
+            let Some(start) = self.offset(shard, number, OffsetQuery::Earliest).await else { return };
+            let (mut bases, mut bytes, mut strays) = (Vec::new(), 0, Vec::new());
+            for entry in entries {
+                match SegmentName::parse(&entry.name) {
+                    Some(name) => {
+                        bases.push(name.base);
+                        bytes += fs::len(&dir.join(&entry.name)).await.unwrap_or(0);
+                    }
+                    None if entry.name.ends_with(".deleted") => strays.push(entry.name),
+                    None => {}
+                }
+            }
+            bases.sort_unstable();
+            let mut ledger = self.ledger.borrow_mut();
+            if !strays.is_empty() {
+                ledger.violate(format!("stream {number}: {strays:?} are still there"));
+            }
+            if bases.get(1).is_some_and(|second| *second <= start) {
+                ledger.violate(format!("stream {number} begins at {start}, and has files {bases:?}"));
+            }
+            let limit = match stream.keeps {
+                Keeps::Bytes => RETENTION_BYTES + 2 * SEGMENT_BYTES,
+                Keeps::Time => 0,
+            };
+            if bytes > limit {
+                ledger.violate(format!("stream {number} takes {bytes} bytes, more than {limit}"));
+            }
+        }
+    }
+}

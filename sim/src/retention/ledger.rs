@@ -1,0 +1,113 @@
+//! What the outside knows of logs that shrink: how far they were deleted, how far they reach, what they hold.
+
+use std::rc::Rc;
+
+use millrace_core::base::{Durability, Offset};
+
+use super::plan::{Keeps, Plan, RETENTION_BYTES};
+use crate::reading::Fetched;
+
+/// What was told of one partition.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Told {
+    /// The largest start that an answer named.
+    start: Offset,
+    /// The largest offset that DeleteRecords asked for.
+    asked: Offset,
+    /// Behind the last acknowledged batch.
+    end: Offset,
+}
+
+pub(super) struct Ledger {
+    pub(super) plan: Rc<Plan>,
+    told: Vec<Told>,
+    pub(super) violations: Vec<String>,
+    pub(super) acknowledgements: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(plan: Rc<Plan>) -> Ledger {
+        let nothing = Told { start: Offset::ZERO, asked: Offset::ZERO, end: Offset::ZERO };
+        let told = plan.streams.iter().map(|_| nothing).collect();
+        Ledger { plan, told, violations: Vec::new(), acknowledgements: 0 }
+    }
+
+    pub(super) fn violate(&mut self, what: String) {
+        self.violations.push(what);
+    }
+
+    /// A power loss takes back what was only promised to survive the process; never a deletion.
+    pub(super) fn lost_power(&mut self) {
+        for (told, stream) in self.told.iter_mut().zip(&self.plan.streams) {
+            if stream.durability == Durability::Process {
+                told.end = told.start;
+            }
+        }
+    }
+
+    pub(super) fn acknowledged(&mut self, number: usize, place: usize, base: Offset) {
+        let stream = &self.plan.streams[number];
+        let (expected, end) = (stream.offsets[place], stream.offsets[place + 1]);
+        self.acknowledgements += 1;
+        self.told[number].end = self.told[number].end.max(end);
+        if base != expected {
+            self.violate(format!("stream {number} batch {place} was stored at {base}, not {expected}"));
+        }
+    }
+
+    pub(super) fn asks_to_delete(&mut self, number: usize, before: Offset) {
+        self.told[number].asked = self.told[number].asked.max(before);
+    }
+
+    /// An answer names the log's start; it never goes back.
+    pub(super) fn began(&mut self, number: usize, start: Offset, by: &str) {
+        let told = &mut self.told[number];
+        let before = told.start;
+        told.start = before.max(start);
+        if start < before {
+            self.violate(format!("stream {number}: {by} begins at {start}, and began at {before} before"));
+        }
+    }
+
+    /// Of `DeleteRecords`: the log begins where was asked, or later.
+    pub(super) fn deleted(&mut self, number: usize, before: Offset, start: Offset) {
+        self.began(number, start, "a deletion");
+        if start < before {
+            self.violate(format!("stream {number}: a deletion before {before} was answered with {start}"));
+        }
+    }
+
+    pub(super) fn end(&self, number: usize) -> Offset {
+        self.told[number].end
+    }
+
+    /// Judges a log that was read whole: it holds what was sent, from its start to its end, and retention took no more
+    /// than it may.
+    pub(super) fn audit(&mut self, number: usize, start: Offset, end: Offset, log: &[Fetched]) {
+        self.began(number, start, "the log");
+        let plan = Rc::clone(&self.plan);
+        let (stream, told) = (&plan.streams[number], self.told[number]);
+        if end < told.end {
+            self.violate(format!("stream {number} ends at {end}, and {} was acknowledged", told.end));
+        }
+        if stream.keeps == Keeps::Bytes
+            && start > told.asked
+            && stream.bytes_between(start, end) < RETENTION_BYTES
+        {
+            self.violate(format!("stream {number} begins at {start}: retention deleted too much"));
+        }
+        let mut next = stream.offsets.get(stream.place_of(start)).copied().unwrap_or(end);
+        for (stored, checksum, behind) in log {
+            let planned = &stream.batches.get(stream.place_of(next));
+            let fits = planned.is_some_and(|planned| planned.header.checksum == *checksum);
+            if stored.base_offset != next || !fits {
+                return self
+                    .violate(format!("stream {number}: {} stands where {next} should", stored.base_offset));
+            }
+            next = *behind;
+        }
+        if next != end {
+            self.violate(format!("stream {number} can be read to {next}, and ends at {end}"));
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Logs that begin later and later, by retention and by DeleteRecords, while the node crashes.
+//!
+//! `plan` says what is sent, `ledger` what the outside was told and whether it was true, `drive` runs on the shards, `run`
+//! boots the node.
+
+mod drive;
+mod ledger;
+mod plan;
+mod run;
+
+pub(crate) use plan::Plan;
+pub(crate) use run::run;

@@ -1,0 +1,22 @@
+//! Logs that begin later by retention and by request, under crashes, sampled.
+
+use millrace_sim::sweep::{Subject, Sweep, SweepOptions};
+
+fn check(seed: u64, shards: u16, every: u64) {
+    let options = SweepOptions { subject: Subject::Retention, ..SweepOptions::new(seed, shards, every) };
+    let mut sweep = Sweep::new(options);
+    if let Some(failure) = sweep.run_to_failure() {
+        panic!("{failure}");
+    }
+    assert!(sweep.tally().crashes > 0, "{:?}", sweep.tally());
+}
+
+#[test]
+fn deleted_records_stay_deleted_on_one_shard() {
+    check(41, 1, 40);
+}
+
+#[test]
+fn deleted_records_stay_deleted_on_three_shards() {
+    check(43, 3, 60);
+}
