@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,9 @@ CLIENTS = Path(__file__).resolve().parent.parent
 # Below the kernel's ephemeral range, so that no outgoing connection takes the port between a stop and a start.
 PORTS = range(20000, 32000, 2)
 START_SECONDS_MAX = 60
+# One line for each slot of a journal that was cleaned, with the number of slots filled again since the start.
+CLEANED = re.compile(r"journal slot cleaned shard=(\d+) .*\breused=(\d+)")
+LOGGED = "info,millrace_shard::cleaning=debug"
 
 
 def free_port():
@@ -48,6 +52,7 @@ class Millrace:
         self.log = self.directory / "broker.log"
         self.binary = millrace_binary()
         self.process = None
+        self.slot_reuses, self.log_read = 0, 0
 
     def start(self):
         """Starts and waits until the broker answers; gives the seconds it took."""
@@ -70,7 +75,9 @@ class Millrace:
         for setting in ("num.partitions=3", *self.settings):
             command += ["--set", setting]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            environment = {"MILLRACE_LOG": LOGGED, **os.environ}
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
 
     def running(self):
         return self.process is not None and self.process.poll() is None
@@ -93,7 +100,19 @@ class Millrace:
             self.process.wait()
             code = -signal.SIGKILL
         self.process = None
+        self.count_slot_reuses()
         return code
+
+    def count_slot_reuses(self):
+        """Adds what the run that ended wrote of its journals; what it could not write any more is not counted."""
+        with self.log.open(errors="replace") as log:
+            log.seek(self.log_read)
+            lines = log.read()
+            self.log_read = log.tell()
+        last = {}
+        for shard, reused in CLEANED.findall(lines):
+            last[shard] = int(reused)
+        self.slot_reuses += sum(last.values())
 
     def tail(self):
         return "\n" + self.log.read_text(errors="replace")[-2000:]

@@ -85,6 +85,15 @@ class Mode:
         seconds = sorted(self.start_seconds)
         print(f"{self.arguments.cycles} cycles, {self.acknowledged} acknowledged, restart "
               f"{seconds[len(seconds) // 2]:.3f} s median, {seconds[-1]:.3f} s longest", flush=True)
+        self.count_reuses()
+
+    def count_reuses(self):
+        """Slots of the journals that were filled again: only then recovery had a wrapped journal before it."""
+        reuses, least = getattr(self.broker, "slot_reuses", None), self.arguments.least_reuses
+        if reuses is None:
+            return
+        few = [f"fewer than {least}: raise --cycles or --rate, or set millrace.journal.bytes=4194304"]
+        self.score.count(few if reuses < least else [], f"at least {reuses} journal slots were reused")
 
     def cycles(self, load):
         for cycle in range(self.arguments.cycles):
@@ -160,6 +169,8 @@ def arguments_given():
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
     parser.add_argument("--rate", type=int, default=15_000, help="records a second, about 1 KiB each on average")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="setting of the broker")
+    parser.add_argument("--least-reuses", type=int, default=0, metavar="N",
+                        help="journal slots that must be reused over all cycles of a mode")
     parser.add_argument("--dump", action="store_true", help="let Kafka's dump tool read the segments at the end")
     parser.add_argument("--keep", action="store_true", help="keep data and logs of the broker")
     return parser.parse_args()

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use millrace_sim::broker::run_seed;
-use millrace_sim::sweep::{Damage, DamageBench, Subject, Sweep, SweepOptions};
+use millrace_sim::sweep::{Damage, DamageBench, Subject, Sweep, SweepOptions, Tally};
 
 /// Runs Millrace in a simulated world. Without options: one seed of the whole broker, with its trace.
 #[derive(Debug, Parser)]
@@ -39,9 +39,9 @@ struct Options {
     /// With --sweep: only before every K-th operation.
     #[arg(long, default_value_t = 1, value_name = "K")]
     every: u64,
-    /// With --sweep: shards of the swept node.
-    #[arg(long, default_value_t = 1)]
-    shards: u16,
+    /// With --sweep: shards of the swept node; several numbers: one sweep after the other.
+    #[arg(long, default_value = "1", value_delimiter = ',')]
+    shards: Vec<u16>,
     /// With --sweep: stop at the first failure and show its trace.
     #[arg(long)]
     trace: bool,
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     millrace_sim::name_panics();
     let failed = match (&options.seeds, options.sweep) {
         (_, true) if options.damage => damage(&options),
-        (_, true) => sweep(&options),
+        (_, true) => sweeps(&options),
         (Some(seeds), false) => many(seeds.clone()),
         (None, false) => one(options.seed),
     };
@@ -95,16 +95,29 @@ fn many(seeds: Range<u64>) -> usize {
     failed
 }
 
-fn sweep(options: &Options) -> usize {
+/// A sweep for each number of shards.
+fn sweeps(options: &Options) -> usize {
+    let (mut passed, mut failed) = (0, 0);
+    for &shards in &options.shards {
+        let tally = sweep(options, shards);
+        passed += tally.cases - tally.failures.len() as u64;
+        failed += tally.failures.len();
+    }
+    println!("{passed} passed, {failed} failed");
+    failed
+}
+
+fn sweep(options: &Options, shards: u16) -> Tally {
     let subject = if options.topics { Subject::Topics } else { Subject::Records };
-    let wanted = SweepOptions { subject, ..SweepOptions::new(options.seed, options.shards, options.every) };
+    let wanted = SweepOptions { subject, ..SweepOptions::new(options.seed, shards, options.every) };
     let mut sweep = match options {
         Options { recovery: true, .. } => Sweep::of_recovery(wanted),
         Options { faults: true, .. } => Sweep::of_faults(wanted),
         Options { full: true, .. } => Sweep::of_full_disks(wanted),
         _ => Sweep::new(wanted),
     };
-    println!("{} disk operations, {} cases", sweep.tally().operations, sweep.cases_left());
+    let (operations, cases) = (sweep.tally().operations, sweep.cases_left());
+    println!("{shards} shards: {operations} disk operations, {cases} cases");
     let mut shown = 0;
     loop {
         if let Some(failure) = sweep.tally().failures.get(shown) {
@@ -119,10 +132,9 @@ fn sweep(options: &Options) -> usize {
             break;
         }
     }
-    let tally = sweep.tally();
+    let tally = sweep.tally().clone();
     println!("{} crashes, {} boots, {} acknowledgements", tally.crashes, tally.boots, tally.acknowledgements);
-    println!("{} passed, {} failed", tally.cases - tally.failures.len() as u64, tally.failures.len());
-    tally.failures.len()
+    tally
 }
 
 fn damage(options: &Options) -> usize {

@@ -32,7 +32,11 @@ impl Core {
     async fn clean(self: &Rc<Core>, due: DueCleaning) {
         let started = millrace_rt::now();
         let plan = self.make_durable(due.through).await;
-        self.commit.journal.borrow_mut().slot_released(due.slot);
+        let reused = {
+            let mut journal = self.commit.journal.borrow_mut();
+            journal.slot_released(due.slot);
+            journal.slots_reused()
+        };
         self.commit.nudge();
         let took = millrace_rt::now() - started;
         let (flushed, carried) = (plan.flush.len(), plan.carry.len());
@@ -40,7 +44,8 @@ impl Core {
         self.counters.cleaning_nanos.add(took.as_nanos() as u64);
         self.counters.tails_flushed.add(flushed as u64);
         self.counters.tails_carried.add(carried as u64);
-        tracing::debug!(slot = due.slot, flushed, carried, ?took, "journal slot cleaned");
+        // `clients/kill` reads `shard` and `reused` here.
+        tracing::debug!(shard = %self.index, slot = due.slot, reused, flushed, carried, ?took, "journal slot cleaned");
     }
 
     /// Makes everything that frames up to `through` hold durable in segment files or in later frames, and a

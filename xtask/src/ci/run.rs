@@ -187,6 +187,7 @@ impl<'a> Place<'a> {
                 argument.replace("{seeds}", &seeds.to_string()).replace("{every}", &every.to_string());
             let argument =
                 argument.replace("{cycles}", &cycles.to_string()).replace("{fuzz}", &fuzz.to_string());
+            let argument = argument.replace("{reuses}", &least_reuses(*cycles).to_string());
             command.arg(argument.replace("{broker}", &broker));
         }
         command
@@ -206,4 +207,10 @@ impl<'a> Place<'a> {
         lines[from..].iter().for_each(|line| println!("{line}"));
         println!("---");
     }
+}
+
+/// Journal slots that the kills of one mode must see filled again: below that the journals hardly wrapped, and the kills
+/// proved little. Two to three a cycle are usual; a sample of a few cycles must see one at all.
+fn least_reuses(cycles: u32) -> u32 {
+    if cycles < 20 { 1 } else { 2 * cycles }
 }

@@ -55,7 +55,15 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "crashes",
         needs: &["programs"],
-        work: Work::Built("debug/millrace-sim", &["--sweep", "--every", "{every}", "--shards", "3"]),
+        work: Work::Built("debug/millrace-sim", &["--sweep", "--every", "{every}", "--shards", "1,2,3"]),
+    },
+    Step {
+        name: "topics",
+        needs: &["programs"],
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--topics", "--every", "{every}", "--shards", "1,2,3"],
+        ),
     },
     Step {
         name: "recovery",
@@ -66,6 +74,20 @@ pub(super) const STEPS: &[Step] = &[
         name: "disk-faults",
         needs: &["programs"],
         work: Work::Built("debug/millrace-sim", &["--sweep", "--faults", "--every", "{every}"]),
+    },
+    Step {
+        name: "full-disks",
+        needs: &["programs"],
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--full", "--every", "{every}", "--shards", "1,2"],
+        ),
+    },
+    // Bytes of the journal's last frame.
+    Step {
+        name: "damage",
+        needs: &["programs"],
+        work: Work::Built("debug/millrace-sim", &["--sweep", "--damage", "--every", "{every}"]),
     },
     Step { name: "release", needs: &[], work: Work::Cargo(&["build", "--release"]) },
     // README's first command, on a port of its own.
@@ -96,6 +118,17 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "kill",
         needs: &["release"],
-        work: Work::Script("clients/kill", &["--cycles", "{cycles}", "--dump"]),
+        work: Work::Script(
+            "clients/kill",
+            &[
+                "--cycles",
+                "{cycles}",
+                "--dump",
+                "--set",
+                "millrace.journal.bytes=4194304",
+                "--least-reuses",
+                "{reuses}",
+            ],
+        ),
     },
 ];

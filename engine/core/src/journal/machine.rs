@@ -127,6 +127,11 @@ impl Journal {
         self.slots.in_use()
     }
 
+    /// How often a slot was filled again since the journal began.
+    pub fn slots_reused(&self) -> u64 {
+        self.slots.reused()
+    }
+
     /// Bytes of heads and payloads (`Entry::sealed_bytes`) that one frame sealed now may hold; 0: wait until a write
     /// completes or a slot is released.
     pub fn room(&self, purpose: Purpose) -> usize {

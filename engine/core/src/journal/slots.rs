@@ -22,11 +22,13 @@ pub(crate) struct SlotSpace {
     used: VecDeque<UsedSlot>,
     /// The slot after the newest.
     next: usize,
+    /// Slots taken into use so far, each time anew.
+    begun: u64,
 }
 
 impl SlotSpace {
     pub(crate) fn new(geometry: JournalGeometry) -> SlotSpace {
-        SlotSpace { geometry, used: VecDeque::new(), next: 0 }
+        SlotSpace { geometry, used: VecDeque::new(), next: 0, begun: 0 }
     }
 
     /// The longest frame that has a place when `reserve` bytes must stay free while a cleaning is due.
@@ -55,6 +57,7 @@ impl SlotSpace {
             assert!(self.free_slots() > 0, "a slot is only taken when free");
             self.used.push_back(UsedSlot { slot: self.next, filled: 0, last: FrameSequence::NONE });
             self.next = (self.next + 1) % self.geometry.slot_count();
+            self.begun += 1;
         }
         if let Some(current) = self.used.back_mut() {
             current.filled += len;
@@ -86,6 +89,11 @@ impl SlotSpace {
 
     pub(crate) fn in_use(&self) -> usize {
         self.used.len()
+    }
+
+    /// How often a slot was filled again.
+    pub(crate) fn reused(&self) -> u64 {
+        self.begun.saturating_sub(self.geometry.slot_count() as u64)
     }
 
     fn reserve_at(&self, in_use: usize, reserve: usize) -> usize {

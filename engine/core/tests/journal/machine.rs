@@ -176,6 +176,8 @@ fn a_default_batch_always_finds_room_in_the_smallest_journal() {
         bench.write_all();
     }
     assert!(bench.journal.slots_in_use() <= 2);
+    // Each batch takes a slot; the first two were new.
+    assert_eq!(bench.journal.slots_reused(), 48);
 }
 
 #[test]
