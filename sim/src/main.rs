@@ -27,6 +27,9 @@ struct Options {
     /// With --sweep: topics are created, deleted and created again; otherwise records are produced and read.
     #[arg(long)]
     topics: bool,
+    /// With --sweep: logs begin later by retention and DeleteRecords.
+    #[arg(long, conflicts_with = "topics")]
+    retention: bool,
     /// With --sweep: failed and short writes and failed syncs instead of crashes.
     #[arg(long)]
     faults: bool,
@@ -108,7 +111,11 @@ fn sweeps(options: &Options) -> usize {
 }
 
 fn sweep(options: &Options, shards: u16) -> Tally {
-    let subject = if options.topics { Subject::Topics } else { Subject::Records };
+    let subject = match options {
+        Options { topics: true, .. } => Subject::Topics,
+        Options { retention: true, .. } => Subject::Retention,
+        _ => Subject::Records,
+    };
     let wanted = SweepOptions { subject, ..SweepOptions::new(options.seed, shards, options.every) };
     let mut sweep = match options {
         Options { recovery: true, .. } => Sweep::of_recovery(wanted),

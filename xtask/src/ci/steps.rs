@@ -66,6 +66,11 @@ pub(super) const STEPS: &[Step] = &[
         ),
     },
     Step {
+        name: "retention",
+        needs: &["programs"],
+        work: Work::Built("debug/millrace-sim", &["--sweep", "--retention", "--every", "{every}"]),
+    },
+    Step {
         name: "recovery",
         needs: &["programs"],
         work: Work::Built("debug/millrace-sim", &["--sweep", "--recovery", "--every", "{every}"]),
