@@ -58,9 +58,13 @@ impl File {
                 written
             };
             if done == 0 {
-                // Less than a block came through: the next try says what is in the way, as a full disk does.
-                if written == 0 || std::mem::replace(&mut stalled, true) {
+                if written == 0 {
                     return Err(io::ErrorKind::WriteZero.into());
+                }
+                // Less than a block came through. The next try says what is in the way, or stops there again: then
+                // the device has room for a part of a block only.
+                if std::mem::replace(&mut stalled, true) {
+                    return Err(io::ErrorKind::StorageFull.into());
                 }
                 continue;
             }

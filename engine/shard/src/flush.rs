@@ -119,6 +119,10 @@ impl Core {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             let whole = if written == bytes { written } else { block_floor(written) };
+            if whole == 0 {
+                // There was room for a part of a block only.
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             if let Some(segment) = partition.borrow_mut().segment_mut(base) {
                 segment.written = from + whole;
             }

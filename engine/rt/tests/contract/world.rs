@@ -222,15 +222,18 @@ fn a_short_direct_write_is_continued_at_a_whole_block() {
 
 #[test]
 fn a_direct_write_that_finds_room_for_part_of_a_block_says_that_the_disk_is_full() {
-    let (mut world, node) = one_node(9);
-    world.set_fault(node, DiskFault::Full(5_000));
-    assert!(boot(&mut world, node, || async {
-        drop(file_with_entry(Path::new("/data/file")).await);
-        let file = File::open(Path::new("/data/file"), OpenOptions { direct: true, ..WRITE }).await.unwrap();
-        let block = Block::with_capacity(8_192);
-        let written = file.write_all_at(0, block.freeze().slice(..8_192), Sync::None).await;
-        assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
-    }));
+    for room in [100, 600, 1_600, 5_000] {
+        let (mut world, node) = one_node(9);
+        world.set_fault(node, DiskFault::Full(room));
+        assert!(boot(&mut world, node, || async {
+            drop(file_with_entry(Path::new("/data/file")).await);
+            let options = OpenOptions { direct: true, ..WRITE };
+            let file = File::open(Path::new("/data/file"), options).await.unwrap();
+            let block = Block::with_capacity(8_192);
+            let written = file.write_all_at(0, block.freeze().slice(..8_192), Sync::None).await;
+            assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+        }));
+    }
 }
 
 #[test]
