@@ -79,10 +79,8 @@ impl Inode {
 
     /// What the next boot finds: of each sector that was not hard either version, of the length any between.
     pub(crate) fn lose_power(&mut self, chance: &mut Chance) {
-        let Some(dirty) = self.dirty.take() else {
-            self.live.clone_from(&self.durable);
-            return;
-        };
+        // Where nothing is dirty both images are the same.
+        let Some(dirty) = self.dirty.take() else { return };
         let len = settled_len(self.durable.len(), self.live.len(), chance);
         let mut settled = self.durable.clone();
         set_len(&mut settled, len);
