@@ -93,6 +93,15 @@ impl Kernel {
         }
     }
 
+    /// Bytes that the peer of a connection has taken; nothing where it cannot be known.
+    pub(crate) fn taken_bytes(&self, socket: &SocketHandle) -> Option<u64> {
+        match (self, socket) {
+            (Kernel::World(port), SocketHandle::World(socket)) => port.taken_bytes(socket.id),
+            (Kernel::Uring(_), SocketHandle::Uring(fd)) => crate::uring::progress::acknowledged_bytes(fd),
+            _ => panic!("a socket of the other kernel"),
+        }
+    }
+
     /// Ends both directions of a connection.
     pub(crate) fn shutdown(&self, socket: &SocketHandle) {
         match (self, socket) {

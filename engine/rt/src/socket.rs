@@ -123,6 +123,12 @@ impl Stream {
         shard::current().kernel.shutdown(&self.socket);
     }
 
+    /// Bytes that the peer has taken so far: a number that stands still while a send waits tells of a peer that reads
+    /// nothing. Nothing where the kernel does not say.
+    pub fn taken_bytes(&self) -> Option<u64> {
+        shard::current().kernel.taken_bytes(&self.socket)
+    }
+
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
     }

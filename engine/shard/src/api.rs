@@ -123,6 +123,8 @@ pub struct FetchedPartition {
 #[derive(Debug, Clone, Default)]
 pub struct Fetched {
     pub records: Vec<Bytes>,
+    /// Memory that is not free while the records are held: a batch keeps the whole chunk or page that it lies in.
+    pub held_bytes: u64,
     pub high_watermark: Offset,
     pub last_stable_offset: Offset,
     pub log_start_offset: Offset,

@@ -33,8 +33,6 @@ pub(crate) struct Counters {
     // ---- fetch ----
     /// Fetches that wait for bytes just now.
     pub(crate) fetches_waiting: Counter,
-    /// Fetches that asked for more than one answer of this shard may hold.
-    pub(crate) fetches_limited: Counter,
 
     // ---- mesh ----
     pub(crate) mesh_asks: Counter,

@@ -8,6 +8,8 @@ use millrace_core::base::measure::Counter;
 use millrace_rt::{Moment, Signal};
 
 use crate::api::{FetchError, FetchPartition, FetchQuery, Fetched, FetchedPartition};
+use crate::egress::EgressCharge;
+use crate::granted::{Granted, fetched_bytes};
 use crate::message::{Answer, Ask, FirstBatch, ReadAsk, WatchAsk};
 use crate::partition::PartitionRef;
 use crate::read::read_batches;
@@ -21,32 +23,41 @@ impl Shard {
     ///
     /// Dropping the future leaves nothing behind: watches expire at the query's deadline.
     pub async fn fetch(&self, query: FetchQuery) -> Vec<FetchedPartition> {
-        self.fetch_timed(query, &mut FetchTimes::default()).await
+        self.fetch_timed(query, &mut FetchTimes::default()).await.0
     }
 
-    /// The same; adds to `times` where the time went.
-    pub async fn fetch_timed(&self, mut query: FetchQuery, times: &mut FetchTimes) -> Vec<FetchedPartition> {
-        let counters = &self.core().counters;
-        if query.max_bytes > self.core().response_bytes_max {
-            counters.fetches_limited.increment();
-            query.max_bytes = self.core().response_bytes_max;
-        }
+    /// The same; adds to `times` where the time went. The records count against the budget of this shard's answers until
+    /// the charge is dropped.
+    pub async fn fetch_timed(
+        &self,
+        query: FetchQuery,
+        times: &mut FetchTimes,
+    ) -> (Vec<FetchedPartition>, EgressCharge) {
+        let egress = &self.core().egress;
         let mut begun = millrace_rt::now();
         let deadline = begun + query.max_wait;
         loop {
-            let (fetched, read) = self.read_once(&query).await;
+            let wanted = query.max_bytes as u64;
+            let granted = Granted::of(egress.reserve(wanted, deadline).await, egress);
+            let room = millrace_rt::now();
+            times.wait += room - begun;
+            let (mut fetched, read) = self.read_once(&query.partitions, &granted).await;
+            // What the budget leaves may be less than the reader would wait for.
+            let min_bytes = if granted.is_whole() { query.min_bytes } else { query.min_bytes.min(1) };
+            let charge = granted.settle(&mut fetched);
             let now = millrace_rt::now();
             times.read += read;
-            times.hop += (now - begun).saturating_sub(read);
+            times.hop += (now - room).saturating_sub(read);
             let bytes: usize = fetched.iter().map(fetched_bytes).sum();
             let failed = fetched.iter().any(|partition| partition.result.is_err());
             let late = now >= deadline;
-            if bytes >= query.min_bytes || failed || late || query.partitions.is_empty() {
-                return fetched;
+            if bytes >= min_bytes || failed || late || query.partitions.is_empty() {
+                return (fetched, charge);
             }
+            drop(charge);
             let seen = seen_high_watermarks(&query.partitions, &fetched);
-            let missing = query.min_bytes - bytes;
-            let waiting = Level::raise(&counters.fetches_waiting);
+            let missing = min_bytes - bytes;
+            let waiting = Level::raise(&self.core().counters.fetches_waiting);
             let woken = self.wait_for_bytes(seen, missing, deadline);
             millrace_rt::select(woken, millrace_rt::sleep_until(deadline)).await;
             drop(waiting);
@@ -57,22 +68,26 @@ impl Shard {
 
     /// One read of every partition. All owners read at once, each within the whole budget; where several did, what
     /// is beyond the budget in the order of the request is dropped again. Answers how long the longest took, too.
-    async fn read_once(&self, query: &FetchQuery) -> (Vec<FetchedPartition>, Duration) {
+    async fn read_once(
+        &self,
+        asked: &[FetchPartition],
+        granted: &Granted,
+    ) -> (Vec<FetchedPartition>, Duration) {
         let begun = millrace_rt::now();
-        let groups = self.by_owner(query.partitions.iter().map(|partition| partition.key));
+        let groups = self.by_owner(asked.iter().map(|partition| partition.key));
         let several = groups.len() > 1;
         let mut local = None;
         let mut remote = Vec::new();
         for (owner, places) in groups {
-            let partitions = places.iter().map(|&place| query.partitions[place]).collect();
-            let ask = ReadAsk { partitions, budget_bytes: query.max_bytes, first: FirstBatch::Always };
+            let partitions = places.iter().map(|&place| asked[place]).collect();
+            let ask = ReadAsk { partitions, budget_bytes: granted.bytes, first: granted.first };
             if owner == self.index() {
                 local = Some((places, ask));
             } else {
                 remote.push((places, self.admit(owner, Ask::Read(ask)).await));
             }
         }
-        let mut answers = Vec::with_capacity(query.partitions.len());
+        let mut answers = Vec::with_capacity(asked.len());
         let mut longest = Duration::ZERO;
         if let Some((places, ask)) = local {
             answers.extend(places.into_iter().zip(self.core().read(ask).await));
@@ -90,7 +105,7 @@ impl Shard {
         answers.sort_unstable_by_key(|(place, _)| *place);
         let mut fetched: Vec<FetchedPartition> = answers.into_iter().map(|(_, answer)| answer).collect();
         if several {
-            keep_within(&mut fetched, query.max_bytes);
+            keep_within(&mut fetched, granted.bytes);
         }
         (fetched, longest)
     }
@@ -147,7 +162,7 @@ impl Core {
         if max_bytes > 0 || first == FirstBatch::Always {
             let first_whole = first == FirstBatch::Always;
             let read = read_batches(&self.files, &partition, ask.offset, max_bytes, first_whole).await;
-            fetched.records = match read {
+            (fetched.records, fetched.held_bytes) = match read {
                 // Its file went while it was read.
                 Err(_) if ask.offset < partition.borrow().log_start => {
                     return Err(FetchError::OffsetOutOfRange);
@@ -186,17 +201,11 @@ fn ends(partition: &PartitionRef) -> Fetched {
     let partition = partition.borrow();
     Fetched {
         records: Vec::new(),
+        held_bytes: 0,
         high_watermark: partition.high_watermark,
         // Without transactions every committed record is stable.
         last_stable_offset: partition.high_watermark,
         log_start_offset: partition.log_start,
-    }
-}
-
-fn fetched_bytes(partition: &FetchedPartition) -> usize {
-    match &partition.result {
-        Ok(fetched) => fetched.records.iter().map(bytes::Bytes::len).sum(),
-        Err(_) => 0,
     }
 }
 
@@ -214,6 +223,7 @@ fn keep_within(fetched: &mut [FetchedPartition], max_bytes: usize) {
             budget = budget.saturating_sub(bytes);
         } else if let Ok(fetched) = &mut partition.result {
             fetched.records.clear();
+            fetched.held_bytes = 0;
         }
     }
 }

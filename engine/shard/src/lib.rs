@@ -12,11 +12,13 @@ mod commit;
 mod counters;
 mod deleting;
 mod doomed;
+mod egress;
 mod engine;
 mod fetch;
 mod files;
 mod flush;
 mod flusher;
+mod granted;
 mod indexing;
 mod layout;
 mod loading;
@@ -50,6 +52,7 @@ pub use api::{
     EpochEnd, FetchError, FetchPartition, FetchQuery, Fetched, FetchedPartition, FoundOffset, Isolation,
     OffsetAsk, OffsetQuery, OpenError, Planted, StorageError, ValidateOnly,
 };
+pub use egress::{EgressBudget, EgressCharge, EgressStats};
 pub use engine::Engine;
 pub use layout::Generation;
 pub use manifest::{Manifest, Stopped};

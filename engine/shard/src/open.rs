@@ -26,6 +26,7 @@ use crate::cleaner::Cleaner;
 use crate::commit::Commit;
 use crate::counters::Counters;
 use crate::doomed::Doomed;
+use crate::egress::EgressBudget;
 use crate::engine::{Engine, Facts, Inner, RingPlace};
 use crate::files::{DiskMode, SegmentFiles};
 use crate::flusher::{FLUSHERS, Flusher};
@@ -40,12 +41,11 @@ use crate::shard::{Arrivals, Core, Shard};
 
 /// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
 const RING_BYTES: u64 = 16 * 1024 * 1024;
-/// Of a shard's memory: tails get a half, what was read from segments an eighth; requests take a quarter, and blocks
-/// that nobody uses an eighth (`net/server`).
+/// Of a shard's memory: tails get a half, what was read from segments an eighth, answers that their readers have not yet
+/// taken a sixteenth; requests take a quarter, and blocks that nobody uses a sixteenth (`net/server`).
 const TAIL_SHARE: u64 = 2;
 const CACHE_SHARE: u64 = 8;
-/// One reader's share of a shard's memory: several that read old data at once must fit beside the tails.
-const RESPONSE_SHARE: u64 = 16;
+const EGRESS_SHARE: u64 = 16;
 /// Zeros are written in pieces of this size, so that commits in between wait for one piece at most.
 const ZERO_BYTES: usize = 1024 * 1024;
 
@@ -123,7 +123,7 @@ impl Engine {
             journal_dir,
             // The entry of a roll may stand before that of the append.
             append_bytes_max: geometry.append_bytes_max() - APPEND_HEAD_BYTES,
-            response_bytes_max: share(shard_memory, RESPONSE_SHARE),
+            egress: EgressBudget::new(shard_memory / EGRESS_SHARE),
             table: Table::default(),
             commit: Commit::new(journal, ring, slots),
             flusher: Flusher::new(share(shard_memory, TAIL_SHARE)),

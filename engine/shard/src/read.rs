@@ -13,7 +13,7 @@ use crate::api::FetchError;
 use crate::cache::{PAGE_BYTES, Source};
 use crate::files::SegmentFiles;
 use crate::partition::{Partition, PartitionRef};
-use crate::tail::{BLOCK_BYTES, block_floor};
+use crate::tail::{BLOCK_BYTES, block_ceil, block_floor};
 
 /// Bytes `[start, start + length)` of one segment in shared pieces.
 pub(crate) struct Pieces {
@@ -164,23 +164,24 @@ pub(crate) async fn read_range(
 }
 
 /// Whole batches from the one that holds `offset` on, at most `max_bytes` of them, or that one alone where
-/// `first_whole` and it is larger. Empty where nothing visible lies at `offset`.
+/// `first_whole` and it is larger; and the memory that they keep from being freed. Empty where nothing visible lies at
+/// `offset`.
 pub(crate) async fn read_batches(
     files: &SegmentFiles,
     partition: &PartitionRef,
     offset: Offset,
     max_bytes: u64,
     first_whole: bool,
-) -> Result<Vec<Bytes>, FetchError> {
+) -> Result<(Vec<Bytes>, u64), FetchError> {
     files.prepare_index(partition, offset).await?;
-    let Some(reach) = partition.borrow().reach(offset) else { return Ok(Vec::new()) };
+    let Some(reach) = partition.borrow().reach(offset) else { return Ok(nothing()) };
     let mut to = reach.limit.min(reach.from + max_bytes + 2 * INDEX_INTERVAL_BYTES);
     let mut pieces = read_range(files, partition, reach.segment, reach.from, to).await?;
     let mut place = reach.from;
     let first = loop {
         let batch = match pieces.batch_at(place)? {
             Some(batch) => batch,
-            None if to >= reach.limit => return Ok(Vec::new()),
+            None if to >= reach.limit => return Ok(nothing()),
             None => {
                 to = reach.limit.min(place + PAGE_BYTES);
                 pieces = read_range(files, partition, reach.segment, place, to).await?;
@@ -192,7 +193,7 @@ pub(crate) async fn read_batches(
         }
         place = batch.end();
         if place >= reach.limit {
-            return Ok(Vec::new());
+            return Ok(nothing());
         }
     };
     if first.end() > reach.limit {
@@ -200,15 +201,33 @@ pub(crate) async fn read_batches(
     }
     if first.length() > max_bytes {
         if !first_whole {
-            return Ok(Vec::new());
+            return Ok(nothing());
         }
         if first.end() > pieces.end() || first.position < pieces.start {
             pieces = read_range(files, partition, reach.segment, first.position, first.end()).await?;
         }
-        return Ok(pieces.cut(first.position, first.end()));
+        let held = held_bytes(&partition.borrow(), reach.segment, first.position, first.end());
+        return Ok((pieces.cut(first.position, first.end()), held));
     }
     let end = last_whole_batch(&pieces, &first, (first.position + max_bytes).min(reach.limit))?;
-    Ok(pieces.cut(first.position, end))
+    let held = held_bytes(&partition.borrow(), reach.segment, first.position, end);
+    Ok((pieces.cut(first.position, end), held))
+}
+
+fn nothing() -> (Vec<Bytes>, u64) {
+    (Vec::new(), 0)
+}
+
+/// Memory that slices of `[from, to)` keep from being freed: chunks of the tail, and pages of the read cache before it.
+fn held_bytes(partition: &Partition, segment: Offset, from: u64, to: u64) -> u64 {
+    let Ok(place) = partition.segments.binary_search_by_key(&segment, |segment| segment.base) else {
+        return to - from;
+    };
+    let Some(segment) = partition.segments.get(place) else { return to - from };
+    let split = segment.tail.start().clamp(from, to);
+    let last_page_end = split.next_multiple_of(PAGE_BYTES).min(block_ceil(segment.length()));
+    let pages = if from < split { last_page_end - (from - from % PAGE_BYTES) } else { 0 };
+    pages + segment.tail.memory_behind(split, to) as u64
 }
 
 /// Where the last batch ends that lies wholly below `limit` and in `pieces`.

@@ -18,6 +18,7 @@ use crate::cleaner::Cleaner;
 use crate::commit::Commit;
 use crate::counters::Counters;
 use crate::doomed::Doomed;
+use crate::egress::EgressBudget;
 use crate::engine::Inner;
 use crate::files::SegmentFiles;
 use crate::flusher::Flusher;
@@ -35,8 +36,7 @@ pub(crate) struct Core {
     pub(crate) boot: BootNonce,
     pub(crate) journal_dir: PathBuf,
     pub(crate) append_bytes_max: usize,
-    /// Records of one fetch; a reader that asks for more gets the rest with its next one.
-    pub(crate) response_bytes_max: usize,
+    pub(crate) egress: Rc<EgressBudget>,
     pub(crate) table: Table,
     pub(crate) commit: Commit,
     pub(crate) flusher: Flusher,
@@ -118,6 +118,11 @@ impl Shard {
 
     pub fn config(&self) -> &Arc<BrokerConfig> {
         &self.core.config
+    }
+
+    /// The memory that answers of this shard's connections may hold.
+    pub fn egress(&self) -> &Rc<EgressBudget> {
+        &self.core.egress
     }
 
     /// Gives a parcel (a connection) to another shard, or to this one; waits while the lane is full.

@@ -7,6 +7,7 @@ use millrace_core::base::ids::PartitionIndex;
 use millrace_core::base::measure::Distribution;
 use millrace_rt::MemoryUse;
 
+use crate::egress::EgressStats;
 use crate::partition::Partition;
 use crate::shard::{Core, Shard};
 
@@ -31,7 +32,7 @@ pub struct ShardStats {
     pub tail_bytes: u64,
     pub tail_bytes_max: u64,
     pub fetches_waiting: u64,
-    pub fetches_limited: u64,
+    pub egress: EgressStats,
     pub mesh_asks: u64,
     pub mesh_waits: u64,
     pub memory: MemoryUse,
@@ -108,7 +109,7 @@ impl Core {
             tail_bytes: self.flusher.tail_bytes() as u64,
             tail_bytes_max: self.flusher.tail_bytes_max() as u64,
             fetches_waiting: counters.fetches_waiting.get(),
-            fetches_limited: counters.fetches_limited.get(),
+            egress: self.egress.stats(),
             mesh_asks: counters.mesh_asks.get(),
             mesh_waits: counters.mesh_waits.get(),
             memory: millrace_rt::memory(),

@@ -73,6 +73,13 @@ impl Tail {
         self.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum()
     }
 
+    /// Memory of the chunks that hold bytes of `[from, to)`.
+    pub(crate) fn memory_behind(&self, from: u64, to: u64) -> usize {
+        let first = self.chunks.partition_point(|chunk| chunk.end() <= from);
+        let touched = self.chunks.iter().skip(first).take_while(|chunk| chunk.start < to);
+        touched.map(|chunk| chunk.bytes.capacity()).sum()
+    }
+
     /// So many bytes will be appended soon.
     pub(crate) fn expect(&self, bytes: usize) {
         if let Some(chunk) = self.chunks.back() {

@@ -12,7 +12,7 @@ use crate::serve::serve_shard;
 use crate::start_error::StartError;
 
 /// Freed blocks that are kept for reuse take at most this share of the memory budget: they are in nobody's account.
-const POOL_SHARE: u64 = 8;
+const POOL_SHARE: u64 = 16;
 
 /// One broker, made for one run.
 pub struct Broker {

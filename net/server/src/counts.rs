@@ -59,6 +59,8 @@ pub(crate) struct LimitCounts {
     pub(crate) pending_requests: Counter,
     /// `max.incremental.fetch.session.cache.slots`, or the partitions that sessions may hold.
     pub(crate) fetch_sessions: Counter,
+    /// A peer took nothing of its answers while memory for answers was short.
+    pub(crate) stalled_peers: Counter,
     /// A produce request was not durable within its own timeout.
     pub(crate) produce_timeout: Counter,
 }
@@ -169,6 +171,7 @@ impl LimitCounts {
             ("request_bytes", self.request_bytes.get()),
             ("pending_requests", self.pending_requests.get()),
             ("fetch_sessions", self.fetch_sessions.get()),
+            ("stalled_peer", self.stalled_peers.get()),
             ("produce_timeout", self.produce_timeout.get()),
         ]
     }

@@ -8,7 +8,7 @@ use millrace_core::base::ShardIndex;
 use millrace_rt::{Moment, Signal, fs};
 use millrace_shard::Shard;
 use rustc_hash::FxHashMap;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::conn::budget::RequestBudget;
 use crate::conn::caller::Caller;
@@ -28,6 +28,9 @@ const REQUEST_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
 /// A connection that has held part of a request for this long is closed when others wait for its memory.
 const PARTIAL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A peer that has taken nothing of its answers for this long is closed when memory for answers is short.
+const STUCK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How often connections are looked at, at most and at least.
 const UPKEEP_PERIOD_MIN: Duration = Duration::from_millis(20);
@@ -174,6 +177,7 @@ impl Host {
 
     fn close_overdue(&self, idle_max: Duration) {
         let now = millrace_rt::now();
+        self.close_stuck(now);
         let short = self.request_budget.is_short();
         for caller in self.connections.borrow().values() {
             let is_idle = now - caller.last_active() >= idle_max;
@@ -186,6 +190,23 @@ impl Host {
                     limits.stalled.increment()
                 }
                 debug!(is_idle, is_stalled, "a connection is closed for what it does not do");
+                caller.hang_up();
+            }
+        }
+    }
+
+    fn close_stuck(&self, now: Moment) {
+        let is_short = self.shard.egress().is_short();
+        for caller in self.connections.borrow().values() {
+            if !is_short {
+                caller.forget_stuck();
+            } else if caller.stuck_since().is_some_and(|since| now - since >= STUCK_PATIENCE) {
+                self.counts.limits.stalled_peers.increment();
+                warn!(
+                    peer = caller.peer().map(tracing::field::display),
+                    seconds = STUCK_PATIENCE.as_secs(),
+                    "a peer takes nothing of its answers while others need the memory; it is closed"
+                );
                 caller.hang_up();
             }
         }

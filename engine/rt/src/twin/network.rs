@@ -33,6 +33,8 @@ struct End {
     remote: SocketAddr,
     inbound: VecDeque<(Moment, Vec<u8>)>,
     inbound_bytes: usize,
+    /// Bytes that this end has read.
+    taken_bytes: u64,
     /// When the end of the peer's data arrives.
     finished: Option<Moment>,
     reset: bool,
@@ -166,6 +168,7 @@ impl Network {
             end.inbound.pop_front();
         }
         end.inbound_bytes -= count;
+        end.taken_bytes += count as u64;
         self.stirred.retry.append(&mut end.senders);
         Some(Ok(count))
     }
@@ -203,6 +206,15 @@ impl Network {
         end.inbound_bytes += count;
         self.stirred.later.push((arrival, peer));
         Some(Ok(count))
+    }
+
+    /// What the peer of this end has read; nothing where there is none any more.
+    pub(crate) fn taken_bytes(&self, id: SocketId) -> Option<u64> {
+        let Some(Socket::End(end)) = self.sockets.get(&id) else { return None };
+        match self.sockets.get(&end.peer) {
+            Some(Socket::End(peer)) => Some(peer.taken_bytes),
+            _ => None,
+        }
     }
 
     /// Both directions end; the peer sees the end of the data.
@@ -325,6 +337,7 @@ impl End {
             remote,
             inbound: VecDeque::new(),
             inbound_bytes: 0,
+            taken_bytes: 0,
             finished: None,
             reset: false,
             shut: false,

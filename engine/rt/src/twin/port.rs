@@ -55,6 +55,10 @@ impl Port {
         twin.settle_network();
     }
 
+    pub(crate) fn taken_bytes(&self, id: SocketId) -> Option<u64> {
+        self.twin.borrow().network.taken_bytes(id)
+    }
+
     /// The node halts as soon as the task that calls this yields.
     pub(crate) fn end(&self, reason: String) {
         let mut twin = self.twin.borrow_mut();

@@ -5,5 +5,6 @@ pub(crate) mod blocking;
 pub(crate) mod disk_calls;
 pub(crate) mod entries;
 pub(crate) mod probe;
+pub(crate) mod progress;
 pub(crate) mod ring;
 pub(crate) mod tasks;

@@ -84,7 +84,7 @@ impl<Q, R, F> EndedBody<Q, R, F> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the directory is made before there is a runtime")]
-fn on_uring<F, Fut>(name: &str, shards: u16, body: F)
+pub(crate) fn on_uring<F, Fut>(name: &str, shards: u16, body: F)
 where
     F: Fn(Place) -> Fut + Send + Clone + 'static,
     Fut: Future<Output = ()> + 'static,
@@ -103,7 +103,7 @@ where
     std::fs::remove_dir_all(&shm).unwrap();
 }
 
-fn on_world<F, Fut>(name: &str, seed: u64, shards: u16, body: F)
+pub(crate) fn on_world<F, Fut>(name: &str, seed: u64, shards: u16, body: F)
 where
     F: Fn(Place) -> Fut + Clone + 'static,
     Fut: Future<Output = ()> + 'static,

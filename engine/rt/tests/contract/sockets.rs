@@ -2,11 +2,12 @@
 
 use std::io::ErrorKind;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use millrace_rt::{Block, DetachedStream, Listener, Stream, spawn};
+use millrace_rt::{Block, DetachedStream, Listener, Stream, sleep, spawn};
 
-use crate::host::{loopback, on_both, pattern, with_mesh};
+use crate::host::{loopback, on_both, on_uring, on_world, pattern, with_mesh};
 
 /// A connected pair on this shard.
 pub(crate) async fn pair() -> (Stream, Stream) {
@@ -48,6 +49,38 @@ fn two_thousand_pieces_arrive_in_order() {
         let (count, _) = server.recv(Block::with_capacity(10), 0).await;
         assert_eq!(count.unwrap(), 0);
     });
+}
+
+/// More than the sockets of this machine take for a peer that reads nothing, and more than those of the world.
+const STUCK_BYTES: [usize; 2] = [12 << 20, 1 << 20];
+
+#[test]
+fn what_the_peer_has_taken_stands_still_while_it_reads_nothing() {
+    on_uring("stuck", 1, |_| take_after_a_while(STUCK_BYTES[0]));
+    on_world("stuck", 7, 1, |_| take_after_a_while(STUCK_BYTES[1]));
+}
+
+async fn take_after_a_while(bytes: usize) {
+    let (client, server) = pair().await;
+    let client = Rc::new(client);
+    let sender = spawn({
+        let client = Rc::clone(&client);
+        async move { client.send(vec![Bytes::from(pattern(bytes))]).await }
+    });
+    let mut stuck = None;
+    loop {
+        sleep(Duration::from_millis(100)).await;
+        let taken = client.taken_bytes();
+        assert!(taken.unwrap() < bytes as u64);
+        if stuck.replace(taken) == Some(taken) {
+            break;
+        }
+    }
+    receive_exactly(&server, bytes).await;
+    sender.await.unwrap();
+    while client.taken_bytes().unwrap() < bytes as u64 {
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod family;
 mod kafka;
 mod own;
 mod process;
+mod readers;
 mod routes;
 mod scrape;
 mod tables;

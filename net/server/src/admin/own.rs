@@ -349,13 +349,6 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.fetches_waiting),
     },
     Family {
-        name: "millrace_fetches_limited_total",
-        kind: Kind::Counter,
-        labels: "shard",
-        help: "Fetches that asked for more than one answer may hold of a shard's memory.",
-        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.fetches_limited),
-    },
-    Family {
         name: "millrace_mesh_asks_total",
         kind: Kind::Counter,
         labels: "shard",
@@ -402,7 +395,7 @@ pub(crate) const FAMILIES: &[Family] = &[
 /// Nanoseconds in a second.
 const NANOS: f64 = 1e9;
 
-fn by_shard(scrape: &Scrape, samples: &mut Samples<'_>, value: fn(&ShardReport) -> u64) {
+pub(super) fn by_shard(scrape: &Scrape, samples: &mut Samples<'_>, value: fn(&ShardReport) -> u64) {
     for (shard, report) in &scrape.shards {
         samples.add(&[("shard", shard)], value(report));
     }

@@ -1,13 +1,15 @@
 //! Fetch 4-18: reads partitions under one budget, waits for bytes, and keeps incremental sessions (KIP-227).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, PartitionKey};
 use millrace_core::meta::MetadataImage;
-use millrace_shard::{FetchPartition, FetchQuery, FetchTimes, Fetched, FetchedPartition, Isolation};
+use millrace_shard::{
+    EgressCharge, FetchPartition, FetchQuery, FetchTimes, Fetched, FetchedPartition, Isolation,
+};
 use millrace_wire::messages::fetch_request::FetchRequest;
 use millrace_wire::messages::fetch_response::{
     EpochEndOffset, FetchResponse, FetchableTopicResponse, PartitionData,
@@ -41,7 +43,13 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let forgotten = forgotten(&request, metadata.naming);
     let host = &call.host;
     let begun = host.sessions.borrow_mut().begin(metadata, asks, &forgotten, host.uptime());
-    let fetch = Fetch { call: &call, request: &request, isolation, spent: Cell::default() };
+    let fetch = Fetch {
+        call: &call,
+        request: &request,
+        isolation,
+        spent: Cell::default(),
+        egress: RefCell::default(),
+    };
     match begun {
         Begun::Refused(fault) => refuse(&call, errors::of_session(fault)),
         Begun::Sessionless(asks) => {
@@ -167,6 +175,8 @@ struct Fetch<'a> {
     request: &'a FetchRequest<'a>,
     isolation: Isolation,
     spent: Cell<Spent>,
+    /// What the records hold of the shard's memory for answers.
+    egress: RefCell<Option<EgressCharge>>,
 }
 
 impl Fetch<'_> {
@@ -193,7 +203,8 @@ impl Fetch<'_> {
             }
             (false, false) => {
                 let (begun, mut times) = (millrace_rt::now(), FetchTimes::default());
-                let read = shard.fetch_timed(query, &mut times).await;
+                let (read, egress) = shard.fetch_timed(query, &mut times).await;
+                self.egress.replace(Some(egress));
                 self.spent.set(Spent::fetch(self.call.received, begun, times));
                 read
             }
@@ -337,8 +348,14 @@ impl Fetch<'_> {
         });
         let response =
             FetchResponse { session_id, responses: responses.collect(), ..FetchResponse::default() };
+        let records = response.responses.iter().flat_map(|topic| &topic.partitions);
+        let record_bytes: usize = records.map(|data| data.records.as_ref().map_or(0, Records::len)).sum();
         let answer = self.call.answer_head().frame(|writer, version| response.encode(writer, version))?;
-        Ok(Outcome::Done(Finished { answer, spent: self.spent.get() }))
+        if let Some(charge) = self.egress.borrow_mut().as_mut() {
+            // The names and numbers around the records; of thousands of partitions they are much.
+            charge.resize(charge.bytes() + answer.bytes().saturating_sub(record_bytes) as u64);
+        }
+        Ok(Outcome::Done(Finished { answer, spent: self.spent.get(), egress: self.egress.take() }))
     }
 }
 

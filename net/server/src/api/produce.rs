@@ -265,7 +265,7 @@ impl Waiting {
             _ => AppendTimes { admitted, journal: millrace_rt::now() - admitted, ..AppendTimes::default() },
         };
         let spent = Spent::append(self.received, times);
-        Finished { answer: self.make_answer(outcomes).await, spent }
+        Finished { answer: self.make_answer(outcomes).await, spent, egress: None }
     }
 
     async fn make_answer(self, outcomes: Option<Vec<AppendOutcome>>) -> Answer {

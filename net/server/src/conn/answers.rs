@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_rt::Signal;
+use millrace_shard::EgressCharge;
 
 use crate::conn::budget::Charge;
 use crate::timings::{Spent, Trace};
@@ -26,16 +27,27 @@ pub(crate) enum Answer {
     Close,
 }
 
+impl Answer {
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Answer::Frame(pieces) => pieces.iter().map(Bytes::len).sum(),
+            Answer::Silent | Answer::Close => 0,
+        }
+    }
+}
+
 /// An answer, and where the time went until it was known.
 pub(crate) struct Finished {
     pub(crate) answer: Answer,
     pub(crate) spent: Spent,
+    /// What its records hold of the shard's memory for answers; other answers are counted when they leave.
+    pub(crate) egress: Option<EgressCharge>,
 }
 
 impl From<Answer> for Finished {
     /// Of a request whose stages are not told apart.
     fn from(answer: Answer) -> Finished {
-        Finished { answer, spent: Spent::default() }
+        Finished { answer, spent: Spent::default(), egress: None }
     }
 }
 
@@ -62,11 +74,20 @@ pub(crate) enum InHand {
     One,
 }
 
+/// A send of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sending {
+    Begins,
+    Ended,
+}
+
 /// Bounded first-in first-out queue of one connection.
 pub(crate) struct Answers {
     queue: RefCell<VecDeque<Pending>>,
     /// Taken by the writer and not yet sent.
     in_hand: Cell<usize>,
+    /// The peer has to take something before the next answer leaves.
+    is_sending: Cell<bool>,
     reader_done: Cell<bool>,
     writer_done: Cell<bool>,
     pushed: Signal,
@@ -78,6 +99,7 @@ impl Answers {
         Answers {
             queue: RefCell::new(VecDeque::new()),
             in_hand: Cell::new(0),
+            is_sending: Cell::new(false),
             reader_done: Cell::new(false),
             writer_done: Cell::new(false),
             pushed: Signal::new(),
@@ -139,6 +161,15 @@ impl Answers {
             InHand::One => 1,
         });
         self.left.notify_all();
+    }
+
+    /// A send begins or has ended.
+    pub(crate) fn note_sending(&self, sending: Sending) {
+        self.is_sending.set(sending == Sending::Begins);
+    }
+
+    pub(crate) fn is_sending(&self) -> bool {
+        self.is_sending.get()
     }
 
     /// The writer answers no more; what is queued is dropped.

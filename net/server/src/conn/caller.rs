@@ -1,6 +1,7 @@
 //! One connection as its requests' handlers and the shard's upkeep see it.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 
 use millrace_core::base::ShardIndex;
@@ -19,6 +20,8 @@ pub(crate) struct Caller {
     last_active: Cell<Moment>,
     /// Since when part of a request is held; nothing between requests.
     partial_since: Cell<Option<Moment>>,
+    /// What the peer had taken when a look found it at that for the first time, while memory for answers was short.
+    stuck_at: Cell<Option<(u64, Moment)>>,
     stream: Weak<Stream>,
     answers: Rc<Answers>,
     is_retired: Cell<bool>,
@@ -34,6 +37,7 @@ impl Caller {
             sessions: RefCell::default(),
             last_active: Cell::new(millrace_rt::now()),
             partial_since: Cell::new(None),
+            stuck_at: Cell::new(None),
             stream: Rc::downgrade(stream),
             answers,
             is_retired: Cell::new(false),
@@ -82,6 +86,28 @@ impl Caller {
 
     pub(crate) fn partial_since(&self) -> Option<Moment> {
         self.partial_since.get()
+    }
+
+    /// Looks at the peer while memory for answers is short; answers since when it has taken nothing of what is there for
+    /// it. To be called again and again: a peer is stuck from the first look on that finds it where the next ones do.
+    pub(crate) fn stuck_since(&self) -> Option<Moment> {
+        let taken = self.stream.upgrade().filter(|_| self.answers.is_sending())?.taken_bytes();
+        let since = match (taken, self.stuck_at.get()) {
+            (Some(now), Some((before, since))) if now == before => since,
+            _ => millrace_rt::now(),
+        };
+        self.stuck_at.set(taken.map(|taken| (taken, since)));
+        taken.map(|_| since)
+    }
+
+    /// Memory for answers is not short: who takes nothing is in nobody's way.
+    pub(crate) fn forget_stuck(&self) {
+        self.stuck_at.set(None);
+    }
+
+    /// Nothing once the connection is gone.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        self.stream.upgrade().map(|stream| stream.peer_addr())
     }
 
     /// Takes no further request, and ends the connection unless answers are still to leave.

@@ -7,8 +7,9 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use millrace_rt::Stream;
+use millrace_shard::{EgressBudget, EgressCharge};
 
-use crate::conn::answers::{Answer, Answers, Finished, InHand, Later, Slot};
+use crate::conn::answers::{Answer, Answers, Finished, InHand, Later, Sending, Slot};
 use crate::conn::budget::Charge;
 use crate::timings::{Spent, Timings, Trace};
 
@@ -31,8 +32,9 @@ pub(crate) async fn write_answers(
     stream: Rc<Stream>,
     answers: Rc<Answers>,
     timings: Rc<Timings>,
+    egress: Rc<EgressBudget>,
 ) -> WriterEnd {
-    let end = match Gather::new(timings).run(&stream, &answers).await {
+    let end = match Gather::new(timings, egress).run(&stream, &answers).await {
         Ok(end) => end,
         Err(error) => WriterEnd::Failed(error),
     };
@@ -49,41 +51,52 @@ struct Gather {
     pieces: Vec<Bytes>,
     bytes: usize,
     charges: Vec<Rc<Charge>>,
+    /// What the pieces hold of the shard's memory for answers.
+    held: Vec<EgressCharge>,
+    egress: Rc<EgressBudget>,
     traces: Vec<(Trace, Spent)>,
     timings: Rc<Timings>,
 }
 
 impl Gather {
-    fn new(timings: Rc<Timings>) -> Gather {
-        Gather { pieces: Vec::new(), bytes: 0, charges: Vec::new(), traces: Vec::new(), timings }
+    fn new(timings: Rc<Timings>, egress: Rc<EgressBudget>) -> Gather {
+        Gather {
+            pieces: Vec::new(),
+            bytes: 0,
+            charges: Vec::new(),
+            held: Vec::new(),
+            egress,
+            traces: Vec::new(),
+            timings,
+        }
     }
 
     async fn run(mut self, stream: &Stream, answers: &Answers) -> io::Result<WriterEnd> {
         loop {
             let Some(pending) = answers.take() else {
-                self.send(stream).await?;
+                self.send(stream, answers).await?;
                 answers.sent(InHand::Nothing);
                 if answers.wait_for_answer().await {
                     continue;
                 }
                 return Ok(WriterEnd::Done);
             };
-            let Finished { answer, spent } = match pending.answer {
+            let Finished { answer, spent, egress } = match pending.answer {
                 Slot::Now(finished) => finished,
                 Slot::Later(later) => self.resolve(later, stream, answers).await?,
             };
             self.charges.extend(pending.charge);
             self.traces.extend(pending.trace.map(|trace| (trace, spent)));
             match answer {
-                Answer::Frame(pieces) => self.add(pieces),
+                Answer::Frame(pieces) => self.add(pieces, egress),
                 Answer::Silent => {}
                 Answer::Close => {
-                    self.send(stream).await?;
+                    self.send(stream, answers).await?;
                     return Ok(WriterEnd::Closed);
                 }
             }
             if self.bytes >= GATHER_BYTES_MAX {
-                self.send(stream).await?;
+                self.send(stream, answers).await?;
                 answers.sent(InHand::Nothing);
             }
         }
@@ -103,24 +116,31 @@ impl Gather {
         if let Some(answer) = ready.await {
             return Ok(answer);
         }
-        self.send(stream).await?;
+        self.send(stream, answers).await?;
         answers.sent(InHand::One);
         Ok(later.await)
     }
 
-    fn add(&mut self, pieces: Vec<Bytes>) {
-        self.bytes += pieces.iter().map(Bytes::len).sum::<usize>();
+    fn add(&mut self, pieces: Vec<Bytes>, egress: Option<EgressCharge>) {
+        let bytes = pieces.iter().map(Bytes::len).sum::<usize>();
+        self.bytes += bytes;
         self.pieces.extend(pieces);
+        self.held.push(egress.unwrap_or_else(|| self.egress.charge(bytes as u64)));
     }
 
     /// Sends all that is gathered and frees the memory of its requests.
-    async fn send(&mut self, stream: &Stream) -> io::Result<()> {
+    async fn send(&mut self, stream: &Stream, answers: &Answers) -> io::Result<()> {
         let charges = std::mem::take(&mut self.charges);
         self.bytes = 0;
         match std::mem::take(&mut self.pieces) {
             pieces if pieces.is_empty() => {}
-            pieces => stream.send(pieces).await?,
+            pieces => {
+                answers.note_sending(Sending::Begins);
+                stream.send(pieces).await?;
+                answers.note_sending(Sending::Ended);
+            }
         }
+        self.held.clear();
         drop(charges);
         if !self.traces.is_empty() {
             let left = millrace_rt::now();

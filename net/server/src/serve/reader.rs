@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use millrace_core::base::ShardIndex;
 use millrace_rt::{Either, Stream, select};
+use millrace_wire::ApiKey;
 use tracing::{debug, warn};
 
 use crate::api::call::{Call, CallFault, Head, Outcome};
@@ -43,7 +44,9 @@ pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
         host.adopt_session(session);
     }
     let number = host.enter(&caller);
-    let writer = millrace_rt::spawn(write_answers(stream.clone(), answers.clone(), host.timings.clone()));
+    let egress = host.shard.egress().clone();
+    let writer =
+        millrace_rt::spawn(write_answers(stream.clone(), answers.clone(), host.timings.clone(), egress));
     let inbox = Inbox::new(host.request_budget.clone(), host.frame_bytes_max(), &parcel.leftover);
     let mut reader = Reader {
         host: host.clone(),
@@ -143,7 +146,7 @@ impl Reader {
             self.host.counts.limits.pending_requests.increment();
         }
         let has_turn = match api.turn {
-            Turn::Alone => self.answers.drained().await,
+            Turn::Alone => self.answers.drained().await && self.has_room(head.api).await,
             Turn::Pipelined => self.answers.wait_for_place().await,
         };
         if !has_turn {
@@ -161,6 +164,16 @@ impl Reader {
             },
         };
         self.answer(outcome, charge, trace).await
+    }
+
+    /// Waits until the shard has memory for an answer; false where the connection ends meanwhile. A fetch waits on its
+    /// own, no longer than its reader does.
+    async fn has_room(&self, api: ApiKey) -> bool {
+        api == ApiKey::Fetch
+            || matches!(
+                select(self.host.shard.egress().until_room(), self.caller.hung_up()).await,
+                Either::Left(())
+            )
     }
 
     async fn answer(

@@ -181,7 +181,7 @@ impl Client {
 }
 
 /// Correlation id and an empty section of tagged fields.
-const HEADER_BYTES: usize = 5;
+pub(crate) const HEADER_BYTES: usize = 5;
 
 /// Error code and base offset of the one partition of a produce answer.
 pub(crate) fn produced(frame: &Bytes) -> (i16, i64) {

@@ -3,6 +3,7 @@
 
 mod client;
 mod copies;
+mod egress;
 mod settings;
 mod stage;
 

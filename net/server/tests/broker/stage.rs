@@ -45,11 +45,12 @@ fn settings(shards: u16, keys: &[(&str, &str)]) -> BrokerSettings {
     }
     let loaded =
         LoadedConfig::load(&properties, UnknownKeys::Refuse).expect("the settings of a test are right");
+    let memory_bytes = loaded.broker.memory_bytes().unwrap_or(64 << 20);
     BrokerSettings {
         config: Arc::new(loaded.broker),
         data_dir: PathBuf::from("/data"),
         shards,
-        memory_bytes: 64 << 20,
+        memory_bytes,
         host_name: "broker".to_owned(),
     }
 }
