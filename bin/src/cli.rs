@@ -14,7 +14,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 stopped cleanly; 2 the command line or the configuration is wrong, nothing was opened; 3 the \
+Exit codes: 0 stopped cleanly; 1 `storage verify` found damage, or a benchmark failed; 2 the command line or the configuration is wrong, nothing was opened; 3 the \
 broker could not start; 70 a failure ended the running broker (its reason is the last line of the log); 134 a bug \
 was caught; 130, 143 a second SIGINT or SIGTERM ended it at once. MILLRACE_LOG sets what is logged, for instance \
 `debug` or `warn,millrace_server=debug`.";
@@ -27,6 +27,63 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Loads any Kafka-compatible broker: throughput, latency percentiles, and the broker's own cost on this machine.
     Bench(BenchOptions),
+    /// Looks into a data directory that no broker uses: what is damaged, what could be saved, what each file holds.
+    Storage(StorageArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StorageArguments {
+    #[command(subcommand)]
+    pub(crate) command: StorageCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StorageCommand {
+    /// Checks every file; exit code 0 if all are as they were written, 1 if something is damaged.
+    Verify(VerifyArguments),
+    /// Prints batches, index entries, frames, checkpoints and metadata.
+    Dump(DumpArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// The data directory (log.dirs).
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    #[command(flatten)]
+    pub(crate) places: StoragePlaces,
+    /// Only what is damaged, and the summary.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DumpArguments {
+    /// The data directory, or one of its files: segment, index, journal slot, ring, checkpoint, metadata log, manifest.
+    #[arg(value_name = "DIR|FILE")]
+    pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) places: StoragePlaces,
+    /// Each record's offset, time and sizes too.
+    #[arg(long)]
+    pub(crate) records: bool,
+    /// Each record's key and value, too.
+    #[arg(long)]
+    pub(crate) print_data_log: bool,
+}
+
+/// What every look into a data directory takes.
+#[derive(Debug, Args)]
+pub(crate) struct StoragePlaces {
+    /// Where the journal is, if elsewhere (millrace.journal.dir).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) journal_dir: Option<PathBuf>,
+    /// Where the journal's ring is (millrace.shm.dir).
+    #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
+    pub(crate) shm_dir: PathBuf,
+    /// An object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

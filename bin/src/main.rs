@@ -11,6 +11,7 @@ mod run;
 mod serve;
 mod service;
 mod signals;
+mod storage;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Bench(options) => return bench::run(&options),
+        Command::Storage(arguments) => return storage::run(&arguments),
     };
     log_output::finish();
     match outcome {

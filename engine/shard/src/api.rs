@@ -230,10 +230,11 @@ pub enum OpenError {
     #[error("cannot {action} {path}: {reason}")]
     Io { action: &'static str, path: PathBuf, reason: String },
     #[error(
-        "{0} holds a corrupt journal: {1}; acknowledged records would be lost, so the broker does not start"
+        "{} is corrupt: {reason}; acknowledged records would be lost, so the broker does not start; `millrace storage \
+         verify {}` says what is damaged and what could be saved", file.display(), data_dir.display()
     )]
-    CorruptJournal(PathBuf, String),
-    #[error("{0} is corrupt: {1}")]
+    CorruptJournal { file: PathBuf, reason: String, data_dir: PathBuf },
+    #[error("{0} is corrupt: {1}; `millrace storage verify` on the data directory says what could be saved")]
     Corrupt(PathBuf, String),
     #[error(
         "durability `process` needs a tmpfs at {0} ({1}); set millrace.shm.dir or use durability `power`"

@@ -41,6 +41,7 @@ mod segment;
 mod serve;
 mod shard;
 mod stats;
+pub mod storage;
 mod tail;
 mod ticket;
 mod times;

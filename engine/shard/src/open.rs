@@ -303,16 +303,25 @@ async fn replay_journal(
     let ring = read_ring(inner, facts, old, shard).await?;
     let mut replay = Replay::new(checkpoints.newest);
     let start = ChainStart { shard, boot: Some(old.boot), from: replay.from() };
-    let corrupt = |reason: String| OpenError::CorruptJournal(dir.clone(), reason);
-    let chain = recover_chain(start, &slots, ring.as_ref()).map_err(|error| corrupt(error.to_string()))?;
+    let data = inner.layout.data();
+    let corrupt = |file: PathBuf, reason: String| OpenError::CorruptJournal {
+        file,
+        reason,
+        data_dir: data.to_path_buf(),
+    };
+    let chain = recover_chain(start, &slots, ring.as_ref()).map_err(|corruption| {
+        let ring = ring_path(inner, old, shard, facts.ring);
+        let file = corruption.slot.map_or(ring, |slot| slot_file(&dir, slot));
+        corrupt(file, corruption.to_string())
+    })?;
     if let Some(torn) = &chain.torn {
         tracing::info!(%shard, sequence = torn.sequence.0, "the journal's last write was torn; nobody was told of it");
     }
     for frame in &chain.frames {
-        replay.apply(frame).map_err(|error| corrupt(error.to_string()))?;
+        replay.apply(frame).map_err(|error| corrupt(dir.clone(), error.to_string()))?;
     }
     replay.keep(|key| facts.image.topic_by_id(key.topic).is_some());
-    replay.finish().map_err(|error| corrupt(error.to_string()))
+    replay.finish().map_err(|error| corrupt(dir.clone(), error.to_string()))
 }
 
 async fn read_if_there(path: PathBuf) -> Result<Option<Vec<u8>>, OpenError> {

@@ -42,7 +42,7 @@ impl Core {
         partition.has_directory = partition.segments.iter().any(|segment| segment.exists)
             || (first > Offset::ZERO && fs::exists(&dir).await);
         partition.log_end = found.log_end;
-        restore_history(&mut partition, &found).map_err(corrupt)?;
+        (partition.epochs, partition.producers) = history(&found).map_err(corrupt)?;
         self.table.insert(partition);
         let Some(shared) = self.table.get(key) else { return Ok(()) };
         for piece in &found.tails {
@@ -254,29 +254,29 @@ async fn file_length(dir: &Path, base: Offset) -> Result<u64, OpenError> {
 }
 
 /// Epoch lineage and producers: those of the checkpoint, and then what the journal saw.
-fn restore_history(partition: &mut Partition, found: &RecoveredPartition) -> Result<(), String> {
-    let epochs = found.epochs.iter().map(|&(epoch, start)| EpochEntry { epoch, start });
-    partition.epochs = EpochLineage::restore(epochs);
-    partition.producers = ProducerWindows::restore(found.producers.iter().map(snapshot));
+pub(crate) fn history(found: &RecoveredPartition) -> Result<(EpochLineage, ProducerWindows), String> {
+    let entries = found.epochs.iter().map(|&(epoch, start)| EpochEntry { epoch, start });
+    let mut epochs = EpochLineage::restore(entries);
+    let mut producers = ProducerWindows::restore(found.producers.iter().map(snapshot));
     for seen in &found.observed {
         match seen {
             Observation::Append { batches, .. } => {
                 for batch in BatchWalk::new(batches) {
                     let header = batch.map_err(|fault| fault.to_string())?.header;
-                    partition.epochs.assign(header.leader_epoch, header.base_offset);
+                    epochs.assign(header.leader_epoch, header.base_offset);
                     if header.has_producer() {
-                        partition.producers.record(&header, header.base_offset, header.max_timestamp);
+                        producers.record(&header, header.base_offset, header.max_timestamp);
                     }
                 }
             }
             Observation::Truncate { to } => {
-                partition.epochs.truncate_from_end(*to);
-                partition.producers.truncate_from_end(*to);
+                epochs.truncate_from_end(*to);
+                producers.truncate_from_end(*to);
             }
             Observation::Extent { .. } => return Err("its journal holds extents".to_owned()),
         }
     }
-    Ok(())
+    Ok((epochs, producers))
 }
 
 fn snapshot(stored: &ProducerCheckpoint) -> ProducerSnapshot {

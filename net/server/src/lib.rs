@@ -21,6 +21,7 @@ mod timings;
 pub use addresses::BoundListener;
 pub use admin::{MetricDescription, metric_descriptions};
 pub use broker::{Broker, Stopper, machine_name};
+pub use millrace_shard::storage;
 pub use node::{BrokerSettings, Node, OnReady};
 pub use serve::serve_shard;
 pub use start_error::StartError;

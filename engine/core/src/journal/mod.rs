@@ -27,7 +27,9 @@ pub use geometry::{
     CARRY_TAIL_BYTES_MAX, GeometryError, JOURNAL_BYTES_MIN, JournalGeometry, SLOT_BYTES_MIN, SLOTS_MAX,
 };
 pub use machine::{Cleaning, FrameWrite, Journal, NoRoom, Purpose, SealedFrame};
-pub use recover::{Chain, ChainStart, Corruption, CorruptionReason, TornTail, recover_chain};
+pub use recover::{
+    Chain, ChainStart, ChainSurvey, Corruption, CorruptionReason, TornTail, recover_chain, survey_chain,
+};
 pub use release::{CarryLimits, ReleasePlan, UnreleasedTail, plan_release, replay_from};
 pub use replay::{Observation, RecoveredPartition, Replay, ReplayError};
 pub use tails::{ExtentPiece, TailPiece};

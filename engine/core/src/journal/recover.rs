@@ -64,25 +64,42 @@ pub enum CorruptionReason {
 impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Corruption { slot, position, sequence, reason } = self;
-        write!(f, "frame {sequence}, which was on the device, is damaged: {reason} (")?;
-        match slot {
-            Some(slot) => write!(f, "slot {slot}, byte {position})"),
-            None => write!(f, "ring, byte {position})"),
-        }
+        let place = slot.map_or_else(|| "the ring".to_owned(), |slot| format!("slot {slot}"));
+        write!(
+            f,
+            "frame {sequence} at byte {position} of {place}, which was on the device, is damaged: {reason}"
+        )
     }
 }
 
 impl std::error::Error for Corruption {}
 
+/// What a finished journal holds, damaged or not.
+#[derive(Debug, Clone)]
+pub struct ChainSurvey {
+    /// Up to the damage, if there is any.
+    pub chain: Chain,
+    pub corruption: Option<Corruption>,
+    /// Frames behind the chain's end that are whole each for itself.
+    pub whole_frames_behind: usize,
+}
+
 /// Reads a finished journal: its slot files in order, each whole, and the ring if it outlived the process.
 pub fn recover_chain(start: ChainStart, slots: &[Bytes], ring: Option<&Bytes>) -> Result<Chain, Corruption> {
+    let survey = survey_chain(start, slots, ring);
+    survey.corruption.map_or(Ok(survey.chain), Err)
+}
+
+/// The same for who wants to know what could be saved.
+pub fn survey_chain(start: ChainStart, slots: &[Bytes], ring: Option<&Bytes>) -> ChainSurvey {
     let mut found: Vec<Candidate<'_>> = Vec::new();
     for (slot, bytes) in slots.iter().enumerate() {
         scan(bytes, Some(slot), start.shard, &mut found);
     }
     let newest = found.iter().max_by_key(|candidate| candidate.header.sequence);
     let Some(boot) = start.boot.or(newest.map(|candidate| candidate.header.boot)) else {
-        return Ok(Chain { boot: None, frames: Vec::new(), torn: None });
+        let chain = Chain { boot: None, frames: Vec::new(), torn: None };
+        return ChainSurvey { chain, corruption: None, whole_frames_behind: 0 };
     };
     if let Some(ring) = ring {
         scan(ring, None, start.shard, &mut found);
@@ -107,11 +124,23 @@ pub fn recover_chain(start: ChainStart, slots: &[Bytes], ring: Option<&Bytes>) -
             }
         }
     }
-    let later = by_sequence.range(walk.expected..);
-    refuse_acknowledged(&walk, reason, later.clone().flat_map(|(_, candidates)| candidates), slots)?;
-    let headers_found = later.count();
+    let later: Vec<&Candidate<'_>> = by_sequence.range(walk.expected..).flat_map(|(_, them)| them).collect();
+    let corruption = refuse_acknowledged(&walk, reason, &later, slots).err();
+    let headers_found = by_sequence.range(walk.expected..).count();
     let torn = (headers_found > 0).then_some(TornTail { sequence: walk.expected, headers_found });
-    Ok(Chain { boot: Some(boot), frames: walk.frames, torn })
+    let whole_frames_behind = match corruption {
+        Some(_) => by_sequence.range(walk.expected..).filter(|(_, them)| them.iter().any(is_whole)).count(),
+        None => 0,
+    };
+    ChainSurvey {
+        chain: Chain { boot: Some(boot), frames: walk.frames, torn },
+        corruption,
+        whole_frames_behind,
+    }
+}
+
+fn is_whole(candidate: &Candidate<'_>) -> bool {
+    Frame::decode(&candidate.source.slice(candidate.position..)).is_ok()
 }
 
 /// A valid frame header, and the bytes from it on.
@@ -159,6 +188,9 @@ impl Walk {
 
     /// Where the expected frame should stand: behind the last one, or at the start of the next slot.
     fn expected_place(&self, slots: &[Bytes]) -> Option<(usize, usize)> {
+        if self.expected == FrameSequence::FIRST {
+            return Some((0, 0));
+        }
         let (slot, end) = self.end?;
         let length = slots.get(slot).map_or(0, Bytes::len);
         Some(if end < length { (slot, end) } else { ((slot + 1) % slots.len().max(1), 0) })
@@ -166,13 +198,12 @@ impl Walk {
 }
 
 /// Fails if one of the later frames says that the expected one was on the device.
-fn refuse_acknowledged<'a>(
+fn refuse_acknowledged(
     walk: &Walk,
     reason: CorruptionReason,
-    later: impl Iterator<Item = &'a Candidate<'a>>,
+    later: &[&Candidate<'_>],
     slots: &[Bytes],
 ) -> Result<(), Corruption> {
-    let later: Vec<&Candidate<'_>> = later.collect();
     let Some(witness) = later.iter().find(|candidate| {
         candidate.header.sequence > walk.expected && candidate.header.flushed >= walk.expected
     }) else {

@@ -30,6 +30,17 @@ impl Codec {
         }
     }
 
+    /// As `compression.type` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::None => "none",
+            Codec::Gzip => "gzip",
+            Codec::Snappy => "snappy",
+            Codec::Lz4 => "lz4",
+            Codec::Zstd => "zstd",
+        }
+    }
+
     pub fn from_id(id: u8) -> Option<Codec> {
         Codec::ALL.into_iter().find(|codec| codec.id() == id)
     }

@@ -111,6 +111,12 @@ impl MetadataEntry {
 impl DecodedLog {
     /// Reads a whole log.
     pub fn decode(bytes: &[u8]) -> Result<DecodedLog, Corrupt> {
+        let (log, fault) = DecodedLog::survey(bytes);
+        fault.map_or(Ok(log), Err)
+    }
+
+    /// The entries before the damage, and the damage if there is any.
+    pub fn survey(bytes: &[u8]) -> (DecodedLog, Option<Corrupt>) {
         let mut log = DecodedLog { entries: Vec::new(), valid_bytes: 0, tail: Tail::Clean };
         let mut at = 0;
         while let Some(start) = skip_zeros(bytes, at) {
@@ -124,16 +130,16 @@ impl DecodedLog {
                 // Whole sectors of an unfinished write may be missing, and an entry with them.
                 Ok(_) => Corrupt::new("metadata log", start as u64, "an entry is missing before this one"),
                 // What was sealed under a good checksum and cannot be read is a newer release's, not a torn write.
-                Err(fault) if is_sealed(bytes, start) => return Err(fault),
+                Err(fault) if is_sealed(bytes, start) => return (log, Some(fault)),
                 Err(fault) => fault,
             };
             if log.is_acknowledged_after(bytes, start) {
-                return Err(fault);
+                return (log, Some(fault));
             }
             log.tail = Tail::Torn;
             break;
         }
-        Ok(log)
+        (log, None)
     }
 
     /// The index that must follow; a log that begins with `entry` begins with a write.

@@ -1,0 +1,284 @@
+//! `millrace storage` on directories that a real broker left: stopped, killed, damaged; and what a start says of those.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
+
+/// A directory of one test; removed with it.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(name: &str) -> Directory {
+        // Not under /tmp: that may be a tmpfs, which has no direct I/O.
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(path.join("shm")).unwrap();
+        Directory(path)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+
+    fn storage(&self, command: &str, path: &Path, more: &[&str]) -> Output {
+        let shm = self.0.join("shm");
+        let places = ["--json", "--shm-dir", shm.to_str().unwrap()];
+        let path = path.to_str().unwrap();
+        Command::new(PROGRAM).args(["storage", command, path]).args(places).args(more).output().unwrap()
+    }
+
+    /// Exit code and damages of a check.
+    fn verify(&self) -> (Option<i32>, Vec<Value>) {
+        let output = self.storage("verify", &self.data(), &["--quiet"]);
+        let mut facts = facts(&output);
+        let summary = facts.pop().unwrap_or_default();
+        assert_eq!(summary["kind"], "summary", "{output:?}");
+        assert_eq!(summary["damages"], facts.len(), "{output:?}");
+        (output.status.code(), facts)
+    }
+
+    /// The first file of the data directory whose path ends so.
+    fn find(&self, wanted: &str) -> PathBuf {
+        let mut open = vec![self.data()];
+        let mut files = Vec::new();
+        while let Some(dir) = open.pop() {
+            for path in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() { open.push(path) } else { files.push(path) }
+            }
+        }
+        files.sort();
+        files.into_iter().find(|path| path.to_string_lossy().ends_with(wanted)).unwrap()
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn facts(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A broker of one shard; killed with the test if the test does not end it.
+struct Broker {
+    child: Child,
+    log: BufReader<ChildStderr>,
+}
+
+impl Broker {
+    fn spawn(directory: &Directory) -> Broker {
+        let mut child = Command::new(PROGRAM)
+            .args(["dev", "--listen", "127.0.0.1:0", "--shards", "1", "--memory", "64MiB", "--data-dir"])
+            .arg(directory.data())
+            // No tmpfs: its ring lies in the directory, and goes with it.
+            .args(["--set", &format!("millrace.shm.dir={}", directory.0.join("shm").display())])
+            .args(["--set", "millrace.journal.bytes=4MiB"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Broker { child, log }
+    }
+
+    /// The address at which it listens.
+    fn address(&mut self) -> String {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended: {seen}");
+            if line.contains("listening") {
+                return line.split("address=").nth(1).unwrap().trim().to_owned();
+            }
+            seen.push_str(&line);
+        }
+    }
+
+    /// Exit code and log of one that ends by itself.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+
+    fn end(mut self, signal: &str) {
+        let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A broker that took some MiB into segments of one MiB, and more than one frame into its journal.
+fn loaded(directory: &Directory) -> Broker {
+    let mut broker = Broker::spawn(directory);
+    let address = broker.address();
+    let load = Command::new(PROGRAM)
+        .args(["bench", "--quiet", "--bootstrap", &address, "--topic", "small", "--warm-up", "0"])
+        .args(["--partitions", "2", "--record-size", "1000", "--rate", "3000", "--duration", "1"])
+        .args(["--topic-config", "segment.bytes=1048576"])
+        .output()
+        .unwrap();
+    assert!(load.status.success(), "{load:?}");
+    broker
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 0x10;
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_directory_in_use_is_left_alone_and_none_is_named() {
+    let directory = Directory::new("storage-in-use");
+    let mut broker = Broker::spawn(&directory);
+    broker.address();
+    for (command, path) in [("verify", directory.data()), ("dump", directory.find("metadata.log"))] {
+        let output = directory.storage(command, &path, &[]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(3), "{command}: {said}");
+        assert!(said.contains("is used by a running broker"), "{command}: {said}");
+    }
+    broker.end("KILL");
+    let elsewhere = directory.storage("verify", &directory.0.join("shm"), &[]);
+    assert_eq!(elsewhere.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("is no data directory"));
+}
+
+#[test]
+fn what_a_broker_leaves_is_well_and_every_damage_is_named() {
+    let directory = Directory::new("storage-verify");
+    loaded(&directory).end("KILL");
+    assert_eq!(directory.verify(), (Some(0), Vec::new()), "after kill -9");
+    Broker::spawn(&directory).address();
+    assert_eq!(directory.verify(), (Some(0), Vec::new()), "after a start, killed");
+    let mut broker = Broker::spawn(&directory);
+    broker.address();
+    broker.end("TERM");
+    assert_eq!(directory.verify(), (Some(0), Vec::new()), "after a clean stop");
+
+    let segment = directory.find("small-0/00000000000000000000.log");
+    let length = std::fs::metadata(&segment).unwrap().len() as usize;
+    let batches: Vec<Value> = facts(&directory.storage("dump", &segment, &[]));
+    let batches: Vec<&Value> = batches.iter().filter(|fact| fact["kind"] == "batch").collect();
+    let third = &batches[2];
+    let in_third = third["at"].as_u64().unwrap() as usize + 100;
+    let cases = [
+        (segment.clone(), in_third, "Record is corrupt"),
+        (segment.with_extension("mrindex"), 30, "checksum does not match"),
+        (directory.find("checkpoint-1"), 70, "does not match its checksum"),
+        (directory.find("metadata.log"), 20, "does not match its checksum"),
+        (directory.find("data/node"), 20, "its checksum does not match"),
+    ];
+    for (path, at, expected) in cases {
+        flip(&path, at);
+        let (code, damages) = directory.verify();
+        assert_eq!(code, Some(1), "{}", path.display());
+        let named = |damage: &&Value| damage["file"] == path.to_str().unwrap();
+        let damage = damages.iter().find(named).unwrap_or_else(|| panic!("{}: {damages:?}", path.display()));
+        assert!(damage["what"].as_str().unwrap().contains(expected), "{damage}");
+        assert!(damage["saved"].is_string() && damage["at"].is_number(), "{damage}");
+        if path == segment {
+            assert_eq!((&damage["at"], &damage["offset"]), (&third["at"], &third["base_offset"]));
+            let saved = damage["saved"].as_str().unwrap();
+            assert!(saved.contains(&format!("up to {};", third["base_offset"])), "{saved}");
+            assert!(!saved.contains(" 0 batches behind"), "{saved}");
+        }
+        flip(&path, at);
+    }
+    std::fs::File::options().write(true).open(&segment).unwrap().set_len(length as u64 - 1).unwrap();
+    let (code, damages) = directory.verify();
+    assert!(
+        code == Some(1) && damages.iter().any(|it| it["file"] == segment.to_str().unwrap()),
+        "{damages:?}"
+    );
+}
+
+#[test]
+fn a_start_refuses_a_corrupt_acknowledged_frame_and_says_where_it_is() {
+    let directory = Directory::new("storage-refused");
+    loaded(&directory).end("KILL");
+    // The ring has a copy of the last frames; without it, as after a power loss, the slots are all there is.
+    for ring in std::fs::read_dir(directory.0.join("shm")).unwrap() {
+        std::fs::remove_file(ring.unwrap().path()).unwrap();
+    }
+    std::fs::remove_file(directory.find("journal/1/0/ring")).ok();
+    let (mut first, mut slots) = (None, Vec::new());
+    for slot in ["slot-0", "slot-1"].map(|name| directory.find(name)) {
+        for fact in facts(&directory.storage("dump", &slot, &[])) {
+            if fact["kind"] == "frame" && fact["valid"] == true {
+                slots.push((fact["sequence"].as_u64().unwrap(), fact["at"].as_u64().unwrap(), slot.clone()));
+            }
+        }
+    }
+    let chain = directory.storage("verify", &directory.data(), &[]);
+    for fact in facts(&chain) {
+        if fact["kind"] == "chain" {
+            first = fact["first"].as_u64();
+        }
+    }
+    let (_, at, slot) = slots.into_iter().find(|(sequence, ..)| Some(*sequence) == first).unwrap();
+    flip(&slot, at as usize + 70);
+
+    let (code, said) = Broker::spawn(&directory).ended();
+    assert_eq!(code, Some(3), "{said}");
+    let file = slot.to_str().unwrap();
+    let advice = format!("`millrace storage verify {}`", directory.data().display());
+    for expected in [file, &format!("at byte {at} of slot"), &advice] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    let (code, damages) = directory.verify();
+    assert_eq!((code, damages.len()), (Some(1), 1), "{damages:?}");
+    assert_eq!((&damages[0]["file"], &damages[0]["at"]), (&Value::from(file), &Value::from(at)));
+    let saved = damages[0]["saved"].as_str().unwrap();
+    assert!(saved.contains("frames behind it are whole") && !saved.contains("; 0 frames"), "{saved}");
+}
+
+#[test]
+fn a_dump_tells_what_every_kind_of_file_holds() {
+    let directory = Directory::new("storage-dump");
+    loaded(&directory).end("KILL");
+    let whole = facts(&directory.storage("dump", &directory.data(), &["--print-data-log"]));
+    for kind in [
+        "manifest",
+        "metadata",
+        "metadata_entry",
+        "metadata_record",
+        "checkpoint",
+        "checkpoint_partition",
+        "frames",
+        "frame",
+        "entry",
+        "segment",
+        "batch",
+        "record",
+        "index",
+    ] {
+        assert!(whole.iter().any(|fact| fact["kind"] == kind), "{kind}");
+    }
+    let record = whole.iter().find(|fact| fact["kind"] == "record").unwrap();
+    assert!(record["value_bytes"] == 1000 && record["value"].is_string(), "{record}");
+    let batch = whole.iter().find(|fact| fact["kind"] == "batch").unwrap();
+    assert_eq!((&batch["valid"], &batch["base_offset"], &batch["at"]), (&true.into(), &0.into(), &0.into()));
+    let segment = directory.find("small-0/00000000000000000000.log");
+    let text = Command::new(PROGRAM).args(["storage", "dump", segment.to_str().unwrap()]).output().unwrap();
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(text.lines().nth(1).unwrap().starts_with("batch at=0 bytes="), "{text}");
+    let unknown = directory.storage("dump", &directory.find(".lock"), &[]);
+    assert_eq!(unknown.status.code(), Some(3));
+}

@@ -1,0 +1,208 @@
+//! Checks every file of a data directory, and says what is damaged and what could be saved.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use millrace_core::base::PartitionKey;
+use millrace_core::journal::RecoveredPartition;
+
+use super::disk::{StorageDirs, ToolError, is_dir, length, names};
+use super::fact::Fact;
+use super::journal::ShardJournal;
+use super::node::Node;
+use super::partition::PartitionCheck;
+use crate::layout::{DELETED_SUFFIX, checkpoint_file, partition_of, slot_file};
+use crate::manifest::Stopped;
+
+/// How a check ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// A start would serve every record.
+    Well,
+    /// Some bytes are not as they were written; the facts say which.
+    Damaged,
+}
+
+/// Reads a whole data directory, which no broker uses, and tells what it finds: a `damage` for each place that is not as
+/// it was written, a `file` for each file, a `partition` for each log, last the `summary`.
+///
+/// Memory: the journals of one shard, and pieces of everything else.
+pub fn verify(dirs: &StorageDirs, tell: &mut dyn FnMut(Fact)) -> Result<Verdict, ToolError> {
+    let node = Node::open(dirs)?;
+    let mut check = Check { node, tell, files: 0, damages: 0, recovered: BTreeMap::new(), whole: true };
+    check.manifest();
+    check.metadata()?;
+    check.journals()?;
+    check.partitions()?;
+    let Check { tell, files, damages, .. } = check;
+    let verdict = if damages == 0 { Verdict::Well } else { Verdict::Damaged };
+    tell(Fact::new("summary").with("files", files).with("damages", damages).with("well", damages == 0));
+    Ok(verdict)
+}
+
+struct Check<'a> {
+    node: Node,
+    tell: &'a mut dyn FnMut(Fact),
+    files: u64,
+    damages: u64,
+    /// What the journals say of each partition.
+    recovered: BTreeMap<PartitionKey, RecoveredPartition>,
+    /// Every journal could be replayed to its end.
+    whole: bool,
+}
+
+impl Check<'_> {
+    fn tell(&mut self, fact: Fact) {
+        match fact.kind {
+            "damage" => self.damages += 1,
+            "file" => self.files += 1,
+            _ => {}
+        }
+        (self.tell)(fact);
+    }
+
+    fn file(&mut self, path: &Path, holds: &'static str, state: &'static str) -> Result<(), ToolError> {
+        let bytes = length(path)?.unwrap_or(0);
+        self.tell(Fact::of_file("file", path).with("holds", holds).with("bytes", bytes).with("state", state));
+        Ok(())
+    }
+
+    fn manifest(&mut self) {
+        let path = self.node.layout.manifest();
+        match self.node.manifest.clone() {
+            Some(Ok(manifest)) => {
+                let stopped = match manifest.stopped {
+                    Stopped::Clean => "clean",
+                    Stopped::Unclean => "unclean",
+                };
+                let fact = Fact::of_file("file", &path).with("holds", "manifest").with("state", "ok");
+                let fact = fact.with("generation", manifest.generation.0).with("stopped", stopped);
+                self.tell(fact.with("shards", u32::from(manifest.shards)));
+            }
+            Some(Err(reason)) => {
+                self.whole = false;
+                let saved =
+                    "segments and journals are whole for themselves; which journal is the valid one is lost";
+                self.tell(Fact::damage(&path, 0, reason).with("saved", saved));
+            }
+            None => {}
+        }
+    }
+
+    fn metadata(&mut self) -> Result<(), ToolError> {
+        let path = self.node.layout.metadata_log();
+        let Some(metadata) = &self.node.metadata else {
+            let what = "the metadata log is missing: no topic is known";
+            self.tell(Fact::damage(&path, 0, what));
+            return Ok(());
+        };
+        let (fault, torn, valid) = (metadata.fault, metadata.is_torn(), metadata.log.valid_bytes);
+        let (topics, entries) = (metadata.image.topic_count(), metadata.log.entries.len());
+        if let Some(fault) = fault {
+            let saved = format!("{entries} entries up to byte {valid}, with {topics} topics");
+            self.tell(Fact::damage(&path, fault.at, fault).with("saved", saved));
+        }
+        let state = match (fault, torn) {
+            (Some(_), _) => "damaged",
+            (None, true) => "torn",
+            (None, false) => "ok",
+        };
+        self.file(&path, "metadata log", state)
+    }
+
+    fn journals(&mut self) -> Result<(), ToolError> {
+        for (generation, shard, dir) in self.node.journal_dirs()? {
+            if !is_dir(&dir) {
+                self.whole = false;
+                let what = "this journal is missing; is --journal-dir what millrace.journal.dir says?";
+                self.tell(Fact::damage(&dir, 0, what));
+                continue;
+            }
+            let journal = self.node.journal(generation, shard)?;
+            self.journal(&journal)?;
+        }
+        Ok(())
+    }
+
+    fn journal(&mut self, journal: &ShardJournal) -> Result<(), ToolError> {
+        let bad: BTreeMap<PathBuf, _> = journal.bad_checkpoints().collect();
+        for number in 0..2 {
+            let path = checkpoint_file(&journal.dir, number);
+            if let Some(fault) = bad.get(&path) {
+                let saved = match &journal.checkpoints.newest {
+                    Some(other) => format!("checkpoint {} of the other file is whole", other.number),
+                    None => "every segment and frame: a start scans the segments".to_owned(),
+                };
+                self.tell(Fact::damage(&path, fault.at, fault).with("saved", saved));
+            } else if length(&path)?.is_some() {
+                self.file(&path, "checkpoint", "ok")?;
+            }
+        }
+        if let Some(corruption) = &journal.survey.corruption {
+            self.whole = false;
+            let file = journal.file_of(corruption);
+            let saved = format!(
+                "{} frames before it; {} frames behind it are whole",
+                journal.survey.chain.frames.len(),
+                journal.survey.whole_frames_behind
+            );
+            let fact = Fact::damage(&file, corruption.position as u64, corruption);
+            self.tell(fact.with("frame", corruption.sequence.0).with("saved", saved));
+        }
+        for slot in 0..journal.slots {
+            self.file(&slot_file(&journal.dir, slot), "journal slot", "read")?;
+        }
+        self.chain(journal);
+        Ok(())
+    }
+
+    /// What the frames of a journal give.
+    fn chain(&mut self, journal: &ShardJournal) {
+        let frames = &journal.survey.chain.frames;
+        let mut fact = Fact::of_file("chain", &journal.dir).with("frames", frames.len());
+        if let (Some(first), Some(last)) = (frames.first(), frames.last()) {
+            fact = fact.with("first", first.header.sequence.0).with("last", last.header.sequence.0);
+        }
+        let torn = journal.survey.chain.torn.filter(|_| journal.survey.corruption.is_none());
+        self.tell(fact.with("torn", torn.is_some()));
+        match &journal.recovered {
+            Ok(partitions) => {
+                let mine = partitions.iter().map(|partition| (partition.key, partition.clone()));
+                self.recovered.extend(mine);
+            }
+            Err(reason) if journal.survey.corruption.is_none() && journal.checkpoints.newest.is_some() => {
+                self.whole = false;
+                self.tell(Fact::damage(&journal.dir, 0, reason));
+            }
+            Err(_) => self.whole = false,
+        }
+        self.whole &= journal.checkpoints.newest.is_some();
+    }
+
+    fn partitions(&mut self) -> Result<(), ToolError> {
+        let topics_dir = self.node.layout.topics();
+        let mut dirs: BTreeSet<String> = names(&topics_dir)?.into_iter().collect();
+        let image = self.node.metadata.as_ref().map(|metadata| metadata.image.clone()).unwrap_or_default();
+        for topic in image.topics() {
+            for key in topic.keys() {
+                let name = format!("{}-{}", topic.name, key.partition);
+                dirs.remove(&format!("{name}/"));
+                // A journal that is damaged does not say where a log ends.
+                let found = self.recovered.remove(&key).filter(|_| self.whole);
+                let log = PartitionCheck::new(&topics_dir.join(&name), name, found);
+                log.run(&mut |fact| self.tell(fact))?;
+            }
+        }
+        for name in dirs {
+            let plain = name.trim_end_matches('/');
+            let known = partition_of(&image, plain).is_some();
+            let what =
+                if plain.ends_with(DELETED_SUFFIX) { "deleted partition" } else { "unknown partition" };
+            if !known {
+                let path = topics_dir.join(plain);
+                self.tell(Fact::of_file("leftover", &path).with("holds", what));
+            }
+        }
+        Ok(())
+    }
+}
