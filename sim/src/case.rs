@@ -3,7 +3,7 @@
 use millrace_rt::world::DiskFault;
 use millrace_shard::Planted;
 
-use crate::machine::Trial;
+use crate::trial::Trial;
 
 /// A boot behind a crash may crash again only so often.
 pub(crate) const BOOTS_MAX: usize = 6;
@@ -35,6 +35,8 @@ pub struct Outcome {
     pub crashes: usize,
     /// Disk operations of each boot.
     pub operations: Vec<u64>,
+    /// Appends that were refused for want of space.
+    pub refusals: u64,
     /// Answers that said an append is durable.
     pub acknowledgements: u64,
     pub trace: Vec<String>,

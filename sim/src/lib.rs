@@ -12,6 +12,7 @@ mod reading;
 mod retention;
 pub mod sweep;
 mod topics;
+mod trial;
 mod workload;
 
 pub use progress::{name_panics, under_way};

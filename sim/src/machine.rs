@@ -15,6 +15,7 @@ use millrace_rt::world::{Crash, DiskFault, NodeId, World, WorldOptions};
 use millrace_shard::{Engine, EngineSettings, OpenError, Planted};
 
 use crate::promises::DATA_DIR;
+use crate::trial::{Blow, Filling, Squeeze, Trial};
 
 const SHM_DIR: &str = "/dev/shm";
 const MEMORY_BYTES: u64 = 64 << 20;
@@ -24,38 +25,6 @@ const BOOT_LIMIT: Duration = Duration::from_secs(300);
 const STARVED: Duration = Duration::from_millis(1_500);
 /// How often is looked whether a squeeze is to begin.
 const LOOK: Duration = Duration::from_micros(200);
-
-/// A crash just before a disk operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Blow {
-    /// Counted from the beginning of its boot, the first is 1.
-    pub operation: u64,
-    pub kind: Crash,
-}
-
-/// A disk that is full for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Squeeze {
-    /// It begins about at this operation of its boot.
-    pub operation: u64,
-    /// Bytes that still fit.
-    pub room: u64,
-    /// Virtual time until there is space again.
-    pub lasts: Duration,
-}
-
-/// What one boot has to go through.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Trial {
-    pub blow: Option<Blow>,
-    pub squeeze: Option<Squeeze>,
-}
-
-impl Trial {
-    pub fn of_blow(operation: u64, kind: Crash) -> Trial {
-        Trial { blow: Some(Blow { operation, kind }), squeeze: None }
-    }
-}
 
 /// How a boot ended.
 #[derive(Debug)]
@@ -73,8 +42,9 @@ pub(crate) struct Fall {
 }
 
 impl Fall {
-    fn or(self, starved: String) -> Fall {
-        Fall { violation: self.violation.or(Some(starved)), ..self }
+    /// What was wrong while the disk had no space comes before what followed.
+    fn because(self, squeezed: String) -> Fall {
+        Fall { violation: Some(squeezed), ..self }
     }
 }
 
@@ -90,6 +60,8 @@ pub(crate) struct Progress {
     readers: Cell<usize>,
     /// Readers that read everything anew while the disk was full.
     read_anew: Cell<usize>,
+    /// Appends that were refused for want of space.
+    refusals: Cell<u64>,
 }
 
 impl Progress {
@@ -117,6 +89,14 @@ impl Progress {
         self.readers.set(self.readers.get() - 1);
     }
 
+    pub(crate) fn append_refused(&self) {
+        self.refusals.set(self.refusals.get() + 1);
+    }
+
+    pub(crate) fn refusals(&self) -> u64 {
+        self.refusals.get()
+    }
+
     pub(crate) fn was_read_anew(&self) {
         self.read_anew.set(self.read_anew.get() + 1);
     }
@@ -133,6 +113,8 @@ pub(crate) struct Machine {
     pub(crate) node: NodeId,
     broker: Arc<BrokerConfig>,
     fault: DiskFault,
+    /// The disk is small.
+    squeezed: bool,
     planted: Option<Planted>,
 }
 
@@ -143,7 +125,7 @@ impl Machine {
         if fault != DiskFault::None {
             world.set_fault(node, fault);
         }
-        Machine { world, node, broker: broker_config(&[]), fault, planted }
+        Machine { world, node, broker: broker_config(&[]), fault, squeezed: false, planted }
     }
 
     /// Sets keys of the broker's configuration, for all boots from now on.
@@ -169,6 +151,13 @@ impl Machine {
         Fut: Future<Output = ()> + 'static,
     {
         let before = self.operations();
+        if !trial.finds_the_disk_as_it_was() && std::mem::take(&mut self.squeezed) {
+            self.world.set_fault(self.node, DiskFault::None);
+        }
+        if let Some(Squeeze { filling: Filling::ByItself { room }, .. }) = trial.squeeze {
+            self.world.set_fault(self.node, DiskFault::Full(room));
+            self.squeezed = true;
+        }
         if let Some(blow) = trial.blow {
             self.world.crash_at(self.node, before + blow.operation, blow.kind);
         }
@@ -189,14 +178,14 @@ impl Machine {
             return End::NotOpened(error);
         }
         match starved {
-            Some(starved) => End::Crashed(self.fall(shards, trial.blow, progress).or(starved)),
+            Some(starved) => End::Crashed(self.fall(shards, trial.blow, progress).because(starved)),
             None if over => End::Closed,
             None => End::Crashed(self.fall(shards, trial.blow, progress)),
         }
     }
 
     /// Lets the node run until the squeeze begins and until it has passed, or the boot is over. Readers that are at work
-    /// all the while have to get on.
+    /// all the while have to get on, and a disk that only the node fills never becomes full.
     fn squeeze(
         &mut self,
         before: u64,
@@ -205,19 +194,30 @@ impl Machine {
         progress: &Rc<Progress>,
     ) -> Option<String> {
         let goes_on = |machine: &Machine| machine.world.is_running(machine.node) && !progress.is_over(shards);
-        while goes_on(self) && self.operations() - before < squeeze.operation {
-            self.world.run_for(LOOK);
-        }
-        if !goes_on(self) {
-            return None;
+        if let Filling::ByOthers { operation, room } = squeeze.filling {
+            while goes_on(self) && self.operations() - before < operation {
+                self.world.run_for(LOOK);
+            }
+            if !goes_on(self) {
+                return None;
+            }
+            self.world.set_fault(self.node, DiskFault::Full(room));
+            self.squeezed = true;
         }
         let readers = progress.readers.get();
+        let refused = self.world.full_disk_refusals(self.node);
         progress.squeezed.set(true);
-        self.world.set_fault(self.node, DiskFault::Full(squeeze.room));
         let watched = Rc::clone(progress);
         self.world.run_until(squeeze.lasts, move || watched.is_over(shards));
         progress.squeezed.set(false);
-        self.world.set_fault(self.node, DiskFault::None);
+        let refused = self.world.full_disk_refusals(self.node) - refused;
+        if goes_on(self) {
+            self.world.set_fault(self.node, DiskFault::None);
+            self.squeezed = false;
+        }
+        if refused > 0 && !matches!(squeeze.filling, Filling::ByOthers { .. }) {
+            return Some(format!("{refused} writes found the disk full, in spite of the reserve"));
+        }
         let readers = readers.min(progress.readers.get());
         let starved = goes_on(self) && squeeze.lasts >= STARVED && readers > progress.read_anew.get();
         starved.then(|| {

@@ -140,7 +140,8 @@ fn sweep(options: &Options, shards: u16) -> Tally {
         }
     }
     let tally = sweep.tally().clone();
-    println!("{} crashes, {} boots, {} acknowledgements", tally.crashes, tally.boots, tally.acknowledgements);
+    let Tally { crashes, boots, acknowledgements, refusals, .. } = &tally;
+    println!("{crashes} crashes, {boots} boots, {acknowledgements} acknowledgements, {refusals} refusals");
     tally
 }
 

@@ -43,6 +43,8 @@ pub enum Planted {
     KeepsDeletedFiles,
     /// Logs begin later without a word in the journal.
     ForgetsLogStarts,
+    /// Appends are admitted however little space there is.
+    IgnoresReserve,
     /// What a full disk did not take counts as written.
     TrustsFullDisk,
 }
@@ -77,8 +79,10 @@ pub enum AppendError {
     Producer(#[from] ProducerFault),
     #[error("transactions are not served")]
     Transactional,
-    #[error("the disk has no room left")]
+    #[error("the end of the log could not be read back")]
     Storage,
+    #[error("the disk has less free space than the broker keeps in reserve")]
+    NoSpace,
 }
 
 /// What becomes of one append.

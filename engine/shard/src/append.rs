@@ -119,6 +119,9 @@ impl Core {
         now: TimestampMs,
     ) -> Result<(PartitionRef, ValidBatch, Bytes), AppendError> {
         let partition = self.table.get(append.key).ok_or(AppendError::UnknownPartition)?;
+        if !self.has_space_for(append.records.len()) {
+            return Err(AppendError::NoSpace);
+        }
         let rules = self.rules(&partition.borrow().config, append.produce_version, now);
         let batch = validate(&append.records, &rules)?;
         if batch.header.attributes.is_transactional() {

@@ -39,12 +39,21 @@ impl Core {
         self.commit.until_hard(sealed).await;
         let path = checkpoint_file(&self.journal_dir, number);
         let encoded = Bytes::from(encoded);
+        self.space.checkpoint_bytes.set(encoded.len() as u64);
+        let mut waits = false;
         while let Err(error) = self.store_checkpoint(&path, number, encoded.clone()).await {
             if error.kind() != io::ErrorKind::StorageFull {
                 self.fail(format!("the checkpoint {} could not be written: {error}", path.display())).await;
             }
-            tracing::warn!(path = %path.display(), "the disk is full; a checkpoint waits for space");
+            if !std::mem::replace(&mut waits, true) {
+                tracing::warn!(path = %path.display(), "the disk is full; a checkpoint waits for space");
+                self.disk_is_full();
+            }
+            self.counters.full_disk_waits.increment();
             millrace_rt::sleep(RETRY_FULL).await;
+        }
+        if waits {
+            self.disk_has_space();
         }
         self.counters.checkpoints.increment();
     }

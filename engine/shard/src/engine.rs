@@ -12,6 +12,7 @@ use crate::files::DiskMode;
 use crate::layout::Layout;
 use crate::manifest::Manifest;
 use crate::message::{Answer, Ask};
+use crate::space::SharedSpace;
 
 /// Asks that one shard may have under way to another. Produce requests of a busy connection take a few each.
 const LANE_CAPACITY: usize = 1024;
@@ -27,6 +28,7 @@ pub(crate) struct Inner {
     pub(crate) planted: Option<Planted>,
     pub(crate) layout: Layout,
     pub(crate) startup: Startup,
+    pub(crate) space: SharedSpace,
     ends: Mutex<Vec<Option<MeshEnd<Ask, Answer>>>>,
     /// Every shard has written what it held.
     pub(crate) closed: Barrier,
@@ -118,6 +120,7 @@ impl Engine {
             planted,
             layout,
             startup,
+            space: SharedSpace::new(shards),
             ends: Mutex::new(ends),
             closed: Barrier::new(shards),
         };

@@ -81,6 +81,7 @@ impl Core {
         while !begin_writing(partition, base) {
             self.flusher.wrote.wait().await;
         }
+        let mut waits = false;
         loop {
             let result = self.write_segment(partition, base, amount).await;
             match result {
@@ -91,12 +92,18 @@ impl Core {
                         trust_full_disk(partition, base);
                         break;
                     }
+                    if !std::mem::replace(&mut waits, true) {
+                        tracing::warn!(%base, "the disk is full; the segment's data stay in memory and journal");
+                        self.disk_is_full();
+                    }
                     self.counters.full_disk_waits.increment();
-                    tracing::warn!(%base, "the disk is full; the segment's data stay in memory and journal");
                     millrace_rt::sleep(RETRY_FULL).await;
                 }
                 Err(error) => self.fail(format!("a segment write failed: {error}")).await,
             }
+        }
+        if waits {
+            self.disk_has_space();
         }
         if let Some(segment) = partition.borrow_mut().segment_mut(base) {
             segment.writing = false;

@@ -12,7 +12,7 @@ use millrace_rt::Moment;
 
 use crate::api::{
     AppendPartition, DeleteRecordsAsk, DeleteRecordsError, EpochAsk, EpochEnd, FetchError, FetchPartition,
-    FetchedPartition, FoundOffset, OffsetAsk, Outcome, ValidateOnly,
+    FetchedPartition, FoundOffset, OffsetAsk, Outcome, StorageError, ValidateOnly,
 };
 use crate::times::Milestones;
 
@@ -48,7 +48,7 @@ pub(crate) enum Answer {
     Deleted(Vec<Result<(), TopicError>>),
     Altered(Vec<Result<(), AlterError>>),
     /// A block of ids that nobody else has.
-    ProducerIds(std::ops::Range<i64>),
+    ProducerIds(Result<std::ops::Range<i64>, StorageError>),
 }
 
 /// Read of the partitions that one shard owns.

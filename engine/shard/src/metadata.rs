@@ -13,13 +13,15 @@ use millrace_rt::fs;
 
 use crate::api::{Planted, StorageError, ValidateOnly};
 use crate::doomed::delete_directory_in_steps;
-use crate::flusher::RETRY_FULL;
 use crate::message::{Answer, Ask};
-use crate::metadata_log::MetadataLog;
+use crate::metadata_log::{Leads, MetadataLog};
 use crate::partition::{Partition, PartitionRef};
 use crate::shard::{Core, Shard};
 
 const METADATA_SHARD: ShardIndex = ShardIndex(0);
+
+/// What a client is told of a change that finds no space.
+const NO_SPACE: &str = "The disk of this broker has too little free space; delete something and try again.";
 
 impl Shard {
     /// Creates topics; each result in the order of `topics`. Answered once every shard knows them.
@@ -77,10 +79,10 @@ impl Shard {
                 return Ok(ProducerId(id));
             }
             let block = if self.index() == METADATA_SHARD {
-                self.core().producer_id_block().await
+                self.core().producer_id_block().await?
             } else {
                 match self.ask(METADATA_SHARD, Ask::ProducerIds).await {
-                    Answer::ProducerIds(block) => block,
+                    Answer::ProducerIds(block) => block?,
                     _ => unreachable!("producer ids are answered with producer ids"),
                 }
             };
@@ -101,6 +103,18 @@ struct ChangedSettings {
     of_brokers: bool,
 }
 
+/// Changes are stored together: what was to come about did not, where that failed.
+fn all_or_none<T, E>(
+    results: Vec<Result<T, E>>,
+    stored: Result<(), StorageError>,
+    refusal: impl Fn() -> E,
+) -> Vec<Result<T, E>> {
+    match stored {
+        Ok(()) => results,
+        Err(StorageError) => results.into_iter().map(|result| result.and_then(|_| Err(refusal()))).collect(),
+    }
+}
+
 impl Core {
     fn metadata(&self) -> &MetadataLog {
         // Asks for metadata go to shard 0, which has the log.
@@ -115,18 +129,20 @@ impl Core {
         let _turn = self.metadata().turn().await;
         let image = Arc::clone(&self.image.borrow());
         let outcome = meta::create_topics(&image, &topics, &self.config);
-        if mode == ValidateOnly::No {
-            self.change(outcome.records).await;
-        }
-        outcome.results
+        let stored = match mode {
+            ValidateOnly::Yes => Ok(()),
+            ValidateOnly::No if self.space.is_short() => Err(StorageError),
+            ValidateOnly::No => self.change(outcome.records, Leads::ToMore).await,
+        };
+        all_or_none(outcome.results, stored, || TopicError::storage(NO_SPACE))
     }
 
     pub(crate) async fn delete_topics(self: &Rc<Core>, topics: Vec<TopicId>) -> Vec<Result<(), TopicError>> {
         let _turn = self.metadata().turn().await;
         let image = Arc::clone(&self.image.borrow());
         let (results, records) = meta::delete_topics(&image, &topics);
-        self.change(records).await;
-        results
+        let stored = self.change(records, Leads::ToLess).await;
+        all_or_none(results, stored, || TopicError::storage(NO_SPACE))
     }
 
     pub(crate) async fn alter_configs(
@@ -137,24 +153,26 @@ impl Core {
         let _turn = self.metadata().turn().await;
         let image = Arc::clone(&self.image.borrow());
         let (results, records) = meta::alter_configs(&image, &changes, &self.config);
-        if mode == ValidateOnly::No {
-            self.change(records).await;
-        }
-        results
+        let stored = match mode {
+            ValidateOnly::Yes => Ok(()),
+            ValidateOnly::No => self.change(records, Leads::ToLess).await,
+        };
+        all_or_none(results, stored, || AlterError::storage(NO_SPACE))
     }
 
-    pub(crate) async fn producer_id_block(self: &Rc<Core>) -> std::ops::Range<i64> {
+    pub(crate) async fn producer_id_block(self: &Rc<Core>) -> Result<std::ops::Range<i64>, StorageError> {
         let _turn = self.metadata().turn().await;
         let image = Arc::clone(&self.image.borrow());
         let (block, record) = meta::next_producer_ids(&image);
-        self.change(vec![record]).await;
-        block
+        self.change(vec![record], Leads::ToMore).await?;
+        Ok(block)
     }
 
-    /// Makes records durable, applies them, and tells every shard. Only within a turn.
-    async fn change(self: &Rc<Core>, records: Vec<MetadataRecord>) {
+    /// Makes records durable, applies them, and tells every shard; nothing changes where the disk has no space for them.
+    /// Only within a turn.
+    async fn change(self: &Rc<Core>, records: Vec<MetadataRecord>, leads: Leads) -> Result<(), StorageError> {
         if records.is_empty() {
-            return;
+            return Ok(());
         }
         let mut image = MetadataImage::clone(&self.image.borrow());
         if let Err(fault) = image.apply_all(&records) {
@@ -163,12 +181,12 @@ impl Core {
         let forgets = self.engine.planted == Some(Planted::ForgetsDeletions)
             && records.iter().any(|record| matches!(record, MetadataRecord::RemoveTopic { .. }));
         let kept = if forgets { Vec::new() } else { records.clone() };
-        while let Err(error) = self.metadata().append(kept.clone()).await {
+        if let Err(error) = self.metadata().append(kept, leads).await {
             if error.kind() != std::io::ErrorKind::StorageFull {
                 self.fail(format!("the metadata log could not be written: {error}")).await;
             }
-            tracing::warn!("the disk is full; a change of the metadata waits for space");
-            millrace_rt::sleep(RETRY_FULL).await;
+            tracing::warn!("the disk is full; a change of the metadata is refused");
+            return Err(StorageError);
         }
         let (image, records) = (Arc::new(image), Arc::new(records));
         let mut replies = Vec::new();
@@ -179,6 +197,7 @@ impl Core {
         for reply in replies {
             reply.await;
         }
+        Ok(())
     }
 
     /// Takes over a newer image: makes, changes and removes this shard's partitions as its records say. Returns once

@@ -32,6 +32,19 @@ const EPOCH: i32 = 1;
 
 /// Room taken ahead: some hundreds of changes.
 const ROOM_BYTES: u64 = 64 * 1024;
+/// Of it this much is left to changes that make space: a thousand deletions.
+const FREEING_BYTES: u64 = 32 * 1024;
+
+/// What a change of the metadata leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leads {
+    /// The disk will hold more, or as much.
+    ToMore,
+    /// Deletions, and settings, which may say that less is kept.
+    ToLess,
+}
+
+const _: () = assert!(FREEING_BYTES < ROOM_BYTES);
 
 impl MetadataLog {
     /// Reads the log and cuts off what a torn last write left.
@@ -92,28 +105,36 @@ impl MetadataLog {
         if !records.is_empty() {
             let path = inner.layout.metadata_log();
             image.apply_all(&records).map_err(|fault| OpenError::Corrupt(path.clone(), fault.to_string()))?;
-            self.append(records).await.map_err(|error| OpenError::io("write", &path, &error))?;
+            let written = self.append(records, Leads::ToLess).await;
+            written.map_err(|error| OpenError::io("write", &path, &error))?;
+        }
+        // A node whose disk is full starts all the same, so that something can be deleted.
+        if let Err(error) = self.make_room(self.position.get(), Leads::ToMore).await
+            && error.kind() != std::io::ErrorKind::StorageFull
+        {
+            return Err(OpenError::io("allocate", &inner.layout.metadata_log(), &error));
         }
         Ok(image)
     }
 
     /// Nothing is written where the disk is too full for it (`StorageFull`).
-    pub(crate) async fn append(&self, records: Vec<MetadataRecord>) -> std::io::Result<()> {
+    pub(crate) async fn append(&self, records: Vec<MetadataRecord>, leads: Leads) -> std::io::Result<()> {
         let index = self.index.get() + 1;
         let mut bytes = Vec::new();
         MetadataEntry { epoch: EPOCH, index, hard_index: index - 1, records }.encode(&mut bytes);
         let length = bytes.len() as u64;
-        self.make_room(self.position.get() + length).await?;
+        self.make_room(self.position.get() + length, leads).await?;
         self.file.write_all_at(self.position.get(), bytes.into(), Sync::Dsync).await?;
         self.position.set(self.position.get() + length);
         self.index.set(index);
         Ok(())
     }
 
-    async fn make_room(&self, end: u64) -> std::io::Result<()> {
-        if end > self.allocated.get() {
+    async fn make_room(&self, end: u64, leads: Leads) -> std::io::Result<()> {
+        let needed = if leads == Leads::ToMore { end + FREEING_BYTES } else { end };
+        if needed > self.allocated.get() {
             let from = self.position.get();
-            let room = (end - from).next_multiple_of(ROOM_BYTES);
+            let room = (needed - from).next_multiple_of(ROOM_BYTES);
             self.file.allocate(from, room).await?;
             self.allocated.set(from + room);
         }

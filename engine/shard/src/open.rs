@@ -38,6 +38,7 @@ use crate::prepare::{Prepared, prepare};
 use crate::retention::Retention;
 use crate::serve::READERS;
 use crate::shard::{Arrivals, Core, Shard};
+use crate::space::Space;
 
 /// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
 const RING_BYTES: u64 = 16 * 1024 * 1024;
@@ -83,6 +84,8 @@ impl Engine {
         }
         startup.switched.wait().await;
         startup.check()?;
+        core.measure_space().await;
+        millrace_rt::spawn(Rc::clone(&core).watch_space());
         // Not before: the generation of the run before still knows the files that these delete.
         millrace_rt::spawn(Rc::clone(&core).retain_logs());
         millrace_rt::spawn(Rc::clone(&core).delete_files());
@@ -99,6 +102,7 @@ impl Engine {
         core.build_partitions(facts, &self.inner).await?;
         Rc::clone(&core).run();
         core.make_durable(FrameSequence::NONE).await;
+        core.publish_need();
         Ok(core)
     }
 
@@ -130,6 +134,7 @@ impl Engine {
             cleaning: Cleaner::new(),
             retention: Retention::new(),
             doomed: Doomed::default(),
+            space: Space::new(settings.shards, settings.broker.reserve_bytes()),
             files: SegmentFiles::new(
                 self.inner.layout.clone(),
                 facts.mode,

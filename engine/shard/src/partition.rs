@@ -219,6 +219,10 @@ impl Table {
         self.partitions.borrow().get(&key).cloned()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.partitions.borrow().len()
+    }
+
     pub(crate) fn insert(&self, partition: Partition) {
         let key = partition.key;
         self.partitions.borrow_mut().insert(key, Rc::new(RefCell::new(partition)));

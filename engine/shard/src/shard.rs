@@ -27,6 +27,7 @@ use crate::metadata_log::MetadataLog;
 use crate::owners::group_by_owner;
 use crate::partition::Table;
 use crate::retention::Retention;
+use crate::space::Space;
 
 /// State of one shard; owned by its tasks, never seen by another core.
 pub(crate) struct Core {
@@ -43,6 +44,7 @@ pub(crate) struct Core {
     pub(crate) cleaning: Cleaner,
     pub(crate) retention: Retention,
     pub(crate) doomed: Doomed,
+    pub(crate) space: Space,
     pub(crate) files: SegmentFiles,
     pub(crate) checkpoint_number: Cell<u64>,
     pub(crate) image: RefCell<Arc<MetadataImage>>,

@@ -27,6 +27,11 @@ pub struct ShardStats {
     pub segment_writes: u64,
     pub segment_bytes: u64,
     pub full_disk_waits: u64,
+    /// 1 while appends are refused for want of space.
+    pub space_short: u64,
+    /// Free space below which they are.
+    pub reserve_bytes: u64,
+    pub appends_without_space: u64,
     pub segment_reads: u64,
     pub segment_read_bytes: u64,
     pub tail_bytes: u64,
@@ -104,6 +109,9 @@ impl Core {
             segment_writes: counters.segment_writes.get(),
             segment_bytes: counters.segment_bytes.get(),
             full_disk_waits: counters.full_disk_waits.get(),
+            space_short: u64::from(self.space.is_short()),
+            reserve_bytes: self.space.reserve_bytes(),
+            appends_without_space: counters.appends_without_space.get(),
             segment_reads: self.files.reads.get(),
             segment_read_bytes: self.files.read_bytes.get(),
             tail_bytes: self.flusher.tail_bytes() as u64,

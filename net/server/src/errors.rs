@@ -33,7 +33,7 @@ pub(crate) fn of_append(error: &AppendError) -> AppendFault {
             (ErrorCode::OutOfOrderSequenceNumber, LogStart::Named)
         }
         AppendError::Transactional => (ErrorCode::InvalidTxnState, LogStart::Unknown),
-        AppendError::Storage => (ErrorCode::KafkaStorageError, LogStart::Unknown),
+        AppendError::Storage | AppendError::NoSpace => (ErrorCode::KafkaStorageError, LogStart::Unknown),
     };
     AppendFault { code, log_start }
 }
@@ -97,6 +97,7 @@ pub(crate) fn of_topic(kind: TopicErrorKind) -> ErrorCode {
         TopicErrorKind::InvalidRequest => ErrorCode::InvalidRequest,
         TopicErrorKind::PolicyViolation => ErrorCode::PolicyViolation,
         TopicErrorKind::UnknownTopicId => ErrorCode::UnknownTopicId,
+        TopicErrorKind::Storage => ErrorCode::KafkaStorageError,
     }
 }
 
@@ -114,6 +115,7 @@ pub(crate) fn of_alteration(kind: AlterErrorKind) -> ErrorCode {
         AlterErrorKind::InvalidRequest => ErrorCode::InvalidRequest,
         AlterErrorKind::InvalidTopic => ErrorCode::InvalidTopicException,
         AlterErrorKind::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
+        AlterErrorKind::Storage => ErrorCode::KafkaStorageError,
     }
 }
 

@@ -67,8 +67,16 @@ impl Ledger {
             if let Some(before) = found.insert((stream, place), at) {
                 self.violate(format!("{key}: stream {stream} batch {place} is at {before} and at {at}"));
             }
-            if self.states[stream][place] == State::Unsent {
-                self.violate(format!("{key}: stream {stream} batch {place} at {at} was never sent"));
+            match self.states[stream][place] {
+                State::Unsent => {
+                    self.violate(format!(
+                        "{key}: stream {stream} batch {place} at {at} was never sent, or refused"
+                    ));
+                }
+                State::Refused => {
+                    self.violate(format!("{key}: stream {stream} batch {place} at {at} was refused"));
+                }
+                _ => {}
             }
         }
         self.audit_order(key, &found);

@@ -14,6 +14,8 @@ pub(crate) enum State {
     /// Sent and not answered; it may be in the log or not.
     Unanswered,
     Acknowledged(Offset),
+    /// Refused, and never to be sent again since it would come out of order; it is not in the log.
+    Refused,
     /// Unanswered when the node crashed, and never to be sent again since nothing would tell the two apart.
     GivenUp,
 }
@@ -39,6 +41,8 @@ pub(crate) struct Ledger {
     pub(crate) lost_power: bool,
     pub(crate) violations: Vec<String>,
     pub(crate) acknowledgements: u64,
+    /// Appends that were refused for want of space.
+    pub(crate) refusals: u64,
     pub(crate) producer_ids: BTreeSet<ProducerId>,
     /// Where the logs must end at the next audit, where that is known.
     pub(crate) expected_ends: BTreeMap<PartitionKey, Offset>,
@@ -56,6 +60,7 @@ impl Ledger {
             lost_power: false,
             violations: Vec::new(),
             acknowledgements: 0,
+            refusals: 0,
             producer_ids: BTreeSet::new(),
             expected_ends: BTreeMap::new(),
         }
@@ -74,8 +79,17 @@ impl Ledger {
         again.chain(new).map(|(place, _)| place).collect()
     }
 
-    pub(crate) fn sent(&mut self, stream: usize, place: usize) {
-        self.states[stream][place] = State::Unanswered;
+    /// Answers what was known of the batch before.
+    pub(crate) fn sent(&mut self, stream: usize, place: usize) -> State {
+        std::mem::replace(&mut self.states[stream][place], State::Unanswered)
+    }
+
+    /// The batch was not stored; an earlier try of it may have been.
+    pub(crate) fn refused(&mut self, stream: usize, place: usize, before: State) {
+        self.states[stream][place] = match self.workload.streams[stream].kind {
+            StreamKind::Idempotent => before,
+            StreamKind::Plain => State::Refused,
+        };
     }
 
     pub(crate) fn acknowledged(&mut self, stream: usize, place: usize, offset: Offset) {

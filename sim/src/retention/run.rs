@@ -11,7 +11,8 @@ use super::drive::Boot;
 use super::ledger::Ledger;
 use super::plan::Plan;
 use crate::case::{BOOTS_MAX, Case, Outcome};
-use crate::machine::{End, Machine, Progress, Trial};
+use crate::machine::{End, Machine, Progress};
+use crate::trial::Trial;
 
 /// Time runs fast in the simulated world.
 const LOOKS: [(&str, &str); 2] =
@@ -34,7 +35,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
         let mut judged = ledger.borrow_mut();
         match end {
             End::Closed => expect_no_deleted_files(&machine, &mut judged),
-            End::NotOpened(OpenError::Io { .. }) if trial.squeeze.is_some() => boots.push(shards),
+            End::NotOpened(OpenError::Io { .. }) if trial.may_not_open() => boots.push(shards),
             End::Crashed(fall) => {
                 crashes += 1;
                 boots.push(shards);
@@ -54,6 +55,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
         violations: ledger.violations.clone(),
         crashes,
         operations,
+        refusals: 0,
         acknowledgements: ledger.acknowledgements,
         trace: machine.world.trace().to_vec(),
     }

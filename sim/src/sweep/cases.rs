@@ -4,16 +4,16 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use millrace_core::journal::JOURNAL_BYTES_MIN;
+use millrace_core::journal::{ADMISSION_BYTES, JOURNAL_BYTES_MIN, SpaceNeed};
 use millrace_rt::world::{Crash, DiskFault};
 use millrace_shard::Planted;
 
 use super::run::run;
 use crate::case::{Case, Outcome};
 use crate::chance::Chance;
-use crate::machine::{Blow, Squeeze, Trial};
 use crate::retention;
 use crate::topics::{self, Plan};
+use crate::trial::{Blow, Filling, Squeeze, Trial};
 use crate::workload::{Volume, Workload};
 
 /// What a sweep covers.
@@ -99,6 +99,8 @@ pub struct Tally {
     pub crashes: u64,
     pub boots: u64,
     pub acknowledgements: u64,
+    /// Appends that were refused for want of space.
+    pub refusals: u64,
     pub failures: Vec<Failure>,
 }
 
@@ -119,6 +121,10 @@ const RECOVERY_MOMENTS: u64 = 5;
 const FULL_ROOM_MAX: u64 = 400_000;
 /// Long enough that the journal fills up and appends wait, or too short for that.
 const FULL_MILLIS_MAX: u64 = 2_000;
+/// Long enough that the node fills its disk itself and waits for a while.
+const FILLING_TIME: Duration = Duration::from_secs(4);
+/// What the node may write until it keeps only the reserve.
+const FILLING_ROOM_MAX: u64 = 4_000_000;
 /// One case of so many goes on to be booted with other numbers of shards.
 const RESTARTS_EVERY: u64 = 4;
 
@@ -177,14 +183,17 @@ impl Sweep {
         sweep
     }
 
-    /// Plans a disk that is full for a while from every n-th operation on: without a crash, and with one meanwhile,
-    /// after which the node is started with the disk still full or with space.
+    /// Plans disks without space, each without a crash, and with one after which the node is started with the disk
+    /// still full or with space: one that somebody else fills at every n-th operation, and a small one that the node
+    /// fills itself, down to the reserve, with a crash at every n-th operation.
     pub fn of_full_disks(options: SweepOptions) -> Sweep {
         let mut sweep = Sweep::new(SweepOptions { every: u64::MAX, ..options });
         let every = options.every.max(1) as usize;
         for operation in (1..=sweep.tally.operations).step_by(every) {
             for blow in [None, Some(Crash::Process), Some(Crash::Power)] {
                 let trials = sweep.full_disk(operation, blow);
+                sweep.cases.push(sweep.case(trials));
+                let trials = sweep.filled_disk(operation, blow);
                 sweep.cases.push(sweep.case(trials));
             }
         }
@@ -195,7 +204,7 @@ impl Sweep {
     fn full_disk(&mut self, operation: u64, crash: Option<Crash>) -> Vec<Trial> {
         let room = if self.chance.one_in(2) { 0 } else { self.chance.below(FULL_ROOM_MAX) };
         let lasts = Duration::from_millis(1 + self.chance.below(FULL_MILLIS_MAX));
-        let squeeze = Some(Squeeze { operation, room, lasts });
+        let squeeze = Some(Squeeze { filling: Filling::ByOthers { operation, room }, lasts });
         let Some(kind) = crash else { return vec![Trial { blow: None, squeeze }] };
         let blow = Some(Blow { operation: operation + 1 + self.chance.below(SECOND_BLOW_WITHIN), kind });
         let first = Trial { blow, squeeze };
@@ -204,7 +213,22 @@ impl Sweep {
         }
         // A start needs room for its journals of 4 MiB; some find it, some not.
         let room = self.chance.below(2 * u64::from(self.options.shards) * JOURNAL_BYTES_MIN);
-        vec![first, Trial { blow: None, squeeze: Some(Squeeze { operation: 0, room, lasts }) }]
+        let filling = Filling::ByOthers { operation: 0, room };
+        vec![first, Trial { blow: None, squeeze: Some(Squeeze { filling, lasts }) }]
+    }
+
+    fn filled_disk(&mut self, operation: u64, crash: Option<Crash>) -> Vec<Trial> {
+        let shards = u64::from(self.options.shards);
+        let need = SpaceNeed { journal_bytes: JOURNAL_BYTES_MIN, partitions: 0, checkpoint_bytes: 0 };
+        // The journals of this start, and all that the reserve is made of.
+        let room = shards * (JOURNAL_BYTES_MIN + need.bytes() + ADMISSION_BYTES);
+        let room = room + self.chance.below(FILLING_ROOM_MAX);
+        let squeeze = Some(Squeeze { filling: Filling::ByItself { room }, lasts: FILLING_TIME });
+        let Some(kind) = crash else { return vec![Trial { blow: None, squeeze }] };
+        let first = Trial { blow: Some(Blow { operation, kind }), squeeze };
+        let still = Squeeze { filling: Filling::Still, lasts: FILLING_TIME };
+        let second = if self.chance.one_in(4) { None } else { Some(still) };
+        vec![first, Trial { blow: None, squeeze: second }]
     }
 
     pub fn tally(&self) -> &Tally {
@@ -265,6 +289,7 @@ impl Sweep {
         self.tally.crashes += outcome.crashes as u64;
         self.tally.boots += outcome.operations.len() as u64;
         self.tally.acknowledgements += outcome.acknowledgements;
+        self.tally.refusals += outcome.refusals;
         if !outcome.violations.is_empty() {
             self.tally.failures.push(Failure {
                 seed: self.options.seed,

@@ -15,8 +15,9 @@ use millrace_shard::OpenError;
 use super::drive::Duty;
 use super::run::{Bench, run};
 use crate::case::Case;
-use crate::machine::{End, Machine, Trial};
+use crate::machine::{End, Machine};
 use crate::promises::Ledger;
+use crate::trial::Trial;
 use crate::workload::{Volume, Workload};
 
 /// What is done to a frame from a byte on.

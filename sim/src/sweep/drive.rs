@@ -1,16 +1,18 @@
 //! What runs on the shards of a swept node: opens the engine, audits what is there, sends, reads, closes.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::{Offset, PartitionKey, ProducerId};
+use millrace_core::log::ProducerFault;
+use millrace_core::meta::TopicErrorKind;
 use millrace_rt::{Gate, Seat, Signal, world};
-use millrace_shard::{AppendPartition, Engine, Shard, ValidateOnly};
+use millrace_shard::{AppendError, AppendPartition, Appended, Engine, Shard, ValidateOnly};
 
 use crate::machine::Progress;
-use crate::promises::Ledger;
+use crate::promises::{Ledger, State};
 use crate::reading::{PRODUCE_VERSION, fetch, read_whole};
 use crate::workload::{Stream, StreamKind};
 
@@ -18,6 +20,19 @@ use crate::workload::{Stream, StreamKind};
 const IN_FLIGHT_MAX: usize = 5;
 /// A reader waits so long for more.
 const READER_WAIT: Duration = Duration::from_millis(20);
+
+/// Until what was refused for want of space is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// Batches of one stream that are under way.
+#[derive(Default)]
+struct Flight {
+    count: Cell<usize>,
+    refused: RefCell<BTreeSet<usize>>,
+    /// Refused because one before them was.
+    out_of_order: RefCell<BTreeSet<usize>>,
+    answered: Signal,
+}
 
 /// What one boot is to do after it has audited what it found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,12 +104,22 @@ impl Boot {
 
     async fn create_topics(&self, shard: &Shard) {
         let workload = Rc::clone(&self.ledger.borrow().workload);
-        let missing = |name: &str| shard.image().topic(name).is_none();
-        let topics: Vec<_> = workload.new_topics().into_iter().filter(|topic| missing(&topic.name)).collect();
-        for result in shard.create_topics(topics, ValidateOnly::No).await {
-            if let Err(error) = result {
+        loop {
+            let missing = |name: &str| shard.image().topic(name).is_none();
+            let topics: Vec<_> =
+                workload.new_topics().into_iter().filter(|topic| missing(&topic.name)).collect();
+            let results = shard.create_topics(topics, ValidateOnly::No).await;
+            let refused = results.into_iter().filter_map(Result::err);
+            // A node that refuses for want of space for ever does not come to an end.
+            let (later, never): (Vec<_>, Vec<_>) =
+                refused.partition(|error| error.kind == TopicErrorKind::Storage);
+            for error in never {
                 self.ledger.borrow_mut().violate(format!("a topic was refused: {error}"));
             }
+            if later.is_empty() {
+                return;
+            }
+            millrace_rt::sleep(RETRY_PAUSE).await;
         }
     }
 
@@ -122,43 +147,97 @@ impl Boot {
         }
     }
 
-    /// Sends what is due of one stream, a few batches under way at a time.
+    /// Sends what is due of one stream, a few batches under way at a time. What is refused for want of space is sent
+    /// again, as a producer does, if that keeps the order.
     async fn send(self, shard: Shard, number: usize) {
+        let mut due: VecDeque<usize> = self.ledger.borrow().to_send(number, self.duty.more).into();
+        loop {
+            let mut refused = self.send_until_refused(&shard, number, &mut due).await;
+            let kind = self.ledger.borrow().workload.streams[number].kind;
+            if kind == StreamKind::Plain {
+                refused.clear();
+            }
+            refused.into_iter().rev().for_each(|place| due.push_front(place));
+            if due.is_empty() {
+                return;
+            }
+            millrace_rt::sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    /// Sends until all is answered or one was refused; then nothing is under way any more. Answers those refused.
+    async fn send_until_refused(
+        &self,
+        shard: &Shard,
+        number: usize,
+        due: &mut VecDeque<usize>,
+    ) -> BTreeSet<usize> {
         let workload = Rc::clone(&self.ledger.borrow().workload);
         let stream = &workload.streams[number];
-        let due = self.ledger.borrow().to_send(number, self.duty.more);
-        let (in_flight, answered) = (Rc::new(Cell::new(0)), Signal::new());
-        for place in due {
-            while in_flight.get() >= IN_FLIGHT_MAX {
-                answered.wait().await;
+        let flight: Rc<Flight> = Rc::default();
+        while let Some(place) = due.front().copied() {
+            while flight.count.get() >= IN_FLIGHT_MAX {
+                flight.answered.wait().await;
             }
             if millrace_rt::random_u64().is_multiple_of(3) {
                 let micros = millrace_rt::random_u64() % stream.pause_micros;
                 millrace_rt::sleep(Duration::from_micros(micros)).await;
             }
-            self.ledger.borrow_mut().sent(number, place);
+            if !flight.refused.borrow().is_empty() || !flight.out_of_order.borrow().is_empty() {
+                break;
+            }
+            due.pop_front();
+            let before = self.ledger.borrow_mut().sent(number, place);
             let ticket = shard.admit_append(vec![append_of(stream, place)]).await;
-            in_flight.set(in_flight.get() + 1);
-            let (ledger, in_flight, answered) =
-                (Rc::clone(&self.ledger), Rc::clone(&in_flight), answered.clone());
+            flight.count.set(flight.count.get() + 1);
+            let (boot, flight) = (self.clone(), Rc::clone(&flight));
             millrace_rt::spawn(async move {
-                let outcomes = ticket.await;
-                let mut ledger = ledger.borrow_mut();
-                match outcomes.first() {
-                    Some(Ok(appended)) => {
-                        let offset = appended.base_offset;
-                        world::log(format!("stream {number} batch {place} is acknowledged at {offset}"));
-                        ledger.acknowledged(number, place, offset);
-                    }
-                    Some(Err(error)) => ledger.violate(format!("stream {number} batch {place}: {error}")),
-                    None => ledger.violate("an append without an outcome".to_owned()),
-                }
-                in_flight.set(in_flight.get() - 1);
-                answered.notify_all();
+                let outcome = ticket.await.into_iter().next();
+                boot.answered((number, place), before, outcome, &flight);
+                flight.count.set(flight.count.get() - 1);
+                flight.answered.notify_all();
             });
         }
-        while in_flight.get() > 0 {
-            answered.wait().await;
+        while flight.count.get() > 0 {
+            flight.answered.wait().await;
+        }
+        let mut refused = flight.refused.take();
+        let mut out_of_order = flight.out_of_order.take();
+        for place in &out_of_order {
+            if refused.range(..place).next().is_none() {
+                self.ledger.borrow_mut().violate(format!("stream {number} batch {place} is out of order"));
+            }
+        }
+        refused.append(&mut out_of_order);
+        refused
+    }
+
+    fn answered(
+        &self,
+        (number, place): (usize, usize),
+        before: State,
+        outcome: Option<Result<Appended, AppendError>>,
+        flight: &Flight,
+    ) {
+        let mut ledger = self.ledger.borrow_mut();
+        match outcome {
+            Some(Ok(appended)) => {
+                let offset = appended.base_offset;
+                world::log(format!("stream {number} batch {place} is acknowledged at {offset}"));
+                ledger.acknowledged(number, place, offset);
+            }
+            Some(Err(AppendError::NoSpace)) => {
+                world::log(format!("stream {number} batch {place} is refused for want of space"));
+                self.progress.append_refused();
+                ledger.refused(number, place, before);
+                flight.refused.borrow_mut().insert(place);
+            }
+            Some(Err(AppendError::Producer(ProducerFault::OutOfOrder { .. }))) => {
+                ledger.refused(number, place, before);
+                flight.out_of_order.borrow_mut().insert(place);
+            }
+            Some(Err(error)) => ledger.violate(format!("stream {number} batch {place}: {error}")),
+            None => ledger.violate("an append without an outcome".to_owned()),
         }
     }
 
@@ -217,10 +296,14 @@ impl Boot {
     /// Producer ids are given once, whatever crashes.
     async fn take_producer_ids(&self, shard: &Shard) -> BTreeSet<ProducerId> {
         let mut ids = BTreeSet::new();
-        for _ in 0..2 {
+        while ids.len() < 2 {
             match shard.allocate_producer_id().await {
                 Ok(id) => drop(ids.insert(id)),
-                Err(error) => self.ledger.borrow_mut().violate(format!("no producer id: {error}")),
+                Err(_) if self.progress.is_squeezed() => millrace_rt::sleep(RETRY_PAUSE).await,
+                Err(error) => {
+                    self.ledger.borrow_mut().violate(format!("no producer id: {error}"));
+                    break;
+                }
             }
         }
         let mut ledger = self.ledger.borrow_mut();

@@ -13,4 +13,4 @@ pub use damage::{Damage, DamageBench};
 pub use run::run;
 
 pub use crate::case::{Case, Outcome};
-pub use crate::machine::{Blow, Squeeze, Trial};
+pub use crate::trial::{Blow, Filling, Squeeze, Trial};

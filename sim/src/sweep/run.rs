@@ -8,8 +8,9 @@ use millrace_shard::OpenError;
 
 use super::drive::{Boot, Duty};
 use crate::case::{BOOTS_MAX, Case, Outcome};
-use crate::machine::{End, Machine, Progress, Trial};
+use crate::machine::{End, Machine, Progress};
 use crate::promises::{Ledger, compare_files};
+use crate::trial::Trial;
 use crate::workload::Workload;
 
 /// A machine, and what is known outside of it.
@@ -31,6 +32,7 @@ impl Bench {
             let boot = Boot::new(duty, ledger, engine, shared);
             move |seat| boot.clone().serve(seat)
         });
+        self.ledger.borrow_mut().refusals += progress.refusals();
         if let End::Crashed(fall) = &end {
             let mut ledger = self.ledger.borrow_mut();
             ledger.violations.extend(fall.violation.clone());
@@ -64,7 +66,7 @@ pub fn run(workload: &Rc<Workload>, case: &Case) -> Outcome {
                 compare_files(&machine.world, machine.node, &mut ledger.borrow_mut());
             }
             // A start needs room for its journals; with space it comes up.
-            End::NotOpened(OpenError::Io { .. }) if trial.squeeze.is_some() => duties.push(duty),
+            End::NotOpened(OpenError::Io { .. }) if trial.may_not_open() => duties.push(duty),
             End::Crashed(_) => {
                 crashes += 1;
                 // After a crash a boot sends less: what it finds is the point.
@@ -83,6 +85,7 @@ pub fn run(workload: &Rc<Workload>, case: &Case) -> Outcome {
         violations: ledger.violations.clone(),
         crashes,
         operations,
+        refusals: ledger.refusals,
         acknowledgements: ledger.acknowledgements,
         trace: bench.machine.world.trace().to_vec(),
     }

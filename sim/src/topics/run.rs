@@ -10,8 +10,9 @@ use super::drive::{Boot, Gates};
 use super::ledger::Ledger;
 use super::plan::Plan;
 use crate::case::{BOOTS_MAX, Case, Outcome};
-use crate::machine::{End, Machine, Progress, Trial};
+use crate::machine::{End, Machine, Progress};
 use crate::promises::durable_logs;
+use crate::trial::Trial;
 
 /// Lives that a name goes through in a boot behind a crash: what that boot finds is the point.
 const LATER_LIVES: usize = 2;
@@ -32,7 +33,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
         lives = LATER_LIVES;
         match end {
             End::Closed => compare_files(&machine, &mut ledger.borrow_mut()),
-            End::NotOpened(OpenError::Io { .. }) if trial.squeeze.is_some() => boots.push(shards),
+            End::NotOpened(OpenError::Io { .. }) if trial.may_not_open() => boots.push(shards),
             End::Crashed(fall) => {
                 crashes += 1;
                 boots.push(shards);
@@ -54,6 +55,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
         violations: ledger.violations.clone(),
         crashes,
         operations,
+        refusals: 0,
         acknowledgements: ledger.acknowledgements,
         trace: machine.world.trace().to_vec(),
     }

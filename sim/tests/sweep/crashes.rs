@@ -50,6 +50,7 @@ fn a_full_disk_is_waited_out_and_loses_nothing() {
         panic!("{failure}");
     }
     assert!(sweep.tally().crashes > 0, "{:?}", sweep.tally());
+    assert!(sweep.tally().refusals > 0, "{:?}", sweep.tally());
 }
 
 #[test]

@@ -61,6 +61,15 @@ fn a_start_of_a_log_that_is_forgotten_is_caught() {
 }
 
 #[test]
+fn a_reserve_that_is_not_kept_is_caught() {
+    let planted = Some(Planted::IgnoresReserve);
+    // More than the reserve.
+    let volume = Volume { busy_bytes: 48 << 20, ..Volume::WRAPPING };
+    let options = SweepOptions { planted, volume, ..SweepOptions::new(8, 1, 2_000) };
+    finds(Sweep::of_full_disks(options), "in spite of the reserve");
+}
+
+#[test]
 fn a_full_disk_that_is_trusted_is_caught() {
     let planted = Some(Planted::TrustsFullDisk);
     let mut sweep = Sweep::of_full_disks(SweepOptions { planted, ..SweepOptions::new(8, 1, 80) });

@@ -1,8 +1,9 @@
 //! The journal: frames, what to write, what to carry, what to reuse, how to recover.
 //!
 //! Bytes on disk: `frame` and `entry` (slots and ring), `checkpoint`. While running: `machine`, which places frames in
-//! the ring (`ring`) and in the slots (`slots`), and `release`, which decides what a cleaning carries. At start:
-//! `recover` finds the chain of frames, `replay` turns it into partitions.
+//! the ring (`ring`) and in the slots (`slots`), `release`, which decides what a cleaning carries, and `reserve`, which
+//! keeps space on the disk for what the journal holds. At start: `recover` finds the chain of frames, `replay` turns it
+//! into partitions.
 
 mod batches;
 mod checkpoint;
@@ -14,6 +15,7 @@ mod machine;
 mod recover;
 mod release;
 mod replay;
+mod reserve;
 mod ring;
 mod slots;
 mod tails;
@@ -32,4 +34,5 @@ pub use recover::{
 };
 pub use release::{CarryLimits, ReleasePlan, UnreleasedTail, plan_release, replay_from};
 pub use replay::{Observation, RecoveredPartition, Replay, ReplayError};
+pub use reserve::{ADMISSION_BYTES, SpaceGuard, SpaceMeasure, SpaceNeed, SpaceState};
 pub use tails::{ExtentPiece, TailPiece};

@@ -68,6 +68,8 @@ pub enum AlterErrorKind {
     InvalidRequest,
     InvalidTopic,
     UnknownTopic,
+    /// The change could not be stored.
+    Storage,
 }
 
 /// A refused change of settings, in Kafka's words.
@@ -85,6 +87,10 @@ impl AlterError {
 
     fn request(message: impl Into<String>) -> AlterError {
         AlterError { kind: AlterErrorKind::InvalidRequest, message: message.into() }
+    }
+
+    pub fn storage(message: impl Into<String>) -> AlterError {
+        AlterError { kind: AlterErrorKind::Storage, message: message.into() }
     }
 }
 

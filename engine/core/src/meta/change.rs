@@ -64,6 +64,8 @@ pub enum TopicErrorKind {
     InvalidRequest,
     PolicyViolation,
     UnknownTopicId,
+    /// The change could not be stored, or what it makes would find no space.
+    Storage,
 }
 
 /// A refused change of topics, in Kafka's words.
@@ -77,6 +79,10 @@ pub struct TopicError {
 impl TopicError {
     fn new(kind: TopicErrorKind, message: impl Into<String>) -> TopicError {
         TopicError { kind, message: message.into() }
+    }
+
+    pub fn storage(message: impl Into<String>) -> TopicError {
+        TopicError::new(TopicErrorKind::Storage, message)
     }
 }
 

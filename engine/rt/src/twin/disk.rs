@@ -30,7 +30,7 @@ pub enum DiskFault {
     FailWrite(u64),
     /// The n-th write takes about half of its bytes.
     ShortWrite(u64),
-    /// This many more bytes fit.
+    /// This many more bytes fit, and what is deleted from now on makes room again.
     Full(u64),
     /// The n-th read fails with EIO.
     ReadError(u64),
@@ -99,7 +99,8 @@ pub(crate) struct Faults {
     short_write: u64,
     read_error: u64,
     fail_sync: u64,
-    room: Option<u64>,
+    /// Bytes of all files together; what goes beyond is refused.
+    capacity: Option<u64>,
     pub(crate) delay: Duration,
 }
 
@@ -112,8 +113,13 @@ pub(crate) struct Disk {
     changes: Vec<Change>,
     pub(crate) faults: Faults,
     pub(crate) operations: u64,
+    /// Writes and reservations that found no room.
+    pub(crate) full_refusals: u64,
     pub(crate) crash_at: Option<(u64, Crash)>,
 }
+
+/// What a disk holds that nobody made small.
+const UNLIMITED_BYTES: u64 = 1 << 40;
 
 /// Directories that every machine has.
 const GIVEN_DIRS: [&str; 4] = ["/", "/dev", "/dev/shm", "/tmp"];
@@ -129,6 +135,7 @@ impl Disk {
             changes: Vec::new(),
             faults: Faults::default(),
             operations: 0,
+            full_refusals: 0,
             crash_at: None,
         }
     }
@@ -141,13 +148,20 @@ impl Disk {
             DiskFault::ShortWrite(n) => self.faults.short_write = n,
             DiskFault::ReadError(n) => self.faults.read_error = n,
             DiskFault::FailSync(n) => self.faults.fail_sync = n,
-            DiskFault::Full(bytes) => self.faults.room = Some(bytes),
+            DiskFault::Full(bytes) => self.faults.capacity = Some(self.used_bytes() + bytes),
             DiskFault::Slow(delay) => self.faults.delay = delay,
         }
     }
 
+    /// Bytes that still fit.
     pub(crate) fn room(&self) -> u64 {
-        self.faults.room.unwrap_or(1 << 40)
+        let capacity = self.faults.capacity.unwrap_or(UNLIMITED_BYTES);
+        capacity.saturating_sub(self.used_bytes())
+    }
+
+    fn used_bytes(&self) -> u64 {
+        let named = self.live.values().filter_map(|entry| self.inodes.get(&entry.inode()?));
+        named.map(|inode| inode.held_bytes() as u64).sum()
     }
 
     /// Counts an operation that changes the disk; the planned crash comes just before it.
@@ -193,16 +207,21 @@ impl Disk {
 
     /// How much of a write fits on the device.
     fn fit(&mut self, id: InodeId, at: usize, count: usize) -> Result<usize, Stop> {
-        let Some(room) = self.faults.room else { return Ok(count) };
+        if self.faults.capacity.is_none() {
+            return Ok(count);
+        }
+        let room = self.room();
         let held = self.inode(id)?.held_bytes();
         let growth = (at + count).saturating_sub(held.max(at)) as u64;
         let missing = growth.saturating_sub(room);
         let fitting = count.saturating_sub(position(missing)).next_multiple_of(SECTOR);
         let fitting = if missing == 0 { count } else { fitting.saturating_sub(SECTOR) };
+        if fitting < count {
+            self.full_refusals += 1;
+        }
         if fitting == 0 && count > 0 {
             return Err(Stop::Error(io::ErrorKind::StorageFull.into()));
         }
-        self.faults.room = Some(room.saturating_sub(growth));
         Ok(fitting)
     }
 
@@ -210,8 +229,9 @@ impl Disk {
     pub(crate) fn allocate(&mut self, id: InodeId, at: u64, len: u64) -> Result<(), Stop> {
         let end = position(at).saturating_add(position(len));
         let growth = end.saturating_sub(self.inode(id)?.held_bytes()) as u64;
-        if let Some(room) = &mut self.faults.room {
-            *room = room.checked_sub(growth).ok_or(io::ErrorKind::StorageFull)?;
+        if self.faults.capacity.is_some() && growth > self.room() {
+            self.full_refusals += 1;
+            return Err(io::ErrorKind::StorageFull.into());
         }
         let inode = self.inode(id)?;
         inode.allocated = inode.allocated.max(end);

@@ -137,6 +137,11 @@ impl World {
         self.twin.borrow_mut().node(node.0).storage.disk.operations
     }
 
+    /// Writes and reservations that the disk had no room for.
+    pub fn full_disk_refusals(&self, node: NodeId) -> u64 {
+        self.twin.borrow_mut().node(node.0).storage.disk.full_refusals
+    }
+
     pub fn set_fault(&mut self, node: NodeId, fault: DiskFault) {
         let mut twin = self.twin.borrow_mut();
         twin.line(&format!("node {}: disk fault {fault:?}", node.0));

@@ -206,6 +206,28 @@ fn planted_faults_show() {
 }
 
 #[test]
+fn a_full_disk_says_what_is_free_and_what_is_deleted_makes_room() {
+    let (mut world, node) = one_node(9);
+    world.set_fault(node, DiskFault::Full(10_000));
+    assert!(boot(&mut world, node, || async {
+        let dir = Path::new("/data");
+        drop(file_with_entry(&dir.join("file")).await);
+        let free = || fs::available_bytes(Path::new("/data"));
+        assert_eq!(free().await.unwrap(), 10_000);
+        let file = File::open(&dir.join("file"), WRITE).await.unwrap();
+        file.write_all_at(0, bytes_of(1, 4096), Sync::None).await.unwrap();
+        file.allocate(4096, 4096).await.unwrap();
+        assert_eq!(free().await.unwrap(), 10_000 - 8192);
+        assert!(file.allocate(8192, 4096).await.is_err());
+        file.truncate(512).await.unwrap();
+        assert_eq!(free().await.unwrap(), 10_000 - 512);
+        fs::remove_file(&dir.join("file")).await.unwrap();
+        assert_eq!(free().await.unwrap(), 10_000);
+    }));
+    assert_eq!(world.full_disk_refusals(node), 1);
+}
+
+#[test]
 fn a_short_direct_write_is_continued_at_a_whole_block() {
     let (mut world, node) = one_node(9);
     world.set_fault(node, DiskFault::ShortWrite(1));

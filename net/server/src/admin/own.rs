@@ -342,6 +342,27 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.full_disk_waits),
     },
     Family {
+        name: "millrace_disk_reserve_bytes",
+        kind: Kind::Gauge,
+        labels: "shard",
+        help: "Free space below which records are refused.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.reserve_bytes),
+    },
+    Family {
+        name: "millrace_disk_short",
+        kind: Kind::Gauge,
+        labels: "shard",
+        help: "1 while records are refused for want of free space.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.space_short),
+    },
+    Family {
+        name: "millrace_disk_refused_appends_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Appends that were refused for want of free space.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.appends_without_space),
+    },
+    Family {
         name: "millrace_fetches_waiting",
         kind: Kind::Gauge,
         labels: "shard",

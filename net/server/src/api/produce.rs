@@ -400,7 +400,11 @@ fn explain(
     error: &AppendError,
     partition: &str,
 ) -> (Vec<BatchIndexAndErrorMessage<'static>>, Option<String>) {
-    let AppendError::Batch(fault) = error else { return (Vec::new(), None) };
+    let fault = match error {
+        AppendError::Batch(fault) => fault,
+        AppendError::NoSpace => return (Vec::new(), Some(format!("{partition}: {error}"))),
+        _ => return (Vec::new(), None),
+    };
     let record_errors = fault.record_errors().iter().map(|error| BatchIndexAndErrorMessage {
         batch_index: error.batch_index,
         batch_index_error_message: Some(Cow::Owned(error.message(&partition))),

@@ -8,6 +8,7 @@ use millrace_core::base::TimestampMs;
 use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
 use millrace_rt::{Block, Stream};
 use millrace_wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
+use millrace_wire::messages::create_topics_response::CreateTopicsResponse;
 use millrace_wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use millrace_wire::messages::fetch_response::FetchResponse;
 use millrace_wire::messages::incremental_alter_configs_request::{
@@ -86,7 +87,8 @@ impl Client {
         Some(i32::from_be_bytes(*frame.first_chunk::<4>().unwrap()))
     }
 
-    pub(crate) async fn create_topic(&mut self, name: &str, partitions: i32) {
+    /// Returns the error code.
+    pub(crate) async fn create_topic(&mut self, name: &str, partitions: i32) -> i16 {
         let topic = CreatableTopic {
             name: name.into(),
             num_partitions: partitions,
@@ -97,7 +99,10 @@ impl Client {
             CreateTopicsRequest { topics: vec![topic], timeout_ms: 1000, ..CreateTopicsRequest::default() };
         self.send(ApiKey::CreateTopics, CREATE_TOPICS, |writer, version| request.encode(writer, version))
             .await;
-        self.answer().await.expect("topics are created");
+        let frame = self.answer().await.expect("topics are created");
+        let body = frame.slice(HEADER_BYTES..);
+        let response = CreateTopicsResponse::decode(&mut Reader::new(&body), CREATE_TOPICS).unwrap();
+        response.topics[0].error_code
     }
 
     /// Sets a key of a topic or broker, or deletes it, and returns the error code.

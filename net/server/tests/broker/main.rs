@@ -5,6 +5,7 @@ mod client;
 mod copies;
 mod egress;
 mod settings;
+mod space;
 mod stage;
 
 use std::time::Duration;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use millrace_core::base::config::{LoadedConfig, Properties, UnknownKeys};
 use millrace_rt::Seat;
-use millrace_rt::world::{World, WorldOptions};
+use millrace_rt::world::{DiskFault, World, WorldOptions};
 use millrace_server::{BrokerSettings, Node, serve_shard};
 
 const BROKER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
@@ -27,6 +27,8 @@ const SEEDS: std::ops::Range<u64> = 0..3;
 pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
     pub(crate) node: Node,
+    /// What is to happen to the broker's disk.
+    pub(crate) disk: Rc<Cell<Option<DiskFault>>>,
     /// The most memory that the broker's first shard had in use.
     pub(crate) memory_peak: Rc<Cell<u64>>,
     /// Payload that the broker's first shard had copied when it was looked at last.
@@ -77,6 +79,7 @@ where
     let stage = Stage {
         address: SocketAddr::from((BROKER, PORT)),
         node: node.clone(),
+        disk: Rc::default(),
         memory_peak: Rc::default(),
         copied_bytes: Rc::default(),
     };
@@ -97,7 +100,7 @@ where
     });
     let clients = world.add_node(CLIENTS);
     let ended = Rc::new(Cell::new(false));
-    let seen = ended.clone();
+    let (seen, disk) = (ended.clone(), stage.disk.clone());
     let ready = node.ready();
     world.start(clients, 1, move |_| {
         let (stage, scenario, ended, ready) = (stage.clone(), scenario.clone(), ended.clone(), ready.clone());
@@ -107,7 +110,17 @@ where
             ended.set(true);
         }
     });
-    let done = world.run_until(LIMIT, || seen.get());
+    let done = loop {
+        let fault = Rc::new(Cell::new(None));
+        let done = world.run_until(LIMIT, || {
+            fault.set(disk.take());
+            seen.get() || fault.get().is_some()
+        });
+        match fault.get() {
+            Some(fault) => world.set_fault(broker, fault),
+            None => break done,
+        }
+    };
     assert!(
         done,
         "seed {seed}: the scenario did not end; {:?} {:?}",

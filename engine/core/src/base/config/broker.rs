@@ -190,6 +190,11 @@ impl BrokerConfig {
         self.text("millrace.journal.dir")
     }
 
+    /// Free space below which records are refused; 0: what the broker needs itself.
+    pub fn reserve_bytes(&self) -> u64 {
+        self.text("millrace.reserve.bytes").and_then(parse_size).unwrap_or(0)
+    }
+
     pub fn shm_dir(&self) -> &str {
         self.text("millrace.shm.dir").unwrap_or("/dev/shm")
     }

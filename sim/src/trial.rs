@@ -1,0 +1,54 @@
+//! What one boot of a simulated machine has to go through: a crash, a disk without space.
+
+use std::time::Duration;
+
+use millrace_rt::world::Crash;
+
+/// A crash just before a disk operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Blow {
+    /// Counted from the beginning of its boot, the first is 1.
+    pub operation: u64,
+    pub kind: Crash,
+}
+
+/// A disk that is full for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Squeeze {
+    pub filling: Filling,
+    /// Virtual time until there is space again.
+    pub lasts: Duration,
+}
+
+/// Who fills the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filling {
+    /// Somebody else, all at once, about at this operation of the boot; so many bytes still fit.
+    ByOthers { operation: u64, room: u64 },
+    /// The node itself: the disk has so much room when it boots. It has to keep the reserve.
+    ByItself { room: u64 },
+    /// As the boot before left it, which the node itself had filled.
+    Still,
+}
+
+/// What one boot has to go through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Trial {
+    pub blow: Option<Blow>,
+    pub squeeze: Option<Squeeze>,
+}
+
+impl Trial {
+    pub fn of_blow(operation: u64, kind: Crash) -> Trial {
+        Trial { blow: Some(Blow { operation, kind }), squeeze: None }
+    }
+
+    /// Whether a start may fail for want of space: somebody else took what it needs.
+    pub(crate) fn may_not_open(&self) -> bool {
+        self.squeeze.is_some_and(|squeeze| matches!(squeeze.filling, Filling::ByOthers { .. }))
+    }
+
+    pub(crate) fn finds_the_disk_as_it_was(&self) -> bool {
+        self.squeeze.is_some_and(|squeeze| squeeze.filling == Filling::Still)
+    }
+}
