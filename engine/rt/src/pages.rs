@@ -10,6 +10,9 @@ use std::ptr::NonNull;
 
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
 
+/// A huge page of x86-64, and of arm64 with small pages of 4 KiB.
+pub(crate) const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
+
 /// What becomes of the memory of a home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MemoryKind {
@@ -28,20 +31,28 @@ pub(crate) struct Pages {
 impl Pages {
     /// `length` bytes at a multiple of `length`, a power of two.
     pub(crate) fn chunk(length: usize, kind: MemoryKind) -> Pages {
-        // Twice as much holds an aligned range wherever it begins; the rest goes back.
-        let all = Pages::mapped(2 * length);
-        let before = all.pointer.as_ptr().align_offset(length);
-        let begin = all.into_raw();
-        // SAFETY: three ranges that cover what was mapped, each owned by one `Pages` from here on.
-        let chunk = unsafe {
-            drop((before > 0).then(|| Pages::from_raw(begin, before)));
-            drop((before < length).then(|| Pages::from_raw(begin.add(before + length), length - before)));
-            Pages::from_raw(begin.add(before), length)
-        };
+        let chunk = Pages::aligned(length, length);
         if kind == MemoryKind::Served {
             chunk.advise(0..length, MmapAdvise::MADV_HUGEPAGE);
         }
         chunk
+    }
+
+    /// `length` bytes, a multiple of the page, at a multiple of `alignment`, a power of two.
+    pub(crate) fn aligned(length: usize, alignment: usize) -> Pages {
+        // With so much more an aligned range fits wherever it begins; the rest goes back.
+        let all = Pages::mapped(length + alignment);
+        let before = all.pointer.as_ptr().align_offset(alignment);
+        let begin = all.into_raw();
+        // SAFETY: three ranges that cover what was mapped, each owned by one `Pages` from here on.
+        unsafe {
+            drop((before > 0).then(|| Pages::from_raw(begin, before)));
+            drop(
+                (before < alignment)
+                    .then(|| Pages::from_raw(begin.add(before + length), alignment - before)),
+            );
+            Pages::from_raw(begin.add(before), length)
+        }
     }
 
     /// `length` bytes, a multiple of the page.

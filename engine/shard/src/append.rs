@@ -16,7 +16,7 @@ use millrace_core::log::{
 };
 
 use crate::api::{AppendError, AppendPartition, Appended};
-use crate::commit::{Effect, Job};
+use crate::commit::{Effect, Job, Turn};
 use crate::message::Ask;
 use crate::partition::{Partition, PartitionRef};
 use crate::shard::{Core, Shard};
@@ -28,14 +28,24 @@ fn check_size(batch: &ValidBatch, rules: &ValidationRules) -> Result<(), BatchFa
     if size > max { Err(BatchFault::MessageTooLarge { size, max }) } else { Ok(()) }
 }
 
-/// What became of a job.
-pub(crate) enum Step {
-    /// It is in the log, or was before; the effect answers it once the frame is durable.
-    Applied(Effect),
-    /// It was refused and is answered.
-    Answered,
-    /// Its partition must first read its last block back.
-    Waits(Job),
+/// What the appends of one frame amount to.
+pub(crate) struct Applied {
+    pub(crate) entries: Vec<Entry<StoredBatch>>,
+    /// What the entries take of the frame.
+    pub(crate) sealed_bytes: usize,
+    /// What happens once the frame is durable; for retries once the one before it is.
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Applied {
+    pub(crate) fn with_capacity(jobs: usize) -> Applied {
+        Applied { entries: Vec::with_capacity(jobs), sealed_bytes: 0, effects: Vec::with_capacity(jobs) }
+    }
+
+    fn enter(&mut self, entry: Entry<StoredBatch>) {
+        self.sealed_bytes += entry.sealed_bytes();
+        self.entries.push(entry);
+    }
 }
 
 /// A batch as it stands in the log: the header with its offsets, and the rest as the client sent it.
@@ -161,26 +171,21 @@ impl Core {
         }
     }
 
-    /// Gives a queued append its offsets and puts it into the log's tail; its entries go to `entries`.
-    pub(crate) fn apply(
-        self: &Rc<Core>,
-        mut job: Job,
-        now: TimestampMs,
-        entries: &mut Vec<Entry<StoredBatch>>,
-    ) -> Step {
+    /// Gives a queued append its offsets and puts it into the log's tail.
+    pub(crate) fn apply(self: &Rc<Core>, job: &mut Job, now: TimestampMs, applied: &mut Applied) -> Turn {
         let shared = Rc::clone(&job.partition);
         let mut partition = shared.borrow_mut();
         if partition.removed {
             job.refuse(AppendError::UnknownPartition);
-            return Step::Answered;
+            return Turn::Had;
         }
         if std::mem::take(&mut partition.unreadable) {
             job.refuse(AppendError::Storage);
-            return Step::Answered;
+            return Turn::Had;
         }
         if partition.active().needs_last_block() {
             self.resume(&job.partition);
-            return Step::Waits(job);
+            return Turn::Blocks;
         }
         let verdict = ProducerBatch::of(&job.batch.header).map(|batch| partition.producers.check(&batch));
         match verdict {
@@ -188,24 +193,25 @@ impl Core {
             Some(ProducerVerdict::Duplicate(earlier)) => {
                 // Kafka answers a retry with the stored batch's time, whatever clock the topic uses.
                 let effect = job.effect(&partition, earlier.base_offset(), earlier.timestamp);
-                return Step::Applied(effect);
+                applied.effects.push(effect);
+                return Turn::Had;
             }
             Some(ProducerVerdict::Rejected(fault)) => {
                 job.refuse(fault.into());
-                return Step::Answered;
+                return Turn::Had;
             }
         }
         let base_offset = partition.log_end;
         let memory = partition.active().tail.memory_bytes();
-        if partition.must_roll(&job, now) {
+        if partition.must_roll(job, now) {
             let previous_length = Position(partition.active().length());
             partition.roll();
             self.counters.rolls.increment();
             self.retention.note_roll(&shared);
-            entries.push(Entry::Roll { key: partition.key, segment: base_offset, previous_length });
+            applied.enter(Entry::Roll { key: partition.key, segment: base_offset, previous_length });
         }
-        partition.take_in(&mut job, now, entries);
-        self.count_in(&mut partition, &job);
+        partition.take_in(job, now, applied);
+        self.count_in(&mut partition, job);
         if job.batch.header.has_producer() {
             // A retry is answered with the time that was stored, which under LogAppendTime is the append's.
             let stored = BatchHeader { max_timestamp: job.batch.max_timestamp, ..job.batch.header };
@@ -219,7 +225,8 @@ impl Core {
             self.flusher.push(Rc::clone(&shared));
         }
         let stamped = job.batch.log_append_time();
-        Step::Applied(job.effect(&partition, base_offset, stamped))
+        applied.effects.push(job.effect(&partition, base_offset, stamped));
+        Turn::Had
     }
 }
 
@@ -242,13 +249,13 @@ impl Job {
 
     /// Once the frame which holds the log's end of this moment is durable, all before it is: also the earlier append
     /// that a retry asks for.
-    fn effect(self, partition: &Partition, base_offset: Offset, stamped: TimestampMs) -> Effect {
+    fn effect(&self, partition: &Partition, base_offset: Offset, stamped: TimestampMs) -> Effect {
         Effect {
-            partition: self.partition,
+            partition: Rc::clone(&self.partition),
             durability: self.durability,
             reach: partition.log_end,
             visible: partition.end(),
-            answer: self.answer,
+            answer: (Rc::clone(&self.answer.0), self.answer.1),
             appended: Appended {
                 base_offset,
                 log_append_time: (stamped != TimestampMs::NONE).then_some(stamped),
@@ -287,8 +294,8 @@ impl Partition {
     }
 
     /// Writes offsets and epoch into the batch's header (outside its CRC), copies it behind the tail and moves the
-    /// log's end. The entry that goes to `entries` has the job's records with that header.
-    fn take_in(&mut self, job: &mut Job, now: TimestampMs, entries: &mut Vec<Entry<StoredBatch>>) {
+    /// log's end. Its entry has the job's records with that header.
+    fn take_in(&mut self, job: &mut Job, now: TimestampMs, applied: &mut Applied) {
         let base_offset = self.log_end;
         let header = job.batch.header_to_append(&job.records, base_offset, self.leader_epoch);
         let appended =
@@ -304,13 +311,13 @@ impl Partition {
         let span = Span { key, segment, position: Position(position), base_offset, next_offset };
         // Before the copy: what is moved here waits for all writes before it to reach the cache, and the tail's memory
         // is seldom there.
-        entries.push(Entry::Append { span, payload: StoredBatch { header, body } });
+        applied.enter(Entry::Append { span, payload: StoredBatch { header, body } });
         if active.index.covered() == position {
             active.index.note(&appended);
         }
         active.max_timestamp = active.max_timestamp.max(job.batch.max_timestamp);
         active.age.get_or_insert(SegmentAge { created: now, first_timestamp: job.batch.max_timestamp });
-        if let Some(Entry::Append { payload, .. }) = entries.last() {
+        if let Some(Entry::Append { payload, .. }) = applied.entries.last() {
             payload.pieces().for_each(|piece| active.tail.append(piece));
         }
         self.epochs.assign(epoch, base_offset);

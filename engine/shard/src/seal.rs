@@ -3,13 +3,16 @@
 use std::rc::Rc;
 
 use millrace_core::base::ids::{Durability, TimestampMs};
-use millrace_core::journal::{Entry, Purpose};
+use millrace_core::journal::Purpose;
 use millrace_rt::Sync;
 
 use crate::api::Planted;
-use crate::append::{Step, StoredBatch};
-use crate::commit::{Effect, Sealed};
+use crate::append::Applied;
+use crate::commit::{Effect, Sealed, Turn};
 use crate::shard::Core;
+
+/// A frame larger than this gains no throughput (64 KiB writes 466 MB/s, 512 KiB 1.9 GB/s) and delays those behind it.
+const FRAME_BYTES_GOAL: usize = 512 * 1024;
 
 impl Core {
     /// Seals frames whenever there is something to seal and room for it. Runs until the shard ends.
@@ -27,45 +30,37 @@ impl Core {
         let commit = &self.commit;
         let room = commit.room(Purpose::Append);
         let now = TimestampMs(millrace_rt::wall_now_ms());
-        let jobs = commit.queue.borrow().jobs.len();
-        let mut entries: Vec<Entry<StoredBatch>> = Vec::with_capacity(jobs);
-        let mut effects = Vec::with_capacity(jobs);
-        let mut bytes = 0;
-        let mut took = false;
-        while let Some(job) = commit.take_job(room - bytes.min(room), bytes) {
-            took = true;
-            let before = entries.len();
-            match self.apply(job, now, &mut entries) {
-                Step::Applied(effect) => {
-                    bytes += entries.iter().skip(before).map(Entry::sealed_bytes).sum::<usize>();
-                    effects.push(effect);
-                }
-                Step::Answered => {}
-                Step::Waits(job) => {
-                    commit.put_back(job);
-                    break;
-                }
+        let mut queue = commit.queue.borrow_mut();
+        let mut applied = Applied::with_capacity(queue.jobs.len());
+        let served = queue.serve(|job| {
+            let left = room.saturating_sub(applied.sealed_bytes);
+            if applied.sealed_bytes >= FRAME_BYTES_GOAL || job.sealed_bytes_max() > left {
+                return Turn::Waits;
             }
-        }
-        if !took {
+            self.apply(job, now, &mut applied)
+        });
+        let may_go_on = served > 0 && !queue.blocked;
+        drop(queue);
+        if served == 0 {
             // Something is queued, and neither ring nor slots have room for it.
             self.counters.journal_waits.increment();
         }
-        if entries.is_empty() {
-            self.settle(effects);
+        if applied.entries.is_empty() {
+            self.settle(applied.effects);
             // The queue is shorter and nothing may follow: whoever waits for it to be empty looks again.
             commit.hardened.notify_all();
-            return took && !commit.queue.borrow().blocked;
+            return may_go_on;
         }
-        self.seal_applied(&entries, effects);
+        self.seal_applied(applied);
         true
     }
 
-    fn seal_applied(&self, entries: &[Entry<StoredBatch>], mut effects: Vec<Effect>) {
+    fn seal_applied(&self, applied: Applied) {
         let commit = &self.commit;
+        let Applied { entries, mut effects, .. } = applied;
         let frame = {
             let mut journal = commit.journal.borrow_mut();
-            let sealed = journal.seal(entries, &mut |at, bytes| commit.ring.write(at, bytes));
+            let sealed = journal.seal(&entries, &mut |at, bytes| commit.ring.write(at, bytes));
             // Jobs are taken only while the journal has room for them, and nothing runs in between.
             sealed.unwrap_or_else(|_| unreachable!("the journal had room for what was applied"))
         };

@@ -48,10 +48,14 @@ impl RingSpace {
         self.head = at + len;
     }
 
-    /// The oldest frame is on the device: its place is free.
+    /// The oldest frame is on the device: its place is free. An empty ring begins at its start again, where the
+    /// processor's cache still has it.
     pub(crate) fn free_oldest(&mut self) {
         let freed = self.held.pop_front();
         assert!(freed.is_some(), "only frames held are freed");
+        if self.held.is_empty() {
+            self.head = 0;
+        }
     }
 
     /// Bytes free from the head on, and from the ring's start on.
@@ -96,7 +100,8 @@ mod tests {
         check("+4 +4 - +3 - +1 +7", "0 4 0 3 x");
         check("+10 +1 - +10", "0 x 0");
         check("+6 - +6", "0 0");
-        check("+6 - +4 +1", "0 6 0");
+        check("+6 - +4 +1", "0 0 4");
+        check("+6 +2 - +2 - - +4", "0 6 8 0");
         check("+3 +3 +3 - +2 +1 +1", "0 3 6 0 2 x");
     }
 }

@@ -92,13 +92,22 @@ fn skip_nullable<S: Source>(source: &mut S) -> Result<bool, BatchFault> {
     }
 }
 
+#[inline]
 fn varint<S: Source>(source: &mut S) -> Result<i32, BatchFault> {
     Ok(zigzag_32(unsigned(source, 5)? as u32))
 }
 
+#[inline]
 fn unsigned<S: Source>(source: &mut S, bytes_max: u32) -> Result<u64, BatchFault> {
-    let mut value = 0u64;
-    for place in 0..bytes_max {
+    // Most lengths and deltas take one byte.
+    let first = source.byte()?;
+    if first < 0x80 { Ok(u64::from(first)) } else { unsigned_from(source, first, bytes_max) }
+}
+
+/// A varint behind its first byte.
+fn unsigned_from<S: Source>(source: &mut S, first: u8, bytes_max: u32) -> Result<u64, BatchFault> {
+    let mut value = u64::from(first & 0x7f);
+    for place in 1..bytes_max {
         let byte = source.byte()?;
         value |= u64::from(byte & 0x7f) << (7 * place);
         if byte < 0x80 {

@@ -48,13 +48,13 @@ fn frames_take_ring_and_slots_in_turn() {
     let eight_slots = JournalGeometry::with_slots(8, 64 * KIB, 128 * KIB).unwrap();
     check(&mut Bench::new(eight_slots), "40 40 40 40 w 40", "0:0@0 1:0@40 2:0@80 Ring 3:0@0");
     check(&mut Bench::small(), "40 40 40 40", "0:0@0 1:0@40 2:0@80 Slots");
-    check(&mut Bench::small(), "40 40 w 24 w 60", "0:0@0 1:0@40 1:40@80 2:0@0");
-    check(&mut Bench::small(), "64 w 64 w 64 w 64", "0:0@0 1:0@64 2:0@0 Slots");
-    check(&mut Bench::small(), "64 w 64 w 64 w r 64 w r r r", "0:0@0 1:0@64 2:0@0 0 3:0@64 1 2 -");
+    check(&mut Bench::small(), "40 40 w 24 w 60", "0:0@0 1:0@40 1:40@0 2:0@0");
+    check(&mut Bench::small(), "64 w 64 w 64 w 64", "0:0@0 1:0@0 2:0@0 Slots");
+    check(&mut Bench::small(), "64 w 64 w 64 w r 64 w r r r", "0:0@0 1:0@0 2:0@0 0 3:0@0 1 2 -");
     check(
         &mut Bench::small(),
         "64 w 64 w 64 w r r 64 w 64 w r r 64 w",
-        "0:0@0 1:0@64 2:0@0 0 1 3:0@64 0:0@0 2 3 1:0@64",
+        "0:0@0 1:0@0 2:0@0 0 1 3:0@0 0:0@0 2 3 1:0@0",
     );
     check(&mut Bench::small(), "68", "FrameTooLarge");
 }
@@ -149,7 +149,7 @@ fn replica(bench: &Bench) -> Bench {
 #[test]
 fn carries_may_use_what_appends_leave() {
     let mut bench = Bench::small();
-    check(&mut bench, "64 w 64 w 64 w 64", "0:0@0 1:0@64 2:0@0 Slots");
+    check(&mut bench, "64 w 64 w 64 w 64", "0:0@0 1:0@0 2:0@0 Slots");
     assert!(bench.journal.room(Purpose::Append) < 4 * KIB);
     assert_eq!(bench.journal.room(Purpose::Carry), 64 * KIB - FRAME_HEADER_BYTES);
     let limits = bench.journal.carry_limits();
