@@ -11,6 +11,7 @@ mod promises;
 mod reading;
 mod retention;
 pub mod sweep;
+mod times;
 mod topics;
 mod trial;
 mod workload;

@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use crate::chance::Chance;
 
 /// Near the first moment of the simulated wall clock, so that no batch is too old or too new.
-const BASE_TIMESTAMP_MS: i64 = 1_700_000_000_000;
+pub(crate) const BASE_TIMESTAMP_MS: i64 = 1_700_000_000_000;
 /// The smallest that Kafka takes: rolls occur within a few MiB.
 const SEGMENT_BYTES: &str = "1048576";
 /// Producer ids of the sweep's own, away from those that the broker gives.
@@ -215,9 +215,11 @@ pub(crate) fn plan(
             builder = builder.producer(producer, ProducerEpoch(0), sequence);
         }
         let mut value = vec![0; (size / records).max(16)];
-        for _ in 0..records {
+        for record in 0..records as i64 {
             chance.fill(&mut value);
-            let timestamp = TimestampMs(BASE_TIMESTAMP_MS + batches.len() as i64);
+            // Neither from batch to batch nor within one do times only rise.
+            let after = batches.len() as i64 * 13 % 41 + record * 7 % 5;
+            let timestamp = TimestampMs(BASE_TIMESTAMP_MS + after);
             builder.push(BatchRecord::of_value(timestamp, &value));
         }
         sequence = sequence.plus(builder.len());

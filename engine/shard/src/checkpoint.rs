@@ -6,15 +6,17 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_core::journal::{
-    FrameSequence, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint, ShardCheckpoint,
+    FrameSequence, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint, SegmentFacts,
+    ShardCheckpoint,
 };
 use millrace_core::log::producers::ProducerSnapshot;
 use millrace_rt::{File, OpenOptions, Sync, fs};
 
 use crate::flusher::RETRY_FULL;
+use crate::indexes::due_indexes;
 use crate::layout::checkpoint_file;
 use crate::partition::Partition;
-use crate::segment::Stage;
+use crate::segment::{Segment, Stage};
 use crate::shard::Core;
 
 impl Core {
@@ -25,7 +27,9 @@ impl Core {
         let sealed = self.commit.sealed_sequence();
         let number = self.checkpoint_number.get() + 1;
         self.checkpoint_number.set(number);
-        let partitions = self.table.all().iter().map(|partition| partition.borrow().checkpoint()).collect();
+        let all = self.table.all();
+        let partitions = all.iter().map(|partition| partition.borrow().checkpoint()).collect();
+        let indexes = all.iter().flat_map(due_indexes).collect();
         let checkpoint = ShardCheckpoint {
             shard: self.index,
             boot: self.boot,
@@ -56,6 +60,7 @@ impl Core {
             self.disk_has_space();
         }
         self.counters.checkpoints.increment();
+        self.indexes_due.replace(indexes);
     }
 
     async fn store_checkpoint(&self, path: &Path, number: u64, encoded: Bytes) -> io::Result<()> {
@@ -79,6 +84,7 @@ impl Partition {
             log_start: self.sealed_start.offset.0,
             segments,
             position,
+            facts: self.segments.iter().map(facts).collect(),
             log_end: self.log_end.0,
             high_watermark: self.high_watermark.0,
             epochs: self.epochs.entries().iter().map(|entry| (entry.epoch.0, entry.start.0)).collect(),
@@ -98,6 +104,14 @@ impl Partition {
             }
         }
         (segments, self.active().released)
+    }
+}
+
+fn facts(segment: &Segment) -> SegmentFacts {
+    SegmentFacts {
+        base: segment.base.0,
+        max_timestamp: segment.max_timestamp.0,
+        indexed: segment.index_stored,
     }
 }
 

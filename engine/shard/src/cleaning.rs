@@ -38,6 +38,7 @@ impl Core {
             journal.slots_reused()
         };
         self.commit.nudge();
+        self.store_indexes().await;
         let took = millrace_rt::now() - started;
         let (flushed, carried) = (plan.flush.len(), plan.carry.len());
         self.counters.slot_reuses.increment();

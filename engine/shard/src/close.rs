@@ -24,6 +24,7 @@ impl Shard {
         let sealed = core.commit.sealed_sequence();
         core.release_written().await;
         core.write_checkpoint(sealed.next()).await;
+        core.store_indexes().await;
         core.delete_doomed().await;
         core.engine.closed.arrive().await;
         if core.index.0 == 0 {

@@ -10,6 +10,7 @@ use millrace_rt::{File, OpenOptions, fs};
 
 use crate::api::FetchError;
 use crate::cache::ReadCache;
+use crate::indexes::LoadedIndexes;
 use crate::layout::{Layout, segment_file};
 use crate::partition::PartitionRef;
 
@@ -28,11 +29,13 @@ pub(crate) struct SegmentFiles {
     pub(crate) cache: ReadCache,
     pub(crate) reads: Counter,
     pub(crate) read_bytes: Counter,
+    pub(crate) indexes: LoadedIndexes,
 }
 
 impl SegmentFiles {
     pub(crate) fn new(layout: Layout, mode: DiskMode, cache: ReadCache) -> SegmentFiles {
-        SegmentFiles { layout, mode, cache, reads: Counter::default(), read_bytes: Counter::default() }
+        let (reads, read_bytes) = (Counter::default(), Counter::default());
+        SegmentFiles { layout, mode, cache, reads, read_bytes, indexes: LoadedIndexes::default() }
     }
 
     pub(crate) fn layout(&self) -> &Layout {

@@ -194,7 +194,6 @@ impl Core {
                 segment.released = segment.released.min(length - 1);
             }
         }
-        self.files.store_index(partition, base).await;
         Ok(())
     }
 }
@@ -206,7 +205,8 @@ fn trust_full_disk(partition: &PartitionRef, base: Offset) {
     }
 }
 
-fn begin_writing(partition: &PartitionRef, base: Offset) -> bool {
+/// Whether nobody else writes what belongs to the segment; the caller does, until it says otherwise.
+pub(crate) fn begin_writing(partition: &PartitionRef, base: Offset) -> bool {
     let mut partition = partition.borrow_mut();
     match partition.segment_mut(base) {
         Some(segment) if segment.writing => false,

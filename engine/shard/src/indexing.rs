@@ -1,111 +1,173 @@
-//! Indexes of segments that an earlier run wrote: read from their files, or made anew by walking the batches.
-
-use std::io;
+//! Learns what lies where in bytes that an earlier run wrote: from the index file, and by walking the batches behind it.
 
 use millrace_core::base::ids::Offset;
 use millrace_core::log::OffsetIndex;
-use millrace_rt::{File, OpenOptions, fs};
+use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
+use millrace_rt::fs;
 
 use crate::api::FetchError;
 use crate::files::SegmentFiles;
 use crate::layout::index_file;
 use crate::partition::PartitionRef;
 use crate::read::read_range;
-use crate::segment::Stage;
 
 /// How much of a segment is read at a time while its index is made anew.
 const SCAN_BYTES: u64 = 1024 * 1024;
 
+/// What is missing between the index file and what this run appended.
+enum Missing {
+    /// All of it; the file was not read yet.
+    Everything,
+    /// Bytes `[from, to)`.
+    Between(u64, u64),
+}
+
 impl SegmentFiles {
-    /// Makes sure that the index of the segment which holds `offset` knows all of its batches.
+    /// Makes sure that the index of the segment which holds `offset` can tell where it lies.
     ///
-    /// What an earlier run wrote is indexed when first read: from its index file, or else by walking its batches.
+    /// What an earlier run wrote is learnt when first asked for. What this run appended is known without that.
     pub(crate) async fn prepare_index(
         &self,
         partition: &PartitionRef,
         offset: Offset,
     ) -> Result<(), FetchError> {
-        loop {
-            let Some((base, indexed, length)) = unindexed(partition, offset) else { return Ok(()) };
-            if indexed == 0 && self.load_index(partition, base).await {
-                continue;
-            }
-            self.index_more(partition, base, indexed, length).await?;
+        let unknown = {
+            let partition = partition.borrow();
+            let place = partition.segment_holding(offset);
+            let segment = place.and_then(|place| partition.segments.get(place));
+            segment.filter(|segment| !segment.index.knows(offset)).map(|segment| segment.base)
+        };
+        match unknown {
+            Some(base) => self.learn_index(partition, base).await,
+            None => Ok(()),
         }
     }
 
-    async fn load_index(&self, partition: &PartitionRef, base: Offset) -> bool {
+    /// Makes sure that the index of a segment knows all of its batches. Several tasks may learn the same one at a time.
+    ///
+    /// Dropping the future leaves what was learnt so far.
+    pub(crate) async fn learn_index(&self, partition: &PartitionRef, base: Offset) -> Result<(), FetchError> {
+        while let Some(missing) = self.missing(partition, base) {
+            match missing {
+                Missing::Everything => self.load_index(partition, base).await,
+                Missing::Between(from, to) => {
+                    let walked = self.index_more(partition, base, from, to).await;
+                    if matches!(walked, Err(FetchError::Corrupt)) && forget_file(partition, base) {
+                        tracing::warn!(%base, "an index does not fit its segment and is made anew");
+                        continue;
+                    }
+                    walked?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the index of a segment lacks; joins it to what lies before once that is whole.
+    fn missing(&self, partition: &PartitionRef, base: Offset) -> Option<Missing> {
+        let shared = partition;
+        let mut partition = shared.borrow_mut();
+        let segment = partition.segment_mut(base)?;
+        let begins = segment.index.begins();
+        if begins == 0 {
+            return None;
+        }
+        let Some(older) = &mut segment.older else { return Some(Missing::Everything) };
+        if older.covered() < begins {
+            return Some(Missing::Between(older.covered(), begins));
+        }
+        older.join(&segment.index);
+        if let Some(whole) = segment.older.take() {
+            segment.index = whole;
+        }
+        drop(partition);
+        self.indexes.keep(shared, base);
+        None
+    }
+
+    /// Takes from the index file what it knows; nothing of one that is missing, damaged, or not of this log.
+    async fn load_index(&self, partition: &PartitionRef, base: Offset) {
         let path = index_file(&self.partition_dir(partition), base);
-        let Ok(bytes) = fs::read(&path).await else { return false };
-        let Ok(index) = OffsetIndex::decode(&bytes) else {
-            tracing::warn!(path = %path.display(), "an index is damaged and is made anew");
-            return false;
+        let found = match fs::read(&path).await {
+            Ok(bytes) => {
+                self.read_bytes.add(bytes.len() as u64);
+                let decoded = OffsetIndex::decode(&bytes);
+                if decoded.is_err() {
+                    tracing::warn!(path = %path.display(), "an index is damaged and is made anew");
+                }
+                decoded.ok()
+            }
+            Err(_) => None,
+        };
+        let found = match found {
+            Some(index) if self.fits(partition, base, &index).await => index,
+            _ => OffsetIndex::new(base),
         };
         let mut partition = partition.borrow_mut();
-        let Some(segment) = partition.segment_mut(base) else { return false };
-        let fits = index.base() == base && index.covered() <= segment.length() && index.covered() > 0;
-        if fits && segment.index.covered() == 0 {
-            segment.index = index;
+        if let Some(segment) = partition.segment_mut(base)
+            && segment.index.begins() > 0
+            && segment.older.is_none()
+        {
+            segment.index_stored = found.covered();
+            segment.older = Some(found);
+        }
+    }
+
+    /// Whether an index is of this segment: the last batch that it names stands where it says.
+    async fn fits(&self, partition: &PartitionRef, base: Offset, index: &OffsetIndex) -> bool {
+        let begins = partition.borrow_mut().segment_mut(base).map_or(0, |segment| segment.index.begins());
+        let Some(last) = index.entries().last() else { return false };
+        if index.base() != base || index.covered() > begins {
+            return false;
+        }
+        let from = u64::from(last.position);
+        let to = index.covered().min(from + RECORD_BATCH_OVERHEAD as u64);
+        let Ok(pieces) = read_range(self, partition, base, from, to).await else { return false };
+        let there = pieces.batch_at(from).ok().flatten();
+        let offset = base.plus(i64::from(last.relative_offset));
+        let fits = there.is_some_and(|batch| batch.header.base_offset == offset);
+        if !fits {
+            tracing::warn!(%base, "an index does not fit its segment and is made anew");
         }
         fits
     }
 
-    /// Walks the batches of `[indexed, indexed + SCAN_BYTES)`.
+    /// Walks the batches of `[indexed, indexed + SCAN_BYTES)`, not beyond `end`.
     async fn index_more(
         &self,
         partition: &PartitionRef,
         base: Offset,
         indexed: u64,
-        length: u64,
+        end: u64,
     ) -> Result<(), FetchError> {
-        let to = length.min(indexed + SCAN_BYTES);
+        let to = end.min(indexed + SCAN_BYTES);
         let pieces = read_range(self, partition, base, indexed, to).await?;
         let mut at = indexed;
         while at < to {
             let Some(batch) = pieces.batch_at(at)? else { break };
-            if batch.end() > length {
+            if batch.end() > end {
                 return Err(FetchError::Corrupt);
             }
             let mut partition = partition.borrow_mut();
             let segment = partition.segment_mut(base).ok_or(FetchError::OffsetOutOfRange)?;
-            if segment.index.covered() == at {
-                segment.index.note(&batch.header);
+            if let Some(older) = &mut segment.older
+                && older.covered() == at
+            {
+                older.note(&batch.header);
             }
             at = batch.end();
         }
         // Where not even one header fitted the log ends in the middle of one.
         if at == indexed { Err(FetchError::Corrupt) } else { Ok(()) }
     }
-
-    /// Stores the index of a finished segment beside it. Losing it costs a walk, so nothing is synced.
-    pub(crate) async fn store_index(&self, partition: &PartitionRef, base: Offset) {
-        let path = index_file(&self.partition_dir(partition), base);
-        let encoded = {
-            let mut partition = partition.borrow_mut();
-            match partition.segment_mut(base) {
-                Some(segment) if segment.index.covered() == segment.length() => segment.index.encode(),
-                _ => return,
-            }
-        };
-        if let Err(error) = write_file(&path, encoded).await {
-            tracing::warn!(%error, path = %path.display(), "an index was not stored; it will be made anew");
-        }
-    }
 }
 
-async fn write_file(path: &std::path::Path, bytes: Vec<u8>) -> io::Result<()> {
-    let options = OpenOptions { create: true, write: true, ..OpenOptions::default() };
-    let file = File::open(path, options).await?;
-    let length = bytes.len() as u64;
-    file.write_all_at(0, bytes.into(), millrace_rt::Sync::None).await?;
-    file.truncate(length).await
-}
-
-/// The segment that holds `offset`, how far it is indexed and how long it is, if the index lacks something.
-fn unindexed(partition: &PartitionRef, offset: Offset) -> Option<(Offset, u64, u64)> {
-    let partition = partition.borrow();
-    let segment = partition.segments.get(partition.segment_holding(offset)?)?;
-    let known = segment.stage == Stage::Finished || segment.length() > 0;
-    let (covered, length) = (segment.index.covered(), segment.length());
-    (known && covered < length).then_some((segment.base, covered, length))
+/// Begins anew without the index file; false where nothing came from it.
+fn forget_file(partition: &PartitionRef, base: Offset) -> bool {
+    let mut partition = partition.borrow_mut();
+    let Some(segment) = partition.segment_mut(base) else { return false };
+    let came_from_file = segment.index_stored > 0;
+    segment.index_stored = 0;
+    segment.older = Some(OffsetIndex::new(base));
+    came_from_file
 }

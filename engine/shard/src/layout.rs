@@ -19,6 +19,8 @@ use millrace_core::meta::MetadataImage;
 
 /// Of our sparse offset index.
 pub(crate) const INDEX_SUFFIX: &str = ".mrindex";
+/// An index on its way; a crash may leave it.
+pub(crate) const UNFINISHED_INDEX_SUFFIX: &str = ".mrindex.new";
 
 /// Kafka's; no topic's directory ends so, since a partition number ends it.
 pub(crate) const DELETED_SUFFIX: &str = "-delete";
@@ -121,6 +123,10 @@ pub(crate) fn checkpoint_file(shard_dir: &Path, number: u64) -> PathBuf {
 
 pub(crate) fn segment_file(partition_dir: &Path, base: Offset) -> PathBuf {
     partition_dir.join(SegmentName::new(base).to_string())
+}
+
+pub(crate) fn unfinished_index_file(partition_dir: &Path, base: Offset) -> PathBuf {
+    partition_dir.join(SegmentName::new(base).with_suffix(UNFINISHED_INDEX_SUFFIX))
 }
 
 pub(crate) fn index_file(partition_dir: &Path, base: Offset) -> PathBuf {

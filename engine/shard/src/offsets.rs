@@ -1,8 +1,9 @@
 //! Answers where a log begins and ends, which record is the first of a time, and where a leader epoch ended.
 
-use millrace_core::base::ids::{LeaderEpoch, Offset, Position, TimestampMs};
-use millrace_core::log::Batch;
-use millrace_core::log::search::{FoundRecord, record_at_time, record_of_max_timestamp};
+use millrace_core::base::ids::{LeaderEpoch, Offset, TimestampMs};
+use millrace_core::base::limits::INDEX_INTERVAL_BYTES;
+use millrace_core::log::search::{FoundRecord, record_at_time};
+use millrace_core::log::{Batch, OffsetIndex};
 
 use crate::api::{EpochAsk, EpochEnd, FetchError, FoundOffset, OffsetAsk, OffsetQuery};
 use crate::message::{Answer, Ask};
@@ -10,8 +11,8 @@ use crate::partition::{Partition, PartitionRef};
 use crate::read::{BatchPlace, read_range};
 use crate::shard::{Core, Shard};
 
-/// One read while batches of a time are looked for; as much as a sequential fetch takes.
-const SEARCH_BYTES: u64 = 256 * 1024;
+/// One read while batches of a time are looked for: an interval of the index, whose batches are walked.
+const SEARCH_BYTES: u64 = INDEX_INTERVAL_BYTES;
 
 impl Shard {
     /// Answers each ask, in order. Times are found by index and then by a walk of at most one index interval.
@@ -77,22 +78,10 @@ impl Core {
         }
     }
 
+    /// The first record of the largest timestamp, wherever the log begins now: Kafka does not look at that either.
     async fn max_timestamp(&self, partition: &PartitionRef) -> Result<FoundOffset, FetchError> {
-        let mut best: Option<(TimestampMs, Offset, u64)> = None;
-        for base in visible_segments(partition) {
-            self.files.prepare_index(partition, base).await?;
-            let partition = partition.borrow();
-            let segment = partition.segments.iter().find(|segment| segment.base == base);
-            if let Some(peak) = segment.and_then(|segment| segment.index.peak())
-                && best.is_none_or(|(timestamp, ..)| peak.timestamp > timestamp)
-            {
-                best = Some((peak.timestamp, base, peak.position.0));
-            }
-        }
-        let Some((_, base, position)) = best else { return Ok(NOT_FOUND) };
-        let place = self.batch_at(partition, base, position).await?;
-        let found = self.search(partition, base, place, record_of_max_timestamp).await?;
-        Ok(partition.borrow().found(found))
+        let largest = partition.borrow().segments.iter().map(|segment| segment.max_timestamp).max();
+        self.first_at(partition, largest.unwrap_or(TimestampMs::NONE), Offset::ZERO).await
     }
 
     async fn at_time(
@@ -101,24 +90,64 @@ impl Core {
         timestamp: TimestampMs,
     ) -> Result<FoundOffset, FetchError> {
         let log_start = partition.borrow().log_start;
-        for base in visible_segments(partition) {
-            self.files.prepare_index(partition, base).await?;
-            let Some(mut at) = time_position(partition, base, timestamp) else { continue };
-            let limit = visible_end(partition, base);
+        self.first_at(partition, timestamp, log_start).await
+    }
+
+    /// The first visible record of time `timestamp` or later at offset `start` or later. Segments that are all earlier are
+    /// passed by what the checkpoint knows of them; in another one the index leads to the intervals worth a walk.
+    async fn first_at(
+        &self,
+        partition: &PartitionRef,
+        timestamp: TimestampMs,
+        start: Offset,
+    ) -> Result<FoundOffset, FetchError> {
+        for base in visible_segments(partition, timestamp) {
+            match self.first_in_segment(partition, base, timestamp, start).await {
+                Ok(None) => {}
+                Ok(Some(found)) => return Ok(partition.borrow().visible(found)),
+                // Retention was faster.
+                Err(_) if partition.borrow_mut().segment_mut(base).is_none() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(NOT_FOUND)
+    }
+
+    async fn first_in_segment(
+        &self,
+        partition: &PartitionRef,
+        base: Offset,
+        timestamp: TimestampMs,
+        start: Offset,
+    ) -> Result<Option<FoundOffset>, FetchError> {
+        self.files.learn_index(partition, base).await?;
+        let mut from = with_index(partition, base, |index| index.lookup(start)).unwrap_or_default();
+        while let Some(Some(interval)) =
+            with_index(partition, base, |index| index.interval_at_time(timestamp, from))
+        {
+            let limit = visible_end(partition, base).min(interval.to.0);
+            let mut at = interval.from.0.max(from.0);
             while at < limit {
                 let place = self.batch_at(partition, base, at).await?;
                 let header = place.header;
-                if header.max_timestamp >= timestamp && header.last_offset() >= log_start {
-                    let find = |batch: &Batch<'_>| record_at_time(batch, timestamp, log_start);
-                    let found = self.search(partition, base, place, find).await?;
-                    if found.is_some() {
-                        return Ok(partition.borrow().found(found));
+                if header.max_timestamp >= timestamp && header.last_offset() >= start {
+                    let find = |batch: &Batch<'_>| record_at_time(batch, timestamp, start);
+                    if let Some(record) = self.search(partition, base, place, find).await? {
+                        let FoundRecord { offset, timestamp } = record;
+                        return Ok(Some(FoundOffset {
+                            offset,
+                            timestamp,
+                            leader_epoch: header.leader_epoch,
+                        }));
                     }
                 }
                 at = place.end();
             }
+            from = interval.to;
+            // Reading may have let go of it.
+            self.files.learn_index(partition, base).await?;
         }
-        Ok(NOT_FOUND)
+        Ok(None)
     }
 
     /// The batch that begins at `position`, where one is known to begin.
@@ -188,20 +217,16 @@ impl Partition {
         }
     }
 
-    fn found(&self, record: Option<FoundRecord>) -> FoundOffset {
-        record.filter(|record| record.offset < self.high_watermark).map_or(NOT_FOUND, |record| FoundOffset {
-            offset: record.offset,
-            timestamp: record.timestamp,
-            leader_epoch: self.epochs.epoch_at(record.offset).unwrap_or(LeaderEpoch::NONE),
-        })
+    fn visible(&self, found: FoundOffset) -> FoundOffset {
+        if found.offset < self.high_watermark { found } else { NOT_FOUND }
     }
 }
 
-/// Base offsets of the segments that hold something visible.
-fn visible_segments(partition: &PartitionRef) -> Vec<Offset> {
+/// Base offsets of the segments that hold something visible and something of `timestamp` or later.
+fn visible_segments(partition: &PartitionRef, timestamp: TimestampMs) -> Vec<Offset> {
     let partition = partition.borrow();
     let visible = partition.segments.iter().filter(|segment| segment.base <= partition.visible.segment);
-    visible.map(|segment| segment.base).collect()
+    visible.filter(|segment| segment.max_timestamp >= timestamp).map(|segment| segment.base).collect()
 }
 
 fn visible_end(partition: &PartitionRef, base: Offset) -> u64 {
@@ -213,8 +238,6 @@ fn visible_end(partition: &PartitionRef, base: Offset) -> u64 {
     segment.map_or(0, |segment| segment.length())
 }
 
-fn time_position(partition: &PartitionRef, base: Offset, timestamp: TimestampMs) -> Option<u64> {
-    let partition = partition.borrow();
-    let segment = partition.segments.iter().find(|segment| segment.base == base)?;
-    segment.index.lookup_time(timestamp).map(|Position(at)| at)
+fn with_index<T>(partition: &PartitionRef, base: Offset, ask: impl FnOnce(&OffsetIndex) -> T) -> Option<T> {
+    partition.borrow_mut().segment_mut(base).map(|segment| ask(&segment.index))
 }

@@ -140,6 +140,7 @@ impl Engine {
                 facts.mode,
                 ReadCache::new(share(shard_memory, CACHE_SHARE)),
             ),
+            indexes_due: RefCell::default(),
             checkpoint_number: Cell::new(0),
             image: RefCell::new(Arc::clone(&facts.image)),
             mesh: self.take_end(index.0).attach(),

@@ -14,7 +14,7 @@ use millrace_rt::{File, OpenOptions, fs};
 
 use crate::api::OpenError;
 use crate::doomed::DELETED_FILE_SUFFIX;
-use crate::layout::{INDEX_SUFFIX, partition_of, segment_file};
+use crate::layout::{INDEX_SUFFIX, UNFINISHED_INDEX_SUFFIX, partition_of, segment_file};
 use crate::partition::{Mark, Partition, PartitionRef, SealedStart};
 use crate::read::read_last_block;
 use crate::segment::{Segment, Stage};
@@ -49,6 +49,8 @@ impl Core {
             self.restore_tail(&shared, piece.segment, piece.position, &piece.bytes).await.map_err(corrupt)?;
         }
         let mut partition = shared.borrow_mut();
+        partition.leave_indexes();
+        restore_facts(&mut partition, &found).map_err(corrupt)?;
         partition.high_watermark = found.log_end;
         partition.visible = partition.end();
         let active = partition.active();
@@ -214,7 +216,7 @@ enum Leftover {
 }
 
 fn leftover(partition: &PartitionRef, file_name: &str) -> Leftover {
-    if file_name.ends_with(DELETED_FILE_SUFFIX) {
+    if file_name.ends_with(DELETED_FILE_SUFFIX) || file_name.ends_with(UNFINISHED_INDEX_SUFFIX) {
         return Leftover::Everything;
     }
     let mut partition = partition.borrow_mut();
@@ -230,8 +232,8 @@ fn leftover(partition: &PartitionRef, file_name: &str) -> Leftover {
         return Leftover::Nothing;
     };
     match partition.segment_mut(name.base) {
-        Some(segment) if segment.stage == Stage::Finished => Leftover::Nothing,
-        // It may tell of batches that are gone; the walk that makes it anew cannot.
+        // It tells of no byte that a checkpoint did not call hard.
+        Some(segment) if segment.exists => Leftover::Nothing,
         _ => Leftover::Everything,
     }
 }
@@ -277,6 +279,27 @@ pub(crate) fn history(found: &RecoveredPartition) -> Result<(EpochLineage, Produ
         }
     }
     Ok((epochs, producers))
+}
+
+/// What is known of segments: that of the checkpoint, and then what the journal saw.
+fn restore_facts(partition: &mut Partition, found: &RecoveredPartition) -> Result<(), String> {
+    for facts in &found.facts {
+        if let Some(segment) = partition.segment_mut(Offset(facts.base)) {
+            segment.max_timestamp = TimestampMs(facts.max_timestamp);
+            segment.index_stored = facts.indexed.min(segment.length());
+        }
+    }
+    for seen in &found.observed {
+        let Observation::Append { batches, .. } = seen else { continue };
+        for batch in BatchWalk::new(batches) {
+            let header = batch.map_err(|fault| fault.to_string())?.header;
+            let place = partition.segment_holding(header.base_offset);
+            if let Some(segment) = place.and_then(|place| partition.segments.get_mut(place)) {
+                segment.max_timestamp = segment.max_timestamp.max(header.max_timestamp);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn snapshot(stored: &ProducerCheckpoint) -> ProducerSnapshot {

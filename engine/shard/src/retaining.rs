@@ -3,14 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use millrace_core::base::ids::{Offset, TimestampMs};
+use millrace_core::base::ids::TimestampMs;
 use millrace_core::log::segments::Segment as SegmentFacts;
 use millrace_core::log::{Expired, RetainedLog, RetentionRules};
 use millrace_rt::Moment;
 
 use crate::log_start::ActiveSegment;
 use crate::partition::{Partition, PartitionRef};
-use crate::segment::{Segment, Stage};
+use crate::segment::Segment;
 use crate::shard::Core;
 
 /// Longer pauses would not fit the clock.
@@ -72,9 +72,6 @@ impl Core {
         if rules.retention_ms < 0 && rules.retention_bytes < 0 {
             return;
         }
-        if rules.retention_ms >= 0 {
-            self.learn_times(partition, &rules).await;
-        }
         let now = TimestampMs(millrace_rt::wall_now_ms());
         let Some(expired) = partition.borrow().expired(&rules, now, self.retention.opened) else { return };
         let active = if expired.rolls { ActiveSegment::Rolls } else { ActiveSegment::Stays };
@@ -83,30 +80,6 @@ impl Core {
             segments = expired.segments, start = %expired.start, "segments are deleted by retention"
         );
         self.start_log_at(partition, expired.start, active).await;
-    }
-
-    /// Reads the indexes of the oldest sealed segments, as far as they may have expired: they hold the largest
-    /// timestamps. What cannot be read counts as new.
-    async fn learn_times(self: &Rc<Core>, partition: &PartitionRef, rules: &RetentionRules) {
-        let now = TimestampMs(millrace_rt::wall_now_ms());
-        let mut after = Offset::NONE;
-        loop {
-            let next = {
-                let partition = partition.borrow();
-                let mut sealed = partition.segments.iter().filter(|segment| segment.stage != Stage::Active);
-                sealed.find(|segment| segment.base > after).map(|segment| (segment.base, known_time(segment)))
-            };
-            let Some((base, known)) = next else { return };
-            after = base;
-            if known.is_none() && self.files.prepare_index(partition, base).await.is_err() {
-                return;
-            }
-            let known = partition.borrow_mut().segment_mut(base).and_then(|segment| known_time(segment));
-            let is_new = |time: TimestampMs| now.0.saturating_sub(time.0) <= rules.retention_ms;
-            if known.is_none_or(is_new) {
-                return;
-            }
-        }
     }
 }
 
@@ -129,12 +102,6 @@ impl Partition {
     }
 }
 
-/// The largest timestamp of all its records, if the index has seen all of them and one has a time.
-fn known_time(segment: &Segment) -> Option<TimestampMs> {
-    let peak = segment.index.peak().map(|peak| peak.timestamp).filter(|time| time.0 >= 0);
-    if segment.index.covered() < segment.length() { None } else { peak }
-}
-
 /// Its largest timestamp, or else, as Kafka goes by the file's last change, a moment that is surely not before that.
 fn latest_time(
     segment: &Segment,
@@ -142,11 +109,11 @@ fn latest_time(
     now: TimestampMs,
     opened: TimestampMs,
 ) -> TimestampMs {
-    match (known_time(segment), next) {
-        (Some(time), _) => time,
-        (None, Some(next)) => next.age.map_or(opened, |age| age.created),
+    match next {
+        _ if segment.max_timestamp.0 >= 0 => segment.max_timestamp,
+        Some(next) => next.age.map_or(opened, |age| age.created),
         // Appended to in this run, with records that bear no time.
-        (None, None) if segment.age.is_some() && segment.max_timestamp.0 < 0 => now,
-        (None, None) => opened.max(segment.max_timestamp),
+        None if segment.age.is_some() => now,
+        None => opened,
     }
 }

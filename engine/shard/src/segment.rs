@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use millrace_core::base::ids::{Offset, TimestampMs};
+use millrace_core::base::ids::{Offset, Position, TimestampMs};
 use millrace_core::log::OffsetIndex;
 use millrace_core::log::segments::SegmentAge;
 use millrace_rt::File;
@@ -14,7 +14,12 @@ use crate::tail::{Tail, block_floor};
 pub(crate) struct Segment {
     pub(crate) base: Offset,
     pub(crate) tail: Tail,
+    /// Of the whole segment, or of what this run appended until somebody asks for what lies before.
     pub(crate) index: OffsetIndex,
+    /// What is known so far of what lies before `index`, while it is being learnt.
+    pub(crate) older: Option<OffsetIndex>,
+    /// Bytes that the index file tells of.
+    pub(crate) index_stored: u64,
     pub(crate) file: Option<Rc<File>>,
     /// Its file was made, by this run or an earlier one.
     pub(crate) exists: bool,
@@ -27,6 +32,7 @@ pub(crate) struct Segment {
     pub(crate) stage: Stage,
     /// That the file ends where the segment ends survives a power loss; only then may a checkpoint rely on its length.
     pub(crate) exact: bool,
+    /// Of all its records, by the checkpoint and what came since; `NONE` if none has a time.
     pub(crate) max_timestamp: TimestampMs,
     /// Known once it has a batch of this run; the roll by time counts from it.
     pub(crate) age: Option<SegmentAge>,
@@ -52,6 +58,8 @@ impl Segment {
             base,
             tail: Tail::default(),
             index: OffsetIndex::new(base),
+            older: None,
+            index_stored: 0,
             file: None,
             exists: false,
             written: 0,
@@ -90,6 +98,12 @@ impl Segment {
     /// Whole blocks that are in memory only.
     pub(crate) fn unwritten_blocks(&self) -> u64 {
         block_floor(self.length()).saturating_sub(self.written)
+    }
+
+    /// Leaves what it holds now to be learnt from its files when somebody asks; `end` is the offset behind it.
+    pub(crate) fn forget_index(&mut self, end: Offset) {
+        self.index = OffsetIndex::resuming(self.base, Position(self.length()), end);
+        self.older = None;
     }
 
     /// Bytes `[0, in_file)` are in the file: the written blocks, and perhaps the last one padded.

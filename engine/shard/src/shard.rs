@@ -22,6 +22,7 @@ use crate::egress::EgressBudget;
 use crate::engine::Inner;
 use crate::files::SegmentFiles;
 use crate::flusher::Flusher;
+use crate::indexes::DueIndex;
 use crate::message::{Answer, Ask};
 use crate::metadata_log::MetadataLog;
 use crate::owners::group_by_owner;
@@ -47,6 +48,8 @@ pub(crate) struct Core {
     pub(crate) space: Space,
     pub(crate) files: SegmentFiles,
     pub(crate) checkpoint_number: Cell<u64>,
+    /// Indexes whose files lag behind what the newest checkpoint calls hard.
+    pub(crate) indexes_due: RefCell<Vec<DueIndex>>,
     pub(crate) image: RefCell<Arc<MetadataImage>>,
     pub(crate) mesh: Mesh<Ask, Answer>,
     /// On shard 0 only.

@@ -17,6 +17,7 @@ use super::plan::{Keeps, RETENTION_BYTES};
 use crate::machine::Progress;
 use crate::promises::DATA_DIR;
 use crate::reading::{PRODUCE_VERSION, fetch};
+use crate::times::{ask_times, judge_times};
 
 /// Longer than any retention and any delay of the plan.
 const QUIET: Duration = Duration::from_secs(2);
@@ -154,6 +155,7 @@ impl Boot {
             if start > Offset::ZERO && fetch(shard, key, Offset(start.0 - 1), Duration::ZERO).await.is_ok() {
                 return Err(format!("a record below {start} can be read"));
             }
+            let times = ask_times(shard, key).await?;
             let (mut log, mut next) = (Vec::new(), start);
             while next < end {
                 let Ok((stored, _)) = fetch(shard, key, next, Duration::ZERO).await else { break };
@@ -162,6 +164,7 @@ impl Boot {
                 log.extend(stored);
             }
             if self.offset(shard, number, OffsetQuery::Earliest).await == Some(start) {
+                judge_times(&times, log.iter().map(|(stored, ..)| stored), start)?;
                 self.ledger.borrow_mut().audit(number, start, end, &log);
                 return Ok(());
             }

@@ -14,6 +14,7 @@ use millrace_shard::{AppendError, AppendPartition, Appended, Engine, Shard, Vali
 use crate::machine::Progress;
 use crate::promises::{Ledger, State};
 use crate::reading::{PRODUCE_VERSION, fetch, read_whole};
+use crate::times::{ask_times, judge_times};
 use crate::workload::{Stream, StreamKind};
 
 /// As many as an idempotent producer may have under way, and a broker remembers.
@@ -284,7 +285,14 @@ impl Boot {
     async fn audit(&self, shard: &Shard) {
         let workload = Rc::clone(&self.ledger.borrow().workload);
         for (topic, key) in workload.keys() {
-            match read_whole(shard, key).await {
+            // Before anything is read: what the start left is enough to find times.
+            let times = ask_times(shard, key).await;
+            let read = read_whole(shard, key).await;
+            let judged = read.and_then(|log| {
+                judge_times(&times?, &log, Offset::ZERO)?;
+                Ok(log)
+            });
+            match judged {
                 Ok(log) => self.ledger.borrow_mut().audit(key, topic.durability, &log),
                 Err(reason) => self.ledger.borrow_mut().violate(format!("{key}: {reason}")),
             }

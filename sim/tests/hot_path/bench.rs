@@ -14,7 +14,7 @@ use millrace_core::base::{Offset, PartitionIndex, PartitionKey, TimestampMs, Top
 use millrace_core::journal::JOURNAL_BYTES_MIN;
 use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
 use millrace_core::meta::NewTopic;
-use millrace_rt::world::{World, WorldOptions};
+use millrace_rt::world::{Crash, NodeId, World, WorldOptions};
 use millrace_shard::{
     AppendPartition, Engine, EngineSettings, FetchPartition, FetchQuery, Isolation, Shard, ValidateOnly,
 };
@@ -25,6 +25,22 @@ const TOPIC: TopicId = TopicId([7; 16]);
 pub(crate) fn on_a_shard<T: 'static>(body: impl AsyncFn(Shard) -> T + Clone + 'static) -> T {
     let mut world = World::new(1, WorldOptions::default());
     let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
+    boot(&mut world, node, body)
+}
+
+/// The same with a second body, behind the end of the process and another start.
+pub(crate) fn before_and_after_a_crash<T: 'static>(
+    before: impl AsyncFn(Shard) + Clone + 'static,
+    after: impl AsyncFn(Shard) -> T + Clone + 'static,
+) -> T {
+    let mut world = World::new(1, WorldOptions::default());
+    let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
+    boot(&mut world, node, before);
+    world.crash(node, Crash::Process);
+    boot(&mut world, node, after)
+}
+
+fn boot<T: 'static>(world: &mut World, node: NodeId, body: impl AsyncFn(Shard) -> T + Clone + 'static) -> T {
     let engine = Engine::new(EngineSettings {
         data_dir: PathBuf::from("/data"),
         journal_dir: None,
@@ -41,8 +57,10 @@ pub(crate) fn on_a_shard<T: 'static>(body: impl AsyncFn(Shard) -> T + Clone + 's
         let (engine, answered, body) = (engine.clone(), Rc::clone(&answered), body.clone());
         async move {
             let shard = engine.open(seat).await.unwrap();
-            let topic = NewTopic { partitions: 1, ..NewTopic::named("topic", TOPIC) };
-            assert!(shard.create_topics(vec![topic], ValidateOnly::No).await.iter().all(Result::is_ok));
+            if shard.image().topic("topic").is_none() {
+                let topic = NewTopic { partitions: 1, ..NewTopic::named("topic", TOPIC) };
+                assert!(shard.create_topics(vec![topic], ValidateOnly::No).await.iter().all(Result::is_ok));
+            }
             let value = body(shard).await;
             *answered.borrow_mut() = Some(value);
         }

@@ -8,6 +8,8 @@ mod bench;
 mod cold;
 #[cfg(test)]
 mod fetches;
+#[cfg(test)]
+mod times;
 
 use millrace_rt::CountingAllocator;
 

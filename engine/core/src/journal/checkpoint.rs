@@ -5,7 +5,7 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0-7 | magic `MRCHECKP` |
-//! | 8-9 | version, 1 |
+//! | 8-9 | version, 2 |
 //! | 10-11 | shard |
 //! | 12-15 | zero |
 //! | 16-23 | boot nonce of the journal |
@@ -27,7 +27,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 const MAGIC: [u8; 8] = *b"MRCHECKP";
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEADER_BYTES: usize = 64;
 const HEADER_CHECKSUM_AT: usize = 60;
 
@@ -61,11 +61,24 @@ pub struct PartitionCheckpoint {
     /// Bytes of the last of `segments` that are durable in its file; all before it are durable whole. A multiple of 4 KiB
     /// unless the segment was closed.
     pub position: u64,
+    /// What is known of every segment, also of those that `segments` leaves out: so that neither a lookup by time nor
+    /// retention must read a segment to learn whether it matters.
+    pub facts: Vec<SegmentFacts>,
     pub log_end: i64,
     pub high_watermark: i64,
     /// Leader epochs and their start offsets.
     pub epochs: Vec<(i32, i64)>,
     pub producers: Vec<ProducerCheckpoint>,
+}
+
+/// What is known of one segment besides its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Archive, Serialize, Deserialize)]
+pub struct SegmentFacts {
+    pub base: i64,
+    /// Largest timestamp of its records, -1 if none has a time.
+    pub max_timestamp: i64,
+    /// Bytes that its index file tells of.
+    pub indexed: u64,
 }
 
 /// What is remembered of one idempotent producer.

@@ -21,7 +21,8 @@ mod slots;
 mod tails;
 
 pub use checkpoint::{
-    Checkpoints, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint, ShardCheckpoint,
+    Checkpoints, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint, SegmentFacts,
+    ShardCheckpoint,
 };
 pub use entry::{APPEND_HEAD_BYTES, Entry, Payload, Span};
 pub use frame::{BootNonce, FRAME_HEADER_BYTES, Frame, FrameFault, FrameHeader, FrameSequence};

@@ -4,7 +4,7 @@
 //! each entry sets what it says, so that the last word on anything is the last frame's. In between a partition may look
 //! odd (the checkpoint is ahead of the frames); whether its bytes follow one another is judged at the end.
 
-use super::checkpoint::{PartitionCheckpoint, ProducerCheckpoint, ShardCheckpoint};
+use super::checkpoint::{PartitionCheckpoint, ProducerCheckpoint, SegmentFacts, ShardCheckpoint};
 use super::entry::{Entry, Span};
 use super::frame::{Frame, FrameSequence};
 use super::tails::{ExtentPiece, Piece, Place, TailPiece, Tails};
@@ -61,6 +61,8 @@ pub struct RecoveredPartition {
     pub tails: Vec<TailPiece>,
     /// Parts of that range which are in the files already, to be verified.
     pub extents: Vec<ExtentPiece>,
+    /// Of segments in the checkpoint's state; `observed` goes on from it.
+    pub facts: Vec<SegmentFacts>,
     /// Lineage of the checkpoint's state; `observed` goes on from it.
     pub epochs: Vec<(LeaderEpoch, Offset)>,
     /// Producers of the checkpoint's state; `observed` goes on from it.
@@ -173,6 +175,7 @@ struct Log {
     lengths: BTreeMap<Offset, Position>,
     durable: Option<Place>,
     tails: Tails,
+    facts: Vec<SegmentFacts>,
     epochs: Vec<(LeaderEpoch, Offset)>,
     producers: Vec<ProducerCheckpoint>,
     observed: Vec<Observation>,
@@ -188,6 +191,7 @@ impl Log {
             high_watermark: Offset(checkpoint.high_watermark),
             durable: checkpoint.last_segment().map(|segment| (segment, Position(checkpoint.position))),
             segments: checkpoint.segments.into_iter().map(Offset).collect(),
+            facts: checkpoint.facts,
             epochs: checkpoint
                 .epochs
                 .into_iter()
@@ -325,6 +329,7 @@ impl Log {
             end,
             tails,
             extents,
+            facts: self.facts,
             epochs: self.epochs,
             producers: self.producers,
             observed: self.observed,

@@ -4,39 +4,50 @@ use crate::base::limits::{INDEX_INTERVAL_BYTES, SEGMENT_BYTES_MAX};
 use crate::base::{Corrupt, Offset, Position, TimestampMs};
 use crate::log::batch::BatchHeader;
 
-/// One entry: a batch begins at `position`.
+/// One entry: a batch begins at `position`, and with it an interval that ends where the next entry begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexEntry {
     /// The batch's base offset less the segment's.
     pub relative_offset: u32,
     pub position: u32,
-    /// Largest timestamp of all batches before this one.
-    pub max_timestamp_before: TimestampMs,
+    /// Largest timestamp of the interval's batches. It need not rise from one interval to the next: producers choose it.
+    pub max_timestamp: TimestampMs,
 }
 
-/// The batch with the largest timestamp; the earliest such batch.
+/// The batches between two entries, the only ones of their place that need to be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peak {
-    pub timestamp: TimestampMs,
-    pub base_offset: Offset,
-    pub position: Position,
+pub struct Interval {
+    pub from: Position,
+    pub to: Position,
 }
 
-/// The index of one segment, active or sealed. It holds an entry per `INDEX_INTERVAL_BYTES` of log, so it grows by 16
-/// bytes a 64 KiB. Offsets and positions rise strictly. Lives on the shard that owns the partition.
+/// The index of one segment, active or sealed. It holds an entry per `INDEX_INTERVAL_BYTES` of log, the first for the
+/// first batch, so it grows by 16 bytes a 64 KiB. Offsets and positions rise strictly. Lives on the shard that owns the
+/// partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetIndex {
     base: Offset,
     entries: Vec<IndexEntry>,
-    /// Bytes of log that the index covers.
+    /// Bytes of log before those that the index knows.
+    begins: u64,
+    /// The first offset behind those bytes.
+    first: Offset,
+    /// Where the bytes end that the index knows.
     covered: u64,
-    peak: Option<Peak>,
+    max_timestamp: TimestampMs,
 }
 
 impl OffsetIndex {
     /// The index of an empty segment.
     pub fn new(base: Offset) -> OffsetIndex {
-        OffsetIndex { base, entries: Vec::new(), covered: 0, peak: None }
+        OffsetIndex::resuming(base, Position::ZERO, base)
+    }
+
+    /// The index of what will follow behind `at`, where `first` is the next offset, until it is joined to the index of what
+    /// lies before.
+    pub fn resuming(base: Offset, at: Position, first: Offset) -> OffsetIndex {
+        let max_timestamp = TimestampMs::NONE;
+        OffsetIndex { base, entries: Vec::new(), begins: at.0, first, covered: at.0, max_timestamp }
     }
 
     /// Notes the batch that begins where the covered bytes end. `header` holds its final offsets and timestamps.
@@ -45,36 +56,39 @@ impl OffsetIndex {
         let relative = header.base_offset.0.saturating_sub(self.base.0);
         assert!((0..=i64::from(i32::MAX)).contains(&relative), "a batch lies within its segment's offsets");
         assert!(position <= SEGMENT_BYTES_MAX, "a batch begins within its segment's bytes");
-        let last = self.entries.last().map_or(0, |entry| u64::from(entry.position));
-        if position - last >= INDEX_INTERVAL_BYTES {
-            let max_timestamp_before = self.max_timestamp();
-            let (relative_offset, position) = (relative as u32, position as u32);
-            self.entries.push(IndexEntry { relative_offset, position, max_timestamp_before });
+        let max_timestamp = header.max_timestamp;
+        match self.entries.last_mut() {
+            Some(last) if position - u64::from(last.position) < INDEX_INTERVAL_BYTES => {
+                last.max_timestamp = last.max_timestamp.max(max_timestamp);
+            }
+            _ => {
+                let (relative_offset, position) = (relative as u32, position as u32);
+                self.entries.push(IndexEntry { relative_offset, position, max_timestamp });
+            }
         }
-        if header.max_timestamp > self.max_timestamp() {
-            let (timestamp, base_offset) = (header.max_timestamp, header.base_offset);
-            self.peak = Some(Peak { timestamp, base_offset, position: Position(position) });
-        }
+        self.max_timestamp = self.max_timestamp.max(max_timestamp);
         self.covered += header.size() as u64;
+    }
+
+    /// Puts the index of what follows behind this one.
+    pub fn join(&mut self, following: &OffsetIndex) {
+        assert_eq!((self.base, self.covered), (following.base, following.begins), "one follows the other");
+        self.entries.extend_from_slice(&following.entries);
+        self.covered = following.covered;
+        self.max_timestamp = self.max_timestamp.max(following.max_timestamp);
     }
 
     /// Cuts the index to `end` bytes of log, which is the end of a batch, and returns the position from which the
     /// batches up to there must be noted again: what lies after the last kept entry is no longer known.
     pub fn truncate(&mut self, end: Position) -> Position {
+        assert_eq!(self.begins, 0, "only an index that knows its segment from the beginning is cut");
         if end.0 >= self.covered {
             return Position(self.covered);
         }
-        self.entries.retain(|entry| u64::from(entry.position) < end.0);
-        let Some(last) = self.entries.pop() else {
-            (self.covered, self.peak) = (0, None);
-            return Position::ZERO;
-        };
-        self.covered = u64::from(last.position);
-        if self.peak.is_some_and(|peak| peak.position.0 >= self.covered) {
-            self.peak = None;
-            self.entries.clear();
-            self.covered = 0;
-        }
+        let kept = self.entries.partition_point(|entry| u64::from(entry.position) < end.0);
+        self.entries.truncate(kept);
+        self.covered = self.entries.pop().map_or(0, |last| u64::from(last.position));
+        self.max_timestamp = largest(&self.entries);
         Position(self.covered)
     }
 
@@ -82,61 +96,71 @@ impl OffsetIndex {
         self.base
     }
 
-    /// Bytes of log that the index covers: the segment's size if it is current.
+    /// Bytes before the first that the index knows; zero unless it resumed and is not joined yet.
+    pub fn begins(&self) -> u64 {
+        self.begins
+    }
+
+    /// Whether `lookup` can tell where an offset lies.
+    pub fn knows(&self, offset: Offset) -> bool {
+        self.begins == 0 || offset >= self.first
+    }
+
+    /// Where the bytes of log end that the index knows: the segment's size if it is current.
     pub fn covered(&self) -> u64 {
         self.covered
     }
 
-    /// Largest timestamp of the segment, `NONE` if it has none.
+    /// Largest timestamp of the bytes that the index knows, `NONE` if they have none.
     pub fn max_timestamp(&self) -> TimestampMs {
-        self.peak.map_or(TimestampMs::NONE, |peak| peak.timestamp)
+        self.max_timestamp
     }
 
-    pub fn peak(&self) -> Option<Peak> {
-        self.peak
+    /// Memory of the entries.
+    pub fn memory_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<IndexEntry>()
     }
 
     pub fn entries(&self) -> &[IndexEntry] {
         &self.entries
     }
 
-    /// Where to begin to look for `offset`: the start of a batch at or before the one that holds it.
+    /// Where to begin to look for `offset`, which it knows: the start of a batch at or before the one that holds it.
     pub fn lookup(&self, offset: Offset) -> Position {
         let relative = offset.0.saturating_sub(self.base.0);
         let count = self.entries.partition_point(|entry| i64::from(entry.relative_offset) <= relative);
-        self.position_of(count)
+        let entry = count.checked_sub(1).and_then(|place| self.entries.get(place));
+        entry.map_or(Position(self.begins), |entry| Position(u64::from(entry.position)))
     }
 
-    /// Where to begin to look for the first record of time `timestamp` or later: all batches before are earlier.
-    /// `None` if the whole segment is.
-    pub fn lookup_time(&self, timestamp: TimestampMs) -> Option<Position> {
-        if self.max_timestamp() < timestamp {
+    /// The first interval from the one that holds `from` on with a batch of time `timestamp` or later; `None` if there
+    /// is none. Looks at each entry in between, 16,384 of them in a segment of 1 GiB: unlike a time so far, which only
+    /// rises, an interval's own time says where to look also behind an offset where the log begins now.
+    pub fn interval_at_time(&self, timestamp: TimestampMs, from: Position) -> Option<Interval> {
+        if from.0 >= self.covered {
             return None;
         }
-        let count = self.entries.partition_point(|entry| entry.max_timestamp_before < timestamp);
-        Some(self.position_of(count))
+        let place =
+            self.entries.partition_point(|entry| u64::from(entry.position) <= from.0).saturating_sub(1);
+        let rest = self.entries.get(place..)?;
+        let place = rest.iter().position(|entry| entry.max_timestamp >= timestamp)?;
+        let start = rest.get(place)?;
+        let end = rest.get(place + 1).map_or(self.covered, |next| u64::from(next.position));
+        Some(Interval { from: Position(u64::from(start.position)), to: Position(end) })
     }
 
-    fn position_of(&self, count: usize) -> Position {
-        let entry = count.checked_sub(1).and_then(|place| self.entries.get(place));
-        entry.map_or(Position::ZERO, |entry| Position(u64::from(entry.position)))
-    }
-
-    /// The index's file: head, peak, entries, checksum; little endian.
+    /// The index's file: head, entries, checksum; little endian.
     pub fn encode(&self) -> Vec<u8> {
-        let peak = self.peak.unwrap_or(NO_PEAK);
+        assert_eq!(self.begins, 0, "a file tells of its segment from the beginning");
         let mut out = Vec::with_capacity(HEAD_BYTES + self.entries.len() * ENTRY_BYTES + CHECKSUM_BYTES);
         out.extend_from_slice(&INDEX_MAGIC);
         out.extend_from_slice(&(self.entries.len() as u32).to_le_bytes());
         out.extend_from_slice(&self.base.0.to_le_bytes());
         out.extend_from_slice(&self.covered.to_le_bytes());
-        out.extend_from_slice(&peak.timestamp.0.to_le_bytes());
-        out.extend_from_slice(&peak.base_offset.0.to_le_bytes());
-        out.extend_from_slice(&peak.position.0.to_le_bytes());
         for entry in &self.entries {
             out.extend_from_slice(&entry.relative_offset.to_le_bytes());
             out.extend_from_slice(&entry.position.to_le_bytes());
-            out.extend_from_slice(&entry.max_timestamp_before.0.to_le_bytes());
+            out.extend_from_slice(&entry.max_timestamp.0.to_le_bytes());
         }
         out.extend_from_slice(&crc32c::crc32c(&out).to_le_bytes());
         out
@@ -158,30 +182,27 @@ impl OffsetIndex {
         let count = u32::from_le_bytes(take(&mut rest).ok_or(too_short)?) as usize;
         let base = Offset(i64::from_le_bytes(take(&mut rest).ok_or(too_short)?));
         let covered = u64::from_le_bytes(take(&mut rest).ok_or(too_short)?);
-        let timestamp = TimestampMs(i64::from_le_bytes(take(&mut rest).ok_or(too_short)?));
-        let base_offset = Offset(i64::from_le_bytes(take(&mut rest).ok_or(too_short)?));
-        let position = Position(u64::from_le_bytes(take(&mut rest).ok_or(too_short)?));
         if rest.len() != count.saturating_mul(ENTRY_BYTES) {
             return Err(corrupt(HEAD_BYTES, "entries do not fill the file"));
         }
         let entries = take_entries(rest, covered)?;
-        let peak = Peak { timestamp, base_offset, position };
-        let peak = (peak != NO_PEAK).then_some(peak);
-        if peak.is_some_and(|peak| peak.position.0 >= covered || peak.base_offset < base) {
-            return Err(corrupt(HEAD_BYTES, "largest timestamp lies outside of the segment"));
+        if entries.first().map(|first| first.position) != (covered > 0).then_some(0) {
+            return Err(corrupt(HEAD_BYTES, "the first entry is not for the first byte"));
         }
-        Ok(OffsetIndex { base, entries, covered, peak })
+        let max_timestamp = largest(&entries);
+        Ok(OffsetIndex { base, entries, begins: 0, first: base, covered, max_timestamp })
     }
 }
 
 /// The file's first bytes: name and version of the format.
-const INDEX_MAGIC: [u8; 8] = *b"MRINDEX1";
-const HEAD_BYTES: usize = 8 + 4 + 8 + 8 + 24;
+const INDEX_MAGIC: [u8; 8] = *b"MRINDEX2";
+const HEAD_BYTES: usize = 8 + 4 + 8 + 8;
 const ENTRY_BYTES: usize = 16;
 const CHECKSUM_BYTES: usize = 4;
-/// How the file says that no batch has a timestamp.
-const NO_PEAK: Peak =
-    Peak { timestamp: TimestampMs::NONE, base_offset: Offset::NONE, position: Position(u64::MAX) };
+
+fn largest(entries: &[IndexEntry]) -> TimestampMs {
+    entries.iter().map(|entry| entry.max_timestamp).max().unwrap_or(TimestampMs::NONE)
+}
 
 fn take_entries(mut rest: &[u8], covered: u64) -> Result<Vec<IndexEntry>, Corrupt> {
     let mut entries: Vec<IndexEntry> = Vec::with_capacity(rest.len() / ENTRY_BYTES);
@@ -190,12 +211,10 @@ fn take_entries(mut rest: &[u8], covered: u64) -> Result<Vec<IndexEntry>, Corrup
         let entry = IndexEntry {
             relative_offset: raw as u32,
             position: (raw >> 32) as u32,
-            max_timestamp_before: TimestampMs((raw >> 64) as i64),
+            max_timestamp: TimestampMs((raw >> 64) as i64),
         };
         let rises = entries.last().is_none_or(|last| {
-            last.relative_offset < entry.relative_offset
-                && last.position < entry.position
-                && last.max_timestamp_before <= entry.max_timestamp_before
+            last.relative_offset < entry.relative_offset && last.position < entry.position
         });
         if !rises || u64::from(entry.position) >= covered {
             let at = (HEAD_BYTES + entries.len() * ENTRY_BYTES) as u64;

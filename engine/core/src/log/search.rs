@@ -38,12 +38,6 @@ pub fn record_at_time(
     first_record(batch, |record| record.timestamp >= timestamp && record.offset >= from)
 }
 
-/// The first record of a batch with the batch's largest timestamp. Kafka: `RecordBatch.offsetOfMaxTimestamp`.
-pub fn record_of_max_timestamp(batch: &Batch<'_>) -> Result<Option<FoundRecord>, BatchFault> {
-    let max = batch.header.max_timestamp;
-    first_record(batch, |record| record.timestamp == max)
-}
-
 fn first_batch<'a>(
     bytes: &'a [u8],
     mut wanted: impl FnMut(&Batch<'a>) -> bool,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use millrace_core::base::{Offset, Position};
 use millrace_core::journal::{
     Checkpoints, Entry, Frame, FrameSequence, PartitionCheckpoint, ProducerBatchCheckpoint,
-    ProducerCheckpoint, ShardCheckpoint,
+    ProducerCheckpoint, SegmentFacts, ShardCheckpoint,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -85,6 +85,7 @@ pub(crate) fn checkpoint(number: u64) -> ShardCheckpoint {
         log_start: 2,
         segments: vec![0, 9],
         position: 4096,
+        facts: vec![SegmentFacts { base: 9, max_timestamp: 80, indexed: 60 }],
         log_end: 12,
         high_watermark: 11,
         epochs: vec![(0, 0), (3, 8)],
@@ -104,7 +105,7 @@ pub(crate) fn checkpoint(number: u64) -> ShardCheckpoint {
 fn a_checkpoint_has_these_bytes() {
     let bytes = checkpoint(5).encode();
     assert_eq!(bytes.len(), 4096);
-    assert_eq!(hex(&bytes[..272]), include_str!("checkpoint.hex").trim_end());
+    assert_eq!(hex(&bytes[..content_end(&bytes)]), include_str!("checkpoint.hex").trim_end());
     assert_eq!(ShardCheckpoint::decode(&bytes), Ok(checkpoint(5)));
 }
 
@@ -142,7 +143,7 @@ fn impossible_checkpoints_are_refused() {
     // Encoding asserts the same; a file made elsewhere must not get past decoding.
     let bytes = checkpoint(1).encode();
     let mut wrong_version = bytes.clone();
-    wrong_version[8] = 2;
+    wrong_version[8] = 3;
     let checksum = crc32c::crc32c(&wrong_version[..60]);
     wrong_version[60..64].copy_from_slice(&checksum.to_le_bytes());
     let error = ShardCheckpoint::decode(&wrong_version).unwrap_err();

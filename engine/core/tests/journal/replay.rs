@@ -101,6 +101,7 @@ fn known(from: u64, through: u64, segments: &[i64], position: u64, log_end: i64)
         log_start: segments.first().copied().unwrap_or(0),
         segments: segments.to_vec(),
         position,
+        facts: Vec::new(),
         log_end,
         high_watermark: log_end,
         epochs: Vec::new(),

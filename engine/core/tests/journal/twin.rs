@@ -342,6 +342,7 @@ impl Twin {
             log_start: log.start,
             segments: log.segments.keys().copied().filter(|one| *one <= segment).collect(),
             position: position as u64,
+            facts: Vec::new(),
             log_end: log.end,
             high_watermark: log.end,
             epochs: log.batches.iter().map(|(base, _)| (0, *base)).collect(),

@@ -48,7 +48,6 @@ fn read_all(bytes: &[u8]) {
     while let Some(Ok(batch)) = walk.next() {
         let _ = batch.verify_checksum();
         let _ = search::record_at_time(&batch, TimestampMs(50), Offset(2));
-        let _ = search::record_of_max_timestamp(&batch);
     }
     assert!(walk.position() <= bytes.len());
     let _ = search::batch_containing(bytes, Offset(3));

@@ -51,6 +51,8 @@ fn lookups_lead_to_a_batch_shortly_before() {
     }
 }
 
+/// From any batch on, the intervals that the index names hold every batch of the time, and the first such batch lies in
+/// the first of them.
 #[test]
 fn times_are_never_missed() {
     let mut choices = Choices::new(22);
@@ -58,16 +60,59 @@ fn times_are_never_missed() {
         let batches = batches(&mut choices, 40);
         let index = index_of(&batches);
         for time in (0..1100).step_by(7) {
-            let first = batches.iter().find(|(_, header)| header.max_timestamp.0 >= time);
-            match (first, index.lookup_time(TimestampMs(time))) {
+            let (start, _) = batches[choices.below(40) as usize];
+            let wanted = |(at, header): &&(u64, BatchHeader)| *at >= start && header.max_timestamp.0 >= time;
+            let first = batches.iter().find(wanted).map(|(at, _)| *at);
+            let mut found = index.interval_at_time(TimestampMs(time), Position(start));
+            // The interval that holds the start may have its time from a batch before.
+            while let Some(interval) = found
+                && first.is_none_or(|at| at >= interval.to.0)
+                && interval.from.0 <= start
+            {
+                assert!(interval.to.0 > start);
+                found = index.interval_at_time(TimestampMs(time), interval.to);
+                found = found.filter(|next| next.from.0 >= interval.to.0);
+            }
+            match (first, found) {
                 (None, None) => {}
-                (Some((at, _)), Some(found)) => assert!(found.0 <= *at && at - found.0 <= 200 << 10),
-                other => panic!("{time}: {other:?}"),
+                (Some(at), Some(interval)) => {
+                    assert!(
+                        (interval.from.0..interval.to.0).contains(&at),
+                        "{time} from {start}: {interval:?}"
+                    );
+                    assert!(interval.to.0 - interval.from.0 <= 200 << 10);
+                }
+                other => panic!("{time} from {start}: {other:?}"),
             }
         }
         let max = batches.iter().map(|(_, header)| header.max_timestamp).max().unwrap();
-        let (at, _) = batches.iter().find(|(_, header)| header.max_timestamp == max).unwrap();
-        assert_eq!(index.peak().map(|peak| (peak.timestamp, peak.position.0)), Some((max, *at)));
+        assert_eq!(index.max_timestamp(), max);
+    }
+}
+
+#[test]
+fn an_index_that_resumed_joins_what_lies_before() {
+    let mut choices = Choices::new(25);
+    for _ in 0..50 {
+        let batches = batches(&mut choices, 30);
+        let place = 1 + choices.below(29) as usize;
+        let mut older = index_of(&batches[..place]);
+        let (at, first) = (batches[place].0, batches[place].1.base_offset);
+        let mut newer = OffsetIndex::resuming(BASE, Position(at), first);
+        assert_eq!(newer.lookup(first), Position(at), "what is not there yet begins where it will");
+        batches[place..].iter().for_each(|(_, header)| newer.note(header));
+        assert!(newer.knows(first) && !newer.knows(Offset(first.0 - 1)));
+        for (at, header) in &batches[place..] {
+            assert!((newer.begins()..=*at).contains(&newer.lookup(header.base_offset).0));
+        }
+        older.join(&newer);
+        let whole = index_of(&batches);
+        assert_eq!((older.covered(), older.max_timestamp()), (whole.covered(), whole.max_timestamp()));
+        for (at, header) in &batches {
+            let found = older.lookup(header.base_offset).0;
+            assert!(found <= *at && at - found <= 200 << 10, "{found} {at}");
+        }
+        assert_eq!(OffsetIndex::decode(&older.encode()), Ok(older));
     }
 }
 
@@ -114,9 +159,10 @@ fn the_file_of_a_small_index() {
     let mut index = OffsetIndex::new(BASE);
     index.note(&header);
     index.note(&BatchHeader { base_offset: Offset(501), ..header });
-    let golden = "4d52494e4445583101000000f401000000000000\
-                  70230200000000000900000000000000f4010000000000000000000000000000\
-                  01000000b81101000900000000000000";
+    let golden = "4d52494e4445583202000000f401000000000000\
+                  7023020000000000\
+                  0000000000000000 0900000000000000\
+                  01000000b8110100 0900000000000000";
     let text = crate::support::to_hex(&index.encode());
     assert_eq!(text[..text.len() - 8], golden.replace(' ', ""));
 }

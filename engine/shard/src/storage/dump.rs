@@ -214,7 +214,7 @@ fn dump_index(path: &Path, bytes: &Bytes, tell: Tell<'_>) {
             for entry in index.entries() {
                 let offset = index.base().plus(i64::from(entry.relative_offset));
                 let fact = Fact::new("index_entry").with("offset", offset.0).with("position", entry.position);
-                tell(fact.with("max_timestamp_before", entry.max_timestamp_before.0));
+                tell(fact.with("max_timestamp", entry.max_timestamp.0));
             }
         }
         Err(corrupt) => tell(Fact::damage(path, corrupt.at, corrupt)),

@@ -4,7 +4,7 @@ use millrace_core::base::config::SecurityProtocol;
 use millrace_core::base::{BrokerId, LeaderEpoch, Offset, PartitionIndex, ProducerId, TimestampMs, TopicId};
 use millrace_core::journal::{
     Checkpoints, FrameSequence, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint,
-    ShardCheckpoint,
+    SegmentFacts, ShardCheckpoint,
 };
 use millrace_core::log::{BatchHeader, OffsetIndex};
 use millrace_core::meta::{
@@ -124,9 +124,8 @@ pub(in crate::fuzz) const OFFSET_INDEX: Target = Target {
         index.encode()
     },
     fields: |bytes| {
-        let head =
-            [(8, 4), (12, 8), (20, 8), (28, 8), (36, 8), (44, 8)].map(|(at, width)| Field::little(at, width));
-        let entries = (52..bytes.len()).step_by(4).map(|at| Field::little(at, 4));
+        let head = [(8, 4), (12, 8), (20, 8)].map(|(at, width)| Field::little(at, width));
+        let entries = (28..bytes.len()).step_by(4).map(|at| Field::little(at, 4));
         head.into_iter().chain(entries).collect()
     },
     repair: |bytes| {
@@ -191,6 +190,9 @@ fn checkpoint(chance: &mut Chance) -> ShardCheckpoint {
             log_start: chance.below(20) as i64,
             segments: (0..1 + chance.below(4) as i64).collect(),
             position: 4096 * chance.below(9),
+            facts: (0..chance.below(4) as i64)
+                .map(|base| SegmentFacts { base, max_timestamp: 1000 * base, indexed: 7 })
+                .collect(),
             log_end,
             high_watermark: log_end - chance.below(20) as i64,
             epochs: (0..chance.below(3)).map(|epoch| (epoch as i32, 8 * epoch as i64)).collect(),
@@ -370,7 +372,12 @@ fn check_offset_index(input: &Input<'_>) -> Checked {
         promise(from.0 <= end.0 && cut.covered() == from.0, || {
             format!("cut to {end:?} it goes on at {from:?}")
         })?;
-        let _ = index.lookup_time(TimestampMs(chance.below(1100) as i64));
+        let time = TimestampMs(chance.below(1100) as i64);
+        let found = index.interval_at_time(time, millrace_core::base::Position::ZERO);
+        let naive = index.entries().iter().find(|entry| entry.max_timestamp >= time);
+        let (found, naive) =
+            (found.map(|interval| interval.from.0), naive.map(|entry| u64::from(entry.position)));
+        promise(found == naive, || format!("time {time:?} is looked for from {found:?}, not {naive:?}"))?;
     }
     Ok(Outcome::Decoded)
 }
