@@ -89,14 +89,14 @@ impl Chunks {
         self.pages[number] = Some(pages);
     }
 
-    /// Takes a block back; keeps at most `pooled_max` bytes of free memory.
-    fn give(&mut self, raw: RawBlock, pooled_max: usize) {
+    /// Takes a block back; keeps at most `free_max` bytes of free memory.
+    fn give(&mut self, raw: RawBlock, free_max: usize) {
         let chunk = self.numbers.get(&raw.chunk_address()).copied();
         let (Some(chunk), Some(order)) = (chunk, order_of(raw.capacity)) else {
             unreachable!("a pooled block lies in a chunk of its home");
         };
         let merged = self.buddies.give(Place { chunk, page: raw.page() }, order);
-        if self.buddies.pooled_bytes() <= pooled_max {
+        if self.buddies.pooled_bytes() <= free_max {
             return;
         }
         if merged.bytes == CHUNK_BYTES {
@@ -118,7 +118,7 @@ impl Chunks {
 /// onto a lock-free stack that the owner takes as a whole.
 pub(crate) struct Home {
     owner: ThreadId,
-    pooled_max: usize,
+    bounds: PoolBounds,
     kind: MemoryKind,
     chunks: RefCell<Chunks>,
     /// Head of the stack of returned blocks; the first 16 bytes of each hold the next pointer and its capacity.
@@ -133,6 +133,23 @@ unsafe impl Send for Home {}
 // SAFETY: as above.
 unsafe impl Sync for Home {}
 
+/// How much free memory a home keeps: what satisfies either. Memory that goes back to the system costs its faults and
+/// zeroing when it is wanted again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PoolBounds {
+    /// Free bytes, whatever is in use.
+    pub(crate) free_max: usize,
+    /// Free bytes and those in use together.
+    pub(crate) total_max: usize,
+}
+
+impl PoolBounds {
+    /// Of one shard's share of the process's memory.
+    pub(crate) fn within(memory: usize) -> PoolBounds {
+        PoolBounds { free_max: memory / 16, total_max: memory / 4 * 3 }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HomeUse {
     pub(crate) in_use_bytes: usize,
@@ -141,10 +158,10 @@ pub(crate) struct HomeUse {
 
 impl Home {
     /// A home for the calling thread.
-    pub(crate) fn new(pooled_max: usize, kind: MemoryKind) -> Arc<Home> {
+    pub(crate) fn new(bounds: PoolBounds, kind: MemoryKind) -> Arc<Home> {
         Arc::new(Home {
             owner: std::thread::current().id(),
-            pooled_max,
+            bounds,
             kind,
             chunks: RefCell::new(Chunks::default()),
             returned: AtomicPtr::new(ptr::null_mut()),
@@ -178,6 +195,11 @@ impl Home {
         chunks?.borrow_mut().take(capacity, self.kind)
     }
 
+    fn free_max(&self) -> usize {
+        let in_use = self.in_use_bytes.load(Ordering::Relaxed);
+        self.bounds.free_max.max(self.bounds.total_max.saturating_sub(in_use))
+    }
+
     fn owned_chunks(&self) -> Option<&RefCell<Chunks>> {
         (std::thread::current().id() == self.owner).then_some(&self.chunks)
     }
@@ -194,7 +216,7 @@ impl Home {
             return;
         }
         match self.owned_chunks() {
-            Some(chunks) => chunks.borrow_mut().give(raw, self.pooled_max),
+            Some(chunks) => chunks.borrow_mut().give(raw, self.free_max()),
             None => self.push_returned(raw),
         }
     }
@@ -234,7 +256,8 @@ impl Home {
         }
         if let Some(chunks) = self.owned_chunks() {
             let mut chunks = chunks.borrow_mut();
-            self.take_returned(|raw| chunks.give(raw, self.pooled_max));
+            let free_max = self.free_max();
+            self.take_returned(|raw| chunks.give(raw, free_max));
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Files: positioned reads and writes through the kernel's ring.
 
+use std::future::Future;
 use std::io;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
@@ -10,7 +13,7 @@ use crate::block::{BLOCK_ALIGNMENT, Block};
 use crate::fs::{request, unexpected};
 use crate::operation::{Answer, DiskAnswer, DiskRequest, FileHandle, Operation, Outcome, Pieces};
 pub use crate::operation::{OpenOptions, Sync};
-use crate::shard;
+use crate::shard::{self, Pending};
 
 /// An open file of the current shard. Dropping any future of its methods leaves data and blocks with the operation
 /// slot until the kernel is done; a write may or may not have happened then. Dropping the file closes it after the
@@ -77,18 +80,27 @@ impl File {
     /// One kernel write of several pieces (the first 1024), which may be short. With a direct file each piece is
     /// aligned.
     pub async fn write_vectored_at(&self, at: u64, pieces: Vec<Bytes>, sync: Sync) -> io::Result<usize> {
+        let write = self.write_of(at, pieces, sync);
+        if matches!(&write, Operation::Write { pieces, .. } if pieces.is_empty()) {
+            return Ok(0);
+        }
+        let (_, answer) = shard::current().start(write).await;
+        count_of(answer)
+    }
+
+    /// One kernel write, which may be short, that the kernel has when this returns: for a caller that goes on working
+    /// meanwhile. Others leave it to the end of the turn, where one call takes everything.
+    pub fn begin_write_at(&self, at: u64, data: Bytes, sync: Sync) -> BegunWrite {
+        BegunWrite(shard::current().start_at_once(self.write_of(at, vec![data], sync)))
+    }
+
+    fn write_of(&self, at: u64, pieces: Vec<Bytes>, sync: Sync) -> Operation {
         for piece in &pieces {
             self.check(at, piece.len());
             let aligned = !self.direct || (piece.as_ptr() as usize).is_multiple_of(BLOCK_ALIGNMENT);
             assert!(aligned, "direct I/O from an address that is not aligned to {BLOCK_ALIGNMENT}");
         }
-        let pieces = Pieces::new(pieces);
-        if pieces.is_empty() {
-            return Ok(0);
-        }
-        let file = Arc::clone(&self.handle);
-        let (_, answer) = shard::current().start(Operation::Write { file, at, pieces, sync }).await;
-        count_of(answer)
+        Operation::Write { file: Arc::clone(&self.handle), at, pieces: Pieces::new(pieces), sync }
     }
 
     /// Hardens the data of the file and its length (fdatasync), not its directory entry.
@@ -121,6 +133,18 @@ impl File {
     fn check(&self, at: u64, len: usize) {
         let aligned = at.is_multiple_of(BLOCK_ALIGNMENT as u64) && len.is_multiple_of(BLOCK_ALIGNMENT);
         assert!(aligned || !self.direct, "direct I/O of {len} bytes at {at} is not aligned");
+    }
+}
+
+/// A write in flight; it ends with the bytes written. Dropping it leaves the data with the operation slot until the
+/// kernel is done; the write may or may not have happened then.
+pub struct BegunWrite(Pending);
+
+impl Future for BegunWrite {
+    type Output = io::Result<usize>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll(cx).map(|(_, answer)| count_of(answer))
     }
 }
 

@@ -38,6 +38,14 @@ impl Kernel {
         }
     }
 
+    /// What was submitted so far begins now.
+    pub(crate) fn hand_over(&self) {
+        match self {
+            Kernel::Uring(host) => host.ring.hand_over(),
+            Kernel::World(_) => {}
+        }
+    }
+
     pub(crate) fn cancel(&self, id: SlotId) {
         match self {
             Kernel::Uring(host) => host.ring.cancel(id),

@@ -40,7 +40,7 @@ pub use block::{BLOCK_ALIGNMENT, Block, POOLED_BLOCK_MAX};
 pub use clock::{fill_random, now, random_u64, sleep, sleep_until, timeout, wall_now_ms};
 pub use counting::{Allocations, CountingAllocator, allocations, mark_peak};
 pub use failure::{EXIT_FAILED, end_process};
-pub use file::{File, OpenOptions, Sync};
+pub use file::{BegunWrite, File, OpenOptions, Sync};
 pub use gate::Gate;
 pub use mesh::{Incoming, Mesh, MeshEnd, Reply, Respond, mesh};
 pub use moment::Moment;

@@ -48,8 +48,7 @@ impl Pages {
         unsafe {
             drop((before > 0).then(|| Pages::from_raw(begin, before)));
             drop(
-                (before < alignment)
-                    .then(|| Pages::from_raw(begin.add(before + length), alignment - before)),
+                (before < alignment).then(|| Pages::from_raw(begin.add(before + length), alignment - before)),
             );
             Pages::from_raw(begin.add(before), length)
         }

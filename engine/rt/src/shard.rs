@@ -121,6 +121,13 @@ impl Shard {
         self.kernel.submit(id);
         Pending { shard: Rc::clone(self), id, finished: false }
     }
+
+    /// The same, and the kernel has it when this returns.
+    pub(crate) fn start_at_once(self: &Rc<Self>, operation: Operation) -> Pending {
+        let pending = self.start(operation);
+        self.kernel.hand_over();
+        pending
+    }
 }
 
 /// An operation in flight. Dropping it cancels the operation; its slot keeps all memory until the kernel is done.

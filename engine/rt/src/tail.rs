@@ -12,10 +12,6 @@ use bytes::Bytes;
 use crate::block::Block;
 use crate::shard;
 
-const CACHE_LINE_BYTES: usize = 64;
-/// What is asked for ahead of an append: more would push out what others asked for.
-const PREFETCH_BYTES_MAX: usize = 2048;
-
 struct Chunk {
     block: Block,
 }
@@ -46,22 +42,6 @@ impl TailChunk {
 
     pub fn remaining(&self) -> usize {
         self.capacity() - self.length
-    }
-
-    /// Asks the processor for the memory that the next bytes go to: where many chunks are filled in turn, each append
-    /// would wait for it. Of long appends only the begin, from which the processor goes on by itself.
-    pub fn prefetch(&self, bytes: usize) {
-        let end = self.length + bytes.min(PREFETCH_BYTES_MAX).min(self.remaining());
-        for at in (self.length..end).step_by(CACHE_LINE_BYTES) {
-            // SAFETY: inside the block, and the instruction neither reads nor writes what a program can see.
-            #[cfg(target_arch = "x86_64")]
-            unsafe {
-                use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-                _mm_prefetch::<_MM_HINT_ET0>(self.chunk.block.pointer().add(at).cast());
-            }
-            #[cfg(not(target_arch = "x86_64"))]
-            let _no_such_instruction = at;
-        }
     }
 
     /// Copies `data` behind what is there; it must fit.

@@ -33,13 +33,26 @@ pub(crate) struct Applied {
     pub(crate) entries: Vec<Entry<StoredBatch>>,
     /// What the entries take of the frame.
     pub(crate) sealed_bytes: usize,
+    pub(crate) fills: Vec<Fill>,
     /// What happens once the frame is durable; for retries once the one before it is.
     pub(crate) effects: Vec<Effect>,
 }
 
+/// An append whose place in the tail is reserved and not filled.
+pub(crate) struct Fill {
+    partition: PartitionRef,
+    /// Its place among the entries.
+    entry: usize,
+}
+
 impl Applied {
     pub(crate) fn with_capacity(jobs: usize) -> Applied {
-        Applied { entries: Vec::with_capacity(jobs), sealed_bytes: 0, effects: Vec::with_capacity(jobs) }
+        Applied {
+            entries: Vec::with_capacity(jobs),
+            sealed_bytes: 0,
+            fills: Vec::with_capacity(jobs),
+            effects: Vec::with_capacity(jobs),
+        }
     }
 
     fn enter(&mut self, entry: Entry<StoredBatch>) {
@@ -106,12 +119,7 @@ impl Core {
         for (place, append) in appends.into_iter().enumerate() {
             match self.check(append, now) {
                 Ok((partition, batch, records)) => {
-                    let durability = {
-                        let partition = partition.borrow();
-                        // By its turn the memory it goes to is in the processor's cache.
-                        partition.active().tail.expect(batch.size());
-                        partition.config.durability()
-                    };
+                    let durability = partition.borrow().config.durability();
                     let answer = (Rc::clone(gathering), place);
                     self.commit.enqueue(Job { partition, durability, batch, records, answer });
                 }
@@ -231,6 +239,16 @@ impl Core {
 }
 
 impl Core {
+    /// Copies what a frame holds to the places that were reserved for it in the tails.
+    pub(crate) fn fill_tails(&self, entries: &[Entry<StoredBatch>], fills: Vec<Fill>) {
+        for Fill { partition, entry } in fills {
+            let Some(Entry::Append { span, payload }) = entries.get(entry) else { continue };
+            if let Some(segment) = partition.borrow_mut().segment_mut(span.segment) {
+                payload.pieces().for_each(|piece| segment.tail.fill(piece));
+            }
+        }
+    }
+
     fn count_in(&self, partition: &mut Partition, job: &Job) {
         let bytes = job.batch.size() as u64;
         let messages = u64::from(job.batch.header.last_offset_delta.unsigned_abs()) + 1;
@@ -293,8 +311,8 @@ impl Partition {
         should_roll(&segment, age, append, &rules, now)
     }
 
-    /// Writes offsets and epoch into the batch's header (outside its CRC), copies it behind the tail and moves the
-    /// log's end. Its entry has the job's records with that header.
+    /// Writes offsets and epoch into the batch's header (outside its CRC), reserves its place in the tail and moves the
+    /// log's end. Its entry has the job's records with that header; `fill_tails` copies them.
     fn take_in(&mut self, job: &mut Job, now: TimestampMs, applied: &mut Applied) {
         let base_offset = self.log_end;
         let header = job.batch.header_to_append(&job.records, base_offset, self.leader_epoch);
@@ -309,17 +327,14 @@ impl Partition {
         let segment = active.base;
         let next_offset = base_offset.plus(i64::from(job.batch.header.last_offset_delta) + 1);
         let span = Span { key, segment, position: Position(position), base_offset, next_offset };
-        // Before the copy: what is moved here waits for all writes before it to reach the cache, and the tail's memory
-        // is seldom there.
+        active.tail.reserve(body.len() + header.len());
+        applied.fills.push(Fill { partition: Rc::clone(&job.partition), entry: applied.entries.len() });
         applied.enter(Entry::Append { span, payload: StoredBatch { header, body } });
         if active.index.covered() == position {
             active.index.note(&appended);
         }
         active.max_timestamp = active.max_timestamp.max(job.batch.max_timestamp);
         active.age.get_or_insert(SegmentAge { created: now, first_timestamp: job.batch.max_timestamp });
-        if let Some(Entry::Append { payload, .. }) = applied.entries.last() {
-            payload.pieces().for_each(|piece| active.tail.append(piece));
-        }
         self.epochs.assign(epoch, base_offset);
         self.log_end = next_offset;
     }

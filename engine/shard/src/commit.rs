@@ -9,9 +9,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_core::base::ids::{Durability, Offset};
-use millrace_core::journal::{APPEND_HEAD_BYTES, Entry, FrameSequence, Journal, Purpose};
+use millrace_core::journal::{APPEND_HEAD_BYTES, Entry, FrameSequence, FrameWrite, Journal, Purpose};
 use millrace_core::log::ValidBatch;
-use millrace_rt::{File, Moment, SharedMemory, Signal};
+use millrace_rt::{BegunWrite, File, Moment, SharedMemory, Signal, Sync};
 
 use crate::api::Appended;
 use crate::partition::{LogPosition, PartitionRef};
@@ -37,6 +37,8 @@ pub(crate) struct Commit {
     /// The hard sequence advanced, or a slot was prepared.
     pub(crate) hardened: Signal,
     pub(crate) writing: Cell<bool>,
+    /// The write in flight, until the task that waits for it takes it.
+    pub(crate) begun: RefCell<Option<WriteInFlight>>,
     /// Slots that were zeroed, or passed over because the journal was there first.
     pub(crate) prepared_slots: Cell<usize>,
 }
@@ -103,6 +105,13 @@ pub(crate) struct Sealed {
     pub(crate) effects: Vec<Effect>,
 }
 
+/// Frames on their way to a slot.
+pub(crate) struct WriteInFlight {
+    pub(crate) write: FrameWrite,
+    pub(crate) begun: Moment,
+    pub(crate) done: BegunWrite,
+}
+
 /// One validated append that waits for its turn.
 pub(crate) struct Job {
     pub(crate) partition: PartitionRef,
@@ -150,6 +159,7 @@ impl Commit {
             frames: Signal::new(),
             hardened: Signal::new(),
             writing: Cell::new(false),
+            begun: RefCell::default(),
             prepared_slots: Cell::new(1),
         }
     }
@@ -217,7 +227,22 @@ impl Commit {
     /// Slots from this one on are not zeroed yet; the writer waits for a slot's turn.
     pub(crate) fn slots_prepared(&self, slots: usize) {
         self.prepared_slots.set(slots);
-        self.hardened.notify_all();
+        self.frames.notify_all();
+    }
+
+    /// Begins to write every frame that is sealed and not written. None while a write is in flight, nothing is to be
+    /// written, or the slot is not zeroed yet.
+    pub(crate) fn begin_write(&self) -> Option<WriteInFlight> {
+        let mut journal = self.journal.borrow_mut();
+        if journal.next_slot()? >= self.prepared_slots.get() {
+            return None;
+        }
+        let write = journal.next_write()?;
+        self.writing.set(true);
+        let frames = self.ring.view(write.ring_at..write.ring_at + write.len);
+        let begun = millrace_rt::now();
+        let done = self.slots[write.slot].begin_write_at(write.slot_at as u64, frames, Sync::Dsync);
+        Some(WriteInFlight { write, begun, done })
     }
 
     pub(crate) fn slot_file(&self, slot: usize) -> Option<&File> {

@@ -4,11 +4,10 @@ use std::rc::Rc;
 
 use millrace_core::base::ids::{Durability, TimestampMs};
 use millrace_core::journal::Purpose;
-use millrace_rt::Sync;
 
 use crate::api::Planted;
 use crate::append::Applied;
-use crate::commit::{Effect, Sealed, Turn};
+use crate::commit::{Effect, Sealed, Turn, WriteInFlight};
 use crate::shard::Core;
 
 /// A frame larger than this gains no throughput (64 KiB writes 466 MB/s, 512 KiB 1.9 GB/s) and delays those behind it.
@@ -57,7 +56,7 @@ impl Core {
 
     fn seal_applied(&self, applied: Applied) {
         let commit = &self.commit;
-        let Applied { entries, mut effects, .. } = applied;
+        let Applied { entries, fills, mut effects, .. } = applied;
         let frame = {
             let mut journal = commit.journal.borrow_mut();
             let sealed = journal.seal(&entries, &mut |at, bytes| commit.ring.write(at, bytes));
@@ -70,8 +69,15 @@ impl Core {
         }
         let at = millrace_rt::now();
         let too_early = self.engine.planted == Some(Planted::AnswersTooEarly);
-        let now = effects.extract_if(.., |effect| too_early || effect.durability == Durability::Process);
-        now.for_each(|effect| effect.happen(at, at));
+        let at_the_seal = |effect: &Effect| too_early || effect.durability == Durability::Process;
+        if !effects.iter().any(at_the_seal)
+            && let Some(begun) = commit.begin_write()
+        {
+            // Everybody waits for the device, and it works while the tails are filled.
+            *commit.begun.borrow_mut() = Some(begun);
+        }
+        self.fill_tails(&entries, fills);
+        effects.extract_if(.., |effect| at_the_seal(effect)).for_each(|effect| effect.happen(at, at));
         commit.sealed.borrow_mut().push_back(Sealed { sequence: frame.sequence, at, effects });
         commit.frames.notify_all();
     }
@@ -95,19 +101,12 @@ impl Core {
     pub(crate) async fn write_frames(self: Rc<Core>) {
         let commit = &self.commit;
         loop {
-            let write = commit.journal.borrow_mut().next_write();
-            let Some(write) = write else {
+            let taken = commit.begun.take();
+            let Some(WriteInFlight { write, begun, done }) = taken.or_else(|| commit.begin_write()) else {
                 commit.frames.wait().await;
                 continue;
             };
-            commit.writing.set(true);
-            while commit.prepared_slots.get() <= write.slot {
-                commit.hardened.wait().await;
-            }
-            let frames = commit.ring.view(write.ring_at..write.ring_at + write.len);
-            let slot = &commit.slots[write.slot];
-            let begun = millrace_rt::now();
-            let written = slot.write_at(write.slot_at as u64, frames, Sync::Dsync).await;
+            let written = done.await;
             match written {
                 Ok(bytes) if bytes == write.len => {}
                 Ok(bytes) => self.fail(format!("a journal write took {bytes} of {} bytes", write.len)).await,

@@ -32,12 +32,18 @@ pub(crate) struct Tail {
 
 struct Chunk {
     start: u64,
+    /// Bytes that are there or have their place there.
+    reserved: usize,
     bytes: TailChunk,
 }
 
 impl Chunk {
     fn end(&self) -> u64 {
-        self.start + self.bytes.len() as u64
+        self.start + self.reserved as u64
+    }
+
+    fn room(&self) -> usize {
+        self.bytes.capacity() - self.reserved
     }
 }
 
@@ -80,27 +86,40 @@ impl Tail {
         touched.map(|chunk| chunk.bytes.capacity()).sum()
     }
 
-    /// So many bytes will be appended soon.
-    pub(crate) fn expect(&self, bytes: usize) {
-        if let Some(chunk) = self.chunks.back() {
-            chunk.bytes.prefetch(bytes);
+    /// Copies `bytes` behind the end.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
+        self.fill(bytes);
+    }
+
+    /// Moves the end by `bytes`, which must be filled before anybody looks at them.
+    pub(crate) fn reserve(&mut self, mut bytes: usize) {
+        while bytes > 0 {
+            let room = self.chunks.back().map_or(0, Chunk::room);
+            if room == 0 {
+                self.grow(bytes);
+                continue;
+            }
+            let now = room.min(bytes);
+            if let Some(chunk) = self.chunks.back_mut() {
+                chunk.reserved += now;
+            }
+            self.end += now as u64;
+            bytes -= now;
         }
     }
 
-    /// Copies `bytes` behind the end: the first of the two copies of a small append.
-    pub(crate) fn append(&mut self, mut bytes: &[u8]) {
+    /// Copies `bytes` to where the reserved part begins: the first of the two copies of a small append.
+    pub(crate) fn fill(&mut self, mut bytes: &[u8]) {
+        let filled = |chunk: &Chunk| chunk.bytes.len() == chunk.reserved;
+        let mut next =
+            self.chunks.len() - self.chunks.iter().rev().take_while(|chunk| !filled(chunk)).count();
         while !bytes.is_empty() {
-            let room = self.chunks.back().map_or(0, |chunk| chunk.bytes.remaining());
-            if room == 0 {
-                self.grow(bytes.len());
-                continue;
-            }
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
-            if let Some(chunk) = self.chunks.back_mut() {
-                chunk.bytes.append(now);
-            }
-            self.end += now.len() as u64;
+            let Some(chunk) = self.chunks.get_mut(next) else { unreachable!("what is filled is reserved") };
+            let (now, later) = bytes.split_at(bytes.len().min(chunk.reserved - chunk.bytes.len()));
+            chunk.bytes.append(now);
             bytes = later;
+            next += 1;
         }
     }
 
@@ -127,7 +146,7 @@ impl Tail {
         let mut freed = 0;
         while let Some(chunk) = self.chunks.front() {
             // The last chunk is still being filled unless it is full.
-            if chunk.end() > position || (chunk.bytes.remaining() > 0 && self.chunks.len() == 1) {
+            if chunk.end() > position || (chunk.room() > 0 && self.chunks.len() == 1) {
                 break;
             }
             freed += chunk.bytes.capacity();
@@ -147,6 +166,7 @@ impl Tail {
         assert_eq!(self.end % BLOCK_BYTES, 0, "a chunk starts at a whole block");
         let last = self.chunks.back().map_or(0, |chunk| chunk.bytes.capacity());
         let capacity = (last * 2).max(wanted.next_power_of_two()).clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
-        self.chunks.push_back(Chunk { start: self.end, bytes: TailChunk::with_capacity(capacity) });
+        let bytes = TailChunk::with_capacity(capacity);
+        self.chunks.push_back(Chunk { start: self.end, reserved: 0, bytes });
     }
 }

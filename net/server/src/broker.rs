@@ -11,9 +11,6 @@ use crate::node::{BrokerSettings, Node, OnReady};
 use crate::serve::serve_shard;
 use crate::start_error::StartError;
 
-/// Freed blocks that are kept for reuse take at most this share of the memory budget: they are in nobody's account.
-const POOL_SHARE: u64 = 16;
-
 /// One broker, made for one run.
 pub struct Broker {
     node: Node,
@@ -57,7 +54,7 @@ impl Broker {
         let settings = self.node.settings();
         let runtime = Settings {
             shards: settings.shards,
-            memory_bytes: settings.memory_bytes / POOL_SHARE,
+            memory_bytes: settings.memory_bytes,
             name: "millrace".to_owned(),
         };
         let node = self.node.clone();

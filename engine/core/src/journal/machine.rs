@@ -174,6 +174,12 @@ impl Journal {
         Ok(frame)
     }
 
+    /// The slot that the next write goes to; None while a write is in flight or nothing is to be written.
+    pub fn next_slot(&self) -> Option<usize> {
+        let first = self.unwritten.front().filter(|_| self.in_flight.is_none())?;
+        Some(first.slot)
+    }
+
     /// The write to be started now: every frame sealed and not written that follows the first in ring and slot. None
     /// while a write is in flight or nothing is to be written.
     pub fn next_write(&mut self) -> Option<FrameWrite> {

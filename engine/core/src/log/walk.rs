@@ -99,15 +99,15 @@ fn varint<S: Source>(source: &mut S) -> Result<i32, BatchFault> {
 
 #[inline]
 fn unsigned<S: Source>(source: &mut S, bytes_max: u32) -> Result<u64, BatchFault> {
-    // Most lengths and deltas take one byte.
-    let first = source.byte()?;
-    if first < 0x80 { Ok(u64::from(first)) } else { unsigned_from(source, first, bytes_max) }
+    match source.short_varint() {
+        Some(value) => Ok(value),
+        None => long_varint(source, bytes_max),
+    }
 }
 
-/// A varint behind its first byte.
-fn unsigned_from<S: Source>(source: &mut S, first: u8, bytes_max: u32) -> Result<u64, BatchFault> {
-    let mut value = u64::from(first & 0x7f);
-    for place in 1..bytes_max {
+fn long_varint<S: Source>(source: &mut S, bytes_max: u32) -> Result<u64, BatchFault> {
+    let mut value = 0u64;
+    for place in 0..bytes_max {
         let byte = source.byte()?;
         value |= u64::from(byte & 0x7f) << (7 * place);
         if byte < 0x80 {
@@ -117,11 +117,23 @@ fn unsigned_from<S: Source>(source: &mut S, first: u8, bytes_max: u32) -> Result
     Err(RecordFault::Varint.into())
 }
 
+/// A varint of one or two bytes at the front, as nearly all are, and how many.
+#[inline]
+fn short_varint(bytes: &[u8]) -> Option<(u64, usize)> {
+    match *bytes {
+        [first, ..] if first < 0x80 => Some((u64::from(first), 1)),
+        [first, second, ..] if second < 0x80 => Some((u64::from(first & 0x7f) | u64::from(second) << 7, 2)),
+        _ => None,
+    }
+}
+
 /// Bytes that are read once, forward.
 trait Source {
     /// A record that does not fill its size ends the walk at once, before any other fault of the batch is named.
     const REFUSES_MISFITS: bool;
 
+    /// A varint that is short and at hand. None says nothing, and takes nothing.
+    fn short_varint(&mut self) -> Option<u64>;
     fn byte(&mut self) -> Result<u8, BatchFault>;
     fn skip(&mut self, count: u64) -> Result<(), BatchFault>;
     /// Fails early if it is known that `count` more bytes do not exist.
@@ -139,6 +151,14 @@ struct Plain<'a> {
 
 impl Source for Plain<'_> {
     const REFUSES_MISFITS: bool = true;
+
+    #[inline]
+    fn short_varint(&mut self) -> Option<u64> {
+        let (value, length) = short_varint(self.rest)?;
+        self.rest = self.rest.get(length..)?;
+        self.taken += length as u64;
+        Some(value)
+    }
 
     #[inline]
     fn byte(&mut self) -> Result<u8, BatchFault> {
@@ -200,6 +220,13 @@ impl<'a> Window<'a> {
 
 impl Source for Window<'_> {
     const REFUSES_MISFITS: bool = false;
+
+    #[inline]
+    fn short_varint(&mut self) -> Option<u64> {
+        let (value, length) = short_varint(self.buffer.get(self.at..self.filled)?)?;
+        self.at += length;
+        Some(value)
+    }
 
     #[inline]
     fn byte(&mut self) -> Result<u8, BatchFault> {

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-use crate::block::Home;
+use crate::block::{Home, PoolBounds};
 use crate::kernel::{Host, Kernel};
 use crate::pages::MemoryKind;
 use crate::remote::Remote;
@@ -29,7 +29,8 @@ use crate::uring::tasks::HostedTasks;
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub shards: u16,
-    /// Bound of the freed blocks that all shards together keep for reuse.
+    /// What the process may take. Freed blocks are kept for reuse up to a sixteenth of it, and up to three quarters with
+    /// all blocks in use.
     pub memory_bytes: u64,
     /// Names the threads.
     pub name: String,
@@ -62,7 +63,7 @@ where
         let birth = Birth {
             seat: Seat { shard, shards: settings.shards },
             cpu: seat_cpu(&cpus, shard, settings.shards),
-            pooled_max: usize::try_from(settings.memory_bytes).unwrap_or(usize::MAX)
+            memory: usize::try_from(settings.memory_bytes).unwrap_or(usize::MAX)
                 / usize::from(settings.shards),
             blocking: Arc::clone(&blocking),
         };
@@ -109,7 +110,7 @@ impl Drop for AbortOnPanic {
 struct Birth {
     seat: Seat,
     cpu: Option<usize>,
-    pooled_max: usize,
+    memory: usize,
     blocking: Arc<BlockingPool>,
 }
 
@@ -153,7 +154,7 @@ impl Birth {
         let parts = Parts {
             kernel: Kernel::Uring(Box::new(Host { tasks: HostedTasks::new(ring.driver_place()), ring })),
             slots,
-            home: Home::new(self.pooled_max, MemoryKind::Served),
+            home: Home::new(PoolBounds::within(self.memory), MemoryKind::Served),
             remote,
             random: Xoshiro256PlusPlus::from_seed(os_seed()?),
         };

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::block::Home;
+use crate::block::{Home, PoolBounds};
 use crate::kernel::Kernel;
 use crate::moment::Moment;
 use crate::names::ShardKey;
@@ -197,7 +197,10 @@ impl World {
         let parts = Parts {
             kernel: Kernel::World(Port { twin: Rc::clone(&self.twin), key }),
             slots,
-            home: Home::new(self.options.pooled_bytes, MemoryKind::Simulated),
+            home: Home::new(
+                PoolBounds { free_max: self.options.pooled_bytes, total_max: 0 },
+                MemoryKind::Simulated,
+            ),
             remote: Remote::in_world(Arc::clone(&twin.notes), key),
             random: twin.chance.fork(),
         };
