@@ -8,7 +8,7 @@ use millrace_core::base::ids::Offset;
 use millrace_rt::{Block, Sync};
 
 use crate::api::Planted;
-use crate::flusher::{FLUSH_BYTES, RETRY_FULL};
+use crate::flusher::{FLUSH_BYTES, RETRY_FULL, write_bytes};
 use crate::partition::{Partition, PartitionRef};
 use crate::segment::Stage;
 use crate::shard::Core;
@@ -230,7 +230,7 @@ fn next_blocks(partition: &PartitionRef, base: Offset, amount: Amount) -> Option
         return None;
     }
     let from = segment.written;
-    let to = from + blocks.min(FLUSH_BYTES);
+    let to = from + write_bytes(blocks);
     Some((from, segment.tail.view(from, to)))
 }
 
