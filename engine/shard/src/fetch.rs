@@ -143,6 +143,10 @@ impl Core {
             budget = budget.saturating_sub(bytes);
             if bytes > 0 {
                 first = FirstBatch::WithinBudget;
+            } else if first == FirstBatch::WithinBudget && waits_for_room(partition, &answer, budget) {
+                // Its next batch is larger than what is left. Thousands of others are not read, perhaps from the disk,
+                // to learn the same of each: they come first next time.
+                budget = 0;
             }
             fetched.push(answer);
         }
@@ -185,6 +189,12 @@ impl Core {
             partition.watches.add(Rc::clone(&watch), now);
         }
     }
+}
+
+/// Whether a partition brought nothing because of the fetch's budget, and not because of its own limit or its end.
+fn waits_for_room(ask: &FetchPartition, answer: &FetchedPartition, budget_bytes: usize) -> bool {
+    let more = answer.result.as_ref().is_ok_and(|fetched| ask.offset < fetched.high_watermark);
+    more && budget_bytes < ask.max_bytes
 }
 
 /// Whether the reader's epoch and offset fit the partition.

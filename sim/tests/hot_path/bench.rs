@@ -121,7 +121,12 @@ impl Cost {
 
 /// Appends one batch and waits until it is durable.
 pub(crate) async fn append(shard: &Shard, partition: i32, records: Bytes) {
-    let append = AppendPartition { key: key(partition), records, produce_version: 9 };
+    append_to(shard, key(partition), records).await;
+}
+
+/// The same, to any topic's partition.
+pub(crate) async fn append_to(shard: &Shard, key: PartitionKey, records: Bytes) {
+    let append = AppendPartition { key, records, produce_version: 9 };
     let outcomes = shard.admit_append(vec![append]).await.await;
     assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
 }

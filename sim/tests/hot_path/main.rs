@@ -9,6 +9,8 @@ mod cold;
 #[cfg(test)]
 mod fetches;
 #[cfg(test)]
+mod many;
+#[cfg(test)]
 mod times;
 
 use millrace_rt::CountingAllocator;
