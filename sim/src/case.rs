@@ -3,6 +3,7 @@
 use millrace_rt::world::DiskFault;
 use millrace_shard::Planted;
 
+use crate::machine::MEMORY_BYTES;
 use crate::trial::Trial;
 
 /// A boot behind a crash may crash again only so often.
@@ -18,11 +19,20 @@ pub struct Case {
     pub restarts: Vec<u16>,
     pub fault: DiskFault,
     pub planted: Option<Planted>,
+    /// Memory of each boot.
+    pub memory_bytes: u64,
 }
 
 impl Case {
     pub fn quiet(shards: u16) -> Case {
-        Case { shards, trials: Vec::new(), restarts: Vec::new(), fault: DiskFault::None, planted: None }
+        Case {
+            shards,
+            trials: Vec::new(),
+            restarts: Vec::new(),
+            fault: DiskFault::None,
+            planted: None,
+            memory_bytes: MEMORY_BYTES,
+        }
     }
 }
 

@@ -18,7 +18,8 @@ use crate::promises::DATA_DIR;
 use crate::trial::{Blow, Filling, Squeeze, Trial};
 
 const SHM_DIR: &str = "/dev/shm";
-const MEMORY_BYTES: u64 = 64 << 20;
+/// Room for all that a sweep appends.
+pub(crate) const MEMORY_BYTES: u64 = 64 << 20;
 /// Virtual time after which a boot is stuck.
 const BOOT_LIMIT: Duration = Duration::from_secs(300);
 /// A reader that reads everything anew is done by then.
@@ -116,6 +117,7 @@ pub(crate) struct Machine {
     /// The disk is small.
     squeezed: bool,
     planted: Option<Planted>,
+    memory_bytes: u64,
 }
 
 impl Machine {
@@ -125,12 +127,25 @@ impl Machine {
         if fault != DiskFault::None {
             world.set_fault(node, fault);
         }
-        Machine { world, node, broker: broker_config(&[]), fault, squeezed: false, planted }
+        Machine {
+            world,
+            node,
+            broker: broker_config(&[]),
+            fault,
+            squeezed: false,
+            planted,
+            memory_bytes: MEMORY_BYTES,
+        }
     }
 
     /// Sets keys of the broker's configuration, for all boots from now on.
     pub(crate) fn configure(&mut self, keys: &[(&str, &str)]) {
         self.broker = broker_config(keys);
+    }
+
+    /// Memory of all boots from now on.
+    pub(crate) fn limit_memory(&mut self, bytes: u64) {
+        self.memory_bytes = bytes;
     }
 
     /// Disk operations of all boots so far.
@@ -258,7 +273,7 @@ impl Machine {
             journal_dir: None,
             shm_dir: PathBuf::from(SHM_DIR),
             journal_bytes: JOURNAL_BYTES_MIN,
-            memory_bytes: MEMORY_BYTES,
+            memory_bytes: self.memory_bytes,
             broker: Arc::clone(&self.broker),
             endpoints: Vec::new(),
             shards,

@@ -45,6 +45,9 @@ struct Options {
     /// With --sweep: shards of the swept node; several numbers: one sweep after the other.
     #[arg(long, default_value = "1", value_delimiter = ',')]
     shards: Vec<u16>,
+    /// With --sweep: memory of the swept node; with 1 or 2, tails leave it all the time.
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u64>,
     /// With --sweep: stop at the first failure and show its trace.
     #[arg(long)]
     trace: bool,
@@ -116,7 +119,9 @@ fn sweep(options: &Options, shards: u16) -> Tally {
         Options { retention: true, .. } => Subject::Retention,
         _ => Subject::Records,
     };
-    let wanted = SweepOptions { subject, ..SweepOptions::new(options.seed, shards, options.every) };
+    let usual = SweepOptions::new(options.seed, shards, options.every);
+    let memory_bytes = options.memory.map_or(usual.memory_bytes, |mebibytes| mebibytes << 20);
+    let wanted = SweepOptions { subject, memory_bytes, ..usual };
     let mut sweep = match options {
         Options { recovery: true, .. } => Sweep::of_recovery(wanted),
         Options { faults: true, .. } => Sweep::of_faults(wanted),

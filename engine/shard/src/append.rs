@@ -20,6 +20,7 @@ use crate::commit::{Effect, Job, Turn};
 use crate::message::Ask;
 use crate::partition::{Partition, PartitionRef};
 use crate::shard::{Core, Shard};
+use crate::tail::Growth;
 use crate::ticket::{AppendTicket, Gathering, Part, Source};
 
 /// A batch may have become larger in the codec of its topic.
@@ -210,7 +211,6 @@ impl Core {
             }
         }
         let base_offset = partition.log_end;
-        let memory = partition.active().tail.memory_bytes();
         if partition.must_roll(job, now) {
             let previous_length = Position(partition.active().length());
             partition.roll();
@@ -218,16 +218,16 @@ impl Core {
             self.retention.note_roll(&shared);
             applied.enter(Entry::Roll { key: partition.key, segment: base_offset, previous_length });
         }
-        partition.take_in(job, now, applied);
+        let memory = partition.active().tail.memory_bytes();
+        partition.take_in(job, now, self.tails.growth(), applied);
+        self.tails.grew(partition.active().tail.memory_bytes() - memory);
+        self.tails.note_dirty(&shared, &mut partition);
         self.count_in(&mut partition, job);
         if job.batch.header.has_producer() {
             // A retry is answered with the time that was stored, which under LogAppendTime is the append's.
             let stored = BatchHeader { max_timestamp: job.batch.max_timestamp, ..job.batch.header };
             partition.producers.record(&stored, base_offset, now);
         }
-        let grown = partition.active().tail.memory_bytes();
-        // After a roll the new tail's memory is all new.
-        self.flusher.grew(if grown >= memory { grown - memory } else { grown });
         if !partition.flush_queued && partition.wants_flush() {
             partition.flush_queued = true;
             self.flusher.push(Rc::clone(&shared));
@@ -313,7 +313,7 @@ impl Partition {
 
     /// Writes offsets and epoch into the batch's header (outside its CRC), reserves its place in the tail and moves the
     /// log's end. Its entry has the job's records with that header; `fill_tails` copies them.
-    fn take_in(&mut self, job: &mut Job, now: TimestampMs, applied: &mut Applied) {
+    fn take_in(&mut self, job: &mut Job, now: TimestampMs, growth: Growth, applied: &mut Applied) {
         let base_offset = self.log_end;
         let header = job.batch.header_to_append(&job.records, base_offset, self.leader_epoch);
         let appended =
@@ -327,7 +327,7 @@ impl Partition {
         let segment = active.base;
         let next_offset = base_offset.plus(i64::from(job.batch.header.last_offset_delta) + 1);
         let span = Span { key, segment, position: Position(position), base_offset, next_offset };
-        active.tail.reserve(body.len() + header.len());
+        active.tail.reserve(body.len() + header.len(), growth);
         applied.fills.push(Fill { partition: Rc::clone(&job.partition), entry: applied.entries.len() });
         applied.enter(Entry::Append { span, payload: StoredBatch { header, body } });
         if active.index.covered() == position {

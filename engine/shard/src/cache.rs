@@ -64,10 +64,25 @@ pub(crate) struct Load {
     pub(crate) source: Source,
     page: u64,
     done: Signal,
-    failure: RefCell<Option<FetchError>>,
+    /// Kept beside the cache for those who wait: a page may be let go of before they look.
+    outcome: RefCell<Option<Result<Bytes, FetchError>>>,
 }
 
 impl Load {
+    /// What has come of the page from `at` on, up to `to`; none where the segment had less when it was asked for.
+    fn outcome(&self, at: u64, to: u64) -> Option<Result<Bytes, FetchError>> {
+        let outcome = self.outcome.borrow().clone()?;
+        let start = self.page * PAGE_BYTES;
+        match outcome {
+            Ok(bytes) => {
+                let end = to.min(start + PAGE_BYTES);
+                let is_there = start + bytes.len() as u64 >= end;
+                is_there.then(|| Ok(bytes.slice((at - start) as usize..(end - start) as usize)))
+            }
+            Err(failure) => Some(Err(failure)),
+        }
+    }
+
     /// The bytes of the segment to be read.
     pub(crate) fn range(&self) -> (u64, u64) {
         (self.page * PAGE_BYTES, self.source.page_end(self.page))
@@ -111,8 +126,8 @@ impl ReadCache {
                 Found::Bytes(bytes) => return Ok(bytes),
                 Found::Coming(load, done) => {
                     done.await;
-                    if let Some(failure) = load.failure.borrow().clone() {
-                        return Err(failure);
+                    if let Some(outcome) = load.outcome(at, to) {
+                        return outcome;
                     }
                 }
             }
@@ -147,6 +162,7 @@ impl ReadCache {
     /// A page has come: its first bytes, as many as the file holds.
     pub(crate) fn loaded(&self, load: &Load, outcome: Result<Bytes, FetchError>) {
         let key = load.source.key(load.page);
+        *load.outcome.borrow_mut() = Some(outcome.clone());
         let mut state = self.state.borrow_mut();
         match outcome {
             Ok(bytes) => {
@@ -155,9 +171,8 @@ impl ReadCache {
                 state.clock.push_back(key);
                 state.evict(self.bytes_max);
             }
-            Err(failure) => {
+            Err(_) => {
                 state.pages.remove(&key);
-                *load.failure.borrow_mut() = Some(failure);
             }
         }
         drop(state);
@@ -199,7 +214,7 @@ impl State {
             None => {}
         }
         let load =
-            Rc::new(Load { source: source.clone(), page, done: Signal::new(), failure: RefCell::new(None) });
+            Rc::new(Load { source: source.clone(), page, done: Signal::new(), outcome: RefCell::new(None) });
         self.pages.insert(key, Page::Loading(Rc::clone(&load)));
         self.queue.push_back(Rc::clone(&load));
         Some(load)

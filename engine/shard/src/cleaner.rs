@@ -10,6 +10,8 @@ pub(crate) struct Cleaner {
     pub(crate) stopping: Cell<bool>,
     pub(crate) stopped: Cell<bool>,
     pub(crate) ended: Signal,
+    /// The start cut or removed files; no sync has hardened that yet.
+    pub(crate) unsynced_cuts: Cell<bool>,
 }
 
 impl Cleaner {
@@ -19,6 +21,7 @@ impl Cleaner {
             stopping: Cell::new(false),
             stopped: Cell::new(false),
             ended: Signal::new(),
+            unsynced_cuts: Cell::new(false),
         }
     }
 

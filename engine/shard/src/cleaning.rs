@@ -86,7 +86,7 @@ impl Core {
     }
 
     /// Rolled segments whole; of the active one every byte, its last block padded and written again later.
-    async fn flush_partition(self: &Rc<Core>, partition: &PartitionRef) {
+    pub(crate) async fn flush_partition(self: &Rc<Core>, partition: &PartitionRef) {
         let bases: Vec<(Offset, Stage)> = {
             let partition = partition.borrow();
             let missing = partition.segments.iter().filter(|segment| segment.in_file() < segment.length());
@@ -176,7 +176,7 @@ impl Core {
                 (!list.is_empty()).then_some((partition, list))
             })
             .collect();
-        if written.is_empty() {
+        if written.is_empty() && !self.cleaning.unsynced_cuts.take() {
             return;
         }
         if let Err(error) = fs::sync_fs(self.files.layout().data()).await {

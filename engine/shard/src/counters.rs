@@ -32,6 +32,12 @@ pub(crate) struct Counters {
     pub(crate) segment_bytes: Counter,
     pub(crate) full_disk_waits: Counter,
 
+    // ---- tails ----
+    /// Times that appends found no room in the memory for tails.
+    pub(crate) tail_waits: Counter,
+    /// Tails that were written because memory was short.
+    pub(crate) tail_pressure_flushes: Counter,
+
     // ---- fetch ----
     /// Fetches that wait for bytes just now.
     pub(crate) fetches_waiting: Counter,

@@ -40,22 +40,31 @@ pub(crate) enum Amount {
 }
 
 impl Core {
-    /// Writes tails as they become worth it. Runs until the shard ends.
+    /// Writes tails as they become worth it, and where memory is short those that wait longest. Runs until the shard ends.
     pub(crate) async fn flush_tails(self: Rc<Core>) {
         loop {
             let next = self.flusher.queue.borrow_mut().pop_front();
-            let Some(partition) = next else {
+            if let Some(partition) = next {
+                self.flush_queued(partition).await;
+            } else if self.tails.presses()
+                && let Some(partition) = self.tails.next_dirty()
+            {
+                self.counters.tail_pressure_flushes.increment();
+                self.flush_partition(&partition).await;
+            } else {
                 self.flusher.work.wait().await;
-                continue;
-            };
-            partition.borrow_mut().flush_queued = false;
-            self.flush_next(&partition).await;
-            let mut state = partition.borrow_mut();
-            if !state.removed && !state.flush_queued && state.wants_flush() {
-                state.flush_queued = true;
-                drop(state);
-                self.flusher.push(partition);
             }
+        }
+    }
+
+    async fn flush_queued(self: &Rc<Core>, partition: PartitionRef) {
+        partition.borrow_mut().flush_queued = false;
+        self.flush_next(&partition).await;
+        let mut state = partition.borrow_mut();
+        if !state.removed && !state.flush_queued && state.wants_flush() {
+            state.flush_queued = true;
+            drop(state);
+            self.flusher.push(partition);
         }
     }
 
@@ -82,6 +91,7 @@ impl Core {
             self.flusher.wrote.wait().await;
         }
         let mut waits = false;
+        let before = partition.borrow_mut().segment_mut(base).map_or(0, |segment| segment.written);
         loop {
             let result = self.write_segment(partition, base, amount).await;
             match result {
@@ -108,38 +118,42 @@ impl Core {
         if let Some(segment) = partition.borrow_mut().segment_mut(base) {
             segment.writing = false;
         }
-        self.flusher.retain(partition, base);
-        self.flusher.evict();
+        self.tails.note_written(partition, base, before);
+        self.tails.evict();
+        self.let_appends_go_on();
         self.flusher.wrote.notify_all();
     }
 
     async fn write_segment(&self, partition: &PartitionRef, base: Offset, amount: Amount) -> io::Result<()> {
-        loop {
-            let Some((from, pieces)) = next_blocks(partition, base, amount) else { break };
+        let length = partition.borrow_mut().segment_mut(base).map_or(0, |segment| segment.length());
+        while let Some(next) = next_write(partition, base, amount) {
             let file = self.files.open_for_write(partition, base).await?;
-            let bytes: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+            let bytes = next.bytes();
             self.let_commits_pass(bytes).await;
-            let written = file.write_vectored_at(from, pieces, Sync::None).await? as u64;
+            let written = file.write_vectored_at(next.from, next.pieces, Sync::None).await? as u64;
             self.counters.segment_writes.increment();
             self.counters.segment_bytes.add(written);
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
-            let whole = if written == bytes { written } else { block_floor(written) };
-            if whole == 0 {
+            let whole = if written == bytes { next.whole } else { block_floor(written).min(next.whole) };
+            if whole == 0 && written < bytes {
                 // There was room for a part of a block only.
                 return Err(io::ErrorKind::StorageFull.into());
             }
             if let Some(segment) = partition.borrow_mut().segment_mut(base) {
-                segment.written = from + whole;
+                segment.written = next.from + whole;
+                if written == bytes {
+                    segment.padded = next.padded.unwrap_or(segment.padded);
+                }
             }
-            if amount == Amount::Paced {
-                return Ok(());
+            // What was appended since is another write's.
+            if amount == Amount::Paced || (written == bytes && next.from + bytes >= length) {
+                break;
             }
         }
         match amount {
-            Amount::Paced => Ok(()),
-            Amount::Padded => self.write_last_block(partition, base).await.map(drop),
+            Amount::Paced | Amount::Padded => Ok(()),
             Amount::Everything => self.finish_segment(partition, base).await,
         }
     }
@@ -152,33 +166,13 @@ impl Core {
         self.flusher.spend(bytes);
     }
 
-    /// The partial last block, padded for the direct write. Answers the segment's length at that moment.
-    async fn write_last_block(&self, partition: &PartitionRef, base: Offset) -> io::Result<u64> {
-        let Some((from, length, pieces)) = last_block(partition, base) else { return Ok(0) };
-        if !pieces.is_empty() {
-            self.let_commits_pass(BLOCK_BYTES).await;
-            let file = self.files.open_for_write(partition, base).await?;
-            let mut block = Block::with_capacity(BLOCK_BYTES as usize);
-            let space = block.as_mut_slice();
-            space.fill(0);
-            let mut filled = 0;
-            for piece in pieces {
-                millrace_rt::copy_payload(&mut space[filled..filled + piece.len()], &piece);
-                filled += piece.len();
-            }
-            file.write_all_at(from, block.freeze().slice(..BLOCK_BYTES as usize), Sync::None).await?;
-            self.counters.segment_writes.increment();
-            self.counters.segment_bytes.add(BLOCK_BYTES);
-        }
-        if let Some(segment) = partition.borrow_mut().segment_mut(base) {
-            segment.padded = length;
-        }
-        Ok(length)
-    }
-
-    /// The last block, and the file cut to the segment's exact length.
+    /// Cuts the file to the segment's exact length; all its bytes are there.
     async fn finish_segment(&self, partition: &PartitionRef, base: Offset) -> io::Result<()> {
-        let length = self.write_last_block(partition, base).await?;
+        let length = {
+            let mut partition = partition.borrow_mut();
+            let is_removed = partition.removed;
+            partition.segment_mut(base).filter(|_| !is_removed).map_or(0, |segment| segment.length())
+        };
         if length == 0 {
             return Ok(());
         }
@@ -195,6 +189,30 @@ impl Core {
             }
         }
         Ok(())
+    }
+}
+
+impl Core {
+    /// Whether another append may be applied. Where memory is short the flushers are woken.
+    pub(crate) fn has_tail_room(&self) -> bool {
+        let has_room = self.tails.has_room();
+        if self.tails.presses() {
+            self.flusher.work.notify_all();
+        }
+        has_room
+    }
+
+    /// Tails gave back so many bytes that were not evicted: their log or a part of it is gone.
+    pub(crate) fn tails_shrank(&self, bytes: usize) {
+        self.tails.shrank(bytes);
+        self.let_appends_go_on();
+    }
+
+    /// Wakes appends that waited for memory, if there is some.
+    pub(crate) fn let_appends_go_on(&self) {
+        if self.tails.can_go_on() {
+            self.commit.nudge();
+        }
     }
 }
 
@@ -218,31 +236,53 @@ pub(crate) fn begin_writing(partition: &PartitionRef, base: Offset) -> bool {
     }
 }
 
-/// Whole blocks to be written next, and where.
-fn next_blocks(partition: &PartitionRef, base: Offset, amount: Amount) -> Option<(u64, Vec<Bytes>)> {
-    let mut partition = partition.borrow_mut();
-    if partition.removed {
-        return None;
-    }
-    let segment = partition.segment_mut(base)?;
-    let blocks = segment.unwritten_blocks();
-    if blocks == 0 || (amount == Amount::Paced && blocks < FLUSH_BYTES) {
-        return None;
-    }
-    let from = segment.written;
-    let to = from + write_bytes(blocks);
-    Some((from, segment.tail.view(from, to)))
+/// One write to a segment's file.
+struct SegmentWrite {
+    from: u64,
+    pieces: Vec<Bytes>,
+    /// Bytes of whole blocks.
+    whole: u64,
+    /// The segment's length, where its last block follows them, padded.
+    padded: Option<u64>,
 }
 
-/// Where the last block begins, where the segment ends, and the bytes between.
-fn last_block(partition: &PartitionRef, base: Offset) -> Option<(u64, u64, Vec<Bytes>)> {
+impl SegmentWrite {
+    fn bytes(&self) -> u64 {
+        self.pieces.iter().map(|piece| piece.len() as u64).sum()
+    }
+}
+
+/// What of a segment is to be written next.
+fn next_write(partition: &PartitionRef, base: Offset, amount: Amount) -> Option<SegmentWrite> {
     let mut partition = partition.borrow_mut();
     if partition.removed {
         return None;
     }
     let segment = partition.segment_mut(base)?;
-    let (from, length) = (segment.written, segment.length());
-    let missing = length > segment.in_file();
-    let pieces = if missing { segment.tail.view(from, length) } else { Vec::new() };
-    Some((from, length, pieces))
+    let (blocks, length) = (segment.unwritten_blocks(), segment.length());
+    if amount == Amount::Paced && blocks < FLUSH_BYTES {
+        return None;
+    }
+    let (from, whole) = (segment.written, write_bytes(blocks));
+    let to = from + whole;
+    let mut pieces = if whole > 0 { segment.tail.view(from, to) } else { Vec::new() };
+    let pads = amount != Amount::Paced && whole == blocks && length > to.max(segment.in_file());
+    if pads {
+        pieces.push(padded_block(&segment.tail.view(to, length)));
+    }
+    let next = SegmentWrite { from, pieces, whole, padded: pads.then_some(length) };
+    (!next.pieces.is_empty()).then_some(next)
+}
+
+/// The partial last block of a segment, filled up with zeros for a direct write.
+fn padded_block(pieces: &[Bytes]) -> Bytes {
+    let mut block = Block::with_capacity(BLOCK_BYTES as usize);
+    let space = block.as_mut_slice();
+    let mut filled = 0;
+    for piece in pieces {
+        millrace_rt::copy_payload(&mut space[filled..filled + piece.len()], piece);
+        filled += piece.len();
+    }
+    space[filled..].fill(0);
+    block.freeze().slice(..BLOCK_BYTES as usize)
 }

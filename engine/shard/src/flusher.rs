@@ -1,15 +1,12 @@
-//! Which tails are worth a write to their segment, and how much memory written tails may keep.
+//! Which tails are worth a write to their segment, and how fast they may be written beside commits.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use millrace_core::base::ids::Offset;
 use millrace_rt::Signal;
 
-use crate::partition::{Partition, PartitionRef};
-use crate::segment::Stage;
+use crate::partition::PartitionRef;
 use crate::tail::block_floor;
 
 /// The least that is worth a write to a segment: behind a quiet stream such writes delay no commit.
@@ -32,16 +29,8 @@ pub(crate) struct Flusher {
     pub(crate) work: Signal,
     /// A write to a segment ended.
     pub(crate) wrote: Signal,
-    retained: Retained,
     /// Bytes that may be written while commits are in flight.
     credit: Cell<u64>,
-}
-
-/// Tail memory that is kept after it was written, so that readers close behind need no disk.
-struct Retained {
-    bytes: Cell<usize>,
-    bytes_max: usize,
-    oldest: RefCell<VecDeque<(Weak<RefCell<Partition>>, Offset)>>,
 }
 
 /// How much one write takes of `waiting` bytes in whole blocks: half of what waits keeps the writes of a stream even.
@@ -50,16 +39,8 @@ pub(crate) fn write_bytes(waiting: u64) -> u64 {
 }
 
 impl Flusher {
-    pub(crate) fn new(tail_bytes_max: usize) -> Flusher {
-        let retained =
-            Retained { bytes: Cell::new(0), bytes_max: tail_bytes_max, oldest: RefCell::default() };
-        Flusher {
-            queue: RefCell::default(),
-            work: Signal::new(),
-            wrote: Signal::new(),
-            retained,
-            credit: Cell::new(0),
-        }
+    pub(crate) fn new() -> Flusher {
+        Flusher { queue: RefCell::default(), work: Signal::new(), wrote: Signal::new(), credit: Cell::new(0) }
     }
 
     pub(crate) fn push(&self, partition: PartitionRef) {
@@ -80,44 +61,5 @@ impl Flusher {
 
     pub(crate) fn spend(&self, bytes: u64) {
         self.credit.set(self.credit.get().saturating_sub(bytes));
-    }
-
-    /// Tails took `bytes` more memory.
-    pub(crate) fn grew(&self, bytes: usize) {
-        self.retained.bytes.set(self.retained.bytes.get() + bytes);
-    }
-
-    /// Memory of all tails, written and not.
-    pub(crate) fn tail_bytes(&self) -> usize {
-        self.retained.bytes.get()
-    }
-
-    /// Above it written tails are let go of.
-    pub(crate) fn tail_bytes_max(&self) -> usize {
-        self.retained.bytes_max
-    }
-
-    pub(crate) fn shrank(&self, bytes: usize) {
-        self.retained.bytes.set(self.retained.bytes.get().saturating_sub(bytes));
-    }
-
-    pub(crate) fn retain(&self, partition: &PartitionRef, base: Offset) {
-        self.retained.oldest.borrow_mut().push_back((Rc::downgrade(partition), base));
-    }
-
-    /// Lets go of the tails written longest ago while tails take more than their share.
-    pub(crate) fn evict(&self) {
-        while self.retained.bytes.get() > self.retained.bytes_max {
-            let Some((partition, base)) = self.retained.oldest.borrow_mut().pop_front() else { return };
-            // A removed partition has given its memory back.
-            let Some(partition) = partition.upgrade() else { continue };
-            let mut partition = partition.borrow_mut();
-            let Some(segment) = partition.segment_mut(base) else { continue };
-            let freed = match segment.stage {
-                Stage::Finished => segment.tail.release_all(),
-                Stage::Active | Stage::Rolled => segment.tail.release_below(segment.written),
-            };
-            self.shrank(freed);
-        }
     }
 }

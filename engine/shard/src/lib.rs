@@ -47,6 +47,7 @@ mod stats;
 pub mod storage;
 mod storing;
 mod tail;
+mod tail_memory;
 mod ticket;
 mod times;
 mod upkeep;

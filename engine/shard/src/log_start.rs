@@ -119,7 +119,7 @@ impl Core {
             return;
         }
         let freed: usize = gone.iter().map(|segment| segment.tail.memory_bytes()).sum();
-        self.flusher.shrank(freed);
+        self.tails_shrank(freed);
         self.doom_segments(partition, gone).await;
     }
 

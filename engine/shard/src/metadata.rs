@@ -266,7 +266,7 @@ impl Core {
             partition.removed = true;
             partition.watches.fire_all();
             let freed = partition.segments.iter_mut().map(|segment| segment.tail.release_all()).sum();
-            self.flusher.shrank(freed);
+            self.tails_shrank(freed);
         }
         for partition in removed {
             // A write under way may just be making the directory or a file; it knows them by the topic's name, which

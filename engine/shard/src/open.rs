@@ -39,6 +39,7 @@ use crate::retention::Retention;
 use crate::serve::READERS;
 use crate::shard::{Arrivals, Core, Shard};
 use crate::space::Space;
+use crate::tail_memory::TailMemory;
 
 /// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
 const RING_BYTES: u64 = 16 * 1024 * 1024;
@@ -130,7 +131,8 @@ impl Engine {
             egress: EgressBudget::new(shard_memory / EGRESS_SHARE),
             table: Table::default(),
             commit: Commit::new(journal, ring, slots),
-            flusher: Flusher::new(share(shard_memory, TAIL_SHARE)),
+            flusher: Flusher::new(),
+            tails: TailMemory::new(share(shard_memory, TAIL_SHARE)),
             cleaning: Cleaner::new(),
             retention: Retention::new(),
             doomed: Doomed::default(),

@@ -43,11 +43,19 @@ pub(crate) struct Partition {
     pub(crate) has_directory: bool,
     /// In the flusher's queue.
     pub(crate) flush_queued: bool,
+    pub(crate) lines: Lines,
     /// The topic was deleted; appends and reads are refused.
     pub(crate) removed: bool,
     /// The end of the log could not be read back; the next append tries again.
     pub(crate) unreadable: bool,
     pub(crate) traffic: Traffic,
+}
+
+/// In which lines of `TailMemory` a partition stands.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Lines {
+    pub(crate) dirty: bool,
+    pub(crate) parked: bool,
 }
 
 /// What producers brought since the shard opened.
@@ -112,6 +120,7 @@ impl Partition {
             watches: Watches::default(),
             has_directory: false,
             flush_queued: false,
+            lines: Lines::default(),
             removed: false,
             unreadable: false,
             traffic: Traffic::default(),

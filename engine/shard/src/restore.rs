@@ -82,15 +82,18 @@ impl Core {
         for entry in entries {
             let path = dir.join(&entry.name);
             let cut = match leftover(&partition, &entry.name) {
-                Leftover::Nothing => Ok(()),
+                Leftover::Nothing => Ok(false),
                 Leftover::Behind(length) => cut_to(&path, length).await,
-                Leftover::Everything => fs::remove_file(&path).await,
+                Leftover::Everything => fs::remove_file(&path).await.map(|()| true),
                 Leftover::Deleted => {
                     self.doomed.hold(path.clone());
-                    Ok(())
+                    Ok(false)
                 }
             };
-            cut.map_err(|error| OpenError::io("remove what a crash left of", &path, &error))?;
+            if cut.map_err(|error| OpenError::io("remove what a crash left of", &path, &error))? {
+                // After a clean stop nobody looks for leftovers: it must not be the power that brings them back.
+                self.cleaning.unsynced_cuts.set(true);
+            }
         }
         Ok(())
     }
@@ -147,13 +150,13 @@ impl Core {
     /// Puts bytes of the journal back into the tail, behind the partial block that the file has.
     async fn restore_tail(
         self: &Rc<Core>,
-        partition: &PartitionRef,
+        shared: &PartitionRef,
         base: Offset,
         position: Position,
         bytes: &[u8],
     ) -> Result<(), String> {
         let needs_block = {
-            let mut partition = partition.borrow_mut();
+            let mut partition = shared.borrow_mut();
             let segment = partition.segment_mut(base).ok_or("the journal names an unknown segment")?;
             if segment.length() != position.0 {
                 return Err(format!(
@@ -164,28 +167,35 @@ impl Core {
             segment.tail.is_empty() && position.0 != block_floor(position.0)
         };
         if needs_block {
-            self.read_back(partition, base).await?;
+            self.read_back(shared, base).await?;
         }
-        let mut partition = partition.borrow_mut();
+        let mut partition = shared.borrow_mut();
         let segment = partition.segment_mut(base).ok_or("the journal names an unknown segment")?;
         let before = segment.tail.memory_bytes();
-        segment.tail.append(bytes);
-        self.flusher.grew(segment.tail.memory_bytes() - before);
+        segment.tail.append(bytes, self.tails.growth());
+        self.tails.grew(segment.tail.memory_bytes() - before);
+        self.tails.note_dirty(shared, &mut partition);
         Ok(())
     }
 
     /// Reads a closed segment's partial last block into memory, so that appends can go on behind it.
-    async fn read_back(self: &Rc<Core>, partition: &PartitionRef, base: Offset) -> Result<(), String> {
-        let file = self.files.open_for_read(partition, base).await.map_err(|error| error.to_string())?;
-        let length = partition.borrow_mut().segment_mut(base).map_or(0, |segment| segment.length());
+    async fn read_back(self: &Rc<Core>, shared: &PartitionRef, base: Offset) -> Result<(), String> {
+        let file = self.files.open_for_read(shared, base).await.map_err(|error| error.to_string())?;
+        let length = shared.borrow_mut().segment_mut(base).map_or(0, |segment| segment.length());
         let block = read_last_block(&file, length).await.map_err(|error| error.to_string())?;
-        let mut partition = partition.borrow_mut();
-        let Some(segment) = partition.segment_mut(base) else { return Ok(()) };
-        let start = block_floor(length);
-        segment.tail.restart_at(start);
-        segment.tail.append(&block);
-        segment.written = start;
-        segment.padded = length;
+        {
+            let mut partition = shared.borrow_mut();
+            // One that was rolled and finished meanwhile takes no appends.
+            let segment = partition.segment_mut(base).filter(|segment| segment.stage != Stage::Finished);
+            let Some(segment) = segment else { return Ok(()) };
+            let start = block_floor(length);
+            segment.tail.restart_at(start);
+            segment.tail.append(&block, self.tails.growth());
+            segment.written = start;
+            segment.padded = length;
+            self.tails.grew(segment.tail.memory_bytes());
+        }
+        self.tails.note_written(shared, base, length);
         Ok(())
     }
 
@@ -238,12 +248,13 @@ fn leftover(partition: &PartitionRef, file_name: &str) -> Leftover {
     }
 }
 
-/// Shortens a file that is longer than `length`.
-async fn cut_to(path: &Path, length: u64) -> std::io::Result<()> {
+/// Shortens a file that is longer than `length`; answers whether it was.
+async fn cut_to(path: &Path, length: u64) -> std::io::Result<bool> {
     if fs::len(path).await? <= length {
-        return Ok(());
+        return Ok(false);
     }
-    File::open(path, OpenOptions { write: true, ..OpenOptions::default() }).await?.truncate(length).await
+    let file = File::open(path, OpenOptions { write: true, ..OpenOptions::default() }).await?;
+    file.truncate(length).await.map(|()| true)
 }
 
 fn active_is(active: &Segment, found: &RecoveredPartition) -> bool {

@@ -33,14 +33,17 @@ impl Core {
         let mut applied = Applied::with_capacity(queue.jobs.len());
         let served = queue.serve(|job| {
             let left = room.saturating_sub(applied.sealed_bytes);
-            if applied.sealed_bytes >= FRAME_BYTES_GOAL || job.sealed_bytes_max() > left {
+            let is_full = applied.sealed_bytes >= FRAME_BYTES_GOAL || job.sealed_bytes_max() > left;
+            if is_full || !self.has_tail_room() {
                 return Turn::Waits;
             }
             self.apply(job, now, &mut applied)
         });
         let may_go_on = served > 0 && !queue.blocked;
         drop(queue);
-        if served == 0 {
+        if served == 0 && self.tails.is_waited_for() {
+            self.counters.tail_waits.increment();
+        } else if served == 0 {
             // Something is queued, and neither ring nor slots have room for it.
             self.counters.journal_waits.increment();
         }

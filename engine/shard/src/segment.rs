@@ -38,6 +38,8 @@ pub(crate) struct Segment {
     pub(crate) age: Option<SegmentAge>,
     /// A write to the file is under way; one at a time keeps `written` meaningful.
     pub(crate) writing: bool,
+    /// `TailMemory` knows that its last chunk can shrink.
+    pub(crate) shrink_queued: bool,
 }
 
 /// How far a segment is in its life.
@@ -70,6 +72,7 @@ impl Segment {
             max_timestamp: TimestampMs::NONE,
             age: None,
             writing: false,
+            shrink_queued: false,
         }
     }
 
@@ -104,6 +107,15 @@ impl Segment {
     pub(crate) fn forget_index(&mut self, end: Offset) {
         self.index = OffsetIndex::resuming(self.base, Position(self.length()), end);
         self.older = None;
+    }
+
+    /// Whether nothing would be lost with its memory, the partial last block among it: the file has that padded.
+    pub(crate) fn is_parked(&self) -> bool {
+        let length = self.length();
+        self.stage == Stage::Active
+            && !self.tail.is_empty()
+            && self.padded == length
+            && length != block_floor(length)
     }
 
     /// Bytes `[0, in_file)` are in the file: the written blocks, and perhaps the last one padded.

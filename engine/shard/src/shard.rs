@@ -29,6 +29,7 @@ use crate::owners::group_by_owner;
 use crate::partition::Table;
 use crate::retention::Retention;
 use crate::space::Space;
+use crate::tail_memory::TailMemory;
 
 /// State of one shard; owned by its tasks, never seen by another core.
 pub(crate) struct Core {
@@ -42,6 +43,7 @@ pub(crate) struct Core {
     pub(crate) table: Table,
     pub(crate) commit: Commit,
     pub(crate) flusher: Flusher,
+    pub(crate) tails: TailMemory,
     pub(crate) cleaning: Cleaner,
     pub(crate) retention: Retention,
     pub(crate) doomed: Doomed,

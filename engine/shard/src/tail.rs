@@ -11,6 +11,8 @@ pub(crate) const BLOCK_BYTES: u64 = 4096;
 const CHUNK_BYTES_MIN: usize = 4096;
 /// Two paced writes of 128 KiB; larger chunks would keep released memory longer.
 const CHUNK_BYTES_MAX: usize = 256 * 1024;
+/// Of a chunk where memory is short so much may stay empty; a second chunk costs a piece in every write and answer.
+const TIGHT_WASTE_SHARE: usize = 8;
 
 /// Rounds down to a whole block.
 pub(crate) fn block_floor(position: u64) -> u64 {
@@ -20,6 +22,15 @@ pub(crate) fn block_floor(position: u64) -> u64 {
 /// Rounds up to a whole block.
 pub(crate) fn block_ceil(position: u64) -> u64 {
     position.next_multiple_of(BLOCK_BYTES)
+}
+
+/// How a chunk's size is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Growth {
+    /// Chunks double: few pieces for readers, and nothing is wasted where each is soon full.
+    Ample,
+    /// Hardly more than what is appended: the rest would lie idle until the partition's next append.
+    Tight,
 }
 
 /// Bytes `[start, end)` of one segment. Every chunk starts at a whole block, so that views of whole blocks can be
@@ -87,17 +98,17 @@ impl Tail {
     }
 
     /// Copies `bytes` behind the end.
-    pub(crate) fn append(&mut self, bytes: &[u8]) {
-        self.reserve(bytes.len());
+    pub(crate) fn append(&mut self, bytes: &[u8], growth: Growth) {
+        self.reserve(bytes.len(), growth);
         self.fill(bytes);
     }
 
     /// Moves the end by `bytes`, which must be filled before anybody looks at them.
-    pub(crate) fn reserve(&mut self, mut bytes: usize) {
+    pub(crate) fn reserve(&mut self, mut bytes: usize, growth: Growth) {
         while bytes > 0 {
             let room = self.chunks.back().map_or(0, Chunk::room);
             if room == 0 {
-                self.grow(bytes);
+                self.grow(bytes, growth);
                 continue;
             }
             let now = room.min(bytes);
@@ -141,18 +152,41 @@ impl Tail {
         views
     }
 
-    /// Lets go of chunks that lie wholly below `position`; answers how many bytes of memory that frees.
-    pub(crate) fn release_below(&mut self, position: u64) -> usize {
-        let mut freed = 0;
-        while let Some(chunk) = self.chunks.front() {
-            // The last chunk is still being filled unless it is full.
-            if chunk.end() > position || (chunk.room() > 0 && self.chunks.len() == 1) {
-                break;
-            }
-            freed += chunk.bytes.capacity();
+    /// How many chunks end above `before` and not above `position`.
+    pub(crate) fn chunks_within(&self, before: u64, position: u64) -> usize {
+        let later = self.chunks.iter().rev().skip_while(|chunk| chunk.end() > position);
+        later.take_while(|chunk| chunk.end() > before).count()
+    }
+
+    /// Whether the last chunk holds little but bytes below `position`: a block takes the others.
+    pub(crate) fn can_shrink(&self, position: u64) -> bool {
+        let can_shrink = |chunk: &Chunk| {
+            // What is reserved is about to be filled.
+            let is_filled = chunk.bytes.len() == chunk.reserved;
+            is_filled && chunk.start <= position && chunk.bytes.capacity() > CHUNK_BYTES_MIN
+        };
+        position >= block_floor(self.end) && self.chunks.back().is_some_and(can_shrink)
+    }
+
+    /// Lets go of the first chunk if it lies wholly below `position`, or if only a partial block of it does not: that is
+    /// copied into a chunk of its own. Answers how many bytes of memory that frees.
+    pub(crate) fn release_first(&mut self, position: u64) -> usize {
+        let Some(chunk) = self.chunks.front() else { return 0 };
+        let capacity = chunk.bytes.capacity();
+        if chunk.end() <= position {
             self.chunks.pop_front();
+            return capacity;
         }
-        freed
+        if self.chunks.len() > 1 || !self.can_shrink(position) {
+            return 0;
+        }
+        let start = block_floor(self.end);
+        let rest = chunk.bytes.view((start - chunk.start) as usize..chunk.bytes.len());
+        self.chunks.pop_front();
+        let mut bytes = TailChunk::with_capacity(CHUNK_BYTES_MIN);
+        bytes.append(&rest);
+        self.chunks.push_back(Chunk { start, reserved: rest.len(), bytes });
+        capacity - self.memory_bytes()
     }
 
     /// Lets go of everything; the segment is finished and whole in its file.
@@ -162,10 +196,17 @@ impl Tail {
         freed
     }
 
-    fn grow(&mut self, wanted: usize) {
+    fn grow(&mut self, wanted: usize, growth: Growth) {
         assert_eq!(self.end % BLOCK_BYTES, 0, "a chunk starts at a whole block");
         let last = self.chunks.back().map_or(0, |chunk| chunk.bytes.capacity());
-        let capacity = (last * 2).max(wanted.next_power_of_two()).clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+        let whole = wanted.next_power_of_two();
+        let capacity = match growth {
+            Growth::Ample => whole.max(2 * last),
+            Growth::Tight if whole - wanted <= whole / TIGHT_WASTE_SHARE => whole,
+            // The next chunk takes the rest.
+            Growth::Tight => whole / 2,
+        };
+        let capacity = capacity.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
         let bytes = TailChunk::with_capacity(capacity);
         self.chunks.push_back(Chunk { start: self.end, reserved: 0, bytes });
     }

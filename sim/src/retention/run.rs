@@ -21,6 +21,7 @@ const LOOKS: [(&str, &str); 2] =
 /// Runs one case of a plan to its end.
 pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
     let mut machine = Machine::new(plan.seed, case.fault, case.planted);
+    machine.limit_memory(case.memory_bytes);
     machine.configure(&LOOKS);
     let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(plan))));
     let (mut crashes, mut operations) = (0, Vec::new());

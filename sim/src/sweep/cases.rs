@@ -11,6 +11,7 @@ use millrace_shard::Planted;
 use super::run::run;
 use crate::case::{Case, Outcome};
 use crate::chance::Chance;
+use crate::machine::MEMORY_BYTES;
 use crate::retention;
 use crate::topics::{self, Plan};
 use crate::trial::{Blow, Filling, Squeeze, Trial};
@@ -27,6 +28,8 @@ pub struct SweepOptions {
     pub fault: DiskFault,
     pub planted: Option<Planted>,
     pub subject: Subject,
+    /// Memory of each boot; with a little, tails leave it all the time.
+    pub memory_bytes: u64,
 }
 
 /// What goes on in a swept node.
@@ -70,6 +73,7 @@ impl SweepOptions {
             fault: DiskFault::None,
             planted: None,
             subject: Subject::Records,
+            memory_bytes: MEMORY_BYTES,
         }
     }
 }
@@ -257,8 +261,8 @@ impl Sweep {
     }
 
     fn case(&self, trials: Vec<Trial>) -> Case {
-        let SweepOptions { shards, fault, planted, .. } = self.options;
-        Case { trials, fault, planted, ..Case::quiet(shards) }
+        let SweepOptions { shards, fault, planted, memory_bytes, .. } = self.options;
+        Case { trials, fault, planted, memory_bytes, ..Case::quiet(shards) }
     }
 
     fn plan(&mut self) {

@@ -49,7 +49,8 @@ impl Bench {
 
 /// Runs one case of a workload to its end.
 pub fn run(workload: &Rc<Workload>, case: &Case) -> Outcome {
-    let machine = Machine::new(workload.seed, case.fault, case.planted);
+    let mut machine = Machine::new(workload.seed, case.fault, case.planted);
+    machine.limit_memory(case.memory_bytes);
     let mut bench = Bench::new(workload, machine);
     let mut crashes = 0;
     let mut operations = Vec::new();

@@ -20,6 +20,7 @@ const LATER_LIVES: usize = 2;
 /// Runs one case of a plan to its end.
 pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
     let mut machine = Machine::new(plan.seed, case.fault, case.planted);
+    machine.limit_memory(case.memory_bytes);
     let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(plan))));
     let (mut crashes, mut operations, mut lives) = (0, Vec::new(), usize::MAX);
     let mut trials = case.trials.iter().copied();

@@ -21,11 +21,32 @@ use millrace_shard::{
 
 const TOPIC: TopicId = TopicId([7; 16]);
 
-/// Boots one shard with a topic and runs `body` on it.
+/// The shard that a test asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting {
+    pub(crate) partitions: i32,
+    pub(crate) memory_bytes: u64,
+    pub(crate) journal_bytes: u64,
+}
+
+impl Setting {
+    const USUAL: Setting =
+        Setting { partitions: 1, memory_bytes: 64 << 20, journal_bytes: 4 * JOURNAL_BYTES_MIN };
+}
+
+/// Boots one shard with a topic of one partition and runs `body` on it.
 pub(crate) fn on_a_shard<T: 'static>(body: impl AsyncFn(Shard) -> T + Clone + 'static) -> T {
+    on_such_a_shard(Setting::USUAL, body)
+}
+
+/// Boots one shard with a topic and runs `body` on it.
+pub(crate) fn on_such_a_shard<T: 'static>(
+    setting: Setting,
+    body: impl AsyncFn(Shard) -> T + Clone + 'static,
+) -> T {
     let mut world = World::new(1, WorldOptions::default());
     let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
-    boot(&mut world, node, body)
+    boot(&mut world, node, setting, body)
 }
 
 /// The same with a second body, behind the end of the process and another start.
@@ -35,18 +56,23 @@ pub(crate) fn before_and_after_a_crash<T: 'static>(
 ) -> T {
     let mut world = World::new(1, WorldOptions::default());
     let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
-    boot(&mut world, node, before);
+    boot(&mut world, node, Setting::USUAL, before);
     world.crash(node, Crash::Process);
-    boot(&mut world, node, after)
+    boot(&mut world, node, Setting::USUAL, after)
 }
 
-fn boot<T: 'static>(world: &mut World, node: NodeId, body: impl AsyncFn(Shard) -> T + Clone + 'static) -> T {
+fn boot<T: 'static>(
+    world: &mut World,
+    node: NodeId,
+    setting: Setting,
+    body: impl AsyncFn(Shard) -> T + Clone + 'static,
+) -> T {
     let engine = Engine::new(EngineSettings {
         data_dir: PathBuf::from("/data"),
         journal_dir: None,
         shm_dir: PathBuf::from("/dev/shm"),
-        journal_bytes: 4 * JOURNAL_BYTES_MIN,
-        memory_bytes: 64 << 20,
+        journal_bytes: setting.journal_bytes,
+        memory_bytes: setting.memory_bytes,
         broker: Arc::new(LoadedConfig::load(&Properties::default(), UnknownKeys::Refuse).unwrap().broker),
         endpoints: Vec::new(),
         shards: 1,
@@ -58,7 +84,7 @@ fn boot<T: 'static>(world: &mut World, node: NodeId, body: impl AsyncFn(Shard) -
         async move {
             let shard = engine.open(seat).await.unwrap();
             if shard.image().topic("topic").is_none() {
-                let topic = NewTopic { partitions: 1, ..NewTopic::named("topic", TOPIC) };
+                let topic = NewTopic { partitions: setting.partitions, ..NewTopic::named("topic", TOPIC) };
                 assert!(shard.create_topics(vec![topic], ValidateOnly::No).await.iter().all(Result::is_ok));
             }
             let value = body(shard).await;

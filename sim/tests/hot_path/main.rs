@@ -11,6 +11,8 @@ mod fetches;
 #[cfg(test)]
 mod many;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod times;
 
 use millrace_rt::CountingAllocator;

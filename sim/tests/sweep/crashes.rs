@@ -34,6 +34,18 @@ fn nothing_acknowledged_is_lost_on_three_shards() {
     check(3, 3, 600);
 }
 
+/// Of the mebibyte that each shard has, tails get a half: each partition's leave it while others come in.
+#[test]
+fn nothing_is_lost_where_tails_leave_memory() {
+    for (seed, shards) in [(11, 1), (12, 2)] {
+        let memory_bytes = u64::from(shards) << 20;
+        let mut sweep = Sweep::new(SweepOptions { memory_bytes, ..SweepOptions::new(seed, shards, 600) });
+        if let Some(failure) = sweep.run_to_failure() {
+            panic!("{failure}");
+        }
+    }
+}
+
 #[test]
 fn a_failing_disk_ends_the_process_and_loses_nothing() {
     let options = SweepOptions { volume: Volume::SMALL, ..SweepOptions::new(6, 1, 40) };
