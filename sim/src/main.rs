@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use millrace_sim::broker::run_seed;
-use millrace_sim::sweep::{Damage, DamageBench, Subject, Sweep, SweepOptions, Tally};
+use millrace_sim::sweep::{Damage, DamageBench, FlipBench, Subject, Sweep, SweepOptions, Tally};
 
 /// Runs Millrace in a simulated world. Without options: one seed of the whole broker, with its trace.
 #[derive(Debug, Parser)]
@@ -39,6 +39,12 @@ struct Options {
     /// With --sweep: every byte of the last journal frame cut, zeroed and garbled instead.
     #[arg(long)]
     damage: bool,
+    /// With --sweep: bits flipped in every kind of file instead.
+    #[arg(long)]
+    flips: bool,
+    /// With --sweep --flips: only this case, with what the node did.
+    #[arg(long, value_name = "N")]
+    case: Option<usize>,
     /// With --sweep: only before every K-th operation.
     #[arg(long, default_value_t = 1, value_name = "K")]
     every: u64,
@@ -64,6 +70,7 @@ fn main() -> ExitCode {
     millrace_sim::name_panics();
     let failed = match (&options.seeds, options.sweep) {
         (_, true) if options.damage => damage(&options),
+        (_, true) if options.flips => flips(&options),
         (_, true) => sweeps(&options),
         (Some(seeds), false) => many(seeds.clone()),
         (None, false) => one(options.seed),
@@ -174,6 +181,29 @@ fn damage(options: &Options) -> usize {
         count(format!("frame {number} garbled at {at}"), bench.garble_earlier(number, at));
     }
     println!("the last frame has {frame_bytes} bytes; {unchanged} damages changed nothing");
+    println!("{passed} passed, {failed} failed");
+    failed
+}
+
+fn flips(options: &Options) -> usize {
+    let bench = FlipBench::new(options.seed);
+    let cases: Vec<usize> = match options.case {
+        Some(case) => vec![case],
+        None => (0..bench.cases()).step_by(options.every.max(1) as usize).collect(),
+    };
+    println!("{} of {} cases", cases.len(), bench.cases());
+    let (mut passed, mut failed) = (0, 0);
+    for case in cases {
+        let violations = bench.run(case);
+        if violations.is_empty() {
+            passed += 1;
+        } else {
+            failed += 1;
+            let (scene, flip) = bench.flip(case);
+            println!("FAILED --case {case}, after a {scene}: {flip}");
+            violations.iter().take(5).for_each(|violation| println!("  {violation}"));
+        }
+    }
     println!("{passed} passed, {failed} failed");
     failed
 }

@@ -153,6 +153,9 @@ impl SegmentFiles {
             if let Some(older) = &mut segment.older
                 && older.covered() == at
             {
+                if !older.takes(&batch.header) {
+                    return Err(FetchError::Corrupt);
+                }
                 older.note(&batch.header);
             }
             at = batch.end();

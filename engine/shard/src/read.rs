@@ -1,12 +1,13 @@
 //! Reads whole batches of one partition, from memory where the tail has them, else from the segment's file.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_core::base::ids::Offset;
 use millrace_core::base::limits::INDEX_INTERVAL_BYTES;
-use millrace_core::log::BatchHeader;
 use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
+use millrace_core::log::{BatchHeader, check_stored};
 use millrace_rt::{Block, File};
 
 use crate::api::FetchError;
@@ -20,6 +21,8 @@ pub(crate) struct Pieces {
     start: u64,
     length: u64,
     pieces: Vec<Bytes>,
+    /// From here on they are what this run appended, and never left memory.
+    own_from: u64,
 }
 
 /// A batch and its place in its segment.
@@ -40,9 +43,9 @@ impl BatchPlace {
 }
 
 impl Pieces {
-    fn new(start: u64, pieces: Vec<Bytes>) -> Pieces {
+    fn new(start: u64, pieces: Vec<Bytes>, own_from: u64) -> Pieces {
         let length = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Pieces { start, length, pieces }
+        Pieces { start, length, pieces, own_from }
     }
 
     pub(crate) fn end(&self) -> u64 {
@@ -52,16 +55,34 @@ impl Pieces {
     /// The slices that hold `[from, to)`, which lies inside.
     pub(crate) fn cut(&self, from: u64, to: u64) -> Vec<Bytes> {
         let mut cut = Vec::with_capacity(self.pieces.len());
-        let mut at = self.start;
-        for piece in &self.pieces {
-            let end = at + piece.len() as u64;
-            let (first, last) = (from.max(at), to.min(end));
-            if first < last {
-                cut.push(piece.slice((first - at) as usize..(last - at) as usize));
-            }
-            at = end;
-        }
+        cut.extend(self.parts(from, to).map(|(piece, range)| piece.slice(range)));
         cut
+    }
+
+    fn parts(&self, from: u64, to: u64) -> impl Iterator<Item = (&Bytes, Range<usize>)> {
+        let mut at = self.start;
+        self.pieces.iter().filter_map(move |piece| {
+            let (begin, end) = (at, at + piece.len() as u64);
+            at = end;
+            let (first, last) = (from.max(begin), to.min(end));
+            (first < last).then(|| (piece, (first - begin) as usize..(last - begin) as usize))
+        })
+    }
+
+    /// Whether a batch that lies inside is the one at which `due` begins. What was written to a file and read again may
+    /// have changed there; what this run appended was checked when it came.
+    fn check(&self, partition: &Partition, batch: &BatchPlace, due: Offset) -> Result<(), FetchError> {
+        let header = &batch.header;
+        if batch.position >= self.own_from && header.base_offset == due {
+            return Ok(());
+        }
+        let parts = self.parts(batch.position, batch.end());
+        let bytes = parts.map(|(piece, range)| piece.get(range).unwrap_or_default());
+        let epoch = partition.epochs.epoch_at(due).map(|epoch| epoch.0);
+        check_stored(header, bytes, due, epoch).map_err(|fault| {
+            tracing::error!(key = %partition.key, offset = %due, position = batch.position, %fault, "a log is damaged");
+            FetchError::Corrupt
+        })
     }
 
     /// The batch that begins at `position`; none where its header is not inside.
@@ -95,6 +116,8 @@ pub(crate) struct Reach {
     pub(crate) segment: Offset,
     /// At or before the batch that is looked for.
     pub(crate) from: u64,
+    /// The offset that begins there.
+    pub(crate) due: Offset,
     /// Readers see what lies below.
     pub(crate) limit: u64,
 }
@@ -111,8 +134,8 @@ impl Partition {
         } else {
             0
         };
-        let from = segment.index.lookup(offset).0;
-        (from < limit).then_some(Reach { segment: segment.base, from, limit })
+        let (due, from) = segment.index.lookup_batch(offset);
+        (from.0 < limit).then_some(Reach { segment: segment.base, from: from.0, due, limit })
     }
 }
 
@@ -123,7 +146,7 @@ pub(crate) fn in_memory(partition: &Partition, segment: Offset, from: u64, to: u
     if segment.tail.start() > from || segment.tail.end() < to || segment.tail.start() == segment.tail.end() {
         return None;
     }
-    Some(Pieces::new(from, segment.tail.view(from, to)))
+    Some(Pieces::new(from, segment.tail.view(from, to), segment.inherited))
 }
 
 /// Bytes `[from, to)` of a segment, read from its file as far as they are no longer in memory.
@@ -141,13 +164,13 @@ pub(crate) async fn read_range(
     }
     let file = files.open_for_read(partition, segment).await?;
     // What the tail still holds at this moment is not read: the file may not have it yet.
-    let (held, in_file, rest) = {
+    let (held, own_from, in_file, rest) = {
         let mut partition = partition.borrow_mut();
         let segment = partition.segment_mut(segment).ok_or(FetchError::OffsetOutOfRange)?;
         let held = segment.tail.start();
         let split = held.clamp(from, to);
         let rest = if split < to { segment.tail.view(split, to) } else { Vec::new() };
-        (held, split, rest)
+        (held, held.max(segment.inherited), split, rest)
     };
     let key = partition.borrow().key;
     let source = Source { partition: key, segment, file, in_file: held };
@@ -160,12 +183,12 @@ pub(crate) async fn read_range(
         pieces.push(bytes);
     }
     pieces.extend(rest);
-    Ok(Pieces::new(from, pieces))
+    Ok(Pieces::new(from, pieces, own_from))
 }
 
 /// Whole batches from the one that holds `offset` on, at most `max_bytes` of them, or that one alone where
 /// `first_whole` and it is larger; and the memory that they keep from being freed. Empty where nothing visible lies at
-/// `offset`.
+/// `offset`. A damaged batch ends them, and is an error where it is the first.
 pub(crate) async fn read_batches(
     files: &SegmentFiles,
     partition: &PartitionRef,
@@ -175,43 +198,59 @@ pub(crate) async fn read_batches(
 ) -> Result<(Vec<Bytes>, u64), FetchError> {
     files.prepare_index(partition, offset).await?;
     let Some(reach) = partition.borrow().reach(offset) else { return Ok(nothing()) };
+    let Some((first, mut pieces)) = find_batch(files, partition, &reach, offset, max_bytes).await? else {
+        return Ok(nothing());
+    };
+    let alone = first.length() > max_bytes;
+    if alone && !first_whole {
+        return Ok(nothing());
+    }
+    if first.end() > pieces.end() || first.position < pieces.start {
+        let to = first.end().max(reach.limit.min(first.position + max_bytes));
+        pieces = read_range(files, partition, reach.segment, first.position, to).await?;
+    }
+    let limit = if alone { first.end() } else { reach.limit.min(first.position + max_bytes) };
+    let partition = partition.borrow();
+    let end = last_whole_batch(&pieces, &partition, &first, limit)?;
+    let held = held_bytes(&partition, reach.segment, first.position, end);
+    Ok((pieces.cut(first.position, end), held))
+}
+
+/// The batch that holds `offset`, and what was read around it. None where nothing visible does.
+async fn find_batch(
+    files: &SegmentFiles,
+    partition: &PartitionRef,
+    reach: &Reach,
+    offset: Offset,
+    max_bytes: u64,
+) -> Result<Option<(BatchPlace, Pieces)>, FetchError> {
     let mut to = reach.limit.min(reach.from + max_bytes + 2 * INDEX_INTERVAL_BYTES);
     let mut pieces = read_range(files, partition, reach.segment, reach.from, to).await?;
-    let mut place = reach.from;
-    let first = loop {
+    let (mut place, mut due) = (reach.from, reach.due);
+    while place < reach.limit {
         let batch = match pieces.batch_at(place)? {
             Some(batch) => batch,
-            None if to >= reach.limit => return Ok(nothing()),
+            // The log ends within a batch.
+            None if to >= reach.limit => return Err(FetchError::Corrupt),
             None => {
                 to = reach.limit.min(place + PAGE_BYTES);
                 pieces = read_range(files, partition, reach.segment, place, to).await?;
                 continue;
             }
         };
-        if batch.header.last_offset() >= offset {
-            break batch;
+        if batch.header.base_offset != due || batch.end() > reach.limit {
+            tracing::error!(position = place, %due, found = %batch.header.base_offset, "a log is damaged");
+            return Err(FetchError::Corrupt);
+        }
+        due = batch.header.next_offset();
+        if due > offset {
+            return Ok(Some((batch, pieces)));
         }
         place = batch.end();
-        if place >= reach.limit {
-            return Ok(nothing());
-        }
-    };
-    if first.end() > reach.limit {
-        return Err(FetchError::Corrupt);
     }
-    if first.length() > max_bytes {
-        if !first_whole {
-            return Ok(nothing());
-        }
-        if first.end() > pieces.end() || first.position < pieces.start {
-            pieces = read_range(files, partition, reach.segment, first.position, first.end()).await?;
-        }
-        let held = held_bytes(&partition.borrow(), reach.segment, first.position, first.end());
-        return Ok((pieces.cut(first.position, first.end()), held));
-    }
-    let end = last_whole_batch(&pieces, &first, (first.position + max_bytes).min(reach.limit))?;
-    let held = held_bytes(&partition.borrow(), reach.segment, first.position, end);
-    Ok((pieces.cut(first.position, end), held))
+    // Offsets follow one another: only at the end of what is visible is one missing.
+    let is_last = partition.borrow().visible.segment == reach.segment;
+    if is_last { Ok(None) } else { Err(FetchError::Corrupt) }
 }
 
 fn nothing() -> (Vec<Bytes>, u64) {
@@ -230,13 +269,21 @@ fn held_bytes(partition: &Partition, segment: Offset, from: u64, to: u64) -> u64
     pages + segment.tail.memory_behind(split, to) as u64
 }
 
-/// Where the last batch ends that lies wholly below `limit` and in `pieces`.
-fn last_whole_batch(pieces: &Pieces, first: &BatchPlace, limit: u64) -> Result<u64, FetchError> {
-    let mut end = first.position;
+/// Where the last batch ends that lies wholly below `limit` and in `pieces`, and before the first that is damaged.
+fn last_whole_batch(
+    pieces: &Pieces,
+    partition: &Partition,
+    first: &BatchPlace,
+    limit: u64,
+) -> Result<u64, FetchError> {
+    pieces.check(partition, first, first.header.base_offset)?;
+    let (mut end, mut due) = (first.end(), first.header.next_offset());
     let limit = limit.min(pieces.end());
     while end < limit {
-        match pieces.batch_at(end)? {
-            Some(batch) if batch.end() <= limit => end = batch.end(),
+        match pieces.batch_at(end) {
+            Ok(Some(batch)) if batch.end() <= limit && pieces.check(partition, &batch, due).is_ok() => {
+                (end, due) = (batch.end(), batch.header.next_offset());
+            }
             _ => break,
         }
     }

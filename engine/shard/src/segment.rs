@@ -29,6 +29,8 @@ pub(crate) struct Segment {
     pub(crate) padded: u64,
     /// Bytes that survive a power loss in the file; the journal must keep the others.
     pub(crate) released: u64,
+    /// Bytes that an earlier run wrote: this one has not checked them.
+    pub(crate) inherited: u64,
     pub(crate) stage: Stage,
     /// That the file ends where the segment ends survives a power loss; only then may a checkpoint rely on its length.
     pub(crate) exact: bool,
@@ -67,6 +69,7 @@ impl Segment {
             written: 0,
             padded: 0,
             released: 0,
+            inherited: 0,
             stage: Stage::Active,
             exact: false,
             max_timestamp: TimestampMs::NONE,
@@ -82,6 +85,7 @@ impl Segment {
             tail: Tail::ending_at(length),
             written: length,
             released: length,
+            inherited: length,
             stage,
             exact: stage == Stage::Finished,
             exists: true,

@@ -1,15 +1,17 @@
 //! The crash sweep: one seeded workload, run again and again with a crash before each of its disk operations.
 //!
 //! `drive` sends the workload and reads it back on its shards, `run` judges, `cases`
-//! chooses the crashes, `damage` garbles journals.
+//! chooses the crashes, `damage` garbles journals, `flips` flips bits in every kind of file.
 
 mod cases;
 mod damage;
 mod drive;
+mod flips;
 mod run;
 
 pub use cases::{Failure, Subject, Sweep, SweepOptions, Tally};
 pub use damage::{Damage, DamageBench};
+pub use flips::{Flip, FlipBench, Harm, Kind};
 pub use run::run;
 
 pub use crate::case::{Case, Outcome};

@@ -50,6 +50,17 @@ impl OffsetIndex {
         OffsetIndex { base, entries: Vec::new(), begins: at.0, first, covered: at.0, max_timestamp }
     }
 
+    /// Whether a header can be that of the next batch: what is read back may be anything.
+    pub fn takes(&self, header: &BatchHeader) -> bool {
+        let relative = header.base_offset.0.saturating_sub(self.base.0);
+        let last = self.entries.last().map_or(-1, |last| i64::from(last.relative_offset));
+        (0..=i64::from(i32::MAX)).contains(&relative)
+            && relative > last
+            && (self.covered > 0 || relative == 0)
+            && header.last_offset_delta >= 0
+            && self.covered <= SEGMENT_BYTES_MAX
+    }
+
     /// Notes the batch that begins where the covered bytes end. `header` holds its final offsets and timestamps.
     pub fn note(&mut self, header: &BatchHeader) {
         let position = self.covered;
@@ -131,6 +142,14 @@ impl OffsetIndex {
         let count = self.entries.partition_point(|entry| i64::from(entry.relative_offset) <= relative);
         let entry = count.checked_sub(1).and_then(|place| self.entries.get(place));
         entry.map_or(Position(self.begins), |entry| Position(u64::from(entry.position)))
+    }
+
+    /// The same, and the base offset of the batch that begins there.
+    pub fn lookup_batch(&self, offset: Offset) -> (Offset, Position) {
+        let position = self.lookup(offset);
+        let place = self.entries.binary_search_by_key(&position.0, |entry| u64::from(entry.position));
+        let entry = place.ok().and_then(|place| self.entries.get(place));
+        (entry.map_or(self.first, |entry| self.base.plus(i64::from(entry.relative_offset))), position)
     }
 
     /// The first interval from the one that holds `from` on with a batch of time `timestamp` or later; `None` if there

@@ -1,0 +1,168 @@
+//! What runs on the shards of a damaged node: reads every log, compares it with what was there before, appends, stops.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use millrace_core::base::{Offset, PartitionKey, TimestampMs};
+use millrace_core::log::{BatchBuilder, BatchHeader, BatchRecord, Codec};
+use millrace_rt::{Gate, Seat, world};
+use millrace_shard::{AppendPartition, Engine, Isolation, OffsetAsk, OffsetQuery, Shard};
+
+use crate::machine::Progress;
+use crate::promises::Stored;
+use crate::reading::{PRODUCE_VERSION, fetch};
+
+/// Each partition's log, batch by batch.
+pub(super) type Logs = BTreeMap<PartitionKey, Vec<Stored>>;
+
+/// What a damaged node is held to.
+#[derive(Default)]
+pub(super) struct Expected {
+    /// Empty: what is read is the reference.
+    pub(super) logs: Logs,
+    pub(super) keys: Vec<PartitionKey>,
+    /// The batch whose bytes in a segment were damaged.
+    pub(super) damaged: Option<(PartitionKey, Offset)>,
+    /// Logs may end early: the damage is in frames that no later one calls hard.
+    pub(super) may_end_early: bool,
+    pub(super) read: Logs,
+    pub(super) violations: Vec<String>,
+    /// Whether the damage kept anybody from anything.
+    pub(super) refused_reads: u64,
+}
+
+/// One boot of the node.
+#[derive(Clone)]
+pub(super) struct Boot {
+    pub(super) expected: Rc<RefCell<Expected>>,
+    pub(super) engine: Engine,
+    pub(super) progress: Rc<Progress>,
+    /// One batch more for each partition, so that the end of a damaged log is written to.
+    pub(super) appends: bool,
+    pub(super) stop: Gate,
+}
+
+impl Boot {
+    pub(super) async fn serve(self, seat: Seat) {
+        let shard = match self.engine.open(seat).await {
+            Ok(shard) => shard,
+            Err(error) => {
+                world::log(format!("not opened: {error}"));
+                return self.progress.not_opened(error);
+            }
+        };
+        self.progress.shard_opened();
+        if seat.shard == 0 {
+            let keys = self.expected.borrow().keys.clone();
+            for key in keys {
+                self.judge(&shard, key).await;
+                if self.appends {
+                    self.append(&shard, key).await;
+                }
+            }
+            self.stop.open();
+        }
+        self.stop.wait().await;
+        shard.close().await;
+        self.progress.shard_closed();
+    }
+
+    fn violate(&self, what: String) {
+        world::log(format!("VIOLATION {what}"));
+        self.expected.borrow_mut().violations.push(what);
+    }
+
+    async fn latest(&self, shard: &Shard, key: PartitionKey) -> Result<Offset, String> {
+        let (query, isolation) = (OffsetQuery::Latest, Isolation::ReadUncommitted);
+        let ask = OffsetAsk { key, query, isolation, current_leader_epoch: None };
+        let found = shard.list_offsets(vec![ask]).await.into_iter().next().ok_or("no answer")?;
+        Ok(found.map_err(|error| error.to_string())?.offset)
+    }
+
+    /// Reads a log from its beginning; where the damage keeps it from being read, from each later batch on.
+    async fn judge(&self, shard: &Shard, key: PartitionKey) {
+        let latest = match self.latest(shard, key).await {
+            Ok(latest) => latest,
+            Err(error) => return self.violate(format!("{key}: {error}")),
+        };
+        let (reference, damaged) = {
+            let expected = self.expected.borrow();
+            let damaged = expected.damaged.filter(|(of, _)| *of == key).map(|(_, offset)| offset);
+            (expected.logs.get(&key).cloned(), damaged)
+        };
+        let end = reference.as_ref().and_then(|log| log.last()).map_or(Offset::ZERO, end_of);
+        if latest < end && !self.expected.borrow().may_end_early {
+            self.violate(format!("{key}: the log ends at {latest}, and ended at {end} before the damage"));
+        }
+        let mut next = Offset::ZERO;
+        let mut met = false;
+        let mut read: Vec<Stored> = Vec::new();
+        while next < latest {
+            match fetch(shard, key, next, Duration::ZERO).await {
+                Ok((batches, _)) if batches.is_empty() => {
+                    return self
+                        .violate(format!("{key}: nothing comes at {next}, and the log ends at {latest}"));
+                }
+                Ok((batches, _)) => {
+                    for (stored, _, behind) in batches {
+                        if stored.base_offset != next {
+                            self.violate(format!("{key}: {} came where {next} is due", stored.base_offset));
+                        }
+                        next = behind;
+                        read.push(stored);
+                    }
+                }
+                Err(_) if met || damaged == Some(next) => {
+                    met = true;
+                    self.expected.borrow_mut().refused_reads += 1;
+                    let later = reference.iter().flatten().map(|stored| stored.base_offset);
+                    next = later.filter(|offset| *offset > next).min().unwrap_or(latest);
+                }
+                Err(error) => return self.violate(format!("{key}: refused at {next}: {error}")),
+            }
+        }
+        self.compare(key, reference, read);
+    }
+
+    fn compare(&self, key: PartitionKey, reference: Option<Vec<Stored>>, read: Vec<Stored>) {
+        if let Some(reference) = reference {
+            let known: BTreeMap<Offset, &Stored> =
+                reference.iter().map(|stored| (stored.base_offset, stored)).collect();
+            for stored in &read {
+                if known.get(&stored.base_offset) != Some(&stored) {
+                    self.violate(format!("{key}: the batch at {} is not as it was", stored.base_offset));
+                }
+            }
+        }
+        self.expected.borrow_mut().read.insert(key, read);
+    }
+
+    /// One batch more. Where the end of the log is damaged it may be refused.
+    async fn append(&self, shard: &Shard, key: PartitionKey) {
+        let value = [7; 300];
+        let mut builder = BatchBuilder::new(Codec::None);
+        builder.push(BatchRecord::of_value(TimestampMs(1_700_000_000_000), &value));
+        let records = bytes::Bytes::from(builder.build());
+        let append = AppendPartition { key, records: records.clone(), produce_version: PRODUCE_VERSION };
+        let outcome = shard.admit_append(vec![append]).await.await.into_iter().next();
+        match outcome {
+            Some(Ok(appended)) => match fetch(shard, key, appended.base_offset, Duration::ZERO).await {
+                Ok((batches, _))
+                    if batches.len() == 1 && batches[0].0.bytes.get(16..) == records.get(16..) =>
+                {
+                    let stored = batches[0].0.clone();
+                    self.expected.borrow_mut().logs.entry(key).or_default().push(stored);
+                }
+                other => self.violate(format!("{key}: what was just appended reads as {other:?}")),
+            },
+            Some(Err(_)) if self.expected.borrow().damaged.is_some_and(|(of, _)| of == key) => {}
+            other => self.violate(format!("{key}: an append was refused: {other:?}")),
+        }
+    }
+}
+
+pub(super) fn end_of(stored: &Stored) -> Offset {
+    BatchHeader::parse(&stored.bytes).map_or(stored.base_offset.next(), |header| header.next_offset())
+}

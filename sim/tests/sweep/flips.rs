@@ -1,0 +1,23 @@
+//! A sample of bits flipped in every kind of file; `millrace-sim --sweep --flips` covers them all.
+
+use millrace_sim::sweep::{FlipBench, Kind};
+
+fn check(seed: u64, kinds: &[Kind], every: usize) {
+    let bench = FlipBench::new(seed);
+    let cases: Vec<usize> =
+        (0..bench.cases()).filter(|case| kinds.contains(&bench.flip(*case).1.kind)).collect();
+    for case in cases.into_iter().step_by(every) {
+        let (scene, flip) = bench.flip(case);
+        assert_eq!(bench.run(case), Vec::<String>::new(), "--case {case}, after a {scene}: {flip}");
+    }
+}
+
+#[test]
+fn a_damaged_segment_is_served_up_to_the_damage_and_no_further() {
+    check(41, &[Kind::Segment], 397);
+}
+
+#[test]
+fn damaged_indexes_and_manifests_hide_nothing() {
+    check(42, &[Kind::Index, Kind::Manifest], 499);
+}
