@@ -42,9 +42,12 @@ struct Options {
     /// With --sweep: bits flipped in every kind of file instead.
     #[arg(long)]
     flips: bool,
-    /// With --sweep --flips: only this case, with what the node did.
+    /// With --sweep --flips: only this case.
     #[arg(long, value_name = "N")]
     case: Option<usize>,
+    /// With --sweep --flips: only N cases, spread over all.
+    #[arg(long, value_name = "N")]
+    sample: Option<usize>,
     /// With --sweep: only before every K-th operation.
     #[arg(long, default_value_t = 1, value_name = "K")]
     every: u64,
@@ -189,7 +192,10 @@ fn flips(options: &Options) -> usize {
     let bench = FlipBench::new(options.seed);
     let cases: Vec<usize> = match options.case {
         Some(case) => vec![case],
-        None => (0..bench.cases()).step_by(options.every.max(1) as usize).collect(),
+        None => {
+            let every = options.sample.map_or(options.every as usize, |sample| bench.cases() / sample.max(1));
+            (0..bench.cases()).step_by(every.max(1)).collect()
+        }
     };
     println!("{} of {} cases", cases.len(), bench.cases());
     let (mut passed, mut failed) = (0, 0);

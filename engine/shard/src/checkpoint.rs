@@ -6,10 +6,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_core::journal::{
-    FrameSequence, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint, SegmentFacts,
-    ShardCheckpoint,
+    FrameSequence, PartitionCheckpoint, ProducerCheckpoint, SegmentFacts, ShardCheckpoint,
 };
-use millrace_core::log::producers::ProducerSnapshot;
 use millrace_rt::{File, OpenOptions, Sync, fs};
 
 use crate::flusher::RETRY_FULL;
@@ -88,7 +86,7 @@ impl Partition {
             log_end: self.log_end.0,
             high_watermark: self.high_watermark.0,
             epochs: self.epochs.entries().iter().map(|entry| (entry.epoch.0, entry.start.0)).collect(),
-            producers: self.producers.snapshot().iter().map(stored).collect(),
+            producers: self.producers.snapshot().iter().map(ProducerCheckpoint::from).collect(),
         }
     }
 
@@ -112,21 +110,5 @@ fn facts(segment: &Segment) -> SegmentFacts {
         base: segment.base.0,
         max_timestamp: segment.max_timestamp.0,
         indexed: segment.index_stored,
-    }
-}
-
-fn stored(producer: &ProducerSnapshot) -> ProducerCheckpoint {
-    let batches = producer.batches.iter().map(|batch| ProducerBatchCheckpoint {
-        first_sequence: batch.first_sequence().0,
-        last_sequence: batch.last_sequence.0,
-        first_offset: batch.base_offset().0,
-        last_offset: batch.last_offset.0,
-        timestamp: batch.timestamp.0,
-    });
-    ProducerCheckpoint {
-        id: producer.id.0,
-        epoch: producer.epoch.0,
-        last_timestamp: producer.last_append.0,
-        batches: batches.collect(),
     }
 }

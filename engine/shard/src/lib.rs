@@ -35,6 +35,7 @@ mod owners;
 mod partition;
 mod prepare;
 mod read;
+mod rebuild;
 mod restore;
 mod retaining;
 mod retention;

@@ -13,8 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use millrace_core::base::ids::{PartitionKey, ShardIndex};
 use millrace_core::journal::{
-    APPEND_HEAD_BYTES, ChainStart, Checkpoints, FrameSequence, Journal, JournalGeometry, RecoveredPartition,
-    Replay, recover_chain,
+    APPEND_HEAD_BYTES, Checkpoints, FrameSequence, Journal, JournalGeometry, RecoveredPartition,
 };
 use millrace_core::meta::MetadataImage;
 use millrace_rt::{Block, File, OpenOptions, Seat, SharedMemory, Sync, fs};
@@ -35,6 +34,7 @@ use crate::manifest::{Manifest, Stopped};
 use crate::metadata_log::MetadataLog;
 use crate::partition::{Partition, Table};
 use crate::prepare::{Prepared, prepare};
+use crate::rebuild::OldJournal;
 use crate::retention::Retention;
 use crate::serve::READERS;
 use crate::shard::{Arrivals, Core, Shard};
@@ -302,34 +302,30 @@ async fn replay_journal(
     let second = read_if_there(checkpoint_file(&dir, 1)).await?;
     let checkpoints = Checkpoints::choose([first.as_deref(), second.as_deref()]);
     for fault in checkpoints.faults.iter().flatten() {
-        tracing::warn!(%shard, %fault, "a checkpoint is damaged; the other one is used");
+        tracing::warn!(%shard, %fault, "a checkpoint is damaged");
     }
     let mut slots = Vec::new();
     while let Some(bytes) = read_if_there(slot_file(&dir, slots.len())).await? {
         slots.push(Bytes::from(bytes));
     }
     let ring = read_ring(inner, facts, old, shard).await?;
-    let mut replay = Replay::new(checkpoints.newest);
-    let start = ChainStart { shard, boot: Some(old.boot), from: replay.from() };
-    let data = inner.layout.data();
-    let corrupt = |file: PathBuf, reason: String| OpenError::CorruptJournal {
-        file,
-        reason,
-        data_dir: data.to_path_buf(),
+    let ring_file = ring_path(inner, old, shard, facts.ring);
+    let data_dir = inner.layout.data().to_path_buf();
+    let journal =
+        OldJournal { shard, boot: old.boot, shards: old.shards, dir, slots, ring, ring_file, data_dir };
+    let is_damaged = checkpoints.faults.iter().any(Option::is_some);
+    let replayed = match checkpoints.newest {
+        Some(newest) => match journal.replay(Some(newest), &facts.image) {
+            // Perhaps it is that the damaged one was the newer, and frames that it made needless are gone.
+            Err(_) if is_damaged => None,
+            replayed => Some(replayed?),
+        },
+        None => None,
     };
-    let chain = recover_chain(start, &slots, ring.as_ref()).map_err(|corruption| {
-        let ring = ring_path(inner, old, shard, facts.ring);
-        let file = corruption.slot.map_or(ring, |slot| slot_file(&dir, slot));
-        corrupt(file, corruption.to_string())
-    })?;
-    if let Some(torn) = &chain.torn {
-        tracing::info!(%shard, sequence = torn.sequence.0, "the journal's last write was torn; nobody was told of it");
+    match replayed {
+        Some(replayed) => Ok(replayed),
+        None => journal.rebuild(&inner.layout, &facts.image).await,
     }
-    for frame in &chain.frames {
-        replay.apply(frame).map_err(|error| corrupt(dir.clone(), error.to_string()))?;
-    }
-    replay.keep(|key| facts.image.topic_by_id(key.topic).is_some());
-    replay.finish().map_err(|error| corrupt(dir.clone(), error.to_string()))
 }
 
 async fn read_if_there(path: PathBuf) -> Result<Option<Vec<u8>>, OpenError> {

@@ -134,7 +134,9 @@ impl Partition {
         } else {
             0
         };
-        let (due, from) = segment.index.lookup_batch(offset);
+        // Where a damage kept it from being known whole, what lies before that is read all the same.
+        let older = segment.older.as_ref().filter(|_| !segment.index.knows(offset));
+        let (due, from) = older.unwrap_or(&segment.index).lookup_batch(offset);
         (from.0 < limit).then_some(Reach { segment: segment.base, from: from.0, due, limit })
     }
 }
@@ -196,7 +198,10 @@ pub(crate) async fn read_batches(
     max_bytes: u64,
     first_whole: bool,
 ) -> Result<(Vec<Bytes>, u64), FetchError> {
-    files.prepare_index(partition, offset).await?;
+    match files.prepare_index(partition, offset).await {
+        Err(FetchError::Corrupt) => {}
+        prepared => prepared?,
+    }
     let Some(reach) = partition.borrow().reach(offset) else { return Ok(nothing()) };
     let Some((first, mut pieces)) = find_batch(files, partition, &reach, offset, max_bytes).await? else {
         return Ok(nothing());

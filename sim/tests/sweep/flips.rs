@@ -21,3 +21,13 @@ fn a_damaged_segment_is_served_up_to_the_damage_and_no_further() {
 fn damaged_indexes_and_manifests_hide_nothing() {
     check(42, &[Kind::Index, Kind::Manifest], 499);
 }
+
+#[test]
+fn without_a_checkpoint_the_segments_are_read() {
+    check(43, &[Kind::Checkpoint], 2_003);
+}
+
+#[test]
+fn a_damaged_journal_or_metadata_log_is_refused_or_was_never_promised() {
+    check(44, &[Kind::Slot, Kind::Metadata], 997);
+}

@@ -187,6 +187,7 @@ impl<'a> Place<'a> {
                 argument.replace("{seeds}", &seeds.to_string()).replace("{every}", &every.to_string());
             let argument =
                 argument.replace("{cycles}", &cycles.to_string()).replace("{fuzz}", &fuzz.to_string());
+            let argument = argument.replace("{flips}", &flips(*every).to_string());
             let argument = argument.replace("{reuses}", &least_reuses(*cycles).to_string());
             command.arg(argument.replace("{broker}", &broker));
         }
@@ -214,3 +215,11 @@ impl<'a> Place<'a> {
 fn least_reuses(cycles: u32) -> u32 {
     if cycles < 20 { 1 } else { 2 * cycles }
 }
+
+/// Cases of flipped bits: all where every disk operation is swept, else as many as take less than a minute at CI's own
+/// distance.
+fn flips(every: u32) -> u32 {
+    if every <= 1 { u32::MAX } else { (FLIPS_PER_DISTANCE / every).max(1) }
+}
+
+const FLIPS_PER_DISTANCE: u32 = 12_000;

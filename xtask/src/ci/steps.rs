@@ -15,7 +15,8 @@ pub(super) enum Work {
     Tidy,
 }
 
-/// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked for, `{broker}` by
+/// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked for, `{flips}` by
+/// what follows from that, `{broker}` by
 /// the path of the release build.
 pub(super) struct Step {
     pub(super) name: &'static str,
@@ -93,6 +94,12 @@ pub(super) const STEPS: &[Step] = &[
         name: "damage",
         needs: &["programs"],
         work: Work::Built("debug/millrace-sim", &["--sweep", "--damage", "--every", "{every}"]),
+    },
+    // Bits flipped in every kind of file.
+    Step {
+        name: "flips",
+        needs: &["programs"],
+        work: Work::Built("debug/millrace-sim", &["--sweep", "--flips", "--sample", "{flips}"]),
     },
     Step { name: "release", needs: &[], work: Work::Cargo(&["build", "--release"]) },
     // README's first command, on a port of its own.

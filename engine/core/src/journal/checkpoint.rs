@@ -21,6 +21,7 @@ use super::fields::Fields;
 use super::frame::{BootNonce, FrameSequence};
 use crate::base::limits::BLOCK_BYTES;
 use crate::base::{Corrupt, Offset, PartitionIndex, PartitionKey, ShardIndex, TopicId};
+use crate::log::producers::ProducerSnapshot;
 use rkyv::rancor::Failure;
 use rkyv::util::AlignedVec;
 use rkyv::{Archive, Deserialize, Serialize};
@@ -99,6 +100,24 @@ pub struct ProducerBatchCheckpoint {
     pub first_offset: i64,
     pub last_offset: i64,
     pub timestamp: i64,
+}
+
+impl From<&ProducerSnapshot> for ProducerCheckpoint {
+    fn from(producer: &ProducerSnapshot) -> ProducerCheckpoint {
+        let batches = producer.batches.iter().map(|batch| ProducerBatchCheckpoint {
+            first_sequence: batch.first_sequence().0,
+            last_sequence: batch.last_sequence.0,
+            first_offset: batch.base_offset().0,
+            last_offset: batch.last_offset.0,
+            timestamp: batch.timestamp.0,
+        });
+        ProducerCheckpoint {
+            id: producer.id.0,
+            epoch: producer.epoch.0,
+            last_timestamp: producer.last_append.0,
+            batches: batches.collect(),
+        }
+    }
 }
 
 impl PartitionCheckpoint {

@@ -12,6 +12,7 @@ mod fields;
 mod frame;
 mod geometry;
 mod machine;
+mod rebuild;
 mod recover;
 mod release;
 mod replay;
@@ -30,8 +31,10 @@ pub use geometry::{
     CARRY_TAIL_BYTES_MAX, GeometryError, JOURNAL_BYTES_MIN, JournalGeometry, SLOT_BYTES_MIN, SLOTS_MAX,
 };
 pub use machine::{Cleaning, FrameWrite, Journal, NoRoom, Purpose, SealedFrame};
+pub use rebuild::{LogRebuild, journaled_ends};
 pub use recover::{
-    Chain, ChainStart, ChainSurvey, Corruption, CorruptionReason, TornTail, recover_chain, survey_chain,
+    Chain, ChainStart, ChainSurvey, Corruption, CorruptionReason, TornTail, oldest_frame, recover_chain,
+    survey_chain,
 };
 pub use release::{CarryLimits, ReleasePlan, UnreleasedTail, plan_release, replay_from};
 pub use replay::{Observation, RecoveredPartition, Replay, ReplayError};

@@ -7,7 +7,7 @@ use super::frame::{BootNonce, Frame, FrameFault, FrameHeader, FrameSequence};
 use crate::base::ShardIndex;
 use crate::base::limits::BLOCK_BYTES;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Which chain is looked for.
@@ -105,12 +105,15 @@ pub fn survey_chain(start: ChainStart, slots: &[Bytes], ring: Option<&Bytes>) ->
         scan(ring, None, start.shard, &mut found);
     }
     let mut by_sequence: BTreeMap<FrameSequence, Vec<Candidate<'_>>> = BTreeMap::new();
+    let mut walk = Walk { expected: start.from, checksum: None, end: None, frames: Vec::new() };
     for candidate in found {
+        if candidate.header.boot == boot && candidate.header.sequence.next() == start.from {
+            walk.end = candidate.end().or(walk.end);
+        }
         if candidate.header.boot == boot && candidate.header.sequence >= start.from {
             by_sequence.entry(candidate.header.sequence).or_default().push(candidate);
         }
     }
-    let mut walk = Walk { expected: start.from, checksum: None, end: None, frames: Vec::new() };
     if start.from == FrameSequence::FIRST {
         walk.checksum = Some(0);
     }
@@ -139,6 +142,30 @@ pub fn survey_chain(start: ChainStart, slots: &[Bytes], ring: Option<&Bytes>) ->
     }
 }
 
+/// The first frame of the newest ones that follow one another: where a replay begins that no checkpoint places.
+pub fn oldest_frame(
+    shard: ShardIndex,
+    boot: BootNonce,
+    slots: &[Bytes],
+    ring: Option<&Bytes>,
+) -> FrameSequence {
+    let mut found: Vec<Candidate<'_>> = Vec::new();
+    for source in slots.iter().chain(ring) {
+        scan(source, None, shard, &mut found);
+    }
+    let mine = found.iter().filter(|candidate| candidate.header.boot == boot);
+    let sequences: BTreeSet<FrameSequence> = mine.map(|candidate| candidate.header.sequence).collect();
+    let mut oldest = FrameSequence::FIRST;
+    let mut newer: Option<FrameSequence> = None;
+    for sequence in sequences.into_iter().rev() {
+        if newer.is_some_and(|newer| sequence.next() != newer) {
+            break;
+        }
+        (oldest, newer) = (sequence, Some(sequence));
+    }
+    oldest
+}
+
 fn is_whole(candidate: &Candidate<'_>) -> bool {
     Frame::decode(&candidate.source.slice(candidate.position..)).is_ok()
 }
@@ -149,6 +176,13 @@ struct Candidate<'a> {
     position: usize,
     header: FrameHeader,
     source: &'a Bytes,
+}
+
+impl Candidate<'_> {
+    /// Slot and place behind the frame, if it stands in one.
+    fn end(&self) -> Option<(usize, usize)> {
+        Some((self.slot?, self.position + self.header.frame_bytes as usize))
+    }
 }
 
 /// The chain as far as it was followed.
@@ -181,19 +215,23 @@ impl Walk {
         let frame = Frame::decode(&candidate.source.slice(candidate.position..))?;
         self.expected = self.expected.next();
         self.checksum = Some(frame.checksum);
-        self.end = candidate.slot.map(|slot| (slot, candidate.position + frame.header.frame_bytes as usize));
+        self.end = candidate.end();
         self.frames.push(frame);
         Ok(())
     }
 
-    /// Where the expected frame should stand: behind the last one, or at the start of the next slot.
-    fn expected_place(&self, slots: &[Bytes]) -> Option<(usize, usize)> {
+    /// Where the expected frame should stand: behind the last one, or at the start of the next slot where it did not fit.
+    /// The frame after it tells.
+    fn expected_place(&self, slots: &[Bytes], after: Option<(usize, usize)>) -> Option<(usize, usize)> {
         if self.expected == FrameSequence::FIRST {
             return Some((0, 0));
         }
         let (slot, end) = self.end?;
         let length = slots.get(slot).map_or(0, Bytes::len);
-        Some(if end < length { (slot, end) } else { ((slot + 1) % slots.len().max(1), 0) })
+        let next = (slot + 1) % slots.len().max(1);
+        let is_next =
+            end >= length || after.is_some_and(|(found, at)| found == next && found != slot && at > 0);
+        Some(if is_next { (next, 0) } else { (slot, end) })
     }
 }
 
@@ -210,7 +248,9 @@ fn refuse_acknowledged(
         return Ok(());
     };
     let damaged = later.iter().find(|candidate| candidate.header.sequence == walk.expected);
-    let (slot, position) = match (damaged, walk.expected_place(slots)) {
+    let after = later.iter().find(|candidate| candidate.header.sequence == walk.expected.next());
+    let after = after.and_then(|after| Some((after.slot?, after.position)));
+    let (slot, position) = match (damaged, walk.expected_place(slots, after)) {
         (Some(damaged), _) => (damaged.slot, damaged.position),
         (None, Some((slot, position))) => (Some(slot), position),
         (None, None) => (witness.slot, witness.position),

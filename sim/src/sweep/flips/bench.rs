@@ -83,8 +83,7 @@ impl FlipBench {
             match boot(&mut machine, &expected, appends) {
                 End::Closed => {}
                 End::NotOpened(error) if appends => {
-                    let violations = refusal(flip, &error);
-                    return violations;
+                    return refusal(flip, &error);
                 }
                 end => expected.borrow_mut().violations.push(format!("it ended so: {end:?}")),
             }
@@ -92,8 +91,7 @@ impl FlipBench {
                 break;
             }
         }
-        let violations = expected.borrow().violations.clone();
-        violations
+        expected.take().violations
     }
 
     fn find(&self, mut case: usize) -> (&Scene, &Flip) {
