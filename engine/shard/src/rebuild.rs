@@ -130,6 +130,10 @@ async fn read_log(
             )
         })?;
     }
+    // A segment behind them may have no file yet, and its roll no frame any more.
+    if let Some((last, _)) = end.filter(|(last, _)| bases.last().is_some_and(|base| base < last)) {
+        log.begin(last);
+    }
     Ok((!bases.is_empty()).then(|| log.finish()))
 }
 
