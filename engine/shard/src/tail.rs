@@ -24,13 +24,15 @@ pub(crate) fn block_ceil(position: u64) -> u64 {
     position.next_multiple_of(BLOCK_BYTES)
 }
 
-/// How a chunk's size is chosen.
+fn power_of_two_floor(bytes: usize) -> usize {
+    bytes.checked_ilog2().map_or(0, |exponent| 1 << exponent)
+}
+
+/// How a chunk's size is chosen: chunks double, which makes few pieces, up to this; where an append alone is larger,
+/// hardly more than what is appended, since the rest would lie idle until the partition's next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Growth {
-    /// Chunks double: few pieces for readers, and nothing is wasted where each is soon full.
-    Ample,
-    /// Hardly more than what is appended: the rest would lie idle until the partition's next append.
-    Tight,
+pub(crate) struct Growth {
+    pub(crate) chunk_bytes_max: usize,
 }
 
 /// Bytes `[start, end)` of one segment. Every chunk starts at a whole block, so that views of whole blocks can be
@@ -39,6 +41,8 @@ pub(crate) enum Growth {
 pub(crate) struct Tail {
     chunks: VecDeque<Chunk>,
     end: u64,
+    /// Capacity of all chunks.
+    memory: usize,
 }
 
 struct Chunk {
@@ -62,7 +66,7 @@ impl Tail {
     /// An empty tail behind bytes that are in a file. Where `end` is no whole block, the partial block must come
     /// first (`restart_at`) before anything is appended.
     pub(crate) fn ending_at(end: u64) -> Tail {
-        Tail { chunks: VecDeque::new(), end }
+        Tail { chunks: VecDeque::new(), end, memory: 0 }
     }
 
     /// Steps back to the whole block at `position`; the bytes from there on are appended again.
@@ -87,7 +91,7 @@ impl Tail {
 
     /// Memory that the chunks take, filled or not.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum()
+        self.memory
     }
 
     /// Memory of the chunks that hold bytes of `[from, to)`.
@@ -175,6 +179,7 @@ impl Tail {
         let capacity = chunk.bytes.capacity();
         if chunk.end() <= position {
             self.chunks.pop_front();
+            self.memory -= capacity;
             return capacity;
         }
         if self.chunks.len() > 1 || !self.can_shrink(position) {
@@ -185,29 +190,33 @@ impl Tail {
         self.chunks.pop_front();
         let mut bytes = TailChunk::with_capacity(CHUNK_BYTES_MIN);
         bytes.append(&rest);
+        self.memory = bytes.capacity();
         self.chunks.push_back(Chunk { start, reserved: rest.len(), bytes });
-        capacity - self.memory_bytes()
+        capacity - self.memory
     }
 
     /// Lets go of everything; the segment is finished and whole in its file.
     pub(crate) fn release_all(&mut self) -> usize {
-        let freed = self.memory_bytes();
         self.chunks.clear();
-        freed
+        std::mem::take(&mut self.memory)
     }
 
     fn grow(&mut self, wanted: usize, growth: Growth) {
         assert_eq!(self.end % BLOCK_BYTES, 0, "a chunk starts at a whole block");
         let last = self.chunks.back().map_or(0, |chunk| chunk.bytes.capacity());
         let whole = wanted.next_power_of_two();
-        let capacity = match growth {
-            Growth::Ample => whole.max(2 * last),
-            Growth::Tight if whole - wanted <= whole / TIGHT_WASTE_SHARE => whole,
+        let capacity = if whole <= growth.chunk_bytes_max {
+            // Blocks are powers of two: a bound between them is rounded down.
+            whole.max((2 * last).min(power_of_two_floor(growth.chunk_bytes_max)))
+        } else if whole - wanted <= whole / TIGHT_WASTE_SHARE {
+            whole
+        } else {
             // The next chunk takes the rest.
-            Growth::Tight => whole / 2,
+            whole / 2
         };
         let capacity = capacity.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
         let bytes = TailChunk::with_capacity(capacity);
+        self.memory += capacity;
         self.chunks.push_back(Chunk { start: self.end, reserved: 0, bytes });
     }
 }

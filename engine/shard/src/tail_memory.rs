@@ -96,7 +96,9 @@ impl TailMemory {
 
     /// How chunks are to be sized now.
     pub(crate) fn growth(&self) -> Growth {
-        if self.bytes.get() > self.bytes_max / 2 { Growth::Tight } else { Growth::Ample }
+        // All that have something to write fill half of the memory at most with the chunks they are at.
+        let partitions = self.dirty.borrow().queue.len().max(1);
+        Growth { chunk_bytes_max: self.bytes_max / 2 / partitions }
     }
 
     /// More must be written for memory's sake.
