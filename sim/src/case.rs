@@ -4,7 +4,7 @@ use millrace_rt::world::DiskFault;
 use millrace_shard::Planted;
 
 use crate::machine::MEMORY_BYTES;
-use crate::trial::Trial;
+use crate::trial::{Looks, Trial};
 
 /// A boot behind a crash may crash again only so often.
 pub(crate) const BOOTS_MAX: usize = 6;
@@ -45,6 +45,8 @@ pub struct Outcome {
     pub crashes: usize,
     /// Disk operations of each boot.
     pub operations: Vec<u64>,
+    /// Of all boots.
+    pub looks: Looks,
     /// Appends that were refused for want of space.
     pub refusals: u64,
     /// Answers that said an append is durable.

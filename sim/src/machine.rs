@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use millrace_rt::world::{Crash, DiskFault, NodeId, World, WorldOptions};
 use millrace_shard::{Engine, EngineSettings, OpenError, Planted};
 
 use crate::promises::DATA_DIR;
-use crate::trial::{Blow, Filling, Squeeze, Trial};
+use crate::trial::{Blow, Filling, Looks, Squeeze, Trial};
 
 const SHM_DIR: &str = "/dev/shm";
 /// Room for all that a sweep appends.
@@ -63,6 +63,8 @@ pub(crate) struct Progress {
     read_anew: Cell<usize>,
     /// Appends that were refused for want of space.
     refusals: Cell<u64>,
+    /// An operation on the disk fails some time.
+    faulty: Cell<bool>,
 }
 
 impl Progress {
@@ -88,6 +90,10 @@ impl Progress {
 
     pub(crate) fn reader_ended(&self) {
         self.readers.set(self.readers.get() - 1);
+    }
+
+    pub(crate) fn disk_may_fail(&self) -> bool {
+        self.faulty.get()
     }
 
     pub(crate) fn append_refused(&self) {
@@ -153,6 +159,11 @@ impl Machine {
         self.world.disk_operations(self.node)
     }
 
+    /// Reads of all boots so far, and openings of files that were there.
+    pub(crate) fn looks(&self) -> Looks {
+        Looks { reads: self.world.disk_reads(self.node), opens: self.world.disk_opens(self.node) }
+    }
+
     /// Boots the node and runs `main` on each of its shards until all have closed; crashes it where the trial says.
     pub(crate) fn boot<F, Fut>(
         &mut self,
@@ -166,6 +177,8 @@ impl Machine {
         Fut: Future<Output = ()> + 'static,
     {
         let before = self.operations();
+        progress.faulty.set(ends_the_process(self.fault));
+        let failed_before = self.world.failed_write(self.node);
         if !trial.finds_the_disk_as_it_was() && std::mem::take(&mut self.squeezed) {
             self.world.set_fault(self.node, DiskFault::None);
         }
@@ -194,7 +207,14 @@ impl Machine {
         }
         match starved {
             Some(starved) => End::Crashed(self.fall(shards, trial.blow, progress).because(starved)),
-            None if over => End::Closed,
+            None if over => match self.world.failed_write(self.node) {
+                Some(path) if failed_before.is_none() && path.starts_with(journal_dir()) => {
+                    let violation =
+                        format!("the node went on after a write to {} had failed", path.display());
+                    End::Crashed(Fall { kind: Crash::Process, violation: Some(violation) })
+                }
+                _ => End::Closed,
+            },
             None => End::Crashed(self.fall(shards, trial.blow, progress)),
         }
     }
@@ -285,8 +305,18 @@ impl Machine {
 fn ends_the_process(fault: DiskFault) -> bool {
     matches!(
         fault,
-        DiskFault::FailWrite(_) | DiskFault::ShortWrite(_) | DiskFault::FailSync(_) | DiskFault::ReadError(_)
+        DiskFault::FailWrite(_)
+            | DiskFault::ShortWrite(_)
+            | DiskFault::FailSync(_)
+            | DiskFault::FailOperation(_)
+            | DiskFault::FailOpen(_)
+            | DiskFault::ReadError(_)
     )
+}
+
+/// What is written there is never written again.
+fn journal_dir() -> PathBuf {
+    Path::new(DATA_DIR).join("journal")
 }
 
 fn broker_config(keys: &[(&str, &str)]) -> Arc<BrokerConfig> {

@@ -1,16 +1,55 @@
 //! Reads partitions through the engine's service surface, batch by batch.
 
+use std::fmt;
 use std::time::Duration;
 
 use millrace_core::base::{Offset, PartitionKey};
 use millrace_core::log::BatchWalk;
-use millrace_shard::{FetchPartition, FetchQuery, Isolation, OffsetAsk, OffsetQuery, Shard};
+use millrace_shard::{FetchError, FetchPartition, FetchQuery, Isolation, OffsetAsk, OffsetQuery, Shard};
 
 use crate::promises::Stored;
 
 /// Kafka's newest produce request when this was written.
 pub(crate) const PRODUCE_VERSION: i16 = 12;
 const FETCH_BYTES: usize = 1 << 20;
+
+/// Why nothing was read.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// The disk failed; it may be read again.
+    Storage,
+    Refused(String),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unread::Storage => f.write_str("the disk could not be read"),
+            Unread::Refused(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl From<FetchError> for Unread {
+    fn from(error: FetchError) -> Unread {
+        match error {
+            FetchError::Storage => Unread::Storage,
+            other => Unread::Refused(other.to_string()),
+        }
+    }
+}
+
+impl From<String> for Unread {
+    fn from(reason: String) -> Unread {
+        Unread::Refused(reason)
+    }
+}
+
+impl From<&str> for Unread {
+    fn from(reason: &str) -> Unread {
+        Unread::Refused(reason.to_owned())
+    }
+}
 
 /// A batch, its checksum, and the offset behind it.
 pub(crate) type Fetched = (Stored, u32, Offset);
@@ -21,7 +60,7 @@ pub(crate) async fn fetch(
     key: PartitionKey,
     offset: Offset,
     max_wait: Duration,
-) -> Result<(Vec<Fetched>, Offset), String> {
+) -> Result<(Vec<Fetched>, Offset), Unread> {
     let partition = FetchPartition { key, offset, max_bytes: FETCH_BYTES, current_leader_epoch: None };
     let query = FetchQuery {
         partitions: vec![partition],
@@ -31,11 +70,12 @@ pub(crate) async fn fetch(
         isolation: Isolation::ReadUncommitted,
     };
     let answer = shard.fetch(query).await.into_iter().next();
-    let fetched = answer.ok_or("a fetch without an answer")?.result.map_err(|error| error.to_string())?;
+    let fetched = answer.ok_or("a fetch without an answer")?.result?;
     let bytes = fetched.records.concat();
     let mut stored = Vec::new();
     for batch in BatchWalk::new(&bytes) {
-        let batch = batch.map_err(|fault| format!("what was read at {offset} is no batch: {fault}"))?;
+        let batch = batch
+            .map_err(|fault| Unread::Refused(format!("what was read at {offset} is no batch: {fault}")))?;
         let header = batch.header;
         let bytes = batch.bytes.to_vec();
         stored.push((
@@ -48,7 +88,7 @@ pub(crate) async fn fetch(
 }
 
 /// A partition from its first offset to its end.
-pub(crate) async fn read_whole(shard: &Shard, key: PartitionKey) -> Result<Vec<Stored>, String> {
+pub(crate) async fn read_whole(shard: &Shard, key: PartitionKey) -> Result<Vec<Stored>, Unread> {
     let ask = OffsetAsk {
         key,
         query: OffsetQuery::Latest,
@@ -56,13 +96,15 @@ pub(crate) async fn read_whole(shard: &Shard, key: PartitionKey) -> Result<Vec<S
         current_leader_epoch: None,
     };
     let latest = shard.list_offsets(vec![ask]).await.into_iter().next().ok_or("no answer to list_offsets")?;
-    let latest = latest.map_err(|error| error.to_string())?.offset;
+    let latest = latest?.offset;
     let mut log = Vec::new();
     let mut next = Offset::ZERO;
     while next < latest {
         let (stored, _) = fetch(shard, key, next, Duration::ZERO).await?;
         if stored.is_empty() {
-            return Err(format!("nothing can be read at {next}, and the log ends at {latest}"));
+            return Err(Unread::Refused(format!(
+                "nothing can be read at {next}, and the log ends at {latest}"
+            )));
         }
         for (stored, _, end) in stored {
             log.push(stored);

@@ -1,4 +1,4 @@
-//! What one boot of a simulated machine has to go through: a crash, a disk without space.
+//! What one boot of a simulated machine has to go through, a crash, a disk without space, and what it reads.
 
 use std::time::Duration;
 
@@ -51,4 +51,12 @@ impl Trial {
     pub(crate) fn finds_the_disk_as_it_was(&self) -> bool {
         self.squeeze.is_some_and(|squeeze| squeeze.filling == Filling::Still)
     }
+}
+
+/// What a run asked of the disk without changing it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Looks {
+    pub reads: u64,
+    /// Openings of files that were there.
+    pub opens: u64,
 }

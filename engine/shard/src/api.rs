@@ -43,6 +43,8 @@ pub enum Planted {
     KeepsDeletedFiles,
     /// Logs begin later without a word in the journal.
     ForgetsLogStarts,
+    /// A journal write that failed counts as done.
+    TrustsFailedWrites,
     /// Appends are admitted however little space there is.
     IgnoresReserve,
     /// What a full disk did not take counts as written.

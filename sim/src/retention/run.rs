@@ -56,6 +56,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
         violations: ledger.violations.clone(),
         crashes,
         operations,
+        looks: machine.looks(),
         refusals: 0,
         acknowledgements: ledger.acknowledgements,
         trace: machine.world.trace().to_vec(),

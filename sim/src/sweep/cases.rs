@@ -14,7 +14,7 @@ use crate::chance::Chance;
 use crate::machine::MEMORY_BYTES;
 use crate::retention;
 use crate::topics::{self, Plan};
-use crate::trial::{Blow, Filling, Squeeze, Trial};
+use crate::trial::{Blow, Filling, Looks, Squeeze, Trial};
 use crate::workload::{Volume, Workload};
 
 /// What a sweep covers.
@@ -99,6 +99,8 @@ impl fmt::Display for Failure {
 pub struct Tally {
     /// Disk operations of the run without a crash.
     pub operations: u64,
+    /// What that run, and those behind it with other numbers of shards, read.
+    pub looks: Looks,
     pub cases: u64,
     pub crashes: u64,
     pub boots: u64,
@@ -144,6 +146,7 @@ impl Sweep {
         let mut sweep = Sweep { options, scene, chance, cases: Vec::new(), tally: Tally::default() };
         let quiet = Case { restarts: restarts(options.shards), ..sweep.case(Vec::new()) };
         let outcome = sweep.run_case(quiet);
+        sweep.tally.looks = outcome.looks;
         sweep.tally.operations = outcome.operations.first().copied().unwrap_or(0);
         sweep.plan();
         sweep
@@ -170,7 +173,8 @@ impl Sweep {
         sweep
     }
 
-    /// Plans runs in which the n-th write, sync or read fails or falls short, each once.
+    /// Plans runs in which the n-th write, sync, opening, read, or operation of any kind fails or falls short, each
+    /// once.
     pub fn of_faults(options: SweepOptions) -> Sweep {
         let mut sweep = Sweep::new(SweepOptions { every: u64::MAX, ..options });
         let every = options.every.max(1) as usize;
@@ -180,9 +184,19 @@ impl Sweep {
                 DiskFault::ShortWrite(n),
                 // Syncs and reads are fewer than operations; the higher numbers never come.
                 DiskFault::FailSync(n.div_ceil(4)),
+                DiskFault::FailOperation(n),
             ];
             let cases: Vec<Case> = kinds.map(|fault| Case { fault, ..sweep.case(Vec::new()) }).to_vec();
             sweep.cases.extend(cases);
+        }
+        let Looks { reads, opens } = sweep.tally.looks;
+        let reads = (1..=reads).step_by(every).map(DiskFault::ReadError);
+        let opens = (1..=opens).step_by(every).map(DiskFault::FailOpen);
+        for fault in reads.chain(opens) {
+            // What the first boot wrote is read by those behind it.
+            let restarts = restarts(sweep.options.shards);
+            let case = Case { fault, restarts, ..sweep.case(Vec::new()) };
+            sweep.cases.push(case);
         }
         sweep
     }

@@ -13,7 +13,7 @@ use millrace_shard::{AppendError, AppendPartition, Appended, Engine, Shard, Vali
 
 use crate::machine::Progress;
 use crate::promises::{Ledger, State};
-use crate::reading::{PRODUCE_VERSION, fetch, read_whole};
+use crate::reading::{PRODUCE_VERSION, Unread, fetch, read_whole};
 use crate::times::{ask_times, judge_times};
 use crate::workload::{Stream, StreamKind};
 
@@ -233,6 +233,13 @@ impl Boot {
                 ledger.refused(number, place, before);
                 flight.refused.borrow_mut().insert(place);
             }
+            Some(Err(AppendError::Storage)) if self.progress.disk_may_fail() => {
+                world::log(format!(
+                    "stream {number} batch {place} is refused: the end of the log cannot be read"
+                ));
+                ledger.refused(number, place, before);
+                flight.refused.borrow_mut().insert(place);
+            }
             Some(Err(AppendError::Producer(ProducerFault::OutOfOrder { .. }))) => {
                 ledger.refused(number, place, before);
                 flight.out_of_order.borrow_mut().insert(place);
@@ -247,6 +254,7 @@ impl Boot {
         let mut next = Offset::ZERO;
         let mut visible = Offset::ZERO;
         let mut anew: Option<Offset> = None;
+        let mut failed_reads = 0;
         self.progress.reader_began();
         while !done.get() {
             if self.progress.is_squeezed() && anew.is_none() {
@@ -256,6 +264,10 @@ impl Boot {
             let mut ledger = self.ledger.borrow_mut();
             let (stored, high_watermark) = match fetched {
                 Ok(fetched) => fetched,
+                Err(Unread::Storage) if self.progress.disk_may_fail() && failed_reads == 0 => {
+                    failed_reads += 1;
+                    continue;
+                }
                 Err(error) => {
                     return ledger.violate(format!("{key}: a reader at {next} was refused: {error}"));
                 }
@@ -286,8 +298,14 @@ impl Boot {
         let workload = Rc::clone(&self.ledger.borrow().workload);
         for (topic, key) in workload.keys() {
             // Before anything is read: what the start left is enough to find times.
-            let times = ask_times(shard, key).await;
-            let read = read_whole(shard, key).await;
+            let mut times = ask_times(shard, key).await;
+            let mut read = read_whole(shard, key).await;
+            // One question has failed with the disk, and nothing else.
+            if times.is_err() && self.progress.disk_may_fail() {
+                times = ask_times(shard, key).await;
+            } else if matches!(read, Err(Unread::Storage)) && self.progress.disk_may_fail() {
+                read = read_whole(shard, key).await;
+            }
             let judged = read.and_then(|log| {
                 judge_times(&times?, &log, Offset::ZERO)?;
                 Ok(log)

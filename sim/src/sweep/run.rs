@@ -86,6 +86,7 @@ pub fn run(workload: &Rc<Workload>, case: &Case) -> Outcome {
         violations: ledger.violations.clone(),
         crashes,
         operations,
+        looks: bench.machine.looks(),
         refusals: ledger.refusals,
         acknowledgements: ledger.acknowledgements,
         trace: bench.machine.world.trace().to_vec(),

@@ -61,6 +61,13 @@ fn a_start_of_a_log_that_is_forgotten_is_caught() {
 }
 
 #[test]
+fn a_failed_journal_write_that_is_trusted_is_caught() {
+    let planted = Some(Planted::TrustsFailedWrites);
+    let options = SweepOptions { volume: Volume::SMALL, planted, ..SweepOptions::new(6, 1, 4) };
+    finds(Sweep::of_faults(options), "the node went on after a write");
+}
+
+#[test]
 fn a_reserve_that_is_not_kept_is_caught() {
     let planted = Some(Planted::IgnoresReserve);
     // More than the reserve.

@@ -36,6 +36,10 @@ pub enum DiskFault {
     ReadError(u64),
     /// The n-th sync of a file fails with EIO.
     FailSync(u64),
+    /// The n-th operation that changes the disk fails with EIO: writes, syncs, creations, renames, unlinks, truncations.
+    FailOperation(u64),
+    /// The n-th opening of a file that exists fails with EIO.
+    FailOpen(u64),
     /// Each operation takes this much longer.
     Slow(Duration),
 }
@@ -99,6 +103,8 @@ pub(crate) struct Faults {
     short_write: u64,
     read_error: u64,
     fail_sync: u64,
+    fail_operation: u64,
+    fail_open: u64,
     /// Bytes of all files together; what goes beyond is refused.
     capacity: Option<u64>,
     pub(crate) delay: Duration,
@@ -113,6 +119,10 @@ pub(crate) struct Disk {
     changes: Vec<Change>,
     pub(crate) faults: Faults,
     pub(crate) operations: u64,
+    pub(crate) reads: u64,
+    pub(crate) opens: u64,
+    /// The file whose write or sync failed last.
+    pub(crate) failed_write: Option<PathBuf>,
     /// Writes and reservations that found no room.
     pub(crate) full_refusals: u64,
     pub(crate) crash_at: Option<(u64, Crash)>,
@@ -135,6 +145,9 @@ impl Disk {
             changes: Vec::new(),
             faults: Faults::default(),
             operations: 0,
+            reads: 0,
+            opens: 0,
+            failed_write: None,
             full_refusals: 0,
             crash_at: None,
         }
@@ -148,6 +161,8 @@ impl Disk {
             DiskFault::ShortWrite(n) => self.faults.short_write = n,
             DiskFault::ReadError(n) => self.faults.read_error = n,
             DiskFault::FailSync(n) => self.faults.fail_sync = n,
+            DiskFault::FailOperation(n) => self.faults.fail_operation = n,
+            DiskFault::FailOpen(n) => self.faults.fail_open = n,
             DiskFault::Full(bytes) => self.faults.capacity = Some(self.used_bytes() + bytes),
             DiskFault::Slow(delay) => self.faults.delay = delay,
         }
@@ -171,7 +186,23 @@ impl Disk {
             return Err(Stop::Crash(kind));
         }
         self.operations = next;
+        if counted_down(&mut self.faults.fail_operation) {
+            return Err(io_failed());
+        }
         Ok(())
+    }
+
+    /// Counts a write or a sync; one that fails leaves the name of its file.
+    fn may_harden(&mut self, id: InodeId, counter: fn(&mut Faults) -> &mut u64) -> Result<(), Stop> {
+        let allowed = self.tick().and_then(|()| match counted_down(counter(&mut self.faults)) {
+            true => Err(io_failed()),
+            false => Ok(()),
+        });
+        if matches!(allowed, Err(Stop::Error(_))) {
+            let named = self.live.iter().find(|(_, entry)| entry.inode() == Some(id));
+            self.failed_write = named.map(|(path, _)| path.clone());
+        }
+        allowed
     }
 
     pub(crate) fn inode(&mut self, id: InodeId) -> Result<&mut Inode, Stop> {
@@ -179,6 +210,7 @@ impl Disk {
     }
 
     pub(crate) fn read(&mut self, id: InodeId, at: u64, target: &mut [u8]) -> Result<usize, Stop> {
+        self.reads += 1;
         if counted_down(&mut self.faults.read_error) {
             return Err(io_failed());
         }
@@ -186,10 +218,7 @@ impl Disk {
     }
 
     pub(crate) fn write(&mut self, id: InodeId, at: u64, data: &[u8], sync: Sync) -> Result<usize, Stop> {
-        self.tick()?;
-        if counted_down(&mut self.faults.fail_write) {
-            return Err(io_failed());
-        }
+        self.may_harden(id, |faults| &mut faults.fail_write)?;
         let mut count = data.len();
         if counted_down(&mut self.faults.short_write) {
             count = count / 2 / SECTOR * SECTOR;
@@ -239,10 +268,7 @@ impl Disk {
     }
 
     pub(crate) fn sync_data(&mut self, id: InodeId) -> Result<(), Stop> {
-        self.tick()?;
-        if counted_down(&mut self.faults.fail_sync) {
-            return Err(io_failed());
-        }
+        self.may_harden(id, |faults| &mut faults.fail_sync)?;
         self.inode(id)?.harden();
         Ok(())
     }
@@ -256,8 +282,10 @@ impl Disk {
     pub(crate) fn open(&mut self, path: &Path, options: OpenOptions) -> Result<InodeId, Stop> {
         match self.live.get(path) {
             Some(Entry::File(_)) if options.create_new => Err(io::ErrorKind::AlreadyExists.into()),
-            Some(Entry::File(id)) => Ok(*id),
-            Some(Entry::Dir) if options.write => Err(io::ErrorKind::IsADirectory.into()),
+            Some(Entry::File(id)) => {
+                self.opens += 1;
+                if counted_down(&mut self.faults.fail_open) { Err(io_failed()) } else { Ok(*id) }
+            }
             Some(Entry::Dir) => Err(io::ErrorKind::IsADirectory.into()),
             None if options.write && (options.create || options.create_new) => self.create(path),
             None => Err(io::ErrorKind::NotFound.into()),

@@ -137,6 +137,21 @@ impl World {
         self.twin.borrow_mut().node(node.0).storage.disk.operations
     }
 
+    /// Reads since the node was added.
+    pub fn disk_reads(&self, node: NodeId) -> u64 {
+        self.twin.borrow_mut().node(node.0).storage.disk.reads
+    }
+
+    /// Openings of files that were there, since the node was added.
+    pub fn disk_opens(&self, node: NodeId) -> u64 {
+        self.twin.borrow_mut().node(node.0).storage.disk.opens
+    }
+
+    /// The file whose write or sync failed last.
+    pub fn failed_write(&self, node: NodeId) -> Option<PathBuf> {
+        self.twin.borrow_mut().node(node.0).storage.disk.failed_write.clone()
+    }
+
     /// Writes and reservations that the disk had no room for.
     pub fn full_disk_refusals(&self, node: NodeId) -> u64 {
         self.twin.borrow_mut().node(node.0).storage.disk.full_refusals

@@ -5,6 +5,7 @@ mod client;
 mod copies;
 mod egress;
 mod settings;
+mod slow;
 mod space;
 mod stage;
 

@@ -16,6 +16,8 @@ use millrace_server::{BrokerSettings, Node, serve_shard};
 const BROKER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const CLIENTS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const PORT: u16 = 9092;
+/// Where a scenario does not say otherwise.
+pub(crate) const MEMORY_BYTES: u64 = 64 << 20;
 
 /// Longer than any scenario takes in virtual time.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -47,7 +49,7 @@ fn settings(shards: u16, keys: &[(&str, &str)]) -> BrokerSettings {
     }
     let loaded =
         LoadedConfig::load(&properties, UnknownKeys::Refuse).expect("the settings of a test are right");
-    let memory_bytes = loaded.broker.memory_bytes().unwrap_or(64 << 20);
+    let memory_bytes = loaded.broker.memory_bytes().unwrap_or(MEMORY_BYTES);
     BrokerSettings {
         config: Arc::new(loaded.broker),
         data_dir: PathBuf::from("/data"),
