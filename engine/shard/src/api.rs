@@ -83,6 +83,8 @@ pub enum AppendError {
     Transactional,
     #[error("the end of the log could not be read back")]
     Storage,
+    #[error("the disk has not kept up with the appends before")]
+    Overdue,
     #[error("the disk has less free space than the broker keeps in reserve")]
     NoSpace,
 }

@@ -138,6 +138,10 @@ impl Core {
         now: TimestampMs,
     ) -> Result<(PartitionRef, ValidBatch, Bytes), AppendError> {
         let partition = self.table.get(append.key).ok_or(AppendError::UnknownPartition)?;
+        if self.commit.queue.borrow().bytes + append.records.len() > self.queue_bytes_max {
+            self.counters.appends_overdue.increment();
+            return Err(AppendError::Overdue);
+        }
         if !self.has_space_for(append.records.len()) {
             return Err(AppendError::NoSpace);
         }

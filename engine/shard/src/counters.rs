@@ -9,6 +9,8 @@ pub(crate) struct Counters {
     pub(crate) bytes_in: Counter,
     pub(crate) messages_in: Counter,
     pub(crate) appends_refused: Counter,
+    /// Refused because too many wait already.
+    pub(crate) appends_overdue: Counter,
     /// Refused because the disk's reserve was reached.
     pub(crate) appends_without_space: Counter,
     pub(crate) rolls: Counter,

@@ -48,6 +48,9 @@ const RING_BYTES: u64 = 16 * 1024 * 1024;
 const TAIL_SHARE: u64 = 2;
 const CACHE_SHARE: u64 = 8;
 const EGRESS_SHARE: u64 = 16;
+/// Records in the queue belong to requests, which have bounds of their own, until their time is up; a disk that hangs
+/// for longer would let the queue take all memory.
+const QUEUE_SHARE: u64 = 2;
 /// Zeros are written in pieces of this size, so that commits in between wait for one piece at most.
 const ZERO_BYTES: usize = 1024 * 1024;
 
@@ -128,6 +131,7 @@ impl Engine {
             journal_dir,
             // The entry of a roll may stand before that of the append.
             append_bytes_max: geometry.append_bytes_max() - APPEND_HEAD_BYTES,
+            queue_bytes_max: share(shard_memory, QUEUE_SHARE),
             egress: EgressBudget::new(shard_memory / EGRESS_SHARE),
             table: Table::default(),
             commit: Commit::new(journal, ring, slots),

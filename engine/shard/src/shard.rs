@@ -39,6 +39,8 @@ pub(crate) struct Core {
     pub(crate) boot: BootNonce,
     pub(crate) journal_dir: PathBuf,
     pub(crate) append_bytes_max: usize,
+    /// Records that wait for the journal; more are refused.
+    pub(crate) queue_bytes_max: usize,
     pub(crate) egress: Rc<EgressBudget>,
     pub(crate) table: Table,
     pub(crate) commit: Commit,

@@ -32,6 +32,7 @@ pub struct ShardStats {
     /// Free space below which they are.
     pub reserve_bytes: u64,
     pub appends_without_space: u64,
+    pub appends_overdue: u64,
     pub segment_reads: u64,
     pub segment_read_bytes: u64,
     pub tail_bytes: u64,
@@ -114,6 +115,7 @@ impl Core {
             full_disk_waits: counters.full_disk_waits.get(),
             space_short: u64::from(self.space.is_short()),
             reserve_bytes: self.space.reserve_bytes(),
+            appends_overdue: counters.appends_overdue.get(),
             appends_without_space: counters.appends_without_space.get(),
             segment_reads: self.files.reads.get(),
             segment_read_bytes: self.files.read_bytes.get(),

@@ -33,7 +33,9 @@ pub(crate) fn of_append(error: &AppendError) -> AppendFault {
             (ErrorCode::OutOfOrderSequenceNumber, LogStart::Named)
         }
         AppendError::Transactional => (ErrorCode::InvalidTxnState, LogStart::Unknown),
-        AppendError::Storage | AppendError::NoSpace => (ErrorCode::KafkaStorageError, LogStart::Unknown),
+        AppendError::Storage | AppendError::NoSpace | AppendError::Overdue => {
+            (ErrorCode::KafkaStorageError, LogStart::Unknown)
+        }
     };
     AppendFault { code, log_start }
 }

@@ -363,6 +363,13 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.full_disk_waits),
     },
     Family {
+        name: "millrace_overdue_appends_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Appends that were refused because too many wait for the disk.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.appends_overdue),
+    },
+    Family {
         name: "millrace_disk_reserve_bytes",
         kind: Kind::Gauge,
         labels: "shard",

@@ -402,7 +402,9 @@ fn explain(
 ) -> (Vec<BatchIndexAndErrorMessage<'static>>, Option<String>) {
     let fault = match error {
         AppendError::Batch(fault) => fault,
-        AppendError::NoSpace => return (Vec::new(), Some(format!("{partition}: {error}"))),
+        AppendError::NoSpace | AppendError::Overdue => {
+            return (Vec::new(), Some(format!("{partition}: {error}")));
+        }
         _ => return (Vec::new(), None),
     };
     let record_errors = fault.record_errors().iter().map(|error| BatchIndexAndErrorMessage {
