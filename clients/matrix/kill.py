@@ -2,21 +2,18 @@
 
 import argparse
 import itertools
-import json
 import random
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from broker import CLIENTS, KINDS
+from load import Load, Score
 
 CACHE = CLIENTS / ".cache"
-# Longer than the load generator's own limit on any wait.
-ANSWER_SECONDS_MAX = 400
 CYCLES_EACH_ROUND = 5
 RESUME_SECONDS_MAX = 20
 # From the first acknowledgement to the kill; long enough that batches are under way, short enough for many cycles.
@@ -24,41 +21,6 @@ LOAD_SECONDS = (0.1, 1.2)
 # Of five starts one is killed itself, within its first moments, and started again.
 KILLED_STARTS = 0.2
 KILLED_START_SECONDS = (0.0, 0.1)
-
-
-class Load:
-    """The load generator and judge, a program in Go."""
-
-    def __init__(self, address, rate):
-        command = [str(CACHE / "franz-go/kill"), address, str(rate)]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, command):
-        watchdog = threading.Timer(ANSWER_SECONDS_MAX, self.process.kill)
-        watchdog.start()
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        watchdog.cancel()
-        if not line:
-            raise RuntimeError(f"the load generator ended, or gave no answer in {ANSWER_SECONDS_MAX} s, at `{command}`")
-        return json.loads(line)
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-
-
-class Score:
-    def __init__(self):
-        self.passed, self.failed = 0, 0
-
-    def count(self, faults, text):
-        """Counts one check; the faults, if any, are its failure."""
-        self.passed, self.failed = self.passed + (not faults), self.failed + bool(faults)
-        print(f"{'FAILED' if faults else 'ok    '} {text}", flush=True)
-        for fault in faults:
-            print(f"       {fault}", flush=True)
 
 
 class Mode:

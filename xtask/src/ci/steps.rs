@@ -143,4 +143,10 @@ pub(super) const STEPS: &[Step] = &[
             ],
         ),
     },
+    // A small ext4 file system filled and freed under load, and overwritten ten times. Needs root and loop devices.
+    Step {
+        name: "small-disk",
+        needs: &["release"],
+        work: Work::Script("clients/full-disk", &["--cycles", "10"]),
+    },
 ];
