@@ -120,6 +120,8 @@ pub(crate) struct Reach {
     pub(crate) due: Offset,
     /// Readers see what lies below.
     pub(crate) limit: u64,
+    /// What is visible ended in this segment. By the time it is read a roll may have made it one of many.
+    pub(crate) is_last: bool,
 }
 
 impl Partition {
@@ -137,7 +139,8 @@ impl Partition {
         // Where a damage kept it from being known whole, what lies before that is read all the same.
         let older = segment.older.as_ref().filter(|_| !segment.index.knows(offset));
         let (due, from) = older.unwrap_or(&segment.index).lookup_batch(offset);
-        (from.0 < limit).then_some(Reach { segment: segment.base, from: from.0, due, limit })
+        let is_last = segment.base == self.visible.segment;
+        (from.0 < limit).then_some(Reach { segment: segment.base, from: from.0, due, limit, is_last })
     }
 }
 
@@ -253,9 +256,8 @@ async fn find_batch(
         }
         place = batch.end();
     }
-    // Offsets follow one another: only at the end of what is visible is one missing.
-    let is_last = partition.borrow().visible.segment == reach.segment;
-    if is_last { Ok(None) } else { Err(FetchError::Corrupt) }
+    // Offsets follow one another: only at the end of what was visible is one missing.
+    if reach.is_last { Ok(None) } else { Err(FetchError::Corrupt) }
 }
 
 fn nothing() -> (Vec<Bytes>, u64) {
