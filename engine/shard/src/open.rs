@@ -51,6 +51,8 @@ const EGRESS_SHARE: u64 = 16;
 /// Records in the queue belong to requests, which have bounds of their own, until their time is up; a disk that hangs
 /// for longer would let the queue take all memory.
 const QUEUE_SHARE: u64 = 2;
+/// A shard whose memory is smaller still takes some of the largest appends.
+const QUEUE_BYTES_MIN: usize = 16 * 1024 * 1024;
 /// Zeros are written in pieces of this size, so that commits in between wait for one piece at most.
 const ZERO_BYTES: usize = 1024 * 1024;
 
@@ -131,7 +133,7 @@ impl Engine {
             journal_dir,
             // The entry of a roll may stand before that of the append.
             append_bytes_max: geometry.append_bytes_max() - APPEND_HEAD_BYTES,
-            queue_bytes_max: share(shard_memory, QUEUE_SHARE),
+            queue_bytes_max: share(shard_memory, QUEUE_SHARE).max(QUEUE_BYTES_MIN),
             egress: EgressBudget::new(shard_memory / EGRESS_SHARE),
             table: Table::default(),
             commit: Commit::new(journal, ring, slots),
