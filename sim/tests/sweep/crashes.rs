@@ -34,12 +34,11 @@ fn nothing_acknowledged_is_lost_on_three_shards() {
     check(3, 3, 150);
 }
 
-/// Of the sixteen mebibytes that each shard has, tails get a half, on one shard less than is sent: each partition's leave
-/// it while others come in. The other half has room for all records that wait for the disk at a time.
+/// Of the mebibyte that each shard has, tails get a half: each partition's leave it while others come in.
 #[test]
 fn nothing_is_lost_where_tails_leave_memory() {
     for (seed, shards) in [(11, 1), (12, 2)] {
-        let memory_bytes = u64::from(shards) << 24;
+        let memory_bytes = u64::from(shards) << 20;
         let mut sweep = Sweep::new(SweepOptions { memory_bytes, ..SweepOptions::new(seed, shards, 150) });
         if let Some(failure) = sweep.run_to_failure() {
             panic!("{failure}");
