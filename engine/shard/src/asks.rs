@@ -20,6 +20,11 @@ impl SlowAsks {
         self.came.notify_all();
     }
 
+    /// Asks that nobody serves yet.
+    pub(crate) fn queued(&self) -> usize {
+        self.asks.borrow().len()
+    }
+
     pub(crate) async fn next(&self) -> (Ask, Respond<Answer>) {
         loop {
             let ask = self.asks.borrow_mut().pop_front();

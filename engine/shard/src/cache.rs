@@ -6,10 +6,12 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_core::base::ids::{Offset, PartitionKey};
-use millrace_rt::{File, Signal};
+use millrace_core::base::measure::Counter;
+use millrace_rt::Signal;
 use rustc_hash::FxHashMap;
 
 use crate::api::FetchError;
+use crate::open_files::OpenFile;
 
 /// The unit that is read and kept; pages lie at multiples of it. Direct reads of this size reach the device's rate at a
 /// depth of four.
@@ -32,7 +34,7 @@ struct PageKey {
 pub(crate) struct Source {
     pub(crate) partition: PartitionKey,
     pub(crate) segment: Offset,
-    pub(crate) file: Rc<File>,
+    pub(crate) file: Rc<OpenFile>,
     /// Bytes of the segment that the file surely holds.
     pub(crate) in_file: u64,
 }
@@ -95,6 +97,24 @@ pub(crate) struct ReadCache {
     bytes_max: usize,
     /// A load waits for a loader.
     pub(crate) work: Signal,
+    hits: Counter,
+    misses: Counter,
+    ahead: Counter,
+}
+
+/// The read cache of one shard at one moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReadCacheStats {
+    pub bytes: u64,
+    pub bytes_max: u64,
+    /// Pages that readers wanted and that were there, or not.
+    pub hits: u64,
+    pub misses: u64,
+    /// Pages that were read before anybody wanted them.
+    pub ahead: u64,
+    pub evictions: u64,
+    /// Loads that wait for a loader.
+    pub queued: u64,
 }
 
 #[derive(Default)]
@@ -104,6 +124,7 @@ struct State {
     clock: VecDeque<PageKey>,
     bytes: usize,
     queue: VecDeque<Rc<Load>>,
+    evictions: u64,
 }
 
 enum Found {
@@ -113,7 +134,27 @@ enum Found {
 
 impl ReadCache {
     pub(crate) fn new(bytes_max: usize) -> ReadCache {
-        ReadCache { state: RefCell::default(), bytes_max, work: Signal::new() }
+        ReadCache {
+            state: RefCell::default(),
+            bytes_max,
+            work: Signal::new(),
+            hits: Counter::default(),
+            misses: Counter::default(),
+            ahead: Counter::default(),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> ReadCacheStats {
+        let state = self.state.borrow();
+        ReadCacheStats {
+            bytes: state.bytes as u64,
+            bytes_max: self.bytes_max as u64,
+            hits: self.hits.get(),
+            misses: self.misses.get(),
+            ahead: self.ahead.get(),
+            evictions: state.evictions,
+            queued: state.queue.len() as u64,
+        }
     }
 
     /// The bytes of `[at, to)` that lie in one page, at least one: from memory, or once they are read. `to` is within
@@ -144,10 +185,18 @@ impl ReadCache {
         let mut state = self.state.borrow_mut();
         let sequential = first == 0 || state.pages.contains_key(&source.key(first - 1));
         let ahead = if sequential { AHEAD_PAGES } else { 0 };
-        let last = (last + ahead).min((source.in_file - 1) / PAGE_BYTES);
+        let last_ahead = (last + ahead).min((source.in_file - 1) / PAGE_BYTES);
         let mut begun = false;
-        for page in first..=last {
-            begun |= state.demand(source, page, source.page_end(page)).is_some();
+        for page in first..=last_ahead {
+            let begins = state.demand(source, page, source.page_end(page)).is_some();
+            begun |= begins;
+            let counter = match (page <= last, begins || state.is_loading(&source.key(page))) {
+                (true, true) => &self.misses,
+                (true, false) => &self.hits,
+                (false, _) if begins => &self.ahead,
+                (false, _) => continue,
+            };
+            counter.increment();
         }
         if begun {
             self.work.notify_all();
@@ -220,6 +269,10 @@ impl State {
         Some(load)
     }
 
+    fn is_loading(&self, key: &PageKey) -> bool {
+        matches!(self.pages.get(key), Some(Page::Loading(_)))
+    }
+
     fn forget(&mut self, key: &PageKey) {
         if let Some(Page::Loaded(kept)) = self.pages.remove(key) {
             self.bytes -= kept.bytes.len();
@@ -236,6 +289,7 @@ impl State {
             } else {
                 self.bytes -= kept.bytes.len();
                 self.pages.remove(&key);
+                self.evictions += 1;
             }
         }
     }

@@ -33,6 +33,9 @@ pub(crate) struct Counters {
     pub(crate) segment_writes: Counter,
     pub(crate) segment_bytes: Counter,
     pub(crate) full_disk_waits: Counter,
+    /// Segments that logs begin behind, and their bytes.
+    pub(crate) segments_deleted: Counter,
+    pub(crate) segment_deleted_bytes: Counter,
 
     // ---- tails ----
     /// Times that appends found no room in the memory for tails.

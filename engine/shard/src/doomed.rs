@@ -43,6 +43,11 @@ impl Doomed {
         self.came.notify_all();
     }
 
+    /// Files whose end is yet to come.
+    pub(crate) fn waiting(&self) -> usize {
+        self.files.borrow().len()
+    }
+
     pub(crate) fn first_due(&self) -> Option<Moment> {
         self.files.borrow().first_key_value().map(|((due, _), _)| *due)
     }

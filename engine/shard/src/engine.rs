@@ -1,6 +1,6 @@
 //! The engine of one process: its settings, and the steps in which its shards open together.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millrace_core::journal::{BootNonce, RecoveredPartition};
@@ -30,6 +30,8 @@ pub(crate) struct Inner {
     pub(crate) startup: Startup,
     pub(crate) space: SharedSpace,
     ends: Mutex<Vec<Option<MeshEnd<Ask, Answer>>>>,
+    /// Segment files that a shard keeps open.
+    pub(crate) open_files_max: AtomicUsize,
     /// Every shard has written what it held.
     pub(crate) closed: Barrier,
 }
@@ -101,6 +103,11 @@ impl Engine {
         Engine::make(settings, Some(planted))
     }
 
+    /// Bounds the segment files that each shard keeps open; for shards that open after this.
+    pub fn limit_open_files(&self, files_per_shard: usize) {
+        self.inner.open_files_max.store(files_per_shard, Ordering::Relaxed);
+    }
+
     fn make(settings: EngineSettings, planted: Option<Planted>) -> Engine {
         let shards = settings.shards;
         assert!(shards > 0, "an engine has at least one shard");
@@ -122,6 +129,7 @@ impl Engine {
             startup,
             space: SharedSpace::new(shards),
             ends: Mutex::new(ends),
+            open_files_max: AtomicUsize::new(usize::MAX),
             closed: Barrier::new(shards),
         };
         Engine { inner: Arc::new(inner) }

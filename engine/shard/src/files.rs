@@ -1,8 +1,9 @@
 //! Segment files of one shard: opening, making, and learning again what lies where in them.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use millrace_core::base::ids::Offset;
 use millrace_core::base::measure::Counter;
@@ -12,6 +13,7 @@ use crate::api::FetchError;
 use crate::cache::ReadCache;
 use crate::indexes::LoadedIndexes;
 use crate::layout::{Layout, segment_file};
+use crate::open_files::{FileSlot, OpenFile, OpenFiles};
 use crate::partition::PartitionRef;
 
 /// Whether the file system takes direct I/O.
@@ -22,10 +24,16 @@ pub(crate) enum DiskMode {
     Buffered,
 }
 
-/// Opens the files of this shard's partitions; each stays open while its segment is known.
+/// `EMFILE` and `ENFILE`: the process, or the machine, has as many files open as it may.
+const NO_DESCRIPTOR: [Option<i32>; 2] = [Some(24), Some(23)];
+/// Until it is tried again.
+const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
+
+/// Opens the files of this shard's partitions; those in use stay open, and of the others as many as are allowed.
 pub(crate) struct SegmentFiles {
     layout: Layout,
     mode: DiskMode,
+    pub(crate) open_files: OpenFiles,
     pub(crate) cache: ReadCache,
     pub(crate) reads: Counter,
     pub(crate) read_bytes: Counter,
@@ -33,9 +41,14 @@ pub(crate) struct SegmentFiles {
 }
 
 impl SegmentFiles {
-    pub(crate) fn new(layout: Layout, mode: DiskMode, cache: ReadCache) -> SegmentFiles {
+    pub(crate) fn new(
+        layout: Layout,
+        mode: DiskMode,
+        open_files: OpenFiles,
+        cache: ReadCache,
+    ) -> SegmentFiles {
         let (reads, read_bytes) = (Counter::default(), Counter::default());
-        SegmentFiles { layout, mode, cache, reads, read_bytes, indexes: LoadedIndexes::default() }
+        SegmentFiles { layout, mode, open_files, cache, reads, read_bytes, indexes: LoadedIndexes::default() }
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -52,7 +65,7 @@ impl SegmentFiles {
         &self,
         partition: &PartitionRef,
         base: Offset,
-    ) -> Result<Rc<File>, FetchError> {
+    ) -> Result<Rc<OpenFile>, FetchError> {
         if let Some(file) = open_file(partition, base) {
             return Ok(file);
         }
@@ -76,7 +89,7 @@ impl SegmentFiles {
         &self,
         partition: &PartitionRef,
         base: Offset,
-    ) -> io::Result<Rc<File>> {
+    ) -> io::Result<Rc<OpenFile>> {
         if let Some(file) = open_file(partition, base) {
             return Ok(file);
         }
@@ -97,22 +110,40 @@ impl SegmentFiles {
         fs::create_dir_all(&dir).await
     }
 
-    async fn open(&self, partition: &PartitionRef, base: Offset, create: bool) -> io::Result<Rc<File>> {
+    async fn open(&self, partition: &PartitionRef, base: Offset, create: bool) -> io::Result<Rc<OpenFile>> {
         let path = segment_file(&self.partition_dir(partition), base);
         let direct = self.mode == DiskMode::Direct;
         let options = OpenOptions { create, write: true, direct, ..OpenOptions::default() };
-        let file = Rc::new(File::open(&path, options).await?);
+        let file = self.open_with_patience(&path, options).await?;
         if create {
             file.truncate(0).await?;
         }
         let mut partition = partition.borrow_mut();
-        let Some(segment) = partition.segment_mut(base) else { return Ok(file) };
+        let Some(segment) = partition.segment_mut(base) else {
+            // Deleted meanwhile: its last user closes it.
+            return Ok(self.open_files.put(&mut FileSlot::default(), file));
+        };
         segment.exists = true;
-        // Another task may have opened it meanwhile.
-        Ok(Rc::clone(segment.file.get_or_insert(file)))
+        Ok(self.open_files.put(&mut segment.file, file))
+    }
+
+    /// Opens a file; where the process has no descriptor left, once one is free.
+    async fn open_with_patience(&self, path: &Path, options: OpenOptions) -> io::Result<File> {
+        loop {
+            match File::open(path, options).await {
+                Err(error) if NO_DESCRIPTOR.contains(&error.raw_os_error()) => {
+                    self.open_files.waits.increment();
+                    if !self.open_files.evict_one() {
+                        tracing::warn!(%error, "a segment waits for a descriptor; raise LimitNOFILE");
+                        millrace_rt::sleep(DESCRIPTOR_PAUSE).await;
+                    }
+                }
+                opened => return opened,
+            }
+        }
     }
 }
 
-fn open_file(partition: &PartitionRef, base: Offset) -> Option<Rc<File>> {
-    partition.borrow_mut().segment_mut(base)?.file.clone()
+fn open_file(partition: &PartitionRef, base: Offset) -> Option<Rc<OpenFile>> {
+    partition.borrow_mut().segment_mut(base)?.file.get()
 }

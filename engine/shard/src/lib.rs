@@ -31,6 +31,7 @@ mod metadata;
 mod metadata_log;
 mod offsets;
 mod open;
+mod open_files;
 mod owners;
 mod partition;
 mod prepare;
@@ -59,10 +60,12 @@ pub use api::{
     EpochEnd, FetchError, FetchPartition, FetchQuery, Fetched, FetchedPartition, FoundOffset, Isolation,
     OffsetAsk, OffsetQuery, OpenError, Planted, StorageError, ValidateOnly,
 };
+pub use cache::ReadCacheStats;
 pub use egress::{EgressBudget, EgressCharge, EgressStats};
 pub use engine::Engine;
 pub use layout::Generation;
 pub use manifest::{Manifest, Stopped};
+pub use open_files::OpenFileStats;
 pub use shard::Shard;
 pub use stats::{JournalStats, PartitionStats, ShardStats};
 pub use ticket::AppendTicket;

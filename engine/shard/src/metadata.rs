@@ -15,6 +15,7 @@ use crate::api::{Planted, StorageError, ValidateOnly};
 use crate::doomed::delete_directory_in_steps;
 use crate::message::{Answer, Ask};
 use crate::metadata_log::{Leads, MetadataLog};
+use crate::open_files::FileSlot;
 use crate::partition::{Partition, PartitionRef};
 use crate::shard::{Core, Shard};
 
@@ -274,6 +275,8 @@ impl Core {
             while partition.borrow().segments.iter().any(|segment| segment.writing) {
                 self.flusher.wrote.wait().await;
             }
+            // Lists of partitions may know this one for long; its files, and their space, are not to wait for that.
+            partition.borrow_mut().segments.iter_mut().for_each(|segment| segment.file = FileSlot::default());
             let (key, dir) = (partition.borrow().key, self.files.partition_dir(&partition));
             if partition.borrow().segments.iter().any(|segment| segment.exists) || fs::exists(&dir).await {
                 self.put_aside(&dir, key).await;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use millrace_core::base::ids::{PartitionKey, ShardIndex};
@@ -32,6 +33,7 @@ use crate::flusher::{FLUSHERS, Flusher};
 use crate::layout::{DELETED_SUFFIX, Generation, Layout, checkpoint_file, partition_of, slot_file};
 use crate::manifest::{Manifest, Stopped};
 use crate::metadata_log::MetadataLog;
+use crate::open_files::OpenFiles;
 use crate::partition::{Partition, Table};
 use crate::prepare::{Prepared, prepare};
 use crate::rebuild::OldJournal;
@@ -146,6 +148,7 @@ impl Engine {
             files: SegmentFiles::new(
                 self.inner.layout.clone(),
                 facts.mode,
+                OpenFiles::new(self.inner.open_files_max.load(Ordering::Relaxed)),
                 ReadCache::new(share(shard_memory, CACHE_SHARE)),
             ),
             indexes_due: RefCell::default(),

@@ -1,7 +1,6 @@
 //! Reads whole batches of one partition, from memory where the tail has them, else from the segment's file.
 
 use std::ops::Range;
-use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_core::base::ids::Offset;
@@ -298,7 +297,7 @@ fn last_whole_batch(
 }
 
 /// The partial last block of a file, so that appends can go on behind it.
-pub(crate) async fn read_last_block(file: &Rc<File>, length: u64) -> Result<Vec<u8>, FetchError> {
+pub(crate) async fn read_last_block(file: &File, length: u64) -> Result<Vec<u8>, FetchError> {
     let start = block_floor(length);
     let block = Block::with_capacity(BLOCK_BYTES as usize);
     let (read, block) = file.read_at(start, block, BLOCK_BYTES as usize).await;

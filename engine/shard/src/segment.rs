@@ -1,12 +1,10 @@
 //! One segment of a partition on its shard: which of its bytes are in memory, in the file, and hard.
 
-use std::rc::Rc;
-
 use millrace_core::base::ids::{Offset, Position, TimestampMs};
 use millrace_core::log::OffsetIndex;
 use millrace_core::log::segments::SegmentAge;
-use millrace_rt::File;
 
+use crate::open_files::FileSlot;
 use crate::tail::{Tail, block_floor};
 
 /// Bytes `[0, length)` of consecutive batches. `released <= in_file <= length`; bytes from `written` on are in memory,
@@ -20,7 +18,7 @@ pub(crate) struct Segment {
     pub(crate) older: Option<OffsetIndex>,
     /// Bytes that the index file tells of.
     pub(crate) index_stored: u64,
-    pub(crate) file: Option<Rc<File>>,
+    pub(crate) file: FileSlot,
     /// Its file was made, by this run or an earlier one.
     pub(crate) exists: bool,
     /// Bytes that the file holds in whole blocks, or all of them once it is cut to its length.
@@ -64,7 +62,7 @@ impl Segment {
             index: OffsetIndex::new(base),
             older: None,
             index_stored: 0,
-            file: None,
+            file: FileSlot::default(),
             exists: false,
             written: 0,
             padded: 0,

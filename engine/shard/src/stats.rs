@@ -7,7 +7,9 @@ use millrace_core::base::ids::PartitionIndex;
 use millrace_core::base::measure::Distribution;
 use millrace_rt::MemoryUse;
 
+use crate::cache::ReadCacheStats;
 use crate::egress::EgressStats;
+use crate::open_files::OpenFileStats;
 use crate::partition::Partition;
 use crate::shard::{Core, Shard};
 
@@ -42,6 +44,12 @@ pub struct ShardStats {
     pub tail_pressure_flushes: u64,
     pub fetches_waiting: u64,
     pub egress: EgressStats,
+    pub open_files: OpenFileStats,
+    pub cache: ReadCacheStats,
+    pub asks_queued: u64,
+    pub segments_deleted: u64,
+    pub segment_deleted_bytes: u64,
+    pub files_awaiting_deletion: u64,
     pub mesh_asks: u64,
     pub mesh_waits: u64,
     pub memory: MemoryUse,
@@ -126,6 +134,12 @@ impl Core {
             tail_pressure_flushes: counters.tail_pressure_flushes.get(),
             fetches_waiting: counters.fetches_waiting.get(),
             egress: self.egress.stats(),
+            open_files: self.files.open_files.stats(),
+            cache: self.files.cache.stats(),
+            asks_queued: self.slow.queued() as u64,
+            segments_deleted: counters.segments_deleted.get(),
+            segment_deleted_bytes: counters.segment_deleted_bytes.get(),
+            files_awaiting_deletion: self.doomed.waiting() as u64,
             mesh_asks: counters.mesh_asks.get(),
             mesh_waits: counters.mesh_waits.get(),
             memory: millrace_rt::memory(),

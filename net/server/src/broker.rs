@@ -39,7 +39,8 @@ impl Broker {
 
     /// Serves until it is stopped; blocks the calling thread.
     pub fn run(self) -> Result<(), StartError> {
-        millrace_rt::probe().map_err(|error| StartError::Runtime(error.to_string()))?;
+        let machine = millrace_rt::probe().map_err(|error| StartError::Runtime(error.to_string()))?;
+        self.node.limit_descriptors(machine.descriptors);
         let side =
             self.node.admin_wanted().map(|wanted| SideThread::start(&self.node, wanted)).transpose()?;
         let result = self.run_shards();

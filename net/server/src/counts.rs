@@ -49,6 +49,10 @@ pub(crate) struct TopicTraffic {
 pub(crate) struct LimitCounts {
     /// `max.connections`.
     pub(crate) connections: Counter,
+    /// Connections beyond those that there are descriptors for.
+    pub(crate) descriptors: Counter,
+    /// `max.connections.per.ip` and its overrides.
+    pub(crate) address_connections: Counter,
     /// `connections.max.idle.ms`.
     pub(crate) idle: Counter,
     /// A connection held part of a request for too long while others waited for its memory.
@@ -166,6 +170,8 @@ impl LimitCounts {
     fn named(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("max.connections", self.connections.get()),
+            ("descriptors", self.descriptors.get()),
+            ("max.connections.per.ip", self.address_connections.get()),
             ("connections.max.idle.ms", self.idle.get()),
             ("partial_request_time", self.stalled.get()),
             ("request_bytes", self.request_bytes.get()),

@@ -1,6 +1,7 @@
 //! What one shard holds of the server: its connections, fetch sessions and memory for requests.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -103,7 +104,8 @@ impl Host {
     }
 
     /// The connection has closed.
-    pub(crate) fn count_out(&self) {
+    pub(crate) fn count_out(&self, peer: SocketAddr) {
+        self.node.per_address().leave(peer.ip());
         self.node.connection_closed(self.shard.index());
     }
 

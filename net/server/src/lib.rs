@@ -13,6 +13,7 @@ mod desk;
 mod errors;
 mod host;
 mod node;
+mod per_address;
 mod serve;
 mod session;
 mod start_error;

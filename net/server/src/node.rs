@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use millrace_core::base::ShardIndex;
-use millrace_core::base::config::BrokerConfig;
+use millrace_core::base::config::{BrokerConfig, ConfigLayers, ConfigMap};
+use millrace_core::base::descriptors::DescriptorShares;
 use millrace_core::meta::Endpoint;
 use millrace_rt::Gate;
 use millrace_shard::{Engine, EngineSettings};
@@ -14,6 +15,7 @@ use millrace_shard::{Engine, EngineSettings};
 use crate::addresses::{self, BoundListener};
 use crate::counts::ShardReport;
 use crate::desk::Desk;
+use crate::per_address::AddressCounts;
 use crate::start_error::StartError;
 
 /// What a broker needs to know before it starts.
@@ -58,6 +60,9 @@ struct Shared {
     admin_wanted: Option<BoundListener>,
     admin: OnceLock<SocketAddr>,
     log_lines_lost: OnceLock<Arc<AtomicU64>>,
+    /// Connections that there are descriptors for.
+    connections_max: AtomicU32,
+    addresses: AddressCounts,
 }
 
 /// How far a broker is in its life.
@@ -78,6 +83,10 @@ impl Node {
         let engine = Engine::new(engine_settings(&settings));
         let desk = Desk::new(settings.shards);
         let connections = (0..settings.shards).map(|_| AtomicU32::new(0)).collect();
+        let nothing = ConfigMap::new();
+        let overrides =
+            ConfigLayers { broker: &settings.config, dynamic_broker: &nothing, dynamic_default: &nothing }
+                .max_connections_per_ip_overrides();
         let shared = Shared {
             settings,
             engine,
@@ -96,8 +105,27 @@ impl Node {
             admin_wanted,
             admin: OnceLock::new(),
             log_lines_lost: OnceLock::new(),
+            connections_max: AtomicU32::new(u32::MAX),
+            addresses: AddressCounts::new(&overrides),
         };
-        Ok(Node { shared: Arc::new(shared) })
+        let node = Node { shared: Arc::new(shared) };
+        node.limit_descriptors(u64::MAX);
+        Ok(node)
+    }
+
+    /// The process may have so many files and connections open; to be said before any shard opens.
+    pub fn limit_descriptors(&self, descriptors: u64) {
+        let settings = &self.shared.settings;
+        let shares = DescriptorShares::of(descriptors, settings.shards, settings.config.open_files());
+        let files = usize::try_from(shares.segment_files_per_shard).unwrap_or(usize::MAX);
+        self.shared.engine.limit_open_files(files);
+        let connections = u32::try_from(shares.connections).unwrap_or(u32::MAX);
+        self.shared.connections_max.store(connections, Ordering::Relaxed);
+    }
+
+    /// Connections that there are descriptors for.
+    pub(crate) fn connections_max(&self) -> u32 {
+        self.shared.connections_max.load(Ordering::Relaxed)
     }
 
     /// Ends the broker cleanly; from any thread.
@@ -232,6 +260,11 @@ impl Node {
         failure.get_or_insert_with(|| error.clone());
         drop(failure);
         self.stop();
+    }
+
+    /// The connections of each address.
+    pub(crate) fn per_address(&self) -> &AddressCounts {
+        &self.shared.addresses
     }
 
     pub(crate) fn connection_opened(&self, shard: ShardIndex) {

@@ -19,7 +19,7 @@ use millrace_shard::{
     AppendPartition, Engine, EngineSettings, FetchPartition, FetchQuery, Isolation, Shard, ValidateOnly,
 };
 
-const TOPIC: TopicId = TopicId([7; 16]);
+pub(crate) const TOPIC: TopicId = TopicId([7; 16]);
 
 /// The shard that a test asks for.
 #[derive(Debug, Clone, Copy)]
@@ -27,11 +27,17 @@ pub(crate) struct Setting {
     pub(crate) partitions: i32,
     pub(crate) memory_bytes: u64,
     pub(crate) journal_bytes: u64,
+    /// Segment files that it keeps open.
+    pub(crate) open_files: usize,
 }
 
 impl Setting {
-    const USUAL: Setting =
-        Setting { partitions: 1, memory_bytes: 64 << 20, journal_bytes: 4 * JOURNAL_BYTES_MIN };
+    pub(crate) const USUAL: Setting = Setting {
+        partitions: 1,
+        memory_bytes: 64 << 20,
+        journal_bytes: 4 * JOURNAL_BYTES_MIN,
+        open_files: usize::MAX,
+    };
 }
 
 /// Boots one shard with a topic of one partition and runs `body` on it.
@@ -77,6 +83,7 @@ fn boot<T: 'static>(
         endpoints: Vec::new(),
         shards: 1,
     });
+    engine.limit_open_files(setting.open_files);
     let answer: Rc<RefCell<Option<T>>> = Rc::default();
     let answered = Rc::clone(&answer);
     world.start(node, 1, move |seat| {

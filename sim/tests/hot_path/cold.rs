@@ -24,9 +24,15 @@ fn what_left_memory_is_read_once_for_all_readers() {
         // Pages that were asked for ahead are on their way.
         millrace_rt::sleep(std::time::Duration::from_millis(100)).await;
         let first = shard.stats().await.segment_read_bytes - before;
+        let cold = shard.stats().await.cache;
+        assert!(cold.misses > 0 && cold.ahead > 0, "{cold:?}");
         for _ in 0..3 {
             assert_eq!(fetch(&shard, 0, Offset(0)).await.1, bytes);
         }
+        let warm = shard.stats().await.cache;
+        assert!(warm.misses == cold.misses && warm.ahead == cold.ahead, "{warm:?} after {cold:?}");
+        assert_eq!(warm.hits - cold.hits, 3 * cold.misses, "each page was there: {warm:?} after {cold:?}");
+        assert!(warm.bytes > 0 && warm.bytes <= warm.bytes_max, "{warm:?}");
         assert!(fetch(&shard, 0, Offset(BATCHES - 1)).await.1 > BATCH_BYTES, "the end is in memory");
         (bytes as u64, first, shard.stats().await.segment_read_bytes - before)
     });

@@ -9,6 +9,8 @@ mod cold;
 #[cfg(test)]
 mod fetches;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod many;
 #[cfg(test)]
 mod memory;

@@ -70,7 +70,12 @@ async fn write_all_and_read(shard: &Shard, partitions: i32, rounds: usize, recor
 }
 
 fn check(partitions: i32, rounds: usize, value_bytes: usize) {
-    let setting = Setting { partitions, memory_bytes: MEMORY_BYTES, journal_bytes: JOURNAL_BYTES_MIN };
+    let setting = Setting {
+        partitions,
+        memory_bytes: MEMORY_BYTES,
+        journal_bytes: JOURNAL_BYTES_MIN,
+        ..Setting::USUAL
+    };
     let peak = on_such_a_shard(setting, async move |shard| {
         write_all_and_read(&shard, partitions, rounds, batch(Codec::None, 1, value_bytes)).await
     });

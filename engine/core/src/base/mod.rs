@@ -1,6 +1,7 @@
 //! Vocabulary of the whole engine: ids, limits, errors and configuration.
 
 pub mod config;
+pub mod descriptors;
 pub mod egress;
 pub mod error;
 pub mod ids;

@@ -1,6 +1,7 @@
 //! The side thread: metrics and health over HTTP, apart from the shards, which it only asks.
 
 mod family;
+mod files;
 mod kafka;
 mod own;
 mod process;

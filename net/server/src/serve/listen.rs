@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use millrace_core::base::ShardIndex;
 use millrace_rt::{DetachedStream, Either, Listener, select};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::addresses::BoundListener;
 use crate::conn::parcel::Parcel;
@@ -61,17 +62,35 @@ pub(crate) async fn accept(host: Rc<Host>, listener: Listener, number: usize) {
     }
 }
 
-/// Gives a new connection to the shard with the fewest; past the broker's bound it is closed.
+/// Gives a new connection to the shard with the fewest; past a bound of the broker or of its address it is closed.
 async fn deal(host: &Rc<Host>, stream: DetachedStream, listener: usize) {
-    let connections_max = host.shard.image().config_layers(host.node.config()).max_connections();
-    let connections_max = u32::try_from(connections_max).unwrap_or(u32::MAX);
-    let Some(shard) = host.node.least_loaded(connections_max) else {
-        host.counts.limits.connections.increment();
-        warn!("max.connections is reached; a connection is refused");
-        return;
-    };
+    let Some(shard) = admit(host, stream.peer_addr()) else { return };
     host.counts.connections.accepted.increment();
     host.node.connection_opened(shard);
     let parcel = Parcel { stream, listener, leftover: Vec::new(), sessions: Vec::new() };
     host.shard.hand_over(shard, Box::new(parcel)).await;
+}
+
+/// The shard of a connection that may stay.
+fn admit(host: &Host, peer: SocketAddr) -> Option<ShardIndex> {
+    let (image, limits) = (host.shard.image(), &host.counts.limits);
+    let config = image.config_layers(host.node.config());
+    let configured = u32::try_from(config.max_connections()).unwrap_or(u32::MAX);
+    let possible = host.node.connections_max();
+    let Some(shard) = host.node.least_loaded(configured.min(possible)) else {
+        if configured <= possible {
+            limits.connections.increment();
+            warn!(%peer, "max.connections is reached; a connection is refused");
+        } else {
+            limits.descriptors.increment();
+            warn!(%peer, connections = possible, "no descriptor is left for a connection; raise LimitNOFILE");
+        }
+        return None;
+    };
+    if !host.node.per_address().enter(peer.ip(), &config) {
+        limits.address_connections.increment();
+        info!(%peer, "a connection is refused: its address has as many as max.connections.per.ip allows");
+        return None;
+    }
+    Some(shard)
 }

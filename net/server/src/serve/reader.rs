@@ -71,7 +71,7 @@ pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
                 debug!(%error, "a peer took no more answers");
             }
             stream.shutdown();
-            host.count_out();
+            host.count_out(stream.peer_addr());
         }
     }
 }

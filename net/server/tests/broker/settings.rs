@@ -1,9 +1,14 @@
 //! Settings that change while the broker runs.
 
+use std::time::Duration;
+
+use millrace_rt::sleep;
+
 use crate::client::{BROKER, Client, TOPIC};
 use crate::stage::play;
 
 const NONE: i16 = 0;
+const INVALID_REQUEST: i16 = 42;
 const MESSAGE_TOO_LARGE: i16 = 10;
 
 #[test]
@@ -40,5 +45,31 @@ fn connections_are_counted_against_the_newest_limit() {
         let mut second = Client::connect(stage.address).await;
         second.send_metadata().await;
         assert!(second.answer().await.is_some());
+    });
+}
+
+#[test]
+fn an_address_has_as_many_connections_as_it_may() {
+    const PER_ADDRESS: &str = "max.connections.per.ip";
+    const OVERRIDES: &str = "max.connections.per.ip.overrides";
+    play(2, &[(PER_ADDRESS, "2")], async |stage| {
+        let mut first = Client::connect(stage.address).await;
+        let second = Client::connect(stage.address).await;
+        let mut refused = Client::connect(stage.address).await;
+        assert_eq!(refused.answer().await, None, "two connections are all it may have");
+        drop(second);
+        sleep(Duration::from_millis(10)).await;
+        let mut third = Client::connect(stage.address).await;
+        third.send_metadata().await;
+        assert!(third.answer().await.is_some(), "one that has closed makes room");
+        assert_eq!(first.alter(BROKER, "", OVERRIDES, Some("10.0.0.2:3,10.0.0.9:1")).await, NONE);
+        let mut fourth = Client::connect(stage.address).await;
+        fourth.send_metadata().await;
+        assert!(fourth.answer().await.is_some(), "the override is for this address");
+        let mut refused = Client::connect(stage.address).await;
+        assert_eq!(refused.answer().await, None);
+        assert_eq!(first.alter(BROKER, "", OVERRIDES, Some("10.0.0.2")).await, INVALID_REQUEST);
+        assert_eq!(first.alter(BROKER, "", PER_ADDRESS, Some("0")).await, NONE, "an override is left");
+        assert_eq!(first.alter(BROKER, "", OVERRIDES, None).await, INVALID_REQUEST, "nobody could connect");
     });
 }

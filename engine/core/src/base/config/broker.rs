@@ -123,16 +123,8 @@ impl BrokerConfig {
         self.int("max.connections")
     }
 
-    pub fn max_connections_per_ip(&self) -> i32 {
-        self.int("max.connections.per.ip")
-    }
-
     pub fn max_incremental_fetch_session_cache_slots(&self) -> i32 {
         self.int("max.incremental.fetch.session.cache.slots")
-    }
-
-    pub fn max_request_partition_size_limit(&self) -> i32 {
-        self.int("max.request.partition.size.limit")
     }
 
     // ---- producers ----
@@ -197,6 +189,11 @@ impl BrokerConfig {
 
     pub fn shm_dir(&self) -> &str {
         self.text("millrace.shm.dir").unwrap_or("/dev/shm")
+    }
+
+    /// Segment files to be kept open by all shards; `None`: by the limit of descriptors.
+    pub fn open_files(&self) -> Option<u64> {
+        self.value("millrace.open.files").and_then(Value::whole).and_then(|files| u64::try_from(files).ok())
     }
 
     // ---- what the operator sees ----

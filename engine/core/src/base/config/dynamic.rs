@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::ConfigLayers;
 use super::definition::{Definition, UpdateMode};
+use super::per_address::check_dynamic;
 use super::registry::broker_keys;
 use super::value::{ConfigError, ConfigMap, Value};
 
@@ -49,7 +50,8 @@ pub fn validate_dynamic_broker(settings: &ConfigMap, scope: DynamicScope) -> Res
         refuse(named(&of_one_broker), reason)?;
     }
     refuse(named(&|key| ONLY_AT_START.contains(&key)), "These configs change here only by a restart")?;
-    check_retention(settings)
+    check_retention(settings)?;
+    check_dynamic(settings)
 }
 
 /// The definition behind a key, also behind one of a single listener (`listener.name.NAME.KEY`).
@@ -92,9 +94,14 @@ impl ConfigLayers<'_> {
     }
 
     /// A whole number set while running, this broker's before that of all.
-    fn whole(&self, key: &str) -> Option<i64> {
-        let text = self.dynamic_broker.get(key).or_else(|| self.dynamic_default.get(key))?;
-        broker_keys().get(key)?.parse(text).ok().as_ref().and_then(Value::whole)
+    pub(super) fn whole(&self, key: &str) -> Option<i64> {
+        broker_keys().get(key)?.parse(self.set_text(key)?).ok().as_ref().and_then(Value::whole)
+    }
+
+    /// The text of a setting made while running.
+    pub(super) fn set_text(&self, key: &str) -> Option<&str> {
+        let own = self.dynamic_broker.get(key);
+        own.or_else(|| self.dynamic_default.get(key)).map(String::as_str)
     }
 }
 

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use super::definition::{Effect, OWN_PREFIX};
 use super::listeners::{Listener, PROTOCOL_MAP_KEY, ProtocolMap, SecurityProtocol, check_distinct};
+use super::per_address::{OVERRIDES_KEY, check_address_limits};
 use super::registry::broker_keys;
 use super::value::{ConfigError, Value};
 use super::{BrokerConfig, Properties};
@@ -58,7 +59,7 @@ impl LoadedConfig {
         complete(&mut broker);
         read_values(&mut broker, properties, unknown, &mut warnings, &mut errors);
         if errors.is_empty() {
-            let checks = [check_roles, check_retention, check_not_served, read_listeners];
+            let checks = [check_roles, check_retention, check_connections, check_not_served, read_listeners];
             errors.extend(checks.into_iter().filter_map(|check| check(&mut broker).err()));
         }
         if !errors.is_empty() {
@@ -164,6 +165,11 @@ fn check_retention(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
 }
 
 /// What would be unsafe to ignore.
+fn check_connections(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
+    let per_address = i64::from(broker.int("max.connections.per.ip"));
+    check_address_limits(Some(per_address), broker.text(OVERRIDES_KEY).unwrap_or_default())
+}
+
 fn check_not_served(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
     match broker.text("authorizer.class.name") {
         None | Some("") => Ok(()),

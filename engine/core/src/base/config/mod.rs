@@ -6,6 +6,7 @@ pub mod describe;
 pub mod dynamic;
 pub mod listeners;
 pub mod load;
+pub mod per_address;
 pub mod properties;
 pub mod registry;
 pub mod sizing;
@@ -22,6 +23,7 @@ pub use describe::{
 pub use dynamic::{DynamicScope, list_default, validate_dynamic_broker};
 pub use listeners::{Listener, SecurityProtocol, listen_on, split_address};
 pub use load::{ConfigWarning, LoadedConfig, UnknownKeys};
+pub use per_address::{AddressLimit, address_limits};
 pub use properties::{Properties, PropertiesFault};
 pub use registry::{Section, broker_keys, topic_keys};
 pub use sizing::{default_memory_bytes, default_shards};

@@ -1,0 +1,111 @@
+//! How many connections each address has, and how many it may have (`max.connections.per.ip`).
+
+use std::net::{IpAddr, ToSocketAddrs};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use millrace_core::base::config::{AddressLimit, ConfigLayers};
+use rustc_hash::FxHashMap;
+
+/// Shared by all shards: one accepts a connection, another may close it.
+pub(crate) struct AddressCounts {
+    counts: Mutex<FxHashMap<IpAddr, u32>>,
+    /// Addresses of the hosts that the configuration names.
+    hosts: FxHashMap<String, Vec<IpAddr>>,
+}
+
+impl AddressCounts {
+    /// Resolves the names of hosts, so it may block: called before any shard runs. A name that resolves to nothing
+    /// limits nobody.
+    pub(crate) fn new(overrides: &[AddressLimit]) -> AddressCounts {
+        let resolve = |host: &str| -> Vec<IpAddr> {
+            let found = (host, 0).to_socket_addrs().into_iter().flatten();
+            found.map(|address| address.ip().to_canonical()).collect()
+        };
+        let names = overrides.iter().filter(|limit| literal(&limit.host).is_none());
+        let hosts = names.map(|limit| (limit.host.clone(), resolve(&limit.host))).collect();
+        AddressCounts { counts: Mutex::default(), hosts }
+    }
+
+    /// Counts one more connection of an address; false where it has as many as it may.
+    pub(crate) fn enter(&self, address: IpAddr, config: &ConfigLayers<'_>) -> bool {
+        let max = self.limit(address, config);
+        let mut counts = self.counts();
+        let count = counts.entry(address.to_canonical()).or_default();
+        if *count >= max {
+            if *count == 0 {
+                counts.remove(&address.to_canonical());
+            }
+            return false;
+        }
+        *count += 1;
+        true
+    }
+
+    pub(crate) fn leave(&self, address: IpAddr) {
+        let mut counts = self.counts();
+        let count = counts.get_mut(&address.to_canonical());
+        assert!(count.as_ref().is_some_and(|count| **count > 0), "a connection closes once");
+        if let Some(count) = count {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&address.to_canonical());
+            }
+        }
+    }
+
+    /// The first override that names the address, or else the limit of all.
+    fn limit(&self, address: IpAddr, config: &ConfigLayers<'_>) -> u32 {
+        let address = address.to_canonical();
+        let names = |limit: &AddressLimit| match literal(&limit.host) {
+            Some(named) => named == address,
+            None => self.hosts.get(&limit.host).is_some_and(|known| known.contains(&address)),
+        };
+        let overrides = config.max_connections_per_ip_overrides();
+        let own = overrides.iter().find(|limit| names(limit)).map(|limit| limit.connections);
+        u32::try_from(own.unwrap_or_else(|| config.max_connections_per_ip())).unwrap_or(0)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, FxHashMap<IpAddr, u32>> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An address that is written out, in brackets or not.
+fn literal(host: &str) -> Option<IpAddr> {
+    let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    bare.parse().ok().map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use millrace_core::base::config::{BrokerConfig, ConfigMap, address_limits};
+
+    use super::*;
+
+    #[test]
+    fn addresses_are_counted_against_their_own_limit() {
+        let broker = BrokerConfig::default();
+        let overrides = "127.0.0.2:2,[::1]:0,localhost:3";
+        let set = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let settings = ConfigMap::from([
+            set("max.connections.per.ip", "1"),
+            set("max.connections.per.ip.overrides", overrides),
+        ]);
+        let nothing = ConfigMap::new();
+        let layers = ConfigLayers { broker: &broker, dynamic_broker: &settings, dynamic_default: &nothing };
+        let counts = AddressCounts::new(&address_limits(overrides).unwrap());
+        for (address, max) in
+            [("10.0.0.1", 1), ("::ffff:127.0.0.2", 2), ("::1", 0), ("127.0.0.1", 3), ("10.0.0.2", 1)]
+        {
+            let address: IpAddr = address.parse().unwrap();
+            for _ in 0..2 {
+                for _ in 0..max {
+                    assert!(counts.enter(address, &layers), "{address}");
+                }
+                assert!(!counts.enter(address, &layers), "{address}");
+                (0..max).for_each(|_| counts.leave(address));
+            }
+        }
+        assert!(counts.counts().is_empty(), "who has no connection takes no memory");
+    }
+}
