@@ -85,7 +85,7 @@ class Trial:
                     "log.retention.check.interval.ms=200")
         self.broker = Millrace(directory, shards, None, settings)
         self.batch = requests.batch_of(random.Random(1).randbytes(BATCH_BYTES))
-        self.faults_before, self.log_read = 0, 0
+        self.log_read = 0
 
     def run(self):
         self.broker.start()
@@ -96,11 +96,12 @@ class Trial:
                 [self.by_topic, self.by_records, self.by_retention, self.by_somebody, self.by_somebody_faster])
             for cycle, way in zip(range(self.arguments.cycles), ways):
                 self.cycle(load, cycle, way)
-            self.judge(load, "check", "the load, all answered")
+            load.judge(self.score, "check", "the load, all answered")
             self.overwrite()
             code = self.broker.stop()
             self.broker.start()
-            self.judge(load, "final", "everything read after a clean stop", [] if code == 0 else [f"exit code {code}"])
+            load.judge(self.score, "final", "everything read after a clean stop",
+                       [] if code == 0 else [f"exit code {code}"])
         finally:
             load.close()
         code = self.broker.stop()
@@ -142,7 +143,7 @@ class Trial:
             code = client.delete_topic(FILL)
             faults += [] if code == requests.NONE else [f"the topic was not deleted: {code}"]
         answer = load.ask("status")
-        faults += self.new_faults(answer)
+        faults += load.new_faults(answer)
         gained = answer["acknowledged"] - before
         self.score.count(faults, f"cycle {number + 1}: filled by {written // MIB} MiB, {gained} acknowledged{killed}, "
                                  f"resumed {took:.2f} s after {way.__name__.replace('_', ' ')}")
@@ -272,17 +273,6 @@ class Trial:
         faults += [] if largest > bound // 2 else [f"its files took {largest} bytes only: more is deleted than has to be"]
         self.score.count(faults, f"a disk of {self.arguments.disk} MiB written over {written / self.disk.bytes:.1f} times in "
                                  f"{time.monotonic() - began:.1f} s: at most {largest} of {bound} bytes in files")
-
-    def judge(self, load, command, text, faults=()):
-        answer = load.ask(command)
-        faults = [*faults, *self.new_faults(answer)]
-        self.score.count(faults, f"{text}: {answer['acknowledged']} acknowledged of {answer['sent']} sent, "
-                                 f"{answer['read']} read, {answer['repeated']} repeats of plain producers")
-
-    def new_faults(self, answer):
-        fresh = answer["faults"][self.faults_before:]
-        self.faults_before = len(answer["faults"])
-        return fresh
 
     def metric(self, name):
         with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=ANSWER_SECONDS_MAX) as answer:

@@ -31,7 +31,7 @@ class Mode:
         self.random = random.Random(arguments.seed)
         self.shards = itertools.cycle(arguments.shards)
         self.broker = KINDS[arguments.against](directory, next(self.shards), durability, arguments.set)
-        self.start_seconds, self.faults_before, self.acknowledged = [], 0, 0
+        self.start_seconds, self.acknowledged = [], 0
 
     def run(self):
         print(f"durability {self.durability}, shards {self.arguments.shards}, seed {self.arguments.seed}", flush=True)
@@ -39,7 +39,7 @@ class Mode:
         load = Load(self.broker.address, self.arguments.rate)
         try:
             self.cycles(load)
-            self.check(load, "final", "everything read after a clean stop", self.stop_and_start())
+            self.acknowledged = load.judge(self.score, "final", "everything read after a clean stop", self.stop_and_start())
         finally:
             load.close()
         code = self.broker.stop()
@@ -63,7 +63,7 @@ class Mode:
                 load.ask("begin")
             self.cycle(load, cycle)
             if cycle % CYCLES_EACH_ROUND == CYCLES_EACH_ROUND - 1 or cycle == self.arguments.cycles - 1:
-                self.check(load, "check", f"round ending with cycle {cycle + 1}")
+                self.acknowledged = load.judge(self.score, "check", f"round ending with cycle {cycle + 1}")
 
     def cycle(self, load, number):
         began, before = time.monotonic(), load.ask("status")["acknowledged"]
@@ -79,7 +79,7 @@ class Mode:
         self.broker.shards = shards
         took = self.broker.start()
         self.start_seconds.append(took)
-        faults += self.new_faults(answer) + ([] if alive else ["the broker had ended before it was killed"])
+        faults += load.new_faults(answer) + ([] if alive else ["the broker had ended before it was killed"])
         text = f"cycle {number + 1}: {gained} acknowledged in {seconds:.2f} s, killed{killed_start}"
         self.score.count(faults, f"{text}, {shards} shards up in {took:.3f} s")
 
@@ -98,18 +98,6 @@ class Mode:
         self.broker.shards = next(self.shards)
         self.start_seconds.append(self.broker.start())
         return [] if code == 0 else [f"the broker stopped with exit code {code}"]
-
-    def check(self, load, command, text, faults=()):
-        answer = load.ask(command)
-        self.acknowledged = answer["acknowledged"]
-        faults = [*faults, *self.new_faults(answer)]
-        self.score.count(faults, f"{text}: {answer['acknowledged']} acknowledged of {answer['sent']} sent, "
-                                 f"{answer['read']} read, {answer['repeated']} repeats of plain producers")
-
-    def new_faults(self, answer):
-        fresh = answer["faults"][self.faults_before:]
-        self.faults_before = len(answer["faults"])
-        return fresh
 
 
 def await_acknowledgement(load, before):

@@ -16,6 +16,7 @@ class Load:
     def __init__(self, address, rate):
         command = [str(CACHE / "franz-go/kill"), address, str(rate)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.faults_before = 0
 
     def ask(self, command):
         watchdog = threading.Timer(ANSWER_SECONDS_MAX, self.process.kill)
@@ -27,6 +28,20 @@ class Load:
         if not line:
             raise RuntimeError(f"the load generator ended, or gave no answer in {ANSWER_SECONDS_MAX} s, at `{command}`")
         return json.loads(line)
+
+    def new_faults(self, answer):
+        """Of all faults in an answer those that no answer before had."""
+        fresh = answer["faults"][self.faults_before:]
+        self.faults_before = len(answer["faults"])
+        return fresh
+
+    def judge(self, score, command, text, faults=()):
+        """Counts what the judge says; gives the records acknowledged."""
+        answer = self.ask(command)
+        faults = [*faults, *self.new_faults(answer)]
+        score.count(faults, f"{text}: {answer['acknowledged']} acknowledged of {answer['sent']} sent, "
+                            f"{answer['read']} read, {answer['repeated']} repeats of plain producers")
+        return answer["acknowledged"]
 
     def close(self):
         self.process.kill()

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use millrace_core::base::config::{BrokerConfig, LoadedConfig, Properties, UnknownKeys};
 use millrace_core::journal::JOURNAL_BYTES_MIN;
-use millrace_rt::Seat;
 use millrace_rt::world::{Crash, DiskFault, NodeId, World, WorldOptions};
-use millrace_shard::{Engine, EngineSettings, OpenError, Planted};
+use millrace_rt::{Seat, world};
+use millrace_shard::{Engine, EngineSettings, OpenError, Planted, Shard};
 
 use crate::promises::DATA_DIR;
 use crate::trial::{Blow, Filling, Looks, Squeeze, Trial};
@@ -68,16 +68,23 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn shard_opened(&self) {
-        self.opened.set(self.opened.get() + 1);
+    /// Opens the shard and counts it, or keeps why it was not opened.
+    pub(crate) async fn open(&self, engine: &Engine, seat: Seat) -> Option<Shard> {
+        match engine.open(seat).await {
+            Ok(shard) => {
+                self.opened.set(self.opened.get() + 1);
+                Some(shard)
+            }
+            Err(error) => {
+                world::log(format!("not opened: {error}"));
+                self.error.borrow_mut().get_or_insert(error);
+                None
+            }
+        }
     }
 
     pub(crate) fn shard_closed(&self) {
         self.closed.set(self.closed.get() + 1);
-    }
-
-    pub(crate) fn not_opened(&self, error: OpenError) {
-        self.error.borrow_mut().get_or_insert(error);
     }
 
     pub(crate) fn is_squeezed(&self) -> bool {

@@ -38,14 +38,7 @@ pub(super) struct Boot {
 impl Boot {
     /// The main future of one shard; the first one does everything, through the service surface.
     pub(super) async fn serve(self, seat: Seat) {
-        let shard = match self.engine.open(seat).await {
-            Ok(shard) => shard,
-            Err(error) => {
-                world::log(format!("not opened: {error}"));
-                return self.progress.not_opened(error);
-            }
-        };
-        self.progress.shard_opened();
+        let Some(shard) = self.progress.open(&self.engine, seat).await else { return };
         if seat.shard == 0 {
             self.lead(&shard).await;
             self.stop.open();

@@ -69,16 +69,8 @@ impl Boot {
 
     /// The main future of one shard.
     pub(crate) async fn serve(self, seat: Seat) {
-        let shard = match self.engine.open(seat).await {
-            Ok(shard) => shard,
-            Err(error) => {
-                world::log(format!("not opened: {error}"));
-                self.progress.not_opened(error);
-                return;
-            }
-        };
+        let Some(shard) = self.progress.open(&self.engine, seat).await else { return };
         world::log("opened".to_owned());
-        self.progress.shard_opened();
         if seat.shard == 0 {
             self.create_topics(&shard).await;
             self.audit(&shard).await;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::Offset;
-use millrace_rt::{Gate, Seat, fs, world};
+use millrace_rt::{Gate, Seat, fs};
 use millrace_shard::{AppendPartition, AppendTicket, Engine, Shard, ValidateOnly};
 
 use super::ledger::{Ledger, Sent, Stage};
@@ -50,14 +50,7 @@ impl Gates {
 impl Boot {
     /// The main future of one shard.
     pub(super) async fn serve(self, seat: Seat) {
-        let shard = match self.engine.open(seat).await {
-            Ok(shard) => shard,
-            Err(error) => {
-                world::log(format!("not opened: {error}"));
-                return self.progress.not_opened(error);
-            }
-        };
-        self.progress.shard_opened();
+        let Some(shard) = self.progress.open(&self.engine, seat).await else { return };
         let gates = self.gates.clone();
         if seat.shard == 0 {
             let image = shard.image();

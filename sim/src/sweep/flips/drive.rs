@@ -46,14 +46,7 @@ pub(super) struct Boot {
 
 impl Boot {
     pub(super) async fn serve(self, seat: Seat) {
-        let shard = match self.engine.open(seat).await {
-            Ok(shard) => shard,
-            Err(error) => {
-                world::log(format!("not opened: {error}"));
-                return self.progress.not_opened(error);
-            }
-        };
-        self.progress.shard_opened();
+        let Some(shard) = self.progress.open(&self.engine, seat).await else { return };
         if seat.shard == 0 {
             let keys = self.expected.borrow().keys.clone();
             for key in keys {
