@@ -4,6 +4,7 @@
 mod ci;
 mod codegen;
 mod golden;
+mod instructions;
 mod schema;
 mod tidy;
 
@@ -45,6 +46,12 @@ enum Command {
     Check,
     /// Check the rules of the house that clippy cannot check.
     Tidy,
+    /// Count the instructions of the append, fetch and codec paths and compare with benches/instructions.txt; needs valgrind.
+    Instructions {
+        /// Write the baseline anew.
+        #[arg(long)]
+        bless: bool,
+    },
     /// Convert the message definitions inside Kafka's clients jar into net/wire/schema.
     Schema {
         /// The kafka-clients jar.
@@ -64,6 +71,10 @@ fn main() -> ExitCode {
         }
         Command::Check => ci::check().map(succeed),
         Command::Tidy => tidy::run().map(succeed),
+        Command::Instructions { bless } => {
+            let purpose = if bless { instructions::Purpose::Bless } else { instructions::Purpose::Check };
+            instructions::run(purpose).map(succeed)
+        }
         Command::Schema { jar } => schema::convert(&jar).map(succeed),
         Command::Codegen => codegen::run().map(succeed),
         Command::Golden => golden::record().map(succeed),

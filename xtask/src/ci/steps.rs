@@ -102,6 +102,8 @@ pub(super) const STEPS: &[Step] = &[
         work: Work::Built("debug/millrace-sim", &["--sweep", "--flips", "--sample", "{flips}"]),
     },
     Step { name: "release", needs: &[], work: Work::Cargo(&["build", "--release"]) },
+    // Instructions of the append, fetch and codec paths under callgrind, held to a committed baseline.
+    Step { name: "instructions", needs: &["release"], work: Work::Cargo(&["xtask", "instructions"]) },
     // README's first command, on a port of its own.
     Step { name: "dev", needs: &["release"], work: Work::Beside { broker: &["dev"], program: None } },
     Step {
