@@ -14,6 +14,7 @@ use millrace_core::log::ValidBatch;
 use millrace_rt::{BegunWrite, File, Moment, SharedMemory, Signal, Sync};
 
 use crate::api::Appended;
+use crate::disk_classes::DiskClasses;
 use crate::partition::{LogPosition, PartitionRef};
 use crate::ticket::Gathering;
 
@@ -37,6 +38,7 @@ pub(crate) struct Commit {
     /// The hard sequence advanced, or a slot was prepared.
     pub(crate) hardened: Signal,
     pub(crate) writing: Cell<bool>,
+    pub(crate) classes: DiskClasses,
     /// The write in flight, until the task that waits for it takes it.
     pub(crate) begun: RefCell<Option<WriteInFlight>>,
     /// Slots that were zeroed, or passed over because the journal was there first.
@@ -159,6 +161,7 @@ impl Commit {
             frames: Signal::new(),
             hardened: Signal::new(),
             writing: Cell::new(false),
+            classes: DiskClasses::default(),
             begun: RefCell::default(),
             prepared_slots: Cell::new(1),
         }
@@ -239,6 +242,7 @@ impl Commit {
         }
         let write = journal.next_write()?;
         self.writing.set(true);
+        self.classes.commit_begins();
         let frames = self.ring.view(write.ring_at..write.ring_at + write.len);
         let begun = millrace_rt::now();
         let done = self.slots[write.slot].begin_write_at(write.slot_at as u64, frames, Sync::Dsync);

@@ -1,19 +1,13 @@
-//! Files of deleted segments that wait for their end, and how large ones go: in steps.
+//! Files of deleted segments that wait for their end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
-use millrace_rt::{File, Moment, OpenOptions, Signal, fs};
+use millrace_rt::{Moment, Signal};
 
 /// Kafka's, behind the whole name of a file.
 pub(crate) const DELETED_FILE_SUFFIX: &str = ".deleted";
-/// A file system frees so much in a few milliseconds; freeing 1 GiB at once holds up every commit behind it.
-const STEP_BYTES: u64 = 32 << 20;
-/// Lets commits pass between two steps.
-const STEP_PAUSE: Duration = Duration::from_millis(10);
 
 /// Files of one shard that wait for their end. Driven by one task.
 #[derive(Default)]
@@ -55,26 +49,4 @@ impl Doomed {
     pub(crate) fn take_first(&self) -> Option<PathBuf> {
         self.files.borrow_mut().pop_first().map(|(_, path)| path)
     }
-}
-
-/// Removes a file; a large one is shortened step by step before.
-pub(crate) async fn delete_in_steps(path: &Path) -> io::Result<()> {
-    let mut length = fs::len(path).await?;
-    if length > STEP_BYTES {
-        let file = File::open(path, OpenOptions { write: true, ..OpenOptions::default() }).await?;
-        while length > STEP_BYTES {
-            length -= STEP_BYTES;
-            file.truncate(length).await?;
-            millrace_rt::sleep(STEP_PAUSE).await;
-        }
-    }
-    fs::remove_file(path).await
-}
-
-/// Removes a directory of files, each in steps.
-pub(crate) async fn delete_directory_in_steps(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir).await?.iter().filter(|entry| !entry.is_dir) {
-        delete_in_steps(&dir.join(&entry.name)).await?;
-    }
-    fs::remove_dir_all(dir).await
 }

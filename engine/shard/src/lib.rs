@@ -11,6 +11,7 @@ mod close;
 mod commit;
 mod counters;
 mod deleting;
+mod disk_classes;
 mod doomed;
 mod egress;
 mod engine;
@@ -61,6 +62,7 @@ pub use api::{
     OffsetAsk, OffsetQuery, OpenError, Planted, StorageError, ValidateOnly,
 };
 pub use cache::ReadCacheStats;
+pub use disk_classes::DiskClassStats;
 pub use egress::{EgressBudget, EgressCharge, EgressStats};
 pub use engine::Engine;
 pub use layout::Generation;

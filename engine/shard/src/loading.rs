@@ -18,7 +18,9 @@ impl Core {
             match cache.next_load() {
                 None => cache.work.wait().await,
                 Some(load) => {
+                    let turn = self.commit.classes.turn().await;
                     let outcome = read_page(&load).await;
+                    drop(turn);
                     self.files.reads.increment();
                     self.files.read_bytes.add(outcome.as_ref().map_or(0, |bytes| bytes.len() as u64));
                     cache.loaded(&load, outcome);

@@ -12,7 +12,6 @@ use millrace_core::meta::{
 use millrace_rt::fs;
 
 use crate::api::{Planted, StorageError, ValidateOnly};
-use crate::doomed::delete_directory_in_steps;
 use crate::message::{Answer, Ask};
 use crate::metadata_log::{Leads, MetadataLog};
 use crate::open_files::FileSlot;
@@ -294,8 +293,9 @@ impl Core {
             tracing::warn!(path = %dir.display(), %error, "a deleted topic's directory could not be put aside");
             return;
         }
+        let core = Rc::clone(self);
         millrace_rt::spawn(async move {
-            if let Err(error) = delete_directory_in_steps(&aside).await {
+            if let Err(error) = core.delete_directory_in_steps(&aside).await {
                 tracing::warn!(path = %aside.display(), %error, "a deleted topic's files are still there");
             }
         });

@@ -15,6 +15,9 @@ use crate::files::SegmentFiles;
 use crate::partition::{Partition, PartitionRef};
 use crate::tail::{BLOCK_BYTES, block_ceil, block_floor};
 
+/// Bytes that are summed before other tasks run: 0.02 ms, since they come from cold memory.
+const CHECKED_A_TURN: u64 = 128 * 1024;
+
 /// Bytes `[start, start + length)` of one segment in shared pieces.
 pub(crate) struct Pieces {
     start: u64,
@@ -217,9 +220,8 @@ pub(crate) async fn read_batches(
         pieces = read_range(files, partition, reach.segment, first.position, to).await?;
     }
     let limit = if alone { first.end() } else { reach.limit.min(first.position + max_bytes) };
-    let partition = partition.borrow();
-    let end = last_whole_batch(&pieces, &partition, &first, limit)?;
-    let held = held_bytes(&partition, reach.segment, first.position, end);
+    let end = last_whole_batch(&pieces, partition, &first, limit).await?;
+    let held = held_bytes(&partition.borrow(), reach.segment, first.position, end);
     Ok((pieces.cut(first.position, end), held))
 }
 
@@ -275,19 +277,27 @@ fn held_bytes(partition: &Partition, segment: Offset, from: u64, to: u64) -> u64
     pages + segment.tail.memory_behind(split, to) as u64
 }
 
-/// Where the last batch ends that lies wholly below `limit` and in `pieces`, and before the first that is damaged.
-fn last_whole_batch(
+/// Where the last batch ends that lies wholly below `limit` and in `pieces`, and before the first that is damaged. Other
+/// tasks run in between.
+async fn last_whole_batch(
     pieces: &Pieces,
-    partition: &Partition,
+    partition: &PartitionRef,
     first: &BatchPlace,
     limit: u64,
 ) -> Result<u64, FetchError> {
-    pieces.check(partition, first, first.header.base_offset)?;
+    pieces.check(&partition.borrow(), first, first.header.base_offset)?;
     let (mut end, mut due) = (first.end(), first.header.next_offset());
     let limit = limit.min(pieces.end());
+    let mut rested = first.position;
     while end < limit {
+        if end < pieces.own_from && end - rested >= CHECKED_A_TURN {
+            rested = end;
+            millrace_rt::yield_now().await;
+        }
         match pieces.batch_at(end) {
-            Ok(Some(batch)) if batch.end() <= limit && pieces.check(partition, &batch, due).is_ok() => {
+            Ok(Some(batch))
+                if batch.end() <= limit && pieces.check(&partition.borrow(), &batch, due).is_ok() =>
+            {
                 (end, due) = (batch.end(), batch.header.next_offset());
             }
             _ => break,

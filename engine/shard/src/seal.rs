@@ -122,6 +122,7 @@ impl Core {
             self.counters.journal_bytes.add(write.len as u64);
             self.flusher.committed(write.len as u64);
             commit.writing.set(false);
+            commit.classes.commit_ended(now);
             commit.answer_hard(now);
             commit.hardened.notify_all();
             commit.work.notify_all();

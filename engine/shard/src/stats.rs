@@ -8,6 +8,7 @@ use millrace_core::base::measure::Distribution;
 use millrace_rt::MemoryUse;
 
 use crate::cache::ReadCacheStats;
+use crate::disk_classes::DiskClassStats;
 use crate::egress::EgressStats;
 use crate::open_files::OpenFileStats;
 use crate::partition::Partition;
@@ -46,6 +47,7 @@ pub struct ShardStats {
     pub egress: EgressStats,
     pub open_files: OpenFileStats,
     pub cache: ReadCacheStats,
+    pub disk_classes: DiskClassStats,
     pub asks_queued: u64,
     pub segments_deleted: u64,
     pub segment_deleted_bytes: u64,
@@ -136,6 +138,7 @@ impl Core {
             egress: self.egress.stats(),
             open_files: self.files.open_files.stats(),
             cache: self.files.cache.stats(),
+            disk_classes: self.commit.classes.stats(),
             asks_queued: self.slow.queued() as u64,
             segments_deleted: counters.segments_deleted.get(),
             segment_deleted_bytes: counters.segment_deleted_bytes.get(),

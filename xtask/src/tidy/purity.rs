@@ -18,6 +18,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/rt/src/uring/entries.rs", "entries carry the addresses of buffers"),
     ("engine/rt/src/uring/progress.rs", "a socket option that no crate wraps"),
     ("engine/rt/src/uring/barrier.rs", "a system call that libc does not wrap"),
+    ("engine/rt/src/uring/slice.rs", "system calls that libc does not wrap"),
     ("engine/rt/src/payload.rs", "the one copy of payload, into memory that others read beside it"),
     ("engine/rt/src/counting.rs", "an allocator that counts is an unsafe trait"),
     ("engine/rt/examples/measure.rs", "the CPU time of the process has no safe call in std"),

@@ -23,6 +23,7 @@ use crate::start::driver;
 use crate::uring::barrier;
 use crate::uring::blocking::BlockingPool;
 use crate::uring::ring::Ring;
+use crate::uring::slice;
 use crate::uring::tasks::HostedTasks;
 
 /// How many shards, and what they may use.
@@ -127,6 +128,7 @@ impl Birth {
             .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
             .make()
             .map_err(|error| io::Error::other(format!("shard {}: {error}", self.seat.shard)))?;
+        slice::lengthen();
         let (shard, eventfd) = self.shard()?;
         shard::swap_current(Some(Rc::clone(&shard)));
         executor.run(async {

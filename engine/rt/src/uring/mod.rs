@@ -7,4 +7,5 @@ pub(crate) mod entries;
 pub(crate) mod probe;
 pub(crate) mod progress;
 pub(crate) mod ring;
+pub(crate) mod slice;
 pub(crate) mod tasks;

@@ -356,6 +356,24 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.segment_read_bytes),
     },
     Family {
+        name: "millrace_disk_turn_waits_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Cold reads and deletions that waited for commits before they went to the device.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.disk_classes.waits),
+    },
+    Family {
+        name: "millrace_disk_turn_wait_seconds_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Seconds that they waited.",
+        samples: |scrape, samples| {
+            for (shard, report) in &scrape.shards {
+                samples.add(&[("shard", shard)], report.engine.disk_classes.wait_nanos as f64 / NANOS);
+            }
+        },
+    },
+    Family {
         name: "millrace_disk_full_waits_total",
         kind: Kind::Counter,
         labels: "shard",

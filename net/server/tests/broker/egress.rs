@@ -29,10 +29,10 @@ fn fill(offset: i64) -> u8 {
     (offset % 251) as u8
 }
 
-async fn store(client: &mut Client, first: i64, count: i64) {
+pub(crate) async fn store(client: &mut Client, topic: &str, first: i64, count: i64) {
     for offset in first..first + count {
         let value = vec![fill(offset); VALUE_BYTES];
-        assert_eq!(client.produce(TOPIC, 0, &value).await, (0, offset));
+        assert_eq!(client.produce(topic, 0, &value).await, (0, offset));
     }
 }
 
@@ -46,9 +46,9 @@ async fn stall(stage: &Stage, from: i64) -> Client {
 }
 
 /// Reads from `next` on until `end`, and checks every batch.
-async fn read(client: &mut Client, mut next: i64, end: i64) {
+pub(crate) async fn read(client: &mut Client, topic: &str, mut next: i64, end: i64) {
     while next < end {
-        client.send_fetch(TOPIC, 0, next, 500).await;
+        client.send_fetch(topic, 0, next, 500).await;
         let frame = client.answer().await.expect("a fetch is answered");
         let body = frame.slice(HEADER_BYTES..);
         let response = FetchResponse::decode(&mut Reader::new(&body), FETCH).unwrap();
@@ -75,7 +75,7 @@ fn readers_that_take_nothing_hold_little_and_are_closed() {
     play(1, &[("millrace.memory", MEMORY), ("log.retention.ms", "-1")], async |stage| {
         let mut honest = Client::connect(stage.address).await;
         honest.create_topic(TOPIC, 1).await;
-        store(&mut honest, 0, RECORDS).await;
+        store(&mut honest, TOPIC, 0, RECORDS).await;
         let begun = now();
         let mut stalled = Vec::new();
         for reader in 0..STALLED {
@@ -84,8 +84,8 @@ fn readers_that_take_nothing_hold_little_and_are_closed() {
         sleep(Duration::from_secs(1)).await;
         // One that is slow, but takes something now and then.
         let mut slow = stall(&stage, 0).await;
-        read(&mut honest, 0, RECORDS).await;
-        store(&mut honest, RECORDS, 50).await;
+        read(&mut honest, TOPIC, 0, RECORDS).await;
+        store(&mut honest, TOPIC, RECORDS, 50).await;
         assert!(now() - begun < PATIENCE, "nobody waits for the stalled ones to be closed");
         let peak = stage.memory_peak.get();
         assert!(peak < MEMORY_BYTES, "{peak} bytes of memory");
@@ -96,7 +96,7 @@ fn readers_that_take_nothing_hold_little_and_are_closed() {
         }
         let left = stage.node.connections();
         assert!(left[0] < STALLED as u32 / 2, "{left:?} connections are left");
-        read(&mut honest, RECORDS, RECORDS + 50).await;
+        read(&mut honest, TOPIC, RECORDS, RECORDS + 50).await;
         assert!(slow.answer().await.is_some(), "a slow reader is served");
     });
 }
@@ -106,7 +106,7 @@ fn who_is_in_nobodys_way_may_take_its_time() {
     play(2, &[("log.retention.ms", "-1")], async |stage| {
         let mut honest = Client::connect(stage.address).await;
         honest.create_topic(TOPIC, 1).await;
-        store(&mut honest, 0, 20).await;
+        store(&mut honest, TOPIC, 0, 20).await;
         let mut stalled = stall(&stage, 0).await;
         sleep(PATIENCE * 3).await;
         for _ in 0..REQUESTS_EACH {

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that is surprised ends")]
 
 mod client;
+mod cold;
 mod copies;
 mod egress;
 mod settings;
