@@ -13,9 +13,11 @@ use crate::shard::Core;
 
 /// Longer delays would not fit the clock.
 const DELAY_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
-/// What goes at once. A device that is told what is free takes 0.35 ms for each mebibyte and answers nothing meanwhile:
+/// What goes at once, at least. A device that is told what is free takes 0.35 ms for each mebibyte and answers nothing meanwhile:
 /// commits beside files of 16 MiB that went at once took up to 7 ms.
 const STEP_BYTES: u64 = 256 * 1024;
+/// At most: where a step has to wait for commits that bring more, it catches up.
+const STEP_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Between two steps, unless commits bring more meanwhile.
 const STEP_PAUSE: Duration = Duration::from_millis(2);
 /// Steps free twice what commits bring, so that deleting keeps up with them.
@@ -100,9 +102,12 @@ impl Core {
         let mut length = fs::len(path).await?;
         if length > STEP_BYTES {
             let file = File::open(path, OpenOptions { write: true, ..OpenOptions::default() }).await?;
+            let mut seen = self.counters.journal_bytes.get();
             while length > STEP_BYTES && !self.doomed.closing.get() {
-                length -= STEP_BYTES;
-                let _turn = self.deletion_turn().await;
+                let _turn = self.deletion_turn(seen).await;
+                let brought = self.counters.journal_bytes.get() - seen;
+                seen += brought;
+                length = length.saturating_sub(step_bytes(brought));
                 file.truncate(length).await?;
             }
         }
@@ -118,11 +123,11 @@ impl Core {
         fs::remove_dir_all(dir).await
     }
 
-    /// Completes when the next step is due: at the pace of the commits, and not too slow where there are few. Where the
-    /// disk is short everybody waits for the space.
-    async fn deletion_turn(&self) -> DiskTurn<'_> {
+    /// Completes when the next step is due: at the pace of the commits since `seen` bytes were in the journal, and not
+    /// too slow where there are few. Where the disk is short everybody waits for the space.
+    async fn deletion_turn(&self, seen: u64) -> DiskTurn<'_> {
         let due = millrace_rt::now() + STEP_PAUSE;
-        let enough = self.counters.journal_bytes.get() + STEP_BYTES / STEP_PER_BYTE;
+        let enough = seen + STEP_BYTES / STEP_PER_BYTE;
         while self.counters.journal_bytes.get() < enough && !self.space.is_short() {
             let now = millrace_rt::now();
             if now >= due {
@@ -138,4 +143,22 @@ impl Core {
 enum Pace {
     Steps,
     AtOnce,
+}
+
+/// How much goes with the next step when commits brought so much since the one before.
+fn step_bytes(brought: u64) -> u64 {
+    brought.saturating_mul(STEP_PER_BYTE).clamp(STEP_BYTES, STEP_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deleting_keeps_up_with_commits() {
+        let (least, most) = (STEP_BYTES, STEP_BYTES_MAX);
+        for (brought, step) in [(0, least), (least / 2, least), (least, 2 * least), (most, most)] {
+            assert_eq!(step_bytes(brought), step, "behind {brought} bytes");
+        }
+    }
 }

@@ -14,8 +14,6 @@ use crate::operation::{FileHandle, Gather, Operation, Pieces, SocketHandle, Sync
 const PIECES_PER_CALL: usize = 1024;
 /// The most bytes that one read or write takes; the kernel's own limit is just below 2 GiB.
 const BYTES_PER_CALL: usize = 1 << 30;
-/// The most bytes that one send takes: the kernel copies them before the shard's turn goes on, 0.05 ms of it.
-const BYTES_PER_SEND: usize = 256 * 1024;
 
 /// None: the operation is not one of the ring's.
 pub(crate) fn entry_of(operation: &mut Operation) -> Option<Entry> {
@@ -88,7 +86,7 @@ fn write_entry(fd: types::Fd, at: u64, pieces: &mut Pieces, sync: Sync) -> Entry
             .rw_flags(flags)
             .build();
     }
-    let count = gather(pieces, BYTES_PER_CALL);
+    let count = gather(pieces);
     let vectors = pieces.gather.vectors.as_ptr();
     opcode::Writev::new(fd, vectors, count).offset(at).rw_flags(flags).build()
 }
@@ -97,10 +95,9 @@ fn send_entry(fd: types::Fd, pieces: &mut Pieces) -> Entry {
     // WAITALL: the kernel itself goes on after a short send.
     let flags = libc::MSG_NOSIGNAL | libc::MSG_WAITALL;
     if let [only] = pieces.remaining() {
-        let count = length_of(only.len().min(BYTES_PER_SEND));
-        return opcode::Send::new(fd, only.as_ptr(), count).flags(flags).build();
+        return opcode::Send::new(fd, only.as_ptr(), length_of(only.len())).flags(flags).build();
     }
-    let count = gather(pieces, BYTES_PER_SEND);
+    let count = gather(pieces);
     // SAFETY: all zero is a valid `msghdr`: no name, no control data.
     let mut header: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
     header.msg_iov = pieces.gather.vectors.as_mut_ptr();
@@ -110,17 +107,11 @@ fn send_entry(fd: types::Fd, pieces: &mut Pieces) -> Entry {
     opcode::SendMsg::new(fd, address).flags(flags.unsigned_abs()).build()
 }
 
-/// Fills the kernel's vectors with the first `bytes_max` bytes; returns how many there are.
-fn gather(pieces: &mut Pieces, bytes_max: usize) -> u32 {
+/// Fills the kernel's vectors; returns how many there are.
+fn gather(pieces: &mut Pieces) -> u32 {
     let mut vectors = Vec::with_capacity(pieces.remaining().len().min(PIECES_PER_CALL));
-    let mut left = bytes_max;
     for piece in pieces.remaining().iter().take(PIECES_PER_CALL) {
-        let taken = piece.len().min(left);
-        vectors.push(libc::iovec { iov_base: piece.as_ptr().cast_mut().cast(), iov_len: taken });
-        left -= taken;
-        if left == 0 {
-            break;
-        }
+        vectors.push(libc::iovec { iov_base: piece.as_ptr().cast_mut().cast(), iov_len: piece.len() });
     }
     let count = length_of(vectors.len());
     pieces.gather = Gather { vectors, header: None };
