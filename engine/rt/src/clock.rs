@@ -70,11 +70,7 @@ impl Future for Sleep {
                 Poll::Ready(())
             }
             None => {
-                let earliest = shard.timers.next_deadline();
                 self.timer = Some(shard.timers.set(self.deadline, cx.waker()));
-                if earliest.is_none_or(|earliest| self.deadline < earliest) {
-                    shard.kernel.timers_changed();
-                }
                 Poll::Pending
             }
         }

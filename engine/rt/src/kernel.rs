@@ -67,14 +67,6 @@ impl Kernel {
         }
     }
 
-    /// The earliest deadline has changed.
-    pub(crate) fn timers_changed(&self) {
-        match self {
-            Kernel::Uring(host) => host.ring.wake_driver(),
-            Kernel::World(_) => {}
-        }
-    }
-
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         match self {
             Kernel::Uring(host) => host.tasks.spawn(task),

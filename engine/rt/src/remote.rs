@@ -10,7 +10,7 @@ use crate::operation::Answer;
 use crate::slots::SlotId;
 
 enum Bell {
-    /// Also registered with the shard's ring, which signals completions through it.
+    /// The shard's ring watches it while the shard sleeps.
     Eventfd(OwnedFd),
     World {
         notes: Arc<Notes>,

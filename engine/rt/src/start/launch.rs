@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,13 +40,12 @@ pub struct Settings {
 
 /// glommio registers this much with each executor; files and sockets do not go through it.
 const EXECUTOR_IO_MEMORY: usize = 64 << 10;
-/// The executor's three rings carry one eventfd read and its own timers.
+/// The executor's three rings carry its own timers.
 const EXECUTOR_RING_DEPTH: usize = 64;
-/// Never, in effect. If the executor's timer expires between its arming and the first look at it (a processor that is
-/// taken away for that long suffices), glommio 0.9 parks although tasks can run, and sleeps until something outside
-/// happens. Nothing here needs the timer: the driver takes its turn among the tasks and looks at ring, lanes and
-/// timers each round.
-const PREEMPT_TIMER: Duration = Duration::from_secs(3600);
+/// Never. If the executor's timer expires between its arming and the first look at it (a process that stands still for that
+/// long suffices), glommio 0.9 parks although tasks can run, and nothing would wake it. Nothing here needs the timer: the
+/// driver takes its turn among the tasks and looks at ring, lanes and timers each round.
+const PREEMPT_TIMER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Runs `main` on every shard, each on a thread of its own; returns when all of them have ended. A panic in a shard
 /// ends the process.
@@ -129,11 +129,11 @@ impl Birth {
             .make()
             .map_err(|error| io::Error::other(format!("shard {}: {error}", self.seat.shard)))?;
         slice::lengthen();
-        let (shard, eventfd) = self.shard()?;
+        let shard = self.shard()?;
         shard::swap_current(Some(Rc::clone(&shard)));
         executor.run(async {
-            let driver = glommio::spawn_local(driver::drive(Rc::clone(&shard), eventfd)).detach();
             let main = crate::tasks::spawn(main(self.seat));
+            let driver = glommio::spawn_local(driver::drive(Rc::clone(&shard))).detach();
             main.await;
             driver.cancel();
             if let Kernel::Uring(host) = &shard.kernel {
@@ -146,21 +146,21 @@ impl Birth {
         Ok(())
     }
 
-    fn shard(&self) -> io::Result<(Rc<Shard>, driver::Notices)> {
+    fn shard(&self) -> io::Result<Rc<Shard>> {
         let eventfd = EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?;
-        let notices = driver::Notices::of(&eventfd)?;
+        let bell = eventfd.as_fd().as_raw_fd();
         let remote = Remote::with_eventfd(eventfd.into());
         let slots = Rc::new(Slots::default());
         let blocking = Arc::clone(&self.blocking);
-        let ring = Ring::new(notices.raw_fd(), Rc::clone(&slots), Arc::clone(&remote), blocking)?;
+        let ring = Ring::new(bell, Rc::clone(&slots), Arc::clone(&remote), blocking)?;
         let parts = Parts {
-            kernel: Kernel::Uring(Box::new(Host { tasks: HostedTasks::new(ring.driver_place()), ring })),
+            kernel: Kernel::Uring(Box::new(Host { tasks: HostedTasks::default(), ring })),
             slots,
             home: Home::new(PoolBounds::within(self.memory), MemoryKind::Served),
             remote,
             random: Xoshiro256PlusPlus::from_seed(os_seed()?),
         };
-        Ok((Shard::new(parts), notices))
+        Ok(Shard::new(parts))
     }
 }
 

@@ -8,12 +8,10 @@ use std::io;
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{Ordering, fence};
-use std::task::Waker;
 use std::time::Duration;
 
 use io_uring::squeue::Entry;
-use io_uring::{IoUring, opcode, types};
+use io_uring::{IoUring, cqueue, opcode, types};
 
 use crate::moment::Moment;
 use crate::operation::{Answer, Connected, Operation, Outcome, SocketHandle};
@@ -30,6 +28,8 @@ const COMPLETION_ENTRIES: u32 = SUBMISSION_ENTRIES * 4;
 const TOKEN_OWN: u64 = 1 << 63;
 /// Completions that nobody waits for: cancellations, drain rounds.
 const TOKEN_IGNORED: u64 = TOKEN_OWN;
+/// The bell of the shard was rung.
+const TOKEN_BELL: u64 = TOKEN_OWN | 1;
 /// Timeouts; their serial number is in the low bits.
 const TOKEN_TIMER: u64 = TOKEN_OWN | 1 << 62;
 /// How long a stopping shard waits for one round of cancelled operations.
@@ -60,39 +60,35 @@ struct ArmedTimers {
     timers: Vec<ArmedTimer>,
 }
 
-/// The driver's waker while it waits.
-pub(crate) type DriverPlace = Rc<RefCell<Option<Waker>>>;
-
 pub(crate) struct Ring {
     ring: RefCell<IoUring>,
     armed: RefCell<ArmedTimers>,
     slots: Rc<Slots>,
     remote: Arc<Remote>,
     blocking: Arc<BlockingPool>,
-    /// The driver's waker while it waits.
-    driver: DriverPlace,
+    /// Becomes readable when another thread wants the shard to look; the ring watches it.
+    bell: RawFd,
+    bell_is_watched: Cell<bool>,
     drain_round: Box<types::Timespec>,
     closed: Cell<bool>,
 }
 
 impl Ring {
-    /// `eventfd` becomes readable with each completion, unless the ring is quiet.
+    /// `bell` is the eventfd that `remote` owns.
     pub(crate) fn new(
-        eventfd: RawFd,
+        bell: RawFd,
         slots: Rc<Slots>,
         remote: Arc<Remote>,
         blocking: Arc<BlockingPool>,
     ) -> io::Result<Ring> {
-        let mut ring = build()?;
-        ring.submitter().register_eventfd(eventfd)?;
-        ring.completion().disable_eventfd();
         Ok(Ring {
-            ring: RefCell::new(ring),
+            ring: RefCell::new(build()?),
             armed: RefCell::default(),
             slots,
             remote,
             blocking,
-            driver: DriverPlace::default(),
+            bell,
+            bell_is_watched: Cell::new(false),
             drain_round: Box::new(types::Timespec::from(DRAIN_ROUND)),
             closed: Cell::new(false),
         })
@@ -107,7 +103,6 @@ impl Ring {
         match self.slots.with(id, start_of) {
             Some(Start::Entry(entry)) => {
                 self.push(&entry.user_data(id.token()));
-                self.wake_driver();
             }
             Some(Start::Blocking(request)) => {
                 self.blocking.run(Job { request, slot: id, remote: Arc::clone(&self.remote) });
@@ -127,28 +122,6 @@ impl Ring {
             return;
         }
         self.push(&opcode::AsyncCancel::new(id.token()).build().user_data(TOKEN_IGNORED));
-        self.wake_driver();
-    }
-
-    /// Makes the driver take a turn; whatever changed what it waits for calls this.
-    pub(crate) fn wake_driver(&self) {
-        let waker = self.driver.borrow_mut().take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    pub(crate) fn driver_place(&self) -> DriverPlace {
-        Rc::clone(&self.driver)
-    }
-
-    /// Whether `wake_driver` took the waker since `set_driver`.
-    pub(crate) fn driver_was_woken(&self) -> bool {
-        self.driver.borrow().is_none()
-    }
-
-    pub(crate) fn set_driver(&self, waker: &Waker) {
-        *self.driver.borrow_mut() = Some(waker.clone());
     }
 
     /// Submits everything queued with one call that also lets the kernel post completions, then hands those out.
@@ -159,24 +132,16 @@ impl Ring {
         self.reap() || entered
     }
 
-    /// Lets completions ring the eventfd. False if there is something to do already.
-    pub(crate) fn listen(&self) -> bool {
-        let mut ring = self.ring.borrow_mut();
-        ring.completion().enable_eventfd();
-        fence(Ordering::SeqCst);
-        let completed = !ring.completion().is_empty();
-        let queue = ring.submission();
-        let quiet = !completed && queue.is_empty() && !queue.taskrun() && !queue.cq_overflow();
-        drop(queue);
-        if !quiet {
-            ring.completion().disable_eventfd();
+    /// Stops the thread until something completes, a timer is due or the bell rings. Nothing else of this thread may be
+    /// able to run. It may end early; `turn` hands out what came.
+    pub(crate) fn wait(&self) {
+        if !self.bell_is_watched.replace(true) {
+            let watch = opcode::PollAdd::new(types::Fd(self.bell), BELL_READABLE).multi(true).build();
+            self.push(&watch.user_data(TOKEN_BELL));
         }
-        quiet
-    }
-
-    /// Stops completions from ringing: the shard looks anyway.
-    pub(crate) fn hush(&self) {
-        self.ring.borrow_mut().completion().disable_eventfd();
+        let mut ring = self.ring.borrow_mut();
+        let queued = ring.submission().len();
+        enter_with(&ring, queued, 1);
     }
 
     /// Cancels what is in flight and waits until the kernel has let go of all memory. Later operations fail.
@@ -240,16 +205,8 @@ impl Ring {
             return false;
         }
         drop(queue);
-        let count = u32::try_from(queued).unwrap_or(SUBMISSION_ENTRIES);
-        // The count must be exact: with a larger one the kernel skips GETEVENTS and completions hang.
-        // SAFETY: no argument is passed; the entries' memory is discussed in the file's head.
-        let entered =
-            unsafe { ring.submitter().enter::<libc::sigset_t>(count, 0, IORING_ENTER_GETEVENTS, None) };
-        match entered {
-            Ok(_) => true,
-            Err(error) if is_transient(&error) => true,
-            Err(error) => panic!("io_uring_enter failed: {error}"),
-        }
+        enter_with(&ring, queued, 0);
+        true
     }
 
     fn reap(&self) -> bool {
@@ -260,6 +217,7 @@ impl Ring {
             moved = true;
             match completion.user_data() {
                 token if token >= TOKEN_TIMER => self.timer_fired(token),
+                TOKEN_BELL => self.bell_rang(&completion),
                 token if token >= TOKEN_OWN => {}
                 token => self.finish(SlotId::from_token(token), completion.result()),
             }
@@ -272,12 +230,35 @@ impl Ring {
         }
     }
 
+    /// The watch goes on unless the kernel says that it ended; then the next wait begins another.
+    fn bell_rang(&self, completion: &cqueue::Entry) {
+        let result = completion.result();
+        assert!(result >= 0, "the bell of a shard cannot be watched: error {}", -result);
+        self.bell_is_watched.set(cqueue::more(completion.flags()));
+    }
+
     fn timer_fired(&self, token: u64) {
         self.armed.borrow_mut().timers.retain(|timer| timer.token != token);
     }
 }
 
 const IORING_ENTER_GETEVENTS: u32 = 1;
+/// POLLIN.
+const BELL_READABLE: u32 = 1;
+
+/// Submits what is queued, lets the kernel post completions, and waits for so many.
+fn enter_with(ring: &IoUring, queued: usize, completions: u32) {
+    let count = u32::try_from(queued).unwrap_or(SUBMISSION_ENTRIES);
+    // The count must be exact: with a larger one the kernel skips GETEVENTS and completions hang.
+    // SAFETY: no argument is passed; the entries' memory is discussed in the file's head.
+    let entered =
+        unsafe { ring.submitter().enter::<libc::sigset_t>(count, completions, IORING_ENTER_GETEVENTS, None) };
+    match entered {
+        Ok(_) => {}
+        Err(error) if is_transient(&error) => {}
+        Err(error) => panic!("io_uring_enter failed: {error}"),
+    }
+}
 
 enum Start {
     Entry(Entry),

@@ -7,14 +7,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use crate::uring::ring::DriverPlace;
-
 type Body = Pin<Box<dyn Future<Output = ()>>>;
 /// Where a task's body is while nobody polls it.
 type Bed = Rc<RefCell<Option<Body>>>;
 
+#[derive(Default)]
 pub(crate) struct HostedTasks {
-    driver: DriverPlace,
     issued: Cell<u64>,
     polls: Rc<Cell<u64>>,
     bodies: Rc<RefCell<BTreeMap<u64, Bed>>>,
@@ -23,25 +21,13 @@ pub(crate) struct HostedTasks {
 }
 
 impl HostedTasks {
-    /// `driver` is woken whenever a task runs: it must not sleep beside running tasks, for the executor looks at its
-    /// own events only when no task can run.
-    pub(crate) fn new(driver: DriverPlace) -> HostedTasks {
-        HostedTasks {
-            driver,
-            issued: Cell::new(0),
-            polls: Rc::default(),
-            bodies: Rc::default(),
-            spawning: Rc::default(),
-        }
-    }
-
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
         let id = self.issued.get() + 1;
         self.issued.set(id);
         let cell: Bed = Rc::new(RefCell::new(Some(Box::pin(task))));
         self.bodies.borrow_mut().insert(id, Rc::clone(&cell));
         let bodies = Rc::clone(&self.bodies);
-        let (polls, driver) = (Rc::clone(&self.polls), Rc::clone(&self.driver));
+        let polls = Rc::clone(&self.polls);
         let spawning = Rc::clone(&self.spawning);
         let hosted = poll_fn(move |cx| {
             if spawning.get() {
@@ -49,10 +35,6 @@ impl HostedTasks {
                 return Poll::Pending;
             }
             polls.set(polls.get() + 1);
-            let asleep = driver.borrow_mut().take();
-            if let Some(driver) = asleep {
-                driver.wake();
-            }
             // Absent: the shard has ended.
             let Some(mut body) = cell.borrow_mut().take() else { return Poll::Ready(()) };
             if body.as_mut().poll(cx).is_pending() {
