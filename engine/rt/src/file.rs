@@ -90,8 +90,8 @@ impl File {
 
     /// One kernel write, which may be short, that the kernel has when this returns: for a caller that goes on working
     /// meanwhile. Others leave it to the end of the turn, where one call takes everything.
-    pub fn begin_write_at(&self, at: u64, data: Bytes, sync: Sync) -> BegunWrite {
-        BegunWrite(shard::current().start_at_once(self.write_of(at, vec![data], sync)))
+    pub fn begin_write_at(&self, at: u64, pieces: Vec<Bytes>, sync: Sync) -> BegunWrite {
+        BegunWrite(shard::current().start_at_once(self.write_of(at, pieces, sync)))
     }
 
     fn write_of(&self, at: u64, pieces: Vec<Bytes>, sync: Sync) -> Operation {

@@ -37,6 +37,8 @@ pub struct EngineSettings {
 pub enum Planted {
     /// Appends of `power` topics are answered when their frame is sealed, as if it were on the device.
     AnswersTooEarly,
+    /// Extents go to their segment without being hardened there.
+    TrustsSoftExtents,
     /// Deletions of topics are not written to the metadata log.
     ForgetsDeletions,
     /// Files of deleted topics stay where they are.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bytes::{Buf, Bytes};
 use millrace_core::base::config::{ProduceValidation, TimestampType as ConfiguredTime, TopicConfig};
-use millrace_core::base::ids::{Offset, Position, ShardIndex, TimestampMs};
+use millrace_core::base::ids::{LeaderEpoch, Offset, Position, ShardIndex, TimestampMs};
 use millrace_core::journal::{Entry, Payload, Span};
 use millrace_core::log::batch::{HeaderBytes, RECORD_BATCH_OVERHEAD};
 use millrace_core::log::recompress::{codec_of_type, recompress};
@@ -16,7 +16,7 @@ use millrace_core::log::{
 };
 
 use crate::api::{AppendError, AppendPartition, Appended};
-use crate::commit::{Effect, Job, Turn};
+use crate::job::{Effect, Job, Turn};
 use crate::message::Ask;
 use crate::partition::{Partition, PartitionRef};
 use crate::shard::{Core, Shard};
@@ -31,7 +31,7 @@ fn check_size(batch: &ValidBatch, rules: &ValidationRules) -> Result<(), BatchFa
 
 /// What the appends of one frame amount to.
 pub(crate) struct Applied {
-    pub(crate) entries: Vec<Entry<StoredBatch>>,
+    pub(crate) entries: Vec<Entry<Stored>>,
     /// What the entries take of the frame.
     pub(crate) sealed_bytes: usize,
     pub(crate) fills: Vec<Fill>,
@@ -56,21 +56,26 @@ impl Applied {
         }
     }
 
-    fn enter(&mut self, entry: Entry<StoredBatch>) {
+    pub(crate) fn enter(&mut self, entry: Entry<Stored>) {
         self.sealed_bytes += entry.sealed_bytes();
         self.entries.push(entry);
     }
 }
 
-/// A batch as it stands in the log: the header with its offsets, and the rest as the client sent it.
-pub(crate) struct StoredBatch {
-    header: HeaderBytes,
-    body: Bytes,
+/// What a frame gets of an append.
+pub(crate) enum Stored {
+    /// A batch as it stands in the log: the header with its offsets, and the rest as the client sent it.
+    Batch(HeaderBytes, Bytes),
+    /// Headers of the batches that are in the segment file, and the bytes behind its last whole block.
+    Extent(Vec<u8>, Bytes),
 }
 
-impl Payload for StoredBatch {
+impl Payload for Stored {
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
-        [self.header.as_slice(), &self.body].into_iter()
+        match self {
+            Stored::Batch(header, body) => [header.as_slice(), body].into_iter(),
+            Stored::Extent(headers, end) => [headers.as_slice(), end].into_iter(),
+        }
     }
 }
 
@@ -122,7 +127,7 @@ impl Core {
                 Ok((partition, batch, records)) => {
                     let durability = partition.borrow().config.durability();
                     let answer = (Rc::clone(gathering), place);
-                    self.commit.enqueue(Job { partition, durability, batch, records, answer });
+                    self.enqueue(Job { partition, durability, batch, records, answer });
                 }
                 Err(error) => {
                     self.counters.appends_refused.increment();
@@ -138,7 +143,7 @@ impl Core {
         now: TimestampMs,
     ) -> Result<(PartitionRef, ValidBatch, Bytes), AppendError> {
         let partition = self.table.get(append.key).ok_or(AppendError::UnknownPartition)?;
-        if self.commit.queue.borrow().bytes + append.records.len() > self.queue_bytes_max {
+        if self.commit.waiting_bytes() + append.records.len() > self.queue_bytes_max {
             self.counters.appends_overdue.increment();
             return Err(AppendError::Overdue);
         }
@@ -188,6 +193,21 @@ impl Core {
     pub(crate) fn apply(self: &Rc<Core>, job: &mut Job, now: TimestampMs, applied: &mut Applied) -> Turn {
         let shared = Rc::clone(&job.partition);
         let mut partition = shared.borrow_mut();
+        let bytes = job.records.len();
+        let turn = self.apply_to(&mut partition, job, now, applied);
+        if turn == Turn::Had {
+            partition.queued_bytes -= bytes;
+        }
+        turn
+    }
+
+    fn apply_to(
+        self: &Rc<Core>,
+        partition: &mut Partition,
+        job: &mut Job,
+        now: TimestampMs,
+        applied: &mut Applied,
+    ) -> Turn {
         if partition.removed {
             job.refuse(AppendError::UnknownPartition);
             return Turn::Had;
@@ -205,7 +225,7 @@ impl Core {
             None | Some(ProducerVerdict::Fresh) => {}
             Some(ProducerVerdict::Duplicate(earlier)) => {
                 // Kafka answers a retry with the stored batch's time, whatever clock the topic uses.
-                let effect = job.effect(&partition, earlier.base_offset(), earlier.timestamp);
+                let effect = job.effect(partition, earlier.base_offset(), earlier.timestamp);
                 applied.effects.push(effect);
                 return Turn::Had;
             }
@@ -215,36 +235,34 @@ impl Core {
             }
         }
         let base_offset = partition.log_end;
-        if partition.must_roll(job, now) {
+        if partition.must_roll(job, (partition.active().length(), base_offset), now) {
             let previous_length = Position(partition.active().length());
             partition.roll();
             self.counters.rolls.increment();
-            self.retention.note_roll(&shared);
+            self.retention.note_roll(&job.partition);
             applied.enter(Entry::Roll { key: partition.key, segment: base_offset, previous_length });
         }
         let memory = partition.active().tail.memory_bytes();
         partition.take_in(job, now, self.tails.growth(), applied);
         self.tails.grew(partition.active().tail.memory_bytes() - memory);
-        self.tails.note_dirty(&shared, &mut partition);
-        self.count_in(&mut partition, job);
+        self.tails.note_dirty(&job.partition, partition);
+        self.count_in(partition, job);
         if job.batch.header.has_producer() {
-            // A retry is answered with the time that was stored, which under LogAppendTime is the append's.
-            let stored = BatchHeader { max_timestamp: job.batch.max_timestamp, ..job.batch.header };
-            partition.producers.record(&stored, base_offset, now);
+            partition.producers.record(&job.appended_at(base_offset), base_offset, now);
         }
         if !partition.flush_queued && partition.wants_flush() {
             partition.flush_queued = true;
-            self.flusher.push(Rc::clone(&shared));
+            self.flusher.push(Rc::clone(&job.partition));
         }
         let stamped = job.batch.log_append_time();
-        applied.effects.push(job.effect(&partition, base_offset, stamped));
+        applied.effects.push(job.effect(partition, base_offset, stamped));
         Turn::Had
     }
 }
 
 impl Core {
     /// Copies what a frame holds to the places that were reserved for it in the tails.
-    pub(crate) fn fill_tails(&self, entries: &[Entry<StoredBatch>], fills: Vec<Fill>) {
+    pub(crate) fn fill_tails(&self, entries: &[Entry<Stored>], fills: Vec<Fill>) {
         for Fill { partition, entry } in fills {
             let Some(Entry::Append { span, payload }) = entries.get(entry) else { continue };
             if let Some(segment) = partition.borrow_mut().segment_mut(span.segment) {
@@ -253,7 +271,7 @@ impl Core {
         }
     }
 
-    fn count_in(&self, partition: &mut Partition, job: &Job) {
+    pub(crate) fn count_in(&self, partition: &mut Partition, job: &Job) {
         let bytes = job.batch.size() as u64;
         let messages = u64::from(job.batch.header.last_offset_delta.unsigned_abs()) + 1;
         self.counters.bytes_in.add(bytes);
@@ -264,14 +282,29 @@ impl Core {
 }
 
 impl Job {
-    fn refuse(&self, error: AppendError) {
+    /// The batch as it is to stand in the log, in two parts; the job has it no more.
+    pub(crate) fn stamp(&mut self, base_offset: Offset, epoch: LeaderEpoch) -> (HeaderBytes, Bytes) {
+        let header = self.batch.header_to_append(&self.records, base_offset, epoch);
+        let mut body = std::mem::take(&mut self.records);
+        body.truncate(self.batch.size());
+        body.advance(RECORD_BATCH_OVERHEAD);
+        (header, body)
+    }
+
+    /// Its header at that place. A retry is answered with the time that was stored, which under LogAppendTime is the
+    /// append's.
+    pub(crate) fn appended_at(&self, base_offset: Offset) -> BatchHeader {
+        BatchHeader { base_offset, max_timestamp: self.batch.max_timestamp, ..self.batch.header }
+    }
+
+    pub(crate) fn refuse(&self, error: AppendError) {
         let (gathering, place) = &self.answer;
         gathering.resolve(*place, Err(error));
     }
 
     /// Once the frame which holds the log's end of this moment is durable, all before it is: also the earlier append
     /// that a retry asks for.
-    fn effect(&self, partition: &Partition, base_offset: Offset, stamped: TimestampMs) -> Effect {
+    pub(crate) fn effect(&self, partition: &Partition, base_offset: Offset, stamped: TimestampMs) -> Effect {
         Effect {
             partition: Rc::clone(&self.partition),
             durability: self.durability,
@@ -288,24 +321,22 @@ impl Job {
 }
 
 impl Partition {
-    /// Whether the batch begins a new segment; an empty one always takes it.
-    fn must_roll(&self, job: &Job, now: TimestampMs) -> bool {
+    /// Whether the batch begins a new segment where the active one ends at `end`; an empty one always takes it.
+    pub(crate) fn must_roll(&self, job: &Job, end: (u64, Offset), now: TimestampMs) -> bool {
         let active = self.active();
+        let (length, log_end) = end;
         let age = match active.age {
             Some(age) => age,
-            None if active.length() == 0 => return false,
+            None if length == 0 => return false,
             // Of an earlier run, which did not leave its age: it counts from now on.
             None => SegmentAge { created: now, first_timestamp: TimestampMs::NONE },
         };
-        let segment = segments::Segment {
-            base: active.base,
-            size: active.length(),
-            max_timestamp: active.max_timestamp,
-        };
+        let segment =
+            segments::Segment { base: active.base, size: length, max_timestamp: active.max_timestamp };
         let header = &job.batch.header;
         let append = NextAppend {
             size: job.batch.size() as u64,
-            last_offset: self.log_end.plus(i64::from(header.last_offset_delta)),
+            last_offset: log_end.plus(i64::from(header.last_offset_delta)),
             max_timestamp: job.batch.max_timestamp,
         };
         let rules = RollRules {
@@ -318,28 +349,29 @@ impl Partition {
     /// Writes offsets and epoch into the batch's header (outside its CRC), reserves its place in the tail and moves the
     /// log's end. Its entry has the job's records with that header; `fill_tails` copies them.
     fn take_in(&mut self, job: &mut Job, now: TimestampMs, growth: Growth, applied: &mut Applied) {
-        let base_offset = self.log_end;
-        let header = job.batch.header_to_append(&job.records, base_offset, self.leader_epoch);
-        let appended =
-            BatchHeader { base_offset, max_timestamp: job.batch.max_timestamp, ..job.batch.header };
-        let mut body = std::mem::take(&mut job.records);
-        body.truncate(job.batch.size());
-        body.advance(RECORD_BATCH_OVERHEAD);
-        let (epoch, key) = (self.leader_epoch, self.key);
+        let (header, body) = job.stamp(self.log_end, self.leader_epoch);
+        let appended = job.appended_at(self.log_end);
+        let key = self.key;
         let active = self.active_mut();
-        let position = active.length();
-        let segment = active.base;
-        let next_offset = base_offset.plus(i64::from(job.batch.header.last_offset_delta) + 1);
-        let span = Span { key, segment, position: Position(position), base_offset, next_offset };
+        let (segment, position) = (active.base, Position(active.length()));
+        let (base_offset, next_offset) = (appended.base_offset, appended.next_offset());
+        let span = Span { key, segment, position, base_offset, next_offset };
         active.tail.reserve(body.len() + header.len(), growth);
         applied.fills.push(Fill { partition: Rc::clone(&job.partition), entry: applied.entries.len() });
-        applied.enter(Entry::Append { span, payload: StoredBatch { header, body } });
-        if active.index.covered() == position {
-            active.index.note(&appended);
+        applied.enter(Entry::Append { span, payload: Stored::Batch(header, body) });
+        self.note_appended(&appended, position, now);
+    }
+
+    /// The log's last batch, which begins at `position` of the active segment, is this one.
+    pub(crate) fn note_appended(&mut self, appended: &BatchHeader, position: Position, now: TimestampMs) {
+        let active = self.active_mut();
+        if active.index.covered() == position.0 {
+            active.index.note(appended);
         }
-        active.max_timestamp = active.max_timestamp.max(job.batch.max_timestamp);
-        active.age.get_or_insert(SegmentAge { created: now, first_timestamp: job.batch.max_timestamp });
-        self.epochs.assign(epoch, base_offset);
-        self.log_end = next_offset;
+        active.max_timestamp = active.max_timestamp.max(appended.max_timestamp);
+        active.age.get_or_insert(SegmentAge { created: now, first_timestamp: appended.max_timestamp });
+        let epoch = self.leader_epoch;
+        self.epochs.assign(epoch, appended.base_offset);
+        self.log_end = appended.next_offset();
     }
 }

@@ -187,6 +187,7 @@ impl Core {
             for Written { base, position, exact } in list {
                 if let Some(segment) = partition.segment_mut(base) {
                     segment.released = segment.released.max(position);
+                    segment.linked = true;
                     segment.exact |= exact;
                 }
             }

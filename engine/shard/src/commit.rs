@@ -5,18 +5,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
 
 use bytes::Bytes;
-use millrace_core::base::ids::{Durability, Offset};
-use millrace_core::journal::{APPEND_HEAD_BYTES, Entry, FrameSequence, FrameWrite, Journal, Purpose};
-use millrace_core::log::ValidBatch;
+use millrace_core::base::ids::Durability;
+use millrace_core::journal::{Entry, FrameSequence, FrameWrite, Journal, Purpose};
 use millrace_rt::{BegunWrite, File, Moment, SharedMemory, Signal, Sync};
 
-use crate::api::Appended;
+use crate::bulk::Bulks;
 use crate::disk_classes::DiskClasses;
-use crate::partition::{LogPosition, PartitionRef};
-use crate::ticket::Gathering;
+use crate::job::{Effect, Job, Turn};
 
 /// While a write is in flight the next frame is sealed once this much waits: the copies overlap the device's work.
 const SEAL_AHEAD_BYTES: usize = 128 * 1024;
@@ -29,6 +26,7 @@ pub(crate) struct Commit {
     pub(crate) ring: SharedMemory,
     pub(crate) slots: Vec<File>,
     pub(crate) queue: RefCell<Queue>,
+    pub(crate) bulks: Bulks,
     /// Frames sealed and not yet hard, with whom to answer then.
     pub(crate) sealed: RefCell<VecDeque<Sealed>>,
     /// An append arrived, or room for one.
@@ -62,6 +60,17 @@ impl Queue {
         self.jobs.push_back(job);
     }
 
+    /// Takes jobs out, in their order.
+    pub(crate) fn take_out(&mut self, which: impl Fn(&Job) -> bool) -> VecDeque<Job> {
+        let (out, stay): (VecDeque<Job>, _) = std::mem::take(&mut self.jobs).into_iter().partition(which);
+        self.jobs = stay;
+        for job in &out {
+            self.bytes -= job.records.len();
+            self.process -= usize::from(job.durability == Durability::Process);
+        }
+        out
+    }
+
     /// Gives jobs their turn where they stand, first come, first served, until `serve` leaves one waiting. Answers how
     /// many had it; those are gone.
     ///
@@ -73,7 +82,7 @@ impl Queue {
         }
         let mut served = 0;
         for job in &mut self.jobs {
-            let (bytes, process) = (job.records.len(), job.durability == Durability::Process);
+            let bytes = job.records.len();
             match serve(job) {
                 Turn::Had => served += 1,
                 Turn::Waits => break,
@@ -83,26 +92,16 @@ impl Queue {
                 }
             }
             self.bytes -= bytes;
-            self.process -= usize::from(process);
+            self.process -= usize::from(job.durability == Durability::Process);
         }
         self.jobs.drain(..served);
         served
     }
 }
 
-/// What became of a job whose turn it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// It is applied or refused.
-    Had,
-    /// The frame has no room for it.
-    Waits,
-    /// Its partition must first read its last block back; those behind it wait too.
-    Blocks,
-}
-
 pub(crate) struct Sealed {
     pub(crate) sequence: FrameSequence,
+    pub(crate) bytes: usize,
     pub(crate) at: Moment,
     pub(crate) effects: Vec<Effect>,
 }
@@ -114,41 +113,6 @@ pub(crate) struct WriteInFlight {
     pub(crate) done: BegunWrite,
 }
 
-/// One validated append that waits for its turn.
-pub(crate) struct Job {
-    pub(crate) partition: PartitionRef,
-    pub(crate) durability: Durability,
-    pub(crate) batch: ValidBatch,
-    pub(crate) records: Bytes,
-    pub(crate) answer: (Rc<Gathering>, usize),
-}
-
-impl Job {
-    /// The most that its entries take of a frame: the append and, before it, a roll.
-    pub(crate) fn sealed_bytes_max(&self) -> usize {
-        self.records.len() + 2 * APPEND_HEAD_BYTES
-    }
-}
-
-/// What becomes true once a frame is as durable as the topic asks.
-pub(crate) struct Effect {
-    pub(crate) partition: PartitionRef,
-    pub(crate) durability: Durability,
-    /// The high watermark then, and where it lies.
-    pub(crate) reach: Offset,
-    pub(crate) visible: LogPosition,
-    pub(crate) answer: (Rc<Gathering>, usize),
-    pub(crate) appended: Appended,
-}
-
-impl Effect {
-    pub(crate) fn happen(self, sealed: Moment, durable: Moment) {
-        self.partition.borrow_mut().advance_high_watermark(self.reach, self.visible);
-        let (gathering, append) = self.answer;
-        gathering.commit(append, self.appended, sealed, durable);
-    }
-}
-
 impl Commit {
     pub(crate) fn new(journal: Journal, ring: SharedMemory, slots: Vec<File>) -> Commit {
         Commit {
@@ -156,6 +120,7 @@ impl Commit {
             ring,
             slots,
             queue: RefCell::default(),
+            bulks: Bulks::default(),
             sealed: RefCell::default(),
             work: Signal::new(),
             frames: Signal::new(),
@@ -184,9 +149,26 @@ impl Commit {
         self.work.notify_all();
     }
 
+    /// Appends that are in no frame yet.
+    pub(crate) fn waiting_appends(&self) -> usize {
+        self.queue.borrow().jobs.len() + self.bulks.appends()
+    }
+
+    /// Bytes of appends that are in no frame yet.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.queue.borrow().bytes + self.bulks.bytes()
+    }
+
+    /// Bytes that the device is behind: of appends in no frame yet, and of frames that are not hard.
+    pub(crate) fn backlog_bytes(&self) -> usize {
+        let sealed: usize = self.sealed.borrow().iter().map(|frame| frame.bytes).sum();
+        self.queue.borrow().bytes + sealed
+    }
+
     /// Completes once no append waits and every sealed frame is hard.
     pub(crate) async fn until_idle(&self) {
-        while !self.queue.borrow().jobs.is_empty() || !self.sealed.borrow().is_empty() {
+        let waits = || !self.queue.borrow().jobs.is_empty() || self.bulks.running() > 0;
+        while waits() || !self.sealed.borrow().is_empty() {
             self.hardened.wait().await;
         }
     }
@@ -216,6 +198,7 @@ impl Commit {
         };
         self.sealed.borrow_mut().push_back(Sealed {
             sequence: frame.sequence,
+            bytes: frame.len,
             at: millrace_rt::now(),
             effects: Vec::new(),
         });
@@ -245,7 +228,7 @@ impl Commit {
         self.classes.commit_begins();
         let frames = self.ring.view(write.ring_at..write.ring_at + write.len);
         let begun = millrace_rt::now();
-        let done = self.slots[write.slot].begin_write_at(write.slot_at as u64, frames, Sync::Dsync);
+        let done = self.slots[write.slot].begin_write_at(write.slot_at as u64, vec![frames], Sync::Dsync);
         Some(WriteInFlight { write, begun, done })
     }
 
@@ -255,13 +238,14 @@ impl Commit {
 
     pub(crate) fn may_seal(&self) -> bool {
         let queue = self.queue.borrow();
-        if queue.jobs.is_empty() || queue.blocked {
+        let has_extents = !self.bulks.written.borrow().is_empty();
+        if !has_extents && (queue.jobs.is_empty() || queue.blocked) {
             return false;
         }
         let ahead = self.sealed.borrow().len();
         !self.writing.get()
             || queue.process > 0
-            || (queue.bytes >= SEAL_AHEAD_BYTES && ahead <= SEAL_AHEAD_FRAMES)
+            || ((queue.bytes >= SEAL_AHEAD_BYTES || has_extents) && ahead <= SEAL_AHEAD_FRAMES)
     }
 
     /// Answers those whose frames are hard now.

@@ -33,6 +33,9 @@ pub(crate) struct Counters {
     pub(crate) segment_writes: Counter,
     pub(crate) segment_bytes: Counter,
     pub(crate) full_disk_waits: Counter,
+    /// Appends that went to their segment before the journal named them, together, and their bytes.
+    pub(crate) extents: Counter,
+    pub(crate) extent_bytes: Counter,
     /// Segments that logs begin behind, and their bytes.
     pub(crate) segments_deleted: Counter,
     pub(crate) segment_deleted_bytes: Counter,

@@ -115,12 +115,17 @@ impl Core {
         if waits {
             self.disk_has_space();
         }
-        if let Some(segment) = partition.borrow_mut().segment_mut(base) {
-            segment.writing = false;
-        }
+        self.end_writing(partition, base);
         self.tails.note_written(partition, base, before);
         self.tails.evict();
         self.let_appends_go_on();
+    }
+
+    /// Somebody else may write what belongs to the segment.
+    pub(crate) fn end_writing(&self, partition: &PartitionRef, base: Offset) {
+        if let Some(segment) = partition.borrow_mut().segment_mut(base) {
+            segment.writing = false;
+        }
         self.flusher.wrote.notify_all();
     }
 
@@ -142,7 +147,8 @@ impl Core {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             if let Some(segment) = partition.borrow_mut().segment_mut(base) {
-                segment.written = next.from + whole;
+                // An extent may have got further meanwhile.
+                segment.written = segment.written.max(next.from + whole);
                 if written == bytes {
                     segment.padded = next.padded.unwrap_or(segment.padded);
                 }
@@ -268,7 +274,9 @@ fn next_write(partition: &PartitionRef, base: Offset, amount: Amount) -> Option<
     let mut pieces = if whole > 0 { segment.tail.view(from, to) } else { Vec::new() };
     let pads = amount != Amount::Paced && whole == blocks && length > to.max(segment.in_file());
     if pads {
-        pieces.push(padded_block(&segment.tail.view(to, length)));
+        // What is staged behind the end is in the file, or on its way there: zeros would undo it.
+        let end = segment.tail.end().min(to + BLOCK_BYTES);
+        pieces.push(padded_block(&segment.tail.view(to, end)));
     }
     let next = SegmentWrite { from, pieces, whole, padded: pads.then_some(length) };
     (!next.pieces.is_empty()).then_some(next)

@@ -131,6 +131,9 @@ impl Core {
         let key = partition.key;
         let mut entries: Vec<Entry<Vec<Bytes>>> = Vec::with_capacity(2);
         let rolls = partition.rolls_at(to, active);
+        if rolls && partition.active().staged > 0 {
+            return None;
+        }
         if rolls {
             let previous_length = Position(partition.active().length());
             entries.push(Entry::Roll { key, segment: to, previous_length });

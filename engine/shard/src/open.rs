@@ -110,7 +110,8 @@ impl Engine {
         core.build_partitions(facts, &self.inner).await?;
         Rc::clone(&core).run();
         core.make_durable(FrameSequence::NONE).await;
-        core.publish_need();
+        // Appends may come from a shard that is open sooner. What the others need may not all be known yet.
+        core.measure_space().await;
         Ok(core)
     }
 

@@ -41,6 +41,10 @@ pub(crate) struct Partition {
     pub(crate) watches: Watches,
     /// Its directory was made, by this run or an earlier one.
     pub(crate) has_directory: bool,
+    /// Bytes of its appends in the queue of the commit path.
+    pub(crate) queued_bytes: usize,
+    /// Its appends go to its segment first (`bulking`).
+    pub(crate) bulk: bool,
     /// In the flusher's queue.
     pub(crate) flush_queued: bool,
     pub(crate) lines: Lines,
@@ -119,6 +123,8 @@ impl Partition {
             marks: VecDeque::new(),
             watches: Watches::default(),
             has_directory: false,
+            queued_bytes: 0,
+            bulk: false,
             flush_queued: false,
             lines: Lines::default(),
             removed: false,

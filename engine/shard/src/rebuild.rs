@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use millrace_core::base::ids::{Offset, PartitionKey, Position, ShardIndex};
 use millrace_core::journal::{
-    BootNonce, Chain, ChainStart, FrameSequence, LogRebuild, Observation, PartitionCheckpoint,
-    RecoveredPartition, Replay, ShardCheckpoint, journaled_ends, oldest_frame, recover_chain,
+    BootNonce, Chain, ChainStart, FrameSequence, LogRebuild, PartitionCheckpoint, RecoveredPartition, Replay,
+    ShardCheckpoint, journaled_ends, oldest_frame, recover_chain,
 };
 use millrace_core::log::{SegmentName, SegmentScan};
 use millrace_core::meta::MetadataImage;
@@ -78,11 +78,9 @@ impl OldJournal {
         for partition in &mut recovered {
             // Its segments told of these already.
             let known = known.iter().find(|(key, _)| *key == partition.key).map(|(_, end)| *end);
-            let is_new = |seen: &Observation| match seen {
-                Observation::Append { next_offset, .. } => known.is_none_or(|end| *next_offset > end),
-                _ => true,
-            };
-            partition.observed.retain(is_new);
+            let Some(end) = known else { continue };
+            let observed = std::mem::take(&mut partition.observed);
+            partition.observed = observed.into_iter().filter_map(|seen| seen.behind(end)).collect();
         }
         Ok(recovered)
     }

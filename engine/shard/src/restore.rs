@@ -6,11 +6,13 @@ use std::rc::Rc;
 use millrace_core::base::ids::{
     Offset, PartitionKey, Position, ProducerEpoch, ProducerId, Sequence, TimestampMs,
 };
-use millrace_core::journal::{FrameSequence, Observation, ProducerCheckpoint, RecoveredPartition};
+use millrace_core::journal::{
+    ExtentPiece, FrameSequence, Observation, ProducerCheckpoint, RecoveredPartition,
+};
 use millrace_core::log::producers::{AppendedBatch, ProducerSnapshot};
-use millrace_core::log::{BatchWalk, EpochEntry, EpochLineage, ProducerWindows, SegmentName};
+use millrace_core::log::{EpochEntry, EpochLineage, ProducerWindows, SegmentName};
 use millrace_core::meta::MetadataImage;
-use millrace_rt::{File, OpenOptions, fs};
+use millrace_rt::{File, OpenOptions, Sync, fs};
 
 use crate::api::OpenError;
 use crate::doomed::DELETED_FILE_SUFFIX;
@@ -19,7 +21,7 @@ use crate::partition::{Mark, Partition, PartitionRef, SealedStart};
 use crate::read::read_last_block;
 use crate::segment::{Segment, Stage};
 use crate::shard::Core;
-use crate::tail::block_floor;
+use crate::tail::{Tail, block_floor};
 
 impl Core {
     /// Fills an empty partition and puts it into the table.
@@ -31,9 +33,6 @@ impl Core {
         let key = partition.key;
         let dir = self.files.layout().partition(&partition.topic, key.partition);
         let corrupt = |reason: String| OpenError::Corrupt(dir.clone(), reason);
-        if !found.extents.is_empty() {
-            return Err(corrupt("its journal holds extents, which a newer release wrote".to_owned()));
-        }
         partition.segments = self.restore_segments(&dir, &found).await?;
         partition.log_start = found.log_start;
         let first = partition.segments.first().map_or(found.log_start, |first| first.base);
@@ -45,8 +44,16 @@ impl Core {
         (partition.epochs, partition.producers) = history(&found).map_err(corrupt)?;
         self.table.insert(partition);
         let Some(shared) = self.table.get(key) else { return Ok(()) };
+        let mut extents = found.extents.iter().peekable();
         for piece in &found.tails {
+            let place = (piece.segment, piece.position);
+            while let Some(extent) = extents.next_if(|extent| (extent.segment, extent.position) < place) {
+                self.restore_extent(&shared, extent).await.map_err(corrupt)?;
+            }
             self.restore_tail(&shared, piece.segment, piece.position, &piece.bytes).await.map_err(corrupt)?;
+        }
+        for extent in extents {
+            self.restore_extent(&shared, extent).await.map_err(corrupt)?;
         }
         let mut partition = shared.borrow_mut();
         partition.leave_indexes();
@@ -57,7 +64,7 @@ impl Core {
         if found.end.0 != active.length() || !active_is(active, &found) {
             return Err(corrupt(format!("the log ends at byte {}, not {}", active.length(), found.end)));
         }
-        if !found.tails.is_empty() {
+        if !found.tails.is_empty() || !found.extents.is_empty() {
             let end = partition.end();
             partition.marks.push_back(Mark { frame: FrameSequence::NONE, end });
         }
@@ -178,6 +185,48 @@ impl Core {
         Ok(())
     }
 
+    /// Goes on behind bytes that are hard in the segment's file. What the journal has of those before them may not be:
+    /// it is written now, since a tail has no holes.
+    async fn restore_extent(
+        self: &Rc<Core>,
+        shared: &PartitionRef,
+        extent: &ExtentPiece,
+    ) -> Result<(), String> {
+        let (base, start, end) = (extent.segment, extent.position.0, extent.position.0 + extent.length);
+        let before = {
+            let mut partition = shared.borrow_mut();
+            partition.has_directory = true;
+            let segment = partition.segment_mut(base).ok_or("the journal names an unknown segment")?;
+            if segment.length() != start || !(segment.tail.is_empty() || start == block_floor(start)) {
+                return Err(format!(
+                    "an extent begins at byte {start}, the log ends at {}",
+                    segment.length()
+                ));
+            }
+            (segment.exists, segment.linked) = (true, true);
+            let from = segment.written;
+            if segment.tail.is_empty() { Vec::new() } else { vec![(from, segment.tail.view(from, start))] }
+        };
+        let file = self.files.open_for_write(shared, base).await.map_err(|error| error.to_string())?;
+        let length = file.len().await.map_err(|error| error.to_string())?;
+        if length < end {
+            return Err(format!("the segment {base} has {length} bytes, the journal knows {end}"));
+        }
+        for (mut at, pieces) in before {
+            for piece in pieces {
+                let bytes = piece.len() as u64;
+                file.write_all_at(at, piece, Sync::None).await.map_err(|error| error.to_string())?;
+                at += bytes;
+            }
+        }
+        let mut partition = shared.borrow_mut();
+        let segment = partition.segment_mut(base).ok_or("the journal names an unknown segment")?;
+        self.tails.shrank(segment.tail.release_all());
+        segment.tail = Tail::ending_at(end);
+        (segment.written, segment.inherited) = (end, end);
+        Ok(())
+    }
+
     /// Reads a closed segment's partial last block into memory, so that appends can go on behind it.
     async fn read_back(self: &Rc<Core>, shared: &PartitionRef, base: Offset) -> Result<(), String> {
         let file = self.files.open_for_read(shared, base).await.map_err(|error| error.to_string())?;
@@ -273,20 +322,19 @@ pub(crate) fn history(found: &RecoveredPartition) -> Result<(EpochLineage, Produ
     let mut producers = ProducerWindows::restore(found.producers.iter().map(snapshot));
     for seen in &found.observed {
         match seen {
-            Observation::Append { batches, .. } => {
-                for batch in BatchWalk::new(batches) {
-                    let header = batch.map_err(|fault| fault.to_string())?.header;
+            Observation::Append { .. } | Observation::Extent { .. } => {
+                let heard = seen.headers(|header| {
                     epochs.assign(header.leader_epoch, header.base_offset);
                     if header.has_producer() {
-                        producers.record(&header, header.base_offset, header.max_timestamp);
+                        producers.record(header, header.base_offset, header.max_timestamp);
                     }
-                }
+                });
+                heard.map_err(|fault| fault.to_string())?;
             }
             Observation::Truncate { to } => {
                 epochs.truncate_from_end(*to);
                 producers.truncate_from_end(*to);
             }
-            Observation::Extent { .. } => return Err("its journal holds extents".to_owned()),
         }
     }
     Ok((epochs, producers))
@@ -301,14 +349,13 @@ fn restore_facts(partition: &mut Partition, found: &RecoveredPartition) -> Resul
         }
     }
     for seen in &found.observed {
-        let Observation::Append { batches, .. } = seen else { continue };
-        for batch in BatchWalk::new(batches) {
-            let header = batch.map_err(|fault| fault.to_string())?.header;
+        let heard = seen.headers(|header| {
             let place = partition.segment_holding(header.base_offset);
             if let Some(segment) = place.and_then(|place| partition.segments.get_mut(place)) {
                 segment.max_timestamp = segment.max_timestamp.max(header.max_timestamp);
             }
-        }
+        });
+        heard.map_err(|fault| fault.to_string())?;
     }
     Ok(())
 }

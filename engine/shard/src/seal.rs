@@ -7,7 +7,8 @@ use millrace_core::journal::Purpose;
 
 use crate::api::Planted;
 use crate::append::Applied;
-use crate::commit::{Effect, Sealed, Turn, WriteInFlight};
+use crate::commit::{Sealed, WriteInFlight};
+use crate::job::{Effect, Turn};
 use crate::shard::Core;
 
 /// A frame larger than this gains no throughput (64 KiB writes 466 MB/s, 512 KiB 1.9 GB/s) and delays those behind it.
@@ -31,14 +32,16 @@ impl Core {
         let now = TimestampMs(millrace_rt::wall_now_ms());
         let mut queue = commit.queue.borrow_mut();
         let mut applied = Applied::with_capacity(queue.jobs.len());
-        let served = queue.serve(|job| {
-            let left = room.saturating_sub(applied.sealed_bytes);
-            let is_full = applied.sealed_bytes >= FRAME_BYTES_GOAL || job.sealed_bytes_max() > left;
-            if is_full || !self.has_tail_room() {
-                return Turn::Waits;
-            }
-            self.apply(job, now, &mut applied)
-        });
+        let extents = self.enter_extents(room, &mut applied);
+        let served = extents
+            + queue.serve(|job| {
+                let left = room.saturating_sub(applied.sealed_bytes);
+                let is_full = applied.sealed_bytes >= FRAME_BYTES_GOAL || job.sealed_bytes_max() > left;
+                if is_full || !self.has_tail_room() {
+                    return Turn::Waits;
+                }
+                self.apply(job, now, &mut applied)
+            });
         let may_go_on = served > 0 && !queue.blocked;
         drop(queue);
         if served == 0 && self.tails.is_waited_for() {
@@ -81,7 +84,12 @@ impl Core {
         }
         self.fill_tails(&entries, fills);
         effects.extract_if(.., |effect| at_the_seal(effect)).for_each(|effect| effect.happen(at, at));
-        commit.sealed.borrow_mut().push_back(Sealed { sequence: frame.sequence, at, effects });
+        commit.sealed.borrow_mut().push_back(Sealed {
+            sequence: frame.sequence,
+            bytes: frame.len,
+            at,
+            effects,
+        });
         commit.frames.notify_all();
     }
 

@@ -8,10 +8,13 @@ use crate::open_files::FileSlot;
 use crate::tail::{Tail, block_floor};
 
 /// Bytes `[0, length)` of consecutive batches. `released <= in_file <= length`; bytes from `written` on are in memory,
-/// in the tail.
+/// in the tail. Behind them may stand bytes that are staged: on their way to the file, and not of the log until a frame
+/// says so.
 pub(crate) struct Segment {
     pub(crate) base: Offset,
     pub(crate) tail: Tail,
+    /// Bytes at the tail's end that are staged.
+    pub(crate) staged: u64,
     /// Of the whole segment, or of what this run appended until somebody asks for what lies before.
     pub(crate) index: OffsetIndex,
     /// What is known so far of what lies before `index`, while it is being learnt.
@@ -21,6 +24,8 @@ pub(crate) struct Segment {
     pub(crate) file: FileSlot,
     /// Its file was made, by this run or an earlier one.
     pub(crate) exists: bool,
+    /// That there is a file survives a power loss.
+    pub(crate) linked: bool,
     /// Bytes that the file holds in whole blocks, or all of them once it is cut to its length.
     pub(crate) written: u64,
     /// Up to here the file holds bytes in a last block that is padded with zeros and will be written again.
@@ -59,11 +64,13 @@ impl Segment {
         Segment {
             base,
             tail: Tail::default(),
+            staged: 0,
             index: OffsetIndex::new(base),
             older: None,
             index_stored: 0,
             file: FileSlot::default(),
             exists: false,
+            linked: false,
             written: 0,
             padded: 0,
             released: 0,
@@ -87,12 +94,13 @@ impl Segment {
             stage,
             exact: stage == Stage::Finished,
             exists: true,
+            linked: true,
             ..Segment::new(base)
         }
     }
 
     pub(crate) fn length(&self) -> u64 {
-        self.tail.end()
+        self.tail.end() - self.staged
     }
 
     /// Whether the partial last block must be read back from the file before more can be appended.
@@ -116,6 +124,7 @@ impl Segment {
         let length = self.length();
         self.stage == Stage::Active
             && !self.tail.is_empty()
+            && self.staged == 0
             && self.padded == length
             && length != block_floor(length)
     }

@@ -29,6 +29,8 @@ pub struct ShardStats {
     pub journal: JournalStats,
     pub segment_writes: u64,
     pub segment_bytes: u64,
+    pub extents: u64,
+    pub extent_bytes: u64,
     pub full_disk_waits: u64,
     /// 1 while appends are refused for want of space.
     pub space_short: u64,
@@ -108,10 +110,8 @@ impl Shard {
 impl Core {
     fn own_stats(&self) -> ShardStats {
         let counters = &self.counters;
-        let (queued_appends, queued_append_bytes) = {
-            let queue = self.commit.queue.borrow();
-            (queue.jobs.len() as u64, queue.bytes as u64)
-        };
+        let (queued_appends, queued_append_bytes) =
+            { (self.commit.waiting_appends() as u64, self.commit.waiting_bytes() as u64) };
         ShardStats {
             bytes_in: counters.bytes_in.get(),
             messages_in: counters.messages_in.get(),
@@ -122,6 +122,8 @@ impl Core {
             journal: self.journal_stats(),
             segment_writes: counters.segment_writes.get(),
             segment_bytes: counters.segment_bytes.get(),
+            extents: counters.extents.get(),
+            extent_bytes: counters.extent_bytes.get(),
             full_disk_waits: counters.full_disk_waits.get(),
             space_short: u64::from(self.space.is_short()),
             reserve_bytes: self.space.reserve_bytes(),

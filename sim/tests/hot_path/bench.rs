@@ -166,6 +166,12 @@ pub(crate) async fn append_to(shard: &Shard, key: PartitionKey, records: Bytes) 
 
 /// What a fetch from `offset` on brings: pieces and bytes.
 pub(crate) async fn fetch(shard: &Shard, partition: i32, offset: Offset) -> (usize, usize) {
+    let records = fetch_records(shard, partition, offset).await;
+    (records.len(), records.iter().map(Bytes::len).sum())
+}
+
+/// The pieces that a fetch from `offset` on brings.
+pub(crate) async fn fetch_records(shard: &Shard, partition: i32, offset: Offset) -> Vec<Bytes> {
     let max_bytes = 8 << 20;
     let partition = FetchPartition { key: key(partition), offset, max_bytes, current_leader_epoch: None };
     let query = FetchQuery {
@@ -175,6 +181,5 @@ pub(crate) async fn fetch(shard: &Shard, partition: i32, offset: Offset) -> (usi
         max_bytes,
         isolation: Isolation::ReadUncommitted,
     };
-    let fetched = shard.fetch(query).await.remove(0).result.unwrap();
-    (fetched.records.len(), fetched.records.iter().map(Bytes::len).sum())
+    shard.fetch(query).await.remove(0).result.unwrap().records
 }

@@ -7,6 +7,8 @@ mod bench;
 #[cfg(test)]
 mod cold;
 #[cfg(test)]
+mod extents;
+#[cfg(test)]
 mod fetches;
 #[cfg(test)]
 mod files;

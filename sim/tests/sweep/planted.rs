@@ -33,6 +33,12 @@ fn an_answer_before_the_write_is_hard_is_caught() {
     check(DiskFault::None, Some(Planted::AnswersTooEarly), "is gone");
 }
 
+#[test]
+fn an_extent_that_is_not_hard_before_its_frame_is_caught() {
+    let planted = Some(Planted::TrustsSoftExtents);
+    finds(Sweep::new(SweepOptions { planted, ..SweepOptions::new(23, 1, 9) }), "the journal knows");
+}
+
 /// The sweep of topics finds the fault.
 fn check_topics(planted: Planted, expected: &str) {
     let options =

@@ -10,29 +10,34 @@
 //! | 4-7 | bytes of payload |
 //! | 8-23 | topic id |
 //! | 24-27 | partition |
-//! | 28-31 | CRC-32C: of a carry's payload, of an extent's bytes in its segment file; else zero |
+//! | 28-31 | CRC-32C of a carry's or an extent's payload; else zero |
 //!
 //! and goes on with the fields of its kind, each of 8 bytes unless it says otherwise:
 //!
 //! | kind | from byte 32 | head bytes |
 //! |---|---|---|
 //! | append, carry | segment, position, base offset, next offset | 64 |
-//! | extent | the same, then length in the segment file, bytes of the inline head (4), CRC-32C of the inline ends (4) | 80 |
+//! | extent | the same, then length in the segment file, bytes of batch headers in the payload (4), zero (4) | 80 |
 //! | roll | segment, final length of the segment before it | 48 |
 //! | log start | offset | 40 |
 //! | truncate | to offset, segment, position | 56 |
 //! | drop | nothing | 32 |
 //!
 //! An append's payload is whole v2 batches. A carry's is every byte of its partition from `position` to the end of the
-//! partition's tail in that segment; it may begin inside a batch. An extent's payload is its unaligned ends: the bytes
-//! before the part that is in the segment file, and those behind it.
+//! partition's tail in that segment; it may begin inside a batch. An extent's payload is the header of each of its
+//! batches, from which a replay learns what it would learn from an append, and then the bytes behind the last whole block
+//! that is in the segment file.
 
 use super::fields::Fields;
+use crate::base::limits::BATCH_HEADER_BYTES;
 use crate::base::{Corrupt, Offset, PartitionIndex, PartitionKey, Position, TopicId};
 use bytes::Bytes;
 
 /// Head of an append or carry entry.
 pub const APPEND_HEAD_BYTES: usize = 64;
+
+/// Head of an extent entry.
+pub const EXTENT_HEAD_BYTES: usize = 80;
 
 const COMMON_HEAD_BYTES: usize = 32;
 
@@ -65,9 +70,10 @@ pub enum Entry<P> {
     /// The tail again, from `span.position` to its end in the segment; `base_offset` is that of the batch which holds the
     /// first byte.
     Carry { span: Span, payload: P },
-    /// Batches whose middle is durable in the segment file already: `length` bytes with CRC-32C `checksum`, behind the
-    /// first `head_bytes` of `ends`; the rest of `ends` follows them.
-    Extent { span: Span, length: u64, checksum: u32, head_bytes: u32, ends: P },
+    /// Batches appended to the log most of whose bytes were written to the segment file before, and only there: `length`
+    /// bytes from `span.position` on are durable in it, those of older batches that stood in memory among them. Of the
+    /// payload the first `header_bytes` are the new batches' headers; the rest follows what is in the file.
+    Extent { span: Span, length: u64, header_bytes: u32, payload: P },
     /// The next segment begins at `segment`; the one before it ends at `previous_length`.
     Roll { key: PartitionKey, segment: Offset, previous_length: Position },
     /// Records below `offset` are gone.
@@ -122,8 +128,9 @@ impl<P> Entry<P> {
 
     pub(crate) fn payload(&self) -> Option<&P> {
         match self {
-            Entry::Append { payload, .. } | Entry::Carry { payload, .. } => Some(payload),
-            Entry::Extent { ends, .. } => Some(ends),
+            Entry::Append { payload, .. } | Entry::Carry { payload, .. } | Entry::Extent { payload, .. } => {
+                Some(payload)
+            }
             _ => None,
         }
     }
@@ -157,8 +164,7 @@ impl<P: Payload> Entry<P> {
         let payload_bytes = self.payload_bytes();
         assert!(u32::try_from(payload_bytes).is_ok(), "an entry is far below 4 GiB");
         let checksum = match self {
-            Entry::Carry { payload, .. } => checksum_of(payload),
-            Entry::Extent { checksum, .. } => *checksum,
+            Entry::Carry { payload, .. } | Entry::Extent { payload, .. } => checksum_of(payload),
             _ => 0,
         };
         let key = self.key();
@@ -169,12 +175,15 @@ impl<P: Payload> Entry<P> {
         out.extend_from_slice(&checksum.to_le_bytes());
         match self {
             Entry::Append { span, .. } | Entry::Carry { span, .. } => encode_span(span, out),
-            Entry::Extent { span, length, head_bytes, ends, .. } => {
-                assert!(*head_bytes as usize <= payload_bytes, "the head of an extent is part of its ends");
+            Entry::Extent { span, length, header_bytes, .. } => {
+                assert!(
+                    *header_bytes as usize <= payload_bytes,
+                    "an extent's batch headers are part of its payload"
+                );
                 encode_span(span, out);
                 out.extend_from_slice(&length.to_le_bytes());
-                out.extend_from_slice(&head_bytes.to_le_bytes());
-                out.extend_from_slice(&checksum_of(ends).to_le_bytes());
+                out.extend_from_slice(&header_bytes.to_le_bytes());
+                out.extend_from_slice(&[0; 4]);
             }
             Entry::Roll { segment, previous_length, .. } => {
                 out.extend_from_slice(&segment.0.to_le_bytes());
@@ -222,8 +231,8 @@ impl Head {
             return Err(corrupt("an entry without a checksum claims one"));
         }
         match head.entry {
-            Entry::Extent { head_bytes, .. } if head_bytes as usize > payload => {
-                Err(corrupt("an extent's head is longer than its ends"))
+            Entry::Extent { header_bytes, .. } if !are_headers(header_bytes as usize, payload) => {
+                Err(corrupt("an extent's batch headers are no whole headers inside its payload"))
             }
             _ => Ok(head),
         }
@@ -247,9 +256,12 @@ fn decode_fields(
         }
         kind::EXTENT => {
             let span = decode_span(fields, key)?;
-            let (length, head_bytes) = (fields.u64()?, fields.u32()?);
-            payload_checksum = Some(fields.u32()?);
-            Entry::Extent { span, length, checksum, head_bytes, ends: payload }
+            let (length, header_bytes) = (fields.u64()?, fields.u32()?);
+            payload_checksum = Some(checksum);
+            if fields.u32()? != 0 {
+                return Some(None);
+            }
+            Entry::Extent { span, length, header_bytes, payload }
         }
         kind::ROLL => {
             Entry::Roll { key, segment: Offset(fields.i64()?), previous_length: Position(fields.u64()?) }
@@ -271,8 +283,8 @@ impl Entry<usize> {
         match self {
             Entry::Append { span, .. } => Entry::Append { span, payload: bytes },
             Entry::Carry { span, .. } => Entry::Carry { span, payload: bytes },
-            Entry::Extent { span, length, checksum, head_bytes, .. } => {
-                Entry::Extent { span, length, checksum, head_bytes, ends: bytes }
+            Entry::Extent { span, length, header_bytes, .. } => {
+                Entry::Extent { span, length, header_bytes, payload: bytes }
             }
             Entry::Roll { key, segment, previous_length } => Entry::Roll { key, segment, previous_length },
             Entry::LogStart { key, offset } => Entry::LogStart { key, offset },
@@ -280,6 +292,10 @@ impl Entry<usize> {
             Entry::Drop { key } => Entry::Drop { key },
         }
     }
+}
+
+fn are_headers(header_bytes: usize, payload: usize) -> bool {
+    header_bytes <= payload && header_bytes.is_multiple_of(BATCH_HEADER_BYTES)
 }
 
 fn checksum_of(payload: &impl Payload) -> u32 {

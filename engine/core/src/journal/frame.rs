@@ -246,7 +246,7 @@ fn decode_entries(
 fn verify_payload(entry: &Entry<Bytes>, checksum: Option<u32>) -> Result<(), FrameFault> {
     match (entry, checksum) {
         (Entry::Append { payload, .. }, _) => Ok(verify_batches(payload)?),
-        (Entry::Carry { payload, .. } | Entry::Extent { ends: payload, .. }, Some(checksum))
+        (Entry::Carry { payload, .. } | Entry::Extent { payload, .. }, Some(checksum))
             if crc32c::crc32c(payload) != checksum =>
         {
             Err(FrameFault::PayloadChecksum)

@@ -3,7 +3,7 @@
 //! Bytes on disk: `frame` and `entry` (slots and ring), `checkpoint`. While running: `machine`, which places frames in
 //! the ring (`ring`) and in the slots (`slots`), `release`, which decides what a cleaning carries, and `reserve`, which
 //! keeps space on the disk for what the journal holds. At start: `recover` finds the chain of frames, `replay` turns it
-//! into partitions.
+//! into partitions, and what it sees on the way into `observation`s.
 
 mod batches;
 mod checkpoint;
@@ -12,6 +12,7 @@ mod fields;
 mod frame;
 mod geometry;
 mod machine;
+mod observation;
 mod rebuild;
 mod recover;
 mod release;
@@ -25,18 +26,19 @@ pub use checkpoint::{
     Checkpoints, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint, SegmentFacts,
     ShardCheckpoint,
 };
-pub use entry::{APPEND_HEAD_BYTES, Entry, Payload, Span};
+pub use entry::{APPEND_HEAD_BYTES, EXTENT_HEAD_BYTES, Entry, Payload, Span};
 pub use frame::{BootNonce, FRAME_HEADER_BYTES, Frame, FrameFault, FrameHeader, FrameSequence};
 pub use geometry::{
     CARRY_TAIL_BYTES_MAX, GeometryError, JOURNAL_BYTES_MIN, JournalGeometry, SLOT_BYTES_MIN, SLOTS_MAX,
 };
 pub use machine::{Cleaning, FrameWrite, Journal, NoRoom, Purpose, SealedFrame};
+pub use observation::Observation;
 pub use rebuild::{LogRebuild, journaled_ends};
 pub use recover::{
     Chain, ChainStart, ChainSurvey, Corruption, CorruptionReason, TornTail, oldest_frame, recover_chain,
     survey_chain,
 };
 pub use release::{CarryLimits, ReleasePlan, UnreleasedTail, plan_release, replay_from};
-pub use replay::{Observation, RecoveredPartition, Replay, ReplayError};
+pub use replay::{RecoveredPartition, Replay, ReplayError};
 pub use reserve::{ADMISSION_BYTES, SpaceGuard, SpaceMeasure, SpaceNeed, SpaceState};
 pub use tails::{ExtentPiece, TailPiece};

@@ -14,10 +14,15 @@ use std::collections::BTreeMap;
 pub fn journaled_ends(frames: &[Frame]) -> BTreeMap<PartitionKey, (Offset, Position)> {
     let mut ends = BTreeMap::new();
     for entry in frames.iter().flat_map(|frame| &frame.entries) {
-        if let Entry::Append { span, payload } | Entry::Carry { span, payload } = entry {
-            let end = Position(span.position.0.saturating_add(payload.len() as u64));
-            ends.insert(span.key, (span.segment, end));
-        }
+        let (span, bytes) = match entry {
+            Entry::Append { span, payload } | Entry::Carry { span, payload } => (span, payload.len() as u64),
+            Entry::Extent { span, length, header_bytes, payload } => {
+                (span, length.saturating_add(payload.len() as u64 - u64::from(*header_bytes)))
+            }
+            _ => continue,
+        };
+        let end = Position(span.position.0.saturating_add(bytes));
+        ends.insert(span.key, (span.segment, end));
     }
     ends
 }

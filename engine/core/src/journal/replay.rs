@@ -7,6 +7,7 @@
 use super::checkpoint::{PartitionCheckpoint, ProducerCheckpoint, SegmentFacts, ShardCheckpoint};
 use super::entry::{Entry, Span};
 use super::frame::{Frame, FrameSequence};
+use super::observation::Observation;
 use super::tails::{ExtentPiece, Piece, Place, TailPiece, Tails};
 use crate::base::{LeaderEpoch, Offset, PartitionKey, Position};
 use bytes::Bytes;
@@ -26,17 +27,6 @@ pub enum ReplayError {
     UnknownEnd { key: PartitionKey, segment: Offset, next: Offset },
     #[error("partition {key}: an entry in frame {sequence} ends past the largest position")]
     PositionOverflow { key: PartitionKey, sequence: FrameSequence },
-}
-
-/// What happened to a partition's log behind the checkpoint's state, for epoch lineage and producer windows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Observation {
-    /// Whole batches, as appended.
-    Append { base_offset: Offset, next_offset: Offset, batches: Bytes },
-    /// Batches whose bytes are to be read from the segment file.
-    Extent { span: Span, length: u64 },
-    /// The log was cut back to this offset.
-    Truncate { to: Offset },
 }
 
 /// A partition as checkpoint and journal leave it.
@@ -59,7 +49,7 @@ pub struct RecoveredPartition {
     pub end: Position,
     /// Bytes from `durable` on, in order; with `extents` they reach `end` without a gap.
     pub tails: Vec<TailPiece>,
-    /// Parts of that range which are in the files already, to be verified.
+    /// Parts of that range which are durable in the files already.
     pub extents: Vec<ExtentPiece>,
     /// Of segments in the checkpoint's state; `observed` goes on from it.
     pub facts: Vec<SegmentFacts>,
@@ -213,15 +203,15 @@ impl Log {
                 self.extend(span, [Piece::Inline(payload.clone())])?;
             }
             Entry::Carry { span, payload } => self.extend(span, [Piece::Inline(payload.clone())])?,
-            Entry::Extent { span, length, checksum, head_bytes, ends } => {
+            Entry::Extent { span, length, header_bytes, payload } => {
+                let mut headers = payload.clone();
+                let end = headers.split_off((*header_bytes as usize).min(payload.len()));
                 self.observe(news, || Observation::Extent {
-                    span: *span,
-                    length: length.saturating_add(ends.len() as u64),
+                    base_offset: span.base_offset,
+                    next_offset: span.next_offset,
+                    headers,
                 });
-                let mut head = ends.clone();
-                let tail = head.split_off((*head_bytes as usize).min(ends.len()));
-                let middle = Piece::InFile { length: *length, checksum: Some(*checksum) };
-                self.extend(span, [Piece::Inline(head), middle, Piece::Inline(tail)])?;
+                self.extend(span, [Piece::InFile(*length), Piece::Inline(end)])?;
             }
             Entry::Roll { segment, previous_length, .. } => self.roll(*segment, *previous_length),
             Entry::LogStart { offset, .. } => self.start_at(*offset),

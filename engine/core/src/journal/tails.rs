@@ -12,14 +12,12 @@ pub struct TailPiece {
     pub bytes: Bytes,
 }
 
-/// Bytes that went to the segment file before they were journaled.
+/// Bytes that were durable in the segment file before the journal named them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExtentPiece {
     pub segment: Offset,
     pub position: Position,
     pub length: u64,
-    /// CRC-32C of the bytes in the file; None once part of the extent was cut off.
-    pub checksum: Option<u32>,
 }
 
 /// A place in a partition's log: byte `position` of `segment`.
@@ -28,14 +26,15 @@ pub(crate) type Place = (Offset, Position);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Piece {
     Inline(Bytes),
-    InFile { length: u64, checksum: Option<u32> },
+    /// So many bytes.
+    InFile(u64),
 }
 
 impl Piece {
     pub(crate) fn len(&self) -> u64 {
         match self {
             Piece::Inline(bytes) => bytes.len() as u64,
-            Piece::InFile { length, .. } => *length,
+            Piece::InFile(length) => *length,
         }
     }
 
@@ -46,10 +45,7 @@ impl Piece {
                 let back = bytes.split_off((at as usize).min(bytes.len()));
                 (Piece::Inline(bytes), Piece::Inline(back))
             }
-            Piece::InFile { length, .. } => (
-                Piece::InFile { length: at, checksum: None },
-                Piece::InFile { length: length.saturating_sub(at), checksum: None },
-            ),
+            Piece::InFile(length) => (Piece::InFile(at), Piece::InFile(length.saturating_sub(at))),
         }
     }
 }
@@ -99,9 +95,7 @@ impl Tails {
         for ((segment, position), piece) in self.pieces {
             match piece {
                 Piece::Inline(bytes) => tails.push(TailPiece { segment, position, bytes }),
-                Piece::InFile { length, checksum } => {
-                    extents.push(ExtentPiece { segment, position, length, checksum });
-                }
+                Piece::InFile(length) => extents.push(ExtentPiece { segment, position, length }),
             }
         }
         (tails, extents)

@@ -176,6 +176,12 @@ impl ProducerWindows {
         self.producers.retain(|_, window| window.truncate_from_end(end));
     }
 
+    /// Those of the given producers, to see what several batches would come to.
+    pub fn only(&self, ids: impl Iterator<Item = ProducerId>) -> ProducerWindows {
+        let known = ids.filter_map(|id| self.producers.get(&id).map(|window| (id, window.clone())));
+        ProducerWindows { producers: known.collect() }
+    }
+
     /// What to do with a batch. Decides by the appended batches only, in flight or not; changes nothing.
     pub fn check(&self, batch: &ProducerBatch) -> ProducerVerdict {
         let Some(window) = self.producers.get(&batch.id) else {

@@ -266,7 +266,7 @@ fn any_entries_are_replayed_without_a_panic() {
             let ends = &bytes[..];
             let entry = match number() & 7 {
                 0 => Entry::Carry { span, payload: ends },
-                1 => Entry::Extent { span, length, checksum: 0, head_bytes: 3, ends },
+                1 => Entry::Extent { span, length, header_bytes: 0, payload: ends },
                 2 | 3 => Entry::Roll { key, segment, previous_length: Position(length) },
                 4 => Entry::LogStart { key, offset },
                 5 => Entry::Drop { key },

@@ -22,7 +22,7 @@ fn a_frame_with_every_kind_of_entry_has_these_bytes() {
     let mut bench = Bench::small();
     let appended = [Bytes::from(batch(40, b"one")), Bytes::from(batch(41, b"two"))];
     let carried = [Bytes::from_static(b"mid-batch bytes")];
-    let ends = [Bytes::from_static(b"head"), Bytes::from_static(b"tail!")];
+    let extended = [Bytes::from(batch(100, b"")), Bytes::from_static(b"tail!")];
     let entries = [
         Entry::Append { span: span(0, 30, 4096, 40, 42), payload: &appended[..] },
         Entry::Carry { span: span(1, 0, 8192, 7, 9), payload: &carried[..] },
@@ -31,11 +31,10 @@ fn a_frame_with_every_kind_of_entry_has_these_bytes() {
         Entry::Truncate { key: key(2), to: Offset(6), segment: Offset(1), position: Position(77) },
         Entry::Drop { key: key(3) },
         Entry::Extent {
-            span: span(4, 0, 4092, 100, 200),
+            span: span(4, 0, 4096, 100, 101),
             length: 262_144,
-            checksum: 0xabcd_ef01,
-            head_bytes: 4,
-            ends: &ends[..],
+            header_bytes: 61,
+            payload: &extended[..],
         },
     ];
     bench.append(9, 0, 0, b"the frame before");
@@ -60,8 +59,8 @@ fn joined(entry: Entry<&[Bytes]>) -> Entry<Bytes> {
     match entry {
         Entry::Append { span, payload } => Entry::Append { span, payload: join(payload) },
         Entry::Carry { span, payload } => Entry::Carry { span, payload: join(payload) },
-        Entry::Extent { span, length, checksum, head_bytes, ends } => {
-            Entry::Extent { span, length, checksum, head_bytes, ends: join(ends) }
+        Entry::Extent { span, length, header_bytes, payload } => {
+            Entry::Extent { span, length, header_bytes, payload: join(payload) }
         }
         Entry::Roll { key, segment, previous_length } => Entry::Roll { key, segment, previous_length },
         Entry::LogStart { key, offset } => Entry::LogStart { key, offset },

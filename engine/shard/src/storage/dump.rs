@@ -276,7 +276,10 @@ fn entry_fact(entry: &Entry<Bytes>) -> Fact {
     match entry {
         Entry::Append { span, payload } => spanned("append", span, payload.len() as u64),
         Entry::Carry { span, payload } => spanned("carry", span, payload.len() as u64),
-        Entry::Extent { span, length, ends, .. } => spanned("extent", span, length + ends.len() as u64),
+        Entry::Extent { span, length, header_bytes, payload } => {
+            let behind = payload.len() as u64 - u64::from(*header_bytes);
+            spanned("extent", span, length + behind)
+        }
         Entry::Roll { segment, previous_length, .. } => {
             of("roll").with("segment", segment.0).with("previous_length", previous_length.0)
         }

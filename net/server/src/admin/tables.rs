@@ -2,10 +2,11 @@
 
 use crate::admin::family::Family;
 use crate::admin::scrape::Scrape;
-use crate::admin::{files, kafka, own, readers};
+use crate::admin::{disk, files, kafka, own, readers};
 
 /// In the order of the answer: Kafka's names, then ours.
-const FAMILIES: &[&[Family]] = &[kafka::FAMILIES, own::FAMILIES, readers::FAMILIES, files::FAMILIES];
+const FAMILIES: &[&[Family]] =
+    &[kafka::FAMILIES, own::FAMILIES, disk::FAMILIES, readers::FAMILIES, files::FAMILIES];
 
 /// Bytes of an answer to begin with: without many topics it is some 60 KiB.
 const TEXT_BYTES: usize = 64 * 1024;

@@ -106,7 +106,7 @@ impl FrameWriter {
             5 => {
                 span.next_offset = base_offset.plus(2);
                 *end = (segment, Position(position.0 + 100), span.next_offset);
-                Entry::Extent { span, length: 90, checksum: 7, head_bytes: 4, ends: some(10) }
+                Entry::Extent { span, length: 90, header_bytes: 2 * 61, payload: some(2 * 61 + 10) }
             }
             _ => {
                 let codec = millrace_core::log::Codec::None;
@@ -192,8 +192,7 @@ pub(super) fn repair(bytes: &mut [u8]) {
             1 => repair_batches(bytes, payload, &mut batch_headers),
             2 | 7 => {
                 let checksum = crc32c::crc32c(bytes.get(payload).unwrap_or_default());
-                let at = if place.kind == 2 { place.at + 28 } else { place.at + 76 };
-                put(bytes, at, checksum.to_le_bytes());
+                put(bytes, place.at + 28, checksum.to_le_bytes());
             }
             _ => {}
         }
@@ -293,12 +292,11 @@ fn in_pieces(entry: &Entry<Bytes>) -> Entry<Vec<Bytes>> {
     match entry {
         Entry::Append { span, payload } => Entry::Append { span: *span, payload: pieces(payload) },
         Entry::Carry { span, payload } => Entry::Carry { span: *span, payload: pieces(payload) },
-        Entry::Extent { span, length, checksum, head_bytes, ends } => Entry::Extent {
+        Entry::Extent { span, length, header_bytes, payload } => Entry::Extent {
             span: *span,
             length: *length,
-            checksum: *checksum,
-            head_bytes: *head_bytes,
-            ends: pieces(ends),
+            header_bytes: *header_bytes,
+            payload: pieces(payload),
         },
         Entry::Roll { key, segment, previous_length } => {
             Entry::Roll { key: *key, segment: *segment, previous_length: *previous_length }
@@ -313,9 +311,9 @@ fn in_pieces(entry: &Entry<Bytes>) -> Entry<Vec<Bytes>> {
 
 fn payload(entry: &Entry<Bytes>) -> Option<&Bytes> {
     match entry {
-        Entry::Append { payload, .. }
-        | Entry::Carry { payload, .. }
-        | Entry::Extent { ends: payload, .. } => Some(payload),
+        Entry::Append { payload, .. } | Entry::Carry { payload, .. } | Entry::Extent { payload, .. } => {
+            Some(payload)
+        }
         _ => None,
     }
 }

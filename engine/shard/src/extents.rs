@@ -1,0 +1,270 @@
+//! Extents: bulk data that are written once. The bytes go to their segment in one hardened write; once they are there, an
+//! entry in the journal makes them a part of the log.
+//!
+//! Until then they are staged: in memory behind the log's end, where neither readers nor checkpoints look. A crash before
+//! the entry leaves bytes in the file that nobody was told of; the next start cuts them off.
+
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use millrace_core::base::ids::{Offset, Position, TimestampMs};
+use millrace_core::journal::{Entry, Span};
+use millrace_core::log::batch::HeaderBytes;
+use millrace_core::log::{ProducerBatch, ProducerVerdict, ProducerWindows};
+use millrace_rt::{Sync, fs};
+
+use crate::api::{AppendError, Planted};
+use crate::append::{Applied, Stored};
+use crate::bulk::{Staged, Verdict};
+use crate::flush::begin_writing;
+use crate::flusher::RETRY_FULL;
+use crate::job::Job;
+use crate::partition::{Partition, PartitionRef};
+use crate::shard::Core;
+use crate::tail::{Growth, block_floor};
+
+/// The longest extent: a longer one gains no throughput and delays the answers of the first appends in it.
+const EXTENT_BYTES_MAX: u64 = 1024 * 1024;
+/// A frame must have room for the headers of an extent's batches, however small these are.
+const HEADERS_BYTES_MAX: usize = 64 * 1024;
+
+impl Core {
+    /// Writes a partition's appends to its segment, extent by extent, until too few wait to be worth it.
+    pub(crate) async fn write_extents(self: Rc<Core>, shared: PartitionRef) {
+        loop {
+            while !self.has_tail_room() {
+                self.counters.tail_waits.increment();
+                self.commit.work.wait().await;
+            }
+            let base = shared.borrow().active().base;
+            // A flush that pads the last block knows nothing of what is staged behind it later.
+            while !begin_writing(&shared, base) {
+                self.flusher.wrote.wait().await;
+            }
+            let now = TimestampMs(millrace_rt::wall_now_ms());
+            let staged = self.goes_on(&shared, base, now).then(|| self.stage(&shared, now));
+            if let Some(staged) = staged.as_ref().filter(|staged| !staged.is_empty()) {
+                self.harden(staged).await;
+            }
+            self.end_writing(&shared, base);
+            let Some(staged) = staged else { return };
+            self.commit.bulks.written.borrow_mut().push_back(staged);
+            self.commit.work.notify_all();
+            while shared.borrow().active().staged > 0 {
+                self.commit.bulks.entered.wait().await;
+            }
+        }
+    }
+
+    /// Puts what waits in line behind the log's end.
+    fn stage(&self, shared: &PartitionRef, now: TimestampMs) -> Staged {
+        let mut partition = shared.borrow_mut();
+        let bulks = &self.commit.bulks;
+        let mut producers = bulks.with_line(partition.key, |line| partition.producers_of(line));
+        let base_offset = partition.log_end;
+        let mut staged = Staged {
+            partition: Rc::clone(shared),
+            segment: partition.active().base,
+            from: partition.active().written,
+            to: 0,
+            appends: Vec::new(),
+            headers: Vec::new(),
+            base_offset,
+            next_offset: base_offset,
+            taken: 0,
+            taken_bytes: 0,
+            at: now,
+        };
+        let memory = partition.active().tail.memory_bytes();
+        while partition.active().staged < EXTENT_BYTES_MAX && staged.headers.len() < HEADERS_BYTES_MAX {
+            let end = (partition.active().tail.end(), staged.next_offset);
+            let next = bulks.with_line(partition.key, |line| {
+                line.pop_front_if(|job| !partition.must_roll(job, end, now))
+            });
+            let Some(mut job) = next else { break };
+            staged.taken += 1;
+            staged.taken_bytes += job.records.len();
+            let verdict = ProducerBatch::of(&job.batch.header).map(|batch| producers.check(&batch));
+            match verdict {
+                Some(ProducerVerdict::Rejected(fault)) => job.refuse(fault.into()),
+                Some(ProducerVerdict::Duplicate(earlier)) => {
+                    staged.appends.push((job, Verdict::Duplicate(earlier)));
+                }
+                None | Some(ProducerVerdict::Fresh) => {
+                    let appended = job.appended_at(staged.next_offset);
+                    if appended.has_producer() {
+                        producers.record(&appended, appended.base_offset, now);
+                    }
+                    let position = Position(partition.active().tail.end());
+                    let header = partition.stage(&mut job, staged.next_offset, self.tails.growth());
+                    staged.headers.extend_from_slice(&header);
+                    staged.next_offset = appended.next_offset();
+                    staged.appends.push((job, Verdict::Stands(appended, position)));
+                }
+            }
+        }
+        staged.to = block_floor(partition.active().tail.end());
+        self.tails.grew(partition.active().tail.memory_bytes() - memory);
+        staged
+    }
+
+    /// Writes the whole blocks of what is staged, and returns when they survive a power loss; earlier if the topic is
+    /// deleted. A full disk is waited out; any other error ends the process.
+    async fn harden(self: &Rc<Core>, staged: &Staged) {
+        let mut waits = false;
+        loop {
+            match self.write_staged(staged).await {
+                Ok(()) => break,
+                Err(_) if staged.partition.borrow().removed => break,
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    if !std::mem::replace(&mut waits, true) {
+                        tracing::warn!(base = %staged.segment, "the disk is full; appends wait");
+                        self.disk_is_full();
+                    }
+                    self.counters.full_disk_waits.increment();
+                    millrace_rt::sleep(RETRY_FULL).await;
+                }
+                Err(error) => self.fail(format!("a segment write failed: {error}")).await,
+            }
+        }
+        if waits {
+            self.disk_has_space();
+        }
+    }
+
+    async fn write_staged(&self, staged: &Staged) -> io::Result<()> {
+        let (shared, base) = (&staged.partition, staged.segment);
+        if shared.borrow().removed {
+            // Its directory may be another topic's by now.
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let file = self.files.open_for_write(shared, base).await?;
+        let sync = match self.engine.planted {
+            Some(Planted::TrustsSoftExtents) => Sync::None,
+            _ => Sync::Dsync,
+        };
+        let mut at = staged.from;
+        while at < staged.to {
+            let pieces: Vec<Bytes> = {
+                let mut partition = shared.borrow_mut();
+                match partition.segment_mut(base) {
+                    Some(segment) if !segment.tail.is_empty() => segment.tail.view(at, staged.to),
+                    _ => return Err(io::ErrorKind::NotFound.into()),
+                }
+            };
+            // The device is not to wait for the end of the turn.
+            let written = file.begin_write_at(at, pieces, sync).await? as u64;
+            self.counters.segment_writes.increment();
+            self.counters.segment_bytes.add(written);
+            if block_floor(written) == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            at += block_floor(written);
+        }
+        self.link(shared, base).await
+    }
+
+    /// Hardens that the segment has a file.
+    async fn link(&self, shared: &PartitionRef, base: Offset) -> io::Result<()> {
+        if shared.borrow_mut().segment_mut(base).is_none_or(|segment| segment.linked) {
+            return Ok(());
+        }
+        // The directory before what is in it: one of the same name may have made way.
+        fs::sync_dir(&self.files.layout().topics()).await?;
+        fs::sync_dir(&self.files.partition_dir(shared)).await?;
+        if let Some(segment) = shared.borrow_mut().segment_mut(base) {
+            segment.linked = true;
+        }
+        Ok(())
+    }
+
+    /// Makes written extents a part of their logs, in a frame that has `room`. Answers how many.
+    pub(crate) fn enter_extents(self: &Rc<Core>, room: usize, applied: &mut Applied) -> usize {
+        let mut entered = 0;
+        loop {
+            let left = room.saturating_sub(applied.sealed_bytes);
+            let next = {
+                let mut written = self.commit.bulks.written.borrow_mut();
+                written.pop_front_if(|staged| staged.sealed_bytes_max() <= left)
+            };
+            let Some(staged) = next else { break };
+            self.enter(staged, applied);
+            entered += 1;
+        }
+        if entered > 0 {
+            self.commit.bulks.entered.notify_all();
+        }
+        entered
+    }
+
+    fn enter(self: &Rc<Core>, staged: Staged, applied: &mut Applied) {
+        self.commit.bulks.left(&staged);
+        let Staged { partition: shared, segment: base, from, to, .. } = staged;
+        let mut partition = shared.borrow_mut();
+        partition.active_mut().staged = 0;
+        if partition.removed {
+            staged.appends.iter().for_each(|(job, _)| job.refuse(AppendError::UnknownPartition));
+            return;
+        }
+        for (job, verdict) in &staged.appends {
+            match verdict {
+                Verdict::Duplicate(earlier) => {
+                    let effect = job.effect(&partition, earlier.base_offset(), earlier.timestamp);
+                    applied.effects.push(effect);
+                }
+                Verdict::Stands(appended, position) => {
+                    partition.note_appended(appended, *position, staged.at);
+                    if appended.has_producer() {
+                        partition.producers.record(appended, appended.base_offset, staged.at);
+                    }
+                    self.count_in(&mut partition, job);
+                    let stamped = job.batch.log_append_time();
+                    applied.effects.push(job.effect(&partition, appended.base_offset, stamped));
+                }
+            }
+        }
+        if staged.headers.is_empty() {
+            return;
+        }
+        let key = partition.key;
+        let active = partition.active_mut();
+        let before = active.written;
+        active.written = before.max(to);
+        if active.released >= from {
+            active.released = active.released.max(to);
+        }
+        let end = active.tail.view(to, active.length()).pop().unwrap_or_default();
+        let (position, base_offset, next_offset) = (Position(from), staged.base_offset, staged.next_offset);
+        applied.enter(Entry::Extent {
+            span: Span { key, segment: base, position, base_offset, next_offset },
+            length: to - from,
+            header_bytes: staged.headers.len() as u32,
+            payload: Stored::Extent(staged.headers, end),
+        });
+        self.counters.extents.increment();
+        self.counters.extent_bytes.add(to - from);
+        self.tails.note_dirty(&shared, &mut partition);
+        drop(partition);
+        self.tails.note_written(&shared, base, before);
+    }
+}
+
+impl Partition {
+    /// The windows of those producers whose appends stand in line.
+    fn producers_of(&self, line: &VecDeque<Job>) -> ProducerWindows {
+        let numbered = line.iter().map(|job| &job.batch.header).filter(|header| header.has_producer());
+        self.producers.only(numbered.map(|header| header.producer_id))
+    }
+
+    /// Copies the batch behind what stands in the tail, as it is to be in the log; answers its header.
+    fn stage(&mut self, job: &mut Job, base_offset: Offset, growth: Growth) -> HeaderBytes {
+        let (header, body) = job.stamp(base_offset, self.leader_epoch);
+        let active = self.active_mut();
+        active.tail.append(&header, growth);
+        active.tail.append(&body, growth);
+        active.staged += (header.len() + body.len()) as u64;
+        header
+    }
+}
