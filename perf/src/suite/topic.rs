@@ -15,7 +15,10 @@ use crate::load::{
 /// As many as keep a broker of one shard busy, with two partitions each.
 const CONNECTIONS: usize = 3;
 const PARTITIONS_EACH: usize = 2;
-const IN_FLIGHT: usize = 4;
+/// Two for each of six partitions: with few producers the answers' way and not the broker decides.
+const FULL_CONNECTIONS: usize = 12;
+/// The default of producers (`max.in.flight.requests.per.connection`).
+const FULL_IN_FLIGHT: usize = 5;
 /// Of the requests that fill a topic, and what their records are made from.
 const FILL_IN_FLIGHT: usize = 8;
 const FILL_SEED: u64 = 5;
@@ -56,11 +59,11 @@ pub(crate) struct Producers {
 }
 
 impl Producers {
-    /// Three connections with four requests of two batches in flight.
+    /// Twelve connections with five requests of a batch in flight.
     pub(crate) const FULL: Producers = Producers {
-        connections: CONNECTIONS,
-        partitions_each: PARTITIONS_EACH,
-        in_flight: IN_FLIGHT,
+        connections: FULL_CONNECTIONS,
+        partitions_each: 1,
+        in_flight: FULL_IN_FLIGHT,
         rate: Rate::Maximum,
     };
     /// 50 MB/s, far from what broker or generator can do at most, a batch a request; so many in flight that intended
