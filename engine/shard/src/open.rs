@@ -14,7 +14,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use millrace_core::base::ids::{PartitionKey, ShardIndex};
 use millrace_core::journal::{
-    APPEND_HEAD_BYTES, Checkpoints, FrameSequence, Journal, JournalGeometry, RecoveredPartition,
+    APPEND_HEAD_BYTES, CheckpointBounds, Checkpoints, FrameSequence, Journal, JournalGeometry,
+    RecoveredPartition,
 };
 use millrace_core::meta::MetadataImage;
 use millrace_rt::{Block, File, OpenOptions, Seat, SharedMemory, Sync, fs};
@@ -321,8 +322,9 @@ async fn replay_journal(
     let ring = read_ring(inner, facts, old, shard).await?;
     let ring_file = ring_path(inner, old, shard, facts.ring);
     let data_dir = inner.layout.data().to_path_buf();
-    let journal =
-        OldJournal { shard, boot: old.boot, shards: old.shards, dir, slots, ring, ring_file, data_dir };
+    let bounds = CheckpointBounds::of([first.as_deref(), second.as_deref()], shard, old.boot);
+    let Manifest { boot, shards, .. } = *old;
+    let journal = OldJournal { shard, boot, shards, dir, slots, ring, ring_file, bounds, data_dir };
     let is_damaged = checkpoints.faults.iter().any(Option::is_some);
     let replayed = match checkpoints.newest {
         Some(newest) => match journal.replay(Some(newest), &facts.image) {

@@ -1,13 +1,15 @@
 //! Replays the journal that the run before left: over its checkpoint, or, where that is damaged, over what the segment
 //! files tell.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use millrace_core::base::ids::{Offset, PartitionKey, Position, ShardIndex};
+use millrace_core::base::ids::{Offset, PartitionKey, ShardIndex};
 use millrace_core::journal::{
-    BootNonce, Chain, ChainStart, FrameSequence, LogRebuild, PartitionCheckpoint, RecoveredPartition, Replay,
-    ShardCheckpoint, journaled_ends, oldest_frame, recover_chain,
+    BootNonce, Chain, ChainStart, CheckpointBounds, Corruption, FrameSequence, JournaledLog, LogRebuild,
+    PartitionCheckpoint, RecoveredPartition, Replay, Run, ShardCheckpoint, Stretch, oldest_frame,
+    recover_chain,
 };
 use millrace_core::log::{SegmentName, SegmentScan};
 use millrace_core::meta::MetadataImage;
@@ -29,6 +31,8 @@ pub(crate) struct OldJournal {
     pub(crate) slots: Vec<Bytes>,
     pub(crate) ring: Option<Bytes>,
     pub(crate) ring_file: PathBuf,
+    /// What the headers of its checkpoints say.
+    pub(crate) bounds: CheckpointBounds,
     pub(crate) data_dir: PathBuf,
 }
 
@@ -60,15 +64,20 @@ impl OldJournal {
         image: &MetadataImage,
     ) -> Result<Vec<RecoveredPartition>, OpenError> {
         tracing::warn!(shard = %self.shard, "no checkpoint can be used; its logs are read from their segments");
-        let replay_from = oldest_frame(self.shard, self.boot, &self.slots, self.ring.as_ref());
-        let ends = journaled_ends(&self.chain(replay_from)?.frames);
+        let oldest = oldest_frame(self.shard, self.boot, &self.slots, self.ring.as_ref(), self.bounds);
+        let replay_from = oldest.map_err(|corruption| self.corrupt_frame(&corruption))?;
+        let journaled = JournaledLog::of_frames(&self.chain(replay_from)?.frames);
+        let nothing = JournaledLog::default();
         let mut partitions: Vec<PartitionCheckpoint> = Vec::new();
         for topic in image.topics() {
             for key in topic.keys().filter(|key| key.owner(self.shards) == self.shard) {
                 let dir = layout.partition(&topic.name, key.partition);
-                partitions.extend(read_log(&dir, key, ends.get(&key).copied()).await?);
+                partitions.extend(read_log(&dir, key, journaled.get(&key).unwrap_or(&nothing)).await?);
             }
         }
+        // What is in the files may not be hard yet, and the journal that holds it is about to go.
+        let data = layout.data();
+        fs::sync_fs(data).await.map_err(|error| OpenError::io("sync", data, &error))?;
         let known: Vec<(PartitionKey, Offset)> =
             partitions.iter().map(|partition| (partition.key(), Offset(partition.log_end))).collect();
         let (shard, boot) = (self.shard, self.boot);
@@ -87,10 +96,13 @@ impl OldJournal {
 
     fn chain(&self, from: FrameSequence) -> Result<Chain, OpenError> {
         let start = ChainStart { shard: self.shard, boot: Some(self.boot), from };
-        recover_chain(start, &self.slots, self.ring.as_ref()).map_err(|corruption| {
-            let slot = corruption.slot.map(|slot| slot_file(&self.dir, slot));
-            self.corrupt(slot.unwrap_or_else(|| self.ring_file.clone()), &corruption)
-        })
+        let chain = recover_chain(start, &self.slots, self.ring.as_ref());
+        chain.map_err(|corruption| self.corrupt_frame(&corruption))
+    }
+
+    fn corrupt_frame(&self, corruption: &Corruption) -> OpenError {
+        let slot = corruption.slot.map(|slot| slot_file(&self.dir, slot));
+        self.corrupt(slot.unwrap_or_else(|| self.ring_file.clone()), corruption)
     }
 
     fn corrupt(&self, file: PathBuf, error: &dyn std::error::Error) -> OpenError {
@@ -98,60 +110,97 @@ impl OldJournal {
     }
 }
 
-/// What the files of a partition tell, up to where the journal's frames end; none if it has none.
+/// What the files of a partition and the journal's frames tell together; none if neither has a byte of it.
 async fn read_log(
     dir: &Path,
     key: PartitionKey,
-    end: Option<(Offset, Position)>,
+    journaled: &JournaledLog,
 ) -> Result<Option<PartitionCheckpoint>, OpenError> {
-    if !fs::exists(dir).await {
-        return Ok(None);
+    let mut files = Vec::new();
+    if fs::exists(dir).await {
+        let entries =
+            fs::read_dir(dir).await.map_err(|error| OpenError::io("read the directory", dir, &error))?;
+        let names = entries.iter().filter_map(|entry| SegmentName::parse(&entry.name));
+        files.extend(names.map(|name| name.base));
     }
-    let entries =
-        fs::read_dir(dir).await.map_err(|error| OpenError::io("read the directory", dir, &error))?;
-    let mut bases: Vec<Offset> =
-        entries.iter().filter_map(|entry| SegmentName::parse(&entry.name)).map(|name| name.base).collect();
-    bases.retain(|base| end.is_none_or(|(last, _)| *base <= last));
-    bases.sort_unstable();
-    let mut log = LogRebuild::new(key, end);
+    let bases = journaled.segments(files);
+    let mut log = LogRebuild::new(key);
     for (place, &base) in bases.iter().enumerate() {
-        if !log.begin(base) {
-            break;
-        }
         let path = segment_file(dir, base);
-        let to = end.filter(|(last, _)| *last == base).map_or(u64::MAX, |(_, position)| position.0);
-        scan(&path, base, to, &mut log).await.map_err(|error| OpenError::io("read", &path, &error))?;
-        log.end(place + 1 == bases.len()).map_err(|at| {
-            OpenError::Corrupt(
-                path,
-                format!("the segment is damaged at byte {at}, and the checkpoints are, too"),
-            )
-        })?;
-    }
-    // A segment behind them may have no file yet, and its roll no frame any more.
-    if let Some((last, _)) = end.filter(|(last, _)| bases.last().is_some_and(|base| base < last)) {
-        log.begin(last);
+        let damaged = |what: String| {
+            OpenError::Corrupt(path.clone(), format!("{what}, and the checkpoints are damaged, too"))
+        };
+        let run = journaled.run(base);
+        if !log.begin(base, run.as_ref().map(|run| run.from)) {
+            return Err(damaged("the segment before it is missing".to_owned()));
+        }
+        scan(&path, base, run, &mut log).await.map_err(|error| OpenError::io("read", &path, &error))?;
+        let ended = log.end(place + 1 == bases.len());
+        ended.map_err(|at| damaged(format!("the segment is damaged at byte {at}")))?;
     }
     Ok((!bases.is_empty()).then(|| log.finish()))
 }
 
-async fn scan(path: &Path, base: Offset, to: u64, log: &mut LogRebuild) -> std::io::Result<()> {
-    let file = File::open(path, OpenOptions::default()).await?;
-    let length = file.len().await?.min(to);
+/// Scans a segment: its file up to where the journal goes on, then what the journal has.
+async fn scan(path: &Path, base: Offset, run: Option<Run>, log: &mut LogRebuild) -> std::io::Result<()> {
+    let mut file = SegmentBytes::open(path).await?;
     let mut scan = SegmentScan::new(base);
-    let mut block = Block::with_capacity(SCAN_BYTES);
-    let mut at = 0;
-    while at < length {
-        let wanted = usize::try_from(length - at).unwrap_or(SCAN_BYTES).min(SCAN_BYTES);
-        let read;
-        (read, block) = file.read_at(at, block, wanted).await;
-        let read = read?;
-        if read == 0 {
-            break;
+    let from = run.as_ref().map_or(u64::MAX, |run| run.from.0);
+    file.feed(0..from.min(file.length), &mut scan, log).await?;
+    let mut at = from;
+    for stretch in run.filter(|_| from <= file.length).into_iter().flat_map(|run| run.stretches) {
+        match stretch {
+            Stretch::Journaled(bytes) => {
+                scan.feed(&bytes, |scanned| log.take(&scanned));
+                at += bytes.len() as u64;
+            }
+            Stretch::InFile(length) => {
+                let end = at.saturating_add(length);
+                file.feed(at.min(file.length)..end.min(file.length), &mut scan, log).await?;
+                at = end;
+            }
         }
-        scan.feed(block.as_slice().get(..read).unwrap_or_default(), |scanned| log.take(&scanned));
-        at += read as u64;
     }
     scan.finish(|scanned| log.take(&scanned));
     Ok(())
+}
+
+/// A segment's file, if it has one.
+struct SegmentBytes {
+    file: Option<File>,
+    length: u64,
+}
+
+impl SegmentBytes {
+    async fn open(path: &Path) -> std::io::Result<SegmentBytes> {
+        if !fs::exists(path).await {
+            return Ok(SegmentBytes { file: None, length: 0 });
+        }
+        let file = File::open(path, OpenOptions::default()).await?;
+        let length = file.len().await?;
+        Ok(SegmentBytes { file: Some(file), length })
+    }
+
+    async fn feed(
+        &mut self,
+        range: Range<u64>,
+        scan: &mut SegmentScan,
+        log: &mut LogRebuild,
+    ) -> std::io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let mut block = Block::with_capacity(SCAN_BYTES);
+        let mut at = range.start;
+        while at < range.end {
+            let wanted = usize::try_from(range.end - at).unwrap_or(SCAN_BYTES).min(SCAN_BYTES);
+            let read;
+            (read, block) = file.read_at(at, block, wanted).await;
+            let read = read?;
+            if read == 0 {
+                break;
+            }
+            scan.feed(block.as_slice().get(..read).unwrap_or_default(), |scanned| log.take(&scanned));
+            at += read as u64;
+        }
+        Ok(())
+    }
 }

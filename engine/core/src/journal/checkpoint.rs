@@ -15,7 +15,10 @@
 //! | 48-55 | bytes of content |
 //! | 56-59 | CRC-32C of the content |
 //! | 60-63 | CRC-32C of bytes 0-59 |
-//! | 64- | content: the partitions, rkyv (32-bit little-endian pointers), then zeros up to a multiple of 4 KiB |
+//! | 64- | content: the partitions, rkyv (32-bit little-endian pointers), then zeros |
+//! | last 64 | bytes 0-63 again; with them the length is a multiple of 4 KiB |
+//!
+//! A file that held a longer checkpoint keeps its length, so the copy is looked for at the end of each 4 KiB.
 
 use super::fields::Fields;
 use super::frame::{BootNonce, FrameSequence};
@@ -70,6 +73,31 @@ pub struct PartitionCheckpoint {
     /// Leader epochs and their start offsets.
     pub epochs: Vec<(i32, i64)>,
     pub producers: Vec<ProducerCheckpoint>,
+}
+
+/// What the headers of a journal's checkpoints say of its frames, whether their content is good or not: a checkpoint is
+/// only written once this is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CheckpointBounds {
+    /// What frames before this one hold is durable elsewhere.
+    pub replay_from: FrameSequence,
+    /// Every frame up to this one was on the device.
+    pub through: FrameSequence,
+}
+
+impl CheckpointBounds {
+    /// Of both files of the journal.
+    pub fn of(files: [Option<&[u8]>; 2], shard: ShardIndex, boot: BootNonce) -> CheckpointBounds {
+        let headers = files.into_iter().flatten().flat_map(headers).flatten();
+        let own = headers.map(|header| header.checkpoint);
+        own.filter(|own| own.shard == shard && own.boot == boot).fold(
+            CheckpointBounds::default(),
+            |bounds, own| CheckpointBounds {
+                replay_from: bounds.replay_from.max(own.replay_from),
+                through: bounds.through.max(own.through),
+            },
+        )
+    }
 }
 
 /// What is known of one segment besides its place.
@@ -157,7 +185,7 @@ impl ShardCheckpoint {
             Ok(content) => content,
             Err(failure) => unreachable!("vectors of numbers serialize into memory: {failure:?}"),
         };
-        let whole = (HEADER_BYTES + content.len()).next_multiple_of(BLOCK_BYTES);
+        let whole = file_bytes(content.len());
         let mut out = Vec::with_capacity(whole);
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
@@ -173,29 +201,20 @@ impl ShardCheckpoint {
         out.extend_from_slice(&checksum.to_le_bytes());
         assert_eq!(out.len(), HEADER_BYTES, "the header is as documented");
         out.extend_from_slice(&content);
-        out.resize(whole, 0);
+        out.resize(whole - HEADER_BYTES, 0);
+        out.extend_from_within(..HEADER_BYTES);
         out
     }
 
     pub fn decode(bytes: &[u8]) -> Result<ShardCheckpoint, Corrupt> {
-        let (mut checkpoint, content_bytes, content_checksum) =
-            decode_header(bytes).ok_or(corrupt(0, "no checkpoint header"))??;
-        let content = usize::try_from(content_bytes)
-            .ok()
-            .and_then(|length| HEADER_BYTES.checked_add(length))
-            .and_then(|end| bytes.get(HEADER_BYTES..end))
-            .ok_or(corrupt(48, "the content is cut short"))?;
-        if crc32c::crc32c(content) != content_checksum {
-            return Err(corrupt(64, "the content does not match its checksum"));
+        let mut fault = None;
+        for header in headers(bytes) {
+            match header.and_then(|header| header.with_content(bytes)) {
+                Ok(checkpoint) => return Ok(checkpoint),
+                Err(found) => fault = fault.or(Some(found)),
+            }
         }
-        let mut aligned = AlignedVec::<16>::with_capacity(content.len());
-        aligned.extend_from_slice(content);
-        checkpoint.partitions = rkyv::from_bytes::<Vec<PartitionCheckpoint>, Failure>(&aligned)
-            .map_err(|_| corrupt(64, "the content is no list of partitions"))?;
-        match checkpoint.flaw() {
-            Some(flaw) => Err(corrupt(64, flaw)),
-            None => Ok(checkpoint),
-        }
+        Err(fault.unwrap_or(corrupt(0, "no checkpoint header")))
     }
 
     fn flaw(&self) -> Option<&'static str> {
@@ -236,30 +255,73 @@ impl Checkpoints {
     }
 }
 
-type HeaderAndContent = (ShardCheckpoint, u64, u32);
+/// A header, and what it says of the content.
+struct Header {
+    /// Without the partitions.
+    checkpoint: ShardCheckpoint,
+    content_bytes: u64,
+    content_checksum: u32,
+}
 
-/// None: too short to be a header.
-fn decode_header(bytes: &[u8]) -> Option<Result<HeaderAndContent, Corrupt>> {
-    let header = bytes.first_chunk::<HEADER_BYTES>()?;
-    let (covered, _) = header.split_at(HEADER_CHECKSUM_AT);
-    if header.last_chunk() != Some(&crc32c::crc32c(covered).to_le_bytes()) {
-        return Some(Err(corrupt(60, "the header does not match its checksum")));
+impl Header {
+    fn decode(bytes: &[u8; HEADER_BYTES]) -> Result<Header, Corrupt> {
+        let (covered, _) = bytes.split_at(HEADER_CHECKSUM_AT);
+        if bytes.last_chunk() != Some(&crc32c::crc32c(covered).to_le_bytes()) {
+            return Err(corrupt(60, "the header does not match its checksum"));
+        }
+        let mut fields = Fields::new(bytes);
+        if fields.array() != Some(MAGIC) || fields.u16() != Some(VERSION) {
+            return Err(corrupt(0, "not a checkpoint of this version"));
+        }
+        Header::decode_fields(&mut fields).ok_or(corrupt(0, "no checkpoint header"))
     }
-    let mut fields = Fields::new(header);
-    if fields.array()? != MAGIC || fields.u16()? != VERSION {
-        return Some(Err(corrupt(0, "not a checkpoint of this version")));
+
+    fn decode_fields(fields: &mut Fields<'_>) -> Option<Header> {
+        let shard = ShardIndex(fields.u16()?);
+        fields.u32()?;
+        let checkpoint = ShardCheckpoint {
+            shard,
+            boot: BootNonce(fields.u64()?),
+            number: fields.u64()?,
+            replay_from: FrameSequence(fields.u64()?),
+            through: FrameSequence(fields.u64()?),
+            partitions: Vec::new(),
+        };
+        Some(Header { checkpoint, content_bytes: fields.u64()?, content_checksum: fields.u32()? })
     }
-    let shard = ShardIndex(fields.u16()?);
-    fields.u32()?;
-    let checkpoint = ShardCheckpoint {
-        shard,
-        boot: BootNonce(fields.u64()?),
-        number: fields.u64()?,
-        replay_from: FrameSequence(fields.u64()?),
-        through: FrameSequence(fields.u64()?),
-        partitions: Vec::new(),
-    };
-    Some(Ok((checkpoint, fields.u64()?, fields.u32()?)))
+
+    /// The checkpoint, if the file's content is this header's.
+    fn with_content(self, file: &[u8]) -> Result<ShardCheckpoint, Corrupt> {
+        let content = usize::try_from(self.content_bytes)
+            .ok()
+            .and_then(|length| HEADER_BYTES.checked_add(length))
+            .and_then(|end| file.get(HEADER_BYTES..end))
+            .ok_or(corrupt(48, "the content is cut short"))?;
+        if crc32c::crc32c(content) != self.content_checksum {
+            return Err(corrupt(64, "the content does not match its checksum"));
+        }
+        let mut aligned = AlignedVec::<16>::with_capacity(content.len());
+        aligned.extend_from_slice(content);
+        let partitions = rkyv::from_bytes::<Vec<PartitionCheckpoint>, Failure>(&aligned)
+            .map_err(|_| corrupt(64, "the content is no list of partitions"))?;
+        let checkpoint = ShardCheckpoint { partitions, ..self.checkpoint };
+        match checkpoint.flaw() {
+            Some(flaw) => Err(corrupt(64, flaw)),
+            None => Ok(checkpoint),
+        }
+    }
+}
+
+/// What stands wherever a file may have a header.
+fn headers(file: &[u8]) -> impl Iterator<Item = Result<Header, Corrupt>> {
+    let copies = (BLOCK_BYTES..=file.len()).step_by(BLOCK_BYTES).map(|end| end - HEADER_BYTES);
+    let places = std::iter::once(0).chain(copies);
+    places.filter_map(|at| file.get(at..)?.first_chunk()).map(Header::decode)
+}
+
+/// Length of the file for so many bytes of content.
+fn file_bytes(content: usize) -> usize {
+    (HEADER_BYTES + content + HEADER_BYTES).next_multiple_of(BLOCK_BYTES)
 }
 
 fn corrupt(at: u64, reason: &'static str) -> Corrupt {

@@ -1,46 +1,27 @@
-//! What a checkpoint would say of a log, learnt from its segment files: for a start whose checkpoints are damaged.
+//! What a checkpoint would say of a log, learnt from its segments: for a start whose checkpoints are damaged.
 //!
-//! Driven by whoever reads the files, oldest segment first: `begin`, each stretch of its scan, `end`. The frames that the
-//! journal still has are replayed over the result, as over a checkpoint.
+//! Driven by whoever reads the segments, oldest first: `begin`, each stretch of a scan, `end`. What is scanned is a segment
+//! as file and journal together have it, so every batch is seen, also one that begins in the file and ends in a carry. The
+//! frames that the journal still has are replayed over the result, as over a checkpoint.
 
 use super::checkpoint::{PartitionCheckpoint, ProducerCheckpoint, SegmentFacts};
-use super::entry::Entry;
-use super::frame::Frame;
 use crate::base::{LeaderEpoch, Offset, PartitionKey, Position, TimestampMs};
 use crate::log::{BatchFault, EpochLineage, ProducerWindows, Scanned, StoredFault};
-use std::collections::BTreeMap;
 
-/// Where the appends end that frames hold, by partition: what its files have behind that, nobody was told of.
-pub fn journaled_ends(frames: &[Frame]) -> BTreeMap<PartitionKey, (Offset, Position)> {
-    let mut ends = BTreeMap::new();
-    for entry in frames.iter().flat_map(|frame| &frame.entries) {
-        let (span, bytes) = match entry {
-            Entry::Append { span, payload } | Entry::Carry { span, payload } => (span, payload.len() as u64),
-            Entry::Extent { span, length, header_bytes, payload } => {
-                (span, length.saturating_add(payload.len() as u64 - u64::from(*header_bytes)))
-            }
-            _ => continue,
-        };
-        let end = Position(span.position.0.saturating_add(bytes));
-        ends.insert(span.key, (span.segment, end));
-    }
-    ends
-}
-
-/// One log, as far as its files tell.
+/// One log, as far as its segments tell.
 #[derive(Debug)]
 pub struct LogRebuild {
     key: PartitionKey,
-    /// Where the log ends by the journal's frames, if they know it.
-    journaled: Option<(Offset, Position)>,
     segments: Vec<SegmentFacts>,
-    /// Where the last of `segments` ends, as far as it is whole.
+    /// How many of `segments` a checkpoint names, and how many bytes of the last of them are in its file, once there is
+    /// one that is not there whole or may be longer than it should.
+    named: Option<(usize, Position)>,
+    /// Of the segment that is being read: where the journal's bytes begin.
+    journaled: Option<Position>,
+    /// Where its last good batch ends, and what came behind that.
     end: Position,
-    next_offset: Offset,
-    /// Of the segment that is being read: where its last good batch ends, and what came behind that.
     behind: Behind,
-    /// No later segment is looked at: the journal has to tell what follows.
-    stopped: bool,
+    next_offset: Offset,
     epochs: EpochLineage,
     producers: ProducerWindows,
 }
@@ -49,7 +30,9 @@ pub struct LogRebuild {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behind {
     Nothing,
-    /// A batch that is not there whole: the journal has it.
+    /// The rest of the last block, or room taken ahead.
+    Zeros,
+    /// A batch that is not there whole.
     Unfinished,
     /// Bytes that are no batch, or a bad one.
     Bad(Position),
@@ -58,32 +41,33 @@ enum Behind {
 }
 
 impl LogRebuild {
-    pub fn new(key: PartitionKey, journaled: Option<(Offset, Position)>) -> LogRebuild {
+    pub fn new(key: PartitionKey) -> LogRebuild {
         LogRebuild {
             key,
-            journaled,
             segments: Vec::new(),
+            named: None,
+            journaled: None,
             end: Position::ZERO,
-            next_offset: Offset::ZERO,
             behind: Behind::Nothing,
-            stopped: false,
+            next_offset: Offset::ZERO,
             epochs: EpochLineage::new(),
             producers: ProducerWindows::new(),
         }
     }
 
-    /// The next segment's file; false if it adds nothing, and none behind it.
-    pub fn begin(&mut self, base: Offset) -> bool {
+    /// The next segment, whose bytes from `journaled` on are the journal's; false if it does not follow the one before.
+    pub fn begin(&mut self, base: Offset, journaled: Option<Position>) -> bool {
         if self.segments.is_empty() {
             self.next_offset = base;
         }
-        let follows = base == self.next_offset;
-        if self.stopped || !follows {
-            self.stopped = true;
+        if base != self.next_offset {
             return false;
         }
         self.segments.push(SegmentFacts { base: base.0, max_timestamp: TimestampMs::NONE.0, indexed: 0 });
-        (self.end, self.behind) = (Position::ZERO, Behind::Nothing);
+        if let Some(from) = journaled {
+            self.named.get_or_insert((self.segments.len(), from));
+        }
+        (self.end, self.behind, self.journaled) = (Position::ZERO, Behind::Nothing, journaled);
         true
     }
 
@@ -116,34 +100,40 @@ impl LogRebuild {
                     self.behind = Behind::Bad(*position);
                 }
             }
-            // The rest of the last block, or room taken ahead.
-            Scanned::Zeros { .. } => self.stopped = true,
+            Scanned::Zeros { .. } if self.behind == Behind::Nothing => self.behind = Behind::Zeros,
+            Scanned::Zeros { .. } => {}
         }
     }
 
-    /// The segment has no more bytes; `is_last` of the log's files. Fails with the place of a damage where nothing says how
-    /// the log went on. Where the journal goes on behind it, a power loss left holes of blocks that were not hard, and the
-    /// journal has to fill them: the replay finds out.
+    /// The segment has no more bytes; `is_last` of the log's. Fails with the place of a damage: bytes that no frame holds
+    /// were durable in the file, up to its end where another segment follows. Behind the last segment's last good batch may
+    /// be what was written ahead of a frame, and lost with it: nobody was told of that.
     pub fn end(&mut self, is_last: bool) -> Result<(), Position> {
-        let base = self.segments.last().map_or(0, |segment| segment.base);
-        let goes_on = |at: Position| self.journaled.is_some_and(|end| end > (Offset(base), at));
+        let is_whole = !is_last || self.journaled.is_some();
         match self.behind {
-            Behind::Hole(at) if !goes_on(at) => return Err(at),
-            Behind::Bad(at) if !is_last && !goes_on(at) => return Err(at),
+            Behind::Nothing if self.journaled.is_some_and(|from| self.end < from) => return Err(self.end),
             Behind::Nothing => {}
-            _ => self.stopped = true,
+            Behind::Zeros if self.journaled.is_some() => return Err(self.end),
+            Behind::Zeros => {
+                self.named.get_or_insert((self.segments.len(), self.end));
+            }
+            Behind::Unfinished if is_whole => return Err(self.end),
+            Behind::Bad(at) if is_whole => return Err(at),
+            Behind::Hole(at) => return Err(at),
+            Behind::Unfinished | Behind::Bad(_) => {}
         }
         Ok(())
     }
 
     /// What a checkpoint would say.
     pub fn finish(self) -> PartitionCheckpoint {
+        let (named, position) = self.named.unwrap_or((self.segments.len(), self.end));
         PartitionCheckpoint {
             topic: self.key.topic.0,
             partition: self.key.partition.0,
             log_start: self.segments.first().map_or(0, |first| first.base),
-            segments: self.segments.iter().map(|segment| segment.base).collect(),
-            position: self.end.0,
+            segments: self.segments.iter().take(named).map(|segment| segment.base).collect(),
+            position: position.0,
             facts: self.segments,
             log_end: self.next_offset.0,
             high_watermark: self.next_offset.0,

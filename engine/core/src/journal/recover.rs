@@ -7,7 +7,7 @@ use super::frame::{BootNonce, Frame, FrameFault, FrameHeader, FrameSequence};
 use crate::base::ShardIndex;
 use crate::base::limits::BLOCK_BYTES;
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Which chain is looked for.
@@ -142,45 +142,27 @@ pub fn survey_chain(start: ChainStart, slots: &[Bytes], ring: Option<&Bytes>) ->
     }
 }
 
-/// The first frame of the newest ones that follow one another: where a replay begins that no checkpoint places.
-pub fn oldest_frame(
-    shard: ShardIndex,
-    boot: BootNonce,
-    slots: &[Bytes],
-    ring: Option<&Bytes>,
-) -> FrameSequence {
-    let mut found: Vec<Candidate<'_>> = Vec::new();
-    for source in slots.iter().chain(ring) {
-        scan(source, None, shard, &mut found);
-    }
-    let mine = found.iter().filter(|candidate| candidate.header.boot == boot);
-    let sequences: BTreeSet<FrameSequence> = mine.map(|candidate| candidate.header.sequence).collect();
-    let mut oldest = FrameSequence::FIRST;
-    let mut newer: Option<FrameSequence> = None;
-    for sequence in sequences.into_iter().rev() {
-        if newer.is_some_and(|newer| sequence.next() != newer) {
-            break;
-        }
-        (oldest, newer) = (sequence, Some(sequence));
-    }
-    oldest
-}
-
 fn is_whole(candidate: &Candidate<'_>) -> bool {
-    Frame::decode(&candidate.source.slice(candidate.position..)).is_ok()
+    candidate.frame().is_ok()
 }
 
 /// A valid frame header, and the bytes from it on.
-struct Candidate<'a> {
-    slot: Option<usize>,
-    position: usize,
-    header: FrameHeader,
+pub(super) struct Candidate<'a> {
+    pub(super) slot: Option<usize>,
+    pub(super) position: usize,
+    pub(super) header: FrameHeader,
+    /// The header's own.
+    pub(super) checksum: u32,
     source: &'a Bytes,
 }
 
 impl Candidate<'_> {
+    pub(super) fn frame(&self) -> Result<Frame, FrameFault> {
+        Frame::decode(&self.source.slice(self.position..))
+    }
+
     /// Slot and place behind the frame, if it stands in one.
-    fn end(&self) -> Option<(usize, usize)> {
+    pub(super) fn end(&self) -> Option<(usize, usize)> {
         Some((self.slot?, self.position + self.header.frame_bytes as usize))
     }
 }
@@ -212,7 +194,7 @@ impl Walk {
         if self.checksum.is_some_and(|checksum| checksum != candidate.header.previous_checksum) {
             return Err(CorruptionReason::Unlinked);
         }
-        let frame = Frame::decode(&candidate.source.slice(candidate.position..))?;
+        let frame = candidate.frame()?;
         self.expected = self.expected.next();
         self.checksum = Some(frame.checksum);
         self.end = candidate.end();
@@ -258,11 +240,17 @@ fn refuse_acknowledged(
     Err(Corruption { slot, position, sequence: walk.expected, reason })
 }
 
-fn scan<'a>(source: &'a Bytes, slot: Option<usize>, shard: ShardIndex, found: &mut Vec<Candidate<'a>>) {
+/// Finds every valid header of a shard's frames in a slot, or in the ring, in the order in which they stand.
+pub(super) fn scan<'a>(
+    source: &'a Bytes,
+    slot: Option<usize>,
+    shard: ShardIndex,
+    found: &mut Vec<Candidate<'a>>,
+) {
     for (block, bytes) in source.chunks(BLOCK_BYTES).enumerate() {
         match FrameHeader::decode(bytes) {
-            Ok((header, _)) if header.shard == shard => {
-                found.push(Candidate { slot, position: block * BLOCK_BYTES, header, source });
+            Ok((header, checksum)) if header.shard == shard => {
+                found.push(Candidate { slot, position: block * BLOCK_BYTES, header, checksum, source });
             }
             _ => {}
         }

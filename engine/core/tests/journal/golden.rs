@@ -4,8 +4,8 @@ use crate::fixture::{BOOT, Bench, SHARD, batch, key, span};
 use bytes::Bytes;
 use millrace_core::base::{Offset, Position};
 use millrace_core::journal::{
-    Checkpoints, Entry, Frame, FrameSequence, PartitionCheckpoint, ProducerBatchCheckpoint,
-    ProducerCheckpoint, SegmentFacts, ShardCheckpoint,
+    BootNonce, CheckpointBounds, Checkpoints, Entry, Frame, FrameSequence, PartitionCheckpoint,
+    ProducerBatchCheckpoint, ProducerCheckpoint, SegmentFacts, ShardCheckpoint,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -105,6 +105,7 @@ fn a_checkpoint_has_these_bytes() {
     let bytes = checkpoint(5).encode();
     assert_eq!(bytes.len(), 4096);
     assert_eq!(hex(&bytes[..content_end(&bytes)]), include_str!("checkpoint.hex").trim_end());
+    assert_eq!(bytes[4096 - 64..], bytes[..64]);
     assert_eq!(ShardCheckpoint::decode(&bytes), Ok(checkpoint(5)));
 }
 
@@ -123,18 +124,44 @@ fn the_newest_valid_checkpoint_counts() {
     for at in 0..new.len() {
         let mut garbled = new.clone();
         garbled[at] ^= 0x40;
-        // Behind the content there is only padding.
-        let expected = if at < content_end(&new) { (Some(4), 1) } else { (Some(5), 0) };
+        // The header is there twice; behind the content there is only padding.
+        let expected = if (64..content_end(&new)).contains(&at) { (Some(4), 1) } else { (Some(5), 0) };
         assert_eq!(number([Some(&old), Some(&garbled)]), expected, "byte {at}");
     }
     for cut in 0..content_end(&new) {
         assert_eq!(number([Some(&old), Some(&new[..cut])]), (Some(4), 1), "cut at {cut}");
     }
+    // Its first sector did not arrive; the file held a longer checkpoint of another content before.
+    let mut longer = [vec![7; 4096], old.clone()].concat();
+    longer[512..4096].copy_from_slice(&new[512..]);
+    assert_eq!(number([Some(&old), Some(&longer)]), (Some(4), 1));
+    longer[64..4096].copy_from_slice(&new[64..]);
+    assert_eq!(number([Some(&old), Some(&longer)]), (Some(5), 0));
     assert_ne!(Checkpoints::file_of(4), Checkpoints::file_of(5));
 }
 
 fn content_end(file: &[u8]) -> usize {
     64 + u64::from_le_bytes(file[48..56].try_into().unwrap()) as usize
+}
+
+#[test]
+fn headers_tell_of_the_frames_where_the_content_is_damaged() {
+    let (old, mut new) = (checkpoint(4), checkpoint(5).encode());
+    let older = ShardCheckpoint { replay_from: FrameSequence(2), through: FrameSequence(3), ..old }.encode();
+    let bounds = |files, boot| {
+        let found = CheckpointBounds::of(files, SHARD, boot);
+        (found.replay_from.0, found.through.0)
+    };
+    new[70] ^= 1;
+    let mut headless = new.clone();
+    headless[..512].fill(0);
+    for damaged in [&new, &headless] {
+        assert_eq!(bounds([Some(&older), Some(damaged)], BOOT), (6, 8));
+        assert_eq!(bounds([Some(damaged), None], BOOT), (6, 8));
+    }
+    assert_eq!(bounds([None, Some(&older)], BOOT), (2, 3));
+    assert_eq!(bounds([None, None], BOOT), (0, 0));
+    assert_eq!(bounds([Some(&older), Some(&new)], BootNonce(1)), (0, 0), "another journal's");
 }
 
 #[test]
@@ -145,6 +172,7 @@ fn impossible_checkpoints_are_refused() {
     wrong_version[8] = 3;
     let checksum = crc32c::crc32c(&wrong_version[..60]);
     wrong_version[60..64].copy_from_slice(&checksum.to_le_bytes());
+    wrong_version.copy_within(..64, 4096 - 64);
     let error = ShardCheckpoint::decode(&wrong_version).unwrap_err();
     assert_eq!(error.to_string(), "shard checkpoint is corrupt at byte 0: not a checkpoint of this version");
 }

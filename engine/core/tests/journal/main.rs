@@ -11,6 +11,10 @@ mod machine;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod oldest;
+#[cfg(test)]
+mod rebuild;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod twin;

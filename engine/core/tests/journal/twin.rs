@@ -4,9 +4,9 @@ use crate::fixture::{BOOT, Bench, SHARD, Seeded, key, start};
 use bytes::Bytes;
 use millrace_core::base::{Offset, Position};
 use millrace_core::journal::{
-    Checkpoints, Entry, FrameSequence, FrameWrite, JournalGeometry, Observation, PartitionCheckpoint,
-    Purpose, RecoveredPartition, Replay, ShardCheckpoint, Span, UnreleasedTail, plan_release, recover_chain,
-    replay_from,
+    CheckpointBounds, Checkpoints, Entry, FrameSequence, FrameWrite, JournalGeometry, Observation,
+    PartitionCheckpoint, Purpose, RecoveredPartition, Replay, ShardCheckpoint, Span, UnreleasedTail,
+    oldest_frame, plan_release, recover_chain, replay_from,
 };
 use std::collections::{BTreeMap, VecDeque};
 
@@ -37,6 +37,9 @@ impl Log {
         parts.map(|(segment, bytes)| bytes.len() - if *segment == durable.0 { durable.1 } else { 0 }).sum()
     }
 }
+
+/// One crash in so many is recovered from without checkpoints, too.
+const DAMAGED_ONE_IN: usize = 5;
 
 pub(crate) type Logs = BTreeMap<i32, Log>;
 
@@ -378,6 +381,9 @@ impl Twin {
         for frame in &chain.frames {
             replay.apply(frame).unwrap();
         }
+        if self.crashes.is_multiple_of(DAMAGED_ONE_IN) {
+            self.recover_without_checkpoints(torn, &slots, ring.as_ref(), replay.from(), last);
+        }
         let (hard, sealed) = (self.bench.journal.hard(), self.bench.journal.sealed());
         let known_to_history = self.history.back().map_or(hard, |(sequence, _)| *sequence);
         match (&ring, torn) {
@@ -393,6 +399,36 @@ impl Twin {
         }
         if let Some((_, logs)) = self.history.iter().find(|(sequence, _)| *sequence == last) {
             self.compare(logs, &replay.finish().unwrap());
+        }
+    }
+
+    /// The same crash where the content of the checkpoints is damaged, and where their headers are, too: the chain has
+    /// every frame from `needed` to `last`.
+    fn recover_without_checkpoints(
+        &self,
+        torn: Torn,
+        slots: &[Bytes],
+        ring: Option<&Bytes>,
+        needed: FrameSequence,
+        last: FrameSequence,
+    ) {
+        let files = self.checkpoints.each_ref().map(|file| file.as_deref());
+        let bounds = CheckpointBounds::of(files, SHARD, BOOT);
+        let from = oldest_frame(SHARD, BOOT, slots, ring, bounds).unwrap();
+        let mut begins = vec![from];
+        match oldest_frame(SHARD, BOOT, slots, ring, CheckpointBounds::default()) {
+            Ok(from) => begins.push(from),
+            // Nothing tells a slot whose first new frames are torn from one in which frames that are needed are damaged.
+            Err(_) => assert!(
+                matches!(torn, Torn::Prefix(_) | Torn::Sectors(_))
+                    && self.in_flight.is_some_and(|write| write.slot_at == 0)
+            ),
+        }
+        for from in begins {
+            assert!(from <= needed, "{from}, and {needed} is needed");
+            let chain = recover_chain(start(from.0), slots, ring).unwrap();
+            let found = chain.frames.last().map_or(FrameSequence(from.0 - 1), |frame| frame.header.sequence);
+            assert_eq!(found, last, "from {from}");
         }
     }
 

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use millrace_core::base::limits::BLOCK_BYTES;
 use millrace_core::journal::{
-    Chain, ChainStart, Frame, FrameSequence, RecoveredPartition, Replay, recover_chain,
+    Chain, ChainStart, CheckpointBounds, Frame, FrameSequence, RecoveredPartition, Replay, oldest_frame,
+    recover_chain,
 };
 
 use super::journal::{BOOT, FRAME, FrameWriter, SHARD, fields as frame_fields, repair as repair_frame, same};
@@ -15,7 +16,13 @@ use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
 /// An input is four parts of equal length: three slots, then the ring.
 pub(in crate::fuzz) const JOURNAL_RECOVERY: Target = Target {
     name: "journal_recovery",
-    decoders: &["recover::recover_chain", "recover::scan", "replay::apply", "replay::finish"],
+    decoders: &[
+        "recover::recover_chain",
+        "recover::scan",
+        "oldest::oldest_frame",
+        "replay::apply",
+        "replay::finish",
+    ],
     generate,
     fields,
     repair,
@@ -95,6 +102,7 @@ fn recover(parts: &[Bytes; PARTS], from: FrameSequence) -> Option<Chain> {
 fn check(input: &Input<'_>) -> Checked {
     let parts = parts(input.bytes);
     let recovered = RECOVERY.hold(input.bytes.len(), || recover(&parts, FrameSequence::FIRST))?;
+    check_oldest(&parts, input)?;
     let Some(chain) = recovered else {
         promise(!input.is_whole(), || "a good journal is refused".to_owned())?;
         return Ok(Outcome::Refused);
@@ -127,6 +135,14 @@ fn check_prefix(frames: &[Frame], input: &Input<'_>) -> Result<(), String> {
         frames.len() <= source.len() && frames.iter().zip(source).all(|(one, two)| same(one, two))
     };
     promise(sources.is_empty() || sources.iter().any(is_prefix), || "frames that nobody wrote".to_owned())
+}
+
+/// Where no checkpoint says from where, a whole journal is replayed from its first frame.
+fn check_oldest(parts: &[Bytes; PARTS], input: &Input<'_>) -> Result<(), String> {
+    let [slots @ .., ring] = parts;
+    let oldest = || oldest_frame(SHARD, BOOT, slots, Some(ring), CheckpointBounds::default());
+    let found = RECOVERY.hold(input.bytes.len(), oldest)?;
+    promise(!input.is_whole() || found == Ok(FrameSequence::FIRST), || format!("it begins at {found:?}"))
 }
 
 /// A start at a later frame finds the rest of the same chain.

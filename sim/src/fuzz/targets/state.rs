@@ -3,8 +3,8 @@
 use millrace_core::base::config::SecurityProtocol;
 use millrace_core::base::{BrokerId, LeaderEpoch, Offset, PartitionIndex, ProducerId, TimestampMs, TopicId};
 use millrace_core::journal::{
-    Checkpoints, FrameSequence, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint,
-    SegmentFacts, ShardCheckpoint,
+    CheckpointBounds, Checkpoints, FrameSequence, PartitionCheckpoint, ProducerBatchCheckpoint,
+    ProducerCheckpoint, SegmentFacts, ShardCheckpoint,
 };
 use millrace_core::log::{BatchHeader, OffsetIndex};
 use millrace_core::meta::{
@@ -22,7 +22,7 @@ use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
 
 pub(in crate::fuzz) const CHECKPOINT: Target = Target {
     name: "checkpoint",
-    decoders: &["checkpoint::decode", "checkpoint::decode_header", "checkpoint::choose"],
+    decoders: &["checkpoint::decode", "checkpoint::decode_fields", "checkpoint::choose", "checkpoint::of"],
     golden: || {
         let mut bytes = golden::from_hex(&golden::texts("engine/core/tests/journal/checkpoint.hex").concat());
         bytes.resize(4096, 0);
@@ -214,6 +214,7 @@ fn checkpoint(chance: &mut Chance) -> ShardCheckpoint {
 
 fn check_checkpoint(input: &Input<'_>) -> Checked {
     let decoded = CHECKPOINT_MEMORY.hold(input.bytes.len(), || ShardCheckpoint::decode(input.bytes))?;
+    let bounds = CheckpointBounds::of([Some(input.bytes), None], SHARD, BOOT);
     let chosen = Checkpoints::choose([Some(input.bytes), None]);
     promise(chosen.newest.as_ref() == decoded.as_ref().ok(), || {
         "the only good file is not chosen".to_owned()
@@ -225,6 +226,9 @@ fn check_checkpoint(input: &Input<'_>) -> Checked {
             return Ok(Outcome::Refused);
         }
     };
+    let own = checkpoint.shard == SHARD && checkpoint.boot == BOOT;
+    let within = checkpoint.replay_from <= bounds.replay_from && checkpoint.through <= bounds.through;
+    promise(!own || within, || format!("its headers say {bounds:?} of {checkpoint:?}"))?;
     check_known(input, &checkpoint, |source| ShardCheckpoint::decode(source).ok())?;
     let again = ShardCheckpoint::decode(&checkpoint.encode());
     promise(again.as_ref() == Ok(&checkpoint), || {

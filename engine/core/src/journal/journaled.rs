@@ -1,0 +1,117 @@
+//! What the frames of a journal hold of each log, for a start that has no checkpoint to replay them over.
+
+use super::entry::Entry;
+use super::frame::Frame;
+use super::tails::{Piece, Tails};
+use crate::base::{Offset, PartitionKey, Position};
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One log, as far as frames tell.
+///
+/// Frames that follow one another hold every append since the first of them, so what they hold of a segment is one run of
+/// bytes up to the segment's end; what lies before it was durable in the segment's file before the first frame was.
+#[derive(Debug, Default)]
+pub struct JournaledLog {
+    tails: Tails,
+    /// Segments of which the frames tell.
+    segments: BTreeSet<Offset>,
+    log_start: Offset,
+}
+
+/// The bytes of one segment that frames hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub from: Position,
+    /// In order, without a gap.
+    pub stretches: Vec<Stretch>,
+}
+
+/// A part of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stretch {
+    Journaled(Bytes),
+    /// So many bytes that went to the file before they were journaled.
+    InFile(u64),
+}
+
+impl JournaledLog {
+    /// Every log of which the frames tell.
+    pub fn of_frames(frames: &[Frame]) -> BTreeMap<PartitionKey, JournaledLog> {
+        let mut logs: BTreeMap<PartitionKey, JournaledLog> = BTreeMap::new();
+        for entry in frames.iter().flat_map(|frame| &frame.entries) {
+            match entry {
+                Entry::Drop { key } => {
+                    logs.remove(key);
+                }
+                _ => logs.entry(entry.key()).or_default().apply(entry),
+            }
+        }
+        logs
+    }
+
+    /// The log's segments, in order: `files`, and those of which frames hold bytes. Files behind the last of these were made
+    /// for frames that are lost, and those before the log's start are on their way out.
+    pub fn segments(&self, files: impl IntoIterator<Item = Offset>) -> Vec<Offset> {
+        let journaled: BTreeSet<Offset> = self.tails.iter().map(|((segment, _), _)| segment).collect();
+        let last = journaled.last().copied();
+        let mut segments = journaled;
+        segments.extend(files.into_iter().filter(|file| last.is_none_or(|last| *file <= last)));
+        let first = segments.range(..=self.log_start).next_back().copied();
+        segments.into_iter().filter(|segment| first.is_none_or(|first| *segment >= first)).collect()
+    }
+
+    /// What frames hold of a segment; of several runs the last one, since the file has what is between them.
+    pub fn run(&self, segment: Offset) -> Option<Run> {
+        let mut run: Option<(Run, Position)> = None;
+        for ((of, position), piece) in self.tails.iter() {
+            if of != segment {
+                continue;
+            }
+            let stretch = match piece {
+                Piece::Inline(bytes) => Stretch::Journaled(bytes.clone()),
+                Piece::InFile(length) => Stretch::InFile(*length),
+            };
+            let mut longer = match run.take() {
+                Some((run, end)) if end == position => run,
+                _ => Run { from: position, stretches: Vec::new() },
+            };
+            longer.stretches.push(stretch);
+            run = Some((longer, Position(position.0 + piece.len())));
+        }
+        run.map(|(run, _)| run)
+    }
+
+    fn apply(&mut self, entry: &Entry<Bytes>) {
+        match entry {
+            Entry::Append { span, payload } | Entry::Carry { span, payload } => {
+                self.put(span.segment, span.position, Piece::Inline(payload.clone()));
+            }
+            Entry::Extent { span, length, header_bytes, payload } => {
+                let end = payload.slice((*header_bytes as usize).min(payload.len())..);
+                let behind = Position(span.position.0.saturating_add(*length));
+                self.put(span.segment, span.position, Piece::InFile(*length));
+                self.put(span.segment, behind, Piece::Inline(end));
+            }
+            Entry::Roll { segment, .. } => {
+                self.segments.insert(*segment);
+            }
+            Entry::LogStart { offset, .. } => {
+                self.log_start = self.log_start.max(*offset);
+                if let Some(first) = self.segments.range(..=*offset).next_back() {
+                    self.tails.cut_before((*first, Position::ZERO));
+                }
+            }
+            Entry::Truncate { segment, position, .. } => self.tails.cut_from((*segment, *position)),
+            Entry::Drop { .. } => {}
+        }
+    }
+
+    /// A place that no segment has is the replay's to refuse.
+    fn put(&mut self, segment: Offset, position: Position, piece: Piece) {
+        self.segments.insert(segment);
+        if position.0.checked_add(piece.len()).is_some() {
+            self.tails.put((segment, position), piece);
+        }
+    }
+}
