@@ -19,9 +19,8 @@ impl Core {
     pub(crate) async fn seal_frames(self: Rc<Core>) {
         loop {
             while self.commit.may_seal() && self.seal_frame() {}
+            // Tasks that became ready before whoever rings here run first: their appends share the frame.
             self.commit.work.wait().await;
-            // The other tasks of this turn add their appends first.
-            millrace_rt::yield_now().await;
         }
     }
 
