@@ -73,15 +73,18 @@ impl DiskClasses {
         DiskTurn { classes: self }
     }
 
+    /// Whether commits come and go: whoever is not in a hurry makes way for them.
+    pub(crate) fn are_commits_active(&self) -> bool {
+        let is_recent = |ended| millrace_rt::now() - ended < ACTIVE;
+        self.in_flight.get() || self.ended.get().is_some_and(is_recent)
+    }
+
     fn may_begin(&self) -> bool {
-        let in_flight = self.in_flight.get();
-        let is_active =
-            in_flight || self.ended.get().is_some_and(|ended| millrace_rt::now() - ended < ACTIVE);
-        if !is_active {
+        if !self.are_commits_active() {
             return true;
         }
         let had_one = self.behind.get() == self.commits.get();
-        self.under_way.get() < BESIDE_COMMITS && !(in_flight && had_one)
+        self.under_way.get() < BESIDE_COMMITS && !(self.in_flight.get() && had_one)
     }
 
     pub(crate) fn stats(&self) -> DiskClassStats {

@@ -31,6 +31,9 @@ use crate::retention::Retention;
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
 
+/// While commits come and go: 0.03 ms. Alone a reader gets 1.25 times as much in sends of a whole answer.
+const SEND_BYTES_BESIDE_COMMITS: usize = 128 * 1024;
+
 /// State of one shard; owned by its tasks, never seen by another core.
 pub(crate) struct Core {
     pub(crate) index: ShardIndex,
@@ -127,6 +130,14 @@ impl Shard {
 
     pub fn config(&self) -> &Arc<BrokerConfig> {
         &self.core.config
+    }
+
+    /// The most that one send may take of a turn: the kernel copies it before the turn goes on.
+    pub fn send_bytes_max(&self) -> usize {
+        match self.core.commit.classes.are_commits_active() {
+            true => SEND_BYTES_BESIDE_COMMITS,
+            false => usize::MAX,
+        }
     }
 
     /// The memory that answers of this shard's connections may hold.

@@ -1,5 +1,6 @@
 //! Sends the answers of one connection in request order, as many with one send as are ready.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::rc::Rc;
@@ -7,7 +8,7 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use millrace_rt::Stream;
-use millrace_shard::{EgressBudget, EgressCharge};
+use millrace_shard::{EgressCharge, Shard};
 
 use crate::conn::answers::{Answer, Answers, Finished, InHand, Later, Sending, Slot};
 use crate::conn::budget::Charge;
@@ -32,9 +33,9 @@ pub(crate) async fn write_answers(
     stream: Rc<Stream>,
     answers: Rc<Answers>,
     timings: Rc<Timings>,
-    egress: Rc<EgressBudget>,
+    shard: Shard,
 ) -> WriterEnd {
-    let end = match Gather::new(timings, egress).run(&stream, &answers).await {
+    let end = match Gather::new(timings, shard).run(&stream, &answers).await {
         Ok(end) => end,
         Err(error) => WriterEnd::Failed(error),
     };
@@ -53,19 +54,19 @@ struct Gather {
     charges: Vec<Rc<Charge>>,
     /// What the pieces hold of the shard's memory for answers.
     held: Vec<EgressCharge>,
-    egress: Rc<EgressBudget>,
+    shard: Shard,
     traces: Vec<(Trace, Spent)>,
     timings: Rc<Timings>,
 }
 
 impl Gather {
-    fn new(timings: Rc<Timings>, egress: Rc<EgressBudget>) -> Gather {
+    fn new(timings: Rc<Timings>, shard: Shard) -> Gather {
         Gather {
             pieces: Vec::new(),
             bytes: 0,
             charges: Vec::new(),
             held: Vec::new(),
-            egress,
+            shard,
             traces: Vec::new(),
             timings,
         }
@@ -125,7 +126,7 @@ impl Gather {
         let bytes = pieces.iter().map(Bytes::len).sum::<usize>();
         self.bytes += bytes;
         self.pieces.extend(pieces);
-        self.held.push(egress.unwrap_or_else(|| self.egress.charge(bytes as u64)));
+        self.held.push(egress.unwrap_or_else(|| self.shard.egress().charge(bytes as u64)));
     }
 
     /// Sends all that is gathered and frees the memory of its requests.
@@ -136,7 +137,10 @@ impl Gather {
             pieces if pieces.is_empty() => {}
             pieces => {
                 answers.note_sending(Sending::Begins);
-                stream.send(pieces).await?;
+                let mut rest = VecDeque::from(pieces);
+                while !rest.is_empty() {
+                    stream.send(portion(&mut rest, self.shard.send_bytes_max())).await?;
+                }
                 answers.note_sending(Sending::Ended);
             }
         }
@@ -147,5 +151,47 @@ impl Gather {
             self.traces.drain(..).for_each(|(trace, spent)| self.timings.record(trace, &spent, left));
         }
         Ok(())
+    }
+}
+
+/// Takes the first pieces off the front, at most so many bytes of them.
+fn portion(pieces: &mut VecDeque<Bytes>, bytes_max: usize) -> Vec<Bytes> {
+    let (mut taken, mut left) = (Vec::with_capacity(pieces.len()), bytes_max);
+    while left > 0
+        && let Some(mut piece) = pieces.pop_front()
+    {
+        if piece.len() > left {
+            taken.push(piece.split_to(left));
+            pieces.push_front(piece);
+            break;
+        }
+        left -= piece.len();
+        taken.push(piece);
+    }
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn portions_are_the_pieces_in_order() {
+        for (bytes_max, expected) in [
+            (1, "a b c d e f"),
+            (2, "ab cd ef"),
+            (3, "abc def"),
+            (4, "abcd ef"),
+            (5, "abcde f"),
+            (6, "abcdef"),
+            (usize::MAX, "abcdef"),
+        ] {
+            let mut pieces: VecDeque<Bytes> = ["ab", "c", "def"].map(Bytes::from).into();
+            let mut portions = Vec::new();
+            while !pieces.is_empty() {
+                portions.push(portion(&mut pieces, bytes_max).concat());
+            }
+            assert_eq!(portions.join(&b' '), expected.as_bytes(), "{bytes_max} bytes each");
+        }
     }
 }

@@ -44,9 +44,8 @@ pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
         host.adopt_session(session);
     }
     let number = host.enter(&caller);
-    let egress = host.shard.egress().clone();
-    let writer =
-        millrace_rt::spawn(write_answers(stream.clone(), answers.clone(), host.timings.clone(), egress));
+    let (timings, shard) = (host.timings.clone(), host.shard.clone());
+    let writer = millrace_rt::spawn(write_answers(stream.clone(), answers.clone(), timings, shard));
     let inbox = Inbox::new(host.request_budget.clone(), host.frame_bytes_max(), &parcel.leftover);
     let mut reader = Reader {
         host: host.clone(),
