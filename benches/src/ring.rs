@@ -53,7 +53,7 @@ impl MemoryJournal {
             self.journal.written(write.through);
         }
         while let Some(cleaning) = self.journal.cleaning_due() {
-            self.journal.slot_released(cleaning.slot);
+            self.journal.slots_released(cleaning);
         }
         sealed.map_or(0, |frame| frame.len)
     }

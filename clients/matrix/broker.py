@@ -16,7 +16,7 @@ CLIENTS = Path(__file__).resolve().parent.parent
 PORTS = range(20000, 32000, 2)
 START_SECONDS_MAX = 60
 # One line for each slot of a journal that was cleaned, with the number of slots filled again since the start.
-CLEANED = re.compile(r"journal slot cleaned shard=(\d+) .*\breused=(\d+)")
+CLEANED = re.compile(r"journal slots cleaned shard=(\d+) .*\breused=(\d+)")
 LOGGED = "info,millrace_shard::cleaning=debug"
 
 

@@ -125,6 +125,8 @@ impl Core {
         for (place, append) in appends.into_iter().enumerate() {
             match self.check(append, now) {
                 Ok((partition, batch, records)) => {
+                    // One after another such reads would hold up all that is queued.
+                    self.resume(&partition, &mut partition.borrow_mut());
                     let durability = partition.borrow().config.durability();
                     let answer = (Rc::clone(gathering), place);
                     self.enqueue(Job { partition, durability, batch, records, answer });
@@ -217,7 +219,7 @@ impl Core {
             return Turn::Had;
         }
         if partition.active().needs_last_block() {
-            self.resume(&job.partition);
+            self.resume(&job.partition, partition);
             return Turn::Blocks;
         }
         let verdict = ProducerBatch::of(&job.batch.header).map(|batch| partition.producers.check(&batch));
@@ -246,6 +248,7 @@ impl Core {
         partition.take_in(job, now, self.tails.growth(), applied);
         self.tails.grew(partition.active().tail.memory_bytes() - memory);
         self.tails.note_dirty(&job.partition, partition);
+        self.unreleased.note(&job.partition, partition);
         self.count_in(partition, job);
         if job.batch.header.has_producer() {
             partition.producers.record(&job.appended_at(base_offset), base_offset, now);

@@ -1,12 +1,12 @@
-//! Cleans the journal's oldest slot: makes everything it holds durable elsewhere, writes a checkpoint, reuses it.
+//! Cleans the journal's filled slots: makes everything they hold durable elsewhere, writes one checkpoint, reuses them.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use millrace_core::base::ids::{Offset, PartitionKey, Position};
 use millrace_core::journal::{
-    Cleaning as DueCleaning, Entry, FrameSequence, Purpose, ReleasePlan, Span, UnreleasedTail, plan_release,
+    APPEND_HEAD_BYTES, CARRY_TAIL_BYTES_MAX, Cleaning as DueCleaning, Entry, FrameSequence, Purpose,
+    ReleasePlan, Span, UnreleasedTail, plan_release,
 };
 use millrace_rt::fs;
 
@@ -14,6 +14,11 @@ use crate::flush::Amount;
 use crate::partition::{LogPosition, Partition, PartitionRef};
 use crate::segment::{Segment, Stage};
 use crate::shard::Core;
+
+/// Carries of one frame: appends and answers get their turn between the frames of thousands of tails.
+const CARRY_FRAME_BYTES: usize = 256 * 1024;
+
+const _: () = assert!(CARRY_TAIL_BYTES_MAX + APPEND_HEAD_BYTES <= CARRY_FRAME_BYTES);
 
 impl Core {
     /// Cleans slots as they become due. Runs until it is stopped.
@@ -34,19 +39,19 @@ impl Core {
         let plan = self.make_durable(due.through).await;
         let reused = {
             let mut journal = self.commit.journal.borrow_mut();
-            journal.slot_released(due.slot);
+            journal.slots_released(due);
             journal.slots_reused()
         };
         self.commit.nudge();
         self.store_indexes().await;
         let took = millrace_rt::now() - started;
         let (flushed, carried) = (plan.flush.len(), plan.carry.len());
-        self.counters.slot_reuses.increment();
+        self.counters.slot_reuses.add(due.slots as u64);
         self.counters.cleaning_nanos.add(took.as_nanos() as u64);
         self.counters.tails_flushed.add(flushed as u64);
         self.counters.tails_carried.add(carried as u64);
         // `clients/kill` reads `shard` and `reused` here.
-        tracing::debug!(shard = %self.index, slot = due.slot, reused, flushed, carried, ?took, "journal slot cleaned");
+        tracing::debug!(shard = %self.index, slot = due.slot, slots = due.slots, reused, flushed, carried, ?took, "journal slots cleaned");
     }
 
     /// Makes everything that frames up to `through` hold durable in segment files or in later frames, and a
@@ -54,11 +59,7 @@ impl Core {
     pub(crate) async fn make_durable(self: &Rc<Core>, through: FrameSequence) -> ReleasePlan {
         self.finish_rolled().await;
         let plan = self.plan(through);
-        for key in &plan.flush {
-            if let Some(partition) = self.table.get(*key) {
-                self.flush_partition(&partition).await;
-            }
-        }
+        self.flusher.write_due(plan.flush.iter().filter_map(|key| self.table.get(*key)).collect()).await;
         let carried = self.carry(&plan.carry, through).await;
         self.commit.until_hard(carried).await;
         self.release_written().await;
@@ -69,7 +70,7 @@ impl Core {
     /// Finishes every segment that is rolled now. A checkpoint names no segment behind an unfinished one: the roll must
     /// be replayed, and one of those that happened so far may be in a frame that is about to be given up.
     async fn finish_rolled(self: &Rc<Core>) {
-        for partition in self.table.all() {
+        for partition in self.unreleased.all() {
             loop {
                 let rolled = partition.borrow().next_rolled();
                 let Some(base) = rolled.filter(|_| !partition.borrow().removed) else { break };
@@ -80,7 +81,8 @@ impl Core {
 
     /// Which tails those frames still hold, and what is to be done with each.
     fn plan(&self, through: FrameSequence) -> ReleasePlan {
-        let tails = self.table.all().into_iter().filter_map(|partition| partition.borrow_mut().unreleased());
+        let tails =
+            self.unreleased.all().into_iter().filter_map(|partition| partition.borrow_mut().unreleased());
         let limits = self.commit.journal.borrow().carry_limits();
         plan_release(tails, through, limits)
     }
@@ -103,11 +105,14 @@ impl Core {
         let mut last = through;
         let mut rest = keys;
         while !rest.is_empty() {
-            let room = self.commit.room(Purpose::Carry);
+            let room = self.commit.room(Purpose::Carry).min(CARRY_FRAME_BYTES);
             let (taken, sealed) = self.seal_carries(rest, through, room);
             rest = &rest[taken..];
             match sealed {
-                Some(frame) => last = last.max(frame),
+                Some(frame) => {
+                    last = last.max(frame);
+                    millrace_rt::yield_now().await;
+                }
                 // Appends since the plan have left too little room to carry what they made longer.
                 None if taken == 0 && self.commit.is_hard() => {
                     if let Some(partition) = rest.first().and_then(|key| self.table.get(*key)) {
@@ -132,7 +137,7 @@ impl Core {
     ) -> (usize, Option<FrameSequence>) {
         let mut taken = 0;
         let mut bytes = 0;
-        let mut carried: BTreeMap<PartitionKey, PartitionRef> = BTreeMap::new();
+        let mut carried: Vec<PartitionRef> = Vec::with_capacity(keys.len());
         let mut entries: Vec<Entry<Vec<Bytes>>> = Vec::new();
         for key in keys {
             let Some(shared) = self.table.get(*key) else {
@@ -148,7 +153,7 @@ impl Core {
             bytes += more;
             if !carries.is_empty() {
                 entries.extend(carries);
-                carried.insert(*key, shared);
+                carried.push(shared);
             }
         }
         if entries.is_empty() {
@@ -157,7 +162,7 @@ impl Core {
         match self.commit.seal_upkeep(&entries) {
             None => (0, None),
             Some(frame) => {
-                for partition in carried.values() {
+                for partition in carried {
                     partition.borrow_mut().carried_to(frame);
                 }
                 (taken, Some(frame))
@@ -168,7 +173,7 @@ impl Core {
     /// One sync of the file system hardens all that was written to segments before it.
     pub(crate) async fn release_written(self: &Rc<Core>) {
         let written: Vec<(PartitionRef, Vec<Written>)> = self
-            .table
+            .unreleased
             .all()
             .into_iter()
             .filter_map(|partition| {
@@ -193,6 +198,7 @@ impl Core {
             }
             partition.forget_released_marks();
         }
+        self.unreleased.forget_released();
     }
 }
 

@@ -18,8 +18,8 @@ impl Shard {
         core.commit.until_idle().await;
         core.cleaning.stop().await;
         core.commit.until_idle().await;
-        for partition in core.table.all() {
-            core.finish(&partition).await;
+        for partition in core.table.all().iter() {
+            core.finish(partition).await;
         }
         let sealed = core.commit.sealed_sequence();
         core.release_written().await;

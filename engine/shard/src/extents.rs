@@ -246,6 +246,7 @@ impl Core {
         self.counters.extents.increment();
         self.counters.extent_bytes.add(to - from);
         self.tails.note_dirty(&shared, &mut partition);
+        self.unreleased.note(&shared, &mut partition);
         drop(partition);
         self.tails.note_written(&shared, base, before);
     }

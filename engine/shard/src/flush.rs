@@ -40,11 +40,14 @@ pub(crate) enum Amount {
 }
 
 impl Core {
-    /// Writes tails as they become worth it, and where memory is short those that wait longest. Runs until the shard ends.
+    /// Writes tails: those that a cleaning waits for, those that are worth it, and where memory is short those that wait
+    /// longest. Runs until the shard ends.
     pub(crate) async fn flush_tails(self: Rc<Core>) {
         loop {
-            let next = self.flusher.queue.borrow_mut().pop_front();
-            if let Some(partition) = next {
+            if let Some(partition) = self.flusher.next_due() {
+                self.flush_partition(&partition).await;
+                self.flusher.due_written();
+            } else if let Some(partition) = self.flusher.next() {
                 self.flush_queued(partition).await;
             } else if self.tails.presses()
                 && let Some(partition) = self.tails.next_dirty()
@@ -116,6 +119,7 @@ impl Core {
             self.disk_has_space();
         }
         self.end_writing(partition, base);
+        self.unreleased.note(partition, &mut partition.borrow_mut());
         self.tails.note_written(partition, base, before);
         self.tails.evict();
         self.let_appends_go_on();

@@ -18,14 +18,18 @@ const FLUSH_BYTES_MAX: u64 = 1024 * 1024;
 const CREDIT_PER_BYTE: u64 = 2;
 /// Credit that is saved up, unless a single commit brings more; more would be a burst.
 const CREDIT_BYTES_MAX: u64 = 4 * FLUSH_BYTES;
-/// Writes in flight of one shard: commits come first, and depth 2 already takes what the ingest brings.
-pub(crate) const FLUSHERS: usize = 2;
+/// Writes in flight of one shard: commits come first. Depth 2 takes what the ingest brings in writes of 128 KiB; those of
+/// a cleaning are shorter, and some must make their files first.
+pub(crate) const FLUSHERS: usize = 4;
 /// Until a full disk is tried again. The data are in memory and in the journal meanwhile.
 pub(crate) const RETRY_FULL: Duration = Duration::from_millis(200);
 
 /// Partitions whose tail is worth a write. Driven by [`FLUSHERS`] tasks of the shard.
 pub(crate) struct Flusher {
-    pub(crate) queue: RefCell<VecDeque<PartitionRef>>,
+    queue: RefCell<VecDeque<PartitionRef>>,
+    /// Partitions that a cleaning waits for.
+    due: RefCell<VecDeque<PartitionRef>>,
+    due_left: Cell<usize>,
     pub(crate) work: Signal,
     /// A write to a segment ended.
     pub(crate) wrote: Signal,
@@ -40,12 +44,44 @@ pub(crate) fn write_bytes(waiting: u64) -> u64 {
 
 impl Flusher {
     pub(crate) fn new() -> Flusher {
-        Flusher { queue: RefCell::default(), work: Signal::new(), wrote: Signal::new(), credit: Cell::new(0) }
+        Flusher {
+            queue: RefCell::default(),
+            due: RefCell::default(),
+            due_left: Cell::new(0),
+            work: Signal::new(),
+            wrote: Signal::new(),
+            credit: Cell::new(0),
+        }
     }
 
     pub(crate) fn push(&self, partition: PartitionRef) {
         self.queue.borrow_mut().push_back(partition);
         self.work.notify_all();
+    }
+
+    pub(crate) fn next(&self) -> Option<PartitionRef> {
+        self.queue.borrow_mut().pop_front()
+    }
+
+    /// Returns once all that these hold now is written. Dropping the future changes nothing of that.
+    pub(crate) async fn write_due(&self, partitions: Vec<PartitionRef>) {
+        self.due_left.set(self.due_left.get() + partitions.len());
+        self.due.borrow_mut().extend(partitions);
+        self.work.notify_all();
+        while self.due_left.get() > 0 {
+            self.wrote.wait().await;
+        }
+    }
+
+    pub(crate) fn next_due(&self) -> Option<PartitionRef> {
+        self.due.borrow_mut().pop_front()
+    }
+
+    pub(crate) fn due_written(&self) {
+        self.due_left.set(self.due_left.get() - 1);
+        if self.due_left.get() == 0 {
+            self.wrote.notify_all();
+        }
     }
 
     /// A commit of so many bytes is done.

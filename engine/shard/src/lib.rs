@@ -57,6 +57,7 @@ mod tail;
 mod tail_memory;
 mod ticket;
 mod times;
+mod unreleased;
 mod upkeep;
 mod watch;
 

@@ -126,8 +126,8 @@ impl Core {
     }
 
     /// One step without a wait: the partition, the journal and what a checkpoint would say stay in agreement.
-    fn seal_start(&self, partition: &PartitionRef, to: Offset, active: ActiveSegment) -> Option<SealedStart> {
-        let mut partition = partition.borrow_mut();
+    fn seal_start(&self, shared: &PartitionRef, to: Offset, active: ActiveSegment) -> Option<SealedStart> {
+        let mut partition = shared.borrow_mut();
         let key = partition.key;
         let mut entries: Vec<Entry<Vec<Bytes>>> = Vec::with_capacity(2);
         let rolls = partition.rolls_at(to, active);
@@ -147,6 +147,7 @@ impl Core {
         };
         if rolls {
             partition.roll();
+            self.unreleased.note(shared, &mut partition);
         }
         let first_segment = partition.first_staying(offset);
         partition.sealed_start = SealedStart { offset, first_segment, frame };

@@ -43,6 +43,7 @@ use crate::serve::READERS;
 use crate::shard::{Arrivals, Core, Shard};
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
+use crate::unreleased::Unreleased;
 
 /// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
 const RING_BYTES: u64 = 16 * 1024 * 1024;
@@ -143,6 +144,7 @@ impl Engine {
             commit: Commit::new(journal, ring, slots),
             flusher: Flusher::new(),
             tails: TailMemory::new(share(shard_memory, TAIL_SHARE)),
+            unreleased: Unreleased::default(),
             cleaning: Cleaner::new(),
             retention: Retention::new(),
             doomed: Doomed::default(),

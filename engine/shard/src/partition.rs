@@ -52,14 +52,18 @@ pub(crate) struct Partition {
     pub(crate) removed: bool,
     /// The end of the log could not be read back; the next append tries again.
     pub(crate) unreadable: bool,
+    /// Its last block is being read back.
+    pub(crate) resuming: bool,
     pub(crate) traffic: Traffic,
 }
 
-/// In which lines of `TailMemory` a partition stands.
+/// Where a partition is listed, once each: in lines of `TailMemory`, and in `Unreleased`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Lines {
     pub(crate) dirty: bool,
     pub(crate) parked: bool,
+    /// Also known to `Unreleased`.
+    pub(crate) unreleased: bool,
 }
 
 /// What producers brought since the shard opened.
@@ -129,6 +133,7 @@ impl Partition {
             lines: Lines::default(),
             removed: false,
             unreadable: false,
+            resuming: false,
             traffic: Traffic::default(),
         }
     }
@@ -227,6 +232,8 @@ impl Partition {
 #[derive(Default)]
 pub(crate) struct Table {
     partitions: RefCell<FxHashMap<PartitionKey, PartitionRef>>,
+    /// All of them in order, until one comes or goes.
+    sorted: RefCell<Option<Rc<Vec<PartitionRef>>>>,
 }
 
 impl Table {
@@ -240,18 +247,22 @@ impl Table {
 
     pub(crate) fn insert(&self, partition: Partition) {
         let key = partition.key;
+        self.sorted.borrow_mut().take();
         self.partitions.borrow_mut().insert(key, Rc::new(RefCell::new(partition)));
     }
 
     pub(crate) fn remove(&self, key: PartitionKey) -> Option<PartitionRef> {
+        self.sorted.borrow_mut().take();
         self.partitions.borrow_mut().remove(&key)
     }
 
     /// All partitions in the order of their keys, so that a seed replays.
-    pub(crate) fn all(&self) -> Vec<PartitionRef> {
-        let mut all: Vec<_> =
-            self.partitions.borrow().iter().map(|(key, it)| (*key, Rc::clone(it))).collect();
-        all.sort_unstable_by_key(|(key, _)| *key);
-        all.into_iter().map(|(_, partition)| partition).collect()
+    pub(crate) fn all(&self) -> Rc<Vec<PartitionRef>> {
+        Rc::clone(self.sorted.borrow_mut().get_or_insert_with(|| {
+            let mut all: Vec<_> =
+                self.partitions.borrow().iter().map(|(key, it)| (*key, Rc::clone(it))).collect();
+            all.sort_unstable_by_key(|(key, _)| *key);
+            Rc::new(all.into_iter().map(|(_, partition)| partition).collect())
+        }))
     }
 }

@@ -56,6 +56,7 @@ impl Core {
             self.restore_extent(&shared, extent).await.map_err(corrupt)?;
         }
         let mut partition = shared.borrow_mut();
+        self.unreleased.note(&shared, &mut partition);
         partition.leave_indexes();
         restore_facts(&mut partition, &found).map_err(corrupt)?;
         partition.high_watermark = found.log_end;
@@ -248,9 +249,13 @@ impl Core {
         Ok(())
     }
 
-    /// Lets a partition that was closed take appends again; its first append waits meanwhile.
-    pub(crate) fn resume(self: &Rc<Core>, partition: &PartitionRef) {
-        let (core, partition) = (Rc::clone(self), Rc::clone(partition));
+    /// Reads back what a partition needs to take appends, unless it has it or that is under way.
+    pub(crate) fn resume(self: &Rc<Core>, shared: &PartitionRef, partition: &mut Partition) {
+        if partition.resuming || !partition.active().needs_last_block() {
+            return;
+        }
+        partition.resuming = true;
+        let (core, partition) = (Rc::clone(self), Rc::clone(shared));
         millrace_rt::spawn(async move {
             let base = partition.borrow().active().base;
             if let Err(error) = core.read_back(&partition, base).await {
@@ -258,6 +263,7 @@ impl Core {
                 tracing::error!(%key, %error, "the end of a log cannot be read; its appends are refused");
                 partition.borrow_mut().unreadable = true;
             }
+            partition.borrow_mut().resuming = false;
             core.commit.unblock();
         });
     }

@@ -42,11 +42,11 @@ impl Core {
     }
 
     async fn retain_all(self: &Rc<Core>) {
-        for (place, partition) in self.table.all().into_iter().enumerate() {
+        for (place, partition) in self.table.all().iter().enumerate() {
             if self.retention.stopping.get() {
                 return;
             }
-            self.retain(&partition).await;
+            self.retain(partition).await;
             if place % PARTITIONS_PER_TURN == 0 {
                 millrace_rt::yield_now().await;
             }

@@ -30,6 +30,7 @@ use crate::partition::Table;
 use crate::retention::Retention;
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
+use crate::unreleased::Unreleased;
 
 /// While commits come and go: 0.03 ms. Alone a reader gets 1.25 times as much in sends of a whole answer.
 const SEND_BYTES_BESIDE_COMMITS: usize = 128 * 1024;
@@ -49,6 +50,7 @@ pub(crate) struct Core {
     pub(crate) commit: Commit,
     pub(crate) flusher: Flusher,
     pub(crate) tails: TailMemory,
+    pub(crate) unreleased: Unreleased,
     pub(crate) cleaning: Cleaner,
     pub(crate) retention: Retention,
     pub(crate) doomed: Doomed,

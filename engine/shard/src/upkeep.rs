@@ -23,7 +23,7 @@ impl Core {
             millrace_rt::sleep(INTERVAL.min(expiration.max(Duration::from_secs(1)))).await;
             let now = TimestampMs(millrace_rt::wall_now_ms());
             let mut expired = 0;
-            for (place, partition) in self.table.all().into_iter().enumerate() {
+            for (place, partition) in self.table.all().iter().enumerate() {
                 expired += partition.borrow_mut().producers.expire(now, expiration_ms);
                 if place % PARTITIONS_PER_TURN == 0 {
                     millrace_rt::yield_now().await;

@@ -14,9 +14,10 @@ pub const SLOT_BYTES_MIN: usize = 2 * 1024 * 1024;
 /// More slots clean in finer steps but write more checkpoints; an eighth of the journal a step is enough.
 pub const SLOTS_MAX: usize = 8;
 
-/// A tail of this size or more is flushed to its segment by a cleaning instead of being logged again: it fills a whole
-/// write of the flush path, so that carrying it would save nothing.
-pub const CARRY_TAIL_BYTES_MAX: usize = 128 * 1024;
+/// A tail of this size or more is flushed to its segment by a cleaning instead of being logged again. A write of its own
+/// costs the device about as much as 64 KiB of journal, and whoever appends so much at a time to thousands of partitions
+/// comes back to each so late that it would be carried several times.
+pub const CARRY_TAIL_BYTES_MAX: usize = 16 * 1024;
 
 /// A slot holds at least this many carries, so that the end of a slot that no carry fits into wastes little.
 const CARRIES_PER_SLOT: usize = 16;
@@ -149,7 +150,7 @@ impl JournalGeometry {
     }
 }
 
-const _: () = assert!(CARRY_TAIL_BYTES_MAX == SLOT_BYTES_MIN / CARRIES_PER_SLOT);
+const _: () = assert!(CARRY_TAIL_BYTES_MAX <= SLOT_BYTES_MIN / CARRIES_PER_SLOT);
 const _: () = assert!(JOURNAL_BYTES_MIN as usize >= 2 * SLOT_BYTES_MIN);
 
 #[cfg(test)]

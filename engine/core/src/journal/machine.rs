@@ -1,7 +1,7 @@
 //! The journal of one shard while it runs: seals frames into the ring, says what to write where, and which slot to clean.
 //!
 //! The shard drives it: `seal` with what the turn gathered, `next_write` and `written` around the one write in flight,
-//! `cleaning_due` and `slot_released` around a checkpoint. It begins empty at each start of the broker.
+//! `cleaning_due` and `slots_released` around a checkpoint. It begins empty at each start of the broker.
 
 use super::batches::HeaderDigest;
 use super::entry::{Entry, Payload};
@@ -44,10 +44,13 @@ pub struct FrameWrite {
     pub through: FrameSequence,
 }
 
-/// The slot to be cleaned: once no partition needs a frame up to `through`, it can be released.
+/// The slots to be cleaned, by one checkpoint: once no partition needs a frame up to `through`, they can be released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cleaning {
+    /// The oldest of them.
     pub slot: usize,
+    /// How many follow one another, at least one.
+    pub slots: usize,
     pub through: FrameSequence,
 }
 
@@ -218,10 +221,14 @@ impl Journal {
         self.hard = through;
     }
 
-    /// The oldest slot, once at least half of them are in use and it is on the device.
+    /// Once at least half of the slots are in use: all that are filled and on the device. A checkpoint costs as much for
+    /// one slot as for several.
     pub fn cleaning_due(&self) -> Option<Cleaning> {
-        let oldest = self.slots.to_clean()?;
-        (oldest.last <= self.hard).then_some(Cleaning { slot: oldest.slot, through: oldest.last })
+        let filled = self.slots.to_clean().take_while(|used| used.last <= self.hard);
+        filled.fold(None, |due: Option<Cleaning>, used| match due {
+            None => Some(Cleaning { slot: used.slot, slots: 1, through: used.last }),
+            Some(due) => Some(Cleaning { slots: due.slots + 1, through: used.last, ..due }),
+        })
     }
 
     /// What a cleaning begun now may carry; beyond that tails are flushed to their segments.
@@ -239,11 +246,14 @@ impl Journal {
         CarryLimits { tail_bytes_max: self.geometry.carry_tail_bytes_max(), total_bytes_max: total }
     }
 
-    /// A checkpoint is durable that needs no frame of the oldest slot: the slot may be filled again.
-    pub fn slot_released(&mut self, slot: usize) {
-        let due = self.cleaning_due();
-        assert_eq!(due.map(|cleaning| cleaning.slot), Some(slot), "only the slot that was to be cleaned");
-        self.slots.release(slot);
+    /// A checkpoint is durable that needs no frame of these slots: they may be filled again.
+    pub fn slots_released(&mut self, cleaned: Cleaning) {
+        // Others may have been filled since.
+        let due = self.cleaning_due().filter(|due| due.slots >= cleaned.slots);
+        assert_eq!(due.map(|due| due.slot), Some(cleaned.slot), "only slots that were to be cleaned");
+        for _ in 0..cleaned.slots {
+            self.slots.release();
+        }
     }
 
     fn place(&self, len: usize, purpose: Purpose) -> Result<SealedFrame, NoRoom> {

@@ -66,19 +66,16 @@ impl SlotSpace {
         }
     }
 
-    /// The oldest slot once at least half of them are in use.
-    pub(crate) fn to_clean(&self) -> Option<UsedSlot> {
-        if self.used.len() < self.geometry.cleaning_slots() {
-            return None;
-        }
-        self.used.front().copied()
+    /// The slots before the one being filled, oldest first, once at least half of all are in use.
+    pub(crate) fn to_clean(&self) -> impl Iterator<Item = &UsedSlot> {
+        let is_due = self.used.len() >= self.geometry.cleaning_slots();
+        self.used.iter().take(if is_due { self.used.len() - 1 } else { 0 })
     }
 
     /// What the oldest slot holds is durable elsewhere.
-    pub(crate) fn release(&mut self, slot: usize) {
+    pub(crate) fn release(&mut self) {
         assert!(self.used.len() > 1, "the slot being filled is not released");
-        let released = self.used.pop_front();
-        assert_eq!(released.map(|used| used.slot), Some(slot), "slots are released oldest first");
+        self.used.pop_front();
     }
 
     /// Free bytes, and the number of slots they lie in.

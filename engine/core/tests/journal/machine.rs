@@ -20,7 +20,7 @@ fn seal(bench: &mut Bench, kib: usize) -> Result<String, NoRoom> {
 }
 
 /// `n` seals a frame of n KiB and names its `slot:KiB@KiB of the ring`, or why not; `w` writes everything; `r` releases
-/// the slot to be cleaned and names it, or `-`.
+/// the first slot to be cleaned and names it, or `-`.
 fn check(bench: &mut Bench, script: &str, expected: &str) {
     let mut found = Vec::new();
     for step in script.split(' ') {
@@ -28,7 +28,7 @@ fn check(bench: &mut Bench, script: &str, expected: &str) {
             "w" => bench.write_all(),
             "r" => found.push(match bench.journal.cleaning_due() {
                 Some(cleaning) => {
-                    bench.journal.slot_released(cleaning.slot);
+                    bench.journal.slots_released(Cleaning { slots: 1, ..cleaning });
                     cleaning.slot.to_string()
                 }
                 None => "-".to_owned(),
@@ -158,7 +158,7 @@ fn carries_may_use_what_appends_leave() {
     let carry = Entry::Carry { span: span(0, 0, 0, 0, 1), payload: &payload[..] };
     assert_eq!(bench.seal(&[carry, Entry::Drop { key: key(0) }]), Err(NoRoom::Slots), "not a carry alone");
     assert_eq!(bench.seal(&[carry]).map(|frame| frame.slot), Ok(3));
-    assert_eq!(bench.journal.cleaning_due(), Some(Cleaning { slot: 0, through: FrameSequence(1) }));
+    assert_eq!(bench.journal.cleaning_due(), Some(Cleaning { slot: 0, slots: 3, through: FrameSequence(3) }));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn a_default_batch_always_finds_room_in_the_smallest_journal() {
         let entry = Entry::Append { span: span(0, 0, 0, 0, 1), payload: &payload[..] };
         while bench.journal.room(Purpose::Append) < entry.sealed_bytes() {
             let cleaning = bench.journal.cleaning_due().expect("a full journal has a slot to clean");
-            bench.journal.slot_released(cleaning.slot);
+            bench.journal.slots_released(cleaning);
         }
         bench.seal(&[entry]).unwrap_or_else(|error| panic!("turn {turn}: {error}"));
         bench.write_all();

@@ -156,7 +156,7 @@ impl Twin {
         true
     }
 
-    /// Cleans the oldest slot if that is due.
+    /// Cleans the filled slots if that is due.
     pub(crate) fn clean(&mut self) -> bool {
         let Some(cleaning) = self.bench.journal.cleaning_due() else { return false };
         let spanning: Vec<i32> =
@@ -172,7 +172,7 @@ impl Twin {
         let carries: Vec<i32> = plan.carry.iter().map(|key| key.partition.0).collect();
         self.carry(&carries);
         self.checkpoint();
-        self.bench.journal.slot_released(cleaning.slot);
+        self.bench.journal.slots_released(cleaning);
         self.cleanings += 1;
         self.boundary();
         true

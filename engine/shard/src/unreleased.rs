@@ -1,0 +1,53 @@
+//! Partitions that the journal is still needed for: what a cleaning looks at, of however many the shard has.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use millrace_core::base::ids::PartitionKey;
+
+use crate::partition::{Partition, PartitionRef};
+use crate::segment::{Segment, Stage};
+
+/// Every partition of the shard with bytes, an end of a segment or a file that may not survive a power loss without the
+/// journal; some others may be among them.
+#[derive(Default)]
+pub(crate) struct Unreleased {
+    partitions: RefCell<BTreeMap<PartitionKey, PartitionRef>>,
+}
+
+impl Unreleased {
+    /// The partition was appended to, rolled or written.
+    pub(crate) fn note(&self, shared: &PartitionRef, partition: &mut Partition) {
+        if !std::mem::replace(&mut partition.lines.unreleased, true) {
+            self.partitions.borrow_mut().insert(partition.key, Rc::clone(shared));
+        }
+    }
+
+    /// In the order of their keys, so that a seed replays.
+    pub(crate) fn all(&self) -> Vec<PartitionRef> {
+        self.partitions.borrow().values().cloned().collect()
+    }
+
+    /// Forgets those that need the journal no more.
+    pub(crate) fn forget_released(&self) {
+        self.partitions.borrow_mut().retain(|_, shared| {
+            let mut partition = shared.borrow_mut();
+            let stays = !partition.removed && partition.needs_journal();
+            partition.lines.unreleased = stays;
+            stays
+        });
+    }
+}
+
+impl Partition {
+    fn needs_journal(&self) -> bool {
+        let in_file_only = |segment: &Segment| segment.in_file() > segment.released;
+        !self.marks.is_empty()
+            || self.segments.iter().any(|segment| match segment.stage {
+                Stage::Active => in_file_only(segment),
+                Stage::Rolled => true,
+                Stage::Finished => in_file_only(segment) || !segment.exact,
+            })
+    }
+}
