@@ -13,9 +13,13 @@ mod fetches;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
+mod followers;
+#[cfg(test)]
 mod many;
 #[cfg(test)]
 mod memory;
+#[cfg(test)]
+mod resting;
 #[cfg(test)]
 mod times;
 

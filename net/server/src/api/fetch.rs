@@ -210,9 +210,9 @@ impl Fetch<'_> {
             }
         };
         assert_eq!(read.len(), readable.len(), "a fetch answers every partition");
+        self.count(readable.iter().map(|(_, ask)| ask.key).zip(&read));
         let mut answers = Vec::with_capacity(readable.len() + missing.len());
-        for ((((partition, wanted), ask), read), cut) in readable.into_iter().zip(read).zip(cuts) {
-            self.count(ask.key, &read);
+        for ((((partition, wanted), _), read), cut) in readable.into_iter().zip(read).zip(cuts) {
             let mut data = self.partition_data(partition.partition, read);
             if let Some(Cut::Diverges(end)) = cut {
                 data.records = Some(Records::default());
@@ -225,20 +225,28 @@ impl Fetch<'_> {
         answers
     }
 
-    fn count(&self, key: PartitionKey, read: &FetchedPartition) {
+    /// Counts what was read of partitions; those of one topic stand together.
+    fn count<'a>(&self, read: impl Iterator<Item = (PartitionKey, &'a FetchedPartition)>) {
         let counts = &self.call.host.counts;
-        let bytes = match &read.result {
-            Ok(fetched) => fetched.records.iter().map(Bytes::len).sum::<usize>() as u64,
-            Err(error) => {
-                counts.topic(key.topic, |traffic| traffic.fetch_failures += 1);
-                counts.error(ApiKey::Fetch, errors::of_fetch(error).code());
-                0
+        let mut read = read.peekable();
+        while let Some(&(PartitionKey { topic, .. }, _)) = read.peek() {
+            let (mut requests, mut failures, mut bytes) = (0, 0, 0);
+            while let Some((_, partition)) = read.next_if(|(key, _)| key.topic == topic) {
+                requests += 1;
+                match &partition.result {
+                    Ok(fetched) => bytes += fetched.records.iter().map(Bytes::len).sum::<usize>() as u64,
+                    Err(error) => {
+                        failures += 1;
+                        counts.error(ApiKey::Fetch, errors::of_fetch(error).code());
+                    }
+                }
             }
-        };
-        counts.topic(key.topic, |traffic| {
-            traffic.fetch_requests += 1;
-            traffic.bytes_out += bytes;
-        });
+            counts.topic(topic, |traffic| {
+                traffic.fetch_requests += requests;
+                traffic.fetch_failures += failures;
+                traffic.bytes_out += bytes;
+            });
+        }
     }
 
     /// What can be read, and answers for the rest.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use crate::session::partitions::{PartitionRef, SessionPartitions, Told, Wanted};
 
@@ -274,13 +274,13 @@ fn epoch_after(epoch: i32) -> i32 {
 
 /// Of a partition that is asked twice the last wish counts, at its first place.
 fn without_repetition(asked: Vec<Ask>) -> Vec<Ask> {
-    let mut partitions = SessionPartitions::default();
-    let count = asked.len();
-    for (partition, wanted) in &asked {
-        partitions.set(partition.clone(), *wanted);
-    }
-    if partitions.len() == count {
+    let mut seen = FxHashSet::with_capacity_and_hasher(asked.len(), FxBuildHasher);
+    if asked.iter().all(|(partition, _)| seen.insert(partition)) {
         return asked;
+    }
+    let mut partitions = SessionPartitions::default();
+    for (partition, wanted) in asked {
+        partitions.set(partition, wanted);
     }
     partitions.iter().map(|(partition, wanted)| (partition.clone(), wanted)).collect()
 }
