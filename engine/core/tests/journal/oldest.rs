@@ -23,7 +23,7 @@ fn journal(frames: u64) -> Bench {
         seal(&mut bench, number);
         bench.write_all();
         if let Some(cleaning) = bench.journal.cleaning_due() {
-            bench.journal.slot_released(cleaning.slot);
+            bench.journal.slots_released(cleaning);
         }
     }
     bench
