@@ -49,6 +49,8 @@ pub struct Outcome {
     pub looks: Looks,
     /// Appends that were refused for want of space.
     pub refusals: u64,
+    /// Written to the journals of boots that ended cleanly.
+    pub journal_bytes: u64,
     /// Answers that said an append is durable.
     pub acknowledgements: u64,
     pub trace: Vec<String>,

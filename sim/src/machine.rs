@@ -63,6 +63,8 @@ pub(crate) struct Progress {
     read_anew: Cell<usize>,
     /// Appends that were refused for want of space.
     refusals: Cell<u64>,
+    /// Written to the journals by shards that closed.
+    journal_bytes: Cell<u64>,
     /// An operation on the disk fails some time.
     faulty: Cell<bool>,
 }
@@ -109,6 +111,14 @@ impl Progress {
 
     pub(crate) fn refusals(&self) -> u64 {
         self.refusals.get()
+    }
+
+    pub(crate) fn journal_written(&self, bytes: u64) {
+        self.journal_bytes.set(self.journal_bytes.get() + bytes);
+    }
+
+    pub(crate) fn journal_bytes(&self) -> u64 {
+        self.journal_bytes.get()
     }
 
     pub(crate) fn was_read_anew(&self) {

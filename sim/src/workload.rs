@@ -32,9 +32,9 @@ pub struct Volume {
 }
 
 impl Volume {
-    /// Wraps a journal of 4 MiB three times and more.
+    /// Wraps a journal of 4 MiB three times and more, beside what goes to segments as extents.
     pub const WRAPPING: Volume =
-        Volume { busy_bytes: 13 << 20, rare_partitions: 10, rare_batches: 6, batch_bytes_max: 1_000_000 };
+        Volume { busy_bytes: 20 << 20, rare_partitions: 10, rare_batches: 6, batch_bytes_max: 1_000_000 };
     /// A few dozen small frames.
     pub const SMALL: Volume =
         Volume { busy_bytes: 150_000, rare_partitions: 2, rare_batches: 3, batch_bytes_max: 9_000 };
@@ -185,11 +185,11 @@ fn busy_sizes(chance: &mut Chance, total: usize, largest: usize) -> Vec<usize> {
     let mut sizes = Vec::new();
     let mut sum = 0;
     while sum < total {
-        let wanted = match chance.below(20) {
-            0..8 => chance.between(80..2_000),
-            8..14 => chance.between(2_000..40_000),
-            14..18 => chance.between(40_000..200_000),
-            18 => chance.between(200_000..400_000),
+        let wanted = match chance.below(40) {
+            0..16 => chance.between(80..2_000),
+            16..28 => chance.between(2_000..40_000),
+            28..38 => chance.between(40_000..200_000),
+            38 => chance.between(200_000..400_000),
             _ => largest,
         };
         let size = wanted.min(largest);

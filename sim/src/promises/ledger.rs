@@ -43,6 +43,7 @@ pub(crate) struct Ledger {
     pub(crate) acknowledgements: u64,
     /// Appends that were refused for want of space.
     pub(crate) refusals: u64,
+    pub(crate) journal_bytes: u64,
     pub(crate) producer_ids: BTreeSet<ProducerId>,
     /// Where the logs must end at the next audit, where that is known.
     pub(crate) expected_ends: BTreeMap<PartitionKey, Offset>,
@@ -61,6 +62,7 @@ impl Ledger {
             violations: Vec::new(),
             acknowledgements: 0,
             refusals: 0,
+            journal_bytes: 0,
             producer_ids: BTreeSet::new(),
             expected_ends: BTreeMap::new(),
         }

@@ -90,6 +90,7 @@ impl Boot {
             self.stop.open();
         }
         self.stop.wait().await;
+        self.progress.journal_written(shard.stats().await.journal.written_bytes);
         shard.close().await;
         self.progress.shard_closed();
         world::log("closed".to_owned());

@@ -33,6 +33,7 @@ impl Bench {
             move |seat| boot.clone().serve(seat)
         });
         self.ledger.borrow_mut().refusals += progress.refusals();
+        self.ledger.borrow_mut().journal_bytes += progress.journal_bytes();
         if let End::Crashed(fall) = &end {
             let mut ledger = self.ledger.borrow_mut();
             ledger.violations.extend(fall.violation.clone());
@@ -88,6 +89,7 @@ pub fn run(workload: &Rc<Workload>, case: &Case) -> Outcome {
         operations,
         looks: bench.machine.looks(),
         refusals: ledger.refusals,
+        journal_bytes: ledger.journal_bytes,
         acknowledgements: ledger.acknowledgements,
         trace: bench.machine.world.trace().to_vec(),
     }

@@ -58,6 +58,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
         operations,
         looks: machine.looks(),
         refusals: 0,
+        journal_bytes: 0,
         acknowledgements: ledger.acknowledgements,
         trace: machine.world.trace().to_vec(),
     }
