@@ -66,15 +66,15 @@ impl Applied {
 pub(crate) enum Stored {
     /// A batch as it stands in the log: the header with its offsets, and the rest as the client sent it.
     Batch(HeaderBytes, Bytes),
-    /// Headers of the batches that are in the segment file, and the bytes behind its last whole block.
-    Extent(Vec<u8>, Bytes),
+    /// Of an extent: headers of the batches that are in the segment file, and the bytes behind its last whole block.
+    Bytes(Vec<u8>, Bytes),
 }
 
 impl Payload for Stored {
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         match self {
             Stored::Batch(header, body) => [header.as_slice(), body].into_iter(),
-            Stored::Extent(headers, end) => [headers.as_slice(), end].into_iter(),
+            Stored::Bytes(front, back) => [front.as_slice(), back].into_iter(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
 use millrace_core::base::ids::{Offset, PartitionKey, Position, TimestampMs};
-use millrace_core::journal::EXTENT_HEAD_BYTES;
+use millrace_core::journal::{APPEND_HEAD_BYTES, EXTENT_HEAD_BYTES};
 use millrace_core::log::BatchHeader;
 use millrace_core::log::producers::AppendedBatch;
 use millrace_rt::Signal;
@@ -90,7 +90,9 @@ pub(crate) struct Staged {
     /// What is written ahead of the frame: whole blocks, with those that stood in memory before.
     pub(crate) from: u64,
     pub(crate) to: u64,
-    pub(crate) appends: Vec<(Job, Verdict)>,
+    /// The blocks are in the file and survive a power loss.
+    pub(crate) is_hard: bool,
+    pub(crate) appends: VecDeque<(Job, Verdict)>,
     pub(crate) headers: Vec<u8>,
     pub(crate) base_offset: Offset,
     pub(crate) next_offset: Offset,
@@ -109,7 +111,10 @@ pub(crate) enum Verdict {
 impl Staged {
     /// The most that it takes of a frame.
     pub(crate) fn sealed_bytes_max(&self) -> usize {
-        EXTENT_HEAD_BYTES + self.headers.len() + BLOCK_BYTES as usize
+        match self.appends.front() {
+            Some((_, Verdict::Stands(header, _))) if !self.is_hard => APPEND_HEAD_BYTES + header.size(),
+            _ => EXTENT_HEAD_BYTES + self.headers.len() + BLOCK_BYTES as usize,
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -49,7 +49,7 @@ impl Core {
 
     /// Takes a partition's appends out of the queue, if the first of them can be written ahead of its frame.
     fn begin_bulk(self: &Rc<Core>, shared: &PartitionRef) {
-        if self.commit.bulks.running() >= BULKS_MAX {
+        if self.commit.bulks.running() >= BULKS_MAX || self.space.is_short() {
             return;
         }
         let mut partition = shared.borrow_mut();
@@ -76,7 +76,7 @@ impl Core {
         let goes_on = bulks.with_line(partition.key, |line| {
             let waiting: usize = line.iter().map(|job| job.records.len()).sum();
             let may_stage = |job| partition.active().base == active && partition.may_stage(job, now);
-            waiting >= GO_ON_BYTES_MIN && line.front().is_some_and(may_stage)
+            waiting >= GO_ON_BYTES_MIN && !self.space.is_short() && line.front().is_some_and(may_stage)
         });
         if goes_on {
             return true;

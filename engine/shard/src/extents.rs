@@ -19,7 +19,6 @@ use crate::api::{AppendError, Planted};
 use crate::append::{Applied, Stored};
 use crate::bulk::{Staged, Verdict};
 use crate::flush::begin_writing;
-use crate::flusher::RETRY_FULL;
 use crate::job::Job;
 use crate::partition::{Partition, PartitionRef};
 use crate::shard::Core;
@@ -41,15 +40,23 @@ impl Core {
             let base = shared.borrow().active().base;
             // A flush that pads the last block knows nothing of what is staged behind it later.
             while !begin_writing(&shared, base) {
+                // A flush that waits for space may wait long; the journal has room.
+                if self.space.is_short()
+                    && !self.goes_on(&shared, base, TimestampMs(millrace_rt::wall_now_ms()))
+                {
+                    return;
+                }
                 self.flusher.wrote.wait().await;
             }
             let now = TimestampMs(millrace_rt::wall_now_ms());
             let staged = self.goes_on(&shared, base, now).then(|| self.stage(&shared, now));
-            if let Some(staged) = staged.as_ref().filter(|staged| !staged.is_empty()) {
-                self.harden(staged).await;
-            }
+            let is_hard = match &staged {
+                Some(staged) => self.harden(staged).await,
+                None => false,
+            };
             self.end_writing(&shared, base);
-            let Some(staged) = staged else { return };
+            let Some(mut staged) = staged else { return };
+            staged.is_hard = is_hard;
             self.commit.bulks.written.borrow_mut().push_back(staged);
             self.commit.work.notify_all();
             while shared.borrow().active().staged > 0 {
@@ -69,7 +76,8 @@ impl Core {
             segment: partition.active().base,
             from: partition.active().written,
             to: 0,
-            appends: Vec::new(),
+            is_hard: false,
+            appends: VecDeque::new(),
             headers: Vec::new(),
             base_offset,
             next_offset: base_offset,
@@ -90,7 +98,7 @@ impl Core {
             match verdict {
                 Some(ProducerVerdict::Rejected(fault)) => job.refuse(fault.into()),
                 Some(ProducerVerdict::Duplicate(earlier)) => {
-                    staged.appends.push((job, Verdict::Duplicate(earlier)));
+                    staged.appends.push_back((job, Verdict::Duplicate(earlier)));
                 }
                 None | Some(ProducerVerdict::Fresh) => {
                     let appended = job.appended_at(staged.next_offset);
@@ -101,7 +109,7 @@ impl Core {
                     let header = partition.stage(&mut job, staged.next_offset, self.tails.growth());
                     staged.headers.extend_from_slice(&header);
                     staged.next_offset = appended.next_offset();
-                    staged.appends.push((job, Verdict::Stands(appended, position)));
+                    staged.appends.push_back((job, Verdict::Stands(appended, position)));
                 }
             }
         }
@@ -110,27 +118,17 @@ impl Core {
         staged
     }
 
-    /// Writes the whole blocks of what is staged, and returns when they survive a power loss; earlier if the topic is
-    /// deleted. A full disk is waited out; any other error ends the process.
-    async fn harden(self: &Rc<Core>, staged: &Staged) {
-        let mut waits = false;
-        loop {
-            match self.write_staged(staged).await {
-                Ok(()) => break,
-                Err(_) if staged.partition.borrow().removed => break,
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                    if !std::mem::replace(&mut waits, true) {
-                        tracing::warn!(base = %staged.segment, "the disk is full; appends wait");
-                        self.disk_is_full();
-                    }
-                    self.counters.full_disk_waits.increment();
-                    millrace_rt::sleep(RETRY_FULL).await;
-                }
-                Err(error) => self.fail(format!("a segment write failed: {error}")).await,
+    /// Writes the whole blocks of what is staged; whether they survive a power loss now. Not where the disk is full, or the
+    /// topic deleted; any other error ends the process.
+    async fn harden(&self, staged: &Staged) -> bool {
+        match self.write_staged(staged).await {
+            Ok(()) => true,
+            Err(_) if staged.partition.borrow().removed => false,
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                tracing::warn!(base = %staged.segment, "the disk is full; what was to be written once goes to the journal");
+                false
             }
-        }
-        if waits {
-            self.disk_has_space();
+            Err(error) => self.fail(format!("a segment write failed: {error}")).await,
         }
     }
 
@@ -199,7 +197,63 @@ impl Core {
         entered
     }
 
+    /// Makes the first append of what the disk had no room for a part of the log as if it had waited for the journal.
+    fn enter_first(self: &Rc<Core>, mut staged: Staged, applied: &mut Applied) {
+        if let Some((job, verdict)) = staged.appends.pop_front() {
+            let mut partition = staged.partition.borrow_mut();
+            if let Verdict::Stands(appended, position) = verdict {
+                let size = appended.size() as u64;
+                let active = partition.active_mut();
+                active.staged -= size;
+                let bytes = active.tail.view(position.0, position.0 + size).concat();
+                let (key, segment) = (partition.key, staged.segment);
+                let (base_offset, next_offset) = (appended.base_offset, appended.next_offset());
+                let span = Span { key, segment, position, base_offset, next_offset };
+                applied.enter(Entry::Append { span, payload: Stored::Bytes(bytes, Bytes::new()) });
+            }
+            self.note_entered(&mut partition, &job, &verdict, staged.at, applied);
+            self.tails.note_dirty(&staged.partition, &mut partition);
+            self.unreleased.note(&staged.partition, &mut partition);
+        }
+        if staged.appends.is_empty() {
+            self.commit.bulks.left(&staged);
+        } else {
+            self.commit.bulks.written.borrow_mut().push_front(staged);
+        }
+    }
+
+    /// What becomes of an append as it enters the log.
+    fn note_entered(
+        &self,
+        partition: &mut Partition,
+        job: &Job,
+        verdict: &Verdict,
+        at: TimestampMs,
+        applied: &mut Applied,
+    ) {
+        match verdict {
+            Verdict::Duplicate(earlier) => {
+                applied.effects.push(job.effect(partition, earlier.base_offset(), earlier.timestamp));
+            }
+            Verdict::Stands(appended, position) => {
+                partition.note_appended(appended, *position, at);
+                if appended.has_producer() {
+                    partition.producers.record(appended, appended.base_offset, at);
+                }
+                self.count_in(partition, job);
+                applied.effects.push(job.effect(
+                    partition,
+                    appended.base_offset,
+                    job.batch.log_append_time(),
+                ));
+            }
+        }
+    }
+
     fn enter(self: &Rc<Core>, staged: Staged, applied: &mut Applied) {
+        if !staged.is_hard && !staged.is_empty() && !staged.partition.borrow().removed {
+            return self.enter_first(staged, applied);
+        }
         self.commit.bulks.left(&staged);
         let Staged { partition: shared, segment: base, from, to, .. } = staged;
         let mut partition = shared.borrow_mut();
@@ -209,21 +263,7 @@ impl Core {
             return;
         }
         for (job, verdict) in &staged.appends {
-            match verdict {
-                Verdict::Duplicate(earlier) => {
-                    let effect = job.effect(&partition, earlier.base_offset(), earlier.timestamp);
-                    applied.effects.push(effect);
-                }
-                Verdict::Stands(appended, position) => {
-                    partition.note_appended(appended, *position, staged.at);
-                    if appended.has_producer() {
-                        partition.producers.record(appended, appended.base_offset, staged.at);
-                    }
-                    self.count_in(&mut partition, job);
-                    let stamped = job.batch.log_append_time();
-                    applied.effects.push(job.effect(&partition, appended.base_offset, stamped));
-                }
-            }
+            self.note_entered(&mut partition, job, verdict, staged.at, applied);
         }
         if staged.headers.is_empty() {
             return;
@@ -241,7 +281,7 @@ impl Core {
             span: Span { key, segment: base, position, base_offset, next_offset },
             length: to - from,
             header_bytes: staged.headers.len() as u32,
-            payload: Stored::Extent(staged.headers, end),
+            payload: Stored::Bytes(staged.headers, end),
         });
         self.counters.extents.increment();
         self.counters.extent_bytes.add(to - from);

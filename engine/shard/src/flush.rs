@@ -108,6 +108,7 @@ impl Core {
                     if !std::mem::replace(&mut waits, true) {
                         tracing::warn!(%base, "the disk is full; the segment's data stay in memory and journal");
                         self.disk_is_full();
+                        self.flusher.wrote.notify_all();
                     }
                     self.counters.full_disk_waits.increment();
                     millrace_rt::sleep(RETRY_FULL).await;
