@@ -38,16 +38,20 @@ install_client() {
         flock 9
         case $1 in
         kcat) need_program kcat kcat ;;
-        confluent-kafka) install_confluent_kafka ;;
+        confluent-kafka) install_python confluent-kafka venv ;;
+        kafka-python) install_python kafka-python venv-kafka-python ;;
+        aiokafka) install_python aiokafka venv-aiokafka ;;
         java) install_java ;;
-        franz-go) install_franz_go ;;
+        franz-go | sarama) install_go "$1" ;;
+        kafkajs) install_kafkajs ;;
         *) die "unknown client $1" ;;
         esac
     ) 9>"$cache_dir/$1.lock"
 }
 
-install_confluent_kafka() {
-    local requirements=$clients_dir/confluent-kafka/requirements.txt venv=$cache_dir/venv
+# install_python CLIENT VENV: a virtual environment with what the client's requirements.txt names.
+install_python() {
+    local requirements=$clients_dir/$1/requirements.txt venv=$cache_dir/$2
     cmp -s "$requirements" "$venv/requirements.txt" && return
     rm -rf "$venv"
     if ! python3 -m venv "$venv" >/dev/null 2>&1; then
@@ -61,31 +65,80 @@ install_confluent_kafka() {
 }
 
 install_java() {
-    local source=$clients_dir/java/Driver.java classes=$cache_dir/java
+    local sources=$clients_dir/java classes=$cache_dir/java
     "$clients_dir/kafka" fetch
-    cmp -s "$source" "$classes/Driver.java" && return
+    diff -rq "$sources" "$classes/sources" >/dev/null 2>&1 && return
     need_program javac default-jdk-headless
+    rm -rf "$classes"
     mkdir -p "$classes"
-    javac -d "$classes" -cp "$cache_dir/kafka-libs/*" "$source"
-    cp "$source" "$classes/Driver.java"
+    javac -d "$classes" -cp "$cache_dir/kafka-libs/*" "$sources"/*.java
+    # The copied sources mark a whole set.
+    cp -r "$sources" "$classes/sources"
 }
 
-install_franz_go() {
-    need_go
-    (cd "$clients_dir/franz-go" && go build -buildvcs=false -o "$cache_dir/franz-go/" ./...)
+# The Java programs, and Kafka Streams beside the jars of clients/kafka.
+install_programs() {
+    local sources=$clients_dir/programs-java classes=$cache_dir/programs libs=$cache_dir/programs-libs
+    "$clients_dir/kafka" fetch
+    (
+        flock 9
+        diff -rq "$sources" "$classes/sources" >/dev/null 2>&1 && exit 0
+        need_program mvn maven
+        need_program javac default-jdk-headless
+        rm -rf "$classes" "$libs"
+        mkdir -p "$classes"
+        mvn -q -B -f "$sources/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$libs" >&2
+        javac -d "$classes" -cp "$cache_dir/kafka-libs/*:$libs/*" "$sources"/*.java
+        # The copied sources mark a whole set.
+        cp -r "$sources" "$classes/sources"
+    ) 9>"$cache_dir/programs.lock" || die "installing the programs failed"
 }
 
-# Puts a Go on the PATH that can build what go.mod asks for. Go 1.21 and later fetch a newer toolchain themselves; the
-# 1.19 of Debian 12 fetches it as a module when told to, which this does.
+# install_go CLIENT: the programs of the client's folder.
+install_go() {
+    need_go "$clients_dir/$1"
+    (cd "$clients_dir/$1" && go build -buildvcs=false -o "$cache_dir/$1/" ./...)
+}
+
+# Puts a Go on the PATH that can build what go.mod in the folder asks for. Go 1.21 and later fetch a newer toolchain
+# themselves; the 1.19 of Debian 12 fetches it as a module when told to, which this does.
 need_go() {
     need_program go golang-go
     export GOTOOLCHAIN=auto
-    if (cd "$clients_dir/franz-go" && go version && go list -m) >/dev/null 2>&1; then return; fi
-    local home go_toolchain
-    go_toolchain=golang.org/toolchain@v0.0.1-go1.24.11.linux-$(dpkg --print-architecture 2>/dev/null || echo amd64)
+    if (cd "$1" && go version && go list -m) >/dev/null 2>&1; then return; fi
+    local home go_toolchain version
+    version=$(sed -n 's/^go //p' "$1/go.mod")
+    go_toolchain=golang.org/toolchain@v0.0.1-go$version.linux-$(dpkg --print-architecture 2>/dev/null || echo amd64)
     home=$(cd "$cache_dir" && GOFLAGS=-mod=mod go mod download -json "$go_toolchain" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-    [ -n "$home" ] || die "Go 1.24 is needed, and $(go version) cannot fetch it"
+    [ -n "$home" ] || die "Go $version is needed, and $(go version) cannot fetch it"
     # Files of a module are never executable.
     chmod -R +x "$home/bin" "$home/pkg/tool"
     export PATH=$home/bin:$PATH GOTOOLCHAIN=local
+}
+
+install_kafkajs() {
+    local source=$clients_dir/kafkajs installed=$cache_dir/kafkajs
+    diff -q "$source/package-lock.json" "$installed/node_modules/package-lock.json" >/dev/null 2>&1 || {
+        need_program npm npm
+        rm -rf "$installed"
+        mkdir -p "$installed"
+        cp "$source/package.json" "$source/package-lock.json" "$installed/"
+        # Only what its registry holds: nothing that a package would fetch or build itself is wanted.
+        (cd "$installed" && npm ci --silent --ignore-scripts --no-audit --no-fund >&2)
+        cp "$source/package-lock.json" "$installed/node_modules/"
+    }
+    # Node looks for packages beside a program's own file.
+    cp "$source"/*.js "$installed/"
+}
+
+# run_on_small_disk PROGRAM ARGUMENT...: a program of matrix/ that mounts a file system of its own, which ends with the
+# last process of the namespace, however that ends.
+run_on_small_disk() {
+    need_program python3 python3
+    need_program mkfs.ext4 e2fsprogs
+    need_program unshare util-linux
+    install_client franz-go
+    [ "$(id -u)" = 0 ] || die "needs root, to mount a file system of its own"
+    [ -e /dev/loop-control ] || die "needs loop devices, to mount a file system of its own: there is no /dev/loop-control"
+    exec unshare --mount --propagation private python3 -B "$clients_dir/matrix/$1" "${@:2}"
 }

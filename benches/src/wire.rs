@@ -11,7 +11,9 @@ const PRODUCE_VERSION: i16 = 13;
 const FETCH_VERSION: i16 = 18;
 const TOPIC: Uuid = Uuid([7; 16]);
 
-fn joined(writer: Writer) -> Bytes {
+fn encoded<E>(encode: impl FnOnce(&mut Writer) -> Result<(), E>) -> Bytes {
+    let mut writer = Writer::new();
+    assert!(encode(&mut writer).is_ok(), "the request fits its version");
     writer.finish().concat().into()
 }
 
@@ -25,9 +27,7 @@ pub fn produce_request(partitions: i32, batch: &Bytes) -> Bytes {
     };
     let request =
         ProduceRequest { transactional_id: None, acks: -1, timeout_ms: 30_000, topic_data: vec![topic] };
-    let mut writer = Writer::new();
-    assert!(request.encode(&mut writer, PRODUCE_VERSION).is_ok(), "the request fits its version");
-    joined(writer)
+    encoded(|writer| request.encode(writer, PRODUCE_VERSION))
 }
 
 /// Reads a produce request: its partitions.
@@ -50,9 +50,7 @@ pub fn fetch_request(partitions: i32) -> Bytes {
         ..FetchTopic::default()
     };
     let request = FetchRequest { max_bytes: 50 << 20, topics: vec![topic], ..FetchRequest::default() };
-    let mut writer = Writer::new();
-    assert!(request.encode(&mut writer, FETCH_VERSION).is_ok(), "the request fits its version");
-    joined(writer)
+    encoded(|writer| request.encode(writer, FETCH_VERSION))
 }
 
 /// Reads a fetch request: its partitions.

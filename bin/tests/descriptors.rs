@@ -2,26 +2,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+#[path = "support/directory.rs"]
+mod directory;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
+
+use directory::Directory;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
 const DESCRIPTORS: u64 = 512;
 const PARTITIONS: usize = 10_000;
 const TOPIC: &str = "many";
-
-/// Removed with the test.
-struct Directory(PathBuf);
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A broker of one shard under that limit; killed with the test if the test does not stop it.
 struct Broker {
@@ -111,10 +107,7 @@ fn bytes(value: &Value) -> f64 {
 
 #[test]
 fn few_descriptors_serve_ten_thousand_partitions() {
-    // Not under /tmp: that may be a tmpfs, which has no direct I/O.
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("descriptors-{}", std::process::id()));
-    std::fs::create_dir_all(&path).unwrap();
-    let directory = Directory(path);
+    let directory = Directory::new("descriptors");
     let broker = Broker::start(&directory.0);
     let partitions = PARTITIONS.to_string();
     let load = ["--partitions", &partitions, "--record-size", "100", "--batch-size", "200"];

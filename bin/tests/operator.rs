@@ -2,35 +2,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+#[path = "support/directory.rs"]
+mod directory;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
+use directory::Directory;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
-
-/// A directory of one test; removed with it.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Directory {
-        // Not under /tmp: that may be a tmpfs, which has no direct I/O.
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Directory(path)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A broker of one shard; killed with the test if the test does not stop it.
 struct Broker {
@@ -181,7 +168,7 @@ fn the_service_manager_is_told() {
     std::fs::remove_file(socket).unwrap();
 }
 
-/// What the unit needs so that the broker registers its memory, opens its files, and is known to be ready.
+/// What the unit needs so that the broker has its rings, opens its files, and is known to be ready.
 #[test]
 fn the_unit_file_says_what_the_broker_needs() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/millrace.service");

@@ -2,24 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+#[path = "support/directory.rs"]
+mod directory;
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+
+use directory::Directory;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
 
-/// A directory of one test; removed with it.
-struct Directory(PathBuf);
-
 impl Directory {
-    fn new(name: &str) -> Directory {
-        // Not under /tmp: that may be a tmpfs, which has no direct I/O.
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Directory(path)
-    }
-
     fn file(&self, name: &str, text: &str) -> String {
         let path = self.0.join(name);
         std::fs::write(&path, text).unwrap();
@@ -28,12 +23,6 @@ impl Directory {
 
     fn path(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -2,25 +2,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+#[path = "support/directory.rs"]
+mod directory;
+
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use directory::Directory;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
 
-/// A directory of one test; removed with it.
-struct Directory(PathBuf);
-
 impl Directory {
-    fn new(name: &str) -> Directory {
-        // Not under /tmp: that may be a tmpfs, which has no direct I/O.
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        std::fs::create_dir_all(path.join("shm")).unwrap();
-        Directory(path)
-    }
-
     fn data(&self) -> PathBuf {
         self.0.join("data")
     }
@@ -42,24 +39,48 @@ impl Directory {
         (output.status.code(), facts)
     }
 
+    /// The file that the next checkpoint is written to.
+    fn next_checkpoint(&self) -> PathBuf {
+        let dump = facts(&self.storage("dump", &self.data(), &[]));
+        let checkpoints = dump.iter().filter(|fact| fact["kind"] == "checkpoint");
+        let newest = checkpoints.filter_map(|fact| fact["number"].as_u64()).max().unwrap();
+        self.find("slot-0").with_file_name(format!("checkpoint-{}", (newest + 1) % 2))
+    }
+
     /// The first file of the data directory whose path ends so.
     fn find(&self, wanted: &str) -> PathBuf {
+        self.look_for(wanted).unwrap()
+    }
+
+    /// The same of one that a broker is yet to write.
+    fn wait_for(&self, wanted: &str) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.look_for(wanted).is_none() {
+            assert!(Instant::now() < deadline, "no {wanted}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn look_for(&self, wanted: &str) -> Option<PathBuf> {
         let mut open = vec![self.data()];
         let mut files = Vec::new();
         while let Some(dir) = open.pop() {
-            for path in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+            // A broker that runs may have taken it away.
+            let entries = std::fs::read_dir(dir).into_iter().flatten();
+            for path in entries.map(|entry| entry.unwrap().path()) {
                 if path.is_dir() { open.push(path) } else { files.push(path) }
             }
         }
         files.sort();
-        files.into_iter().find(|path| path.to_string_lossy().ends_with(wanted)).unwrap()
+        files.into_iter().find(|path| path.to_string_lossy().ends_with(wanted))
     }
 }
 
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// The directory of a broker whose rings lie there, too.
+fn prepared(name: &str) -> Directory {
+    let directory = Directory::new(name);
+    std::fs::create_dir(directory.0.join("shm")).unwrap();
+    directory
 }
 
 fn facts(output: &Output) -> Vec<Value> {
@@ -125,11 +146,17 @@ impl Drop for Broker {
 
 /// A broker that took some MiB into segments of one MiB, and more than one frame into its journal.
 fn loaded(directory: &Directory) -> Broker {
+    loaded_with(directory, &["--rate", "3000"])
+}
+
+/// The same, with a load of its own.
+fn loaded_with(directory: &Directory, load: &[&str]) -> Broker {
     let mut broker = Broker::spawn(directory);
     let address = broker.address();
     let load = Command::new(PROGRAM)
         .args(["bench", "--quiet", "--bootstrap", &address, "--topic", "small", "--warm-up", "0"])
-        .args(["--partitions", "2", "--record-size", "1000", "--rate", "3000", "--duration", "1"])
+        .args(["--partitions", "2", "--record-size", "1000", "--duration", "1"])
+        .args(load)
         .args(["--topic-config", "segment.bytes=1048576"])
         .output()
         .unwrap();
@@ -145,7 +172,7 @@ fn flip(path: &Path, at: usize) {
 
 #[test]
 fn a_directory_in_use_is_left_alone_and_none_is_named() {
-    let directory = Directory::new("storage-in-use");
+    let directory = prepared("storage-in-use");
     let mut broker = Broker::spawn(&directory);
     broker.address();
     for (command, path) in [("verify", directory.data()), ("dump", directory.find("metadata.log"))] {
@@ -162,9 +189,11 @@ fn a_directory_in_use_is_left_alone_and_none_is_named() {
 
 #[test]
 fn what_a_broker_leaves_is_well_and_every_damage_is_named() {
-    let directory = Directory::new("storage-verify");
+    let directory = prepared("storage-verify");
     loaded(&directory).end("KILL");
     assert_eq!(directory.verify(), (Some(0), Vec::new()), "after kill -9");
+    std::fs::write(directory.next_checkpoint(), "").unwrap();
+    assert_eq!(directory.verify(), (Some(0), Vec::new()), "killed while a checkpoint was written");
     Broker::spawn(&directory).address();
     assert_eq!(directory.verify(), (Some(0), Vec::new()), "after a start, killed");
     let mut broker = Broker::spawn(&directory);
@@ -177,12 +206,16 @@ fn what_a_broker_leaves_is_well_and_every_damage_is_named() {
     let batches: Vec<Value> = facts(&directory.storage("dump", &segment, &[]));
     let batches: Vec<&Value> = batches.iter().filter(|fact| fact["kind"] == "batch").collect();
     let third = &batches[2];
+    let metadata = directory.find("metadata.log");
+    // An entry without records, of 36 bytes, says that the change before it was durable.
+    let last_change = std::fs::metadata(&metadata).unwrap().len() as usize - 36 - 5;
     let in_third = third["at"].as_u64().unwrap() as usize + 100;
     let cases = [
         (segment.clone(), in_third, "Record is corrupt"),
         (segment.with_extension("mrindex"), 30, "checksum does not match"),
         (directory.find("checkpoint-1"), 70, "does not match its checksum"),
         (directory.find("metadata.log"), 20, "does not match its checksum"),
+        (metadata.clone(), last_change, "does not match its checksum"),
         (directory.find("data/node"), 20, "its checksum does not match"),
     ];
     for (path, at, expected) in cases {
@@ -210,8 +243,19 @@ fn what_a_broker_leaves_is_well_and_every_damage_is_named() {
 }
 
 #[test]
+fn what_went_to_segments_ahead_of_the_journal_is_well() {
+    let directory = prepared("storage-extents");
+    loaded_with(&directory, &["--rate", "3000", "--batch-size", "300000"]).end("KILL");
+    let dump = facts(&directory.storage("dump", &directory.data(), &[]));
+    assert!(dump.iter().any(|fact| fact["what"] == "extent"), "such batches make extents");
+    assert_eq!(directory.verify(), (Some(0), Vec::new()), "after kill -9");
+    Broker::spawn(&directory).address();
+    assert_eq!(directory.verify(), (Some(0), Vec::new()), "after a start, killed");
+}
+
+#[test]
 fn a_start_refuses_a_corrupt_acknowledged_frame_and_says_where_it_is() {
-    let directory = Directory::new("storage-refused");
+    let directory = prepared("storage-refused");
     loaded(&directory).end("KILL");
     // The ring has a copy of the last frames; without it, as after a power loss, the slots are all there is.
     for ring in std::fs::read_dir(directory.0.join("shm")).unwrap() {
@@ -250,9 +294,103 @@ fn a_start_refuses_a_corrupt_acknowledged_frame_and_says_where_it_is() {
 }
 
 #[test]
+fn checkpoints_that_a_start_can_do_without_are_all_that_is_damaged() {
+    without_checkpoints("storage-checkpoints", 2, |checkpoint| flip(checkpoint, 200));
+}
+
+#[test]
+fn checkpoints_that_are_missing_are_judged_as_by_a_start() {
+    without_checkpoints("storage-no-checkpoints", 1, |checkpoint| std::fs::remove_file(checkpoint).unwrap());
+}
+
+/// A segment behind which others are, and where the bytes begin that both its file and the journal have.
+fn journaled_end(directory: &Directory) -> (PathBuf, u64) {
+    let chain = facts(&directory.storage("verify", &directory.data(), &[]));
+    let first = chain.iter().find(|fact| fact["kind"] == "chain").unwrap()["first"].as_u64();
+    let mut runs: BTreeMap<(u64, u64), BTreeMap<u64, (u64, bool)>> = BTreeMap::new();
+    let mut counts = false;
+    for fact in facts(&directory.storage("dump", &directory.data(), &[])) {
+        if fact["kind"] == "frame" {
+            counts = fact["valid"] == true && fact["sequence"].as_u64() >= first;
+        }
+        if fact["kind"] == "entry" && counts && fact["bytes"].is_number() {
+            let [partition, segment, position, bytes] =
+                ["partition", "segment", "position", "bytes"].map(|name| fact[name].as_u64().unwrap());
+            let is_extent = fact["what"] == "extent";
+            runs.entry((partition, segment)).or_default().insert(position, (bytes, is_extent));
+        }
+    }
+    let has_next = |(partition, segment): (u64, u64)| {
+        runs.range((partition, segment + 1)..=(partition, u64::MAX)).next().is_some()
+    };
+    let found = runs.iter().filter(|(key, _)| has_next(**key)).find_map(|((partition, segment), run)| {
+        let mut from = run.iter().map(|(position, (bytes, _))| position + bytes).max()?;
+        for (position, (bytes, is_extent)) in run.iter().rev() {
+            if !is_extent && position + bytes == from {
+                from = *position;
+            }
+        }
+        let file = directory.look_for(&format!("small-{partition}/{segment:020}.log"))?;
+        (std::fs::metadata(&file).unwrap().len() > from).then_some((file, from))
+    });
+    found.expect("the journal holds the end of a segment")
+}
+
+/// Damages both checkpoints in some way; the check names so many damages, and a start does without them.
+fn without_checkpoints(name: &str, expected: usize, damage: impl Fn(&Path)) {
+    let directory = prepared(name);
+    // The journal holds 4 MB: what the lost checkpoints made needless is overwritten.
+    loaded_with(&directory, &["--rate", "15000"]).end("KILL");
+    for name in ["checkpoint-0", "checkpoint-1"] {
+        damage(&directory.find(name));
+    }
+    // Only the journal has the end of a segment that is not the last one, as after a crash before it was written.
+    let (segment, written) = journaled_end(&directory);
+    std::fs::File::options().write(true).open(&segment).unwrap().set_len(written).unwrap();
+    let (code, damages) = directory.verify();
+    assert_eq!((code, damages.len()), (Some(1), expected), "{damages:?}");
+    for damage in damages {
+        assert!(damage["file"].as_str().unwrap().contains("checkpoint-"), "{damage}");
+        assert!(damage["saved"].as_str().unwrap().contains("a start reads the segments"), "{damage}");
+    }
+    let all = facts(&directory.storage("verify", &directory.data(), &[]));
+    let chain = all.iter().find(|fact| fact["kind"] == "chain").unwrap();
+    assert!(chain["first"].as_u64() > Some(1) && chain["from_segments"] == true, "{chain}");
+    let mut broker = Broker::spawn(&directory);
+    broker.address();
+    broker.end("TERM");
+    assert_eq!(directory.verify(), (Some(0), Vec::new()), "after a start");
+}
+
+#[test]
+fn without_checkpoints_a_log_begins_where_its_directory_says() {
+    let directory = prepared("storage-noted-start");
+    let load = ["--rate", "6000", "--topic-config", "retention.bytes=1048576"];
+    loaded_with(&directory, &load).end("TERM");
+    let start = |what: &str| {
+        let facts = facts(&directory.storage("verify", &directory.data(), &[]));
+        let found = facts.iter().find(|fact| fact["kind"] == "partition" && fact["partition"] == "small-0");
+        found.unwrap_or_else(|| panic!("{what}: {facts:?}"))["log_start"].as_u64().unwrap()
+    };
+    let begins = start("after retention");
+    let noted = directory.find(&format!("small-0/{begins:020}.start"));
+    assert!(begins > 0);
+    for name in ["checkpoint-0", "checkpoint-1"] {
+        std::fs::remove_file(directory.find(name)).unwrap();
+    }
+    assert_eq!(start("without checkpoints"), begins);
+    // As behind a deletion of records inside a segment.
+    std::fs::rename(&noted, noted.with_file_name(format!("{:020}.start", begins + 1))).unwrap();
+    assert_eq!(start("inside a segment"), begins + 1);
+}
+
+#[test]
 fn a_dump_tells_what_every_kind_of_file_holds() {
-    let directory = Directory::new("storage-dump");
-    loaded(&directory).end("KILL");
+    let directory = prepared("storage-dump");
+    let broker = loaded(&directory);
+    // Made once a segment is rolled and in its file.
+    directory.wait_for(".mrindex");
+    broker.end("KILL");
     let whole = facts(&directory.storage("dump", &directory.data(), &["--print-data-log"]));
     for kind in [
         "manifest",

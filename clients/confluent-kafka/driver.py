@@ -2,12 +2,18 @@
 
 import sys
 import time
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "python"))
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from member import Member
+from serving import header_pairs, read_records, record_line, serve
 
 COMMON = {"bootstrap.servers": sys.argv[1], "message.max.bytes": 2_000_000}
 SECONDS_MAX = 60
+MEMBERS = {}
 
 
 def create(topic, partitions):
@@ -17,9 +23,9 @@ def create(topic, partitions):
 
 
 def produce(topic, codec, idempotent, count, headers):
-    lines = [sys.stdin.readline().rstrip("\n") for _ in range(int(count))]
-    pairs = [tuple(header.split("=", 1)) for header in headers.split(",")]
-    answers = [None] * len(lines)
+    records = read_records(count)
+    pairs = header_pairs(headers)
+    answers = [None] * len(records)
 
     def delivered(place, error, message):
         answers[place] = f"error\t{error.name()}" if error else f"{message.partition()}\t{message.offset()}"
@@ -28,8 +34,7 @@ def produce(topic, codec, idempotent, count, headers):
     in_flight = 5 if idempotent == "true" else 1
     producer = Producer({**COMMON, "compression.codec": codec, "enable.idempotence": idempotent == "true",
                          "max.in.flight": in_flight, "batch.num.messages": 1000})
-    for place, line in enumerate(lines):
-        key, value = line.split("\t", 1)
+    for place, (key, value) in enumerate(records):
         producer.produce(topic, value, key, headers=pairs, on_delivery=lambda e, m, place=place: delivered(place, e, m))
         producer.poll(0)
     left = producer.flush(SECONDS_MAX)
@@ -47,29 +52,59 @@ def consume(topic, count, *starts):
     while len(answers) < int(count):
         if time.monotonic() > deadline:
             raise RuntimeError(f"{len(answers)} of {count} records after {SECONDS_MAX} s")
-        for message in consumer.consume(1000, 0.2):
-            if message.error():
-                raise KafkaException(message.error())
-            answers.append(text(message))
+        for m in consumer.consume(1000, 0.2):
+            if m.error():
+                raise KafkaException(m.error())
+            answers.append(record_line(m.partition(), m.offset(), m.key(), m.headers(), m.value()))
     consumer.close()
     return answers
 
 
-def text(message):
-    headers = ",".join(f"{name}={value.decode()}" for name, value in message.headers())
-    return f"{message.partition()}\t{message.offset()}\t{message.key().decode()}\t{headers}\t{message.value().decode()}"
+def join(name, group, topic, *settings):
+    MEMBERS[name] = Member.join(COMMON, group, topic, dict(setting.split("=") for setting in settings))
 
 
-def main():
-    commands = {"create": create, "produce": produce, "consume": consume}
-    for line in iter(sys.stdin.readline, ""):
-        name, *arguments = line.split()
-        try:
-            for answer in commands[name](*arguments) or []:
-                print(answer)
-            print("done", flush=True)
-        except (RuntimeError, KafkaException) as error:
-            print("failed", " ".join(str(error).split()), flush=True)
+def assign(name, group, topic, *starts):
+    pairs = [start.split(":") for start in starts]
+    MEMBERS[name] = Member.assign(COMMON, group, topic, [(int(partition), start) for partition, start in pairs])
 
 
-main()
+def commit(name, *words):
+    member = MEMBERS[name]
+    offsets = [(int(p), int(offset), note) for p, offset, note in (word.split(":", 2) for word in words)]
+    places = [TopicPartition(member.topic, *offset) for offset in offsets]
+    member.between(lambda: member.consumer.commit(offsets=places, asynchronous=False))
+
+
+def committed(name, *partitions):
+    member = MEMBERS[name]
+    found = member.between(lambda: member.consumer.committed(places(member, partitions), SECONDS_MAX))
+    return [f"{p.partition}\t{max(p.offset, -1)}\t{p.metadata or ''}" for p in found]
+
+
+def seek(name, place):
+    member = MEMBERS[name]
+    partition, offset = place.split(":")
+    member.between(lambda: member.consumer.seek(TopicPartition(member.topic, int(partition), int(offset))))
+
+
+def pause(name, *partitions):
+    member = MEMBERS[name]
+    member.between(lambda: member.consumer.pause(places(member, partitions)))
+
+
+def resume(name, *partitions):
+    member = MEMBERS[name]
+    member.between(lambda: member.consumer.resume(places(member, partitions)))
+
+
+def places(member, partitions):
+    return [TopicPartition(member.topic, int(partition)) for partition in partitions]
+
+
+serve({
+    "create": create, "produce": produce, "consume": consume, "join": join, "assign": assign, "commit": commit,
+    "committed": committed, "seek": seek, "pause": pause, "resume": resume,
+    "events": lambda name: MEMBERS[name].events(), "close": lambda name: MEMBERS[name].close(),
+    "stall": lambda name, milliseconds: MEMBERS[name].stall(int(milliseconds)),
+}, (RuntimeError, KafkaException))

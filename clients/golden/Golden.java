@@ -30,9 +30,11 @@ import org.apache.kafka.common.protocol.types.Type;
  * <p>For each API named on the command line, for its request and response, for each version and each filling,
  * one line: message, version, filling, bytes in hex, and the values as JSON. Fields and types come from the
  * schemas inside the classes; the values are counted up, so that no two neighbours are alike. Also writes the
- * table of error codes.
+ * table of error codes. The same for what the group coordinator keeps in records, behind the two bytes that
+ * stand in front there: the type of the record before a key, the version before any other message.
  *
- * <p>Usage: {@code Golden ERROR_TABLE OUTPUT_DIRECTORY API...}; started by {@code cargo xtask golden}.
+ * <p>Usage: {@code Golden wire ERROR_TABLE OUTPUT_DIRECTORY API...} or {@code Golden records OUTPUT_DIRECTORY
+ * MESSAGE...}; started by {@code cargo xtask golden}.
  */
 public final class Golden {
     /** How the fields of a message are filled. */
@@ -53,19 +55,49 @@ public final class Golden {
         this.filling = filling;
     }
 
+    /** What stands in front of a message. */
+    enum Prefix {
+        NONE,
+        VERSION,
+        RECORD_TYPE
+    }
+
     public static void main(String[] arguments) throws Exception {
-        writeErrors(Path.of(arguments[0]));
-        Path directory = Path.of(arguments[1]);
+        switch (arguments[0]) {
+            case "wire": recordWire(arguments); break;
+            case "records": recordRecords(arguments); break;
+            default: throw new IllegalArgumentException("neither wire nor records: " + arguments[0]);
+        }
+    }
+
+    private static void recordWire(String[] arguments) throws Exception {
+        writeErrors(Path.of(arguments[1]));
+        Path directory = Path.of(arguments[2]);
         Files.createDirectories(directory);
         try (PrintWriter out = open(directory, "header")) {
-            record(out, new RequestHeaderData(), RequestHeaderData.SCHEMAS);
-            record(out, new ResponseHeaderData(), ResponseHeaderData.SCHEMAS);
+            record(out, new RequestHeaderData(), RequestHeaderData.SCHEMAS, Prefix.NONE);
+            record(out, new ResponseHeaderData(), ResponseHeaderData.SCHEMAS, Prefix.NONE);
         }
-        for (int i = 2; i < arguments.length; i++) {
+        for (int i = 3; i < arguments.length; i++) {
             ApiMessageType api = find(arguments[i]);
             try (PrintWriter out = open(directory, arguments[i])) {
-                record(out, api.newRequest(), api.requestSchemas());
-                record(out, api.newResponse(), api.responseSchemas());
+                record(out, api.newRequest(), api.requestSchemas(), Prefix.NONE);
+                record(out, api.newResponse(), api.responseSchemas(), Prefix.NONE);
+            }
+        }
+    }
+
+    private static void recordRecords(String[] arguments) throws Exception {
+        Path directory = Path.of(arguments[1]);
+        Files.createDirectories(directory);
+        for (int i = 2; i < arguments.length; i++) {
+            boolean fromClient = arguments[i].startsWith("ConsumerProtocol");
+            String folder = fromClient ? "org.apache.kafka.common.message." : "org.apache.kafka.coordinator.group.generated.";
+            Class<?> message = Class.forName(folder + arguments[i]);
+            Schema[] schemas = (Schema[]) message.getField("SCHEMAS").get(null);
+            Prefix prefix = !fromClient && arguments[i].endsWith("Key") ? Prefix.RECORD_TYPE : Prefix.VERSION;
+            try (PrintWriter out = open(directory, arguments[i])) {
+                record(out, (ApiMessage) message.getConstructor().newInstance(), schemas, prefix);
             }
         }
     }
@@ -93,7 +125,7 @@ public final class Golden {
         Files.writeString(path, text);
     }
 
-    private static void record(PrintWriter out, ApiMessage empty, Schema[] schemas) throws Exception {
+    private static void record(PrintWriter out, ApiMessage empty, Schema[] schemas, Prefix prefix) throws Exception {
         String name = empty.getClass().getSimpleName().replaceAll("Data$", "");
         Class<?> converter = Class.forName(empty.getClass().getName() + "JsonConverter");
         for (short version = empty.lowestSupportedVersion(); version < schemas.length; version++) {
@@ -102,15 +134,21 @@ public final class Golden {
                 JsonNode json = new Golden(filling).struct(schemas[version]);
                 ApiMessage message =
                         (ApiMessage) converter.getMethod("read", JsonNode.class, short.class).invoke(null, json, version);
-                ByteBuffer bytes = MessageUtil.toByteBufferAccessor(message, version).buffer();
-                byte[] copy = new byte[bytes.remaining()];
-                bytes.get(copy);
-                String hex = copy.length == 0 ? "-" : HexFormat.of().formatHex(copy);
+                byte[] bytes = bytes(message, version, prefix);
+                String hex = bytes.length == 0 ? "-" : HexFormat.of().formatHex(bytes);
                 if (!hex.equals(last)) {
                     out.println(String.join(" ", name, "" + version, filling.name().toLowerCase(), hex, "" + json));
                 }
                 last = hex;
             }
+        }
+    }
+
+    private static byte[] bytes(ApiMessage message, short version, Prefix prefix) {
+        switch (prefix) {
+            case VERSION: return MessageUtil.toVersionPrefixedBytes(version, message);
+            case RECORD_TYPE: return MessageUtil.toCoordinatorTypePrefixedBytes(message);
+            default: return MessageUtil.byteBufferToArray(MessageUtil.toByteBufferAccessor(message, version).buffer());
         }
     }
 

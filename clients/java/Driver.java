@@ -5,15 +5,20 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -29,6 +34,7 @@ public final class Driver {
     private static final String SIZE_MAX = "2000000";
 
     private final String bootstrap;
+    private final Map<String, Member> members = new HashMap<>();
     private final BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     private final PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
 
@@ -37,7 +43,10 @@ public final class Driver {
     }
 
     public static void main(String[] args) throws Exception {
-        new Driver(args[0]).serve();
+        Driver driver = new Driver(args[0]);
+        // Whatever logs to the standard output must not stand among the answers.
+        System.setOut(System.err);
+        driver.serve();
     }
 
     private void serve() throws Exception {
@@ -48,14 +57,58 @@ public final class Driver {
                     case "create" -> create(words[1], Integer.parseInt(words[2]));
                     case "produce" -> produce(words[1], words[2], words[3], Integer.parseInt(words[4]), words[5]);
                     case "consume" -> consume(words[1], Integer.parseInt(words[2]), words);
-                    default -> throw new IllegalArgumentException(words[0]);
+                    default -> member(words);
                 }
                 out.println("done");
-            } catch (ExecutionException | RuntimeException e) {
+            } catch (ExecutionException | TimeoutException | RuntimeException e) {
                 out.println("failed " + e);
             }
             out.flush();
         }
+    }
+
+    private void member(String[] words) throws Exception {
+        List<String> rest = Arrays.stream(words).skip(2).toList();
+        Member member = members.get(words[1]);
+        switch (words[0]) {
+            case "join" -> {
+                Map<String, String> settings = pairs(rest.subList(2, rest.size()), "=");
+                members.put(words[1], Member.join(properties(Map.of()), rest.get(0), rest.get(1), settings));
+            }
+            case "assign" -> {
+                Map<Integer, String> starts = new HashMap<>();
+                pairs(rest.subList(2, rest.size()), ":").forEach((p, start) -> starts.put(Integer.parseInt(p), start));
+                members.put(words[1], Member.assign(properties(Map.of()), rest.get(0), rest.get(1), starts));
+            }
+            case "events" -> member.events().forEach(out::println);
+            case "commit" -> {
+                Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
+                for (String word : rest) {
+                    String[] parts = word.split(":", 3);
+                    offsets.put(member.partition(parts[0]), new OffsetAndMetadata(Long.parseLong(parts[1]), parts[2]));
+                }
+                member.between(consumer -> consumer.commitSync(offsets));
+            }
+            case "committed" -> {
+                List<TopicPartition> partitions = rest.stream().map(member::partition).toList();
+                member.between(consumer -> consumer.committed(new HashSet<>(partitions)).forEach((p, offset) ->
+                    out.println(p.partition() + "\t" + (offset == null ? "-1\t" : offset.offset() + "\t" + offset.metadata()))));
+            }
+            case "seek" -> {
+                String[] place = rest.get(0).split(":");
+                member.between(consumer -> consumer.seek(member.partition(place[0]), Long.parseLong(place[1])));
+            }
+            case "pause" -> member.between(consumer -> consumer.pause(rest.stream().map(member::partition).toList()));
+            case "resume" -> member.between(consumer -> consumer.resume(rest.stream().map(member::partition).toList()));
+            case "stall" -> member.stall(Long.parseLong(rest.get(0)));
+            case "wakeup" -> member.wakeup();
+            case "close" -> member.close();
+            default -> throw new IllegalArgumentException(words[0]);
+        }
+    }
+
+    private static Map<String, String> pairs(List<String> words, String separator) {
+        return words.stream().map(word -> word.split(separator, 2)).collect(Collectors.toMap(pair -> pair[0], pair -> pair[1]));
     }
 
     private Properties properties(Map<String, String> settings) {

@@ -103,6 +103,12 @@ class Millrace:
         self.count_slot_reuses()
         return code
 
+    def damages(self):
+        """What the offline check finds wrong with the directory that the run left."""
+        check = subprocess.run([self.binary, "storage", "verify", "--quiet", str(self.directory / "data")],
+                               capture_output=True, text=True, check=False)
+        return [] if check.returncode == 0 else [f"storage verify: exit code {check.returncode}: {check.stdout}{check.stderr}"]
+
     def count_slot_reuses(self):
         """Adds what the run that ended wrote of its journals; what it could not write any more is not counted."""
         with self.log.open(errors="replace") as log:
@@ -131,7 +137,9 @@ class Kafka:
     def start(self):
         began = time.monotonic()
         flush = ["log.flush.interval.messages=1"] if self.durability == "power" else []
-        settings = [word for setting in ("num.partitions=3", *flush, *self.settings) for word in ("--set", setting)]
+        # Kafka's controller takes a broker that is late with its heartbeats, as on a busy machine, out of service.
+        busy = ["broker.session.timeout.ms=60000"]
+        settings = [word for setting in ("num.partitions=3", *busy, *flush, *self.settings) for word in ("--set", setting)]
         self.command("start", "--port", str(self.port), *settings)
         return time.monotonic() - began
 

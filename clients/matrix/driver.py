@@ -9,9 +9,12 @@ A driver reads commands from its standard input and answers each on its standard
     consume TOPIC COUNT PARTITION:OFFSET...    by assignment
         answers COUNT lines: PARTITION<tab>OFFSET<tab>KEY<tab>NAME=VALUE,...<tab>VALUE
 
-IDEMPOTENT is true or false. The line `done` ends each answer; `failed TEXT` ends it early.
+IDEMPOTENT is true or false. The line `done` ends each answer; `failed TEXT` ends it early. The commands for members of
+groups are those of members.py.
 """
 
+import os
+import signal
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -36,8 +39,11 @@ class Driver:
     def __init__(self, command, address, log_path):
         self.log = open(log_path, "wb")
         self.process = subprocess.Popen(
-            [*command, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1 << 16
+            [*command, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, bufsize=1 << 16,
+            start_new_session=True,
         )
+        # Scenarios that run at the same time share the driver.
+        self.asking = threading.Lock()
 
     def create(self, topic, partitions):
         self.ask(f"create {topic} {partitions}")
@@ -59,6 +65,10 @@ class Driver:
         return [Record(int(a[0]), int(a[1]), *a[2:]) for a in answers]
 
     def ask(self, command):
+        with self.asking:
+            return self.ask_alone(command)
+
+    def ask_alone(self, command):
         watchdog = threading.Timer(ANSWER_SECONDS_MAX, self.process.kill)
         watchdog.start()
         try:
@@ -83,8 +93,20 @@ class Driver:
                 raise ClientFailed(f"{line} at `{command}`")
             lines.append(line)
 
+    def kill(self):
+        """Ends the driver and every process that it started, without a word to the broker."""
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self.log.close()
+
     def close(self):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass  # It ended before.
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:

@@ -10,11 +10,17 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import group_clients
+import group_scenarios
 import scenarios
 import wire
 from broker import CLIENTS, KINDS, Remote
 from driver import ClientFailed, Driver
 
+# What CI runs; the others are run by name.
+BY_DEFAULT = ("kcat", "confluent-kafka", "java", "franz-go")
+# Most of a group scenario is waiting, and each has its own topic and group.
+GROUPS_AT_ONCE = 4
 CACHE = CLIENTS / ".cache"
 EXPECTED = (scenarios.CheckFailed, wire.UnexpectedAnswer, ClientFailed, RuntimeError, OSError)
 
@@ -26,6 +32,10 @@ def driver_commands():
         "confluent-kafka": [str(CACHE / "venv/bin/python"), str(CLIENTS / "confluent-kafka" / "driver.py")],
         "java": ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", java_classes, "Driver"],
         "franz-go": [str(CACHE / "franz-go/driver")],
+        "kafka-python": [str(CACHE / "venv-kafka-python/bin/python"), str(CLIENTS / "kafka-python" / "driver.py")],
+        "aiokafka": [str(CACHE / "venv-aiokafka/bin/python"), str(CLIENTS / "aiokafka" / "driver.py")],
+        "sarama": [str(CACHE / "sarama/driver")],
+        "kafkajs": ["node", str(CACHE / "kafkajs/driver.js")],
     }
 
 
@@ -33,10 +43,8 @@ def run_client(name, arguments, directory):
     """Gives scenario -> outcome. Behind a failed start, creation or restart nothing is run, and counts as failed."""
     home = directory / name
     home.mkdir()
-    kind = (lambda: Remote(arguments.bootstrap)) if arguments.bootstrap else (
-        lambda: KINDS[arguments.against](home, arguments.shards, arguments.durability))
     outcomes = {}
-    broker = kind()
+    broker = broker_for(arguments, home)
     driver = Driver(driver_commands()[name], broker.address, home / "driver.log")
     session = scenarios.Session(driver, broker.address, f"{name}-{os.getpid()}")
     steps = [("start", broker.start), *scenarios.plan(session, broker)]
@@ -46,6 +54,39 @@ def run_client(name, arguments, directory):
             outcomes[scenario] = NOT_RUN if blocked else attempt(f"{name}: {scenario}", function)
     finally:
         driver.close()
+        outcomes["stop"] = attempt(f"{name}: stop", lambda: stop(broker))
+    return outcomes
+
+
+def broker_for(arguments, home, settings=()):
+    if arguments.bootstrap:
+        return Remote(arguments.bootstrap)
+    return KINDS[arguments.against](home, arguments.shards, arguments.durability, settings)
+
+
+def run_groups(name, arguments, directory):
+    """The same for scenarios of groups: several at a time, then those that kill the broker."""
+    home = directory / name
+    home.mkdir()
+    broker = broker_for(arguments, home, group_scenarios.BROKER_SETTINGS)
+    drivers = []
+
+    def new_driver():
+        drivers.append(Driver(driver_commands()[name], broker.address, home / f"driver-{len(drivers)}.log"))
+        return drivers[-1]
+
+    outcomes = {"start": attempt(f"{name}: start", broker.start)}
+    try:
+        driver = new_driver()
+        beside, alone = group_clients.plan(name, driver, new_driver, broker, f"{name}-{os.getpid()}")
+        chosen = [step for step in beside if arguments.scenario in step[0]]
+        run = lambda step: attempt(f"{name}: {step[0]}", step[1]) if outcomes["start"].passed else NOT_RUN
+        with ThreadPoolExecutor(GROUPS_AT_ONCE) as pool:
+            outcomes.update(zip((step[0] for step in chosen), pool.map(run, chosen)))
+        outcomes.update({step[0]: run(step) for step in alone if arguments.scenario in step[0]})
+    finally:
+        for driver in drivers:
+            driver.close()
         outcomes["stop"] = attempt(f"{name}: stop", lambda: stop(broker))
     return outcomes
 
@@ -79,10 +120,10 @@ def attempt(title, function):
 
 def print_table(outcomes):
     names = list(outcomes)
-    print("\n" + f"{'scenario':20}" + "".join(f"{name:>17}" for name in names))
+    print("\n" + f"{'scenario':26}" + "".join(f"{name:>17}" for name in names))
     rows = dict.fromkeys(scenario for outcome in outcomes.values() for scenario in outcome)
     for row in rows:
-        print(f"{row:20}" + "".join(f"{o[row].text if row in o else '-':>17}" for o in outcomes.values()))
+        print(f"{row:26}" + "".join(f"{o[row].text if row in o else '-':>17}" for o in outcomes.values()))
 
 
 def main():
@@ -90,15 +131,18 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(driver_commands()))
     parser.add_argument("--bootstrap", help="HOST:PORT of a running broker; without restarts then")
     parser.add_argument("--against", choices=KINDS, default="millrace")
+    parser.add_argument("--groups", action="store_true", help="the scenarios of consumer groups instead")
+    parser.add_argument("--scenario", default="", help="with --groups: only those whose name holds this")
     parser.add_argument("--shards", type=int)
     parser.add_argument("--durability", choices=("power", "process"))
     parser.add_argument("--keep", action="store_true", help="keep data and logs of the brokers")
     arguments = parser.parse_args()
-    names = arguments.names or list(driver_commands())
+    names = arguments.names or list(group_clients.HAS if arguments.groups else BY_DEFAULT)
+    run = run_groups if arguments.groups else run_client
     (CACHE / "runs").mkdir(parents=True, exist_ok=True)
     directory = type(CACHE)(tempfile.mkdtemp(prefix="matrix-", dir=CACHE / "runs"))
     with ThreadPoolExecutor(len(names)) as pool:
-        outcomes = dict(zip(names, pool.map(lambda name: run_client(name, arguments, directory), names)))
+        outcomes = dict(zip(names, pool.map(lambda name: run(name, arguments, directory), names)))
     print_table(outcomes)
     results = [outcome for by_scenario in outcomes.values() for outcome in by_scenario.values()]
     failed = sum(not outcome.passed for outcome in results)

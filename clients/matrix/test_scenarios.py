@@ -82,4 +82,5 @@ class Judgement(unittest.TestCase):
         self.assertEqual(list(scenarios.middles({2: [whole]})), [(2, 45)])
 
 
-unittest.main()
+if __name__ == "__main__":
+    unittest.main()

@@ -4,7 +4,7 @@ use millrace_rt::world::DiskFault;
 use millrace_shard::Planted;
 
 use crate::machine::MEMORY_BYTES;
-use crate::trial::{Looks, Trial};
+use crate::trial::{Between, Looks, Trial};
 
 /// A boot behind a crash may crash again only so often.
 pub(crate) const BOOTS_MAX: usize = 6;
@@ -18,6 +18,7 @@ pub struct Case {
     /// Numbers of shards with which the node is booted again at the end.
     pub restarts: Vec<u16>,
     pub fault: DiskFault,
+    pub between: Between,
     pub planted: Option<Planted>,
     /// Memory of each boot.
     pub memory_bytes: u64,
@@ -30,6 +31,7 @@ impl Case {
             trials: Vec::new(),
             restarts: Vec::new(),
             fault: DiskFault::None,
+            between: Between::Nothing,
             planted: None,
             memory_bytes: MEMORY_BYTES,
         }

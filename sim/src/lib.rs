@@ -5,6 +5,7 @@ pub mod broker;
 mod case;
 mod chance;
 pub mod fuzz;
+pub mod groups;
 mod machine;
 mod progress;
 mod promises;

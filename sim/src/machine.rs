@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_core::base::config::{BrokerConfig, LoadedConfig, Properties, UnknownKeys};
-use millrace_core::journal::JOURNAL_BYTES_MIN;
+use millrace_core::journal::{JOURNAL_BYTES_MIN, ShardCheckpoint};
 use millrace_rt::world::{Crash, DiskFault, NodeId, World, WorldOptions};
 use millrace_rt::{Seat, world};
 use millrace_shard::{Engine, EngineSettings, OpenError, Planted, Shard};
 
 use crate::promises::DATA_DIR;
-use crate::trial::{Blow, Filling, Looks, Squeeze, Trial};
+use crate::trial::{Between, Blow, Filling, Looks, Squeeze, Trial};
 
 const SHM_DIR: &str = "/dev/shm";
 /// Room for all that a sweep appends.
@@ -24,6 +24,8 @@ pub(crate) const MEMORY_BYTES: u64 = 64 << 20;
 const BOOT_LIMIT: Duration = Duration::from_secs(300);
 /// A reader that reads everything anew is done by then.
 const STARVED: Duration = Duration::from_millis(1_500);
+/// Behind a checkpoint's header.
+const CHECKPOINT_CONTENT_AT: usize = 64;
 /// How often is looked whether a squeeze is to begin.
 const LOOK: Duration = Duration::from_micros(200);
 
@@ -139,6 +141,7 @@ pub(crate) struct Machine {
     fault: DiskFault,
     /// The disk is small.
     squeezed: bool,
+    between: Between,
     planted: Option<Planted>,
     memory_bytes: u64,
 }
@@ -156,6 +159,7 @@ impl Machine {
             broker: broker_config(&[]),
             fault,
             squeezed: false,
+            between: Between::Nothing,
             planted,
             memory_bytes: MEMORY_BYTES,
         }
@@ -169,6 +173,16 @@ impl Machine {
     /// Memory of all boots from now on.
     pub(crate) fn limit_memory(&mut self, bytes: u64) {
         self.memory_bytes = bytes;
+    }
+
+    /// What befalls the disk before each boot from now on.
+    pub(crate) fn suffer(&mut self, between: Between) {
+        self.between = between;
+    }
+
+    /// An operation on the disk fails, or did in the boot that was last.
+    pub(crate) fn disk_may_fail(&self) -> bool {
+        ends_the_process(self.fault)
     }
 
     /// Disk operations of all boots so far.
@@ -193,14 +207,20 @@ impl Machine {
         F: Fn(Seat) -> Fut + Clone + 'static,
         Fut: Future<Output = ()> + 'static,
     {
+        if self.between == Between::DamagedCheckpoints {
+            self.damage_checkpoints();
+        }
         let before = self.operations();
-        progress.faulty.set(ends_the_process(self.fault));
+        if self.disk_may_fail() && !self.world.disk_is_to_fail(self.node) {
+            self.heal();
+        }
+        progress.faulty.set(self.disk_may_fail());
         let failed_before = self.world.failed_write(self.node);
         if !trial.finds_the_disk_as_it_was() && std::mem::take(&mut self.squeezed) {
             self.world.set_fault(self.node, DiskFault::None);
         }
         if let Some(Squeeze { filling: Filling::ByItself { room }, .. }) = trial.squeeze {
-            self.world.set_fault(self.node, DiskFault::Full(room));
+            self.world.set_fault(self.node, room.fault());
             self.squeezed = true;
         }
         if let Some(blow) = trial.blow {
@@ -253,7 +273,7 @@ impl Machine {
             if !goes_on(self) {
                 return None;
             }
-            self.world.set_fault(self.node, DiskFault::Full(room));
+            self.world.set_fault(self.node, room.fault());
             self.squeezed = true;
         }
         let readers = progress.readers.get();
@@ -297,6 +317,21 @@ impl Machine {
             self.world.crash(self.node, Crash::Process);
         }
         Fall { kind: blow.map_or(Crash::Process, |blow| blow.kind), violation }
+    }
+
+    /// Those that an earlier boot left damaged stay so.
+    fn damage_checkpoints(&mut self) {
+        let is_checkpoint = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("checkpoint-"))
+        };
+        for path in self.world.files(self.node).into_iter().filter(is_checkpoint) {
+            let damage = |bytes: &mut Vec<u8>| {
+                if ShardCheckpoint::decode(bytes).is_ok() {
+                    bytes.iter_mut().skip(CHECKPOINT_CONTENT_AT).take(1).for_each(|byte| *byte ^= 1);
+                }
+            };
+            self.world.edit_file(self.node, &path, damage);
+        }
     }
 
     fn heal(&mut self) {

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use millrace_sim::broker::run_seed;
-use millrace_sim::sweep::{Damage, DamageBench, FlipBench, Subject, Sweep, SweepOptions, Tally};
+use millrace_sim::groups::{Report as GroupReport, run_seed as run_groups};
+use millrace_sim::sweep::{Between, Damage, DamageBench, FlipBench, Subject, Sweep, SweepOptions, Tally};
 
 /// Runs Millrace in a simulated world. Without options: one seed of the whole broker, with its trace.
 #[derive(Debug, Parser)]
@@ -18,6 +19,12 @@ struct Options {
     /// Seeds A up to, not including, B of the whole broker; only failures are shown.
     #[arg(long, value_name = "A..B", value_parser = parse_range)]
     seeds: Option<Range<u64>>,
+    /// Consumer groups, whose members leave, freeze, crash and return, instead of producers and readers.
+    #[arg(
+        long,
+        conflicts_with_all = ["topics", "retention", "faults", "full", "checkpoints", "damage", "flips", "memory"]
+    )]
+    groups: bool,
     /// A crash before every disk operation of a workload, once of the process and once of the machine.
     #[arg(long)]
     sweep: bool,
@@ -36,6 +43,9 @@ struct Options {
     /// With --sweep: a disk that is full for a while, alone and with a crash meanwhile, instead of crashes.
     #[arg(long)]
     full: bool,
+    /// With --sweep: both checkpoints are damaged before each boot.
+    #[arg(long)]
+    checkpoints: bool,
     /// With --sweep: every byte of the last journal frame cut, zeroed and garbled instead.
     #[arg(long)]
     damage: bool,
@@ -75,6 +85,8 @@ fn main() -> ExitCode {
         (_, true) if options.damage => damage(&options),
         (_, true) if options.flips => flips(&options),
         (_, true) => sweeps(&options),
+        (Some(seeds), false) if options.groups => many_groups(seeds.clone()),
+        (None, false) if options.groups => one_of_groups(options.seed),
         (Some(seeds), false) => many(seeds.clone()),
         (None, false) => one(options.seed),
     };
@@ -111,6 +123,38 @@ fn many(seeds: Range<u64>) -> usize {
     failed
 }
 
+/// One seed of groups with its trace; answers how many runs failed.
+fn one_of_groups(seed: u64) -> usize {
+    let report = run_groups(seed);
+    report.trace.iter().for_each(|line| println!("{line}"));
+    report.violations.iter().for_each(|violation| println!("VIOLATION {violation}"));
+    let failed = usize::from(!report.violations.is_empty());
+    let GroupReport { acknowledgements, generations, crashes, .. } = report;
+    println!("{acknowledgements} commits, {generations} generations, {crashes} crashes");
+    println!("{} passed, {failed} failed", 1 - failed);
+    failed
+}
+
+fn many_groups(seeds: Range<u64>) -> usize {
+    let (mut passed, mut failed, mut crashes, mut acknowledgements, mut generations) = (0, 0, 0, 0, 0);
+    for seed in seeds {
+        let report = run_groups(seed);
+        crashes += report.crashes;
+        acknowledgements += report.acknowledgements;
+        generations += report.generations;
+        if report.violations.is_empty() {
+            passed += 1;
+        } else {
+            failed += 1;
+            println!("seed {seed} FAILED (replay with --groups --seed {seed})");
+            report.violations.iter().take(10).for_each(|violation| println!("  {violation}"));
+        }
+    }
+    println!("{acknowledgements} commits, {generations} generations, {crashes} crashes");
+    println!("{passed} passed, {failed} failed");
+    failed
+}
+
 /// A sweep for each number of shards.
 fn sweeps(options: &Options) -> usize {
     let (mut passed, mut failed) = (0, 0);
@@ -127,11 +171,13 @@ fn sweep(options: &Options, shards: u16) -> Tally {
     let subject = match options {
         Options { topics: true, .. } => Subject::Topics,
         Options { retention: true, .. } => Subject::Retention,
+        Options { groups: true, .. } => Subject::Groups,
         _ => Subject::Records,
     };
     let usual = SweepOptions::new(options.seed, shards, options.every);
     let memory_bytes = options.memory.map_or(usual.memory_bytes, |mebibytes| mebibytes << 20);
-    let wanted = SweepOptions { subject, memory_bytes, ..usual };
+    let between = if options.checkpoints { Between::DamagedCheckpoints } else { Between::Nothing };
+    let wanted = SweepOptions { subject, memory_bytes, between, ..usual };
     let mut sweep = match options {
         Options { recovery: true, .. } => Sweep::of_recovery(wanted),
         Options { faults: true, .. } => Sweep::of_faults(wanted),

@@ -3,7 +3,7 @@
 use millrace_core::base::{Offset, PartitionKey, TimestampMs};
 use millrace_core::log::records::Records;
 use millrace_core::log::{Batch, Codec};
-use millrace_shard::{Isolation, OffsetAsk, OffsetQuery, Shard};
+use millrace_shard::{FetchError, FoundOffset, Isolation, OffsetAsk, OffsetQuery, Shard};
 
 use crate::promises::Stored;
 use crate::workload::BASE_TIMESTAMP_MS;
@@ -18,19 +18,24 @@ pub(crate) type Answered = Vec<(OffsetQuery, Option<(Offset, TimestampMs)>)>;
 pub(crate) async fn ask_times(shard: &Shard, key: PartitionKey) -> Result<Answered, String> {
     let times = ASKED_MS.map(|after| OffsetQuery::AtTime(TimestampMs(BASE_TIMESTAMP_MS + after)));
     let queries: Vec<OffsetQuery> = times.into_iter().chain([OffsetQuery::MaxTimestamp]).collect();
-    let ask = |query: &OffsetQuery| OffsetAsk {
-        key,
-        query: *query,
-        isolation: Isolation::ReadUncommitted,
-        current_leader_epoch: None,
-    };
-    let answers = shard.list_offsets(queries.iter().map(ask).collect()).await;
-    let found = queries.into_iter().zip(answers).map(|(query, answer)| match answer {
+    let found = ask_offsets(shard, key, queries).await.map(|(query, answer)| match answer {
         Ok(found) if found.offset == Offset::NONE => Ok((query, None)),
         Ok(found) => Ok((query, Some((found.offset, found.timestamp)))),
         Err(error) => Err(format!("{query:?} is refused: {error}")),
     });
     found.collect()
+}
+
+/// Each query of a partition beside its answer.
+pub(crate) async fn ask_offsets(
+    shard: &Shard,
+    key: PartitionKey,
+    queries: Vec<OffsetQuery>,
+) -> impl Iterator<Item = (OffsetQuery, Result<FoundOffset, FetchError>)> {
+    let isolation = Isolation::ReadUncommitted;
+    let ask = |&query: &OffsetQuery| OffsetAsk { key, query, isolation, current_leader_epoch: None };
+    let answers = shard.list_offsets(queries.iter().map(ask).collect()).await;
+    queries.into_iter().zip(answers)
 }
 
 /// Compares with the records of the whole log from `start` on.

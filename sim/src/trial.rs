@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millrace_rt::world::Crash;
+use millrace_rt::world::{Crash, DiskFault};
 
 /// A crash just before a disk operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,13 +20,29 @@ pub struct Squeeze {
     pub lasts: Duration,
 }
 
+/// What a disk has left: bytes, or files and directories that can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    Bytes(u64),
+    Inodes(u64),
+}
+
+impl Room {
+    pub(crate) fn fault(self) -> DiskFault {
+        match self {
+            Room::Bytes(bytes) => DiskFault::Full(bytes),
+            Room::Inodes(inodes) => DiskFault::FewInodes(inodes),
+        }
+    }
+}
+
 /// Who fills the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filling {
-    /// Somebody else, all at once, about at this operation of the boot; so many bytes still fit.
-    ByOthers { operation: u64, room: u64 },
+    /// Somebody else, all at once, about at this operation of the boot; so much is left.
+    ByOthers { operation: u64, room: Room },
     /// The node itself: the disk has so much room when it boots. It has to keep the reserve.
-    ByItself { room: u64 },
+    ByItself { room: Room },
     /// As the boot before left it, which the node itself had filled.
     Still,
 }
@@ -51,6 +67,15 @@ impl Trial {
     pub(crate) fn finds_the_disk_as_it_was(&self) -> bool {
         self.squeeze.is_some_and(|squeeze| squeeze.filling == Filling::Still)
     }
+}
+
+/// What befalls the disk before a boot.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Between {
+    #[default]
+    Nothing,
+    /// Both checkpoints of every journal are damaged behind their headers.
+    DamagedCheckpoints,
 }
 
 /// What a run asked of the disk without changing it.

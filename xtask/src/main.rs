@@ -52,13 +52,16 @@ enum Command {
         #[arg(long)]
         bless: bool,
     },
-    /// Convert the message definitions inside Kafka's clients jar into net/wire/schema.
+    /// Convert the definitions inside Kafka's jars into net/wire/schema and engine/core/schema.
     Schema {
         /// The kafka-clients jar.
         #[arg(long)]
         jar: PathBuf,
+        /// The kafka-group-coordinator jar.
+        #[arg(long)]
+        group_jar: PathBuf,
     },
-    /// Write the Rust code of the wire messages from net/wire/schema.
+    /// Write the Rust code of the wire's messages and of coordinator records from their schemas.
     Codegen,
     /// Record what Kafka's own classes write, for the APIs that have code; needs Java 17 and Maven.
     Golden,
@@ -75,7 +78,7 @@ fn main() -> ExitCode {
             let purpose = if bless { instructions::Purpose::Bless } else { instructions::Purpose::Check };
             instructions::run(purpose).map(succeed)
         }
-        Command::Schema { jar } => schema::convert(&jar).map(succeed),
+        Command::Schema { jar, group_jar } => schema::convert(&jar, &group_jar).map(succeed),
         Command::Codegen => codegen::run().map(succeed),
         Command::Golden => golden::record().map(succeed),
     };

@@ -1,4 +1,4 @@
-//! Converts the JSON message definitions of Kafka's clients jar into the schema text of `net/wire/schema`.
+//! Converts the JSON message definitions inside Kafka's jars into schema text.
 
 use millrace_schema::{Field, FieldType, Kind, Literal, Message, Struct, Tag, Versions, parse};
 use serde_json::Value;
@@ -9,17 +9,29 @@ use std::{fs, io};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Folder of the definitions inside the jar.
+/// Folder of the definitions inside a jar.
 const ENTRIES: &str = "common/message/";
 
-/// Where the schema text lives.
-pub(crate) fn schema_dir() -> PathBuf {
+/// Where the schema text of the wire's messages lives, which the clients jar defines.
+pub(crate) fn wire_schema_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../net/wire/schema")
 }
 
-/// Rewrites every file of the schema folder from the jar; files of messages that are gone are removed.
+/// Where that of the records of `__consumer_offsets` lives, which the group coordinator's jar defines.
+pub(crate) fn record_schema_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/core/schema")
+}
+
+/// Rewrites both schema folders.
+pub(crate) fn convert(clients: &Path, group_coordinator: &Path) -> Outcome<String> {
+    let wire = convert_jar(clients, &wire_schema_dir())?;
+    let records = convert_jar(group_coordinator, &record_schema_dir())?;
+    Ok(format!("{wire} definitions of messages, {records} of records"))
+}
+
+/// Rewrites every file of a schema folder from a jar; files of messages that are gone are removed.
 #[expect(clippy::disallowed_methods, reason = "a development command works on the source tree itself")]
-pub(crate) fn convert(jar: &Path) -> Outcome<String> {
+fn convert_jar(jar: &Path, dir: &Path) -> Outcome<usize> {
     let mut names: Vec<String> = unzip(&["-Z1"], jar, &format!("{ENTRIES}*.json"))?
         .lines()
         .filter_map(|line| line.strip_prefix(ENTRIES)?.strip_suffix(".json").map(str::to_owned))
@@ -37,15 +49,14 @@ pub(crate) fn convert(jar: &Path) -> Outcome<String> {
         }
         texts.push((snake_case(&message.name), text));
     }
-    let dir = schema_dir();
-    fs::create_dir_all(&dir)?;
-    for entry in fs::read_dir(&dir)? {
+    fs::create_dir_all(dir)?;
+    for entry in fs::read_dir(dir)? {
         fs::remove_file(entry?.path())?;
     }
     for (name, text) in &texts {
         fs::write(dir.join(format!("{name}.txt")), text)?;
     }
-    Ok(format!("{} definitions in {}", texts.len(), dir.display()))
+    Ok(texts.len())
 }
 
 /// `FetchRequest` as `fetch_request`.
@@ -97,6 +108,8 @@ fn message(value: &Value) -> Outcome<Message> {
         "response" => Kind::Response,
         "header" => Kind::Header,
         "data" => Kind::Value,
+        "coordinator-key" => Kind::CoordinatorKey,
+        "coordinator-value" => Kind::CoordinatorValue,
         other => return Err(format!("type {other}").into()),
     };
     let api_key = value.get("apiKey").and_then(Value::as_i64).map(i16::try_from).transpose()?;
@@ -129,7 +142,8 @@ fn field(value: &Value) -> Outcome<Field> {
     let name = string(value, "name")?;
     let kind = FieldType::parse(string(value, "type")?.trim()).ok_or_else(|| format!("type of {name}"))?;
     let default = match value.get("default") {
-        None => None,
+        // Kafka's generator takes only the text "null" for a default of null.
+        None | Some(Value::Null) => None,
         Some(default) => literal(default, &kind).ok_or_else(|| format!("default of {name}"))?,
     };
     let tag = match value.get("tag").and_then(Value::as_u64) {
@@ -142,7 +156,10 @@ fn field(value: &Value) -> Outcome<Field> {
     Ok(Field {
         name: name.to_owned(),
         kind,
-        versions: optional_versions(value, "versions")?.ok_or_else(|| format!("versions of {name}"))?,
+        // A tagged field may leave out what its tag says already.
+        versions: optional_versions(value, "versions")?
+            .or(tag.map(|tag| tag.versions))
+            .ok_or_else(|| format!("versions of {name}"))?,
         nullable: optional_versions(value, "nullableVersions")?.unwrap_or(Versions::NONE),
         tag,
         default,

@@ -25,10 +25,13 @@ type driver struct {
 	bootstrap string
 	in        *bufio.Scanner
 	out       *bufio.Writer
+	members   map[string]*member
+	groups    map[string]string
 }
 
 func main() {
-	d := driver{os.Args[1], bufio.NewScanner(os.Stdin), bufio.NewWriterSize(os.Stdout, 1<<20)}
+	d := driver{os.Args[1], bufio.NewScanner(os.Stdin), bufio.NewWriterSize(os.Stdout, 1<<20),
+		make(map[string]*member), make(map[string]string)}
 	d.in.Buffer(make([]byte, requestBytes), lineBytesMax)
 	for d.in.Scan() {
 		words := strings.Split(d.in.Text(), " ")
@@ -56,7 +59,7 @@ func (d *driver) serve(words []string) error {
 	case "consume":
 		return d.consume(ctx, words[1], words[2], words[3:])
 	}
-	return fmt.Errorf("unknown command %s", words[0])
+	return d.group(ctx, words)
 }
 
 func (d *driver) create(ctx context.Context, topic string, partitions int32) error {

@@ -22,6 +22,11 @@ pub(crate) fn compatibility_document() -> PathBuf {
     home().join("../../docs/compatibility.md")
 }
 
+/// Names of cases, in lines.
+pub(crate) fn not_served_list() -> PathBuf {
+    home().join("not-served.txt")
+}
+
 /// All subjects by name; case names are unique across them.
 pub(crate) fn read_subjects() -> Result<Vec<Subject>, String> {
     let folder = home().join("cases");
@@ -79,6 +84,17 @@ fn home() -> &'static Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answers::Unserved;
+
+    #[test]
+    fn every_line_of_what_is_not_served_names_a_case() {
+        let subjects = read_subjects().unwrap();
+        let unserved = Unserved::parse(&read_document(&not_served_list()));
+        let cases = || subjects.iter().flat_map(|subject| &subject.cases);
+        for line in unserved.lines() {
+            assert!(cases().any(|case| unserved.line_of(&case.name) == Some(line)), "{line} names no case");
+        }
+    }
 
     #[test]
     fn every_case_is_recorded_and_every_recording_has_its_case() {

@@ -36,6 +36,9 @@ enum Command {
         /// Also print the result of each case.
         #[arg(long)]
         list: bool,
+        /// Judge the cases of not-served.txt like all others.
+        #[arg(long)]
+        not_served: bool,
         /// The document whose section "Parity differences" names the wanted ones.
         #[arg(long, value_name = "FILE")]
         compatibility: Option<PathBuf>,
@@ -50,9 +53,10 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Record { bootstrap, cases } => commands::record(&bootstrap, &cases),
-        Command::Compare { bootstrap, list, compatibility, cases } => {
+        Command::Compare { bootstrap, list, not_served, compatibility, cases } => {
             let listing = if list { commands::Listing::Every } else { commands::Listing::Differing };
-            commands::compare(&bootstrap, &cases, listing, compatibility.as_deref())
+            let judged = if not_served { commands::Judged::Every } else { commands::Judged::Served };
+            commands::compare(&bootstrap, &cases, (listing, judged), compatibility.as_deref())
         }
         Command::List => commands::list(),
     };

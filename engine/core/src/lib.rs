@@ -3,6 +3,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 pub mod base;
+pub mod coord;
 pub mod journal;
 pub mod log;
 pub mod meta;

@@ -10,8 +10,6 @@ pub struct MemoryUse {
     pub in_use_bytes: u64,
     /// Blocks kept for the next use.
     pub pooled_bytes: u64,
-    /// Memory registered with the ring.
-    pub registered_bytes: u64,
 }
 
 impl Block {
@@ -25,11 +23,7 @@ impl Block {
 /// What the current shard holds.
 pub fn memory() -> MemoryUse {
     let usage = shard::current().home.usage();
-    MemoryUse {
-        in_use_bytes: usage.in_use_bytes as u64,
-        pooled_bytes: usage.pooled_bytes as u64,
-        registered_bytes: 0,
-    }
+    MemoryUse { in_use_bytes: usage.in_use_bytes as u64, pooled_bytes: usage.pooled_bytes as u64 }
 }
 
 /// Copies payload and counts it.

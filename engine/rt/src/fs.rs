@@ -1,15 +1,24 @@
 //! Paths and directories: slow work, off the shard's loop. Dropping one of these futures does not stop the work.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-pub use crate::operation::{DirEntry, DirLock};
+pub use crate::operation::{AvailableSpace, DirEntry, DirLock};
 use crate::operation::{DiskAnswer, DiskRequest, Operation, Outcome};
 use crate::shard;
 
 /// Creates the directory and those above it. Their entries are not synced.
 pub async fn create_dir_all(path: &Path) -> io::Result<()> {
     request(DiskRequest::CreateDirAll(path.to_owned())).await.map(drop)
+}
+
+/// Makes each file, empty and alone in its directory, which is made as well; answers what became of each. What is there
+/// already stays if it is just that, else the error is `DirectoryNotEmpty`. Nothing is synced.
+pub async fn create_alone(paths: Vec<PathBuf>) -> io::Result<Vec<io::Result<()>>> {
+    match request(DiskRequest::CreateAlone(paths)).await? {
+        DiskAnswer::Each(results) => Ok(results),
+        _ => Err(unexpected()),
+    }
 }
 
 /// Hardens the entries of a directory: creations, renames and removals in it.
@@ -67,9 +76,12 @@ pub async fn sync_fs(path: &Path) -> io::Result<()> {
     request(DiskRequest::SyncFs(path.to_owned())).await.map(drop)
 }
 
-/// Bytes that an ordinary user may still write to the file system that holds `path`.
-pub async fn available_bytes(path: &Path) -> io::Result<u64> {
-    number(DiskRequest::AvailableBytes(path.to_owned())).await
+/// What an ordinary user may still put on the file system that holds `path`.
+pub async fn available_space(path: &Path) -> io::Result<AvailableSpace> {
+    match request(DiskRequest::AvailableSpace(path.to_owned())).await? {
+        DiskAnswer::Space(space) => Ok(space),
+        _ => Err(unexpected()),
+    }
 }
 
 /// Locks a file (created if missing) for this process; `WouldBlock` if it is held.

@@ -48,7 +48,7 @@ pub use select::{Either, select};
 pub use shard::Seat;
 pub use shared::{SharedMemory, shared_memory_usable};
 pub use signal::{Signal, SignalWait};
-pub use socket::{DetachedStream, Listener, Stream};
+pub use socket::{DetachedStream, Listener, Stream, addresses_of};
 pub use start::{Capabilities, Settings, StartError, probe, run};
 pub use tail::TailChunk;
 pub use tasks::{Task, spawn, yield_now};

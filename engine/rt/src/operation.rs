@@ -1,7 +1,7 @@
 //! What a shard asks of its kernel, and what comes back. An operation owns all memory and handles it touches.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +33,14 @@ pub struct OpenOptions {
     pub write: bool,
     /// O_DIRECT: positions, lengths and addresses are multiples of 4 KiB.
     pub direct: bool,
+}
+
+/// What a file system has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AvailableSpace {
+    pub bytes: u64,
+    /// Files and directories that can still be made; `u64::MAX` where the file system does not count them.
+    pub inodes: u64,
 }
 
 /// One entry of a directory.
@@ -189,13 +197,14 @@ pub(crate) enum Operation {
     Outside,
 }
 
-/// Work on paths and metadata: a blocking thread does it, or the simulated disk.
+/// Work on paths and metadata, and names of hosts: a blocking thread does it, or the simulated machine.
 #[derive(Debug)]
 pub(crate) enum DiskRequest {
     Open { path: PathBuf, options: OpenOptions },
     FileLength(Arc<FileHandle>),
     Truncate { file: Arc<FileHandle>, len: u64 },
     CreateDirAll(PathBuf),
+    CreateAlone(Vec<PathBuf>),
     SyncDir(PathBuf),
     ReadDir(PathBuf),
     RemoveFile(PathBuf),
@@ -206,22 +215,26 @@ pub(crate) enum DiskRequest {
     ReadAll(PathBuf),
     Replace { path: PathBuf, contents: Vec<u8> },
     SyncFs(PathBuf),
-    AvailableBytes(PathBuf),
+    AvailableSpace(PathBuf),
     Lock(PathBuf),
     RegionCreate { path: PathBuf, len: usize },
     RegionOpen(PathBuf),
     RegionUsable(PathBuf),
+    AddressesOf(String),
 }
 
 pub(crate) enum DiskAnswer {
     Done,
+    Each(Vec<io::Result<()>>),
     Opened(FileHandle),
     Number(u64),
+    Space(AvailableSpace),
     Entries(Vec<DirEntry>),
     Exists(bool),
     Contents(Vec<u8>),
     Locked(DirLock),
     Region(Arc<Region>),
+    Addresses(Vec<IpAddr>),
 }
 
 /// A connection that the kernel handed out.

@@ -39,12 +39,14 @@ impl Region {
     /// 104 KiB from them took 110-129 us where one from small pages took 141-161.
     pub(crate) fn map(file: impl AsFd, length: usize) -> io::Result<Arc<Region>> {
         let size = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
-        let place = Pages::aligned(length.next_multiple_of(BLOCK_ALIGNMENT), HUGE_PAGE_BYTES).into_raw();
+        let place = Pages::aligned(length.next_multiple_of(BLOCK_ALIGNMENT), HUGE_PAGE_BYTES);
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         let flags = MapFlags::MAP_SHARED | MapFlags::MAP_FIXED;
         // SAFETY: takes the place of pages that nobody uses; the file keeps its length while mapped, because it is
         // private to this node (mode 0600) and never cut.
-        let pointer = unsafe { mmap(NonZeroUsize::new(place.addr().get()), size, access, flags, file, 0)? };
+        let pointer = unsafe { mmap(Some(place.at(0).addr()), size, access, flags, file, 0)? };
+        // What stands there now is the region's to unmap. Where the file could not be mapped the pages went with `place`.
+        place.into_raw();
         let region = Arc::new(Region { pointer: pointer.cast(), length, backing: Backing::Mapping });
         // SAFETY: whole pages of a mapping that nobody else knows yet. Collapsing is advice; pages that stay small serve
         // the same bytes.
@@ -115,5 +117,36 @@ struct RegionView {
 impl AsRef<[u8]> for RegionView {
     fn as_ref(&self) -> &[u8] {
         self.region.bytes(self.range.clone())
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "what the system says of the process"
+)]
+mod tests {
+    use super::*;
+
+    /// What the process has mapped.
+    fn mapped_bytes() -> usize {
+        let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: usize = statm.split(' ').next().unwrap().parse().unwrap();
+        pages * BLOCK_ALIGNMENT
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_mapped_leaves_nothing_mapped() {
+        let length = 1 << 30;
+        let tries = 64;
+        // Open for reading alone, it gives no memory to write to.
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        let before = mapped_bytes();
+        for _ in 0..tries {
+            assert!(Region::map(&file, length).is_err());
+        }
+        // Tests beside this one map and unmap too, but nothing of this size.
+        assert!(mapped_bytes() < before + tries * length / 2);
     }
 }

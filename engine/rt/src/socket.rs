@@ -1,16 +1,24 @@
 //! TCP: listeners and connections of the current shard, and connections on their way to another.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::block::Block;
 use crate::file::count_of;
-use crate::fs::unexpected;
-use crate::operation::{Connected, Operation, Outcome, Pieces, SocketHandle};
+use crate::fs::{request, unexpected};
+use crate::operation::{Connected, DiskAnswer, DiskRequest, Operation, Outcome, Pieces, SocketHandle};
 use crate::shard;
+
+/// The addresses of a host, as the system's resolver knows them. In a world hosts are named after theirs: `ip-10-0-0-1`.
+pub async fn addresses_of(host: &str) -> io::Result<Vec<IpAddr>> {
+    match request(DiskRequest::AddressesOf(host.to_owned())).await? {
+        DiskAnswer::Addresses(addresses) => Ok(addresses),
+        _ => Err(unexpected()),
+    }
+}
 
 /// A bound and listening socket. A port in use is `AddrInUse`: SO_REUSEPORT is never set.
 pub struct Listener {

@@ -39,6 +39,8 @@ pub enum Planted {
     AnswersTooEarly,
     /// Extents go to their segment without being hardened there.
     TrustsSoftExtents,
+    /// Files made ahead of what is written to them count as hard.
+    TrustsSoftFiles,
     /// Deletions of topics are not written to the metadata log.
     ForgetsDeletions,
     /// Files of deleted topics stay where they are.
@@ -51,6 +53,14 @@ pub enum Planted {
     IgnoresReserve,
     /// What a full disk did not take counts as written.
     TrustsFullDisk,
+    /// What groups write counts as stored, and is not.
+    ForgetsGroupWrites,
+    /// All members of a generation get the same assignment.
+    GivesAllTheSame,
+    /// Commits count as those of a member that is in the group now.
+    TrustsOldGenerations,
+    /// No member is ever silent for too long.
+    IgnoresGroupTimeouts,
 }
 
 /// One partition's part of a produce request.
@@ -87,7 +97,7 @@ pub enum AppendError {
     Storage,
     #[error("the disk has not kept up with the appends before")]
     Overdue,
-    #[error("the disk has less free space than the broker keeps in reserve")]
+    #[error("the disk has less free space, or fewer free inodes, than the broker keeps in reserve")]
     NoSpace,
 }
 

@@ -66,15 +66,15 @@ impl Applied {
 pub(crate) enum Stored {
     /// A batch as it stands in the log: the header with its offsets, and the rest as the client sent it.
     Batch(HeaderBytes, Bytes),
-    /// Of an extent: headers of the batches that are in the segment file, and the bytes behind its last whole block.
-    Bytes(Vec<u8>, Bytes),
+    /// Headers of the batches that an extent has in the segment file; or a batch that found no room there.
+    Bytes(Vec<u8>),
 }
 
 impl Payload for Stored {
     fn pieces(&self) -> impl Iterator<Item = &[u8]> {
         match self {
             Stored::Batch(header, body) => [header.as_slice(), body].into_iter(),
-            Stored::Bytes(front, back) => [front.as_slice(), back].into_iter(),
+            Stored::Bytes(bytes) => [bytes.as_slice(), &[]].into_iter(),
         }
     }
 }
@@ -247,15 +247,10 @@ impl Core {
         let memory = partition.active().tail.memory_bytes();
         partition.take_in(job, now, self.tails.growth(), applied);
         self.tails.grew(partition.active().tail.memory_bytes() - memory);
-        self.tails.note_dirty(&job.partition, partition);
-        self.unreleased.note(&job.partition, partition);
+        self.note_grown(&job.partition, partition);
         self.count_in(partition, job);
         if job.batch.header.has_producer() {
             partition.producers.record(&job.appended_at(base_offset), base_offset, now);
-        }
-        if !partition.flush_queued && partition.wants_flush() {
-            partition.flush_queued = true;
-            self.flusher.push(Rc::clone(&job.partition));
         }
         let stamped = job.batch.log_append_time();
         applied.effects.push(job.effect(partition, base_offset, stamped));
@@ -272,6 +267,13 @@ impl Core {
                 payload.pieces().for_each(|piece| segment.tail.fill(piece));
             }
         }
+    }
+
+    /// The partition's log has more: whoever writes it and whoever cleans the journal behind it will see to that.
+    pub(crate) fn note_grown(&self, shared: &PartitionRef, partition: &mut Partition) {
+        self.tails.note_dirty(shared, partition);
+        self.unreleased.note(shared, partition);
+        self.queue_flush(shared, partition);
     }
 
     pub(crate) fn count_in(&self, partition: &mut Partition, job: &Job) {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use millrace_core::base::ids::{Offset, PartitionKey, Position, TimestampMs};
 use millrace_core::journal::{APPEND_HEAD_BYTES, EXTENT_HEAD_BYTES};
 use millrace_core::log::BatchHeader;
@@ -12,7 +13,6 @@ use rustc_hash::FxHashMap;
 
 use crate::job::Job;
 use crate::partition::PartitionRef;
-use crate::tail::BLOCK_BYTES;
 
 /// The appends of one shard that are to be written to their segments first.
 #[derive(Default)]
@@ -87,9 +87,12 @@ impl Bulks {
 pub(crate) struct Staged {
     pub(crate) partition: PartitionRef,
     pub(crate) segment: Offset,
-    /// What is written ahead of the frame: whole blocks, with those that stood in memory before.
+    /// The whole blocks that are written ahead of the frame, with those that stood in memory before.
     pub(crate) from: u64,
     pub(crate) to: u64,
+    /// Where the appends end; the block they end in goes with the others, padded where it is not whole.
+    pub(crate) end: u64,
+    pub(crate) last_block: Option<Bytes>,
     /// The blocks are in the file and survive a power loss.
     pub(crate) is_hard: bool,
     pub(crate) appends: VecDeque<(Job, Verdict)>,
@@ -113,7 +116,7 @@ impl Staged {
     pub(crate) fn sealed_bytes_max(&self) -> usize {
         match self.appends.front() {
             Some((_, Verdict::Stands(header, _))) if !self.is_hard => APPEND_HEAD_BYTES + header.size(),
-            _ => EXTENT_HEAD_BYTES + self.headers.len() + BLOCK_BYTES as usize,
+            _ => EXTENT_HEAD_BYTES + self.headers.len(),
         }
     }
 

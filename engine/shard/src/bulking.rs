@@ -1,9 +1,11 @@
 //! Which appends are written once: those of a partition that brings much go aside, and to its segment first.
 //!
 //! Small appends are written twice, to the journal and later to their segment; one write for all partitions makes them
-//! durable soonest. Where a partition has as much waiting as is worth a write of its own, the second write is the dearer
-//! part: its appends stand in a line of their own until a task has written them (`extents`).
+//! durable soonest. Where a partition has as much waiting as is worth a write of its own, or the device is behind and the
+//! append is large, the second write is the dearer part: the partition's appends stand in a line of their own until a task
+//! has written them (`extents`).
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use millrace_core::base::ids::{Offset, TimestampMs};
@@ -14,54 +16,61 @@ use crate::shard::Core;
 
 /// A partition with so much in the queue does not wait for the journal.
 const QUEUED_BYTES_MIN: usize = 256 * 1024;
-/// The device is behind by so much: what streams in does not wait for the journal either.
+/// The device is behind by so much: large appends do not wait for the journal either.
 const BACKLOG_BYTES_MIN: usize = 256 * 1024;
-/// So much of a partition that came last is in no file: it streams in. Six files take hardened writes of this length at
-/// the speed of the device, those of half the length at two thirds of it.
-const STREAM_BYTES_MIN: usize = 128 * 1024;
-/// Smaller appends stay with the journal while others stream: many share a frame.
+/// Smaller appends stay with the journal: many share a frame. Hardened writes of 64 KiB to thousands of files, some of
+/// them at once, go at two thirds of the device's speed; the journal and a flush of the same would take two writes.
 const APPEND_BYTES_MIN: usize = 32 * 1024;
 /// What must have come during the write of an extent for another to follow.
-const GO_ON_BYTES_MIN: usize = 64 * 1024;
-/// Hardened writes that extend a file each take a kernel's thread meanwhile.
-const BULKS_MAX: usize = 8;
+const GO_ON_BYTES_MIN: usize = APPEND_BYTES_MIN;
+/// Hardened writes that extend a file wait for one of a few kernel's threads; what comes beyond this many goes through the
+/// journal, which takes the device's time too.
+const BULKS_MAX: usize = 128;
 
 impl Core {
     /// Takes an append: for the next frame, or for its partition's next extent.
     pub(crate) fn enqueue(self: &Rc<Core>, job: Job) {
-        let shared = Rc::clone(&job.partition);
-        let bytes = job.records.len();
-        let mut partition = shared.borrow_mut();
+        let mut partition = job.partition.borrow_mut();
         if partition.bulk {
             drop(partition);
             self.commit.bulks.push(job);
             return;
         }
-        partition.queued_bytes += bytes;
-        let queued = partition.queued_bytes;
-        let streams = bytes >= APPEND_BYTES_MIN && partition.streaming_bytes() >= STREAM_BYTES_MIN as u64;
+        let bytes = job.records.len();
+        let queued = partition.queued_bytes + bytes;
+        // A file that is to be made first takes longer than the journal.
+        let is_large = bytes >= APPEND_BYTES_MIN && partition.active().linked;
+        if queued >= QUEUED_BYTES_MIN || (is_large && self.commit.backlog_bytes() >= BACKLOG_BYTES_MIN) {
+            let shared = Rc::clone(&job.partition);
+            drop(partition);
+            return self.begin_bulk(&shared, job);
+        }
+        partition.queued_bytes = queued;
         drop(partition);
         self.commit.enqueue(job);
-        if queued >= QUEUED_BYTES_MIN || (streams && self.commit.backlog_bytes() >= BACKLOG_BYTES_MIN) {
-            self.begin_bulk(&shared);
-        }
     }
 
-    /// Takes a partition's appends out of the queue, if the first of them can be written ahead of its frame.
-    fn begin_bulk(self: &Rc<Core>, shared: &PartitionRef) {
-        if self.commit.bulks.running() >= BULKS_MAX || self.space.is_short() {
-            return;
-        }
+    /// Takes a partition's appends out of the queue, and this one behind them, if the first of them can be written ahead of
+    /// its frame; if not this one is queued.
+    fn begin_bulk(self: &Rc<Core>, shared: &PartitionRef, job: Job) {
         let mut partition = shared.borrow_mut();
         let mut queue = self.commit.queue.borrow_mut();
         let is_its = |job: &Job| Rc::ptr_eq(&job.partition, shared);
-        let now = TimestampMs(millrace_rt::wall_now_ms());
-        let may_begin =
-            queue.jobs.iter().find(|job| is_its(job)).is_some_and(|job| partition.may_stage(job, now));
-        if !may_begin {
-            return;
+        let is_first = partition.queued_bytes == 0;
+        let is_full = self.commit.bulks.running() >= BULKS_MAX || self.space.is_short();
+        // The queue may be long: it is not searched where there is no place anyway.
+        let may_begin = || {
+            let first = if is_first { Some(&job) } else { queue.jobs.iter().find(|job| is_its(job)) };
+            let now = TimestampMs(millrace_rt::wall_now_ms());
+            first.is_some_and(|job| partition.may_stage(job, now))
+        };
+        if is_full || !may_begin() {
+            partition.queued_bytes += job.records.len();
+            drop((partition, queue));
+            return self.commit.enqueue(job);
         }
-        let line = queue.take_out(is_its);
+        let mut line = if is_first { VecDeque::new() } else { queue.take_out(is_its) };
+        line.push_back(job);
         partition.queued_bytes = 0;
         partition.bulk = true;
         self.commit.bulks.begin(partition.key, line);
@@ -93,12 +102,6 @@ impl Core {
 }
 
 impl Partition {
-    /// What came last and is in no file, if its file need not be made first.
-    fn streaming_bytes(&self) -> u64 {
-        let active = self.active();
-        if active.linked { self.queued_bytes as u64 + active.length() - active.written } else { 0 }
-    }
-
     /// Whether the append can stand behind the log's end before a frame says so: it needs no roll, and the partial last
     /// block is in memory.
     fn may_stage(&self, job: &Job, now: TimestampMs) -> bool {

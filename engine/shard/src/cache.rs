@@ -12,14 +12,16 @@ use rustc_hash::FxHashMap;
 
 use crate::api::FetchError;
 use crate::open_files::OpenFile;
+use crate::summed::PageBytes;
+use crate::tail::block_floor;
 
 /// The unit that is read and kept; pages lie at multiples of it. Direct reads of this size reach the device's rate at a
 /// depth of four.
 pub(crate) const PAGE_BYTES: u64 = 256 * 1024;
 /// How far a sequential reader is read ahead of.
 const AHEAD_PAGES: u64 = 4;
-/// Reads in flight of one shard. Commits and tail flushes come first at the device: they are not kept waiting by more.
-pub(crate) const LOADERS: usize = 4;
+/// Reads in flight of one shard at most; how many there may be at the moment is up to the disk's classes.
+pub(crate) const LOADERS: usize = 16;
 
 /// Where a page lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,38 +58,50 @@ enum Page {
 }
 
 struct Kept {
-    bytes: Bytes,
+    /// Where in the segment its bytes begin: in the page, or where the page does.
+    from: u64,
+    page: PageBytes,
     /// Read since the hand of the clock last passed.
     used: bool,
+}
+
+impl Kept {
+    fn holds(&self, from: u64, to: u64) -> bool {
+        self.from <= from && to <= self.from + self.page.bytes.len() as u64
+    }
+
+    /// Bytes `[from, to)` of the segment, if all of them are there.
+    fn cut(&self, from: u64, to: u64) -> Option<PageBytes> {
+        let holds = self.holds(from, to);
+        holds.then(|| self.page.slice((from - self.from) as usize..(to - self.from) as usize))
+    }
 }
 
 /// A page on its way from the file. Driven by a loader; readers of the page wait for it.
 pub(crate) struct Load {
     pub(crate) source: Source,
     page: u64,
+    /// Where its reader is, in whole blocks: what lies before in the page is read for those who want it.
+    from: u64,
     done: Signal,
     /// Kept beside the cache for those who wait: a page may be let go of before they look.
-    outcome: RefCell<Option<Result<Bytes, FetchError>>>,
+    outcome: RefCell<Option<Result<PageBytes, FetchError>>>,
 }
 
 impl Load {
-    /// What has come of the page from `at` on, up to `to`; none where the segment had less when it was asked for.
-    fn outcome(&self, at: u64, to: u64) -> Option<Result<Bytes, FetchError>> {
+    /// What has come of the page from `at` on, up to `to`; none where less was asked for.
+    fn outcome(&self, at: u64, to: u64) -> Option<Result<PageBytes, FetchError>> {
         let outcome = self.outcome.borrow().clone()?;
-        let start = self.page * PAGE_BYTES;
+        let end = to.min((self.page + 1) * PAGE_BYTES);
         match outcome {
-            Ok(bytes) => {
-                let end = to.min(start + PAGE_BYTES);
-                let is_there = start + bytes.len() as u64 >= end;
-                is_there.then(|| Ok(bytes.slice((at - start) as usize..(end - start) as usize)))
-            }
+            Ok(page) => Kept { from: self.from, page, used: true }.cut(at, end).map(Ok),
             Err(failure) => Some(Err(failure)),
         }
     }
 
     /// The bytes of the segment to be read.
     pub(crate) fn range(&self) -> (u64, u64) {
-        (self.page * PAGE_BYTES, self.source.page_end(self.page))
+        (self.from, self.source.page_end(self.page))
     }
 }
 
@@ -100,6 +114,7 @@ pub(crate) struct ReadCache {
     hits: Counter,
     misses: Counter,
     ahead: Counter,
+    pub(crate) summed_bytes: Counter,
 }
 
 /// The read cache of one shard at one moment.
@@ -113,6 +128,8 @@ pub struct ReadCacheStats {
     /// Pages that were read before anybody wanted them.
     pub ahead: u64,
     pub evictions: u64,
+    /// Bytes of batches whose checksum was computed: of each once while its pages stay.
+    pub summed_bytes: u64,
     /// Loads that wait for a loader.
     pub queued: u64,
 }
@@ -128,7 +145,7 @@ struct State {
 }
 
 enum Found {
-    Bytes(Bytes),
+    Page(PageBytes),
     Coming(Rc<Load>, millrace_rt::SignalWait),
 }
 
@@ -141,6 +158,7 @@ impl ReadCache {
             hits: Counter::default(),
             misses: Counter::default(),
             ahead: Counter::default(),
+            summed_bytes: Counter::default(),
         }
     }
 
@@ -153,6 +171,7 @@ impl ReadCache {
             misses: self.misses.get(),
             ahead: self.ahead.get(),
             evictions: state.evictions,
+            summed_bytes: self.summed_bytes.get(),
             queued: state.queue.len() as u64,
         }
     }
@@ -161,10 +180,10 @@ impl ReadCache {
     /// what the file holds.
     ///
     /// Dropping the future leaves the read to others who want the page.
-    pub(crate) async fn read(&self, source: &Source, at: u64, to: u64) -> Result<Bytes, FetchError> {
+    pub(crate) async fn read(&self, source: &Source, at: u64, to: u64) -> Result<PageBytes, FetchError> {
         loop {
             match self.find(source, at, to) {
-                Found::Bytes(bytes) => return Ok(bytes),
+                Found::Page(page) => return Ok(page),
                 Found::Coming(load, done) => {
                     done.await;
                     if let Some(outcome) = load.outcome(at, to) {
@@ -188,7 +207,8 @@ impl ReadCache {
         let last_ahead = (last + ahead).min((source.in_file - 1) / PAGE_BYTES);
         let mut begun = false;
         for page in first..=last_ahead {
-            let begins = state.demand(source, page, source.page_end(page)).is_some();
+            let at = from.max(page * PAGE_BYTES);
+            let begins = state.demand(source, page, at, source.page_end(page)).is_some();
             begun |= begins;
             let counter = match (page <= last, begins || state.is_loading(&source.key(page))) {
                 (true, true) => &self.misses,
@@ -211,12 +231,13 @@ impl ReadCache {
     /// A page has come: its first bytes, as many as the file holds.
     pub(crate) fn loaded(&self, load: &Load, outcome: Result<Bytes, FetchError>) {
         let key = load.source.key(load.page);
+        let outcome = outcome.map(PageBytes::unsummed);
         *load.outcome.borrow_mut() = Some(outcome.clone());
         let mut state = self.state.borrow_mut();
         match outcome {
-            Ok(bytes) => {
-                state.bytes += bytes.len();
-                state.pages.insert(key, Page::Loaded(Kept { bytes, used: true }));
+            Ok(page) => {
+                state.bytes += page.bytes.len();
+                state.pages.insert(key, Page::Loaded(Kept { from: load.from, page, used: true }));
                 state.clock.push_back(key);
                 state.evict(self.bytes_max);
             }
@@ -231,14 +252,14 @@ impl ReadCache {
     fn find(&self, source: &Source, at: u64, to: u64) -> Found {
         let mut state = self.state.borrow_mut();
         let page = at / PAGE_BYTES;
-        let (start, to) = (page * PAGE_BYTES, to.min(source.page_end(page)));
+        let to = to.min(source.page_end(page));
         if let Some(Page::Loaded(kept)) = state.pages.get_mut(&source.key(page))
-            && start + kept.bytes.len() as u64 >= to
+            && let Some(bytes) = kept.cut(at, to)
         {
             kept.used = true;
-            return Found::Bytes(kept.bytes.slice((at - start) as usize..(to - start) as usize));
+            return Found::Page(bytes);
         }
-        if let Some(load) = state.demand(source, page, to) {
+        if let Some(load) = state.demand(source, page, at, to) {
             self.work.notify_all();
             let done = load.done.wait();
             return Found::Coming(load, done);
@@ -251,19 +272,18 @@ impl ReadCache {
 }
 
 impl State {
-    /// Queues a load of the page unless its bytes up to `to` are there or on their way.
-    fn demand(&mut self, source: &Source, page: u64, to: u64) -> Option<Rc<Load>> {
-        let wanted = (to - page * PAGE_BYTES) as usize;
+    /// Queues a load of the page from `at` on unless its bytes `[at, to)` are there, or some of it is on its way.
+    fn demand(&mut self, source: &Source, page: u64, at: u64, to: u64) -> Option<Rc<Load>> {
         let key = source.key(page);
         match self.pages.get(&key) {
             Some(Page::Loading(_)) => return None,
-            Some(Page::Loaded(kept)) if kept.bytes.len() >= wanted => return None,
-            // The segment has grown since.
+            Some(Page::Loaded(kept)) if kept.holds(at, to) => return None,
+            // The segment has grown since, or its reader came in behind this one.
             Some(Page::Loaded(_)) => self.forget(&key),
             None => {}
         }
-        let load =
-            Rc::new(Load { source: source.clone(), page, done: Signal::new(), outcome: RefCell::new(None) });
+        let (source, from) = (source.clone(), block_floor(at));
+        let load = Rc::new(Load { source, page, from, done: Signal::new(), outcome: RefCell::new(None) });
         self.pages.insert(key, Page::Loading(Rc::clone(&load)));
         self.queue.push_back(Rc::clone(&load));
         Some(load)
@@ -275,7 +295,7 @@ impl State {
 
     fn forget(&mut self, key: &PageKey) {
         if let Some(Page::Loaded(kept)) = self.pages.remove(key) {
-            self.bytes -= kept.bytes.len();
+            self.bytes -= kept.page.bytes.len();
             self.clock.retain(|there| there != key);
         }
     }
@@ -287,7 +307,7 @@ impl State {
             if std::mem::take(&mut kept.used) {
                 self.clock.push_back(key);
             } else {
-                self.bytes -= kept.bytes.len();
+                self.bytes -= kept.page.bytes.len();
                 self.pages.remove(&key);
                 self.evictions += 1;
             }

@@ -10,7 +10,7 @@ pub(crate) struct Cleaner {
     pub(crate) stopping: Cell<bool>,
     pub(crate) stopped: Cell<bool>,
     pub(crate) ended: Signal,
-    /// The start cut or removed files; no sync has hardened that yet.
+    /// The start cut or removed files, or starts of logs were noted; no sync has hardened that yet.
     pub(crate) unsynced_cuts: Cell<bool>,
 }
 

@@ -62,6 +62,7 @@ impl Core {
         self.flusher.write_due(plan.flush.iter().filter_map(|key| self.table.get(*key)).collect()).await;
         let carried = self.carry(&plan.carry, through).await;
         self.commit.until_hard(carried).await;
+        self.note_log_starts().await;
         self.release_written().await;
         self.write_checkpoint(through.next()).await;
         plan

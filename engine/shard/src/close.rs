@@ -14,6 +14,7 @@ impl Shard {
     /// any more. Returns once all shards are done and the data directory says so.
     pub async fn close(&self) {
         let core = self.core();
+        core.first_files.stop().await;
         core.retention.stop().await;
         core.commit.until_idle().await;
         core.cleaning.stop().await;
@@ -22,10 +23,14 @@ impl Shard {
             core.finish(partition).await;
         }
         let sealed = core.commit.sealed_sequence();
+        core.note_log_starts().await;
         core.release_written().await;
         core.write_checkpoint(sealed.next()).await;
         core.store_indexes().await;
         core.delete_doomed().await;
+        if let Some(metadata) = &core.metadata {
+            core.vouch_for_last_change(metadata).await;
+        }
         core.engine.closed.arrive().await;
         if core.index.0 == 0 {
             core.leave_manifest().await;

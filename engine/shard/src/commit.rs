@@ -162,12 +162,12 @@ impl Commit {
     /// Bytes that the device is behind: of appends in no frame yet, and of frames that are not hard.
     pub(crate) fn backlog_bytes(&self) -> usize {
         let sealed: usize = self.sealed.borrow().iter().map(|frame| frame.bytes).sum();
-        self.queue.borrow().bytes + sealed
+        self.waiting_bytes() + sealed
     }
 
     /// Completes once no append waits and every sealed frame is hard.
     pub(crate) async fn until_idle(&self) {
-        let waits = || !self.queue.borrow().jobs.is_empty() || self.bulks.running() > 0;
+        let waits = || self.waiting_appends() > 0 || self.bulks.running() > 0;
         while waits() || !self.sealed.borrow().is_empty() {
             self.hardened.wait().await;
         }
@@ -225,7 +225,7 @@ impl Commit {
         }
         let write = journal.next_write()?;
         self.writing.set(true);
-        self.classes.commit_begins();
+        self.classes.commit_begins(write.len as u64);
         let frames = self.ring.view(write.ring_at..write.ring_at + write.len);
         let begun = millrace_rt::now();
         let done = self.slots[write.slot].begin_write_at(write.slot_at as u64, vec![frames], Sync::Dsync);

@@ -49,6 +49,8 @@ pub(crate) struct Counters {
     // ---- fetch ----
     /// Fetches that wait for bytes just now.
     pub(crate) fetches_waiting: Counter,
+    /// Fetches that left partitions which the device did not bring soon for the next.
+    pub(crate) fetches_cut_short: Counter,
 
     // ---- mesh ----
     pub(crate) mesh_asks: Counter,

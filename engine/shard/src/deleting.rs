@@ -16,10 +16,17 @@ const DELAY_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 /// What goes at once, at least. A device that is told what is free takes 0.35 ms for each mebibyte and answers nothing meanwhile:
 /// commits beside files of 16 MiB that went at once took up to 7 ms.
 const STEP_BYTES: u64 = 256 * 1024;
+/// What removing a file counts for among the device's requests: as a step.
+const UNLINK_BYTES: u64 = STEP_BYTES;
 /// At most: where a step has to wait for commits that bring more, it catches up.
 const STEP_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Between two steps, unless commits bring more meanwhile.
 const STEP_PAUSE: Duration = Duration::from_millis(2);
+/// Behind this a file is deleted again whose deletion failed. After a clean stop nobody looks for it any more, so the stop
+/// tries, too.
+const RETRY_PAUSE: Duration = Duration::from_secs(60);
+/// How often the stop tries to delete a file.
+const TRIES_AT_STOP: usize = 2;
 /// Steps free twice what commits bring, so that deleting keeps up with them.
 const STEP_PER_BYTE: u64 = 2;
 
@@ -57,7 +64,10 @@ impl Core {
                 Some(_) => {
                     let Some(path) = doomed.take_first() else { continue };
                     doomed.deleting.set(true);
-                    self.delete(&path, Pace::Steps).await;
+                    if let Err(error) = self.delete(&path, Pace::Steps).await {
+                        tracing::warn!(path = %path.display(), %error, "a deleted segment's file is tried again");
+                        doomed.add(millrace_rt::now() + RETRY_PAUSE, path);
+                    }
                     doomed.deleting.set(false);
                     doomed.done.notify_all();
                 }
@@ -73,7 +83,16 @@ impl Core {
             self.doomed.done.wait().await;
         }
         while let Some(path) = self.doomed.take_first() {
-            self.delete(&path, Pace::AtOnce).await;
+            for tries in 1..=TRIES_AT_STOP {
+                match self.delete(&path, Pace::AtOnce).await {
+                    Ok(()) => break,
+                    Err(error) if tries == TRIES_AT_STOP => {
+                        let path = path.display();
+                        tracing::warn!(%path, %error, "a deleted segment's file is still there");
+                    }
+                    Err(_) => {}
+                }
+            }
         }
         if self.doomed.unlinked.get()
             && let Err(error) = fs::sync_fs(self.files.layout().data()).await
@@ -82,18 +101,19 @@ impl Core {
         }
     }
 
-    async fn delete(&self, path: &Path, pace: Pace) {
+    async fn delete(&self, path: &Path, pace: Pace) -> io::Result<()> {
         let deleted = match pace {
             Pace::Steps => self.delete_in_steps(path).await,
             Pace::AtOnce => fs::remove_file(path).await,
         };
         match deleted {
-            Ok(()) => self.doomed.unlinked.set(true),
-            // Its topic was deleted meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "a deleted segment's file is still there");
+            Ok(()) => {
+                self.doomed.unlinked.set(true);
+                Ok(())
             }
+            // Its topic was deleted meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -102,16 +122,16 @@ impl Core {
         let mut length = fs::len(path).await?;
         if length > STEP_BYTES {
             let file = File::open(path, OpenOptions { write: true, ..OpenOptions::default() }).await?;
-            let mut seen = self.counters.journal_bytes.get();
+            let mut seen = self.brought_bytes();
             while length > STEP_BYTES && !self.doomed.closing.get() {
                 let _turn = self.deletion_turn(seen).await;
-                let brought = self.counters.journal_bytes.get() - seen;
+                let brought = self.brought_bytes() - seen;
                 seen += brought;
                 length = length.saturating_sub(step_bytes(brought));
                 file.truncate(length).await?;
             }
         }
-        let _turn = self.commit.classes.turn().await;
+        let _turn = self.commit.classes.turn(UNLINK_BYTES).await;
         fs::remove_file(path).await
     }
 
@@ -123,19 +143,24 @@ impl Core {
         fs::remove_dir_all(dir).await
     }
 
-    /// Completes when the next step is due: at the pace of the commits since `seen` bytes were in the journal, and not
-    /// too slow where there are few. Where the disk is short everybody waits for the space.
+    /// What commits and extents have brought so far.
+    fn brought_bytes(&self) -> u64 {
+        self.counters.journal_bytes.get() + self.counters.extent_bytes.get()
+    }
+
+    /// Completes when the next step is due: at the pace of what commits and extents brought since it was `seen`, and not too
+    /// slow where there is little. Where the disk is short everybody waits for the space.
     async fn deletion_turn(&self, seen: u64) -> DiskTurn<'_> {
         let due = millrace_rt::now() + STEP_PAUSE;
         let enough = seen + STEP_BYTES / STEP_PER_BYTE;
-        while self.counters.journal_bytes.get() < enough && !self.space.is_short() {
+        while self.brought_bytes() < enough && !self.space.is_short() {
             let now = millrace_rt::now();
             if now >= due {
                 break;
             }
             millrace_rt::timeout(due - now, self.commit.hardened.wait()).await;
         }
-        self.commit.classes.turn().await
+        self.commit.classes.turn(STEP_BYTES).await
     }
 }
 

@@ -4,7 +4,8 @@
 //! Nobody takes a request back from the device, so what a commit waits for is what was given away before it began. While
 //! commits come and go, the classes behind them have one request under way, which begins when no commit is in flight; and
 //! where one commit follows the other, behind the end of one of them. So neither waits for more than one request of the
-//! other.
+//! other. Where commits bring more than a request, the classes behind them may bring as much beside them: a reader that fell
+//! behind would never catch up in single requests.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -15,23 +16,35 @@ use millrace_rt::{Moment, Signal};
 /// Commits count as coming and going for that long after the last one: a producer of a record every now and then is not
 /// to meet a burst of reads each time.
 const ACTIVE: Duration = Duration::from_millis(500);
-/// Requests under way of the classes behind commits, while those are active.
-const BESIDE_COMMITS: usize = 1;
+/// What commits have under way is so many times as much as the classes behind them may have, or these have one request.
+const PART_BEHIND: u64 = 2;
+/// What commits brought lets the classes behind them bring as much; so much of that is saved up. Reads are answered sooner
+/// than hardened writes: a part of what is under way alone would let them take most of a device that is slow.
+const CREDIT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Requests under way where no commits come and go: a first commit waits for no more. Four reads of a page are the device's
+/// rate.
+const WITHOUT_COMMITS: usize = 4;
 
 /// The classes of one shard's requests. Tails have a pace of their own (`flusher.rs`).
 #[derive(Default)]
 pub(crate) struct DiskClasses {
-    in_flight: Cell<bool>,
+    /// Bytes of the commit in flight.
+    in_flight: Cell<Option<u64>>,
+    /// Bytes on their way to segments before the journal names them.
+    bulk_bytes: Cell<u64>,
     /// When the last commit ended; none before the first.
     ended: Cell<Option<Moment>>,
     /// Commits that ended so far.
     commits: Cell<u64>,
     /// The number of commits when the last request behind them began.
     behind: Cell<u64>,
-    /// Requests under way of the classes behind commits.
+    /// Requests under way of the classes behind commits, and their bytes.
     under_way: Cell<usize>,
-    /// A commit or a request behind them ended.
-    ends: Signal,
+    under_way_bytes: Cell<u64>,
+    /// Bytes that they may begin beside commits.
+    credit: Cell<u64>,
+    /// A commit began or ended, or a request behind them ended.
+    changed: Signal,
     waits: Counter,
     wait_nanos: Counter,
 }
@@ -45,46 +58,65 @@ pub struct DiskClassStats {
 }
 
 impl DiskClasses {
-    pub(crate) fn commit_begins(&self) {
-        self.in_flight.set(true);
+    pub(crate) fn commit_begins(&self, bytes: u64) {
+        self.in_flight.set(Some(bytes));
+        // A large one has room for others beside it.
+        self.changed.notify_all();
+    }
+
+    /// Bytes are on their way to a segment that a commit waits for, until the answer is dropped.
+    pub(crate) fn bulk(&self, bytes: u64) -> BulkUnderWay<'_> {
+        self.bulk_bytes.set(self.bulk_bytes.get() + bytes);
+        self.changed.notify_all();
+        BulkUnderWay { classes: self, bytes }
     }
 
     pub(crate) fn commit_ended(&self, now: Moment) {
-        self.in_flight.set(false);
+        self.brought(self.in_flight.take().unwrap_or(0));
         self.ended.set(Some(now));
         self.commits.set(self.commits.get() + 1);
-        self.ends.notify_all();
+        self.changed.notify_all();
     }
 
     /// Completes when a cold read or a request of upkeep may begin; it is under way until the turn is dropped.
     ///
     /// Dropping the future takes no turn.
-    pub(crate) async fn turn(&self) -> DiskTurn<'_> {
-        if !self.may_begin() {
+    pub(crate) async fn turn(&self, bytes: u64) -> DiskTurn<'_> {
+        if !self.may_begin(bytes) {
             let begun = millrace_rt::now();
             self.waits.increment();
-            while !self.may_begin() {
-                self.ends.wait().await;
+            while !self.may_begin(bytes) {
+                self.changed.wait().await;
             }
             self.wait_nanos.add((millrace_rt::now() - begun).as_nanos() as u64);
         }
         self.under_way.set(self.under_way.get() + 1);
+        self.under_way_bytes.set(self.under_way_bytes.get() + bytes);
+        self.credit.set(self.credit.get().saturating_sub(bytes));
         self.behind.set(self.commits.get());
-        DiskTurn { classes: self }
+        DiskTurn { classes: self, bytes }
     }
 
     /// Whether commits come and go: whoever is not in a hurry makes way for them.
     pub(crate) fn are_commits_active(&self) -> bool {
         let is_recent = |ended| millrace_rt::now() - ended < ACTIVE;
-        self.in_flight.get() || self.ended.get().is_some_and(is_recent)
+        self.in_flight.get().is_some() || self.ended.get().is_some_and(is_recent)
     }
 
-    fn may_begin(&self) -> bool {
+    fn may_begin(&self, bytes: u64) -> bool {
+        let under_way = self.under_way.get();
         if !self.are_commits_active() {
-            return true;
+            return under_way < WITHOUT_COMMITS;
         }
         let had_one = self.behind.get() == self.commits.get();
-        self.under_way.get() < BESIDE_COMMITS && !(self.in_flight.get() && had_one)
+        let is_alone = under_way == 0 && !(self.in_flight.get().is_some() && had_one);
+        let commit_bytes = self.in_flight.get().unwrap_or(0) + self.bulk_bytes.get();
+        let has_part = (self.under_way_bytes.get() + bytes) * PART_BEHIND <= commit_bytes;
+        is_alone || (has_part && self.credit.get() >= bytes)
+    }
+
+    fn brought(&self, bytes: u64) {
+        self.credit.set((self.credit.get() + bytes).min(CREDIT_BYTES_MAX));
     }
 
     pub(crate) fn stats(&self) -> DiskClassStats {
@@ -95,12 +127,28 @@ impl DiskClasses {
 /// A request behind commits that is under way.
 pub(crate) struct DiskTurn<'a> {
     classes: &'a DiskClasses,
+    bytes: u64,
 }
 
 impl Drop for DiskTurn<'_> {
     fn drop(&mut self) {
-        self.classes.under_way.set(self.classes.under_way.get() - 1);
-        self.classes.ends.notify_all();
+        let classes = self.classes;
+        classes.under_way.set(classes.under_way.get() - 1);
+        classes.under_way_bytes.set(classes.under_way_bytes.get() - self.bytes);
+        classes.changed.notify_all();
+    }
+}
+
+/// Bytes on their way to a segment.
+pub(crate) struct BulkUnderWay<'a> {
+    classes: &'a DiskClasses,
+    bytes: u64,
+}
+
+impl Drop for BulkUnderWay<'_> {
+    fn drop(&mut self) {
+        self.classes.bulk_bytes.set(self.classes.bulk_bytes.get() - self.bytes);
+        self.classes.brought(self.bytes);
     }
 }
 
@@ -116,7 +164,8 @@ mod tests {
     /// What the device takes for a request of any class.
     const SERVICE: Duration = Duration::from_micros(200);
     const RUN: Duration = Duration::from_millis(200);
-    const READERS: usize = 4;
+    const READERS: usize = 16;
+    const READ_BYTES: u64 = 256 * 1024;
 
     /// A device that serves one request after the other.
     #[derive(Default)]
@@ -125,10 +174,11 @@ mod tests {
     }
 
     impl Device {
-        async fn serve(&self) {
+        async fn serve(&self, bytes: u64) {
             let begins = self.free_at.get().map_or(now(), |free| free.max(now()));
-            self.free_at.set(Some(begins + SERVICE));
-            millrace_rt::sleep_until(begins + SERVICE).await;
+            let ends = begins + SERVICE * bytes.div_ceil(READ_BYTES) as u32;
+            self.free_at.set(Some(ends));
+            millrace_rt::sleep_until(ends).await;
         }
     }
 
@@ -146,26 +196,33 @@ mod tests {
         seen: Seen,
     }
 
-    /// Commits that begin so long after the one before ended, beside readers that always want more.
-    async fn run(stage: Rc<Stage>, pause: Option<Duration>) {
+    /// Commits of so many bytes that begin so long after the one before ended.
+    #[derive(Clone, Copy)]
+    struct Commits {
+        pause: Duration,
+        bytes: u64,
+    }
+
+    /// Commits beside readers that always want more.
+    async fn run(stage: Rc<Stage>, commits: Option<Commits>) {
         let end = now() + RUN;
         for _ in 0..READERS {
             let stage = Rc::clone(&stage);
             spawn(async move {
                 while now() < end {
-                    let _turn = stage.classes.turn().await;
-                    stage.device.serve().await;
+                    let _turn = stage.classes.turn(READ_BYTES).await;
+                    stage.device.serve(READ_BYTES).await;
                     stage.seen.reads.set(stage.seen.reads.get() + 1);
                 }
             });
         }
-        let Some(pause) = pause else { return sleep(RUN).await };
+        let Some(Commits { pause, bytes }) = commits else { return sleep(RUN).await };
         // The first commit finds what was under way before anybody knew of it.
         let mut is_first = true;
         while now() < end {
             let begun = now();
-            stage.classes.commit_begins();
-            stage.device.serve().await;
+            stage.classes.commit_begins(bytes);
+            stage.device.serve(bytes).await;
             stage.classes.commit_ended(now());
             let seen = &stage.seen;
             seen.commits.set(seen.commits.get() + 1);
@@ -178,12 +235,12 @@ mod tests {
         }
     }
 
-    fn play(pause: Option<Duration>) -> Rc<Stage> {
+    fn play(commits: Option<Commits>) -> Rc<Stage> {
         let stage = Rc::new(Stage::default());
         let mut world = World::new(3, WorldOptions::default());
         let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
         let played = Rc::clone(&stage);
-        world.start(node, 1, move |_| run(Rc::clone(&played), pause));
+        world.start(node, 1, move |_| run(Rc::clone(&played), commits));
         world.run_for(2 * RUN);
         stage
     }
@@ -192,7 +249,8 @@ mod tests {
     fn a_commit_waits_for_one_read_at_most_and_reads_go_on() {
         // The pause between commits, and how many reads there must be for each.
         for (pause_us, reads_each) in [(0, 0.9), (100, 0.9), (1_000, 3.0), (20_000, 90.0)] {
-            let stage = play(Some(Duration::from_micros(pause_us)));
+            let commits = Commits { pause: Duration::from_micros(pause_us), bytes: READ_BYTES };
+            let stage = play(Some(commits));
             let (commits, reads) = (stage.seen.commits.get(), stage.seen.reads.get());
             let slowest = stage.seen.slowest_commit.get();
             assert!(slowest <= 2 * SERVICE + SERVICE / 10, "pause of {pause_us} us: {slowest:?}");
@@ -205,9 +263,46 @@ mod tests {
     }
 
     #[test]
-    fn without_commits_nobody_waits() {
+    fn reads_have_their_part_beside_commits_of_many_bytes() {
+        for pages in [4, 16] {
+            let stage = play(Some(Commits { pause: Duration::ZERO, bytes: pages * READ_BYTES }));
+            let (commits, reads) = (stage.seen.commits.get(), stage.seen.reads.get());
+            let beside = pages as u32 / PART_BEHIND as u32;
+            assert!(reads >= (commits - 2) * beside, "{pages} pages: {reads} reads beside {commits} commits");
+            let most = SERVICE * (pages as u32 + beside + 1);
+            let slowest = stage.seen.slowest_commit.get();
+            assert!(slowest <= most + SERVICE / 10, "{pages} pages: {slowest:?}");
+        }
+    }
+
+    #[test]
+    fn reads_beside_bulk_are_paid_for_by_what_it_brought() {
+        let mut world = World::new(3, WorldOptions::default());
+        let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
+        let seen = Rc::new(Cell::new(None));
+        let sees = Rc::clone(&seen);
+        world.start(node, 1, move |_| {
+            let sees = Rc::clone(&sees);
+            async move {
+                let classes = DiskClasses::default();
+                let _alone = classes.turn(READ_BYTES).await;
+                classes.commit_begins(READ_BYTES);
+                let without = classes.may_begin(READ_BYTES);
+                let bulk = classes.bulk(3 * READ_BYTES);
+                let unpaid = classes.may_begin(READ_BYTES);
+                drop(classes.bulk(READ_BYTES));
+                let beside = classes.may_begin(READ_BYTES);
+                drop(bulk);
+                sees.set(Some([without, unpaid, beside, classes.may_begin(READ_BYTES)]));
+            }
+        });
+        world.run_for(RUN);
+        assert_eq!(seen.get(), Some([false, false, true, false]));
+    }
+
+    #[test]
+    fn without_commits_the_device_is_kept_at_its_rate() {
         let stage = play(None);
-        assert_eq!(stage.classes.stats().waits, 0);
         let reads = u128::from(stage.seen.reads.get());
         assert!(reads >= RUN.as_micros() / SERVICE.as_micros() * 9 / 10, "{reads} reads");
     }

@@ -18,7 +18,7 @@ use millrace_rt::{Sync, fs};
 use crate::api::{AppendError, Planted};
 use crate::append::{Applied, Stored};
 use crate::bulk::{Staged, Verdict};
-use crate::flush::begin_writing;
+use crate::flush::{begin_writing, padded_block};
 use crate::job::Job;
 use crate::partition::{Partition, PartitionRef};
 use crate::shard::Core;
@@ -51,8 +51,8 @@ impl Core {
             let now = TimestampMs(millrace_rt::wall_now_ms());
             let staged = self.goes_on(&shared, base, now).then(|| self.stage(&shared, now));
             let is_hard = match &staged {
-                Some(staged) => self.harden(staged).await,
-                None => false,
+                Some(staged) if !staged.is_empty() => self.harden(staged).await,
+                _ => false,
             };
             self.end_writing(&shared, base);
             let Some(mut staged) = staged else { return };
@@ -76,6 +76,8 @@ impl Core {
             segment: partition.active().base,
             from: partition.active().written,
             to: 0,
+            end: 0,
+            last_block: None,
             is_hard: false,
             appends: VecDeque::new(),
             headers: Vec::new(),
@@ -113,14 +115,19 @@ impl Core {
                 }
             }
         }
-        staged.to = block_floor(partition.active().tail.end());
+        let tail = &partition.active().tail;
+        (staged.to, staged.end) = (block_floor(tail.end()), tail.end());
+        if staged.end > staged.to {
+            staged.last_block = Some(padded_block(&tail.view(staged.to, staged.end)));
+        }
         self.tails.grew(partition.active().tail.memory_bytes() - memory);
         staged
     }
 
-    /// Writes the whole blocks of what is staged; whether they survive a power loss now. Not where the disk is full, or the
+    /// Writes what is staged, the last block padded; whether it survives a power loss now. Not where the disk is full, or the
     /// topic deleted; any other error ends the process.
     async fn harden(&self, staged: &Staged) -> bool {
+        let _under_way = self.commit.classes.bulk(staged.end - staged.from);
         match self.write_staged(staged).await {
             Ok(()) => true,
             Err(_) if staged.partition.borrow().removed => false,
@@ -138,20 +145,21 @@ impl Core {
             // Its directory may be another topic's by now.
             return Err(io::ErrorKind::NotFound.into());
         }
-        let file = self.files.open_for_write(shared, base).await?;
+        let file = self.file_to_write(shared, base).await?;
         let sync = match self.engine.planted {
             Some(Planted::TrustsSoftExtents) => Sync::None,
             _ => Sync::Dsync,
         };
         let mut at = staged.from;
-        while at < staged.to {
-            let pieces: Vec<Bytes> = {
+        while at < staged.end {
+            let mut pieces: Vec<Bytes> = {
                 let mut partition = shared.borrow_mut();
                 match partition.segment_mut(base) {
                     Some(segment) if !segment.tail.is_empty() => segment.tail.view(at, staged.to),
                     _ => return Err(io::ErrorKind::NotFound.into()),
                 }
             };
+            pieces.extend(staged.last_block.clone());
             // The device is not to wait for the end of the turn.
             let written = file.begin_write_at(at, pieces, sync).await? as u64;
             self.counters.segment_writes.increment();
@@ -209,11 +217,10 @@ impl Core {
                 let (key, segment) = (partition.key, staged.segment);
                 let (base_offset, next_offset) = (appended.base_offset, appended.next_offset());
                 let span = Span { key, segment, position, base_offset, next_offset };
-                applied.enter(Entry::Append { span, payload: Stored::Bytes(bytes, Bytes::new()) });
+                applied.enter(Entry::Append { span, payload: Stored::Bytes(bytes) });
             }
             self.note_entered(&mut partition, &job, &verdict, staged.at, applied);
-            self.tails.note_dirty(&staged.partition, &mut partition);
-            self.unreleased.note(&staged.partition, &mut partition);
+            self.note_grown(&staged.partition, &mut partition);
         }
         if staged.appends.is_empty() {
             self.commit.bulks.left(&staged);
@@ -255,7 +262,7 @@ impl Core {
             return self.enter_first(staged, applied);
         }
         self.commit.bulks.left(&staged);
-        let Staged { partition: shared, segment: base, from, to, .. } = staged;
+        let Staged { partition: shared, segment: base, from, to, end, .. } = staged;
         let mut partition = shared.borrow_mut();
         partition.active_mut().staged = 0;
         if partition.removed {
@@ -272,21 +279,22 @@ impl Core {
         let active = partition.active_mut();
         let before = active.written;
         active.written = before.max(to);
-        if active.released >= from {
-            active.released = active.released.max(to);
+        if end > to {
+            active.padded = end;
         }
-        let end = active.tail.view(to, active.length()).pop().unwrap_or_default();
+        if active.released >= from {
+            active.released = active.released.max(end);
+        }
         let (position, base_offset, next_offset) = (Position(from), staged.base_offset, staged.next_offset);
         applied.enter(Entry::Extent {
             span: Span { key, segment: base, position, base_offset, next_offset },
-            length: to - from,
+            length: end - from,
             header_bytes: staged.headers.len() as u32,
-            payload: Stored::Bytes(staged.headers, end),
+            payload: Stored::Bytes(staged.headers),
         });
         self.counters.extents.increment();
-        self.counters.extent_bytes.add(to - from);
-        self.tails.note_dirty(&shared, &mut partition);
-        self.unreleased.note(&shared, &mut partition);
+        self.counters.extent_bytes.add(end - from);
+        self.note_grown(&shared, &mut partition);
         drop(partition);
         self.tails.note_written(&shared, base, before);
     }

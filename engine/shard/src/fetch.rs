@@ -7,12 +7,10 @@ use millrace_core::base::ids::{Offset, PartitionKey};
 use millrace_core::base::measure::Counter;
 use millrace_rt::{Moment, Signal};
 
-use crate::api::{FetchError, FetchPartition, FetchQuery, Fetched, FetchedPartition};
+use crate::api::{FetchPartition, FetchQuery, FetchedPartition};
 use crate::egress::EgressCharge;
 use crate::granted::{Granted, fetched_bytes};
-use crate::message::{Answer, Ask, FirstBatch, ReadAsk, WatchAsk};
-use crate::partition::PartitionRef;
-use crate::read::read_batches;
+use crate::message::{Answer, Ask, ReadAsk, WatchAsk};
 use crate::shard::{Core, Shard};
 use crate::times::FetchTimes;
 use crate::watch::Watch;
@@ -41,9 +39,9 @@ impl Shard {
             let granted = Granted::of(egress.reserve(wanted, deadline).await, egress);
             let room = millrace_rt::now();
             times.wait += room - begun;
-            let (mut fetched, read) = self.read_once(&query.partitions, &granted).await;
             // What the budget leaves may be less than the reader would wait for.
             let min_bytes = if granted.is_whole() { query.min_bytes } else { query.min_bytes.min(1) };
+            let (mut fetched, read) = self.read_once(&query.partitions, &granted, min_bytes).await;
             let charge = granted.settle(&mut fetched);
             let now = millrace_rt::now();
             times.read += read;
@@ -72,6 +70,7 @@ impl Shard {
         &self,
         asked: &[FetchPartition],
         granted: &Granted,
+        enough_bytes: usize,
     ) -> (Vec<FetchedPartition>, Duration) {
         let begun = millrace_rt::now();
         let groups = self.by_owner(asked.iter().map(|partition| partition.key));
@@ -80,7 +79,7 @@ impl Shard {
         let mut remote = Vec::new();
         for (owner, places) in groups {
             let partitions = places.iter().map(|&place| asked[place]).collect();
-            let ask = ReadAsk { partitions, budget_bytes: granted.bytes, first: granted.first };
+            let ask = ReadAsk { partitions, budget_bytes: granted.bytes, first: granted.first, enough_bytes };
             if owner == self.index() {
                 local = Some((places, ask));
             } else {
@@ -131,56 +130,6 @@ impl Shard {
 }
 
 impl Core {
-    /// Reads partitions of this shard.
-    pub(crate) async fn read(&self, ask: ReadAsk) -> Vec<FetchedPartition> {
-        let mut budget = ask.budget_bytes;
-        let mut first = ask.first;
-        let mut fetched = Vec::with_capacity(ask.partitions.len());
-        for partition in &ask.partitions {
-            let result = self.read_partition(partition, budget, first).await;
-            let answer = FetchedPartition { result };
-            let bytes = fetched_bytes(&answer);
-            budget = budget.saturating_sub(bytes);
-            if bytes > 0 {
-                first = FirstBatch::WithinBudget;
-            } else if first == FirstBatch::WithinBudget && waits_for_room(partition, &answer, budget) {
-                // Its next batch is larger than what is left. Thousands of others are not read, perhaps from the disk,
-                // to learn the same of each: they come first next time.
-                budget = 0;
-            }
-            fetched.push(answer);
-        }
-        fetched
-    }
-
-    async fn read_partition(
-        &self,
-        ask: &FetchPartition,
-        budget_bytes: usize,
-        first: FirstBatch,
-    ) -> Result<Fetched, FetchError> {
-        let partition = self.table.get(ask.key).ok_or(FetchError::UnknownPartition)?;
-        check_readable(&partition, ask)?;
-        let mut fetched = ends(&partition);
-        if ask.offset >= fetched.high_watermark {
-            // Of thousands of partitions that a reader follows most have nothing new.
-            return Ok(fetched);
-        }
-        let max_bytes = ask.max_bytes.min(budget_bytes) as u64;
-        if max_bytes > 0 || first == FirstBatch::Always {
-            let first_whole = first == FirstBatch::Always;
-            let read = read_batches(&self.files, &partition, ask.offset, max_bytes, first_whole).await;
-            (fetched.records, fetched.held_bytes) = match read {
-                // Its file went while it was read.
-                Err(_) if ask.offset < partition.borrow().log_start => {
-                    return Err(FetchError::OffsetOutOfRange);
-                }
-                read => read?,
-            };
-        }
-        Ok(fetched)
-    }
-
     /// Lists `watch` in each partition, or fires it at once where something changed since it was asked for.
     pub(crate) fn watch(&self, ask: &WatchAsk, watch: Rc<Watch>) {
         let now = millrace_rt::now();
@@ -192,34 +141,6 @@ impl Core {
             }
             partition.watches.add(Rc::clone(&watch), now);
         }
-    }
-}
-
-/// Whether a partition brought nothing because of the fetch's budget, and not because of its own limit or its end.
-fn waits_for_room(ask: &FetchPartition, answer: &FetchedPartition, budget_bytes: usize) -> bool {
-    let more = answer.result.as_ref().is_ok_and(|fetched| ask.offset < fetched.high_watermark);
-    more && budget_bytes < ask.max_bytes
-}
-
-/// Whether the reader's epoch and offset fit the partition.
-fn check_readable(partition: &PartitionRef, ask: &FetchPartition) -> Result<(), FetchError> {
-    let partition = partition.borrow();
-    partition.check_epoch(ask.current_leader_epoch)?;
-    if ask.offset < partition.log_start || ask.offset > partition.log_end {
-        return Err(FetchError::OffsetOutOfRange);
-    }
-    Ok(())
-}
-
-fn ends(partition: &PartitionRef) -> Fetched {
-    let partition = partition.borrow();
-    Fetched {
-        records: Vec::new(),
-        held_bytes: 0,
-        high_watermark: partition.high_watermark,
-        // Without transactions every committed record is stable.
-        last_stable_offset: partition.high_watermark,
-        log_start_offset: partition.log_start,
     }
 }
 

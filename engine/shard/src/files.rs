@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use millrace_core::base::ids::Offset;
 use millrace_core::base::measure::Counter;
-use millrace_rt::{File, OpenOptions, fs};
+use millrace_rt::{File, OpenOptions, Signal, fs};
 
 use crate::api::FetchError;
 use crate::cache::ReadCache;
 use crate::indexes::LoadedIndexes;
 use crate::layout::{Layout, segment_file};
 use crate::open_files::{FileSlot, OpenFile, OpenFiles};
-use crate::partition::PartitionRef;
+use crate::partition::{Directory, Partition, PartitionRef};
 
 /// Whether the file system takes direct I/O.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,18 @@ pub(crate) struct SegmentFiles {
     pub(crate) reads: Counter,
     pub(crate) read_bytes: Counter,
     pub(crate) indexes: LoadedIndexes,
+    /// A partition got its directory, or did not.
+    directory_made: Signal,
+}
+
+impl Partition {
+    /// What became of the directory and the empty file of the segment at `base`.
+    fn note_first(&mut self, base: Offset, made: &io::Result<()>) {
+        self.directory = if made.is_ok() { Directory::There } else { Directory::Missing };
+        if let Some(segment) = self.segment_mut(base) {
+            segment.exists |= made.is_ok();
+        }
+    }
 }
 
 impl SegmentFiles {
@@ -48,7 +60,16 @@ impl SegmentFiles {
         cache: ReadCache,
     ) -> SegmentFiles {
         let (reads, read_bytes) = (Counter::default(), Counter::default());
-        SegmentFiles { layout, mode, open_files, cache, reads, read_bytes, indexes: LoadedIndexes::default() }
+        SegmentFiles {
+            layout,
+            mode,
+            open_files,
+            cache,
+            reads,
+            read_bytes,
+            indexes: LoadedIndexes::default(),
+            directory_made: Signal::new(),
+        }
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -93,21 +114,60 @@ impl SegmentFiles {
         if let Some(file) = open_file(partition, base) {
             return Ok(file);
         }
-        let fresh = partition.borrow_mut().segment_mut(base).is_some_and(|segment| !segment.exists);
-        if fresh && !partition.borrow().has_directory {
-            self.make_directory(partition).await?;
-            partition.borrow_mut().has_directory = true;
+        if lacks_file(partition, base) {
+            self.prepare_directory(partition, base).await?;
         }
-        self.open(partition, base, fresh).await
+        // Who made the directory may have made the file.
+        self.open(partition, base, lacks_file(partition, base)).await
     }
 
-    /// A directory of the same name can only be left over from a deleted topic.
-    async fn make_directory(&self, partition: &PartitionRef) -> io::Result<()> {
-        let dir = self.partition_dir(partition);
-        if fs::exists(&dir).await {
-            fs::remove_dir_all(&dir).await?;
+    /// Makes sure that the partition has a directory; one that is made has an empty file for the segment at `base`. Two
+    /// segments may ask at once: who comes second must not take what the first put there for something older.
+    pub(crate) async fn prepare_directory(&self, partition: &PartitionRef, base: Offset) -> io::Result<()> {
+        while partition.borrow().directory == Directory::Coming {
+            self.directory_made.wait().await;
         }
-        fs::create_dir_all(&dir).await
+        if partition.borrow().directory == Directory::There {
+            return Ok(());
+        }
+        partition.borrow_mut().directory = Directory::Coming;
+        let made = self.make_first(partition, base).await;
+        partition.borrow_mut().note_first(base, &made);
+        self.directory_made.notify_all();
+        made
+    }
+
+    /// Makes the directories of partitions that have none, with an empty file each; answers what became of each.
+    pub(crate) async fn make_firsts(&self, firsts: &[(PartitionRef, Offset)]) -> Vec<io::Result<()>> {
+        let paths = firsts.iter().map(|(partition, base)| self.segment_path(partition, *base)).collect();
+        firsts.iter().for_each(|(partition, _)| partition.borrow_mut().directory = Directory::Coming);
+        let mut results = match fs::create_alone(paths).await {
+            Ok(results) => results,
+            Err(error) => firsts.iter().map(|_| Err(error.kind().into())).collect(),
+        };
+        for ((partition, base), result) in firsts.iter().zip(&mut results) {
+            if is_in_the_way(result) {
+                *result = self.make_first(partition, *base).await;
+            }
+            partition.borrow_mut().note_first(*base, result);
+        }
+        self.directory_made.notify_all();
+        results
+    }
+
+    /// What is in the way a crash has left of this partition, and the journal has it.
+    async fn make_first(&self, partition: &PartitionRef, base: Offset) -> io::Result<()> {
+        let path = self.segment_path(partition, base);
+        let made = create_alone(&path).await;
+        if !is_in_the_way(&made) {
+            return made;
+        }
+        fs::remove_dir_all(&self.partition_dir(partition)).await?;
+        create_alone(&path).await
+    }
+
+    pub(crate) fn segment_path(&self, partition: &PartitionRef, base: Offset) -> PathBuf {
+        segment_file(&self.partition_dir(partition), base)
     }
 
     async fn open(&self, partition: &PartitionRef, base: Offset, create: bool) -> io::Result<Rc<OpenFile>> {
@@ -142,6 +202,18 @@ impl SegmentFiles {
             }
         }
     }
+}
+
+fn lacks_file(partition: &PartitionRef, base: Offset) -> bool {
+    partition.borrow_mut().segment_mut(base).is_some_and(|segment| !segment.exists)
+}
+
+fn is_in_the_way(made: &io::Result<()>) -> bool {
+    made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty)
+}
+
+async fn create_alone(path: &Path) -> io::Result<()> {
+    fs::create_alone(vec![path.to_path_buf()]).await?.into_iter().collect()
 }
 
 fn open_file(partition: &PartitionRef, base: Offset) -> Option<Rc<OpenFile>> {

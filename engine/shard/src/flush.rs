@@ -9,6 +9,7 @@ use millrace_rt::{Block, Sync};
 
 use crate::api::Planted;
 use crate::flusher::{FLUSH_BYTES, RETRY_FULL, write_bytes};
+use crate::open_files::OpenFile;
 use crate::partition::{Partition, PartitionRef};
 use crate::segment::Stage;
 use crate::shard::Core;
@@ -64,10 +65,16 @@ impl Core {
         partition.borrow_mut().flush_queued = false;
         self.flush_next(&partition).await;
         let mut state = partition.borrow_mut();
-        if !state.removed && !state.flush_queued && state.wants_flush() {
-            state.flush_queued = true;
-            drop(state);
-            self.flusher.push(partition);
+        if !state.removed {
+            self.queue_flush(&partition, &mut state);
+        }
+    }
+
+    /// Queues the partition for a flush if it has one waiting.
+    pub(crate) fn queue_flush(&self, shared: &PartitionRef, partition: &mut Partition) {
+        if !partition.flush_queued && partition.wants_flush() {
+            partition.flush_queued = true;
+            self.flusher.push(Rc::clone(shared));
         }
     }
 
@@ -137,7 +144,7 @@ impl Core {
     async fn write_segment(&self, partition: &PartitionRef, base: Offset, amount: Amount) -> io::Result<()> {
         let length = partition.borrow_mut().segment_mut(base).map_or(0, |segment| segment.length());
         while let Some(next) = next_write(partition, base, amount) {
-            let file = self.files.open_for_write(partition, base).await?;
+            let file = self.file_to_write(partition, base).await?;
             let bytes = next.bytes();
             self.let_commits_pass(bytes).await;
             let written = file.write_vectored_at(next.from, next.pieces, Sync::None).await? as u64;
@@ -169,6 +176,20 @@ impl Core {
         }
     }
 
+    /// The file of a segment. That one follows another is hard before its file is made: after a power loss it would stand
+    /// beside one that has only what was hard, and without a checkpoint be taken for the rest of the log.
+    pub(crate) async fn file_to_write(
+        &self,
+        partition: &PartitionRef,
+        base: Offset,
+    ) -> io::Result<Rc<OpenFile>> {
+        let is_new = partition.borrow_mut().segment_mut(base).is_some_and(|segment| !segment.exists);
+        if is_new && base > Offset::ZERO {
+            self.commit.until_hard(self.commit.sealed_sequence()).await;
+        }
+        self.files.open_for_write(partition, base).await
+    }
+
     /// Waits while a commit is in flight and those before it have not yet paid for this write.
     async fn let_commits_pass(&self, bytes: u64) {
         while self.commit.writing.get() && !self.flusher.has_credit(bytes) {
@@ -187,7 +208,7 @@ impl Core {
         if length == 0 {
             return Ok(());
         }
-        let file = self.files.open_for_write(partition, base).await?;
+        let file = self.file_to_write(partition, base).await?;
         file.truncate(length).await?;
         if let Some(segment) = partition.borrow_mut().segment_mut(base) {
             assert_eq!(segment.length(), length, "a segment that is finished takes no appends");
@@ -288,7 +309,7 @@ fn next_write(partition: &PartitionRef, base: Offset, amount: Amount) -> Option<
 }
 
 /// The partial last block of a segment, filled up with zeros for a direct write.
-fn padded_block(pieces: &[Bytes]) -> Bytes {
+pub(crate) fn padded_block(pieces: &[Bytes]) -> Bytes {
     let mut block = Block::with_capacity(BLOCK_BYTES as usize);
     let space = block.as_mut_slice();
     let mut filled = 0;

@@ -1,15 +1,15 @@
 //! Learns what lies where in bytes that an earlier run wrote: from the index file, and by walking the batches behind it.
 
 use millrace_core::base::ids::Offset;
-use millrace_core::log::OffsetIndex;
 use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
+use millrace_core::log::{Noted, OffsetIndex, StoredSum, Summed};
 use millrace_rt::fs;
 
 use crate::api::FetchError;
 use crate::files::SegmentFiles;
 use crate::layout::index_file;
 use crate::partition::PartitionRef;
-use crate::read::read_range;
+use crate::read::{BatchPlace, CHECKED_A_TURN, read_range};
 
 /// How much of a segment is read at a time while its index is made anew.
 const SCAN_BYTES: u64 = 1024 * 1024;
@@ -113,11 +113,17 @@ impl SegmentFiles {
         }
     }
 
-    /// Whether an index is of this segment: the last batch that it names stands where it says.
+    /// Whether an index is of this segment: the last batch that it names stands where it says, and it ends with the offset
+    /// with which the segment goes on.
     async fn fits(&self, partition: &PartitionRef, base: Offset, index: &OffsetIndex) -> bool {
-        let begins = partition.borrow_mut().segment_mut(base).map_or(0, |segment| segment.index.begins());
+        let (begins, first) = {
+            let mut partition = partition.borrow_mut();
+            let Some(segment) = partition.segment_mut(base) else { return false };
+            (segment.index.begins(), segment.index.first_offset())
+        };
         let Some(last) = index.entries().last() else { return false };
-        if index.base() != base || index.covered() > begins {
+        let meets = index.covered() < begins || index.next_offset().is_none_or(|next| next == first);
+        if index.base() != base || index.covered() > begins || !meets {
             return false;
         }
         let from = u64::from(last.position);
@@ -132,7 +138,9 @@ impl SegmentFiles {
         fits
     }
 
-    /// Walks the batches of `[indexed, indexed + SCAN_BYTES)`, not beyond `end`.
+    /// Walks the batches of `[indexed, indexed + SCAN_BYTES)`, not beyond `end`. Other tasks run in between.
+    ///
+    /// What they hold is summed: where an offset or a time lies is believed of no header that may have changed.
     async fn index_more(
         &self,
         partition: &PartitionRef,
@@ -142,26 +150,69 @@ impl SegmentFiles {
     ) -> Result<(), FetchError> {
         let to = end.min(indexed + SCAN_BYTES);
         let pieces = read_range(self, partition, base, indexed, to).await?;
-        let mut at = indexed;
+        let (mut at, mut rested) = (indexed, indexed);
         while at < to {
             let Some(batch) = pieces.batch_at(at)? else { break };
             if batch.end() > end {
                 return Err(FetchError::Corrupt);
             }
-            let mut partition = partition.borrow_mut();
-            let segment = partition.segment_mut(base).ok_or(FetchError::OffsetOutOfRange)?;
-            if let Some(older) = &mut segment.older
-                && older.covered() == at
-            {
-                if !older.takes(&batch.header) {
-                    return Err(FetchError::Corrupt);
-                }
-                older.note(&batch.header);
-            }
+            let sum = if batch.end() <= to {
+                pieces.sum(&batch)
+            } else {
+                self.sum(partition, base, &batch).await?
+            };
+            self.note(partition, base, &batch, sum)?;
             at = batch.end();
+            if at - rested >= CHECKED_A_TURN {
+                rested = at;
+                millrace_rt::yield_now().await;
+            }
         }
         // Where not even one header fitted the log ends in the middle of one.
         if at == indexed { Err(FetchError::Corrupt) } else { Ok(()) }
+    }
+
+    /// The checksum of a batch that is larger than what is read at a time.
+    async fn sum(
+        &self,
+        partition: &PartitionRef,
+        base: Offset,
+        batch: &BatchPlace,
+    ) -> Result<StoredSum, FetchError> {
+        let (mut sum, mut at) = (StoredSum::new(), batch.position);
+        while at < batch.end() {
+            let to = batch.end().min(at + CHECKED_A_TURN);
+            let pieces = read_range(self, partition, base, at, to).await?;
+            pieces.cut(at, to).iter().for_each(|piece| sum.add(piece));
+            at = to;
+            millrace_rt::yield_now().await;
+        }
+        Ok(sum)
+    }
+
+    /// Tells the index of a batch, unless another task did.
+    fn note(
+        &self,
+        partition: &PartitionRef,
+        base: Offset,
+        batch: &BatchPlace,
+        sum: StoredSum,
+    ) -> Result<(), FetchError> {
+        let mut partition = partition.borrow_mut();
+        let key = partition.key;
+        let segment = partition.segment_mut(base).ok_or(FetchError::OffsetOutOfRange)?;
+        let Some(older) = segment.older.as_mut().filter(|older| older.covered() == batch.position) else {
+            return Ok(());
+        };
+        let summed = if sum.check(&batch.header).is_ok() { Summed::Fits } else { Summed::Differs };
+        match older.note_stored(&batch.header, summed) {
+            Some(Noted::Whole) => {}
+            Some(Noted::Damaged) => {
+                tracing::error!(%key, %base, position = batch.position, "a log holds a damaged batch");
+            }
+            None => return Err(FetchError::Corrupt),
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 //! <data>/node                                    manifest: which journal generation is the valid one
 //! <data>/topics/<topic>-<partition>/<offset>.log batches exactly as on the wire, 20 digits
 //! <data>/topics/<topic>-<partition>/<offset>.mrindex  our sparse offset index, rebuilt when missing
+//! <data>/topics/<topic>-<partition>/<offset>.start   empty: where the log begins, for a start that has no checkpoint
 //! <journal>/journal/<generation>/<shard>/slot-<n>        frames
 //! <journal>/journal/<generation>/<shard>/checkpoint-<0|1>
 //! <shm>/millrace-<node>-<generation>-<shard>             the ring that outlives the process
@@ -21,6 +22,9 @@ use millrace_core::meta::MetadataImage;
 pub(crate) const INDEX_SUFFIX: &str = ".mrindex";
 /// An index on its way; a crash may leave it.
 pub(crate) const UNFINISHED_INDEX_SUFFIX: &str = ".mrindex.new";
+
+/// Of the empty file whose name is the log's start.
+pub(crate) const LOG_START_SUFFIX: &str = ".start";
 
 /// Kafka's; no topic's directory ends so, since a partition number ends it.
 pub(crate) const DELETED_SUFFIX: &str = "-delete";
@@ -131,4 +135,8 @@ pub(crate) fn unfinished_index_file(partition_dir: &Path, base: Offset) -> PathB
 
 pub(crate) fn index_file(partition_dir: &Path, base: Offset) -> PathBuf {
     partition_dir.join(SegmentName::new(base).with_suffix(INDEX_SUFFIX))
+}
+
+pub(crate) fn log_start_file(partition_dir: &Path, start: Offset) -> PathBuf {
+    partition_dir.join(SegmentName::new(start).with_suffix(LOG_START_SUFFIX))
 }

@@ -18,7 +18,8 @@ impl Core {
             match cache.next_load() {
                 None => cache.work.wait().await,
                 Some(load) => {
-                    let turn = self.commit.classes.turn().await;
+                    let (start, end) = load.range();
+                    let turn = self.commit.classes.turn(end - start).await;
                     let outcome = read_page(&load).await;
                     drop(turn);
                     self.files.reads.increment();

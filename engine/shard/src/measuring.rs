@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millrace_core::journal::{SpaceMeasure, SpaceNeed, SpaceState};
+use millrace_core::meta::MetadataRecord;
 use millrace_rt::fs;
 
 use crate::api::Planted;
@@ -24,6 +25,16 @@ impl Core {
             self.counters.appends_without_space.increment();
         }
         admitted
+    }
+
+    /// Whether the partitions that these changes make leave space for records.
+    pub(crate) async fn has_space_for_partitions(&self, changes: &[MetadataRecord]) -> bool {
+        let made = changes.iter().filter(|change| matches!(change, MetadataRecord::Partition { .. })).count();
+        if made > 0 {
+            // Creations that follow one another count what came before.
+            self.measure_space().await;
+        }
+        self.space.guard.borrow().has_room_for(made as u64)
     }
 
     /// Measures now and then, and sooner where appends use the space up. Runs until the shard ends.
@@ -59,6 +70,7 @@ impl Core {
         let need = SpaceNeed {
             journal_bytes: self.commit.journal.borrow().geometry().journal_bytes() as u64,
             partitions: self.table.len() as u64,
+            files_due: self.unreleased.files_due(),
             checkpoint_bytes: self.space.checkpoint_bytes.get(),
         };
         self.engine.space.publish(self.index.0, need);
@@ -66,13 +78,11 @@ impl Core {
 
     async fn measured(&self) -> io::Result<SpaceMeasure> {
         let (layout, shared) = (self.files.layout(), &self.engine.space);
-        let free_bytes = fs::available_bytes(layout.data()).await?;
-        let data = SpaceMeasure { free_bytes, need_bytes: shared.data_bytes() };
+        let data = shared.data_measure(fs::available_space(layout.data()).await?);
         if self.engine.settings.journal_dir.is_none() {
             return Ok(data);
         }
-        let free_bytes = fs::available_bytes(layout.journals()).await?;
-        Ok(data.tighter(SpaceMeasure { free_bytes, need_bytes: shared.journal_bytes() }))
+        Ok(data.tighter(shared.journal_measure(fs::available_space(layout.journals()).await?)))
     }
 
     /// The disk took no more, and somebody waits for space.
@@ -90,18 +100,26 @@ impl Core {
     /// One line for all shards: by the first that refuses appends, and by the last that takes them again.
     fn announce(&self, edge: Option<SpaceState>) {
         let short = &self.engine.space.short;
-        let (free, reserve) = {
+        let (free, reserve, free_inodes, reserve_inodes) = {
             let guard = self.space.guard.borrow();
-            (guard.free_bytes(), guard.reserve_bytes())
+            (guard.free_bytes(), guard.reserve_bytes(), guard.free_inodes(), guard.reserve_inodes())
         };
         match edge {
             Some(SpaceState::Short) if short.fetch_add(1, Ordering::Relaxed) == 0 => tracing::warn!(
                 free,
                 reserve,
+                free_inodes,
+                reserve_inodes,
                 "the disk has too little space: records are refused, reads and deletions go on"
             ),
             Some(SpaceState::Ample) if short.fetch_sub(1, Ordering::Relaxed) == 1 => {
-                tracing::info!(free, reserve, "the disk has space again: records are taken");
+                tracing::info!(
+                    free,
+                    reserve,
+                    free_inodes,
+                    reserve_inodes,
+                    "the disk has space again: records are taken"
+                );
             }
             _ => {}
         }

@@ -14,6 +14,7 @@ use crate::api::{
     AppendPartition, DeleteRecordsAsk, DeleteRecordsError, EpochAsk, EpochEnd, FetchError, FetchPartition,
     FetchedPartition, FoundOffset, OffsetAsk, Outcome, StorageError, ValidateOnly,
 };
+use crate::group_ask::{GroupAnswer, GroupAsk};
 use crate::times::Milestones;
 
 /// A request from one shard to another.
@@ -31,6 +32,8 @@ pub(crate) enum Ask {
     ProducerIds,
     /// From shard 0: the image after `records` were applied.
     Image(Arc<MetadataImage>, Arc<Vec<MetadataRecord>>),
+    /// To the coordinator of a group; may be answered much later.
+    Group(Box<GroupAsk>),
     /// A connection that moves here, opaque to the engine.
     Arrival(Box<dyn Any + Send>),
 }
@@ -47,6 +50,7 @@ pub(crate) enum Answer {
     Topics(Vec<Result<CreatedTopic, TopicError>>),
     Deleted(Vec<Result<(), TopicError>>),
     Altered(Vec<Result<(), AlterError>>),
+    Group(GroupAnswer),
     /// A block of ids that nobody else has.
     ProducerIds(Result<std::ops::Range<i64>, StorageError>),
 }
@@ -58,6 +62,8 @@ pub(crate) struct ReadAsk {
     pub(crate) budget_bytes: usize,
     /// Whether the first batch comes even if it is larger than the budget.
     pub(crate) first: FirstBatch,
+    /// With so many bytes the reader need not wait for more.
+    pub(crate) enough_bytes: usize,
 }
 
 /// KIP-74: somebody has to give one batch, however large.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_core::base::ids::{PartitionKey, ProducerId, ShardIndex, TopicId};
 use millrace_core::meta::{
@@ -20,8 +21,11 @@ use crate::shard::{Core, Shard};
 
 const METADATA_SHARD: ShardIndex = ShardIndex(0);
 
+/// Each change vouches for those before it: one that follows soon saves a write.
+const VOUCH_DELAY: Duration = Duration::from_millis(100);
+
 /// What a client is told of a change that finds no space.
-const NO_SPACE: &str = "The disk of this broker has too little free space; delete something and try again.";
+const NO_SPACE: &str = "The disk of this broker has too little free space or too few free inodes; delete something and try again.";
 
 impl Shard {
     /// Creates topics; each result in the order of `topics`. Answered once every shard knows them.
@@ -131,7 +135,7 @@ impl Core {
         let outcome = meta::create_topics(&image, &topics, &self.config);
         let stored = match mode {
             ValidateOnly::Yes => Ok(()),
-            ValidateOnly::No if self.space.is_short() => Err(StorageError),
+            ValidateOnly::No if !self.has_space_for_partitions(&outcome.records).await => Err(StorageError),
             ValidateOnly::No => self.change(outcome.records, Leads::ToMore).await,
         };
         all_or_none(outcome.results, stored, || TopicError::storage(NO_SPACE))
@@ -200,6 +204,29 @@ impl Core {
         Ok(())
     }
 
+    /// Has the log vouch for its changes, soon after the last of several. Runs until the shard ends.
+    pub(crate) async fn vouch_for_changes(self: Rc<Core>) {
+        let Some(metadata) = &self.metadata else { return };
+        loop {
+            while metadata.is_vouched() {
+                metadata.changed.wait().await;
+            }
+            millrace_rt::sleep(VOUCH_DELAY).await;
+            self.vouch_for_last_change(metadata).await;
+        }
+    }
+
+    /// On a full disk it is tried again, unless the next change does so.
+    pub(crate) async fn vouch_for_last_change(&self, metadata: &MetadataLog) {
+        let _turn = metadata.turn().await;
+        match metadata.vouch().await {
+            Err(error) if error.kind() != std::io::ErrorKind::StorageFull => {
+                self.fail(format!("the metadata log could not be written: {error}")).await;
+            }
+            _ => {}
+        }
+    }
+
     /// Takes over a newer image: makes, changes and removes this shard's partitions as its records say. Returns once
     /// the directories of removed partitions are out of the way of a topic of the same name.
     pub(crate) async fn apply_image(self: &Rc<Core>, image: Arc<MetadataImage>, records: &[MetadataRecord]) {
@@ -213,7 +240,10 @@ impl Core {
                         self.take_partition(&image, key, *leader_epoch);
                     }
                 }
-                MetadataRecord::RemoveTopic { id } => self.remove_topic(&before, *id).await,
+                MetadataRecord::RemoveTopic { id } => {
+                    self.forget_topic_in_groups(&before, *id);
+                    self.remove_topic(&before, *id).await;
+                }
                 MetadataRecord::Config { resource: ConfigResource::Topic(name), .. } => {
                     changed.topics.insert(name.clone());
                 }
@@ -228,6 +258,8 @@ impl Core {
             true => image.topics().for_each(|topic| self.refresh_topic(&image, &topic.name)),
             false => changed.topics.iter().for_each(|name| self.refresh_topic(&image, name)),
         }
+        // Before the change is answered: the next creation counts these partitions.
+        self.publish_need();
     }
 
     fn take_partition(
@@ -246,6 +278,7 @@ impl Core {
         let Some(topic) = image.topic_by_id(key.topic) else { return };
         let config = Arc::new(image.topic_config(&self.config, topic));
         self.table.insert(Partition::empty(key, Arc::clone(&topic.name), config, epoch));
+        self.first_files.push(key);
     }
 
     fn refresh_topic(&self, image: &MetadataImage, name: &str) {
@@ -268,6 +301,7 @@ impl Core {
             let freed = partition.segments.iter_mut().map(|segment| segment.tail.release_all()).sum();
             self.tails_shrank(freed);
         }
+        let mut is_aside = false;
         for partition in removed {
             // A write under way may just be making the directory or a file; it knows them by the topic's name, which
             // is about to be free for another. No other begins.
@@ -279,7 +313,12 @@ impl Core {
             let (key, dir) = (partition.borrow().key, self.files.partition_dir(&partition));
             if partition.borrow().segments.iter().any(|segment| segment.exists) || fs::exists(&dir).await {
                 self.put_aside(&dir, key).await;
+                is_aside = true;
             }
+        }
+        // What is found under the name of a partition was written for it, after a power loss too.
+        if is_aside && let Err(error) = fs::sync_dir(&self.files.layout().topics()).await {
+            self.fail(format!("a sync of the directory of topics failed: {error}")).await;
         }
     }
 

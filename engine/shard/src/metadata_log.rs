@@ -1,4 +1,7 @@
 //! The file of the metadata log, which shard 0 alone writes.
+//!
+//! A damaged last entry looks like a write that power loss tore, of which nobody was told. So behind each change, once it
+//! is on the device, comes an entry without records: it says that the one before it counts.
 
 use std::cell::Cell;
 
@@ -20,6 +23,10 @@ pub(crate) struct MetadataLog {
     /// Room was taken up to here, so that a full disk takes deletions.
     allocated: Cell<u64>,
     index: Cell<u64>,
+    /// An entry behind the last change says that it is durable.
+    vouched: Cell<bool>,
+    /// The last change has no such entry yet.
+    pub(crate) changed: Signal,
     /// A change is being written and told; the next one waits.
     busy: Cell<bool>,
     freed: Signal,
@@ -71,11 +78,14 @@ impl MetadataLog {
             image.apply_all(&entry.records).map_err(|fault| corrupt(fault.to_string()))?;
             index = entry.index;
         }
+        let vouched = decoded.entries.last().is_none_or(|last| last.records.is_empty());
         let log = MetadataLog {
             file,
             position: Cell::new(decoded.valid_bytes),
             allocated: Cell::new(0),
             index: Cell::new(index),
+            vouched: Cell::new(vouched),
+            changed: Signal::new(),
             busy: Cell::new(false),
             freed: Signal::new(),
             _lock: lock,
@@ -120,6 +130,7 @@ impl MetadataLog {
     /// Nothing is written where the disk is too full for it (`StorageFull`).
     pub(crate) async fn append(&self, records: Vec<MetadataRecord>, leads: Leads) -> std::io::Result<()> {
         let index = self.index.get() + 1;
+        let vouches = records.is_empty();
         let mut bytes = Vec::new();
         MetadataEntry { epoch: EPOCH, index, hard_index: index - 1, records }.encode(&mut bytes);
         let length = bytes.len() as u64;
@@ -127,7 +138,18 @@ impl MetadataLog {
         self.file.write_all_at(self.position.get(), bytes.into(), Sync::Dsync).await?;
         self.position.set(self.position.get() + length);
         self.index.set(index);
+        self.vouched.set(vouches);
+        self.changed.notify_all();
         Ok(())
+    }
+
+    pub(crate) fn is_vouched(&self) -> bool {
+        self.vouched.get()
+    }
+
+    /// Has the log say that its last change is durable. Only within a turn.
+    pub(crate) async fn vouch(&self) -> std::io::Result<()> {
+        if self.is_vouched() { Ok(()) } else { self.append(Vec::new(), Leads::ToLess).await }
     }
 
     async fn make_room(&self, end: u64, leads: Leads) -> std::io::Result<()> {

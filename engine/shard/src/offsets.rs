@@ -8,7 +8,7 @@ use millrace_core::log::{Batch, OffsetIndex};
 use crate::api::{EpochAsk, EpochEnd, FetchError, FoundOffset, OffsetAsk, OffsetQuery};
 use crate::message::{Answer, Ask};
 use crate::partition::{Partition, PartitionRef};
-use crate::read::{BatchPlace, read_range};
+use crate::read::{BatchPlace, Pieces, read_range};
 use crate::shard::{Core, Shard};
 
 /// One read while batches of a time are looked for: an interval of the index, whose batches are walked.
@@ -125,23 +125,17 @@ impl Core {
         while let Some(Some(interval)) =
             with_index(partition, base, |index| index.interval_at_time(timestamp, from))
         {
-            let limit = visible_end(partition, base).min(interval.to.0);
-            let mut at = interval.from.0.max(from.0);
-            while at < limit {
-                let place = self.batch_at(partition, base, at).await?;
-                let header = place.header;
-                if header.max_timestamp >= timestamp && header.last_offset() >= start {
-                    let find = |batch: &Batch<'_>| record_at_time(batch, timestamp, start);
-                    if let Some(record) = self.search(partition, base, place, find).await? {
-                        let FoundRecord { offset, timestamp } = record;
-                        return Ok(Some(FoundOffset {
-                            offset,
-                            timestamp,
-                            leader_epoch: header.leader_epoch,
-                        }));
-                    }
+            let mut walk = Walk { base, at: interval.from.0, due: interval.first, end: interval.to.0 };
+            while let Some(batch) = self.next_batch(partition, &mut walk).await? {
+                let header = batch.place.header;
+                if header.max_timestamp < timestamp || header.last_offset() < start {
+                    continue;
                 }
-                at = place.end();
+                if let Some(record) = batch.search(timestamp, start)? {
+                    let FoundRecord { offset, timestamp } = record;
+                    let leader_epoch = header.leader_epoch;
+                    return Ok(Some(FoundOffset { offset, timestamp, leader_epoch }));
+                }
             }
             from = interval.to;
             // Reading may have let go of it.
@@ -150,31 +144,27 @@ impl Core {
         Ok(None)
     }
 
-    /// The batch that begins at `position`, where one is known to begin.
-    async fn batch_at(
+    /// The next batch of an interval, none behind its last visible one. It is checked as one that is fetched: also what a
+    /// batch says that is passed by decides about the answer.
+    async fn next_batch(
         &self,
         partition: &PartitionRef,
-        base: Offset,
-        position: u64,
-    ) -> Result<BatchPlace, FetchError> {
-        let limit = visible_end(partition, base);
-        let pieces =
-            read_range(&self.files, partition, base, position, limit.min(position + SEARCH_BYTES)).await?;
-        pieces.batch_at(position)?.ok_or(FetchError::Corrupt)
-    }
-
-    /// Looks into one batch, decompressed through a bounded window.
-    async fn search(
-        &self,
-        partition: &PartitionRef,
-        base: Offset,
-        place: BatchPlace,
-        find: impl Fn(&Batch<'_>) -> Result<Option<FoundRecord>, millrace_core::log::BatchFault>,
-    ) -> Result<Option<FoundRecord>, FetchError> {
-        let pieces = read_range(&self.files, partition, base, place.position, place.end()).await?;
-        let bytes = pieces.cut(place.position, place.end()).concat();
-        let batch = Batch::parse(&bytes).map_err(|_| FetchError::Corrupt)?;
-        find(&batch).map_err(|_| FetchError::Corrupt)
+        walk: &mut Walk,
+    ) -> Result<Option<ReadBatch>, FetchError> {
+        let Walk { base, at, due, end } = *walk;
+        let limit = visible_end(partition, base).min(end);
+        if at >= limit {
+            return Ok(None);
+        }
+        let pieces = read_range(&self.files, partition, base, at, limit.min(at + SEARCH_BYTES)).await?;
+        let place = pieces.batch_at(at)?.filter(|place| place.end() <= limit).ok_or(FetchError::Corrupt)?;
+        let pieces = match place.end() <= pieces.end() {
+            true => pieces,
+            false => read_range(&self.files, partition, base, at, place.end()).await?,
+        };
+        pieces.check(&partition.borrow(), &place, due, &self.files.cache.summed_bytes)?;
+        (walk.at, walk.due) = (place.end(), place.header.next_offset());
+        Ok(Some(ReadBatch { place, pieces }))
     }
 
     /// Where each asked epoch ended.
@@ -194,6 +184,29 @@ impl Core {
         };
         let (leader_epoch, end_offset) = found.unwrap_or((LeaderEpoch::NONE, Offset::NONE));
         Ok(EpochEnd { leader_epoch, end_offset })
+    }
+}
+
+/// A walk over the batches of an interval, the next of which begins with offset `due` at byte `at`.
+struct Walk {
+    base: Offset,
+    at: u64,
+    due: Offset,
+    end: u64,
+}
+
+/// A batch as it was written, and what was read around it.
+struct ReadBatch {
+    place: BatchPlace,
+    pieces: Pieces,
+}
+
+impl ReadBatch {
+    /// Looks for a record of that time or later, decompressed through a bounded window.
+    fn search(&self, timestamp: TimestampMs, start: Offset) -> Result<Option<FoundRecord>, FetchError> {
+        let bytes = self.pieces.cut(self.place.position, self.place.end()).concat();
+        let batch = Batch::parse(&bytes).map_err(|_| FetchError::Corrupt)?;
+        record_at_time(&batch, timestamp, start).map_err(|_| FetchError::Corrupt)
     }
 }
 

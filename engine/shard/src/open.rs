@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use millrace_core::base::ids::{PartitionKey, ShardIndex};
+use millrace_core::coord::GroupSettings;
 use millrace_core::journal::{
     APPEND_HEAD_BYTES, CheckpointBounds, Checkpoints, FrameSequence, Journal, JournalGeometry,
     RecoveredPartition,
@@ -25,11 +26,13 @@ use crate::asks::SlowAsks;
 use crate::cache::{LOADERS, ReadCache};
 use crate::cleaner::Cleaner;
 use crate::commit::Commit;
+use crate::coordinators::Groups;
 use crate::counters::Counters;
 use crate::doomed::Doomed;
 use crate::egress::EgressBudget;
 use crate::engine::{Engine, Facts, Inner, RingPlace};
 use crate::files::{DiskMode, SegmentFiles};
+use crate::first_files::FirstFiles;
 use crate::flusher::{FLUSHERS, Flusher};
 use crate::layout::{DELETED_SUFFIX, Generation, Layout, checkpoint_file, partition_of, slot_file};
 use crate::manifest::{Manifest, Stopped};
@@ -37,9 +40,10 @@ use crate::metadata_log::MetadataLog;
 use crate::open_files::OpenFiles;
 use crate::partition::{Partition, Table};
 use crate::prepare::{Prepared, prepare};
+use crate::reads_beside::ReadsBeside;
 use crate::rebuild::OldJournal;
 use crate::retention::Retention;
-use crate::serve::READERS;
+use crate::serve::{READERS, SERVERS};
 use crate::shard::{Arrivals, Core, Shard};
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
@@ -99,6 +103,9 @@ impl Engine {
         // Not before: the generation of the run before still knows the files that these delete.
         millrace_rt::spawn(Rc::clone(&core).retain_logs());
         millrace_rt::spawn(Rc::clone(&core).delete_files());
+        millrace_rt::spawn(Rc::clone(&core).make_first_files());
+        millrace_rt::spawn(Rc::clone(&core).run_group_timers());
+        millrace_rt::spawn(Rc::clone(&core).load_groups());
         Ok(Shard::new(core))
     }
 
@@ -155,6 +162,8 @@ impl Engine {
                 OpenFiles::new(self.inner.open_files_max.load(Ordering::Relaxed)),
                 ReadCache::new(share(shard_memory, CACHE_SHARE)),
             ),
+            reads_beside: ReadsBeside::new(share(shard_memory, CACHE_SHARE)),
+            first_files: FirstFiles::new(),
             indexes_due: RefCell::default(),
             checkpoint_number: Cell::new(0),
             image: RefCell::new(Arc::clone(&facts.image)),
@@ -162,6 +171,8 @@ impl Engine {
             metadata,
             producer_ids: RefCell::new(0..0),
             arrivals: Arrivals::default(),
+            groups: Groups::new(GroupSettings::of(&settings.broker)),
+            reads: SlowAsks::default(),
             slow: SlowAsks::default(),
             counters: Counters::default(),
             engine: Arc::clone(&self.inner),
@@ -182,11 +193,15 @@ impl Core {
         millrace_rt::spawn(Rc::clone(&self).zero_slots());
         millrace_rt::spawn(Rc::clone(&self).serve_mesh());
         millrace_rt::spawn(Rc::clone(&self).look_after_producers());
+        millrace_rt::spawn(Rc::clone(&self).vouch_for_changes());
         for _ in 0..FLUSHERS {
             millrace_rt::spawn(Rc::clone(&self).flush_tails());
         }
         for _ in 0..READERS {
-            millrace_rt::spawn(Rc::clone(&self).serve_slow());
+            millrace_rt::spawn(Rc::clone(&self).serve_slow(|core| &core.reads));
+        }
+        for _ in 0..SERVERS {
+            millrace_rt::spawn(Rc::clone(&self).serve_slow(|core| &core.slow));
         }
         for _ in 0..LOADERS {
             millrace_rt::spawn(Rc::clone(&self).load_pages());
@@ -208,17 +223,23 @@ impl Core {
                 }
                 let name = Arc::clone(&topic.name);
                 let empty = Partition::empty(key, name, Arc::clone(&config), partition.leader_epoch);
+                let mut extent_ends = Vec::new();
                 match recovered.remove(&key) {
                     None => self.table.insert(empty),
-                    Some(found) => self.restore(empty, found).await?,
+                    Some(mut found) => {
+                        extent_ends = std::mem::take(&mut found.extent_ends);
+                        self.restore(empty, found).await?;
+                    }
                 }
                 if facts.old.is_some_and(|old| old.stopped == Stopped::Unclean) {
-                    self.cut_leftovers(key).await?;
+                    self.cut_leftovers(key, &extent_ends).await?;
+                } else {
+                    self.trust_noted_start(key);
                 }
             }
         }
         // What is left belonged to topics that were deleted.
-        self.remove_strays(&facts.image).await
+        Ok(())
     }
 
     /// Zeroes the slots behind the first ahead of their use: a durable write over written extents takes half the time.
@@ -386,7 +407,7 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
         RingPlace::Local => Vec::new(),
     };
     // Before any shard serves: a topic created later may have the name of one whose files are to go.
-    let unknown = put_unknown_aside(&layout, &facts.image, facts.new.generation).await;
+    let unknown = put_unknown_aside(&layout, &facts.image, facts.new.generation).await?;
     millrace_rt::spawn(async move {
         for ring in rings {
             // Gone after a power loss.
@@ -405,13 +426,18 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Renames directories of partitions that no longer exist: their topic was deleted before a crash. Answers what is to
-/// be removed.
-async fn put_unknown_aside(layout: &Layout, image: &MetadataImage, start: Generation) -> Vec<PathBuf> {
+/// Renames directories of partitions that no longer exist: their topic was deleted before a crash. No power loss brings
+/// their names back. Answers what is to be removed.
+async fn put_unknown_aside(
+    layout: &Layout,
+    image: &MetadataImage,
+    start: Generation,
+) -> Result<Vec<PathBuf>, OpenError> {
+    let topics = layout.topics();
     let mut aside = Vec::new();
-    let Ok(entries) = fs::read_dir(&layout.topics()).await else { return aside };
+    let Ok(entries) = fs::read_dir(&topics).await else { return Ok(aside) };
     for entry in entries.iter().filter(|entry| entry.is_dir) {
-        let path = layout.topics().join(&entry.name);
+        let path = topics.join(&entry.name);
         if entry.name.ends_with(DELETED_SUFFIX) {
             aside.push(path);
         } else if partition_of(image, &entry.name).is_none() {
@@ -422,5 +448,8 @@ async fn put_unknown_aside(layout: &Layout, image: &MetadataImage, start: Genera
             }
         }
     }
-    aside
+    if !aside.is_empty() {
+        fs::sync_dir(&topics).await.map_err(|error| OpenError::io("sync the directory", &topics, &error))?;
+    }
+    Ok(aside)
 }

@@ -28,6 +28,8 @@ pub(crate) struct Partition {
     pub(crate) log_start: Offset,
     /// The newest start in the journal; readers see it once its frame is hard.
     pub(crate) sealed_start: SealedStart,
+    /// The one that a file's name in the directory says.
+    pub(crate) noted_start: Offset,
     /// The next offset to be given.
     pub(crate) log_end: Offset,
     /// Readers see what lies below.
@@ -39,8 +41,7 @@ pub(crate) struct Partition {
     pub(crate) producers: ProducerWindows,
     pub(crate) marks: VecDeque<Mark>,
     pub(crate) watches: Watches,
-    /// Its directory was made, by this run or an earlier one.
-    pub(crate) has_directory: bool,
+    pub(crate) directory: Directory,
     /// Bytes of its appends in the queue of the commit path.
     pub(crate) queued_bytes: usize,
     /// Its appends go to its segment first (`bulking`).
@@ -55,6 +56,17 @@ pub(crate) struct Partition {
     /// Its last block is being read back.
     pub(crate) resuming: bool,
     pub(crate) traffic: Traffic,
+}
+
+/// Whether a partition has a directory of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Directory {
+    /// What is there under its name a crash has left, and the journal has it.
+    Missing,
+    /// One task makes it.
+    Coming,
+    /// This run made it, or an earlier one.
+    There,
 }
 
 /// Where a partition is listed, once each: in lines of `TailMemory`, and in `Unreleased`.
@@ -118,6 +130,7 @@ impl Partition {
             leader_epoch: epoch,
             log_start: Offset::ZERO,
             sealed_start: SealedStart::hard(Offset::ZERO, Offset::ZERO),
+            noted_start: Offset::ZERO,
             log_end: Offset::ZERO,
             high_watermark: Offset::ZERO,
             visible: LogPosition { segment: Offset::ZERO, position: 0 },
@@ -126,7 +139,7 @@ impl Partition {
             producers: ProducerWindows::default(),
             marks: VecDeque::new(),
             watches: Watches::default(),
-            has_directory: false,
+            directory: Directory::Missing,
             queued_bytes: 0,
             bulk: false,
             flush_queued: false,

@@ -1,22 +1,26 @@
 //! Reads whole batches of one partition, from memory where the tail has them, else from the segment's file.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use bytes::Bytes;
 use millrace_core::base::ids::Offset;
 use millrace_core::base::limits::INDEX_INTERVAL_BYTES;
+use millrace_core::base::measure::Counter;
 use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
-use millrace_core::log::{BatchHeader, check_stored};
+use millrace_core::log::{BatchHeader, StoredSum, check_place, check_stored};
 use millrace_rt::{Block, File};
 
 use crate::api::FetchError;
 use crate::cache::{PAGE_BYTES, Source};
 use crate::files::SegmentFiles;
 use crate::partition::{Partition, PartitionRef};
-use crate::tail::{BLOCK_BYTES, block_ceil, block_floor};
+use crate::segment::Segment;
+use crate::summed::{SummedPart, are_summed, note_summed};
+use crate::tail::{BLOCK_BYTES, block_floor};
 
 /// Bytes that are summed before other tasks run: 0.02 ms, since they come from cold memory.
-const CHECKED_A_TURN: u64 = 128 * 1024;
+pub(crate) const CHECKED_A_TURN: u64 = 128 * 1024;
 
 /// Bytes `[start, start + length)` of one segment in shared pieces.
 pub(crate) struct Pieces {
@@ -25,6 +29,8 @@ pub(crate) struct Pieces {
     pieces: Vec<Bytes>,
     /// From here on they are what this run appended, and never left memory.
     own_from: u64,
+    /// Which of them come from pages of the read cache, in order.
+    pages: Vec<SummedPart>,
 }
 
 /// A batch and its place in its segment.
@@ -47,7 +53,7 @@ impl BatchPlace {
 impl Pieces {
     fn new(start: u64, pieces: Vec<Bytes>, own_from: u64) -> Pieces {
         let length = pieces.iter().map(|piece| piece.len() as u64).sum();
-        Pieces { start, length, pieces, own_from }
+        Pieces { start, length, pieces, own_from, pages: Vec::new() }
     }
 
     pub(crate) fn end(&self) -> u64 {
@@ -72,19 +78,50 @@ impl Pieces {
     }
 
     /// Whether a batch that lies inside is the one at which `due` begins. What was written to a file and read again may
-    /// have changed there; what this run appended was checked when it came.
-    fn check(&self, partition: &Partition, batch: &BatchPlace, due: Offset) -> Result<(), FetchError> {
+    /// have changed there, and is summed by who reads it first; what this run appended was checked when it came.
+    pub(crate) fn check(
+        &self,
+        partition: &Partition,
+        batch: &BatchPlace,
+        due: Offset,
+        summed: &Counter,
+    ) -> Result<(), FetchError> {
         let header = &batch.header;
         if batch.position >= self.own_from && header.base_offset == due {
             return Ok(());
         }
-        let parts = self.parts(batch.position, batch.end());
-        let bytes = parts.map(|(piece, range)| piece.get(range).unwrap_or_default());
         let epoch = partition.epochs.epoch_at(due).map(|epoch| epoch.0);
-        check_stored(header, bytes, due, epoch).map_err(|fault| {
+        let checked = if are_summed(&self.pages, batch.position, batch.end().min(self.own_from)) {
+            check_place(header, due, epoch)
+        } else {
+            summed.add(batch.length());
+            let parts = self.parts(batch.position, batch.end());
+            let bytes = parts.map(|(piece, range)| piece.get(range).unwrap_or_default());
+            check_stored(header, bytes, due, epoch)
+                .inspect(|()| note_summed(&self.pages, batch.position, batch.end()))
+        };
+        checked.map_err(|fault| {
             tracing::error!(key = %partition.key, offset = %due, position = batch.position, %fault, "a log is damaged");
             FetchError::Corrupt
         })
+    }
+
+    /// Memory that slices of `[from, to)` keep from being freed: pages of the read cache, and chunks of the tail behind them.
+    fn held_bytes(&self, partition: &Partition, segment: Offset, from: u64, to: u64) -> u64 {
+        let pages = self.pages.iter().filter(|page| page.to > from && page.from < to);
+        let in_pages: u64 = pages.map(|page| page.held).sum();
+        let behind = self.pages.last().map_or(from, |page| page.to.clamp(from, to));
+        let place = partition.segments.binary_search_by_key(&segment, |segment| segment.base);
+        let segment = place.ok().and_then(|place| partition.segments.get(place));
+        in_pages + segment.map_or(to - behind, |segment| segment.tail.memory_behind(behind, to) as u64)
+    }
+
+    /// The checksum of a batch that lies inside.
+    pub(crate) fn sum(&self, batch: &BatchPlace) -> StoredSum {
+        let mut sum = StoredSum::new();
+        let parts = self.parts(batch.position, batch.end());
+        parts.for_each(|(piece, range)| sum.add(piece.get(range).unwrap_or_default()));
+        sum
     }
 
     /// The batch that begins at `position`; none where its header is not inside.
@@ -120,6 +157,9 @@ pub(crate) struct Reach {
     pub(crate) from: u64,
     /// The offset that begins there.
     pub(crate) due: Offset,
+    /// The batch that holds the offset ends here or before: a header that says otherwise is not believed, and what it
+    /// leads to not read.
+    pub(crate) bound: u64,
     /// Readers see what lies below.
     pub(crate) limit: u64,
     /// What is visible ended in this segment. By the time it is read a roll may have made it one of many.
@@ -131,18 +171,42 @@ impl Partition {
     pub(crate) fn reach(&self, offset: Offset) -> Option<Reach> {
         let place = self.segment_holding(offset)?;
         let segment = self.segments.get(place)?;
-        let limit = if segment.base < self.visible.segment {
-            segment.length()
-        } else if segment.base == self.visible.segment {
-            self.visible.position
-        } else {
-            0
-        };
+        let limit = self.visible_in(segment);
         // Where a damage kept it from being known whole, what lies before that is read all the same.
         let older = segment.older.as_ref().filter(|_| !segment.index.knows(offset));
-        let (due, from) = older.unwrap_or(&segment.index).lookup_batch(offset);
+        let index = older.unwrap_or(&segment.index);
+        let (due, from) = index.lookup_batch(offset);
+        let bound = index.bound(offset).map_or(limit, |bound| bound.0.min(limit));
         let is_last = segment.base == self.visible.segment;
-        (from.0 < limit).then_some(Reach { segment: segment.base, from: from.0, due, limit, is_last })
+        (from.0 < limit).then_some(Reach { segment: segment.base, from: from.0, due, bound, limit, is_last })
+    }
+
+    /// Readers see what lies below.
+    fn visible_in(&self, segment: &Segment) -> u64 {
+        match segment.base.cmp(&self.visible.segment) {
+            Ordering::Less => segment.length(),
+            Ordering::Equal => self.visible.position,
+            Ordering::Greater => 0,
+        }
+    }
+
+    /// Where to look for the batch that holds `offset`, if a read from there finds in memory what it needs.
+    pub(crate) fn at_hand(&self, offset: Offset) -> Option<Reach> {
+        let segment = self.segments.get(self.segment_holding(offset)?)?;
+        if segment.tail.is_empty() || !segment.index.knows(offset) {
+            return None;
+        }
+        self.reach(offset).filter(|reach| segment.tail.start() <= reach.from)
+    }
+
+    /// The most that one read at `offset` can bring.
+    pub(crate) fn visible_bytes(&self, offset: Offset) -> u64 {
+        let segment = self.segment_holding(offset).and_then(|place| self.segments.get(place));
+        segment.map_or(0, |segment| match segment.index.knows(offset) {
+            true => self.reach(offset).map_or(0, |reach| reach.limit - reach.from),
+            // Where it lies is not learnt yet.
+            false => self.visible_in(segment),
+        })
     }
 }
 
@@ -182,32 +246,55 @@ pub(crate) async fn read_range(
     let key = partition.borrow().key;
     let source = Source { partition: key, segment, file, in_file: held };
     files.cache.prepare(&source, from, in_file);
-    let mut pieces = Vec::new();
+    let (mut pieces, mut pages) = (Vec::new(), Vec::new());
     let mut at = from;
     while at < in_file {
-        let bytes = files.cache.read(&source, at, in_file).await?;
-        at += bytes.len() as u64;
-        pieces.push(bytes);
+        let page = files.cache.read(&source, at, in_file).await?;
+        let end = at + page.bytes.len() as u64;
+        pages.push(SummedPart { from: at, to: end, held: page.held, summed: page.summed });
+        pieces.push(page.bytes);
+        at = end;
     }
     pieces.extend(rest);
-    Ok(Pieces::new(from, pieces, own_from))
+    Ok(Pieces { pages, ..Pieces::new(from, pieces, own_from) })
 }
 
-/// Whole batches from the one that holds `offset` on, at most `max_bytes` of them, or that one alone where
-/// `first_whole` and it is larger; and the memory that they keep from being freed. Empty where nothing visible lies at
-/// `offset`. A damaged batch ends them, and is an error where it is the first.
+/// What a read may bring.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReadLimit {
+    pub(crate) max_bytes: u64,
+    /// The first batch comes even if it is larger, alone.
+    pub(crate) first_whole: bool,
+}
+
+/// Whole batches from the one that holds `offset` on, within the limit; and the memory that they keep from being freed.
+/// Empty where nothing visible lies at `offset`. A damaged batch ends them, and is an error where it is the first.
 pub(crate) async fn read_batches(
     files: &SegmentFiles,
     partition: &PartitionRef,
     offset: Offset,
-    max_bytes: u64,
-    first_whole: bool,
+    limit: ReadLimit,
 ) -> Result<(Vec<Bytes>, u64), FetchError> {
     match files.prepare_index(partition, offset).await {
         Err(FetchError::Corrupt) => {}
         prepared => prepared?,
     }
-    let Some(reach) = partition.borrow().reach(offset) else { return Ok(nothing()) };
+    let reach = partition.borrow().reach(offset);
+    match reach {
+        None => Ok(nothing()),
+        Some(reach) => read_reach(files, partition, reach, offset, limit).await,
+    }
+}
+
+/// The same, where it is known where to look.
+pub(crate) async fn read_reach(
+    files: &SegmentFiles,
+    partition: &PartitionRef,
+    reach: Reach,
+    offset: Offset,
+    limit: ReadLimit,
+) -> Result<(Vec<Bytes>, u64), FetchError> {
+    let ReadLimit { max_bytes, first_whole } = limit;
     let Some((first, mut pieces)) = find_batch(files, partition, &reach, offset, max_bytes).await? else {
         return Ok(nothing());
     };
@@ -220,8 +307,8 @@ pub(crate) async fn read_batches(
         pieces = read_range(files, partition, reach.segment, first.position, to).await?;
     }
     let limit = if alone { first.end() } else { reach.limit.min(first.position + max_bytes) };
-    let end = last_whole_batch(&pieces, partition, &first, limit).await?;
-    let held = held_bytes(&partition.borrow(), reach.segment, first.position, end);
+    let end = last_whole_batch(&pieces, partition, &first, limit, &files.cache.summed_bytes).await?;
+    let held = pieces.held_bytes(&partition.borrow(), reach.segment, first.position, end);
     Ok((pieces.cut(first.position, end), held))
 }
 
@@ -247,7 +334,7 @@ async fn find_batch(
                 continue;
             }
         };
-        if batch.header.base_offset != due || batch.end() > reach.limit {
+        if batch.header.base_offset != due || batch.end() > reach.bound {
             tracing::error!(position = place, %due, found = %batch.header.base_offset, "a log is damaged");
             return Err(FetchError::Corrupt);
         }
@@ -265,18 +352,6 @@ fn nothing() -> (Vec<Bytes>, u64) {
     (Vec::new(), 0)
 }
 
-/// Memory that slices of `[from, to)` keep from being freed: chunks of the tail, and pages of the read cache before it.
-fn held_bytes(partition: &Partition, segment: Offset, from: u64, to: u64) -> u64 {
-    let Ok(place) = partition.segments.binary_search_by_key(&segment, |segment| segment.base) else {
-        return to - from;
-    };
-    let Some(segment) = partition.segments.get(place) else { return to - from };
-    let split = segment.tail.start().clamp(from, to);
-    let last_page_end = split.next_multiple_of(PAGE_BYTES).min(block_ceil(segment.length()));
-    let pages = if from < split { last_page_end - (from - from % PAGE_BYTES) } else { 0 };
-    pages + segment.tail.memory_behind(split, to) as u64
-}
-
 /// Where the last batch ends that lies wholly below `limit` and in `pieces`, and before the first that is damaged. Other
 /// tasks run in between.
 async fn last_whole_batch(
@@ -284,19 +359,20 @@ async fn last_whole_batch(
     partition: &PartitionRef,
     first: &BatchPlace,
     limit: u64,
+    summed: &Counter,
 ) -> Result<u64, FetchError> {
-    pieces.check(&partition.borrow(), first, first.header.base_offset)?;
+    let mut rested = summed.get();
+    pieces.check(&partition.borrow(), first, first.header.base_offset, summed)?;
     let (mut end, mut due) = (first.end(), first.header.next_offset());
     let limit = limit.min(pieces.end());
-    let mut rested = first.position;
     while end < limit {
-        if end < pieces.own_from && end - rested >= CHECKED_A_TURN {
-            rested = end;
+        if summed.get() - rested >= CHECKED_A_TURN {
             millrace_rt::yield_now().await;
+            rested = summed.get();
         }
         match pieces.batch_at(end) {
             Ok(Some(batch))
-                if batch.end() <= limit && pieces.check(&partition.borrow(), &batch, due).is_ok() =>
+                if batch.end() <= limit && pieces.check(&partition.borrow(), &batch, due, summed).is_ok() =>
             {
                 (end, due) = (batch.end(), batch.header.next_offset());
             }

@@ -17,6 +17,7 @@ use millrace_rt::{Block, File, OpenOptions, fs};
 
 use crate::api::OpenError;
 use crate::layout::{Layout, segment_file, slot_file};
+use crate::noted_start::noted_start;
 
 /// One read of a segment that is scanned.
 const SCAN_BYTES: usize = 1024 * 1024;
@@ -70,9 +71,14 @@ impl OldJournal {
         let nothing = JournaledLog::default();
         let mut partitions: Vec<PartitionCheckpoint> = Vec::new();
         for topic in image.topics() {
-            for key in topic.keys().filter(|key| key.owner(self.shards) == self.shard) {
+            for partition in &topic.partitions {
+                let key = PartitionKey::new(topic.id, partition.index);
+                if key.owner(self.shards) != self.shard {
+                    continue;
+                }
                 let dir = layout.partition(&topic.name, key.partition);
-                partitions.extend(read_log(&dir, key, journaled.get(&key).unwrap_or(&nothing)).await?);
+                let log = LogRebuild::new(key, partition.leader_epoch);
+                partitions.extend(read_log(&dir, log, journaled.get(&key).unwrap_or(&nothing)).await?);
             }
         }
         // What is in the files may not be hard yet, and the journal that holds it is about to go.
@@ -113,32 +119,33 @@ impl OldJournal {
 /// What the files of a partition and the journal's frames tell together; none if neither has a byte of it.
 async fn read_log(
     dir: &Path,
-    key: PartitionKey,
+    mut log: LogRebuild,
     journaled: &JournaledLog,
 ) -> Result<Option<PartitionCheckpoint>, OpenError> {
-    let mut files = Vec::new();
+    let (mut files, mut noted) = (Vec::new(), Offset::ZERO);
     if fs::exists(dir).await {
         let entries =
             fs::read_dir(dir).await.map_err(|error| OpenError::io("read the directory", dir, &error))?;
         let names = entries.iter().filter_map(|entry| SegmentName::parse(&entry.name));
         files.extend(names.map(|name| name.base));
+        noted = entries.iter().filter_map(|entry| noted_start(&entry.name)).max().unwrap_or(Offset::ZERO);
     }
-    let bases = journaled.segments(files);
-    let mut log = LogRebuild::new(key);
+    let start = noted.max(journaled.log_start());
+    let bases = journaled.segments(files, start);
     for (place, &base) in bases.iter().enumerate() {
         let path = segment_file(dir, base);
         let damaged = |what: String| {
             OpenError::Corrupt(path.clone(), format!("{what}, and the checkpoints are damaged, too"))
         };
         let run = journaled.run(base);
-        if !log.begin(base, run.as_ref().map(|run| run.from)) {
+        if !log.begin(base, run.as_ref().map(Run::range)) {
             return Err(damaged("the segment before it is missing".to_owned()));
         }
         scan(&path, base, run, &mut log).await.map_err(|error| OpenError::io("read", &path, &error))?;
         let ended = log.end(place + 1 == bases.len());
         ended.map_err(|at| damaged(format!("the segment is damaged at byte {at}")))?;
     }
-    Ok((!bases.is_empty()).then(|| log.finish()))
+    Ok((!bases.is_empty() || start > Offset::ZERO).then(|| log.finish(start)))
 }
 
 /// Scans a segment: its file up to where the journal goes on, then what the journal has.

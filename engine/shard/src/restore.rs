@@ -11,13 +11,13 @@ use millrace_core::journal::{
 };
 use millrace_core::log::producers::{AppendedBatch, ProducerSnapshot};
 use millrace_core::log::{EpochEntry, EpochLineage, ProducerWindows, SegmentName};
-use millrace_core::meta::MetadataImage;
 use millrace_rt::{File, OpenOptions, Sync, fs};
 
 use crate::api::OpenError;
 use crate::doomed::DELETED_FILE_SUFFIX;
-use crate::layout::{INDEX_SUFFIX, UNFINISHED_INDEX_SUFFIX, partition_of, segment_file};
-use crate::partition::{Mark, Partition, PartitionRef, SealedStart};
+use crate::layout::{INDEX_SUFFIX, UNFINISHED_INDEX_SUFFIX, segment_file};
+use crate::noted_start::noted_start;
+use crate::partition::{Directory, Mark, Partition, PartitionRef, SealedStart};
 use crate::read::read_last_block;
 use crate::segment::{Segment, Stage};
 use crate::shard::Core;
@@ -38,8 +38,11 @@ impl Core {
         let first = partition.segments.first().map_or(found.log_start, |first| first.base);
         partition.sealed_start = SealedStart::hard(found.log_start, first);
         // A log all of whose files are deleted has its directory all the same.
-        partition.has_directory = partition.segments.iter().any(|segment| segment.exists)
-            || (first > Offset::ZERO && fs::exists(&dir).await);
+        let has_directory = partition.segments.iter().any(|segment| segment.exists)
+            || (found.log_start > Offset::ZERO && fs::exists(&dir).await);
+        if has_directory {
+            partition.directory = Directory::There;
+        }
         partition.log_end = found.log_end;
         (partition.epochs, partition.producers) = history(&found).map_err(corrupt)?;
         self.table.insert(partition);
@@ -69,27 +72,36 @@ impl Core {
             let end = partition.end();
             partition.marks.push_back(Mark { frame: FrameSequence::NONE, end });
         }
-        if partition.wants_flush() {
-            partition.flush_queued = true;
-            drop(partition);
-            self.flusher.push(shared);
-        }
+        self.queue_flush(&shared, &mut partition);
         Ok(())
     }
 
     /// Takes away what an unclean end left of bytes that are in no journal: they were written ahead of their frame,
-    /// and nobody was told of them.
-    pub(crate) async fn cut_leftovers(&self, key: PartitionKey) -> Result<(), OpenError> {
+    /// and nobody was told of them. The generation before is the valid one yet: what it may know of the file alone stays.
+    pub(crate) async fn cut_leftovers(
+        &self,
+        key: PartitionKey,
+        extent_ends: &[(Offset, Position)],
+    ) -> Result<(), OpenError> {
         let Some(partition) = self.table.get(key) else { return Ok(()) };
-        let dir = self.files.partition_dir(&partition);
-        if !fs::exists(&dir).await {
+        // What a crash left of a partition that has no byte in files goes when its first file is made.
+        if partition.borrow().directory == Directory::Missing {
             return Ok(());
         }
+        let dir = self.files.partition_dir(&partition);
         let entries =
             fs::read_dir(&dir).await.map_err(|error| OpenError::io("read the directory", &dir, &error))?;
         for entry in entries {
             let path = dir.join(&entry.name);
-            let cut = match leftover(&partition, &entry.name) {
+            if let Some(found) = noted_start(&entry.name) {
+                let goes = partition.borrow_mut().found_noted_start(&dir, found);
+                if let Some(path) = goes {
+                    let removed = fs::remove_file(&path).await;
+                    removed.map_err(|error| OpenError::io("remove what a crash left of", &path, &error))?;
+                }
+                continue;
+            }
+            let cut = match leftover(&partition, &entry.name, extent_ends) {
                 Leftover::Nothing => Ok(false),
                 Leftover::Behind(length) => cut_to(&path, length).await,
                 Leftover::Everything => fs::remove_file(&path).await.map(|()| true),
@@ -102,25 +114,6 @@ impl Core {
                 // After a clean stop nobody looks for leftovers: it must not be the power that brings them back.
                 self.cleaning.unsynced_cuts.set(true);
             }
-        }
-        Ok(())
-    }
-
-    /// Removes directories of partitions that have no file: they were a deleted topic's of the same name, and a power
-    /// loss brought them back.
-    pub(crate) async fn remove_strays(&self, image: &MetadataImage) -> Result<(), OpenError> {
-        let topics = self.files.layout().topics();
-        let failed = |action: &'static str, error| OpenError::io(action, &topics, &error);
-        let entries = fs::read_dir(&topics).await.map_err(|error| failed("read the directory", error))?;
-        for entry in entries.into_iter().filter(|entry| entry.is_dir) {
-            let Some(partition) = partition_of(image, &entry.name).and_then(|key| self.table.get(key)) else {
-                continue;
-            };
-            if partition.borrow().has_directory {
-                continue;
-            }
-            let removed = fs::remove_dir_all(&topics.join(&entry.name)).await;
-            removed.map_err(|error| failed("remove a deleted topic's files from", error))?;
         }
         Ok(())
     }
@@ -196,7 +189,7 @@ impl Core {
         let (base, start, end) = (extent.segment, extent.position.0, extent.position.0 + extent.length);
         let before = {
             let mut partition = shared.borrow_mut();
-            partition.has_directory = true;
+            partition.directory = Directory::There;
             let segment = partition.segment_mut(base).ok_or("the journal names an unknown segment")?;
             if segment.length() != start || !(segment.tail.is_empty() || start == block_floor(start)) {
                 return Err(format!(
@@ -280,7 +273,7 @@ enum Leftover {
     Deleted,
 }
 
-fn leftover(partition: &PartitionRef, file_name: &str) -> Leftover {
+fn leftover(partition: &PartitionRef, file_name: &str, extent_ends: &[(Offset, Position)]) -> Leftover {
     if file_name.ends_with(DELETED_FILE_SUFFIX) || file_name.ends_with(UNFINISHED_INDEX_SUFFIX) {
         return Leftover::Everything;
     }
@@ -288,7 +281,10 @@ fn leftover(partition: &PartitionRef, file_name: &str) -> Leftover {
     let first = partition.sealed_start.first_segment;
     if let Some(name) = SegmentName::parse(file_name) {
         return match partition.segment_mut(name.base).filter(|segment| segment.exists) {
-            Some(segment) => Leftover::Behind(segment.in_file()),
+            Some(segment) => {
+                let known = extent_ends.iter().find(|(base, _)| *base == name.base);
+                Leftover::Behind(known.map_or(0, |(_, end)| end.0).max(segment.in_file()))
+            }
             None if name.base < first => Leftover::Deleted,
             None => Leftover::Everything,
         };

@@ -4,17 +4,20 @@ use std::rc::Rc;
 
 use millrace_rt::Incoming;
 
-use crate::message::{Answer, Ask};
+use crate::asks::SlowAsks;
+use crate::message::{Answer, Ask, ReadAsk};
 use crate::shard::Core;
 use crate::ticket::Gathering;
 use crate::watch::Watch;
 
-/// Asks that may touch the disk are served by so many tasks at once; more would only queue at the device.
-pub(crate) const READERS: usize = 16;
+/// Reads from the disk are served by so many tasks at once. Each waits for what is its own; more would queue at the device.
+pub(crate) const READERS: usize = 64;
+/// Other asks that may wait, by so many.
+pub(crate) const SERVERS: usize = 16;
 
 impl Core {
-    /// Takes asks from the lanes in order: appends are queued at once, what may wait goes to the readers. Runs until
-    /// the shard ends.
+    /// Takes asks from the lanes in order: appends are queued and what memory holds is read at once, what may wait goes to
+    /// other tasks. Runs until the shard ends.
     pub(crate) async fn serve_mesh(self: Rc<Core>) {
         loop {
             let Incoming { request, respond, .. } = self.mesh.next().await;
@@ -28,21 +31,26 @@ impl Core {
                     self.arrivals.push(parcel);
                     respond.send(Answer::Ready);
                 }
+                Ask::Group(ask) => self.ask_group(*ask, respond),
+                Ask::Read(ask) if self.is_at_hand(&ask) => respond.send(self.answer_read(ask).await),
+                read @ Ask::Read(_) => self.reads.push(read, respond),
                 slow => self.slow.push(slow, respond),
             }
         }
     }
 
+    async fn answer_read(&self, ask: ReadAsk) -> Answer {
+        let begun = millrace_rt::now();
+        let read = self.read(ask).await;
+        Answer::Read(read, millrace_rt::now() - begun)
+    }
+
     /// Serves asks that may wait. Several run at once; runs until the shard ends.
-    pub(crate) async fn serve_slow(self: Rc<Core>) {
+    pub(crate) async fn serve_slow(self: Rc<Core>, asks: fn(&Core) -> &SlowAsks) {
         loop {
-            let (ask, respond) = self.slow.next().await;
+            let (ask, respond) = asks(&self).next().await;
             let answer = match ask {
-                Ask::Read(ask) => {
-                    let begun = millrace_rt::now();
-                    let read = self.read(ask).await;
-                    Answer::Read(read, millrace_rt::now() - begun)
-                }
+                Ask::Read(ask) => self.answer_read(ask).await,
                 Ask::Offsets(asks) => Answer::Offsets(self.offsets(asks).await),
                 Ask::Epochs(asks) => Answer::Epochs(self.epochs(&asks)),
                 Ask::DeleteRecords(asks) => Answer::LogStarts(self.delete_records(asks).await),
@@ -54,7 +62,7 @@ impl Core {
                     self.apply_image(image, &records).await;
                     Answer::Ready
                 }
-                Ask::Append(_) | Ask::Watch(_) | Ask::Arrival(_) => {
+                Ask::Append(_) | Ask::Watch(_) | Ask::Arrival(_) | Ask::Group(_) => {
                     unreachable!("these are served where they arrive")
                 }
             };

@@ -16,17 +16,20 @@ use millrace_rt::{Mesh, Reply, Signal};
 use crate::asks::SlowAsks;
 use crate::cleaner::Cleaner;
 use crate::commit::Commit;
+use crate::coordinators::Groups;
 use crate::counters::Counters;
 use crate::doomed::Doomed;
 use crate::egress::EgressBudget;
 use crate::engine::Inner;
 use crate::files::SegmentFiles;
+use crate::first_files::FirstFiles;
 use crate::flusher::Flusher;
 use crate::indexes::DueIndex;
 use crate::message::{Answer, Ask};
 use crate::metadata_log::MetadataLog;
 use crate::owners::group_by_owner;
 use crate::partition::Table;
+use crate::reads_beside::ReadsBeside;
 use crate::retention::Retention;
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
@@ -56,6 +59,8 @@ pub(crate) struct Core {
     pub(crate) doomed: Doomed,
     pub(crate) space: Space,
     pub(crate) files: SegmentFiles,
+    pub(crate) reads_beside: ReadsBeside,
+    pub(crate) first_files: FirstFiles,
     pub(crate) checkpoint_number: Cell<u64>,
     /// Indexes whose files lag behind what the newest checkpoint calls hard.
     pub(crate) indexes_due: RefCell<Vec<DueIndex>>,
@@ -65,6 +70,9 @@ pub(crate) struct Core {
     pub(crate) metadata: Option<MetadataLog>,
     pub(crate) producer_ids: RefCell<std::ops::Range<i64>>,
     pub(crate) arrivals: Arrivals,
+    pub(crate) groups: Groups,
+    /// Reads of other shards' connections that have to wait for the disk.
+    pub(crate) reads: SlowAsks,
     pub(crate) slow: SlowAsks,
     pub(crate) counters: Counters,
     pub(crate) engine: Arc<Inner>,

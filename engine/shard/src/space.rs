@@ -3,8 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
-use millrace_core::journal::{SpaceGuard, SpaceNeed, SpaceState};
+use millrace_core::journal::{SpaceGuard, SpaceMeasure, SpaceNeed, SpaceState, Stock};
 use millrace_rt::Signal;
+use millrace_rt::fs::AvailableSpace;
 
 /// What the shards of a process tell each other of the disk they share. Written when a shard measures, never on the way
 /// of an append.
@@ -17,7 +18,9 @@ pub(crate) struct SharedSpace {
 #[derive(Default)]
 struct PublishedNeed {
     data_bytes: AtomicU64,
+    data_inodes: AtomicU64,
     journal_bytes: AtomicU64,
+    journal_inodes: AtomicU64,
 }
 
 impl SharedSpace {
@@ -32,16 +35,35 @@ impl SharedSpace {
     pub(crate) fn publish(&self, shard: u16, need: SpaceNeed) {
         if let Some(published) = self.needs.get(usize::from(shard)) {
             published.data_bytes.store(need.bytes(), Ordering::Relaxed);
+            published.data_inodes.store(need.inodes(), Ordering::Relaxed);
             published.journal_bytes.store(need.journal_disk_bytes(), Ordering::Relaxed);
+            published.journal_inodes.store(need.journal_disk_inodes(), Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn data_bytes(&self) -> u64 {
-        self.needs.iter().map(|need| need.data_bytes.load(Ordering::Relaxed)).sum()
+    /// What the data directory's file system has, beside what all shards need of it.
+    pub(crate) fn data_measure(&self, free: AvailableSpace) -> SpaceMeasure {
+        let bytes = self.sum(|need| &need.data_bytes);
+        let inodes = self.sum(|need| &need.data_inodes);
+        measure(free, bytes, inodes)
     }
 
-    pub(crate) fn journal_bytes(&self) -> u64 {
-        self.needs.iter().map(|need| need.journal_bytes.load(Ordering::Relaxed)).sum()
+    /// The same of the journal's, where that is another one.
+    pub(crate) fn journal_measure(&self, free: AvailableSpace) -> SpaceMeasure {
+        let bytes = self.sum(|need| &need.journal_bytes);
+        let inodes = self.sum(|need| &need.journal_inodes);
+        measure(free, bytes, inodes)
+    }
+
+    fn sum(&self, part: impl Fn(&PublishedNeed) -> &AtomicU64) -> u64 {
+        self.needs.iter().map(|need| part(need).load(Ordering::Relaxed)).sum()
+    }
+}
+
+fn measure(free: AvailableSpace, bytes: u64, inodes: u64) -> SpaceMeasure {
+    SpaceMeasure {
+        bytes: Stock { free: free.bytes, need: bytes },
+        inodes: Stock { free: free.inodes, need: inodes },
     }
 }
 
@@ -71,6 +93,10 @@ impl Space {
 
     pub(crate) fn reserve_bytes(&self) -> u64 {
         self.guard.borrow().reserve_bytes()
+    }
+
+    pub(crate) fn reserve_inodes(&self) -> u64 {
+        self.guard.borrow().reserve_inodes()
     }
 
     pub(crate) fn admit(&self, bytes: usize) -> bool {

@@ -8,6 +8,7 @@ use millrace_core::base::measure::Distribution;
 use millrace_rt::MemoryUse;
 
 use crate::cache::ReadCacheStats;
+use crate::coordinators::GroupStats;
 use crate::disk_classes::DiskClassStats;
 use crate::egress::EgressStats;
 use crate::open_files::OpenFileStats;
@@ -36,6 +37,8 @@ pub struct ShardStats {
     pub space_short: u64,
     /// Free space below which they are.
     pub reserve_bytes: u64,
+    /// Free inodes below which they are, too.
+    pub reserve_inodes: u64,
     pub appends_without_space: u64,
     pub appends_overdue: u64,
     pub segment_reads: u64,
@@ -46,6 +49,7 @@ pub struct ShardStats {
     pub tail_evicted_bytes: u64,
     pub tail_pressure_flushes: u64,
     pub fetches_waiting: u64,
+    pub fetches_cut_short: u64,
     pub egress: EgressStats,
     pub open_files: OpenFileStats,
     pub cache: ReadCacheStats,
@@ -59,6 +63,7 @@ pub struct ShardStats {
     pub memory: MemoryUse,
     pub copied_bytes: u64,
     pub partitions: Vec<PartitionStats>,
+    pub groups: GroupStats,
 }
 
 /// The journal of one shard.
@@ -103,6 +108,7 @@ impl Shard {
             stats.partitions.extend(known.filter(|it| !it.removed).map(|it| it.stats()));
             millrace_rt::yield_now().await;
         }
+        stats.groups = core.group_stats().await;
         stats
     }
 }
@@ -127,6 +133,7 @@ impl Core {
             full_disk_waits: counters.full_disk_waits.get(),
             space_short: u64::from(self.space.is_short()),
             reserve_bytes: self.space.reserve_bytes(),
+            reserve_inodes: self.space.reserve_inodes(),
             appends_overdue: counters.appends_overdue.get(),
             appends_without_space: counters.appends_without_space.get(),
             segment_reads: self.files.reads.get(),
@@ -137,11 +144,12 @@ impl Core {
             tail_evicted_bytes: self.tails.evicted_bytes(),
             tail_pressure_flushes: counters.tail_pressure_flushes.get(),
             fetches_waiting: counters.fetches_waiting.get(),
+            fetches_cut_short: counters.fetches_cut_short.get(),
             egress: self.egress.stats(),
             open_files: self.files.open_files.stats(),
             cache: self.files.cache.stats(),
             disk_classes: self.commit.classes.stats(),
-            asks_queued: self.slow.queued() as u64,
+            asks_queued: (self.reads.queued() + self.slow.queued()) as u64,
             segments_deleted: counters.segments_deleted.get(),
             segment_deleted_bytes: counters.segment_deleted_bytes.get(),
             files_awaiting_deletion: self.doomed.waiting() as u64,
@@ -150,6 +158,7 @@ impl Core {
             memory: millrace_rt::memory(),
             copied_bytes: millrace_rt::copied_bytes(),
             partitions: Vec::new(),
+            groups: GroupStats::default(),
         }
     }
 

@@ -29,6 +29,11 @@ impl Unreleased {
         self.partitions.borrow().values().cloned().collect()
     }
 
+    /// Files that their rolled segments are given yet: on a slow disk many stand in memory only.
+    pub(crate) fn files_due(&self) -> u64 {
+        self.partitions.borrow().values().map(|shared| shared.borrow().files_due()).sum()
+    }
+
     /// Forgets those that need the journal no more.
     pub(crate) fn forget_released(&self) {
         self.partitions.borrow_mut().retain(|_, shared| {
@@ -41,6 +46,17 @@ impl Unreleased {
 }
 
 impl Partition {
+    fn files_due(&self) -> u64 {
+        let due = |segment: &Segment| match segment.stage {
+            Stage::Active => 0,
+            Stage::Rolled if !segment.exists => 2,
+            // Its index, which waits for a checkpoint that calls the segment hard.
+            // Those of an earlier run have theirs.
+            Stage::Rolled | Stage::Finished => u64::from(segment.index_stored == 0 && segment.inherited == 0),
+        };
+        self.segments.iter().map(due).sum()
+    }
+
     fn needs_journal(&self) -> bool {
         let in_file_only = |segment: &Segment| segment.in_file() > segment.released;
         !self.marks.is_empty()

@@ -89,6 +89,10 @@ pub enum Kind {
     Header,
     /// A value inside records or other messages, with a version of its own.
     Value,
+    /// The key of a record that a coordinator keeps; its number says what the record is.
+    CoordinatorKey,
+    /// The value of such a record.
+    CoordinatorValue,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -66,6 +66,8 @@ fn parse_head(line: Line<'_>) -> Result<Message, SchemaError> {
         "response" => Kind::Response,
         "header" => Kind::Header,
         "value" => Kind::Value,
+        "coordinator-key" => Kind::CoordinatorKey,
+        "coordinator-value" => Kind::CoordinatorValue,
         other => return Err(words.error(format!("unknown kind of message `{other}`"))),
     };
     let name = words.next("name of the message")?.to_owned();

@@ -10,6 +10,8 @@ impl fmt::Display for Message {
             Kind::Response => "response",
             Kind::Header => "header",
             Kind::Value => "value",
+            Kind::CoordinatorKey => "coordinator-key",
+            Kind::CoordinatorValue => "coordinator-value",
         };
         write!(f, "{kind} {}", self.name)?;
         if let Some(key) = self.api_key {

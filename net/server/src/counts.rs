@@ -7,6 +7,7 @@ use std::sync::Arc;
 use millrace_core::base::TopicId;
 use millrace_core::base::measure::Counter;
 use millrace_core::meta::MetadataImage;
+use millrace_rt::fs::AvailableSpace;
 use millrace_shard::ShardStats;
 use millrace_wire::{ApiKey, ErrorCode};
 use rustc_hash::FxHashMap;
@@ -231,8 +232,8 @@ pub(crate) struct ShardReport {
 pub(crate) struct NodeStats {
     pub(crate) topics: u64,
     pub(crate) partitions: u64,
-    /// Free space of the data directory's file system; 0 where it cannot be told.
-    pub(crate) data_available_bytes: u64,
+    /// Free space of the data directory's file system, where it can be told.
+    pub(crate) data_available: Option<AvailableSpace>,
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The one place where errors of the engine become error codes and messages of Kafka.
 
+use millrace_core::coord::GroupError;
 use millrace_core::log::{BatchFault, ProducerFault};
 use millrace_core::meta::{AlterErrorKind, TopicErrorKind};
 use millrace_shard::{AppendError, DeleteRecordsError, FetchError};
@@ -109,6 +110,32 @@ pub(crate) fn of_delete_records(error: DeleteRecordsError) -> ErrorCode {
         DeleteRecordsError::OffsetOutOfRange => ErrorCode::OffsetOutOfRange,
         DeleteRecordsError::OnlyCompacted => ErrorCode::PolicyViolation,
     }
+}
+
+pub(crate) fn of_group(error: GroupError) -> ErrorCode {
+    match error {
+        GroupError::CoordinatorNotAvailable => ErrorCode::CoordinatorNotAvailable,
+        GroupError::CoordinatorLoadInProgress => ErrorCode::CoordinatorLoadInProgress,
+        GroupError::NotCoordinator => ErrorCode::NotCoordinator,
+        GroupError::UnknownServerError => ErrorCode::UnknownServerError,
+        GroupError::InvalidGroupId => ErrorCode::InvalidGroupId,
+        GroupError::IllegalGeneration => ErrorCode::IllegalGeneration,
+        GroupError::UnknownMemberId => ErrorCode::UnknownMemberId,
+        GroupError::InconsistentGroupProtocol => ErrorCode::InconsistentGroupProtocol,
+        GroupError::InvalidSessionTimeout => ErrorCode::InvalidSessionTimeout,
+        GroupError::RebalanceInProgress => ErrorCode::RebalanceInProgress,
+        GroupError::GroupMaxSizeReached => ErrorCode::GroupMaxSizeReached,
+        GroupError::MemberIdRequired => ErrorCode::MemberIdRequired,
+        GroupError::FencedInstanceId => ErrorCode::FencedInstanceId,
+        GroupError::GroupIdNotFound => ErrorCode::GroupIdNotFound,
+        GroupError::NonEmptyGroup => ErrorCode::NonEmptyGroup,
+        GroupError::GroupSubscribedToTopic => ErrorCode::GroupSubscribedToTopic,
+        GroupError::OffsetMetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
+    }
+}
+
+pub(crate) fn of_group_result<T>(result: &Result<T, GroupError>) -> ErrorCode {
+    result.as_ref().err().map_or(ErrorCode::None, |error| of_group(*error))
 }
 
 pub(crate) fn of_alteration(kind: AlterErrorKind) -> ErrorCode {

@@ -145,7 +145,7 @@ impl Host {
             ShardIndex(0) => Some(NodeStats {
                 topics: image.topic_count() as u64,
                 partitions: image.partition_count() as u64,
-                data_available_bytes: fs::available_bytes(&self.node.settings().data_dir).await.unwrap_or(0),
+                data_available: fs::available_space(&self.node.settings().data_dir).await.ok(),
             }),
             _ => None,
         };

@@ -10,7 +10,7 @@ use millrace_core::base::config::{BrokerConfig, ConfigLayers, ConfigMap};
 use millrace_core::base::descriptors::DescriptorShares;
 use millrace_core::meta::Endpoint;
 use millrace_rt::Gate;
-use millrace_shard::{Engine, EngineSettings};
+use millrace_shard::{Engine, EngineSettings, Planted};
 
 use crate::addresses::{self, BoundListener};
 use crate::counts::ShardReport;
@@ -77,10 +77,25 @@ pub(crate) enum Phase {
 impl Node {
     /// Checks and resolves what can be known before anything is opened.
     pub fn new(settings: BrokerSettings, on_ready: Option<OnReady>) -> Result<Node, StartError> {
+        let engine = Engine::new(engine_settings(&settings));
+        Node::around(engine, settings, on_ready)
+    }
+
+    /// A broker with a fault, for tests that the fault is caught.
+    #[doc(hidden)]
+    pub fn with_planted(settings: BrokerSettings, planted: Planted) -> Result<Node, StartError> {
+        let engine = Engine::with_planted(engine_settings(&settings), planted);
+        Node::around(engine, settings, None)
+    }
+
+    fn around(
+        engine: Engine,
+        settings: BrokerSettings,
+        on_ready: Option<OnReady>,
+    ) -> Result<Node, StartError> {
         assert!(settings.shards > 0, "a broker has at least one shard");
         let wanted = addresses::resolve(settings.config.listeners())?;
         let admin_wanted = settings.config.admin_listener().map(addresses::resolve_admin).transpose()?;
-        let engine = Engine::new(engine_settings(&settings));
         let desk = Desk::new(settings.shards);
         let connections = (0..settings.shards).map(|_| AtomicU32::new(0)).collect();
         let nothing = ConfigMap::new();

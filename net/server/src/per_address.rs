@@ -5,12 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use millrace_core::base::config::{AddressLimit, ConfigLayers};
 use rustc_hash::FxHashMap;
+use tracing::warn;
 
 /// Shared by all shards: one accepts a connection, another may close it.
 pub(crate) struct AddressCounts {
     counts: Mutex<FxHashMap<IpAddr, u32>>,
     /// Addresses of the hosts that the configuration names.
-    hosts: FxHashMap<String, Vec<IpAddr>>,
+    hosts: Mutex<FxHashMap<String, Vec<IpAddr>>>,
 }
 
 impl AddressCounts {
@@ -21,9 +22,28 @@ impl AddressCounts {
             let found = (host, 0).to_socket_addrs().into_iter().flatten();
             found.map(|address| address.ip().to_canonical()).collect()
         };
-        let names = overrides.iter().filter(|limit| literal(&limit.host).is_none());
-        let hosts = names.map(|limit| (limit.host.clone(), resolve(&limit.host))).collect();
-        AddressCounts { counts: Mutex::default(), hosts }
+        let hosts = names(overrides).map(|host| (host.to_owned(), resolve(host))).collect();
+        AddressCounts { counts: Mutex::default(), hosts: Mutex::new(hosts) }
+    }
+
+    /// Looks up the hosts that are named since, and forgets those that are not named any more, so that a name is looked
+    /// up again when it is set again.
+    pub(crate) async fn learn_names(&self, config: &ConfigLayers<'_>) {
+        let overrides = config.max_connections_per_ip_overrides();
+        self.hosts().retain(|host, _| names(&overrides).any(|named| named == host));
+        for host in names(&overrides) {
+            if self.hosts().contains_key(host) {
+                continue;
+            }
+            let found = match millrace_rt::addresses_of(host).await {
+                Ok(found) => found.into_iter().map(|address| address.to_canonical()).collect(),
+                Err(error) => {
+                    warn!(host, %error, "max.connections.per.ip.overrides names a host without an address");
+                    Vec::new()
+                }
+            };
+            self.hosts().insert(host.to_owned(), found);
+        }
     }
 
     /// Counts one more connection of an address; false where it has as many as it may.
@@ -53,21 +73,30 @@ impl AddressCounts {
         }
     }
 
-    /// The first override that names the address, or else the limit of all.
+    /// The last override that names the address, or else the limit of all.
     fn limit(&self, address: IpAddr, config: &ConfigLayers<'_>) -> u32 {
         let address = address.to_canonical();
         let names = |limit: &AddressLimit| match literal(&limit.host) {
             Some(named) => named == address,
-            None => self.hosts.get(&limit.host).is_some_and(|known| known.contains(&address)),
+            None => self.hosts().get(&limit.host).is_some_and(|known| known.contains(&address)),
         };
         let overrides = config.max_connections_per_ip_overrides();
-        let own = overrides.iter().find(|limit| names(limit)).map(|limit| limit.connections);
+        let own = overrides.iter().rfind(|limit| names(limit)).map(|limit| limit.connections);
         u32::try_from(own.unwrap_or_else(|| config.max_connections_per_ip())).unwrap_or(0)
     }
 
     fn counts(&self) -> MutexGuard<'_, FxHashMap<IpAddr, u32>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn hosts(&self) -> MutexGuard<'_, FxHashMap<String, Vec<IpAddr>>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those of the limits that are not written as addresses.
+fn names(overrides: &[AddressLimit]) -> impl Iterator<Item = &str> {
+    overrides.iter().map(|limit| limit.host.as_str()).filter(|host| literal(host).is_none())
 }
 
 /// An address that is written out, in brackets or not.
@@ -85,7 +114,7 @@ mod tests {
     #[test]
     fn addresses_are_counted_against_their_own_limit() {
         let broker = BrokerConfig::default();
-        let overrides = "127.0.0.2:2,[::1]:0,localhost:3";
+        let overrides = "127.0.0.1:7,127.0.0.2:2,[::1]:0,localhost:3";
         let set = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         let settings = ConfigMap::from([
             set("max.connections.per.ip", "1"),

@@ -9,7 +9,7 @@ use crate::broker::Millrace;
 use crate::client::{Produce, encode_batch, produce_frame};
 use crate::clock;
 use crate::failure::Failure;
-use crate::load::AtEnd;
+use crate::load::{AtEnd, Tally};
 use crate::measure::{Cell, Flow, Ratios, Table, median, millis};
 use crate::suite::{Contender, POWER, Producers, Rig, Topic};
 
@@ -26,6 +26,8 @@ const CLIENTS: usize = 100;
 /// What the producers among them get through at the least, of full produce to six partitions: each batch is consumed at
 /// once, by a fetch that asks for a hundred partitions, and all clients share the processors with the broker.
 const SERVED_SHARE: (f64, f64) = (0.25, 0.05);
+/// Of that the consumers among them read, at the logs' ends or behind them, out of memory for a fraction of a second.
+const FOLLOWED_SHARE: (f64, f64) = (0.25, 0.05);
 /// Of the requests that bring a first record everywhere.
 const PARTITIONS_PER_REQUEST: usize = 1000;
 const MANY: &str = "many";
@@ -104,16 +106,19 @@ fn clients(
     let peak = outcome.broker.map_or(0, |broker| broker.memory_peak) as f64 / 1e6;
     let mut table = Table::new(&["at once", "MB/s", "p99 ms"]);
     let names = [format!("{CLIENTS} producers"), format!("{CLIENTS} consumers")];
-    let produced = outcome.tallies.first().map_or(0, |tally| tally.bytes) as f64 / 1e6 / outcome.seconds;
+    let rate_of = |tally: &Tally| tally.bytes as f64 / 1e6 / outcome.seconds;
     for (name, tally) in names.into_iter().zip(&outcome.tallies) {
-        let rate = tally.bytes as f64 / 1e6 / outcome.seconds;
-        table.row(vec![Cell::Text(name), Cell::Number(rate, 0), millis(tally.latencies.at(0.99))]);
+        table.row(vec![Cell::Text(name), Cell::Number(rate_of(tally), 0), millis(tally.latencies.at(0.99))]);
     }
+    let produced = outcome.tallies.first().map_or(0.0, rate_of);
+    let consumed = outcome.tallies.last().map_or(0.0, rate_of);
     rig.report.table(&table);
     // A broker that serves nobody stays inside its memory too.
     let share = rig.scale.pick(SERVED_SHARE.0, SERVED_SHARE.1) * six;
     let name = format!("{CLIENTS} producers beside {CLIENTS} consumers");
     rig.report.at_least(&name, produced, share.round(), " MB/s");
+    let share = rig.scale.pick(FOLLOWED_SHARE.0, FOLLOWED_SHARE.1) * produced;
+    rig.report.at_least(&format!("{CLIENTS} consumers beside them"), consumed, share.round(), " MB/s");
     let budget = (broker.settings.memory_mib * 1024 * 1024) as f64 / 1e6;
     let name = format!("peak memory with {CLIENTS} producers and {CLIENTS} consumers");
     rig.report.at_most(&name, peak, budget.round(), " MB");

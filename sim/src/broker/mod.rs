@@ -1,15 +1,16 @@
 //! The whole broker in a simulated world: producers and consumers speak Kafka's protocol with it, it crashes and comes
 //! back, and what it told them must stay true.
 //!
-//! `client` is one connection, `producer` and `consumer` use it as clients do, `auditor` reads everything between two
-//! lives of the broker, `run` is the course of one seed.
+//! `boot` starts the broker, `client` is one connection, `producer` and `consumer` use it as clients do, `auditor` reads
+//! everything between two lives of the broker, `run` is the course of one seed.
 
 mod auditor;
-mod client;
+pub(crate) mod boot;
+pub(crate) mod client;
 mod consumer;
 mod flow;
 mod producer;
-mod requests;
+pub(crate) mod requests;
 mod run;
 
 pub use run::{Report, run_seed};

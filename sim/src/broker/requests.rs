@@ -48,15 +48,15 @@ pub(crate) struct Fetched {
     pub(crate) batches: Vec<(Stored, u32, Offset)>,
 }
 
-fn nonsense(error: DecodeError) -> Broken {
+pub(crate) fn nonsense(error: DecodeError) -> Broken {
     Broken::Nonsense(error.to_string())
 }
 
-fn missing(what: &str) -> Broken {
+pub(crate) fn missing(what: &str) -> Broken {
     Broken::Nonsense(format!("an answer without {what}"))
 }
 
-fn error_of(code: i16) -> Result<ErrorCode, Broken> {
+pub(crate) fn error_of(code: i16) -> Result<ErrorCode, Broken> {
     ErrorCode::from_i16(code).ok_or_else(|| Broken::Nonsense(format!("error code {code}")))
 }
 

@@ -2,26 +2,23 @@
 
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_core::base::config::{BrokerConfig, LoadedConfig, Properties, UnknownKeys};
+use millrace_core::base::config::BrokerConfig;
 use millrace_rt::world::{Crash, NodeId, World, WorldOptions};
-use millrace_server::{BrokerSettings, Node, StartError, serve_shard};
+use millrace_server::Node;
 
 use super::auditor::audit_when_asked;
+use super::boot::{BROKER, PORT, boot, config};
 use super::consumer::Consumer;
 use super::flow::Flow;
 use super::producer::Producer;
 use crate::chance::Chance;
-use crate::promises::{DATA_DIR, Ledger, compare_files};
+use crate::promises::{Ledger, compare_files};
 use crate::workload::{Volume, Workload};
 
-const BROKER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
-const PORT: u16 = 9092;
-const MEMORY_BYTES: u64 = 64 << 20;
 const SHARDS_MAX: u64 = 3;
 /// Virtual time after which something is stuck.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -89,7 +86,7 @@ impl Course {
         let shared = flow.clone();
         world.start(consumers, 1, move |_| consume(shared.clone(), keys.clone()));
         let chance = Chance::new(seed ^ 0xb40ce4);
-        Course { world, broker, flow, chance, config: config(), crashes: 0 }
+        Course { world, broker, flow, chance, config: config(""), crashes: 0 }
     }
 
     fn run(&mut self) -> Result<(), String> {
@@ -116,31 +113,10 @@ impl Course {
     /// Boots the broker with some number of shards.
     fn start(&mut self) -> Result<Node, String> {
         let shards = 1 + self.chance.below(SHARDS_MAX) as u16;
-        let settings = BrokerSettings {
-            config: Arc::clone(&self.config),
-            data_dir: PathBuf::from(DATA_DIR),
-            shards,
-            memory_bytes: MEMORY_BYTES,
-            host_name: BROKER.to_string(),
-        };
-        let node = Node::new(settings, None).map_err(|error| error.to_string())?;
-        let main = node.clone();
-        let failed: Rc<RefCell<Option<StartError>>> = Rc::default();
-        let failure = Rc::clone(&failed);
-        self.world.start(self.broker, shards, move |seat| {
-            let (node, failure) = (main.clone(), Rc::clone(&failure));
-            async move {
-                if let Err(error) = serve_shard(node, seat).await {
-                    failure.borrow_mut().get_or_insert(error);
-                }
-            }
-        });
-        let (ready, failure) = (node.ready(), Rc::clone(&failed));
-        self.wait("the broker to be ready", move || ready.is_open() || failure.borrow().is_some())?;
-        match failed.borrow().as_ref() {
-            None => Ok(node),
-            Some(error) => Err(format!("the broker did not start: {error}")),
-        }
+        let booted = boot(&mut self.world, self.broker, &self.config, shards, None)?;
+        let (ready, starting) = (booted.node.ready(), Rc::clone(&booted));
+        self.wait("the broker to be ready", move || ready.is_open() || starting.has_failed())?;
+        booted.failure().map_or_else(|| Ok(booted.node.clone()), Err)
     }
 
     fn audit(&mut self) -> Result<(), String> {
@@ -220,18 +196,4 @@ async fn consume(flow: Flow, keys: Vec<millrace_core::base::PartitionKey>) {
         millrace_rt::spawn(Consumer::new(flow.clone(), key).run());
     }
     std::future::pending::<()>().await;
-}
-
-fn config() -> Arc<BrokerConfig> {
-    let text = format!(
-        "listeners=PLAINTEXT://0.0.0.0:{PORT}\nadvertised.listeners=PLAINTEXT://{BROKER}:{PORT}\n\
-         millrace.journal.bytes=4194304\nauto.create.topics.enable=false"
-    );
-    let loaded = Properties::parse(&text).map_err(|error| error.to_string()).and_then(|properties| {
-        LoadedConfig::load(&properties, UnknownKeys::Refuse).map_err(|all| format!("{all:?}"))
-    });
-    match loaded {
-        Ok(loaded) => Arc::new(loaded.broker),
-        Err(error) => unreachable!("the simulated configuration is valid: {error}"),
-    }
 }

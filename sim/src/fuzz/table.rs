@@ -17,6 +17,8 @@ pub static TARGETS: &[Target] = &[
     MANIFEST,
     METADATA_LOG,
     OFFSET_INDEX,
+    GROUP_RECORDS,
+    GROUP_LOAD,
     MESSAGES,
     REQUESTS,
     FRAMES,

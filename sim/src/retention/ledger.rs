@@ -59,21 +59,26 @@ impl Ledger {
         self.told[number].asked = self.told[number].asked.max(before);
     }
 
-    /// An answer names the log's start; it never goes back.
-    pub(super) fn began(&mut self, number: usize, start: Offset, by: &str) {
+    /// The largest start that anybody was told of.
+    pub(super) fn start(&self, number: usize) -> Offset {
+        self.told[number].start
+    }
+
+    /// An answer names the log's start; it never goes back behind what was told `before` it was asked for. Of two
+    /// questions that are under way at a time either may be answered first.
+    pub(super) fn began(&mut self, number: usize, start: Offset, before: Offset, by: &str) {
         let told = &mut self.told[number];
-        let before = told.start;
-        told.start = before.max(start);
+        told.start = told.start.max(start);
         if start < before {
             self.violate(format!("stream {number}: {by} begins at {start}, and began at {before} before"));
         }
     }
 
-    /// Of `DeleteRecords`: the log begins where was asked, or later.
-    pub(super) fn deleted(&mut self, number: usize, before: Offset, start: Offset) {
-        self.began(number, start, "a deletion");
-        if start < before {
-            self.violate(format!("stream {number}: a deletion before {before} was answered with {start}"));
+    /// Of `DeleteRecords`: the log begins where was `asked`, or later.
+    pub(super) fn deleted(&mut self, number: usize, asked: Offset, start: Offset, before: Offset) {
+        self.began(number, start, before, "a deletion");
+        if start < asked {
+            self.violate(format!("stream {number}: a deletion before {asked} was answered with {start}"));
         }
     }
 
@@ -84,7 +89,8 @@ impl Ledger {
     /// Judges a log that was read whole: it holds what was sent, from its start to its end, and retention took no more
     /// than it may.
     pub(super) fn audit(&mut self, number: usize, start: Offset, end: Offset, log: &[Fetched]) {
-        self.began(number, start, "the log");
+        // Nobody else asks meanwhile.
+        self.began(number, start, self.start(number), "the log");
         let plan = Rc::clone(&self.plan);
         let (stream, told) = (&plan.streams[number], self.told[number]);
         if end < told.end {

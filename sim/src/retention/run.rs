@@ -22,6 +22,7 @@ const LOOKS: [(&str, &str); 2] =
 pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
     let mut machine = Machine::new(plan.seed, case.fault, case.planted);
     machine.limit_memory(case.memory_bytes);
+    machine.suffer(case.between);
     machine.configure(&LOOKS);
     let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(plan))));
     let (mut crashes, mut operations) = (0, Vec::new());
@@ -35,6 +36,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
         operations.push(machine.operations() - before);
         let mut judged = ledger.borrow_mut();
         match end {
+            End::Closed if machine.disk_may_fail() => {}
             End::Closed => expect_no_deleted_files(&machine, &mut judged),
             End::NotOpened(OpenError::Io { .. }) if trial.may_not_open() => boots.push(shards),
             End::Crashed(fall) => {

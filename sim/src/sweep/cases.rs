@@ -4,17 +4,18 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use millrace_core::journal::{ADMISSION_BYTES, JOURNAL_BYTES_MIN, SpaceNeed};
+use millrace_core::journal::{ADMISSION_BYTES, ADMISSION_INODES, JOURNAL_BYTES_MIN, SpaceNeed};
 use millrace_rt::world::{Crash, DiskFault};
 use millrace_shard::Planted;
 
 use super::run::run;
 use crate::case::{Case, Outcome};
 use crate::chance::Chance;
+use crate::groups;
 use crate::machine::MEMORY_BYTES;
 use crate::retention;
 use crate::topics::{self, Plan};
-use crate::trial::{Blow, Filling, Looks, Squeeze, Trial};
+use crate::trial::{Between, Blow, Filling, Looks, Room, Squeeze, Trial};
 use crate::workload::{Volume, Workload};
 
 /// What a sweep covers.
@@ -26,6 +27,7 @@ pub struct SweepOptions {
     /// A crash before every n-th disk operation; 1: before each.
     pub every: u64,
     pub fault: DiskFault,
+    pub between: Between,
     pub planted: Option<Planted>,
     pub subject: Subject,
     /// Memory of each boot; with a little, tails leave it all the time.
@@ -41,6 +43,8 @@ pub enum Subject {
     Topics,
     /// Logs begin later by retention and by request.
     Retention,
+    /// Consumer groups of the whole broker.
+    Groups,
 }
 
 /// A workload, the same for each case.
@@ -48,6 +52,7 @@ enum Scene {
     Records(Rc<Workload>),
     Topics(Rc<Plan>),
     Retention(Rc<retention::Plan>),
+    Groups(Rc<groups::Plan>),
 }
 
 impl Scene {
@@ -56,6 +61,7 @@ impl Scene {
             Scene::Records(workload) => run(workload, case),
             Scene::Topics(plan) => topics::run(plan, case),
             Scene::Retention(plan) => retention::run(plan, case),
+            Scene::Groups(plan) => groups::run_case(plan, case),
         }
     }
 }
@@ -71,6 +77,7 @@ impl SweepOptions {
             volume,
             every,
             fault: DiskFault::None,
+            between: Between::Nothing,
             planted: None,
             subject: Subject::Records,
             memory_bytes: MEMORY_BYTES,
@@ -125,12 +132,19 @@ const SECOND_BLOW_WITHIN: u64 = 120;
 const RECOVERY_MOMENTS: u64 = 5;
 /// What a full disk may still take: part of a write, or some of them.
 const FULL_ROOM_MAX: u64 = 400_000;
+/// Likewise files and directories: of a roll, a checkpoint, a start.
+const FULL_INODES_MAX: u64 = 12;
 /// Long enough that the journal fills up and appends wait, or too short for that.
 const FULL_MILLIS_MAX: u64 = 2_000;
 /// Long enough that the node fills its disk itself and waits for a while.
 const FILLING_TIME: Duration = Duration::from_secs(4);
 /// What the node may write until it keeps only the reserve.
 const FILLING_ROOM_MAX: u64 = 4_000_000;
+/// The same in files and directories: each partition takes three of the reserve, and makes as many.
+const FILLING_INODES_MAX: u64 = 60;
+/// Of one shard without partitions.
+const NEED: SpaceNeed =
+    SpaceNeed { journal_bytes: JOURNAL_BYTES_MIN, partitions: 0, files_due: 0, checkpoint_bytes: 0 };
 /// One case of so many goes on to be booted with other numbers of shards.
 const RESTARTS_EVERY: u64 = 4;
 
@@ -141,6 +155,7 @@ impl Sweep {
             Subject::Records => Scene::Records(Workload::new(options.seed, options.volume)),
             Subject::Topics => Scene::Topics(Plan::new(options.seed)),
             Subject::Retention => Scene::Retention(retention::Plan::new(options.seed)),
+            Subject::Groups => Scene::Groups(groups::Plan::new(options.seed)),
         };
         let chance = Chance::new(options.seed ^ 0x5eed);
         let mut sweep = Sweep { options, scene, chance, cases: Vec::new(), tally: Tally::default() };
@@ -186,7 +201,13 @@ impl Sweep {
                 DiskFault::FailSync(n.div_ceil(4)),
                 DiskFault::FailOperation(n),
             ];
-            let cases: Vec<Case> = kinds.map(|fault| Case { fault, ..sweep.case(Vec::new()) }).to_vec();
+            // What a failure kept from being deleted, the next start deletes.
+            let again = match sweep.options.subject {
+                Subject::Records => Vec::new(),
+                Subject::Topics | Subject::Retention | Subject::Groups => vec![sweep.options.shards],
+            };
+            let case = |fault| Case { fault, restarts: again.clone(), ..sweep.case(Vec::new()) };
+            let cases: Vec<Case> = kinds.map(case).to_vec();
             sweep.cases.extend(cases);
         }
         let Looks { reads, opens } = sweep.tally.looks;
@@ -203,7 +224,7 @@ impl Sweep {
 
     /// Plans disks without space, each without a crash, and with one after which the node is started with the disk
     /// still full or with space: one that somebody else fills at every n-th operation, and a small one that the node
-    /// fills itself, down to the reserve, with a crash at every n-th operation.
+    /// fills itself, down to the reserve, with a crash at every n-th operation. What runs out is bytes or inodes.
     pub fn of_full_disks(options: SweepOptions) -> Sweep {
         let mut sweep = Sweep::new(SweepOptions { every: u64::MAX, ..options });
         let every = options.every.max(1) as usize;
@@ -211,8 +232,11 @@ impl Sweep {
             for blow in [None, Some(Crash::Process), Some(Crash::Power)] {
                 let trials = sweep.full_disk(operation, blow);
                 sweep.cases.push(sweep.case(trials));
-                let trials = sweep.filled_disk(operation, blow);
-                sweep.cases.push(sweep.case(trials));
+                let (bytes, inodes) = (sweep.bytes_to_fill(), sweep.inodes_to_fill());
+                for room in [bytes, inodes] {
+                    let trials = sweep.filled_disk(operation, blow, room);
+                    sweep.cases.push(sweep.case(trials));
+                }
             }
         }
         sweep.cases.reverse();
@@ -220,7 +244,9 @@ impl Sweep {
     }
 
     fn full_disk(&mut self, operation: u64, crash: Option<Crash>) -> Vec<Trial> {
-        let room = if self.chance.one_in(2) { 0 } else { self.chance.below(FULL_ROOM_MAX) };
+        let left = if self.chance.one_in(2) { 0 } else { self.chance.below(FULL_ROOM_MAX) };
+        let room =
+            if self.chance.one_in(2) { Room::Bytes(left) } else { Room::Inodes(left % FULL_INODES_MAX) };
         let lasts = Duration::from_millis(1 + self.chance.below(FULL_MILLIS_MAX));
         let squeeze = Some(Squeeze { filling: Filling::ByOthers { operation, room }, lasts });
         let Some(kind) = crash else { return vec![Trial { blow: None, squeeze }] };
@@ -230,17 +256,27 @@ impl Sweep {
             return vec![first];
         }
         // A start needs room for its journals of 4 MiB; some find it, some not.
-        let room = self.chance.below(2 * u64::from(self.options.shards) * JOURNAL_BYTES_MIN);
+        let left = self.chance.below(2 * u64::from(self.options.shards) * JOURNAL_BYTES_MIN);
+        let room = match room {
+            Room::Bytes(_) => Room::Bytes(left),
+            Room::Inodes(_) => Room::Inodes(left % (2 * u64::from(self.options.shards) * FULL_INODES_MAX)),
+        };
         let filling = Filling::ByOthers { operation: 0, room };
         vec![first, Trial { blow: None, squeeze: Some(Squeeze { filling, lasts }) }]
     }
 
-    fn filled_disk(&mut self, operation: u64, crash: Option<Crash>) -> Vec<Trial> {
-        let shards = u64::from(self.options.shards);
-        let need = SpaceNeed { journal_bytes: JOURNAL_BYTES_MIN, partitions: 0, checkpoint_bytes: 0 };
-        // The journals of this start, and all that the reserve is made of.
-        let room = shards * (JOURNAL_BYTES_MIN + need.bytes() + ADMISSION_BYTES);
-        let room = room + self.chance.below(FILLING_ROOM_MAX);
+    /// The journals of a start, all that the reserve is made of, and something to fill.
+    fn bytes_to_fill(&mut self) -> Room {
+        let need = JOURNAL_BYTES_MIN + NEED.bytes() + ADMISSION_BYTES;
+        Room::Bytes(u64::from(self.options.shards) * need + self.chance.below(FILLING_ROOM_MAX))
+    }
+
+    fn inodes_to_fill(&mut self) -> Room {
+        let need = NEED.inodes() + ADMISSION_INODES;
+        Room::Inodes(u64::from(self.options.shards) * need + self.chance.below(FILLING_INODES_MAX))
+    }
+
+    fn filled_disk(&mut self, operation: u64, crash: Option<Crash>, room: Room) -> Vec<Trial> {
         let squeeze = Some(Squeeze { filling: Filling::ByItself { room }, lasts: FILLING_TIME });
         let Some(kind) = crash else { return vec![Trial { blow: None, squeeze }] };
         let first = Trial { blow: Some(Blow { operation, kind }), squeeze };
@@ -275,8 +311,8 @@ impl Sweep {
     }
 
     fn case(&self, trials: Vec<Trial>) -> Case {
-        let SweepOptions { shards, fault, planted, memory_bytes, .. } = self.options;
-        Case { trials, fault, planted, memory_bytes, ..Case::quiet(shards) }
+        let SweepOptions { shards, fault, between, planted, memory_bytes, .. } = self.options;
+        Case { trials, fault, between, planted, memory_bytes, ..Case::quiet(shards) }
     }
 
     fn plan(&mut self) {

@@ -17,7 +17,8 @@ use crate::reading::{PRODUCE_VERSION, Unread, fetch, read_whole};
 use crate::times::{ask_times, judge_times};
 use crate::workload::{Stream, StreamKind};
 
-/// As many as an idempotent producer may have under way, and a broker remembers.
+/// As many as an idempotent producer may have under way, and a broker remembers: counted from the oldest without an answer,
+/// since a broker answers a connection in order and these tasks hear of it in any.
 const IN_FLIGHT_MAX: usize = 5;
 /// A reader waits so long for more.
 const READER_WAIT: Duration = Duration::from_millis(20);
@@ -28,11 +29,17 @@ const RETRY_PAUSE: Duration = Duration::from_millis(50);
 /// Batches of one stream that are under way.
 #[derive(Default)]
 struct Flight {
-    count: Cell<usize>,
+    unanswered: RefCell<BTreeSet<usize>>,
     refused: RefCell<BTreeSet<usize>>,
     /// Refused because one before them was.
     out_of_order: RefCell<BTreeSet<usize>>,
     answered: Signal,
+}
+
+impl Flight {
+    fn has_room(&self, place: usize) -> bool {
+        self.unanswered.borrow().first().is_none_or(|oldest| place < oldest + IN_FLIGHT_MAX)
+    }
 }
 
 /// What one boot is to do after it has audited what it found.
@@ -170,7 +177,7 @@ impl Boot {
         let stream = &workload.streams[number];
         let flight: Rc<Flight> = Rc::default();
         while let Some(place) = due.front().copied() {
-            while flight.count.get() >= IN_FLIGHT_MAX {
+            while !flight.has_room(place) {
                 flight.answered.wait().await;
             }
             if millrace_rt::random_u64().is_multiple_of(3) {
@@ -183,16 +190,16 @@ impl Boot {
             due.pop_front();
             let before = self.ledger.borrow_mut().sent(number, place);
             let ticket = shard.admit_append(vec![append_of(stream, place)]).await;
-            flight.count.set(flight.count.get() + 1);
+            flight.unanswered.borrow_mut().insert(place);
             let (boot, flight) = (self.clone(), Rc::clone(&flight));
             millrace_rt::spawn(async move {
                 let outcome = ticket.await.into_iter().next();
                 boot.answered((number, place), before, outcome, &flight);
-                flight.count.set(flight.count.get() - 1);
+                flight.unanswered.borrow_mut().remove(&place);
                 flight.answered.notify_all();
             });
         }
-        while flight.count.get() > 0 {
+        while !flight.unanswered.borrow().is_empty() {
             flight.answered.wait().await;
         }
         let mut refused = flight.refused.take();

@@ -52,6 +52,7 @@ impl Bench {
 pub fn run(workload: &Rc<Workload>, case: &Case) -> Outcome {
     let mut machine = Machine::new(workload.seed, case.fault, case.planted);
     machine.limit_memory(case.memory_bytes);
+    machine.suffer(case.between);
     let mut bench = Bench::new(workload, machine);
     let mut crashes = 0;
     let mut operations = Vec::new();

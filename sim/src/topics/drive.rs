@@ -6,18 +6,21 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use millrace_core::base::Offset;
+use millrace_core::base::{Offset, PartitionKey};
+use millrace_core::meta::TopicErrorKind;
 use millrace_rt::{Gate, Seat, fs};
-use millrace_shard::{AppendPartition, AppendTicket, Engine, Shard, ValidateOnly};
+use millrace_shard::{AppendError, AppendPartition, AppendTicket, Engine, Shard, ValidateOnly};
 
 use super::ledger::{Ledger, Sent, Stage};
 use super::plan::{Home, NAMES};
 use crate::machine::Progress;
 use crate::promises::DATA_DIR;
-use crate::reading::{PRODUCE_VERSION, fetch, read_whole};
+use crate::reading::{PRODUCE_VERSION, Unread, fetch, read_whole};
 
 /// As many as an idempotent producer may have under way.
 const IN_FLIGHT_MAX: usize = 5;
+/// Before an append or a creation is sent again that a failing disk refused.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// Virtual time within which the files of deleted topics are gone.
 const FILES_GONE: Duration = Duration::from_secs(3);
 
@@ -107,12 +110,12 @@ impl Boot {
             let sent = self.send(&shard, life).await;
             if millrace_rt::random_u64().is_multiple_of(2) {
                 // Otherwise the deletion comes while appends are under way.
-                self.answered(sent, life, Some(life) == last).await;
+                self.answered(&shard, sent, life, Some(life) == last).await;
             } else if Some(life) == last {
-                self.answered(sent, life, true).await;
+                self.answered(&shard, sent, life, true).await;
             } else {
-                let boot = self.clone();
-                millrace_rt::spawn(async move { boot.answered(sent, life, false).await });
+                let (boot, shard) = (self.clone(), shard.clone());
+                millrace_rt::spawn(async move { boot.answered(&shard, sent, life, false).await });
             }
             if Some(life) != last {
                 self.delete(&shard, life).await;
@@ -123,8 +126,15 @@ impl Boot {
     async fn create(&self, shard: &Shard, life: usize) -> bool {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         self.ledger.borrow_mut().set_stage(life, Stage::Creating);
-        let asked = vec![plan.lives[life].topic.as_asked()];
-        let result = shard.create_topics(asked, ValidateOnly::No).await.into_iter().next();
+        let asked = plan.lives[life].topic.as_asked();
+        let mut result = shard.create_topics(vec![asked.clone()], ValidateOnly::No).await.into_iter().next();
+        // As with appends: a write that fell short is taken for a full disk, until it is tried again.
+        while matches!(&result, Some(Err(error)) if error.kind == TopicErrorKind::Storage)
+            && self.progress.disk_may_fail()
+        {
+            millrace_rt::sleep(RETRY_PAUSE).await;
+            result = shard.create_topics(vec![asked.clone()], ValidateOnly::No).await.into_iter().next();
+        }
         let mut ledger = self.ledger.borrow_mut();
         match result {
             Some(Ok(_)) => ledger.set_stage(life, Stage::Alive),
@@ -159,27 +169,44 @@ impl Boot {
     async fn send(&self, shard: &Shard, life: usize) -> Vec<(Home, AppendTicket)> {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         let mut under_way: Vec<(Home, AppendTicket)> = Vec::new();
+        // One that is refused is sent again, in its place.
+        let in_flight_max = if self.progress.disk_may_fail() { 1 } else { IN_FLIGHT_MAX };
         for (partition, key) in plan.lives[life].keys().enumerate() {
             let due = self.ledger.borrow().to_send(life, partition);
             for place in due {
-                if under_way.len() >= IN_FLIGHT_MAX {
+                if under_way.len() >= in_flight_max {
                     let first = under_way.remove(0);
-                    self.answered(vec![first], life, true).await;
+                    self.answered(shard, vec![first], life, true).await;
                 }
                 let home = Home { life, partition, place };
-                let records = plan.lives[life].batches[partition][place].bytes.clone();
-                self.ledger.borrow_mut().sent(home, Sent::Unanswered);
-                let append = AppendPartition { key, records, produce_version: PRODUCE_VERSION };
-                under_way.push((home, shard.admit_append(vec![append]).await));
+                under_way.push((home, self.send_one(shard, key, home).await));
             }
         }
         under_way
     }
 
-    /// Takes answers in; an append may be refused only where a deletion is under way meanwhile.
-    async fn answered(&self, sent: Vec<(Home, AppendTicket)>, life: usize, stays: bool) {
+    async fn send_one(&self, shard: &Shard, key: PartitionKey, home: Home) -> AppendTicket {
+        let plan = Rc::clone(&self.ledger.borrow().plan);
+        let records = plan.lives[home.life].batches[home.partition][home.place].bytes.clone();
+        self.ledger.borrow_mut().sent(home, Sent::Unanswered);
+        let append = AppendPartition { key, records, produce_version: PRODUCE_VERSION };
+        shard.admit_append(vec![append]).await
+    }
+
+    /// Takes answers in; an append may be refused only where a deletion is under way meanwhile, or once by a disk that
+    /// fails once.
+    async fn answered(&self, shard: &Shard, sent: Vec<(Home, AppendTicket)>, life: usize, stays: bool) {
         for (home, ticket) in sent {
-            let outcome = ticket.await.into_iter().next();
+            let mut outcome = ticket.await.into_iter().next();
+            let key = self.ledger.borrow().plan.lives[life].keys().nth(home.partition);
+            // A write that fell short is taken for a full disk, until it is tried again.
+            while matches!(outcome, Some(Err(AppendError::Storage | AppendError::NoSpace)))
+                && self.progress.disk_may_fail()
+                && let Some(key) = key
+            {
+                millrace_rt::sleep(RETRY_PAUSE).await;
+                outcome = self.send_one(shard, key, home).await.await.into_iter().next();
+            }
             let mut ledger = self.ledger.borrow_mut();
             let deleted = matches!(ledger.stage(life), Stage::Deleting | Stage::Dead);
             match outcome {
@@ -200,7 +227,10 @@ impl Boot {
                 Stage::Dead => self.expect_refused(shard, life).await,
                 Stage::Alive => {
                     for (partition, key) in planned.keys().enumerate() {
-                        let log = read_whole(shard, key).await;
+                        let mut log = read_whole(shard, key).await;
+                        if matches!(log, Err(Unread::Storage)) && self.progress.disk_may_fail() {
+                            log = read_whole(shard, key).await;
+                        }
                         let mut ledger = self.ledger.borrow_mut();
                         match log {
                             Ok(log) => ledger.audit_log(life, partition, &log),
@@ -217,6 +247,10 @@ impl Boot {
     async fn audit_directories(&self) {
         let known: BTreeSet<String> = self.ledger.borrow().read.keys().cloned().collect();
         let entries = fs::read_dir(&Path::new(DATA_DIR).join("topics")).await.unwrap_or_default();
+        // What a failing disk kept from being deleted goes with the next start.
+        if self.progress.disk_may_fail() {
+            return;
+        }
         for entry in entries.iter().filter(|entry| !known.contains(&entry.name)) {
             let what = format!("files of a deleted topic are still there: {}", entry.name);
             self.ledger.borrow_mut().violate(what);

@@ -21,6 +21,7 @@ const LATER_LIVES: usize = 2;
 pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
     let mut machine = Machine::new(plan.seed, case.fault, case.planted);
     machine.limit_memory(case.memory_bytes);
+    machine.suffer(case.between);
     let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(plan))));
     let (mut crashes, mut operations, mut lives) = (0, Vec::new(), usize::MAX);
     let mut trials = case.trials.iter().copied();
@@ -33,6 +34,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
         operations.push(machine.operations() - before);
         lives = LATER_LIVES;
         match end {
+            End::Closed if machine.disk_may_fail() => {}
             End::Closed => compare_files(&machine, &mut ledger.borrow_mut()),
             End::NotOpened(OpenError::Io { .. }) if trial.may_not_open() => boots.push(shards),
             End::Crashed(fall) => {

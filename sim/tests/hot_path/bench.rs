@@ -1,6 +1,6 @@
 //! A shard with one topic on a simulated machine, and what calls of it cost.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -14,9 +14,10 @@ use millrace_core::base::{Offset, PartitionIndex, PartitionKey, TimestampMs, Top
 use millrace_core::journal::JOURNAL_BYTES_MIN;
 use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
 use millrace_core::meta::NewTopic;
-use millrace_rt::world::{Crash, NodeId, World, WorldOptions};
+use millrace_rt::world::{Crash, DiskFault, NodeId, World, WorldOptions};
 use millrace_shard::{
-    AppendPartition, Engine, EngineSettings, FetchPartition, FetchQuery, Isolation, Shard, ValidateOnly,
+    AppendPartition, Engine, EngineSettings, FetchError, FetchPartition, FetchQuery, Isolation, Shard,
+    ValidateOnly,
 };
 
 pub(crate) const TOPIC: TopicId = TopicId([7; 16]);
@@ -67,12 +68,53 @@ pub(crate) fn before_and_after_a_crash<T: 'static>(
     boot(&mut world, node, Setting::USUAL, after)
 }
 
+/// Boots one shard with a topic, runs `before` on it, gives its machine a fault, and runs `after`; then whether the disk
+/// refused anything.
+pub(crate) fn around_a_fault(
+    setting: Setting,
+    before: impl AsyncFn(&Shard) + Clone + 'static,
+    fault: DiskFault,
+    after: impl AsyncFn(&Shard) + Clone + 'static,
+) -> u64 {
+    let mut world = World::new(1, WorldOptions::default());
+    let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
+    let (reached, given): (Rc<Cell<bool>>, Rc<Cell<bool>>) = Default::default();
+    let (reaches, is_given) = (Rc::clone(&reached), Rc::clone(&given));
+    let done = start(&mut world, node, setting, async move |shard| {
+        before(&shard).await;
+        reaches.set(true);
+        while !is_given.get() {
+            millrace_rt::sleep(Duration::from_millis(1)).await;
+        }
+        after(&shard).await;
+    });
+    assert!(world.run_until(Duration::from_secs(60), move || reached.get()), "the shard is stuck");
+    world.set_fault(node, fault);
+    given.set(true);
+    assert!(world.run_until(Duration::from_secs(60), move || done.borrow().is_some()), "the shard is stuck");
+    world.full_disk_refusals(node)
+}
+
 fn boot<T: 'static>(
     world: &mut World,
     node: NodeId,
     setting: Setting,
     body: impl AsyncFn(Shard) -> T + Clone + 'static,
 ) -> T {
+    let answer = start(world, node, setting, body);
+    let done = Rc::clone(&answer);
+    assert!(world.run_until(Duration::from_secs(60), move || done.borrow().is_some()), "the shard is stuck");
+    let answer = answer.borrow_mut().take();
+    answer.unwrap()
+}
+
+/// Starts the shard; what `body` answers is there once it has ended.
+fn start<T: 'static>(
+    world: &mut World,
+    node: NodeId,
+    setting: Setting,
+    body: impl AsyncFn(Shard) -> T + Clone + 'static,
+) -> Rc<RefCell<Option<T>>> {
     let engine = Engine::new(EngineSettings {
         data_dir: PathBuf::from("/data"),
         journal_dir: None,
@@ -98,10 +140,7 @@ fn boot<T: 'static>(
             *answered.borrow_mut() = Some(value);
         }
     });
-    let done = Rc::clone(&answer);
-    assert!(world.run_until(Duration::from_secs(60), move || done.borrow().is_some()), "the shard is stuck");
-    let answer = answer.borrow_mut().take();
-    answer.unwrap()
+    answer
 }
 
 pub(crate) fn key(partition: i32) -> PartitionKey {
@@ -172,8 +211,31 @@ pub(crate) async fn fetch(shard: &Shard, partition: i32, offset: Offset) -> (usi
 
 /// The pieces that a fetch from `offset` on brings.
 pub(crate) async fn fetch_records(shard: &Shard, partition: i32, offset: Offset) -> Vec<Bytes> {
-    let max_bytes = 8 << 20;
-    let partition = FetchPartition { key: key(partition), offset, max_bytes, current_leader_epoch: None };
+    fetch_key(shard, key(partition), offset).await
+}
+
+/// The same, of any topic's partition.
+pub(crate) async fn fetch_key(shard: &Shard, key: PartitionKey, offset: Offset) -> Vec<Bytes> {
+    fetch_some(shard, key, offset, 8 << 20).await
+}
+
+/// How many bytes a fetch from `offset` on brings that may bring so many.
+pub(crate) async fn fetch_at_most(shard: &Shard, partition: i32, offset: Offset, max_bytes: usize) -> usize {
+    fetch_some(shard, key(partition), offset, max_bytes).await.iter().map(Bytes::len).sum()
+}
+
+async fn fetch_some(shard: &Shard, key: PartitionKey, offset: Offset, max_bytes: usize) -> Vec<Bytes> {
+    try_fetch(shard, key, offset, max_bytes).await.unwrap()
+}
+
+/// What a fetch brings, or why nothing.
+pub(crate) async fn try_fetch(
+    shard: &Shard,
+    key: PartitionKey,
+    offset: Offset,
+    max_bytes: usize,
+) -> Result<Vec<Bytes>, FetchError> {
+    let partition = FetchPartition { key, offset, max_bytes, current_leader_epoch: None };
     let query = FetchQuery {
         partitions: vec![partition],
         max_wait: Duration::ZERO,
@@ -181,5 +243,5 @@ pub(crate) async fn fetch_records(shard: &Shard, partition: i32, offset: Offset)
         max_bytes,
         isolation: Isolation::ReadUncommitted,
     };
-    shard.fetch(query).await.remove(0).result.unwrap().records
+    shard.fetch(query).await.remove(0).result.map(|fetched| fetched.records)
 }

@@ -1,14 +1,25 @@
 //! Appends of much data to one partition: written once, named by the journal, whole behind crashes.
 
-use bytes::Bytes;
-use millrace_core::base::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
-use millrace_core::log::{BatchBuilder, BatchHeader, BatchRecord, Codec, ProducerFault};
-use millrace_shard::{AppendError, AppendPartition, Appended, Shard};
+use std::path::Path;
+use std::time::Duration;
 
-use crate::bench::{Cost, append, batch, before_and_after_a_crash, fetch, fetch_records, key, on_a_shard};
+use bytes::Bytes;
+use millrace_core::base::{
+    Offset, PartitionIndex, PartitionKey, ProducerEpoch, ProducerId, Sequence, TimestampMs, TopicId,
+};
+use millrace_core::log::{BatchBuilder, BatchHeader, BatchRecord, Codec, ProducerFault};
+use millrace_core::meta::NewTopic;
+use millrace_rt::fs;
+use millrace_shard::{AppendError, AppendPartition, Appended, DeleteRecordsAsk, Shard, ValidateOnly};
+
+use crate::bench::{
+    Cost, Setting, append, append_to, batch, before_and_after_a_crash, fetch, fetch_key, fetch_records, key,
+    on_a_shard, on_such_a_shard,
+};
 
 const RECORDS: usize = 600;
 const RECORD_BYTES: usize = 1024;
+const ROLLED: TopicId = TopicId([8; 16]);
 
 /// Counts extents, their bytes, and the journal's bytes so far.
 async fn written(shard: &Shard) -> (u64, u64, u64) {
@@ -65,6 +76,83 @@ fn small_and_large_appends_of_a_log_come_back_behind_a_crash() {
     );
 }
 
+#[test]
+fn large_appends_to_many_partitions_are_written_once() {
+    const PARTITIONS: i32 = 60;
+    on_such_a_shard(Setting { partitions: PARTITIONS, ..Setting::USUAL }, async |shard| {
+        // Every file is there and ends in the middle of a block.
+        for partition in 0..PARTITIONS {
+            append(&shard, partition, batch(Codec::None, RECORDS, RECORD_BYTES)).await;
+        }
+        let (extents_before, _, journal_before) = written(&shard).await;
+        let records = batch(Codec::None, 63, RECORD_BYTES);
+        let mut tickets = Vec::new();
+        for partition in 0..PARTITIONS {
+            let append =
+                AppendPartition { key: key(partition), records: records.clone(), produce_version: 9 };
+            tickets.push(shard.admit_append(vec![append]).await);
+        }
+        for ticket in tickets {
+            assert!(ticket.await.iter().all(Result::is_ok));
+        }
+        // Those that came before the device was behind went through the journal.
+        let (extents, _, journal) = written(&shard).await;
+        assert!(extents - extents_before >= 54, "{} extents", extents - extents_before);
+        let once = PARTITIONS as u64 * records.len() as u64;
+        assert!(journal - journal_before <= once / 5, "{} of {once}", journal - journal_before);
+    });
+}
+
+/// A segment that was rolled and the extent of the one behind it both find no directory.
+#[test]
+fn files_made_at_once_do_not_take_each_others_directory_away() {
+    const PARTITIONS: i32 = 64;
+    const LARGE: usize = 300;
+    let topic = NewTopic {
+        partitions: PARTITIONS,
+        configs: vec![("segment.ms".to_owned(), Some("20".to_owned()))],
+        ..NewTopic::named("rolled", ROLLED)
+    };
+    before_and_after_a_crash(
+        async move |shard| {
+            assert!(
+                shard.create_topics(vec![topic.clone()], ValidateOnly::No).await.iter().all(Result::is_ok)
+            );
+            let small = batch(Codec::None, 1, 100);
+            for partition in 0..PARTITIONS {
+                append_to(&shard, rolled(partition), small.clone()).await;
+            }
+            millrace_rt::sleep(Duration::from_millis(25)).await;
+            let large = batch(Codec::None, LARGE, RECORD_BYTES);
+            let appends = (0..PARTITIONS).map(|partition| {
+                let (shard, large) = (shard.clone(), large.clone());
+                millrace_rt::spawn(async move {
+                    // The first rolls, the second goes to the new segment at once.
+                    append_to(&shard, rolled(partition), large.clone()).await;
+                    append_to(&shard, rolled(partition), large).await;
+                })
+            });
+            for append in appends.collect::<Vec<_>>() {
+                append.await;
+            }
+            assert!(written(&shard).await.0 > 0, "nothing was written ahead of the journal");
+            shard.close().await;
+        },
+        async |shard| {
+            for partition in 0..PARTITIONS {
+                for offset in [0, 1, 1 + LARGE as i64] {
+                    let bytes = fetch_key(&shard, rolled(partition), Offset(offset)).await;
+                    assert!(!bytes.is_empty(), "partition {partition} has nothing at {offset}");
+                }
+            }
+        },
+    );
+}
+
+fn rolled(partition: i32) -> PartitionKey {
+    PartitionKey::new(ROLLED, PartitionIndex(partition))
+}
+
 /// The batch that begins at `offset`.
 async fn one_batch(shard: &Shard, offset: i64) -> Bytes {
     let records = fetch_records(shard, 0, Offset(offset)).await;
@@ -107,4 +195,38 @@ fn retries_and_gaps_are_seen_among_appends_that_wait_for_one_extent() {
         assert!(is_gap(&outcomes[3]), "{outcomes:?}");
         assert!(written(&shard).await.0 >= 2, "they are written as extents");
     });
+}
+
+/// Bytes of the files of a directory, also of those that wait for their end.
+async fn bytes_in(dir: &Path) -> u64 {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir).await.unwrap() {
+        // It may go meanwhile.
+        bytes += fs::len(&dir.join(&entry.name)).await.unwrap_or(0);
+    }
+    bytes
+}
+
+#[test]
+fn segments_go_as_fast_as_extents_come() {
+    const APPENDS: usize = 300;
+    /// Kept behind each append.
+    const KEPT: usize = 8;
+    let most = on_a_shard(async |shard| {
+        let set = |key: &str, value: &str| (key.to_owned(), Some(value.to_owned()));
+        let configs = vec![set("segment.bytes", "4194304"), set("file.delete.delay.ms", "0")];
+        let topic = NewTopic { configs, ..NewTopic::named("rolled", ROLLED) };
+        assert!(shard.create_topics(vec![topic], ValidateOnly::No).await.iter().all(Result::is_ok));
+        let records = batch(Codec::None, RECORDS, RECORD_BYTES);
+        let mut most = 0;
+        for appended in 1..=APPENDS {
+            append_to(&shard, rolled(0), records.clone()).await;
+            let before = Some(Offset((appended.saturating_sub(KEPT) * RECORDS) as i64));
+            assert!(shard.delete_records(vec![DeleteRecordsAsk { key: rolled(0), before }]).await[0].is_ok());
+            most = most.max(bytes_in(Path::new("/data/topics/rolled-0")).await);
+        }
+        most
+    });
+    let appended = (APPENDS * RECORDS * RECORD_BYTES) as u64;
+    assert!(most <= 16 << 20, "{most} bytes are in files, of {appended}");
 }

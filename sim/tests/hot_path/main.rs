@@ -9,11 +9,15 @@ mod cold;
 #[cfg(test)]
 mod extents;
 #[cfg(test)]
+mod false_lengths;
+#[cfg(test)]
 mod fetches;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
 mod followers;
+#[cfg(test)]
+mod inodes;
 #[cfg(test)]
 mod many;
 #[cfg(test)]

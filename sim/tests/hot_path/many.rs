@@ -8,7 +8,7 @@ use millrace_core::log::Codec;
 use millrace_core::meta::NewTopic;
 use millrace_shard::{FetchPartition, FetchQuery, FetchedPartition, Isolation, Shard, ValidateOnly};
 
-use crate::bench::{Cost, append_to, batch, on_a_shard};
+use crate::bench::{Cost, append_to, batch, before_and_after_a_crash, on_a_shard};
 
 const TOPIC: TopicId = TopicId([9; 16]);
 const PARTITIONS: i32 = 5_000;
@@ -111,4 +111,44 @@ fn one_budget_covers_thousands_of_partitions() {
         let turns = |partition: i32| i32::from(partition % FULL_EVERY == 0);
         assert!((0..PARTITIONS).all(|partition| served[partition as usize] == turns(partition)));
     });
+}
+
+/// Partitions that a start finds in files only.
+const COLD: i32 = 600;
+/// What a fetch gathers for from the device, and what it takes besides.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(40);
+
+#[test]
+fn a_fetch_of_many_cold_partitions_answers_with_what_has_come() {
+    before_and_after_a_crash(
+        async |shard| {
+            create(&shard).await;
+            for partition in 0..COLD {
+                append_to(&shard, key(partition), batch(Codec::None, 1, 1000)).await;
+            }
+            shard.close().await;
+        },
+        async |shard| {
+            // As a session does it: who was served goes to the end.
+            let mut order: Vec<i32> = (0..PARTITIONS).collect();
+            let (mut served, mut fetches) = (0, 0);
+            while served < COLD as usize {
+                let begun = millrace_rt::now();
+                let fetched = shard.fetch(query(order.iter().copied(), 50 << 20)).await;
+                let took = millrace_rt::now() - begun;
+                let sizes = sizes(&fetched);
+                let (with, without): (Vec<_>, Vec<_>) =
+                    order.iter().copied().zip(sizes).partition(|(_, bytes)| *bytes > 0);
+                assert!(!with.is_empty() && took <= ANSWERED_WITHIN, "{} came in {took:?}", with.len());
+                served += with.len();
+                fetches += 1;
+                order = without.into_iter().map(|(partition, _)| partition).collect();
+            }
+            let stats = shard.stats().await;
+            println!("{fetches} fetches, {} of {} reads of the device", stats.segment_reads, COLD);
+            // The last one has nothing to leave.
+            assert_eq!(stats.fetches_cut_short, fetches - 1);
+            assert!((2..=20).contains(&fetches), "{fetches} fetches");
+        },
+    );
 }

@@ -14,8 +14,11 @@ use crate::bench::{Setting, batch, key, on_such_a_shard};
 const RESTING: i32 = 4_000;
 /// Of one request to partitions that rest.
 const WOKEN: i32 = 64;
+const MANY_TIMES: usize = 4;
+/// One at a time, to compare with.
+const ALONE: i32 = 16;
 /// One after another their blocks took 36 times as long as one.
-const TIMES_MAX: u32 = 20;
+const TIMES_MAX: u32 = 10;
 
 /// Appends to all of these in one request; how long that took.
 async fn append_to_all(shard: &Shard, partitions: Range<i32>, records: &Bytes) -> Duration {
@@ -42,8 +45,16 @@ fn last_blocks_of_queued_appends_are_read_back_at_once() {
                 append_to_all(&shard, first..RESTING.min(first + WOKEN), &records).await;
             }
         }
-        let one = append_to_all(&shard, 0..1, &records).await;
-        (one, append_to_all(&shard, 1..1 + WOKEN, &records).await)
+        let mut alone = Duration::ZERO;
+        for partition in 0..ALONE {
+            alone += append_to_all(&shard, partition..partition + 1, &records).await;
+        }
+        let mut many = Duration::MAX;
+        for first in (ALONE..).step_by(WOKEN as usize).take(MANY_TIMES) {
+            // Some of them wait for a slot of the journal besides.
+            many = many.min(append_to_all(&shard, first..first + WOKEN, &records).await);
+        }
+        (alone / ALONE.unsigned_abs(), many)
     });
     println!("an append to a partition at rest {one:?}, to {WOKEN} of them {many:?}");
     assert!(many < TIMES_MAX * one, "{many:?}, one {one:?}");

@@ -1,5 +1,6 @@
 //! The crash sweep as CI runs it: a sample of what `millrace-sim --sweep` covers whole.
 
+mod checkpoints;
 mod crashes;
 mod damage;
 mod flips;

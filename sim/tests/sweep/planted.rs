@@ -39,6 +39,12 @@ fn an_extent_that_is_not_hard_before_its_frame_is_caught() {
     finds(Sweep::new(SweepOptions { planted, ..SweepOptions::new(23, 1, 9) }), "the journal knows");
 }
 
+#[test]
+fn a_file_that_is_not_hard_before_its_extent_is_caught() {
+    let planted = Some(Planted::TrustsSoftFiles);
+    finds(Sweep::new(SweepOptions { planted, ..SweepOptions::new(23, 1, 9) }), "entity not found");
+}
+
 /// The sweep of topics finds the fault.
 fn check_topics(planted: Planted, expected: &str) {
     let options =

@@ -20,3 +20,14 @@ fn deleted_records_stay_deleted_on_one_shard() {
 fn deleted_records_stay_deleted_on_three_shards() {
     check(43, 3, 60);
 }
+
+#[test]
+fn a_failing_disk_brings_no_deleted_record_back() {
+    for (shards, every) in [(1, 90), (3, 150)] {
+        let options = SweepOptions { subject: Subject::Retention, ..SweepOptions::new(45, shards, every) };
+        let mut sweep = Sweep::of_faults(options);
+        if let Some(failure) = sweep.run_to_failure() {
+            panic!("{failure}");
+        }
+    }
+}

@@ -20,3 +20,14 @@ fn deleted_topics_stay_deleted_on_one_shard() {
 fn deleted_topics_stay_deleted_on_three_shards() {
     check(33, 3, 60);
 }
+
+#[test]
+fn a_failing_disk_brings_no_deleted_topic_back() {
+    for (shards, every) in [(1, 90), (3, 150)] {
+        let options = SweepOptions { subject: Subject::Topics, ..SweepOptions::new(35, shards, every) };
+        let mut sweep = Sweep::of_faults(options);
+        if let Some(failure) = sweep.run_to_failure() {
+            panic!("{failure}");
+        }
+    }
+}

@@ -211,9 +211,9 @@ impl<'a> Place<'a> {
 }
 
 /// Journal slots that the kills of one mode must see filled again: below that the journals hardly wrapped, and the kills
-/// proved little. Two to three a cycle are usual; a sample of a few cycles must see one at all.
+/// proved little. Three in two cycles are usual, since large appends are only named in the journal; a sample of a few cycles must see one at all.
 fn least_reuses(cycles: u32) -> u32 {
-    if cycles < 20 { 1 } else { 2 * cycles }
+    if cycles < 20 { 1 } else { cycles }
 }
 
 /// Cases of flipped bits: all where every disk operation is swept, else as many as take less than a minute at CI's own

@@ -46,6 +46,12 @@ pub(super) const STEPS: &[Step] = &[
         needs: &["programs"],
         work: Work::Built("debug/millrace-sim", &["--seeds", "0..{seeds}"]),
     },
+    // Consumer groups: members and the broker crash, leave, freeze and return.
+    Step {
+        name: "groups",
+        needs: &["programs"],
+        work: Work::Built("debug/millrace-sim", &["--groups", "--seeds", "0..{seeds}"]),
+    },
     // Every decoder under damaged and forged inputs.
     Step {
         name: "fuzz",
@@ -69,17 +75,57 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "retention",
         needs: &["programs"],
-        work: Work::Built("debug/millrace-sim", &["--sweep", "--retention", "--every", "{every}"]),
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--retention", "--every", "{every}", "--shards", "1,3"],
+        ),
+    },
+    Step {
+        name: "group-crashes",
+        needs: &["programs"],
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--groups", "--every", "{every}", "--shards", "1,2,3"],
+        ),
     },
     Step {
         name: "recovery",
         needs: &["programs"],
         work: Work::Built("debug/millrace-sim", &["--sweep", "--recovery", "--every", "{every}"]),
     },
+    // Both checkpoints lost at the crash, too, while logs begin later.
+    Step {
+        name: "checkpoints",
+        needs: &["programs"],
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--checkpoints", "--retention", "--every", "{every}", "--shards", "1,2"],
+        ),
+    },
     Step {
         name: "disk-faults",
         needs: &["programs"],
-        work: Work::Built("debug/millrace-sim", &["--sweep", "--faults", "--every", "{every}"]),
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--faults", "--every", "{every}", "--shards", "1,2,3"],
+        ),
+    },
+    // The same while topics are deleted and logs begin later.
+    Step {
+        name: "topic-faults",
+        needs: &["programs"],
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--faults", "--topics", "--every", "{every}", "--shards", "1,2,3"],
+        ),
+    },
+    Step {
+        name: "retention-faults",
+        needs: &["programs"],
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--faults", "--retention", "--every", "{every}", "--shards", "1,2,3"],
+        ),
     },
     Step {
         name: "full-disks",
@@ -121,13 +167,27 @@ pub(super) const STEPS: &[Step] = &[
         work: Work::Built("debug/millrace-perf", &["first-light", "--quick", "--millrace", "{broker}"]),
     },
     // The judges of the two steps that follow, held to planted faults.
-    Step {
-        name: "matrix-judge",
-        needs: &[],
-        work: Work::Script("python3", &["-B", "clients/matrix/test_scenarios.py"]),
-    },
+    Step { name: "matrix-judge", needs: &[], work: Work::Script("clients/run", &["--self-test"]) },
     Step { name: "kill-judge", needs: &[], work: Work::Script("clients/kill", &["--self-test"]) },
     Step { name: "clients", needs: &["release"], work: Work::Script("clients/run", &[]) },
+    // Members of classic consumer groups; the new protocol is not served yet.
+    Step {
+        name: "group-clients",
+        needs: &["release"],
+        work: Work::Script(
+            "clients/run",
+            &[
+                "--groups",
+                "--scenario",
+                "classic",
+                "confluent-kafka",
+                "java",
+                "franz-go",
+                "aiokafka",
+                "sarama",
+            ],
+        ),
+    },
     // `--dump`: Kafka's own tool reads every segment afterwards.
     Step {
         name: "kill",
@@ -151,4 +211,6 @@ pub(super) const STEPS: &[Step] = &[
         needs: &["release"],
         work: Work::Script("clients/full-disk", &["--cycles", "10"]),
     },
+    // The same where inodes run out.
+    Step { name: "few-inodes", needs: &["release"], work: Work::Script("clients/few-inodes", &[]) },
 ];

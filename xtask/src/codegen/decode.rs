@@ -107,14 +107,15 @@ fn read(slot: &Slot<'_>, nullable: &str) -> String {
     let form = if slot.field.flexible.is_some() { "Form::Plain" } else { "form" };
     match &slot.field.kind {
         FieldType::Array(element) => {
-            let item = rust_type(element, false).replace("'a", "'_");
+            let item = rust_type(element, false, slot.dialect).replace("'a", "'_");
             let item = if matches!(**element, FieldType::Struct(_)) { "_".to_owned() } else { item };
             let each = element_reader(element, form);
             format!("reader.{nullable}array::<{item}, {}>({form}, {each})", slot.smallest)
         }
         FieldType::Struct(name) if nullable.is_empty() => format!("{name}::decode(reader, version)"),
         FieldType::Struct(name) => {
-            format!("reader.nullable_struct(|reader| {name}::decode(reader, version))")
+            let tagged = if slot.is_tagged() { "tagged_" } else { "" };
+            format!("reader.nullable_{tagged}struct(|reader| {name}::decode(reader, version))")
         }
         kind => match scalar(kind) {
             Some(method) => format!("reader.{method}()"),

@@ -108,6 +108,7 @@ fn write_slot(slot: &Slot<'_>) -> String {
     }
     let null = match kind {
         FieldType::String => format!("writer.null_string({form})"),
+        FieldType::Struct(_) if slot.is_tagged() => "writer.uvarint(0)".to_owned(),
         FieldType::Struct(_) => "writer.i8(-1)".to_owned(),
         _ => format!("writer.null_count({form})"),
     };
@@ -117,7 +118,12 @@ fn write_slot(slot: &Slot<'_>) -> String {
         When::If(condition) => format!("None if {condition} => {null}, {refusal}"),
         _ => format!("None => {null},"),
     };
-    let flag = if matches!(kind, FieldType::Struct(_)) { "writer.i8(1);" } else { "" };
+    // Null is told from a struct by a byte, or by a variable-length number where a tag stands in front.
+    let flag = match kind {
+        FieldType::Struct(_) if slot.is_tagged() => "writer.uvarint(1);",
+        FieldType::Struct(_) => "writer.i8(1);",
+        _ => "",
+    };
     let value = write_value(kind, "value", "value", form);
     format!("match &self.{name} {{ {nulls} Some(value) => {{ {flag} {value} }} }}")
 }

@@ -11,6 +11,15 @@ const KEYWORDS: &[&str] = &["match", "type"];
 /// Variables of every generated `decode`.
 const VARIABLES: &[&str] = &["field", "form", "reader", "version"];
 
+/// The types that stand for text, bytes and ids.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Of `net/wire`: text and bytes borrow from the frame.
+    Wire,
+    /// Of `engine/core`: a record owns what it holds, and each id in one is a topic's.
+    Records,
+}
+
 /// One Rust struct.
 pub(super) struct Shape<'m> {
     pub(super) message: &'m Message,
@@ -33,6 +42,7 @@ pub(super) struct Slot<'m> {
     pub(super) nullable: Versions,
     /// Least bytes of one element if the field is an array.
     pub(super) smallest: usize,
+    pub(super) dialect: Dialect,
     borrows: bool,
 }
 
@@ -53,23 +63,26 @@ impl Slot<'_> {
     /// The Rust type without `Option`.
     fn plain_type(&self) -> String {
         match &self.field.kind {
-            FieldType::Array(element) => format!("Vec<{}>", rust_type(element, self.borrows)),
-            kind => rust_type(kind, self.borrows),
+            FieldType::Array(element) => format!("Vec<{}>", rust_type(element, self.borrows, self.dialect)),
+            kind => rust_type(kind, self.borrows, self.dialect),
         }
     }
 
     /// The Rust expression of the default.
     pub(super) fn default(&self) -> String {
-        let zero = match &self.field.kind {
-            FieldType::Bool => "false",
-            FieldType::Float64 => "0.0",
-            FieldType::Uuid => "Uuid::ZERO",
-            FieldType::String => "Cow::Borrowed(\"\")",
-            FieldType::Bytes => "Cow::Borrowed(&[])",
-            FieldType::Records if self.is_optional() => return "None".to_owned(),
-            FieldType::Records => "Records::default()",
-            FieldType::Array(_) => "Vec::new()",
-            FieldType::Struct(name) => &format!("{name}::default()"),
+        let zero = match (&self.field.kind, self.dialect) {
+            (FieldType::Bool, _) => "false",
+            (FieldType::Float64, _) => "0.0",
+            (FieldType::Uuid, Dialect::Wire) => "Uuid::ZERO",
+            (FieldType::Uuid, Dialect::Records) => "TopicId::ZERO",
+            (FieldType::String, Dialect::Wire) => "Cow::Borrowed(\"\")",
+            (FieldType::String, Dialect::Records) => "String::new()",
+            (FieldType::Bytes, Dialect::Wire) => "Cow::Borrowed(&[])",
+            (FieldType::Bytes, Dialect::Records) => "Bytes::new()",
+            (FieldType::Records, _) if self.is_optional() => return "None".to_owned(),
+            (FieldType::Records, _) => "Records::default()",
+            (FieldType::Array(_), _) => "Vec::new()",
+            (FieldType::Struct(name), _) => &format!("{name}::default()"),
             _ => "0",
         };
         let value = match &self.field.default {
@@ -78,6 +91,7 @@ impl Slot<'_> {
             Some(Literal::Bool(value)) => value.to_string(),
             Some(Literal::Int(value)) => value.to_string(),
             Some(Literal::Float(value)) => format!("{value:?}"),
+            Some(Literal::Text(value)) if self.dialect == Dialect::Records => format!("{value:?}.to_owned()"),
             Some(Literal::Text(value)) => format!("Cow::Borrowed({value:?})"),
         };
         if self.is_optional() { format!("Some({value})") } else { value }
@@ -109,7 +123,7 @@ impl Slot<'_> {
         match (&self.field.kind, default) {
             (FieldType::Bool, Some(Literal::Bool(true))) => format!("!self.{name}"),
             (FieldType::Bool, _) => format!("self.{name}"),
-            (FieldType::Uuid, _) => format!("!self.{name}.is_zero()"),
+            (FieldType::Uuid, _) if self.dialect == Dialect::Wire => format!("!self.{name}.is_zero()"),
             (FieldType::String, Some(Literal::Text(text))) => format!("self.{name} != {text:?}"),
             (FieldType::String | FieldType::Bytes | FieldType::Records | FieldType::Array(_), _) => {
                 format!("!self.{name}.is_empty()")
@@ -143,18 +157,19 @@ pub(super) fn when(versions: Versions, scope: Versions) -> When {
 
 /// The message's own struct first, then every struct below it in the order of the text. A struct of several
 /// uses lives in the versions of all of them.
-pub(super) fn shapes(message: &Message) -> Outcome<Vec<Shape<'_>>> {
-    let mut shapes = vec![shape(message, &message.name, message.versions, &message.fields, true)?];
+pub(super) fn shapes(message: &Message, dialect: Dialect) -> Outcome<Vec<Shape<'_>>> {
+    let whole = Struct { name: &message.name, fields: &message.fields, scope: message.versions };
+    let mut shapes = vec![shape(message, dialect, whole)?];
     let mut at = 0;
     while at < shapes.len() {
         let mut next = at + 1;
-        for (name, fields, versions) in uses(message, &shapes[at]) {
-            match shapes.iter().position(|shape| shape.name == name) {
-                None => shapes.push(shape(message, name, versions, fields, false)?),
-                Some(known) if shapes[known].scope.contains_all(versions) => {}
+        for part in uses(message, &shapes[at]) {
+            match shapes.iter().position(|shape| shape.name == part.name) {
+                None => shapes.push(shape(message, dialect, part)?),
+                Some(known) if shapes[known].scope.contains_all(part.scope) => {}
                 Some(known) => {
-                    let scope = shapes[known].scope.hull(versions);
-                    shapes[known] = shape(message, name, scope, fields, false)?;
+                    let scope = shapes[known].scope.hull(part.scope);
+                    shapes[known] = shape(message, dialect, Struct { scope, ..part })?;
                     next = next.min(known);
                 }
             }
@@ -164,23 +179,24 @@ pub(super) fn shapes(message: &Message) -> Outcome<Vec<Shape<'_>>> {
     Ok(shapes)
 }
 
-/// The structs that the fields of a struct are made of, with their versions.
-fn uses<'m>(message: &'m Message, shape: &Shape<'m>) -> Vec<(&'m str, &'m [Field], Versions)> {
-    let name = |slot: &Slot<'m>| slot.field.kind.struct_name();
-    let found = shape
-        .fields
-        .iter()
-        .filter_map(|slot| Some((name(slot)?, message.fields_of(slot.field), slot.versions)));
-    found.collect()
+/// A struct of the definition, and the versions of the message in which it can occur.
+struct Struct<'m> {
+    name: &'m str,
+    fields: &'m [Field],
+    scope: Versions,
 }
 
-fn shape<'m>(
-    message: &'m Message,
-    name: &'m str,
-    scope: Versions,
-    fields: &'m [Field],
-    is_message: bool,
-) -> Outcome<Shape<'m>> {
+/// The structs that the fields of a struct are made of.
+fn uses<'m>(message: &'m Message, shape: &Shape<'m>) -> Vec<Struct<'m>> {
+    let part = |slot: &Slot<'m>| {
+        let name = slot.field.kind.struct_name()?;
+        Some(Struct { name, fields: message.fields_of(slot.field), scope: slot.versions })
+    };
+    shape.fields.iter().filter_map(part).collect()
+}
+
+fn shape<'m>(message: &'m Message, dialect: Dialect, part: Struct<'m>) -> Outcome<Shape<'m>> {
+    let Struct { name, fields, scope } = part;
     let mut slots = Vec::new();
     for field in fields {
         let versions = field.versions.intersect(scope);
@@ -203,10 +219,12 @@ fn shape<'m>(
             versions,
             nullable: field.nullable.intersect(versions),
             smallest: smallest.unwrap_or(0),
-            borrows: type_borrows(message, field),
+            dialect,
+            borrows: dialect == Dialect::Wire && type_borrows(message, field),
         });
     }
     let borrows = slots.iter().any(|slot| slot.borrows);
+    let is_message = name == message.name;
     Ok(Shape { message, name, is_message, borrows, scope, fields: slots })
 }
 
@@ -238,8 +256,11 @@ pub(super) fn write_type(out: &mut String, shape: &Shape<'_>) -> Outcome<()> {
 }
 
 /// The Rust type of anything but an array.
-pub(super) fn rust_type(kind: &FieldType, borrows: bool) -> String {
+pub(super) fn rust_type(kind: &FieldType, borrows: bool, dialect: Dialect) -> String {
     let name = match kind {
+        FieldType::Uuid if dialect == Dialect::Records => "TopicId",
+        FieldType::String if dialect == Dialect::Records => "String",
+        FieldType::Bytes if dialect == Dialect::Records => "Bytes",
         FieldType::Bool => "bool",
         FieldType::Int8 => "i8",
         FieldType::Int16 => "i16",

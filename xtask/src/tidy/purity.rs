@@ -22,6 +22,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/rt/src/payload.rs", "the one copy of payload, into memory that others read beside it"),
     ("engine/rt/src/counting.rs", "an allocator that counts is an unsafe trait"),
     ("engine/rt/examples/measure.rs", "the CPU time of the process has no safe call in std"),
+    ("engine/rt/examples/paths.rs", "a bare ring, to measure what registered memory saves"),
 ];
 
 /// Crates that must forbid `unsafe` outright.

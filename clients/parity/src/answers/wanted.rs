@@ -32,7 +32,8 @@ impl Wanted {
     }
 }
 
-fn matches(name: &str, case: &str) -> bool {
+/// Whether a name, or the beginning of one in front of a `*`, means this case.
+pub(super) fn matches(name: &str, case: &str) -> bool {
     name.strip_suffix('*').map_or(name == case, |start| case.starts_with(start))
 }
 

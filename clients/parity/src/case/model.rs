@@ -23,6 +23,8 @@ pub(crate) struct Step {
     pub(crate) views: Vec<View>,
     /// The request is repeated until the answer has this value, for what a broker does in the background.
     pub(crate) until: Option<(Path, Value)>,
+    /// The answer must be good, and is not recorded.
+    pub(crate) quiet: bool,
     /// Milliseconds, from and to, within which the answer has to come.
     pub(crate) took: Option<(u64, u64)>,
 }
@@ -48,6 +50,13 @@ pub(crate) enum Action {
     /// Keeps a fresh producer id.
     Producer {
         name: String,
+    },
+    /// Keeps the bytes of a message that stands inside another, behind its version.
+    Embedded {
+        name: String,
+        message: String,
+        version: Value,
+        fields: Value,
     },
     Request(Request),
     /// Bytes as they are, or behind a length when `framed`.

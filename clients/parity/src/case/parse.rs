@@ -2,16 +2,23 @@
 use super::{Action, Case, Edits, Mode, Path, Request, Step, View};
 use crate::text::{TextError, Texts};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// All cases of one file; a case with `versions` becomes one case per version.
 pub(crate) fn parse_cases(text: &str) -> Result<Vec<Case>, TextError> {
     let mut texts = Texts::new(text);
     let mut drafts: Vec<Draft> = Vec::new();
+    let mut shared: BTreeMap<String, Vec<Step>> = BTreeMap::new();
     while texts.advance() {
         let word = texts.word().ok_or_else(|| texts.error("a step begins with a word"))?;
-        if word == "case" {
-            let name = texts.word().ok_or_else(|| texts.error("a case has a name"))?;
-            drafts.push(Draft { name: name.to_owned(), versions: None, steps: Vec::new() });
+        if word == "case" || word == "steps" {
+            let name = texts.word().ok_or_else(|| texts.error("a case has a name"))?.to_owned();
+            drafts.push(Draft { name, is_shared: word == "steps", versions: None, steps: Vec::new() });
+        } else if word == "use" {
+            let name = need(&mut texts, "steps")?;
+            let steps = shared.get(name).ok_or_else(|| texts.error(format!("there are no steps {name}")))?;
+            let draft = drafts.last_mut().ok_or_else(|| texts.error("`case NAME` comes first"))?;
+            draft.steps.extend(steps.iter().cloned());
         } else {
             let draft = drafts.last_mut().ok_or_else(|| texts.error("`case NAME` comes first"))?;
             draft.line(word, &mut texts)?;
@@ -20,12 +27,17 @@ pub(crate) fn parse_cases(text: &str) -> Result<Vec<Case>, TextError> {
             let rest = texts.rest_of_line();
             return Err(texts.error(format!("{rest:?} is left over")));
         }
+        if let Some(draft) = drafts.last().filter(|draft| draft.is_shared) {
+            shared.insert(draft.name.clone(), draft.steps.clone());
+        }
     }
-    Ok(drafts.into_iter().flat_map(Draft::expand).collect())
+    Ok(drafts.into_iter().filter(|draft| !draft.is_shared).flat_map(Draft::expand).collect())
 }
 
 struct Draft {
     name: String,
+    /// Steps that cases take over, no case.
+    is_shared: bool,
     versions: Option<(i16, i16)>,
     steps: Vec<Step>,
 }
@@ -49,7 +61,8 @@ impl Draft {
                 let ends = first.parse().ok().zip(last.parse().ok());
                 self.versions = Some(ends.ok_or_else(|| texts.error(format!("versions {range:?}")))?);
             }
-            "keep" | "sort" | "only" | "ignore" | "until" | "took" | "cut" | "extra" | "client" | "as" => {
+            "keep" | "sort" | "only" | "ignore" | "until" | "took" | "cut" | "extra" | "client" | "as"
+            | "quiet" => {
                 let step =
                     self.steps.last_mut().ok_or_else(|| texts.error(format!("{word} follows a step")))?;
                 modify(step, word, texts)?;
@@ -83,6 +96,7 @@ fn modify(step: &mut Step, word: &str, texts: &mut Texts<'_>) -> Result<(), Text
             equals(texts)?;
             step.until = Some((path, texts.value()?));
         }
+        "quiet" => step.quiet = true,
         "took" => step.took = Some((number(texts)?, number(texts)?)),
         "cut" => step.edits.cut = number(texts)? as usize,
         "extra" => step.edits.extra = need(texts, "hexadecimal text")?.to_owned(),
@@ -101,8 +115,8 @@ fn step(word: &str, texts: &mut Texts<'_>) -> Result<Step, TextError> {
         None => (String::new(), word),
     };
     let action = action(word, texts)?;
-    let edits = Edits::default();
-    Ok(Step { connection, action, edits, keeps: Vec::new(), views: Vec::new(), until: None, took: None })
+    let (edits, keeps, views) = (Edits::default(), Vec::new(), Vec::new());
+    Ok(Step { connection, action, edits, keeps, views, until: None, quiet: false, took: None })
 }
 
 fn action(word: &str, texts: &mut Texts<'_>) -> Result<Action, TextError> {
@@ -118,6 +132,12 @@ fn action(word: &str, texts: &mut Texts<'_>) -> Result<Action, TextError> {
         }
         "delete" => Action::Delete { name: texts.value()? },
         "producer" => Action::Producer { name: need(texts, "a variable")?.to_owned() },
+        "bytes" => Action::Embedded {
+            name: need(texts, "a variable")?.to_owned(),
+            message: need(texts, "a message")?.to_owned(),
+            version: texts.value()?,
+            fields: texts.value()?,
+        },
         "receive" => Action::Receive,
         "close" => Action::Close,
         "pause" => Action::Pause { ms: number(texts)? },
@@ -194,10 +214,22 @@ mod tests {
     }
 
     #[test]
+    fn shared_steps_come_where_they_are_used() {
+        let cases = parse_cases(
+            "steps pair\n Metadata 1\n quiet\n receive\ncase one\n use pair\n close\ncase two\n versions 1-2\n use pair",
+        )
+        .unwrap();
+        let lengths: Vec<_> = cases.iter().map(|c| (c.name.as_str(), c.steps.len())).collect();
+        assert_eq!(lengths, [("one", 3), ("two@1", 2), ("two@2", 2)]);
+        assert!(cases[2].steps[0].quiet && !cases[2].steps[1].quiet);
+    }
+
+    #[test]
     fn faults_are_named() {
         for (text, expect) in [
             ("Metadata 1", "line 1: `case NAME` comes first"),
             ("case a\n keep x = y", "line 2: keep follows a step"),
+            ("case a\n use b", "line 2: there are no steps b"),
             ("case a\n jump", "line 2: there is no step jump"),
             ("case a\n pause 5 6", "line 2: \"6\" is left over"),
         ] {

@@ -19,15 +19,17 @@ pub(crate) struct Api {
     pub(crate) response: Message,
 }
 
-/// The messages of all APIs by name (`Produce`), and the request header.
+/// The messages of all APIs by name (`Produce`), the request header, and what requests hold as bytes.
 pub(crate) struct Protocol {
     apis: BTreeMap<String, Api>,
+    embedded: BTreeMap<String, Message>,
     header: Message,
 }
 
 impl Protocol {
     pub(crate) fn load(folder: &Path) -> Result<Protocol, String> {
         let (mut requests, mut responses, mut header) = (BTreeMap::new(), BTreeMap::new(), None);
+        let mut embedded = BTreeMap::new();
         let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         for entry in entries {
             let path = entry.map_err(|e| e.to_string())?.path();
@@ -36,6 +38,7 @@ impl Protocol {
             match (message.kind, message.api_key) {
                 (Kind::Request, Some(key)) => _ = requests.insert(key, message),
                 (Kind::Response, Some(key)) => _ = responses.insert(key, message),
+                (Kind::Value, _) => _ = embedded.insert(message.name.clone(), message),
                 (Kind::Header, _) if message.name == "RequestHeader" => header = Some(message),
                 _ => {}
             }
@@ -47,11 +50,25 @@ impl Protocol {
             let response = responses.remove(&key).ok_or_else(|| format!("{name} has no response"))?;
             apis.insert(name, Api { key, request, response });
         }
-        Ok(Protocol { apis, header })
+        Ok(Protocol { apis, embedded, header })
     }
 
     pub(crate) fn api(&self, name: &str) -> Result<&Api, String> {
         self.apis.get(name).ok_or_else(|| format!("there is no API {name}"))
+    }
+
+    /// The version, then the message: `ConsumerProtocolSubscription` and its like.
+    pub(crate) fn encode_embedded(
+        &self,
+        name: &str,
+        version: i16,
+        fields: &Value,
+    ) -> Result<Vec<u8>, String> {
+        let message = self.embedded.get(name).ok_or_else(|| format!("there is no message {name}"))?;
+        let mut out = Writer::default();
+        out.integer(i64::from(version), 2);
+        encode_message(message, version, fields, &mut out)?;
+        Ok(out.bytes)
     }
 
     /// Header and body of a request, without the length in front.

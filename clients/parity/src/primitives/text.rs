@@ -45,6 +45,11 @@ pub(crate) fn text_from_bytes(bytes: &[u8]) -> String {
     }
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains(|c: char| c.is_control()) && !text.starts_with("hex:") => text.to_owned(),
-        _ => bytes.iter().fold("hex:".to_owned(), |text, byte| text + &format!("{byte:02x}")),
+        _ => hex_text(bytes),
     }
+}
+
+/// Bytes as `hex:00ff`.
+pub(crate) fn hex_text(bytes: &[u8]) -> String {
+    bytes.iter().fold("hex:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -6,6 +6,12 @@ const CLOCK_MS: i64 = 5 * 60 * 1000;
 /// A time this close to `$t` was given by the case.
 const GIVEN_MS: i64 = 48 * 3600 * 1000;
 const ZERO_ID: &str = "AAAAAAAAAAAAAAAAAAAAAA";
+/// Characters of an id that a broker gives to a member of a consumer group: 16 bytes in base64.
+const MEMBER_ID_CHARS: usize = 22;
+/// Characters of a random UUID, which a broker puts behind the client id of a member of a classic group.
+const UUID_CHARS: usize = 36;
+/// Where its dashes stand.
+const UUID_DASHES: [usize; 4] = [8, 13, 18, 23];
 /// Digits of a time in milliseconds, from 2001 to 2286.
 const TIME_DIGITS: usize = 13;
 
@@ -22,6 +28,8 @@ pub(super) struct Normaliser {
     topic_ids: Vec<Value>,
     producer_ids: Vec<Value>,
     session_ids: Vec<Value>,
+    /// Ids of members of consumer groups, and the random part of those of classic groups.
+    member_ids: Vec<Value>,
 }
 
 impl Normaliser {
@@ -37,6 +45,7 @@ impl Normaliser {
             topic_ids: Vec::new(),
             producer_ids: Vec::new(),
             session_ids: Vec::new(),
+            member_ids: Vec::new(),
         }
     }
 
@@ -87,17 +96,35 @@ impl Normaliser {
             "topicId" if text != ZERO_ID => {
                 return format!("<topic-id-{}>", position(&mut self.topic_ids, text.into()));
             }
+            "memberId" if is_member_id(text) => {
+                return format!("<member-{}>", position(&mut self.member_ids, text.into()));
+            }
             "clusterId" if !text.is_empty() => return "<cluster>".to_owned(),
             "host" if !text.is_empty() => return "<host>".to_owned(),
             "documentation" if !text.is_empty() => return "<text>".to_owned(),
             _ => {}
         }
-        let mut text =
-            text.replace(&self.run_suffix, "").replace(&format!("{}:{}", self.host, self.port), "<address>");
+        let text = text.replace(&hex_digits(&self.run_suffix), "");
+        let mut text = self
+            .replace_member_ids(text)
+            .replace(&self.run_suffix, "")
+            .replace(&format!("{}:{}", self.host, self.port), "<address>");
         for (index, id) in self.topic_ids.iter().enumerate() {
             text = text.replace(id.as_str().unwrap_or(ZERO_ID), &format!("<topic-id-{}>", index + 1));
         }
         self.replace_numbers(&without_range(&text))
+    }
+
+    fn replace_member_ids(&mut self, mut text: String) -> String {
+        while let Some(start) = find_uuid(&text) {
+            let id = text.get(start..start + UUID_CHARS).unwrap_or_default().to_owned();
+            let placeholder = format!("<member-{}>", position(&mut self.member_ids, id.as_str().into()));
+            text = text.replace(&id, &placeholder);
+        }
+        for (index, id) in self.member_ids.iter().enumerate() {
+            text = text.replace(id.as_str().unwrap_or(ZERO_ID), &format!("<member-{}>", index + 1));
+        }
+        text
     }
 
     /// Times and known producer ids inside a message.
@@ -124,6 +151,26 @@ impl Normaliser {
     }
 }
 
+fn is_member_id(text: &str) -> bool {
+    text.len() == MEMBER_ID_CHARS && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+}
+
+fn find_uuid(text: &str) -> Option<usize> {
+    let is_uuid = |window: &[u8]| {
+        let fits = |(at, byte): (usize, &u8)| match UUID_DASHES.contains(&at) {
+            true => *byte == b'-',
+            false => byte.is_ascii_hexdigit(),
+        };
+        window.iter().enumerate().all(fits)
+    };
+    text.as_bytes().windows(UUID_CHARS).position(is_uuid)
+}
+
+/// How a text shows in bytes that are printed in hexadecimal.
+fn hex_digits(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Kafka names the allowed times around its own clock in messages about a wrong one.
 fn without_range(text: &str) -> String {
     let Some((before, range)) = text.split_once(TIME_RANGE) else { return text.to_owned() };
@@ -144,6 +191,24 @@ fn position(seen: &mut Vec<Value>, id: Value) -> usize {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn member_ids_become_placeholders() {
+        let mut normaliser = Normaliser::new("localhost:9092", "-x1y2", 1_800_000_600_000, 1_800_000_000_000);
+        let one = "one-c1f3e7a0-0000-4000-8000-0123456789ab";
+        let mut value = json!({
+            "leader": one, "memberId": "two-d2f3e7a0-0000-4000-8000-0123456789ab",
+            "members": [{"memberId": one, "metadata": "hex:00ff2d7831793200"}, {"memberId": "mXzvSZmFR0yDLEbxsJYWLg"}],
+            "errorMessage": format!("{one} and mXzvSZmFR0yDLEbxsJYWLg"),
+        });
+        normaliser.normalise(&mut value);
+        let expect = json!({
+            "leader": "one-<member-1>", "memberId": "two-<member-2>",
+            "members": [{"memberId": "one-<member-1>", "metadata": "hex:00ff00"}, {"memberId": "<member-3>"}],
+            "errorMessage": "one-<member-1> and <member-3>",
+        });
+        assert_eq!(value, expect);
+    }
 
     #[test]
     fn what_changes_becomes_a_placeholder() {

@@ -4,14 +4,14 @@ use super::connection::{Arrived, Connection, Due, elapsed_ms, pause, wall_now_ms
 use super::normalise::Normaliser;
 use crate::case::{Action, Case, Mode, Request, Step};
 use crate::codec::Protocol;
-use crate::primitives::{hex_from_text, text_from_bytes};
+use crate::primitives::{hex_from_text, hex_text, text_from_bytes};
 use crate::text::{Variables, substitute};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Longest wait for one answer, and for what a broker does in the background.
-pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(2);
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// Between two attempts of a request with `until`.
 pub(super) const ATTEMPT_PAUSE_MS: u64 = 10;
 /// Attempts that fill `ANSWER_WAIT` when each answer comes at once.
@@ -46,15 +46,18 @@ pub(crate) fn run_case(target: &Target<'_>, case: &Case) -> Result<Vec<Entry>, S
         ("run".to_owned(), run_suffix.as_str().into()),
         ("v".to_owned(), case.version.unwrap_or_default().into()),
         ("topic".to_owned(), format!("{topic}{run_suffix}").into()),
+        ("group".to_owned(), format!("{topic}.group{run_suffix}").into()),
     ]);
     for number in 2..=4 {
         variables.insert(format!("topic{number}"), format!("{topic}.{number}{run_suffix}").into());
+        variables.insert(format!("group{number}"), format!("{topic}.group{number}{run_suffix}").into());
     }
     let normaliser = Normaliser::new(target.bootstrap, &run_suffix, started_ms, given_ms);
     let mut session =
         Session { target, connections: BTreeMap::new(), variables, normaliser, entries: Vec::new() };
     for (index, step) in case.steps.iter().enumerate() {
-        session.step(step).map_err(|e| format!("step {}: {e}", index + 1))?;
+        let done = session.step(step).and_then(|()| if step.quiet { session.hush() } else { Ok(()) });
+        done.map_err(|e| format!("step {}: {e}", index + 1))?;
     }
     Ok(session.entries)
 }
@@ -74,6 +77,12 @@ impl Session<'_> {
             Action::Append { topic, partition, batches } => self.append(topic, partition, batches),
             Action::Delete { name } => self.delete_topic(name),
             Action::Producer { name } => self.make_producer(name),
+            Action::Embedded { name, message, version, fields } => {
+                let version = self.version(version)?;
+                let bytes = self.target.protocol.encode_embedded(message, version, &self.value(fields)?)?;
+                self.variables.insert(name.clone(), hex_text(&bytes).into());
+                Ok(())
+            }
             Action::Request(request) => self.request(step, request),
             Action::Bytes { pieces, framed, mode } => {
                 let pieces = self.text(pieces)?;
@@ -112,6 +121,15 @@ impl Session<'_> {
         }
     }
 
+    /// Takes back the latest answer, which has to be good.
+    fn hush(&mut self) -> Result<(), String> {
+        let Entry { label, answer } = self.entries.pop().ok_or("no answer came")?;
+        match answer.get("errorCode").map_or(Some(0), Value::as_i64) {
+            Some(0) if answer.is_object() => Ok(()),
+            _ => Err(format!("{label} is not good: {answer}")),
+        }
+    }
+
     fn request(&mut self, step: &Step, request: &Request) -> Result<(), String> {
         let Some((path, wanted)) = &step.until else { return self.request_once(step, request) };
         let wanted = self.value(wanted)?;
@@ -132,7 +150,7 @@ impl Session<'_> {
     }
 
     fn request_once(&mut self, step: &Step, request: &Request) -> Result<(), String> {
-        let version = self.value(&request.version)?.as_i64().ok_or("the version is no number")? as i16;
+        let version = self.version(&request.version)?;
         let fields = self.value(&request.fields)?;
         let client_id = self.value(step.edits.client_id.as_ref().unwrap_or(&json!(CLIENT_ID)))?;
         let target = self.target;
@@ -199,6 +217,13 @@ impl Session<'_> {
         let time = self.variables.get("t").cloned().unwrap_or_default();
         stamp_batches(&mut value, &time);
         Ok(value)
+    }
+
+    fn version(&self, version: &Value) -> Result<i16, String> {
+        self.value(version)?
+            .as_i64()
+            .map(|version| version as i16)
+            .ok_or("the version is no number".to_owned())
     }
 
     fn text(&self, text: &str) -> Result<String, String> {

@@ -1,11 +1,14 @@
 //! Steps that prepare a case: topics, records, producer ids. Their answers are not recorded, only required.
 use super::connection::{Arrived, pause};
-use super::session::{ANSWER_WAIT, ATTEMPT_PAUSE_MS, ATTEMPTS_MAX, Session, stamp_batch};
+use super::session::{ATTEMPT_PAUSE_MS, ATTEMPTS_MAX, Session, stamp_batch};
 use crate::codec::Protocol;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Connection of its own, so that a case's connections see nothing but the case.
 const CONNECTION: &str = "setup";
+/// Longest wait for an answer that is no part of the case: a busy machine must not fail it.
+const SETUP_WAIT: Duration = Duration::from_secs(20);
 const UNKNOWN_TOPIC_OR_PARTITION: i64 = 3;
 /// Kafka's answer while it fetches its first block of producer ids.
 const COORDINATOR_LOAD_IN_PROGRESS: i64 = 14;
@@ -108,7 +111,7 @@ impl Session<'_> {
         let body =
             target.protocol.encode_request(api, version, correlation_id, &json!(CONNECTION), fields)?;
         connection.send_frame(&body);
-        match connection.receive(ANSWER_WAIT) {
+        match connection.receive(SETUP_WAIT) {
             Arrived::Frame(frame) => Ok(Protocol::decode_response(api, version, &frame)?.1),
             Arrived::Closed => Err(format!("{name} {version}: closed")),
             Arrived::Nothing => Err(format!("{name} {version}: no answer")),

@@ -72,7 +72,7 @@ pub enum Entry<P> {
     Carry { span: Span, payload: P },
     /// Batches appended to the log most of whose bytes were written to the segment file before, and only there: `length`
     /// bytes from `span.position` on are durable in it, those of older batches that stood in memory among them. Of the
-    /// payload the first `header_bytes` are the new batches' headers; the rest follows what is in the file.
+    /// payload the first `header_bytes` are the new batches' headers; the rest, if any, follows what is in the file.
     Extent { span: Span, length: u64, header_bytes: u32, payload: P },
     /// The next segment begins at `segment`; the one before it ends at `previous_length`.
     Roll { key: PartitionKey, segment: Offset, previous_length: Position },

@@ -6,6 +6,7 @@ use super::tails::{Piece, Tails};
 use crate::base::{Offset, PartitionKey, Position};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 /// One log, as far as frames tell.
 ///
@@ -35,6 +36,24 @@ pub enum Stretch {
     InFile(u64),
 }
 
+impl Stretch {
+    /// In bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Stretch::Journaled(bytes) => bytes.len() as u64,
+            Stretch::InFile(length) => *length,
+        }
+    }
+}
+
+impl Run {
+    /// Where it lies in the segment.
+    pub fn range(&self) -> Range<Position> {
+        let end = self.stretches.iter().fold(self.from.0, |at, stretch| at.saturating_add(stretch.length()));
+        self.from..Position(end)
+    }
+}
+
 impl JournaledLog {
     /// Every log of which the frames tell.
     pub fn of_frames(frames: &[Frame]) -> BTreeMap<PartitionKey, JournaledLog> {
@@ -50,14 +69,20 @@ impl JournaledLog {
         logs
     }
 
-    /// The log's segments, in order: `files`, and those of which frames hold bytes. Files behind the last of these were made
-    /// for frames that are lost, and those before the log's start are on their way out.
-    pub fn segments(&self, files: impl IntoIterator<Item = Offset>) -> Vec<Offset> {
+    /// Where the log begins, as far as frames tell.
+    pub fn log_start(&self) -> Offset {
+        self.log_start
+    }
+
+    /// The segments, in order, of a log that begins at `start`: `files`, and those of which frames hold bytes. Files behind
+    /// the last of these were made for frames that are lost, and those before the log's start are on their way out.
+    pub fn segments(&self, files: impl IntoIterator<Item = Offset>, start: Offset) -> Vec<Offset> {
         let journaled: BTreeSet<Offset> = self.tails.iter().map(|((segment, _), _)| segment).collect();
         let last = journaled.last().copied();
         let mut segments = journaled;
         segments.extend(files.into_iter().filter(|file| last.is_none_or(|last| *file <= last)));
-        let first = segments.range(..=self.log_start).next_back().copied();
+        // One that was rolled may have neither bytes nor a file.
+        let first = segments.union(&self.segments).take_while(|segment| **segment <= start).last().copied();
         segments.into_iter().filter(|segment| first.is_none_or(|first| *segment >= first)).collect()
     }
 

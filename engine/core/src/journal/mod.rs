@@ -44,5 +44,7 @@ pub use recover::{
 };
 pub use release::{CarryLimits, ReleasePlan, UnreleasedTail, plan_release, replay_from};
 pub use replay::{RecoveredPartition, Replay, ReplayError};
-pub use reserve::{ADMISSION_BYTES, SpaceGuard, SpaceMeasure, SpaceNeed, SpaceState};
+pub use reserve::{
+    ADMISSION_BYTES, ADMISSION_INODES, SpaceGuard, SpaceMeasure, SpaceNeed, SpaceState, Stock,
+};
 pub use tails::{ExtentPiece, TailPiece};

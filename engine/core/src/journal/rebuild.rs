@@ -7,17 +7,20 @@
 use super::checkpoint::{PartitionCheckpoint, ProducerCheckpoint, SegmentFacts};
 use crate::base::{LeaderEpoch, Offset, PartitionKey, Position, TimestampMs};
 use crate::log::{BatchFault, EpochLineage, ProducerWindows, Scanned, StoredFault};
+use std::ops::Range;
 
 /// One log, as far as its segments tell.
 #[derive(Debug)]
 pub struct LogRebuild {
     key: PartitionKey,
+    /// No batch was written under a later one.
+    leader_epoch: LeaderEpoch,
     segments: Vec<SegmentFacts>,
     /// How many of `segments` a checkpoint names, and how many bytes of the last of them are in its file, once there is
     /// one that is not there whole or may be longer than it should.
     named: Option<(usize, Position)>,
-    /// Of the segment that is being read: where the journal's bytes begin.
-    journaled: Option<Position>,
+    /// Of the segment that is being read: where the journal's bytes are.
+    journaled: Option<Range<Position>>,
     /// Where its last good batch ends, and what came behind that.
     end: Position,
     behind: Behind,
@@ -36,14 +39,16 @@ enum Behind {
     Unfinished,
     /// Bytes that are no batch, or a bad one.
     Bad(Position),
-    /// And good ones behind those.
+    /// What no torn write leaves: bad ones with good ones behind, or a batch whose leader epoch cannot be its own.
     Hole(Position),
 }
 
 impl LogRebuild {
-    pub fn new(key: PartitionKey) -> LogRebuild {
+    /// Of a partition whose leader epoch is, or was until this start, `leader_epoch`.
+    pub fn new(key: PartitionKey, leader_epoch: LeaderEpoch) -> LogRebuild {
         LogRebuild {
             key,
+            leader_epoch,
             segments: Vec::new(),
             named: None,
             journaled: None,
@@ -55,8 +60,8 @@ impl LogRebuild {
         }
     }
 
-    /// The next segment, whose bytes from `journaled` on are the journal's; false if it does not follow the one before.
-    pub fn begin(&mut self, base: Offset, journaled: Option<Position>) -> bool {
+    /// The next segment, of which the journal tells these bytes, its last; false if it does not follow the one before.
+    pub fn begin(&mut self, base: Offset, journaled: Option<Range<Position>>) -> bool {
         if self.segments.is_empty() {
             self.next_offset = base;
         }
@@ -64,8 +69,8 @@ impl LogRebuild {
             return false;
         }
         self.segments.push(SegmentFacts { base: base.0, max_timestamp: TimestampMs::NONE.0, indexed: 0 });
-        if let Some(from) = journaled {
-            self.named.get_or_insert((self.segments.len(), from));
+        if let Some(journaled) = &journaled {
+            self.named.get_or_insert((self.segments.len(), journaled.start));
         }
         (self.end, self.behind, self.journaled) = (Position::ZERO, Behind::Nothing, journaled);
         true
@@ -79,8 +84,11 @@ impl LogRebuild {
                     self.behind = Behind::Hole(at);
                 }
             }
+            Scanned::Batch { position, header, fault: None } if !self.may_lead(header.leader_epoch) => {
+                self.behind = Behind::Hole(*position);
+            }
             Scanned::Batch { position, header, fault: None } => {
-                self.epochs.assign(header.leader_epoch.max(LeaderEpoch(0)), header.base_offset);
+                self.epochs.assign(header.leader_epoch, header.base_offset);
                 if header.has_producer() {
                     self.producers.record(header, header.base_offset, header.max_timestamp);
                 }
@@ -105,13 +113,23 @@ impl LogRebuild {
         }
     }
 
+    /// No checksum covers a batch's leader epoch. It never goes down along a log, and ends at the partition's; one that
+    /// fits between those of its neighbours is believed.
+    fn may_lead(&self, epoch: LeaderEpoch) -> bool {
+        let before = self.epochs.latest().map_or(LeaderEpoch(0), |latest| latest.epoch);
+        (before..=self.leader_epoch).contains(&epoch)
+    }
+
     /// The segment has no more bytes; `is_last` of the log's. Fails with the place of a damage: bytes that no frame holds
     /// were durable in the file, up to its end where another segment follows. Behind the last segment's last good batch may
     /// be what was written ahead of a frame, and lost with it: nobody was told of that.
     pub fn end(&mut self, is_last: bool) -> Result<(), Position> {
         let is_whole = !is_last || self.journaled.is_some();
         match self.behind {
-            Behind::Nothing if self.journaled.is_some_and(|from| self.end < from) => return Err(self.end),
+            // Also an extent whose file was cut between two batches.
+            Behind::Nothing if self.journaled.as_ref().is_some_and(|run| self.end < run.end) => {
+                return Err(self.end);
+            }
             Behind::Nothing => {}
             Behind::Zeros if self.journaled.is_some() => return Err(self.end),
             Behind::Zeros => {
@@ -125,13 +143,19 @@ impl LogRebuild {
         Ok(())
     }
 
-    /// What a checkpoint would say.
-    pub fn finish(self) -> PartitionCheckpoint {
+    /// What a checkpoint would say of a log that begins at `start`, or where its first segment does. A log that is known to
+    /// have reached further than its segments do, all of them deleted, begins and ends there.
+    pub fn finish(mut self, start: Offset) -> PartitionCheckpoint {
+        if self.next_offset < start {
+            self = LogRebuild { next_offset: start, ..LogRebuild::new(self.key, self.leader_epoch) };
+        }
+        let first = self.segments.first().map_or(start, |first| Offset(first.base));
+        self.epochs.truncate_from_start(start);
         let (named, position) = self.named.unwrap_or((self.segments.len(), self.end));
         PartitionCheckpoint {
             topic: self.key.topic.0,
             partition: self.key.partition.0,
-            log_start: self.segments.first().map_or(0, |first| first.base),
+            log_start: first.max(start).0,
             segments: self.segments.iter().take(named).map(|segment| segment.base).collect(),
             position: position.0,
             facts: self.segments,

@@ -51,6 +51,9 @@ pub struct RecoveredPartition {
     pub tails: Vec<TailPiece>,
     /// Parts of that range which are durable in the files already.
     pub extents: Vec<ExtentPiece>,
+    /// Where the last extent of a segment ends, also where a later frame has its last bytes again: that frame may be lost
+    /// by a power loss yet, and then the file alone has them.
+    pub extent_ends: Vec<(Offset, Position)>,
     /// Of segments in the checkpoint's state; `observed` goes on from it.
     pub facts: Vec<SegmentFacts>,
     /// Lineage of the checkpoint's state; `observed` goes on from it.
@@ -165,6 +168,7 @@ struct Log {
     lengths: BTreeMap<Offset, Position>,
     durable: Option<Place>,
     tails: Tails,
+    extent_ends: BTreeMap<Offset, Position>,
     facts: Vec<SegmentFacts>,
     epochs: Vec<(LeaderEpoch, Offset)>,
     producers: Vec<ProducerCheckpoint>,
@@ -212,6 +216,9 @@ impl Log {
                     headers,
                 });
                 self.extend(span, [Piece::InFile(*length), Piece::Inline(end)])?;
+                // `extend` has found that the sum is a position.
+                let end = self.extent_ends.entry(span.segment).or_default();
+                *end = (*end).max(Position(span.position.0 + length));
             }
             Entry::Roll { segment, previous_length, .. } => self.roll(*segment, *previous_length),
             Entry::LogStart { offset, .. } => self.start_at(*offset),
@@ -273,6 +280,10 @@ impl Log {
     }
 
     fn start_at(&mut self, offset: Offset) {
+        if offset < self.log_start {
+            // The state begins where the log's directory says: a start may have noted there what only the ring still held.
+            return;
+        }
         self.log_start = offset;
         let gone = self.segments.iter().skip(1).take_while(|next| **next <= offset).count();
         self.segments.drain(..gone);
@@ -281,6 +292,7 @@ impl Log {
             return;
         }
         self.lengths = self.lengths.split_off(&first);
+        self.extent_ends = self.extent_ends.split_off(&first);
         let start = (first, Position::ZERO);
         self.tails.cut_before(start);
         self.durable = self.durable.map(|durable| durable.max(start));
@@ -294,6 +306,10 @@ impl Log {
             self.segments.push(segment);
         }
         self.lengths.split_off(&segment);
+        self.extent_ends.retain(|existing, _| *existing <= segment);
+        if let Some(end) = self.extent_ends.get_mut(&segment) {
+            *end = (*end).min(place.1);
+        }
         self.durable = self.durable.map(|durable| durable.min(place));
         self.log_end = to;
         self.log_start = self.log_start.min(to);
@@ -319,6 +335,7 @@ impl Log {
             end,
             tails,
             extents,
+            extent_ends: self.extent_ends.into_iter().collect(),
             facts: self.facts,
             epochs: self.epochs,
             producers: self.producers,

@@ -4,12 +4,23 @@
 /// What a partition takes besides its records when its tail goes to a file: directory, last block, index, and a block
 /// of the file's own map.
 const PARTITION_BYTES: u64 = 16 * 1024;
+/// The same in inodes: a directory, a segment and its index; or, of a partition that has them, the next segment, its index,
+/// and an index on its way.
+const PARTITION_INODES: u64 = 3;
+/// What is made of a new partition at once: a directory, and its first segment.
+const FIRST_BYTES: u64 = 4 * 1024;
+const FIRST_INODES: u64 = 2;
 /// Metadata, manifest, and the directories of a start.
 const SHARD_BYTES: u64 = 4 << 20;
+/// These, and the slots and checkpoints of the journal that the next start makes.
+const SHARD_INODES: u64 = 64;
 /// Checkpoints on disk at once: two of each generation while a start switches to the next.
 const CHECKPOINTS: u64 = 4;
 /// What one shard may admit between two measures at the least: some of the largest appends.
 pub const ADMISSION_BYTES: u64 = 8 << 20;
+pub const ADMISSION_INODES: u64 = 256;
+/// An append that rolls its segment makes files of it: the new one, and the index of the old.
+const APPEND_INODES: u64 = 2;
 /// Appends are admitted again once this part of the reserve is free beyond it, so that the edge is not crossed to and
 /// fro.
 const RESUME_SHARE: u64 = 8;
@@ -19,6 +30,8 @@ const RESUME_SHARE: u64 = 8;
 pub struct SpaceNeed {
     pub journal_bytes: u64,
     pub partitions: u64,
+    /// Files that segments which stand in memory are given yet, beyond those that each partition is counted with.
+    pub files_due: u64,
     /// Length of its last checkpoint.
     pub checkpoint_bytes: u64,
 }
@@ -33,25 +46,63 @@ impl SpaceNeed {
             + SHARD_BYTES
     }
 
+    pub fn inodes(&self) -> u64 {
+        PARTITION_INODES * self.partitions + self.files_due + SHARD_INODES
+    }
+
     /// What of it lies on the journal's disk, where that is another one (`millrace.journal.dir`).
     pub fn journal_disk_bytes(&self) -> u64 {
         self.journal_bytes + CHECKPOINTS * self.checkpoint_bytes + SHARD_BYTES
+    }
+
+    pub fn journal_disk_inodes(&self) -> u64 {
+        SHARD_INODES
+    }
+}
+
+/// Of bytes or of inodes: how many a file system has left, and how many the shards of the process need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stock {
+    pub free: u64,
+    pub need: u64,
+}
+
+impl Stock {
+    /// Of two file systems the one that has less beyond what is needed.
+    fn tighter(self, other: Stock) -> Stock {
+        let spare = |it: &Stock| i128::from(it.free) - i128::from(it.need);
+        if spare(&other) < spare(&self) { other } else { self }
     }
 }
 
 /// Free space at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceMeasure {
-    pub free_bytes: u64,
-    /// Of all shards of the process.
-    pub need_bytes: u64,
+    pub bytes: Stock,
+    pub inodes: Stock,
 }
 
 impl SpaceMeasure {
-    /// Of two file systems the one that has less beyond what is needed.
+    /// Of two file systems what either has less of beyond what is needed.
     pub fn tighter(self, other: SpaceMeasure) -> SpaceMeasure {
-        let spare = |it: &SpaceMeasure| i128::from(it.free_bytes) - i128::from(it.need_bytes);
-        if spare(&other) < spare(&self) { other } else { self }
+        SpaceMeasure { bytes: self.bytes.tighter(other.bytes), inodes: self.inodes.tighter(other.inodes) }
+    }
+}
+
+/// What one shard may admit between two measures, and what of it is left.
+#[derive(Debug, Clone, Copy, Default)]
+struct Allowance {
+    share: u64,
+    left: u64,
+}
+
+impl Allowance {
+    fn of(share: u64) -> Allowance {
+        Allowance { share, left: share }
+    }
+
+    fn is_half_used(self) -> bool {
+        self.left <= self.share / 2
     }
 }
 
@@ -75,8 +126,8 @@ pub struct SpaceGuard {
     wanted_bytes: u64,
     state: SpaceState,
     /// What this shard may admit until the next measure.
-    share_bytes: u64,
-    left_bytes: u64,
+    bytes: Allowance,
+    inodes: Allowance,
     /// Writers that wait for the device to take what it refused, whatever is said to be free.
     waiting_writers: u64,
     last: SpaceMeasure,
@@ -89,41 +140,46 @@ impl SpaceGuard {
             shards: u64::from(shards),
             wanted_bytes,
             state: SpaceState::Ample,
-            share_bytes: 0,
-            left_bytes: 0,
+            bytes: Allowance::default(),
+            inodes: Allowance::default(),
             waiting_writers: 0,
-            last: SpaceMeasure { free_bytes: 0, need_bytes: 0 },
+            last: SpaceMeasure { bytes: Stock { free: 0, need: 0 }, inodes: Stock { free: 0, need: 0 } },
         }
     }
 
     /// Answers the new state where it changes.
     pub fn handle_measure(&mut self, measure: SpaceMeasure) -> Option<SpaceState> {
         self.last = measure;
-        let reserve = self.reserve_bytes();
-        let needed = match self.state {
-            SpaceState::Ample => reserve,
-            SpaceState::Short => reserve.saturating_add(reserve / RESUME_SHARE),
-        };
         let before = self.state;
-        let is_short = self.waiting_writers > 0 || measure.free_bytes < needed;
-        self.state = if is_short { SpaceState::Short } else { SpaceState::Ample };
-        self.share_bytes = match self.state {
-            SpaceState::Ample => measure.free_bytes.saturating_sub(measure.need_bytes) / self.shards,
-            SpaceState::Short => 0,
+        let is_below = |free: u64, reserve: u64| match before {
+            SpaceState::Ample => free < reserve,
+            SpaceState::Short => free < reserve.saturating_add(reserve / RESUME_SHARE),
         };
-        self.left_bytes = self.share_bytes;
+        let is_short = self.waiting_writers > 0
+            || is_below(measure.bytes.free, self.reserve_bytes())
+            || is_below(measure.inodes.free, self.reserve_inodes());
+        self.state = if is_short { SpaceState::Short } else { SpaceState::Ample };
+        let allowance = |stock: Stock| match is_short {
+            true => Allowance::default(),
+            false => Allowance::of(stock.free.saturating_sub(stock.need) / self.shards),
+        };
+        (self.bytes, self.inodes) = (allowance(measure.bytes), allowance(measure.inodes));
         (self.state != before).then_some(self.state)
     }
 
     /// How much is free cannot be told: appends are admitted, and only a write that the device refuses ends that.
     pub fn handle_unknown(&mut self) -> Option<SpaceState> {
-        self.handle_measure(SpaceMeasure { free_bytes: u64::MAX, need_bytes: self.last.need_bytes })
+        let endless = |stock: Stock| Stock { free: u64::MAX, ..stock };
+        self.handle_measure(SpaceMeasure {
+            bytes: endless(self.last.bytes),
+            inodes: endless(self.last.inodes),
+        })
     }
 
     /// The device refused a write for want of space; its writer waits. Answers the new state where it changes.
     pub fn handle_full_disk(&mut self) -> Option<SpaceState> {
         self.waiting_writers += 1;
-        (self.share_bytes, self.left_bytes) = (0, 0);
+        (self.bytes, self.inodes) = (Allowance::default(), Allowance::default());
         let before = std::mem::replace(&mut self.state, SpaceState::Short);
         (before == SpaceState::Ample).then_some(SpaceState::Short)
     }
@@ -136,18 +192,24 @@ impl SpaceGuard {
 
     /// Whether an append of so many bytes may come in; if so it is counted.
     pub fn admit(&mut self, bytes: u64) -> bool {
-        match self.left_bytes.checked_sub(bytes) {
-            Some(left) => {
-                self.left_bytes = left;
-                true
-            }
-            None => false,
-        }
+        let left = (self.bytes.left.checked_sub(bytes), self.inodes.left.checked_sub(APPEND_INODES));
+        let (Some(bytes), Some(inodes)) = left else { return false };
+        (self.bytes.left, self.inodes.left) = (bytes, inodes);
+        true
+    }
+
+    /// Whether space is left for records once there are so many partitions more, with their first files: no creation
+    /// makes space short by itself.
+    pub fn has_room_for(&self, partitions: u64) -> bool {
+        let fits = |free: u64, reserve: u64, each: u64| reserve.saturating_add(each * partitions) <= free;
+        self.state == SpaceState::Ample
+            && fits(self.last.bytes.free, self.reserve_bytes(), PARTITION_BYTES + FIRST_BYTES)
+            && fits(self.last.inodes.free, self.reserve_inodes(), PARTITION_INODES + FIRST_INODES)
     }
 
     /// Half of what may be admitted is used up: it is time to measure, before the interval has passed.
     pub fn wants_measure(&self) -> bool {
-        self.state == SpaceState::Ample && self.left_bytes <= self.share_bytes / 2
+        self.state == SpaceState::Ample && (self.bytes.is_half_used() || self.inodes.is_half_used())
     }
 
     pub fn state(&self) -> SpaceState {
@@ -156,11 +218,20 @@ impl SpaceGuard {
 
     /// Free space below which appends are refused.
     pub fn reserve_bytes(&self) -> u64 {
-        self.wanted_bytes.max(self.last.need_bytes.saturating_add(self.shards * ADMISSION_BYTES))
+        self.wanted_bytes.max(self.last.bytes.need.saturating_add(self.shards * ADMISSION_BYTES))
     }
 
     pub fn free_bytes(&self) -> u64 {
-        self.last.free_bytes
+        self.last.bytes.free
+    }
+
+    /// Free inodes below which they are.
+    pub fn reserve_inodes(&self) -> u64 {
+        self.last.inodes.need.saturating_add(self.shards * ADMISSION_INODES)
+    }
+
+    pub fn free_inodes(&self) -> u64 {
+        self.last.inodes.free
     }
 }
 
@@ -179,16 +250,20 @@ mod tests {
         guard
     }
 
+    const PLENTY: Stock = Stock { free: 1 << 20, need: 100 };
+
     fn measure(guard: &mut SpaceGuard, free_mib: u64) -> Option<SpaceState> {
-        guard.handle_measure(SpaceMeasure { free_bytes: free_mib * MIB, need_bytes: NEED })
+        let bytes = Stock { free: free_mib * MIB, need: NEED };
+        guard.handle_measure(SpaceMeasure { bytes, inodes: PLENTY })
     }
 
     #[test]
     fn a_need_covers_journals_partitions_and_checkpoints() {
-        let need = SpaceNeed { journal_bytes: 64 * MIB, partitions: 0, checkpoint_bytes: 0 };
+        let need = SpaceNeed { journal_bytes: 64 * MIB, partitions: 0, files_due: 0, checkpoint_bytes: 0 };
         assert_eq!((need.bytes(), need.journal_disk_bytes()), (132 * MIB, 68 * MIB));
         let need = SpaceNeed { partitions: 10_000, checkpoint_bytes: MIB, ..need };
         assert_eq!(need.bytes(), 136 * MIB + 10_000 * 16 * 1024);
+        assert_eq!((need.inodes(), need.journal_disk_inodes()), (30_064, 64));
     }
 
     #[test]
@@ -232,8 +307,8 @@ mod tests {
     fn shards_share_what_is_free() {
         let mut guard = SpaceGuard::new(3, 0);
         assert!(!guard.admit(1), "nothing is admitted before the first measure");
-        let need = SpaceMeasure { free_bytes: 200 * MIB, need_bytes: 50 * MIB };
-        assert_eq!(guard.handle_measure(need), None);
+        let bytes = Stock { free: 200 * MIB, need: 50 * MIB };
+        assert_eq!(guard.handle_measure(SpaceMeasure { bytes, inodes: PLENTY }), None);
         assert_eq!(guard.reserve_bytes(), 74 * MIB);
         assert!(guard.admit(50 * MIB) && !guard.admit(1));
     }
@@ -271,11 +346,54 @@ mod tests {
 
     #[test]
     fn of_two_file_systems_the_tighter_one_counts() {
-        let roomy = SpaceMeasure { free_bytes: 100, need_bytes: 10 };
-        let tight = SpaceMeasure { free_bytes: 1000, need_bytes: 990 };
-        let over = SpaceMeasure { free_bytes: 5, need_bytes: 6 };
+        let roomy = Stock { free: 100, need: 10 };
+        let tight = Stock { free: 1000, need: 990 };
+        let over = Stock { free: 5, need: 6 };
         assert_eq!(roomy.tighter(tight), tight);
         assert_eq!(tight.tighter(roomy), tight);
         assert_eq!(tight.tighter(over), over);
+        let (data, journal) =
+            (SpaceMeasure { bytes: roomy, inodes: over }, SpaceMeasure { bytes: tight, inodes: roomy });
+        assert_eq!(data.tighter(journal), SpaceMeasure { bytes: tight, inodes: over });
+    }
+
+    #[test]
+    fn inodes_run_out_as_bytes_do() {
+        use SpaceState::{Ample, Short};
+        let mut guard = SpaceGuard::new(1, 0);
+        let measure = |guard: &mut SpaceGuard, free: u64| {
+            let bytes = Stock { free: 1000 * MIB, need: NEED };
+            guard.handle_measure(SpaceMeasure { bytes, inodes: Stock { free, need: 144 } })
+        };
+        // The need, and what one shard may admit: 400.
+        for (free, edge) in [(400, None), (399, Some(Short)), (449, None), (450, Some(Ample)), (400, None)] {
+            assert_eq!(measure(&mut guard, free), edge, "{free} inodes");
+        }
+        assert_eq!((guard.reserve_inodes(), guard.free_inodes()), (400, 400));
+        let mut admitted = 0;
+        while guard.admit(1) {
+            admitted += 1;
+            assert_eq!(guard.wants_measure(), admitted >= 64, "{admitted}");
+        }
+        assert_eq!(admitted, 128, "each may begin two files");
+    }
+
+    #[test]
+    fn partitions_are_made_where_their_part_of_the_reserve_is_free() {
+        // free MiB, free inodes, how many partitions fit: 51 take a MiB, and 6 take 30 inodes
+        let cases = [(101, 1000, 51), (101, 430, 6), (200, 430, 6), (100, 1000, 0), (101, 400, 0)];
+        for (free, inodes, most) in cases {
+            let mut guard = SpaceGuard::new(1, 0);
+            guard.handle_measure(SpaceMeasure {
+                bytes: Stock { free: free * MIB, need: NEED },
+                inodes: Stock { free: inodes, need: 144 },
+            });
+            assert!(guard.has_room_for(most), "{free} MiB, {inodes} inodes");
+            assert!(!guard.has_room_for(most + 1), "{free} MiB, {inodes} inodes");
+        }
+        let mut guard = guard(99);
+        assert!(!guard.has_room_for(0), "space is short");
+        measure(&mut guard, 112);
+        assert!(!guard.has_room_for(1), "and is until some more of it is free");
     }
 }

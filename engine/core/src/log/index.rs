@@ -18,6 +18,8 @@ pub struct IndexEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interval {
     pub from: Position,
+    /// The base offset of the batch that begins there.
+    pub first: Offset,
     pub to: Position,
 }
 
@@ -34,7 +36,39 @@ pub struct OffsetIndex {
     first: Offset,
     /// Where the bytes end that the index knows.
     covered: u64,
+    due: Due,
+    last: LastInterval,
     max_timestamp: TimestampMs,
+}
+
+/// Whether the last interval takes more batches. A damaged one ends it: its header leads nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LastInterval {
+    Open,
+    Ended,
+}
+
+/// The base offset of the batch that follows what an index knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Exactly(Offset),
+    /// Behind a damaged batch: what follows from the one before that, or what follows from the last that was read.
+    Either(Offset, Offset),
+}
+
+/// Whether a batch that was read back carries the checksum of its bytes. It does not cover the base offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Summed {
+    Fits,
+    Differs,
+}
+
+/// What an index made of a batch that was read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noted {
+    Whole,
+    /// It is not the batch that belongs there. The index leads to its place, not to its offset or time.
+    Damaged,
 }
 
 impl OffsetIndex {
@@ -46,30 +80,91 @@ impl OffsetIndex {
     /// The index of what will follow behind `at`, where `first` is the next offset, until it is joined to the index of what
     /// lies before.
     pub fn resuming(base: Offset, at: Position, first: Offset) -> OffsetIndex {
-        let max_timestamp = TimestampMs::NONE;
-        OffsetIndex { base, entries: Vec::new(), begins: at.0, first, covered: at.0, max_timestamp }
-    }
-
-    /// Whether a header can be that of the next batch: what is read back may be anything.
-    pub fn takes(&self, header: &BatchHeader) -> bool {
-        let relative = header.base_offset.0.saturating_sub(self.base.0);
-        let last = self.entries.last().map_or(-1, |last| i64::from(last.relative_offset));
-        (0..=i64::from(i32::MAX)).contains(&relative)
-            && relative > last
-            && (self.covered > 0 || relative == 0)
-            && header.last_offset_delta >= 0
-            && self.covered <= SEGMENT_BYTES_MAX
+        OffsetIndex {
+            base,
+            entries: Vec::new(),
+            begins: at.0,
+            first,
+            covered: at.0,
+            due: Due::Exactly(first),
+            last: LastInterval::Open,
+            max_timestamp: TimestampMs::NONE,
+        }
     }
 
     /// Notes the batch that begins where the covered bytes end. `header` holds its final offsets and timestamps.
     pub fn note(&mut self, header: &BatchHeader) {
+        assert_eq!(self.due, Due::Exactly(header.base_offset), "batches follow one another");
+        self.cover(header, header.base_offset, header.max_timestamp);
+        self.due = Due::Exactly(header.next_offset());
+    }
+
+    /// The same for a batch that was read back, whose header may be anything. Its base offset has to be the one that is
+    /// due, so that an index never leads to another batch; behind a damaged one it may follow from the header of that
+    /// one too, which two batches in a row then agree upon. None: no batch of this segment can be there, and what lies
+    /// behind cannot be found.
+    pub fn note_stored(&mut self, header: &BatchHeader, summed: Summed) -> Option<Noted> {
+        let found = header.base_offset;
+        let count = i64::from(header.last_offset_delta).saturating_add(1);
+        let is_one = summed == Summed::Differs || count > 0;
+        if !is_one || !self.may_begin(self.least_due()) {
+            return None;
+        }
+        let is_due = match self.due {
+            Due::Exactly(due) => found == due,
+            Due::Either(due, other) => (found == due || found == other) && self.may_begin(found),
+        };
+        if is_due && summed == Summed::Fits {
+            self.cover(header, found, header.max_timestamp);
+            self.due = Due::Exactly(header.next_offset());
+            return Some(Noted::Whole);
+        }
+        self.due = match self.due {
+            Due::Exactly(due) => {
+                self.cover(header, due, TIMESTAMP_UNKNOWN);
+                self.last = LastInterval::Ended;
+                match summed {
+                    // Nothing but what the checksum does not cover is damaged.
+                    Summed::Fits => Due::Exactly(due.plus(count)),
+                    Summed::Differs => Due::Either(due.plus(count), due.plus(count)),
+                }
+            }
+            Due::Either(due, _) => {
+                self.pass(header);
+                Due::Either(due.plus(count), header.next_offset())
+            }
+        };
+        Some(Noted::Damaged)
+    }
+
+    /// Whether a batch with that base offset can begin where the covered bytes end.
+    fn may_begin(&self, base_offset: Offset) -> bool {
+        let relative = base_offset.0.saturating_sub(self.base.0);
+        let last = self.entries.last().map_or(-1, |last| i64::from(last.relative_offset));
+        (0..=i64::from(i32::MAX)).contains(&relative) && relative > last && self.covered <= SEGMENT_BYTES_MAX
+    }
+
+    /// The offset due there, or the first that could be.
+    fn least_due(&self) -> Offset {
+        match (self.due, self.entries.last()) {
+            (Due::Exactly(due), _) => due,
+            (Due::Either(..), Some(last)) => self.offset_of(last).next(),
+            (Due::Either(..), None) => self.first,
+        }
+    }
+
+    fn offset_of(&self, entry: &IndexEntry) -> Offset {
+        self.base.plus(i64::from(entry.relative_offset))
+    }
+
+    fn cover(&mut self, header: &BatchHeader, base_offset: Offset, max_timestamp: TimestampMs) {
         let position = self.covered;
-        let relative = header.base_offset.0.saturating_sub(self.base.0);
+        let relative = base_offset.0.saturating_sub(self.base.0);
         assert!((0..=i64::from(i32::MAX)).contains(&relative), "a batch lies within its segment's offsets");
         assert!(position <= SEGMENT_BYTES_MAX, "a batch begins within its segment's bytes");
-        let max_timestamp = header.max_timestamp;
+        let is_open = std::mem::replace(&mut self.last, LastInterval::Open) == LastInterval::Open;
         match self.entries.last_mut() {
-            Some(last) if position - u64::from(last.position) < INDEX_INTERVAL_BYTES => {
+            Some(last) if is_open && position - u64::from(last.position) < INDEX_INTERVAL_BYTES => {
                 last.max_timestamp = last.max_timestamp.max(max_timestamp);
             }
             _ => {
@@ -81,11 +176,24 @@ impl OffsetIndex {
         self.covered += header.size() as u64;
     }
 
+    /// Covers a batch of which nobody knows which one it is.
+    fn pass(&mut self, header: &BatchHeader) {
+        if let Some(last) = self.entries.last_mut() {
+            last.max_timestamp = TIMESTAMP_UNKNOWN;
+        }
+        self.max_timestamp = TIMESTAMP_UNKNOWN;
+        self.covered += header.size() as u64;
+    }
+
     /// Puts the index of what follows behind this one.
     pub fn join(&mut self, following: &OffsetIndex) {
         assert_eq!((self.base, self.covered), (following.base, following.begins), "one follows the other");
         self.entries.extend_from_slice(&following.entries);
         self.covered = following.covered;
+        // What comes next is of this run: it is not looked for through what an earlier one wrote, and may have changed.
+        let nothing_yet = following.entries.is_empty();
+        self.last = if nothing_yet { LastInterval::Ended } else { following.last };
+        self.due = following.due;
         self.max_timestamp = self.max_timestamp.max(following.max_timestamp);
     }
 
@@ -98,7 +206,10 @@ impl OffsetIndex {
         }
         let kept = self.entries.partition_point(|entry| u64::from(entry.position) < end.0);
         self.entries.truncate(kept);
-        self.covered = self.entries.pop().map_or(0, |last| u64::from(last.position));
+        let last = self.entries.pop();
+        self.last = LastInterval::Open;
+        self.covered = last.map_or(0, |last| u64::from(last.position));
+        self.due = Due::Exactly(last.map_or(self.base, |last| self.offset_of(&last)));
         self.max_timestamp = largest(&self.entries);
         Position(self.covered)
     }
@@ -110,6 +221,19 @@ impl OffsetIndex {
     /// Bytes before the first that the index knows; zero unless it resumed and is not joined yet.
     pub fn begins(&self) -> u64 {
         self.begins
+    }
+
+    /// The offset due behind the bytes that the index knows; none behind a damaged batch.
+    pub fn next_offset(&self) -> Option<Offset> {
+        match self.due {
+            Due::Exactly(due) => Some(due),
+            Due::Either(..) => None,
+        }
+    }
+
+    /// The first offset that it knows.
+    pub fn first_offset(&self) -> Offset {
+        self.first
     }
 
     /// Whether `lookup` can tell where an offset lies.
@@ -149,7 +273,15 @@ impl OffsetIndex {
         let position = self.lookup(offset);
         let place = self.entries.binary_search_by_key(&position.0, |entry| u64::from(entry.position));
         let entry = place.ok().and_then(|place| self.entries.get(place));
-        (entry.map_or(self.first, |entry| self.base.plus(i64::from(entry.relative_offset))), position)
+        (entry.map_or(self.first, |entry| self.offset_of(entry)), position)
+    }
+
+    /// Where the next entry's batch begins behind the one that holds `offset`, which it knows: no batch reaches over that.
+    /// None behind the last entry.
+    pub fn bound(&self, offset: Offset) -> Option<Position> {
+        let relative = offset.0.saturating_sub(self.base.0);
+        let next = self.entries.partition_point(|entry| i64::from(entry.relative_offset) <= relative);
+        self.entries.get(next).map(|entry| Position(u64::from(entry.position)))
     }
 
     /// The first interval from the one that holds `from` on with a batch of time `timestamp` or later; `None` if there
@@ -165,7 +297,11 @@ impl OffsetIndex {
         let place = rest.iter().position(|entry| entry.max_timestamp >= timestamp)?;
         let start = rest.get(place)?;
         let end = rest.get(place + 1).map_or(self.covered, |next| u64::from(next.position));
-        Some(Interval { from: Position(u64::from(start.position)), to: Position(end) })
+        Some(Interval {
+            from: Position(u64::from(start.position)),
+            first: self.offset_of(start),
+            to: Position(end),
+        })
     }
 
     /// The index's file: head, entries, checksum; little endian.
@@ -176,6 +312,7 @@ impl OffsetIndex {
         out.extend_from_slice(&(self.entries.len() as u32).to_le_bytes());
         out.extend_from_slice(&self.base.0.to_le_bytes());
         out.extend_from_slice(&self.covered.to_le_bytes());
+        out.extend_from_slice(&self.next_offset().unwrap_or(Offset::NONE).0.to_le_bytes());
         for entry in &self.entries {
             out.extend_from_slice(&entry.relative_offset.to_le_bytes());
             out.extend_from_slice(&entry.position.to_le_bytes());
@@ -201,6 +338,7 @@ impl OffsetIndex {
         let count = u32::from_le_bytes(take(&mut rest).ok_or(too_short)?) as usize;
         let base = Offset(i64::from_le_bytes(take(&mut rest).ok_or(too_short)?));
         let covered = u64::from_le_bytes(take(&mut rest).ok_or(too_short)?);
+        let next = Offset(i64::from_le_bytes(take(&mut rest).ok_or(too_short)?));
         if rest.len() != count.saturating_mul(ENTRY_BYTES) {
             return Err(corrupt(HEAD_BYTES, "entries do not fill the file"));
         }
@@ -209,15 +347,32 @@ impl OffsetIndex {
             return Err(corrupt(HEAD_BYTES, "the first entry is not for the first byte"));
         }
         let max_timestamp = largest(&entries);
-        Ok(OffsetIndex { base, entries, begins: 0, first: base, covered, max_timestamp })
+        let (due, last) = match entries.last() {
+            _ if next == Offset::NONE => (Due::Either(next, next), LastInterval::Ended),
+            Some(last) if last.max_timestamp == TIMESTAMP_UNKNOWN => {
+                (Due::Exactly(next), LastInterval::Ended)
+            }
+            _ => (Due::Exactly(next), LastInterval::Open),
+        };
+        let index = OffsetIndex { base, entries, begins: 0, first: base, covered, due, last, max_timestamp };
+        let follows =
+            next.0 > index.entries.last().map_or(base.0.saturating_sub(1), |last| index.offset_of(last).0);
+        match next == Offset::NONE || (follows && (covered > 0 || next == base)) {
+            true => Ok(index),
+            false => Err(corrupt(NEXT_OFFSET_AT, "the next offset does not follow")),
+        }
     }
 }
 
 /// The file's first bytes: name and version of the format.
-const INDEX_MAGIC: [u8; 8] = *b"MRINDEX2";
-const HEAD_BYTES: usize = 8 + 4 + 8 + 8;
+const INDEX_MAGIC: [u8; 8] = *b"MRINDEX3";
+const NEXT_OFFSET_AT: usize = 8 + 4 + 8 + 8;
+const HEAD_BYTES: usize = NEXT_OFFSET_AT + 8;
 const ENTRY_BYTES: usize = 16;
 const CHECKSUM_BYTES: usize = 4;
+
+/// Of an interval with a damaged batch: a search looks there, and finds the damage.
+const TIMESTAMP_UNKNOWN: TimestampMs = TimestampMs(i64::MAX);
 
 fn largest(entries: &[IndexEntry]) -> TimestampMs {
     entries.iter().map(|entry| entry.max_timestamp).max().unwrap_or(TimestampMs::NONE)

@@ -225,21 +225,47 @@ pub fn check_stored<'a>(
     expected: Offset,
     epoch: Option<i32>,
 ) -> Result<(), StoredFault> {
+    check_place(header, expected, epoch)?;
+    let mut sum = StoredSum::new();
+    bytes.for_each(|piece| sum.add(piece));
+    sum.check(header)
+}
+
+/// The same of a batch whose checksum was found right in this memory before: whether it belongs there.
+pub fn check_place(header: &BatchHeader, expected: Offset, epoch: Option<i32>) -> Result<(), StoredFault> {
     if header.base_offset != expected {
         return Err(StoredFault::Offset { expected, found: header.base_offset });
     }
-    if let Some(expected) = epoch.filter(|epoch| *epoch != header.leader_epoch.0) {
-        return Err(StoredFault::Epoch { expected, found: header.leader_epoch.0 });
+    match epoch.filter(|epoch| *epoch != header.leader_epoch.0) {
+        Some(expected) => Err(StoredFault::Epoch { expected, found: header.leader_epoch.0 }),
+        None => Ok(()),
     }
-    let (mut checksum, mut skip) = (0, CHECKSUM_COVERS_FROM);
-    for piece in bytes {
-        let covered = piece.get(skip.min(piece.len())..).unwrap_or_default();
-        skip -= skip.min(piece.len());
-        checksum = crc32c::crc32c_append(checksum, covered);
+}
+
+/// The checksum of a batch that is read in pieces, the first of which begins where the batch does.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredSum {
+    checksum: u32,
+    /// Bytes to come that it does not cover.
+    skip: usize,
+}
+
+impl StoredSum {
+    #[expect(clippy::new_without_default, reason = "it is of a batch that begins")]
+    pub fn new() -> StoredSum {
+        StoredSum { checksum: 0, skip: CHECKSUM_COVERS_FROM }
     }
-    match checksum == header.checksum {
-        true => Ok(()),
-        false => Err(BatchFault::Checksum { stored: header.checksum, computed: checksum }.into()),
+
+    pub fn add(&mut self, piece: &[u8]) {
+        let covered = piece.get(self.skip.min(piece.len())..).unwrap_or_default();
+        self.skip -= self.skip.min(piece.len());
+        self.checksum = crc32c::crc32c_append(self.checksum, covered);
+    }
+
+    /// Whether what was added is what the header says.
+    pub fn check(&self, header: &BatchHeader) -> Result<(), StoredFault> {
+        let (stored, computed) = (header.checksum, self.checksum);
+        if stored == computed { Ok(()) } else { Err(BatchFault::Checksum { stored, computed }.into()) }
     }
 }
 

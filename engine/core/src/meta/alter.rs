@@ -12,8 +12,8 @@ use super::image::MetadataImage;
 use super::name::check_topic_name;
 use super::record::{ConfigResource, MetadataRecord};
 use crate::base::config::{
-    BrokerConfig, ConfigMap, ConfigType, Definition, DynamicScope, broker_keys, list_default, topic_keys,
-    validate_dynamic_broker, validate_topic,
+    BrokerConfig, ConfigError, ConfigMap, ConfigType, Definition, DynamicScope, broker_keys, list_default,
+    topic_keys, validate_dynamic_broker, validate_topic,
 };
 use crate::base::ids::BrokerId;
 
@@ -184,8 +184,24 @@ fn alter_broker(
         None => Err(format!("Unknown config name: {key}")),
     })?;
     validate_dynamic_broker(&after, scope).map_err(|error| AlterError::request(error.message))?;
+    check_together(image, scope, &after, broker).map_err(|error| AlterError::request(error.message))?;
     check_minimum_of_replicas(scope, before, &after)?;
     Ok(records(&resource, before, &after))
+}
+
+/// Checks what the settings give with those of the file and of the other scope.
+fn check_together(
+    image: &MetadataImage,
+    scope: DynamicScope,
+    after: &ConfigMap,
+    broker: &BrokerConfig,
+) -> Result<(), ConfigError> {
+    let mut layers = image.config_layers(broker);
+    match scope {
+        DynamicScope::Broker => layers.dynamic_broker = after,
+        DynamicScope::Cluster => layers.dynamic_default = after,
+    }
+    layers.check_address_limits()
 }
 
 fn check_broker_id(name: &str, broker: &BrokerConfig) -> Result<BrokerId, AlterError> {

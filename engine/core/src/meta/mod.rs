@@ -6,6 +6,7 @@ mod fields;
 pub mod image;
 pub mod log;
 pub mod name;
+mod on_demand;
 pub mod record;
 #[cfg(test)]
 mod samples;
@@ -19,5 +20,5 @@ pub use change::{
 };
 pub use image::{BrokerRegistration, ImageFault, MetadataImage, PartitionImage, TopicImage};
 pub use log::{DecodedLog, MetadataEntry, Tail};
-pub use name::{TOPIC_NAME_MAX, check_topic_name, is_internal_topic};
+pub use name::{OFFSETS_TOPIC, TOPIC_NAME_MAX, check_topic_name, is_internal_topic};
 pub use record::{ConfigResource, Endpoint, MetadataRecord};

@@ -3,8 +3,11 @@
 /// Longest topic name: with a partition number and a suffix it still makes a file name.
 pub const TOPIC_NAME_MAX: usize = 249;
 
+/// Holds the state of consumer groups.
+pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
 /// Topics that the broker itself writes to.
-const INTERNAL: [&str; 3] = ["__consumer_offsets", "__transaction_state", "__share_group_state"];
+const INTERNAL: [&str; 3] = [OFFSETS_TOPIC, "__transaction_state", "__share_group_state"];
 
 /// The name of Kafka's own metadata log, which no topic may have.
 pub(super) const CLUSTER_METADATA: &str = "__cluster_metadata";

@@ -65,7 +65,8 @@ fn roll(number: i32, log: &mut Log) -> Option<Change> {
 
 fn log_start(number: i32, log: &mut Log, pick: usize) -> Option<Change> {
     let half = log.batches.len() / 2 + pick % (log.batches.len() / 2 + 1);
-    let (base, _) = *log.batches.get(half)?;
+    // A log never begins earlier than it did.
+    let (base, _) = *log.batches.get(half).filter(|(base, _)| *base >= log.start)?;
     log.start = base;
     let first = *log.segments.range(..=base).next_back()?.0;
     log.segments = log.segments.split_off(&first);

@@ -183,6 +183,8 @@ fn the_log_start_drops_segments() {
     check(None, "a0:0+100@0 r1=100 a1:0+70@1 s1", "1..2 [1] 1:0-70 1:0+70 a0 a1");
     check(None, "a0:0+100@0 a0:100+100@1 s1", "1..2 [0] 0:0-200 0:0+100 0:100+100 a0 a1");
     check(known(1, 0, &[0, 5], 64, 9), "s5", "5..9 [5] 5:64-64");
+    // The directory noted a start that only the ring still held: what the slots have begins before it.
+    check(known(1, 0, &[5], 64, 9), "s3", "5..9 [5] 5:64-64");
 }
 
 #[test]
@@ -200,6 +202,20 @@ fn extents_take_the_place_of_what_the_file_has_now() {
     check(known(1, 0, &[0], 1080, 1), "e0:70+4096@1", "0..2 [0] 0:1080-4176 0:4166+10 !0:1080+3086 e1+61");
     check(None, "e0:0+4096@0 t0=0:2000", "0..0 [0] 0:0-2000 !0:0+2000 e0+61 t0");
     check(None, "e0:0+4096@0 c0:4000+200@0", "0..1 [0] 0:0-4200 0:4000+200 !0:0+4000 e0+61");
+}
+
+#[test]
+fn the_last_extents_end_is_told_whatever_stands_in_its_place_now() {
+    let ends = |script: &str| {
+        let partitions = replay(None, script).unwrap();
+        let ends = partitions.iter().flat_map(|partition| &partition.extent_ends);
+        ends.map(|(segment, end)| format!("{segment}:{end}")).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(ends("a0:0+70@0"), "");
+    assert_eq!(ends("e0:0+4196@0 c0:4096+200@0"), "0:4196");
+    assert_eq!(ends("e0:0+4096@0 e0:4096+5000@1 c0:8192+1000@1"), "0:9096");
+    assert_eq!(ends("e0:0+4096@0 t0=0:2000"), "0:2000");
+    assert_eq!(ends("e0:0+4096@0 r1=4106 e1:0+4096@1"), "0:4096 1:4096");
 }
 
 #[test]

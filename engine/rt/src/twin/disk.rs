@@ -32,6 +32,8 @@ pub enum DiskFault {
     ShortWrite(u64),
     /// This many more bytes fit, and what is deleted from now on makes room again.
     Full(u64),
+    /// This many more files and directories can be made, and what is deleted from now on makes room again.
+    FewInodes(u64),
     /// The n-th read fails with EIO.
     ReadError(u64),
     /// The n-th sync of a file fails with EIO.
@@ -93,6 +95,22 @@ impl Change {
             Change::Rename(from, to) => rename_in(tree, &from, &to),
         }
     }
+
+    /// A directory has another name: what changes in it goes with it.
+    fn follow(&mut self, from: &Path, to: &Path) {
+        let follow = |path: &mut PathBuf| {
+            if let Some(renamed) = renamed(path, from, to) {
+                *path = renamed;
+            }
+        };
+        match self {
+            Change::Put(path, _) | Change::Remove(path) => follow(path),
+            Change::Rename(old, new) => {
+                follow(old);
+                follow(new);
+            }
+        }
+    }
 }
 
 /// Counters that run down to the faulty operation.
@@ -107,6 +125,8 @@ pub(crate) struct Faults {
     fail_open: u64,
     /// Bytes of all files together; what goes beyond is refused.
     capacity: Option<u64>,
+    /// The same of files and directories.
+    inodes_max: Option<u64>,
     pub(crate) delay: Duration,
 }
 
@@ -123,13 +143,14 @@ pub(crate) struct Disk {
     pub(crate) opens: u64,
     /// The file whose write or sync failed last.
     pub(crate) failed_write: Option<PathBuf>,
-    /// Writes and reservations that found no room.
+    /// Writes, reservations and creations that found no room.
     pub(crate) full_refusals: u64,
     pub(crate) crash_at: Option<(u64, Crash)>,
 }
 
 /// What a disk holds that nobody made small.
 const UNLIMITED_BYTES: u64 = 1 << 40;
+const UNLIMITED_INODES: u64 = 1 << 32;
 
 /// Directories that every machine has.
 const GIVEN_DIRS: [&str; 4] = ["/", "/dev", "/dev/shm", "/tmp"];
@@ -153,6 +174,13 @@ impl Disk {
         }
     }
 
+    /// Whether an operation is yet to fail.
+    pub(crate) fn is_to_fail(&self) -> bool {
+        let Faults { fail_write, short_write, read_error, fail_sync, fail_operation, fail_open, .. } =
+            self.faults;
+        [fail_write, short_write, read_error, fail_sync, fail_operation, fail_open] != [0; 6]
+    }
+
     pub(crate) fn set_fault(&mut self, fault: DiskFault) {
         match fault {
             DiskFault::None => self.faults = Faults::default(),
@@ -164,6 +192,7 @@ impl Disk {
             DiskFault::FailOperation(n) => self.faults.fail_operation = n,
             DiskFault::FailOpen(n) => self.faults.fail_open = n,
             DiskFault::Full(bytes) => self.faults.capacity = Some(self.used_bytes() + bytes),
+            DiskFault::FewInodes(more) => self.faults.inodes_max = Some(self.live.len() as u64 + more),
             DiskFault::Slow(delay) => self.faults.delay = delay,
         }
     }
@@ -172,6 +201,19 @@ impl Disk {
     pub(crate) fn room(&self) -> u64 {
         let capacity = self.faults.capacity.unwrap_or(UNLIMITED_BYTES);
         capacity.saturating_sub(self.used_bytes())
+    }
+
+    /// Files and directories that can still be made.
+    pub(crate) fn inodes_left(&self) -> u64 {
+        self.faults.inodes_max.unwrap_or(UNLIMITED_INODES).saturating_sub(self.live.len() as u64)
+    }
+
+    fn take_inode(&mut self) -> Result<(), Stop> {
+        if self.inodes_left() > 0 {
+            return Ok(());
+        }
+        self.full_refusals += 1;
+        Err(io::ErrorKind::StorageFull.into())
     }
 
     fn used_bytes(&self) -> u64 {
@@ -295,6 +337,7 @@ impl Disk {
     pub(crate) fn create(&mut self, path: &Path) -> Result<InodeId, Stop> {
         self.require_dir(parent_of(path))?;
         self.tick()?;
+        self.take_inode()?;
         self.issued += 1;
         let id = InodeId(self.issued);
         self.inodes.insert(id, Inode::default());
@@ -322,9 +365,29 @@ impl Disk {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
             self.tick()?;
+            self.take_inode()?;
             self.change(Change::Put(dir, Entry::Dir));
         }
         Ok(())
+    }
+
+    /// A file in a directory of its own; a crash can fall between the two.
+    pub(crate) fn create_alone(&mut self, path: &Path) -> Result<(), Stop> {
+        let dir = parent_of(path);
+        if !self.is_dir(dir) {
+            self.require_dir(parent_of(dir))?;
+            self.create_dir_all(dir)?;
+        }
+        let is_other = |below: &&PathBuf| below.parent() == Some(dir) && *below != path;
+        if self.live.keys().any(|below| is_other(&below)) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        if !self.live.contains_key(path) {
+            return self.create(path).map(drop);
+        }
+        let id = self.file(path)?;
+        let is_empty = self.inode(id)?.live.is_empty();
+        if is_empty { Ok(()) } else { Err(io::ErrorKind::DirectoryNotEmpty.into()) }
     }
 
     pub(crate) fn sync_dir(&mut self, dir: &Path) -> Result<(), Stop> {
@@ -332,6 +395,9 @@ impl Disk {
         self.tick()?;
         for change in std::mem::take(&mut self.changes) {
             if change.concerns(dir) {
+                if let Change::Rename(from, to) = &change {
+                    self.changes.iter_mut().for_each(|earlier| earlier.follow(from, to));
+                }
                 change.apply(&mut self.durable);
             } else {
                 self.changes.push(change);
@@ -454,11 +520,15 @@ fn is_dir_in(tree: &Tree, path: &Path) -> bool {
 fn rename_in(tree: &mut Tree, from: &Path, to: &Path) {
     let moved: Vec<PathBuf> = tree.keys().filter(|path| path.starts_with(from)).cloned().collect();
     for path in moved {
-        let Some(entry) = tree.remove(&path) else { continue };
-        let Ok(rest) = path.strip_prefix(from) else { continue };
-        let target = if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) };
+        let (Some(entry), Some(target)) = (tree.remove(&path), renamed(&path, from, to)) else { continue };
         tree.insert(target, entry);
     }
+}
+
+/// What a path is called once `from` is called `to`, if it is that or below it.
+fn renamed(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
+    let rest = path.strip_prefix(from).ok()?;
+    Some(if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) })
 }
 
 pub(crate) fn parent_of(path: &Path) -> &Path {

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use crate::names::InodeId;
 use crate::operation::{
-    DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, Operation, Outcome, Pieces,
+    AvailableSpace, DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, Operation, Outcome,
+    Pieces,
 };
 use crate::region::Region;
 use crate::twin::chance::Chance;
@@ -89,6 +91,7 @@ impl Storage {
             }
             DiskRequest::Truncate { file, len } => done(disk.truncate(inode_of(&file), len)),
             DiskRequest::CreateDirAll(path) => done(disk.create_dir_all(&path)),
+            DiskRequest::CreateAlone(paths) => self.create_each_alone(&paths),
             DiskRequest::SyncDir(path) => done(disk.sync_dir(&path)),
             DiskRequest::ReadDir(path) => self.read_dir(&path),
             DiskRequest::RemoveFile(path) => {
@@ -109,7 +112,9 @@ impl Storage {
             DiskRequest::ReadAll(path) => self.read_all(&path),
             DiskRequest::Replace { path, contents } => done(self.replace(&path, &contents)),
             DiskRequest::SyncFs(_) => done(disk.sync_all()),
-            DiskRequest::AvailableBytes(_) => Ok(DiskAnswer::Number(disk.room())),
+            DiskRequest::AvailableSpace(_) => {
+                Ok(DiskAnswer::Space(AvailableSpace { bytes: disk.room(), inodes: disk.inodes_left() }))
+            }
             DiskRequest::Lock(path) => self.lock(path),
             DiskRequest::RegionCreate { path, len } => self.create_region(path, len),
             DiskRequest::RegionOpen(path) => match self.regions.get(&path) {
@@ -117,7 +122,20 @@ impl Storage {
                 None => Err(io::ErrorKind::NotFound.into()),
             },
             DiskRequest::RegionUsable(_) => Ok(DiskAnswer::Done),
+            DiskRequest::AddressesOf(host) => Ok(DiskAnswer::Addresses(addresses_of(&host))),
         }
+    }
+
+    fn create_each_alone(&mut self, paths: &[PathBuf]) -> Answered {
+        let mut results = Vec::with_capacity(paths.len());
+        for path in paths {
+            results.push(match self.disk.create_alone(path) {
+                Ok(()) => Ok(()),
+                Err(Stop::Error(error)) => Err(error),
+                Err(crash) => return Err(crash),
+            });
+        }
+        Ok(DiskAnswer::Each(results))
     }
 
     fn read_dir(&self, dir: &Path) -> Answered {
@@ -183,6 +201,12 @@ impl Storage {
         self.regions.insert(path, Arc::clone(&region));
         Ok(DiskAnswer::Region(region))
     }
+}
+
+/// A world's hosts are named after their addresses, as clouds do: `ip-10-0-0-1`.
+fn addresses_of(host: &str) -> Vec<IpAddr> {
+    let address = host.strip_prefix("ip-").map(|digits| digits.replace('-', "."));
+    address.and_then(|address| address.parse().ok()).into_iter().collect()
 }
 
 fn done(result: Result<(), Stop>) -> Answered {

@@ -44,6 +44,10 @@ impl BlockingPool {
         Arc::new(BlockingPool { state: Mutex::default(), work: Condvar::new(), cpus })
     }
 
+    pub(crate) fn cpus(&self) -> &CpuSet {
+        &self.cpus
+    }
+
     pub(crate) fn run(self: &Arc<Self>, job: Job) {
         let mut state = self.lock();
         state.jobs.push_back(job);

@@ -7,6 +7,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
+use std::net::ToSocketAddrs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 use nix::sys::statvfs::statvfs;
 
 use crate::operation::{
-    Answer, DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, OpenOptions, Outcome,
+    Answer, AvailableSpace, DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, OpenOptions,
+    Outcome,
 };
 use crate::region::Region;
 
@@ -33,6 +35,9 @@ fn answer(request: DiskRequest) -> io::Result<DiskAnswer> {
         DiskRequest::FileLength(file) => file_of(&file)?.metadata().map(|m| DiskAnswer::Number(m.len())),
         DiskRequest::Truncate { file, len } => done(file_of(&file)?.set_len(len)),
         DiskRequest::CreateDirAll(path) => done(fs::create_dir_all(path)),
+        DiskRequest::CreateAlone(paths) => {
+            Ok(DiskAnswer::Each(paths.iter().map(|path| create_alone(path)).collect()))
+        }
         DiskRequest::SyncDir(path) => done(File::open(path).and_then(|dir| dir.sync_all())),
         DiskRequest::ReadDir(path) => read_dir(&path).map(DiskAnswer::Entries),
         DiskRequest::RemoveFile(path) => done(fs::remove_file(path)),
@@ -43,11 +48,15 @@ fn answer(request: DiskRequest) -> io::Result<DiskAnswer> {
         DiskRequest::ReadAll(path) => fs::read(path).map(DiskAnswer::Contents),
         DiskRequest::Replace { path, contents } => done(replace(&path, &contents)),
         DiskRequest::SyncFs(path) => done(sync_fs(&path)),
-        DiskRequest::AvailableBytes(path) => available_bytes(&path).map(DiskAnswer::Number),
+        DiskRequest::AvailableSpace(path) => available_space(&path).map(DiskAnswer::Space),
         DiskRequest::Lock(path) => lock(&path).map(DiskAnswer::Locked),
         DiskRequest::RegionCreate { path, len } => create_region(&path, len).map(DiskAnswer::Region),
         DiskRequest::RegionOpen(path) => open_region(&path).map(DiskAnswer::Region),
         DiskRequest::RegionUsable(dir) => done(region_usable(&dir)),
+        DiskRequest::AddressesOf(host) => {
+            let found = (host.as_str(), 0).to_socket_addrs()?;
+            Ok(DiskAnswer::Addresses(found.map(|address| address.ip()).collect()))
+        }
     }
 }
 
@@ -77,6 +86,22 @@ fn open(path: &Path, options: OpenOptions) -> io::Result<FileHandle> {
         }
         Err(error) => Err(error),
     }
+}
+
+fn create_alone(path: &Path) -> io::Result<()> {
+    let dir = parent_of(path);
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            for entry in fs::read_dir(dir)? {
+                if path.file_name() != Some(&entry?.file_name()) {
+                    return Err(io::ErrorKind::DirectoryNotEmpty.into());
+                }
+            }
+        }
+        made => made?,
+    }
+    let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(path)?;
+    if file.metadata()?.len() > 0 { Err(io::ErrorKind::DirectoryNotEmpty.into()) } else { Ok(()) }
 }
 
 fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
@@ -120,9 +145,11 @@ fn sync_fs(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn available_bytes(path: &Path) -> io::Result<u64> {
+fn available_space(path: &Path) -> io::Result<AvailableSpace> {
     let stat = statvfs(path)?;
-    Ok(stat.blocks_available() * stat.fragment_size())
+    // btrfs and others make inodes as they need them, and say that they have none.
+    let inodes = if stat.files() == 0 { u64::MAX } else { stat.files_available() };
+    Ok(AvailableSpace { bytes: stat.blocks_available() * stat.fragment_size(), inodes })
 }
 
 fn lock(path: &Path) -> io::Result<DirLock> {

@@ -157,6 +157,11 @@ impl World {
         self.twin.borrow_mut().node(node.0).storage.disk.full_refusals
     }
 
+    /// Whether an operation of its disk is yet to fail as [`World::set_fault`] said.
+    pub fn disk_is_to_fail(&self, node: NodeId) -> bool {
+        self.twin.borrow_mut().node(node.0).storage.disk.is_to_fail()
+    }
+
     pub fn set_fault(&mut self, node: NodeId, fault: DiskFault) {
         let mut twin = self.twin.borrow_mut();
         twin.line(&format!("node {}: disk fault {fault:?}", node.0));

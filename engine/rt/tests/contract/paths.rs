@@ -27,10 +27,35 @@ fn directories_and_files_come_and_go() {
         fs::remove_file(&moved).await.unwrap();
         assert_eq!(fs::remove_file(&moved).await.unwrap_err().kind(), ErrorKind::NotFound);
         fs::sync_fs(&place.dir).await.unwrap();
-        assert!(fs::available_bytes(&place.dir).await.unwrap() > 0);
+        let space = fs::available_space(&place.dir).await.unwrap();
+        assert!(space.bytes > 0 && space.inodes > 0, "{space:?}");
         fs::remove_dir_all(&place.dir.join("a")).await.unwrap();
         assert!(!fs::exists(&dir).await);
         assert_eq!(fs::read_dir(&dir).await.unwrap_err().kind(), ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn files_are_made_alone_in_their_directories() {
+    on_both("alone", 1, |place| async move {
+        let (made, taken) = (place.dir.join("made/file"), place.dir.join("taken/file"));
+        fs::create_dir_all(&place.dir.join("taken")).await.unwrap();
+        fs::replace(&place.dir.join("taken/other"), b"here".to_vec()).await.unwrap();
+        let nowhere = place.dir.join("missing/dir/file");
+        let kinds = async |paths| {
+            let results = fs::create_alone(paths).await.unwrap();
+            results.into_iter().map(|result| result.err().map(|error| error.kind())).collect::<Vec<_>>()
+        };
+        let all = vec![made.clone(), taken.clone(), nowhere, made.clone()];
+        let refused = Some(ErrorKind::DirectoryNotEmpty);
+        assert_eq!(kinds(all).await, [None, refused, Some(ErrorKind::NotFound), None]);
+        assert_eq!(fs::len(&made).await.unwrap(), 0);
+        assert!(!fs::exists(&taken).await && !fs::exists(&place.dir.join("missing")).await);
+        fs::replace(&made, b"contents".to_vec()).await.unwrap();
+        assert_eq!(kinds(vec![made.clone()]).await, [refused]);
+        assert_eq!(fs::read(&made).await.unwrap(), b"contents");
+        fs::create_dir_all(&place.dir.join("empty")).await.unwrap();
+        assert_eq!(kinds(vec![place.dir.join("empty/file")]).await, [None]);
     });
 }
 

@@ -136,6 +136,30 @@ fn an_entry_is_lost_until_its_directory_is_synced() {
 }
 
 #[test]
+fn what_is_not_hard_in_a_directory_goes_with_it() {
+    let mut kept = 0;
+    for seed in 0..40 {
+        let (mut world, node) = one_node(seed);
+        assert!(boot(&mut world, node, || async {
+            let (old, new) = (Path::new("/data/old"), Path::new("/data/new"));
+            fs::create_dir_all(old).await.unwrap();
+            File::open(&old.join("first"), WRITE).await.unwrap();
+            fs::rename(old, new).await.unwrap();
+            for dir in ["/", "/data"] {
+                fs::sync_dir(Path::new(dir)).await.unwrap();
+            }
+            fs::create_dir_all(old).await.unwrap();
+            File::open(&old.join("second"), WRITE).await.unwrap();
+        }));
+        world.crash(node, Crash::Power);
+        let files = world.files(node);
+        assert!(!files.contains(&PathBuf::from("/data/old/first")), "{files:?}");
+        kept += usize::from(files.contains(&PathBuf::from("/data/new/first")));
+    }
+    assert!((1..40).contains(&kept), "{kept} of 40 kept the file");
+}
+
+#[test]
 fn replace_leaves_the_old_or_the_new_at_every_crash() {
     for operation in 0..12 {
         for (seed, kind) in [(1, Crash::Power), (2, Crash::Power), (3, Crash::Process)] {
@@ -212,19 +236,42 @@ fn a_full_disk_says_what_is_free_and_what_is_deleted_makes_room() {
     assert!(boot(&mut world, node, || async {
         let dir = Path::new("/data");
         drop(file_with_entry(&dir.join("file")).await);
-        let free = || fs::available_bytes(Path::new("/data"));
-        assert_eq!(free().await.unwrap(), 10_000);
+        let free = async || fs::available_space(Path::new("/data")).await.unwrap().bytes;
+        assert_eq!(free().await, 10_000);
         let file = File::open(&dir.join("file"), WRITE).await.unwrap();
         file.write_all_at(0, bytes_of(1, 4096), Sync::None).await.unwrap();
         file.allocate(4096, 4096).await.unwrap();
-        assert_eq!(free().await.unwrap(), 10_000 - 8192);
+        assert_eq!(free().await, 10_000 - 8192);
         assert!(file.allocate(8192, 4096).await.is_err());
         file.truncate(512).await.unwrap();
-        assert_eq!(free().await.unwrap(), 10_000 - 512);
+        assert_eq!(free().await, 10_000 - 512);
         fs::remove_file(&dir.join("file")).await.unwrap();
-        assert_eq!(free().await.unwrap(), 10_000);
+        assert_eq!(free().await, 10_000);
     }));
     assert_eq!(world.full_disk_refusals(node), 1);
+}
+
+#[test]
+fn a_disk_without_inodes_makes_no_files_until_one_is_deleted() {
+    let (mut world, node) = one_node(9);
+    world.set_fault(node, DiskFault::FewInodes(3));
+    assert!(boot(&mut world, node, || async {
+        let dir = Path::new("/data");
+        drop(file_with_entry(&dir.join("file")).await);
+        let free = async || fs::available_space(Path::new("/data")).await.unwrap().inodes;
+        let left = free().await;
+        for number in 0..left {
+            fs::create_dir_all(&dir.join(number.to_string())).await.unwrap();
+        }
+        let is_full = |made: std::io::Result<()>| made.unwrap_err().kind() == std::io::ErrorKind::StorageFull;
+        assert!(is_full(fs::create_dir_all(&dir.join("more")).await));
+        assert!(is_full(File::open(&dir.join("more"), WRITE).await.map(drop)));
+        drop(File::open(&dir.join("file"), WRITE).await.unwrap());
+        fs::remove_file(&dir.join("file")).await.unwrap();
+        assert_eq!(free().await, 1);
+        fs::create_dir_all(&dir.join("more")).await.unwrap();
+    }));
+    assert_eq!(world.full_disk_refusals(node), 2);
 }
 
 #[test]
@@ -368,4 +415,45 @@ fn the_same_seed_gives_the_same_run() {
     };
     assert_eq!(run(5), run(5));
     assert_ne!(run(5).0, run(6).0);
+}
+
+#[test]
+fn files_made_together_are_hard_behind_a_sync_of_the_file_system() {
+    const FILES: [&str; 3] = ["/data/a/file", "/data/b/file", "/data/c/file"];
+    let mut seen = [0; FILES.len() + 1];
+    for (seed, is_synced) in (0..60).zip([false, false, true].into_iter().cycle()) {
+        let (mut world, node) = one_node(seed);
+        assert!(boot(&mut world, node, move || async move {
+            fs::create_dir_all(Path::new("/data")).await.unwrap();
+            fs::sync_dir(Path::new("/")).await.unwrap();
+            let made = fs::create_alone(FILES.map(PathBuf::from).to_vec()).await.unwrap();
+            assert!(made.iter().all(Result::is_ok));
+            if is_synced {
+                fs::sync_fs(Path::new("/data")).await.unwrap();
+            }
+        }));
+        world.crash(node, Crash::Power);
+        let left = FILES.iter().filter(|path| world.files(node).contains(&PathBuf::from(path))).count();
+        assert!(!is_synced || left == FILES.len(), "seed {seed}: {left}");
+        seen[left] += usize::from(!is_synced);
+    }
+    assert!(seen.iter().all(|times| *times > 0), "{seen:?}");
+}
+
+#[test]
+fn a_crash_comes_between_a_directory_and_its_file() {
+    let file = Path::new("/data/a/file");
+    for operation in 1..=2 {
+        let (mut world, node) = one_node(1);
+        assert!(boot(&mut world, node, || async { fs::create_dir_all(Path::new("/data")).await.unwrap() }));
+        world.crash(node, Crash::Process);
+        world.crash_at(node, world.disk_operations(node) + operation, Crash::Process);
+        assert!(!boot(&mut world, node, move || async move {
+            let _ = fs::create_alone(vec![file.to_path_buf()]).await;
+        }));
+        assert!(!world.files(node).contains(&file.to_path_buf()));
+        assert!(boot(&mut world, node, move || async move {
+            assert_eq!(fs::exists(file.parent().unwrap()).await, operation == 2);
+        }));
+    }
 }

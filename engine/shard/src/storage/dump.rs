@@ -6,7 +6,7 @@ use bytes::Bytes;
 use millrace_core::base::limits::BLOCK_BYTES;
 use millrace_core::base::{BrokerId, Position};
 use millrace_core::journal::{
-    Entry, FRAME_HEADER_BYTES, Frame, FrameFault, FrameHeader, ShardCheckpoint, Span,
+    Entry, FRAME_HEADER_BYTES, Frame, FrameFault, FrameHeader, ShardCheckpoint, Span, Stretch,
 };
 use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
 use millrace_core::log::compression::decompress;
@@ -112,7 +112,8 @@ fn dump_segment(
 ) -> Result<(), ToolError> {
     let in_file = length(path)?.unwrap_or(0);
     tell(Fact::of_file("segment", path).with("base_offset", name.base.0).with("bytes", in_file));
-    let segment = SegmentBytes { base: name.base, file: path, in_file, rest: Vec::new() };
+    let stretches = [Stretch::InFile(in_file)];
+    let segment = SegmentBytes { base: name.base, file: path, stretches: &stretches };
     let mut failure = None;
     segment.scan(|scanned| match scanned {
         Scanned::Batch { position, header, fault } => {

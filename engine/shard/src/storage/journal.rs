@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use millrace_core::base::{Corrupt, PartitionKey, ShardIndex};
 use millrace_core::journal::{
-    BootNonce, ChainStart, ChainSurvey, Checkpoints, Corruption, RecoveredPartition, Replay, survey_chain,
+    BootNonce, ChainStart, ChainSurvey, CheckpointBounds, Checkpoints, Corruption, FrameSequence,
+    RecoveredPartition, Replay, oldest_frame, survey_chain,
 };
 
 use super::disk::{ToolError, read};
@@ -18,8 +19,17 @@ pub(super) struct ShardJournal {
     pub(super) slots: usize,
     pub(super) checkpoints: Checkpoints,
     pub(super) survey: ChainSurvey,
-    /// What frames and checkpoint give, up to the damage if there is any; or why they contradict each other.
-    pub(super) recovered: Result<Vec<RecoveredPartition>, String>,
+    pub(super) recovered: Recovered,
+}
+
+/// What a start makes of a journal.
+pub(super) enum Recovered {
+    /// What frames and checkpoint give, up to the damage if there is any.
+    Replayed(Vec<RecoveredPartition>),
+    /// No checkpoint can be used: the segments are read, and the frames go on from there.
+    FromSegments,
+    /// Frames and checkpoint contradict each other.
+    Contradiction(String),
 }
 
 impl ShardJournal {
@@ -39,17 +49,32 @@ impl ShardJournal {
             slots.push(bytes);
         }
         let in_memory = read(ring)?;
-        let mut replay = Replay::new(checkpoints.newest.clone());
-        let start = ChainStart { shard, boot, from: replay.from() };
-        let survey = survey_chain(start, &slots, in_memory.as_ref());
-        let mut replayed = Ok(());
-        for frame in &survey.chain.frames {
-            replayed = replayed.and_then(|()| replay.apply(frame));
+        let chain_from = |from| survey_chain(ChainStart { shard, boot, from }, &slots, in_memory.as_ref());
+        let (mut survey, mut recovered) = replayed(&checkpoints, chain_from, known);
+        let fails = survey.corruption.is_some() || matches!(recovered, Recovered::Contradiction(_));
+        let is_damaged = checkpoints.faults.iter().any(Option::is_some);
+        // As a start does; where both files are missing, too.
+        let is_rebuilt = checkpoints.newest.is_none() || (fails && is_damaged);
+        if let Some(boot) = boot.filter(|_| is_rebuilt) {
+            let bounds = CheckpointBounds::of([first.as_deref(), second.as_deref()], shard, boot);
+            match oldest_frame(shard, boot, &slots, in_memory.as_ref(), bounds) {
+                Ok(from) => (survey, recovered) = (chain_from(from), Recovered::FromSegments),
+                Err(corruption) => survey.corruption = Some(corruption),
+            }
         }
-        replay.keep(known);
-        let recovered = replayed.and_then(|()| replay.finish()).map_err(|error| error.to_string());
         let (dir, ring) = (dir.to_path_buf(), ring.to_path_buf());
         Ok(ShardJournal { dir, ring, slots: slots.len(), checkpoints, survey, recovered })
+    }
+
+    /// Whether neither checkpoint file is there. A start makes one before anything names the journal.
+    pub(super) fn lacks_checkpoints(&self) -> bool {
+        self.checkpoints.newest.is_none() && self.checkpoints.faults.iter().all(Option::is_none)
+    }
+
+    /// Whether a checkpoint and the frames behind it say all that a start has to know.
+    pub(super) fn is_whole_with_one_checkpoint(&self) -> bool {
+        let is_whole = matches!(self.recovered, Recovered::Replayed(_)) && self.survey.corruption.is_none();
+        is_whole && self.checkpoints.newest.is_some()
     }
 
     /// The file in which a corrupt frame should be.
@@ -62,6 +87,23 @@ impl ShardJournal {
         let faults = self.checkpoints.faults.into_iter().zip(0..);
         faults.filter_map(|(fault, number)| Some((checkpoint_file(&self.dir, number), fault?)))
     }
+}
+
+/// The chain behind the newest checkpoint, and what it gives.
+fn replayed(
+    checkpoints: &Checkpoints,
+    chain_from: impl Fn(FrameSequence) -> ChainSurvey,
+    known: impl Fn(PartitionKey) -> bool,
+) -> (ChainSurvey, Recovered) {
+    let mut replay = Replay::new(checkpoints.newest.clone());
+    let survey = chain_from(replay.from());
+    let applied = survey.chain.frames.iter().try_for_each(|frame| replay.apply(frame));
+    replay.keep(known);
+    let recovered = match applied.and_then(|()| replay.finish()) {
+        Ok(partitions) => Recovered::Replayed(partitions),
+        Err(error) => Recovered::Contradiction(error.to_string()),
+    };
+    (survey, recovered)
 }
 
 /// What a whole file of frames is: its bytes, for a dump.

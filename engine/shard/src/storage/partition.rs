@@ -1,11 +1,11 @@
 //! Checks one partition's log: each segment with what the journal adds to it, and its index.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use millrace_core::base::{Offset, Position};
-use millrace_core::journal::RecoveredPartition;
+use millrace_core::journal::{JournaledLog, RecoveredPartition, Stretch};
 use millrace_core::log::index::IndexEntry;
 use millrace_core::log::{BatchFault, EpochLineage, OffsetIndex, Scanned, SegmentName, StoredFault};
 
@@ -13,14 +13,18 @@ use super::disk::{ToolError, length, names, read};
 use super::fact::Fact;
 use super::segment::SegmentBytes;
 use crate::layout::{INDEX_SUFFIX, index_file, segment_file};
+use crate::noted_start::noted_start;
 use crate::restore::history;
 
 /// A partition, and what the journals say of it.
 pub(super) struct PartitionCheck {
     dir: PathBuf,
     name: String,
-    /// None: no journal says where the log ends; the files have to.
+    /// None: no journal says where the log ends; the files have to, with what its frames hold.
     found: Option<RecoveredPartition>,
+    journaled: JournaledLog,
+    /// Where the log begins as far as frames and its directory tell; its first segment may begin later.
+    start: Offset,
     lineage: EpochLineage,
     /// Where the first damage begins, and the batches behind it that are whole.
     readable_to: Option<Offset>,
@@ -31,8 +35,8 @@ pub(super) struct PartitionCheck {
 /// One segment as it should be.
 struct Expected {
     base: Offset,
-    in_file: u64,
-    rest: Vec<Bytes>,
+    /// From its first byte on.
+    stretches: Vec<Stretch>,
     /// The offset behind its last record; none if nobody knows.
     next_offset: Option<Offset>,
     /// The file may be longer: what follows is padded, or was written ahead of the journal.
@@ -40,12 +44,19 @@ struct Expected {
 }
 
 impl PartitionCheck {
-    pub(super) fn new(dir: &Path, name: String, found: Option<RecoveredPartition>) -> PartitionCheck {
+    pub(super) fn new(
+        dir: &Path,
+        name: String,
+        found: Option<RecoveredPartition>,
+        journaled: JournaledLog,
+    ) -> PartitionCheck {
         let lineage = found.as_ref().and_then(|found| history(found).ok()).map(|(lineage, _)| lineage);
         PartitionCheck {
             dir: dir.to_path_buf(),
             name,
             found,
+            journaled,
+            start: Offset::ZERO,
             lineage: lineage.unwrap_or_default(),
             readable_to: None,
             whole_behind: 0,
@@ -59,7 +70,11 @@ impl PartitionCheck {
             names.iter().filter_map(|name| SegmentName::parse(name)).map(|name| name.base).collect();
         let segments = match &self.found {
             Some(found) => self.of_journal(found)?,
-            None => self.of_files(&bases)?,
+            None => {
+                let noted = names.iter().filter_map(|name| noted_start(name)).max();
+                self.start = self.journaled.log_start().max(noted.unwrap_or(Offset::ZERO));
+                self.of_files(&bases)?
+            }
         };
         let mut end = segments.first().map_or(Offset::ZERO, |first| first.base);
         for expected in &segments {
@@ -86,11 +101,9 @@ impl PartitionCheck {
                 _ if base == durable => found.durable.0,
                 _ => 0,
             };
-            let tails = found.tails.iter().filter(|tail| tail.segment == base);
             segments.push(Expected {
                 base,
-                in_file,
-                rest: tails.map(|tail| tail.bytes.clone()).collect(),
+                stretches: behind(in_file, journaled(found, base)),
                 next_offset: Some(next.unwrap_or(found.log_end)),
                 is_last: false,
             });
@@ -98,14 +111,21 @@ impl PartitionCheck {
         Ok(segments)
     }
 
+    /// As a start that reads the segments: each file up to where the journal goes on, then what the journal has.
     fn of_files(&self, bases: &BTreeSet<Offset>) -> Result<Vec<Expected>, ToolError> {
         let mut segments: Vec<Expected> = Vec::new();
-        for &base in bases {
-            let in_file = length(&segment_file(&self.dir, base))?.unwrap_or(0);
+        for base in self.journaled.segments(bases.iter().copied(), self.start) {
+            let path = segment_file(&self.dir, base);
+            let length = length(&path)?.unwrap_or(0);
+            let run = self.journaled.run(base).filter(|run| run.from.0 <= length);
+            let stretches = match run {
+                Some(run) => behind(run.from.0, run.stretches),
+                None => behind(length, Vec::new()),
+            };
             if let Some(before) = segments.last_mut() {
                 (before.next_offset, before.is_last) = (Some(base), false);
             }
-            segments.push(Expected { base, in_file, rest: Vec::new(), next_offset: None, is_last: true });
+            segments.push(Expected { base, stretches, next_offset: None, is_last: true });
         }
         Ok(segments)
     }
@@ -114,13 +134,16 @@ impl PartitionCheck {
     fn segment(&mut self, expected: &Expected, tell: &mut dyn FnMut(Fact)) -> Result<Offset, ToolError> {
         let path = segment_file(&self.dir, expected.base);
         let before = self.damages.len();
-        if expected.in_file > 0 && length(&path)?.is_none() {
+        let mut stretches = Cow::Borrowed(&expected.stretches);
+        let mut in_file: u64 = stretches.iter().map(in_file_bytes).sum();
+        if in_file > 0 && length(&path)?.is_none() {
             let fact = Fact::damage(&path, 0, "this segment is missing");
             self.damage(fact, expected.base);
+            stretches.to_mut().retain(|stretch| matches!(stretch, Stretch::Journaled(_)));
+            in_file = 0;
         }
-        let in_file = if self.damages.len() > before { 0 } else { expected.in_file };
-        let bytes = SegmentBytes { base: expected.base, file: &path, in_file, rest: expected.rest.clone() };
-        let length = in_file + expected.rest.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        let length = stretches.iter().map(Stretch::length).sum();
+        let bytes = SegmentBytes { base: expected.base, file: &path, stretches: &stretches };
         let mut index = self.index(expected.base, length)?;
         let mut due = expected.base;
         let end = bytes.scan(|scanned| {
@@ -129,16 +152,15 @@ impl PartitionCheck {
             }
             due = self.stretch(&path, scanned, due, expected.is_last);
         })?;
-        if end.missing > 0 {
-            let at = expected.in_file - end.missing;
-            let what = format!("the file ends here, {} bytes are missing", end.missing);
-            self.damage(Fact::damage(&path, at, what), end.next_offset);
+        if let Some(missing) = end.missing {
+            let what = format!("the file ends here, {} bytes are missing", missing.end - missing.start);
+            self.damage(Fact::damage(&path, missing.start, what), end.next_offset);
         }
         let short =
             expected.next_offset.filter(|next| end.next_offset < *next && self.damages.len() == before);
         if let Some(next) = short {
             let what = format!("records from {} up to {next} are missing at its end", end.next_offset);
-            self.damage(Fact::damage(&path, expected.in_file, what), end.next_offset);
+            self.damage(Fact::damage(&path, length, what), end.next_offset);
         }
         if in_file > 0 {
             let state = if self.damages.len() > before { "damaged" } else { "ok" };
@@ -207,8 +229,8 @@ impl PartitionCheck {
 
     fn close(self, tell: &mut dyn FnMut(Fact), segments: &[Expected], end: Offset) {
         let start = self.found.as_ref().map(|found| found.log_start);
-        let start = start.or(segments.first().map(|first| first.base)).unwrap_or(Offset::ZERO);
-        let end = self.found.as_ref().map_or(end, |found| found.log_end);
+        let start = start.unwrap_or(segments.first().map_or(self.start, |first| first.base.max(self.start)));
+        let end = self.found.as_ref().map_or(end.max(start), |found| found.log_end);
         let saved = match self.readable_to {
             Some(to) => format!(
                 "records of {} from {start} up to {to}; {} batches behind the first damage are whole",
@@ -230,6 +252,30 @@ impl PartitionCheck {
         };
         tell(fact.with("readable_to", readable.0).with("state", state));
     }
+}
+
+/// Its bytes that are in the file.
+fn in_file_bytes(stretch: &Stretch) -> u64 {
+    match stretch {
+        Stretch::InFile(length) => *length,
+        Stretch::Journaled(_) => 0,
+    }
+}
+
+/// A segment of which so many bytes are durable in its file, and what follows them.
+fn behind(durable: u64, journaled: Vec<Stretch>) -> Vec<Stretch> {
+    std::iter::once(Stretch::InFile(durable)).chain(journaled).collect()
+}
+
+/// What a journal says of a segment behind its durable part: bytes of its own, and extents.
+fn journaled(found: &RecoveredPartition, base: Offset) -> Vec<Stretch> {
+    let tails = found.tails.iter().filter(|tail| tail.segment == base);
+    let tails = tails.map(|tail| (tail.position, Stretch::Journaled(tail.bytes.clone())));
+    let extents = found.extents.iter().filter(|extent| extent.segment == base);
+    let extents = extents.map(|extent| (extent.position, Stretch::InFile(extent.length)));
+    let mut stretches: Vec<_> = tails.chain(extents).collect();
+    stretches.sort_by_key(|(position, _)| *position);
+    stretches.into_iter().map(|(_, stretch)| stretch).collect()
 }
 
 /// An index beside the batches of its segment.

@@ -1,9 +1,10 @@
-//! One segment as a start would see it: the bytes of its file, and behind them those that only the journal has.
+//! One segment as a start would see it: the bytes of its file, and between and behind them those that only the journal has.
 
+use std::ops::Range;
 use std::path::Path;
 
-use bytes::Bytes;
 use millrace_core::base::{Offset, Position};
+use millrace_core::journal::Stretch;
 use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
 use millrace_core::log::{BatchFault, Scanned, SegmentScan, StoredFault};
 
@@ -13,19 +14,17 @@ use super::disk::{ToolError, stream};
 pub(super) struct SegmentBytes<'a> {
     pub(super) base: Offset,
     pub(super) file: &'a Path,
-    /// Bytes of the file that count.
-    pub(super) in_file: u64,
-    /// What follows them, from the journal.
-    pub(super) rest: Vec<Bytes>,
+    /// From its first byte on.
+    pub(super) stretches: &'a [Stretch],
 }
 
 /// How a scan ended.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct ScanEnd {
     /// The offset behind the last batch.
     pub(super) next_offset: Offset,
-    /// Bytes that the file lacks.
-    pub(super) missing: u64,
+    /// Bytes that the file should have and lacks; nothing was read behind them.
+    pub(super) missing: Option<Range<u64>>,
 }
 
 impl SegmentBytes<'_> {
@@ -35,7 +34,7 @@ impl SegmentBytes<'_> {
         let mut from = 0;
         loop {
             let mut sorter = Sorter { floor: from, suspect: None, back: None, tell: &mut tell };
-            let read = self.feed(from, |piece| {
+            let missing = self.feed(from, |piece| {
                 if sorter.back.is_none() {
                     scan.feed(piece, |scanned| sorter.take(scanned));
                 }
@@ -44,7 +43,7 @@ impl SegmentBytes<'_> {
             scan.finish(|scanned| sorter.take(scanned));
             sorter.flush();
             let Some((position, expected, fault)) = sorter.back else {
-                return Ok(ScanEnd { next_offset, missing: self.in_file.saturating_sub(from + read) });
+                return Ok(ScanEnd { next_offset, missing });
             };
             let expected = expected.unwrap_or(next_offset);
             scan = SegmentScan::behind(self.base, expected, position, fault);
@@ -52,21 +51,30 @@ impl SegmentBytes<'_> {
         }
     }
 
-    /// Bytes from `from` on, wherever they are. Answers how many the file had.
-    fn feed(&self, from: u64, mut each: impl FnMut(&[u8])) -> Result<u64, ToolError> {
-        let read = if from < self.in_file { stream(self.file, from, self.in_file, &mut each)? } else { 0 };
-        if from + read < self.in_file {
-            return Ok(read);
-        }
-        let mut skip = usize::try_from(from.saturating_sub(self.in_file)).unwrap_or(usize::MAX);
-        for piece in &self.rest {
-            let kept = piece.get(skip.min(piece.len())..).unwrap_or_default();
-            skip -= skip.min(piece.len());
-            if !kept.is_empty() {
-                each(kept);
+    /// Bytes from `from` on, wherever they are, up to the first that the file should have and lacks.
+    fn feed(&self, from: u64, mut each: impl FnMut(&[u8])) -> Result<Option<Range<u64>>, ToolError> {
+        let mut end = 0u64;
+        for stretch in self.stretches {
+            let at = end;
+            end = at.saturating_add(stretch.length());
+            let begin = at.max(from);
+            if begin >= end {
+                continue;
+            }
+            match stretch {
+                Stretch::InFile(_) => {
+                    let read = stream(self.file, begin, end, &mut each)?;
+                    if begin + read < end {
+                        return Ok(Some(begin + read..end));
+                    }
+                }
+                Stretch::Journaled(bytes) => {
+                    let skip = usize::try_from(begin - at).unwrap_or(usize::MAX);
+                    each(bytes.get(skip..).unwrap_or_default());
+                }
             }
         }
-        Ok(read)
+        Ok(None)
     }
 }
 

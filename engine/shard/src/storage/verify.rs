@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use millrace_core::base::PartitionKey;
-use millrace_core::journal::RecoveredPartition;
+use millrace_core::journal::{JournaledLog, RecoveredPartition};
 
 use super::disk::{StorageDirs, ToolError, is_dir, length, names};
 use super::fact::Fact;
-use super::journal::ShardJournal;
+use super::journal::{Recovered, ShardJournal};
 use super::node::Node;
 use super::partition::PartitionCheck;
 use crate::layout::{DELETED_SUFFIX, checkpoint_file, partition_of, slot_file};
@@ -29,7 +29,15 @@ pub enum Verdict {
 /// Memory: the journals of one shard, and pieces of everything else.
 pub fn verify(dirs: &StorageDirs, tell: &mut dyn FnMut(Fact)) -> Result<Verdict, ToolError> {
     let node = Node::open(dirs)?;
-    let mut check = Check { node, tell, files: 0, damages: 0, recovered: BTreeMap::new(), whole: true };
+    let mut check = Check {
+        node,
+        tell,
+        files: 0,
+        damages: 0,
+        recovered: BTreeMap::new(),
+        journaled: BTreeMap::new(),
+        whole: true,
+    };
     check.manifest();
     check.metadata()?;
     check.journals()?;
@@ -47,6 +55,8 @@ struct Check<'a> {
     damages: u64,
     /// What the journals say of each partition.
     recovered: BTreeMap<PartitionKey, RecoveredPartition>,
+    /// What the frames of journals without a checkpoint hold of each log.
+    journaled: BTreeMap<PartitionKey, JournaledLog>,
     /// Every journal could be replayed to its end.
     whole: bool,
 }
@@ -125,19 +135,7 @@ impl Check<'_> {
     }
 
     fn journal(&mut self, journal: &ShardJournal) -> Result<(), ToolError> {
-        let bad: BTreeMap<PathBuf, _> = journal.bad_checkpoints().collect();
-        for number in 0..2 {
-            let path = checkpoint_file(&journal.dir, number);
-            if let Some(fault) = bad.get(&path) {
-                let saved = match &journal.checkpoints.newest {
-                    Some(other) => format!("checkpoint {} of the other file is whole", other.number),
-                    None => "every segment and frame: a start scans the segments".to_owned(),
-                };
-                self.tell(Fact::damage(&path, fault.at, fault).with("saved", saved));
-            } else if length(&path)?.is_some() {
-                self.file(&path, "checkpoint", "ok")?;
-            }
-        }
+        self.checkpoints(journal)?;
         if let Some(corruption) = &journal.survey.corruption {
             self.whole = false;
             let file = journal.file_of(corruption);
@@ -156,6 +154,40 @@ impl Check<'_> {
         Ok(())
     }
 
+    fn checkpoints(&mut self, journal: &ShardJournal) -> Result<(), ToolError> {
+        let from_segments = "all: a start reads the segments instead";
+        let bad: BTreeMap<PathBuf, _> = journal.bad_checkpoints().collect();
+        let is_unclean =
+            self.node.valid_manifest().is_some_and(|manifest| manifest.stopped == Stopped::Unclean);
+        let may_be_torn = is_unclean && journal.is_whole_with_one_checkpoint();
+        for number in 0..2 {
+            let path = checkpoint_file(&journal.dir, number);
+            match bad.get(&path) {
+                // What a crash left of the next one looks like this, and a start needs it as little.
+                Some(_) if may_be_torn => self.file(&path, "checkpoint", "torn")?,
+                Some(fault) => {
+                    let saved = match (&journal.recovered, &journal.checkpoints.newest) {
+                        (Recovered::FromSegments, _) => from_segments.to_owned(),
+                        (_, Some(other)) => format!("checkpoint {} of the other file is whole", other.number),
+                        (_, None) => "segments and frames are whole for themselves".to_owned(),
+                    };
+                    self.tell(Fact::damage(&path, fault.at, fault).with("saved", saved));
+                }
+                None if length(&path)?.is_some() => self.file(&path, "checkpoint", "ok")?,
+                None => {}
+            }
+        }
+        if journal.lacks_checkpoints() {
+            let saved = match journal.recovered {
+                Recovered::FromSegments => from_segments,
+                _ => "segments and frames are whole for themselves",
+            };
+            let what = "both checkpoints of this journal are missing";
+            self.tell(Fact::damage(&checkpoint_file(&journal.dir, 0), 0, what).with("saved", saved));
+        }
+        Ok(())
+    }
+
     /// What the frames of a journal give.
     fn chain(&mut self, journal: &ShardJournal) {
         let frames = &journal.survey.chain.frames;
@@ -164,17 +196,23 @@ impl Check<'_> {
             fact = fact.with("first", first.header.sequence.0).with("last", last.header.sequence.0);
         }
         let torn = journal.survey.chain.torn.filter(|_| journal.survey.corruption.is_none());
-        self.tell(fact.with("torn", torn.is_some()));
+        let from_segments = matches!(journal.recovered, Recovered::FromSegments);
+        self.tell(fact.with("torn", torn.is_some()).with("from_segments", from_segments));
         match &journal.recovered {
-            Ok(partitions) => {
+            Recovered::Replayed(partitions) => {
                 let mine = partitions.iter().map(|partition| (partition.key, partition.clone()));
                 self.recovered.extend(mine);
             }
-            Err(reason) if journal.survey.corruption.is_none() && journal.checkpoints.newest.is_some() => {
+            Recovered::FromSegments => {
                 self.whole = false;
-                self.tell(Fact::damage(&journal.dir, 0, reason));
+                self.journaled.extend(JournaledLog::of_frames(frames));
             }
-            Err(_) => self.whole = false,
+            Recovered::Contradiction(reason) => {
+                self.whole = false;
+                if journal.survey.corruption.is_none() && journal.checkpoints.newest.is_some() {
+                    self.tell(Fact::damage(&journal.dir, 0, reason));
+                }
+            }
         }
         self.whole &= journal.checkpoints.newest.is_some();
     }
@@ -189,7 +227,8 @@ impl Check<'_> {
                 dirs.remove(&format!("{name}/"));
                 // A journal that is damaged does not say where a log ends.
                 let found = self.recovered.remove(&key).filter(|_| self.whole);
-                let log = PartitionCheck::new(&topics_dir.join(&name), name, found);
+                let journaled = self.journaled.remove(&key).unwrap_or_default();
+                let log = PartitionCheck::new(&topics_dir.join(&name), name, found, journaled);
                 log.run(&mut |fact| self.tell(fact))?;
             }
         }

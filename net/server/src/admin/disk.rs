@@ -1,7 +1,7 @@
 //! Metrics of segment files and of the disk below them.
 
 use crate::admin::family::{Family, Kind};
-use crate::admin::own::{NANOS, by_shard};
+use crate::admin::own::{by_shard, seconds_by_shard};
 
 pub(crate) const FAMILIES: &[Family] = &[
     Family {
@@ -45,9 +45,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         labels: "shard",
         help: "Seconds that they waited.",
         samples: |scrape, samples| {
-            for (shard, report) in &scrape.shards {
-                samples.add(&[("shard", shard)], report.engine.disk_classes.wait_nanos as f64 / NANOS);
-            }
+            seconds_by_shard(scrape, samples, |shard| shard.engine.disk_classes.wait_nanos);
         },
     },
     Family {
@@ -86,10 +84,17 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.reserve_bytes),
     },
     Family {
+        name: "millrace_disk_reserve_inodes",
+        kind: Kind::Gauge,
+        labels: "shard",
+        help: "Free inodes below which records are refused.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.reserve_inodes),
+    },
+    Family {
         name: "millrace_disk_short",
         kind: Kind::Gauge,
         labels: "shard",
-        help: "1 while records are refused for want of free space.",
+        help: "1 while records are refused for want of free space or free inodes.",
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.space_short),
     },
     Family {

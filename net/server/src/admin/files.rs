@@ -82,6 +82,13 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.cache.evictions),
     },
     Family {
+        name: "millrace_read_cache_summed_bytes_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Bytes of batches whose checksum was computed because they came from a file: once while their pages stay.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.cache.summed_bytes),
+    },
+    Family {
         name: "millrace_page_loads_queued",
         kind: Kind::Gauge,
         labels: "shard",

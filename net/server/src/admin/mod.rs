@@ -3,6 +3,7 @@
 mod disk;
 mod family;
 mod files;
+mod groups;
 mod kafka;
 mod own;
 mod process;

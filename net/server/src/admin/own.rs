@@ -70,7 +70,18 @@ pub(crate) const FAMILIES: &[Family] = &[
         kind: Kind::Gauge,
         labels: "",
         help: "Free space of the data directory's file system.",
-        samples: |scrape, samples| samples.add(&[], scrape.node.data_available_bytes),
+        samples: |scrape, samples| {
+            samples.add(&[], scrape.node.data_available.map_or(0, |space| space.bytes));
+        },
+    },
+    Family {
+        name: "millrace_data_available_inodes",
+        kind: Kind::Gauge,
+        labels: "",
+        help: "Files and directories that can still be made there; 2^64 where the file system does not count them.",
+        samples: |scrape, samples| {
+            samples.add(&[], scrape.node.data_available.map_or(0, |space| space.inodes));
+        },
     },
     Family {
         name: "millrace_limited_total",
@@ -244,9 +255,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         labels: "shard",
         help: "Time spent cleaning slots.",
         samples: |scrape, samples| {
-            for (shard, report) in &scrape.shards {
-                samples.add(&[("shard", shard)], report.engine.journal.cleaning_nanos as f64 / NANOS);
-            }
+            seconds_by_shard(scrape, samples, |shard| shard.engine.journal.cleaning_nanos)
         },
     },
     Family {
@@ -335,6 +344,13 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.fetches_waiting),
     },
     Family {
+        name: "millrace_fetches_cut_short_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Fetches that had what their readers wait for, and left partitions that the disk did not bring soon for the next.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.fetches_cut_short),
+    },
+    Family {
         name: "millrace_mesh_asks_total",
         kind: Kind::Counter,
         labels: "shard",
@@ -363,13 +379,6 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.memory.pooled_bytes),
     },
     Family {
-        name: "millrace_block_bytes_registered",
-        kind: Kind::Gauge,
-        labels: "shard",
-        help: "Memory registered with the ring.",
-        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.memory.registered_bytes),
-    },
-    Family {
         name: "millrace_payload_copied_bytes_total",
         kind: Kind::Counter,
         labels: "shard",
@@ -379,11 +388,18 @@ pub(crate) const FAMILIES: &[Family] = &[
 ];
 
 /// Nanoseconds in a second.
-pub(super) const NANOS: f64 = 1e9;
+const NANOS: f64 = 1e9;
 
 pub(super) fn by_shard(scrape: &Scrape, samples: &mut Samples<'_>, value: fn(&ShardReport) -> u64) {
     for (shard, report) in &scrape.shards {
         samples.add(&[("shard", shard)], value(report));
+    }
+}
+
+/// As `by_shard`, of nanoseconds.
+pub(super) fn seconds_by_shard(scrape: &Scrape, samples: &mut Samples<'_>, nanos: fn(&ShardReport) -> u64) {
+    for (shard, report) in &scrape.shards {
+        samples.add(&[("shard", shard)], nanos(report) as f64 / NANOS);
     }
 }
 

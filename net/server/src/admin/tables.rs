@@ -2,11 +2,18 @@
 
 use crate::admin::family::Family;
 use crate::admin::scrape::Scrape;
-use crate::admin::{disk, files, kafka, own, readers};
+use crate::admin::{disk, files, groups, kafka, own, readers};
 
 /// In the order of the answer: Kafka's names, then ours.
-const FAMILIES: &[&[Family]] =
-    &[kafka::FAMILIES, own::FAMILIES, disk::FAMILIES, readers::FAMILIES, files::FAMILIES];
+const FAMILIES: &[&[Family]] = &[
+    kafka::FAMILIES,
+    groups::KAFKAS,
+    own::FAMILIES,
+    disk::FAMILIES,
+    readers::FAMILIES,
+    files::FAMILIES,
+    groups::OWN,
+];
 
 /// Bytes of an answer to begin with: without many topics it is some 60 KiB.
 const TEXT_BYTES: usize = 64 * 1024;

@@ -63,6 +63,10 @@ pub(crate) async fn alter<'a>(
             None => unreachable!("every change is answered"),
         };
     }
+    if mode == ValidateOnly::No {
+        let image = host.shard.image();
+        host.node.per_address().learn_names(&image.config_layers(host.node.config())).await;
+    }
     answers
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use millrace_core::base::TopicId;
@@ -62,6 +63,11 @@ pub(crate) struct AnswerHead {
 }
 
 impl Head {
+    /// Empty where the client gives none, or one that is no text.
+    pub(crate) fn client_id(&self) -> Arc<str> {
+        std::str::from_utf8(&self.client_id).unwrap_or_default().into()
+    }
+
     /// Reads a request's header and returns it with the message behind it.
     pub(crate) fn split(frame: &Bytes) -> Result<(Head, Bytes), HeaderError> {
         let mut reader = Reader::new(frame);

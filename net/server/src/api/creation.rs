@@ -19,9 +19,17 @@ pub(crate) fn create_in_background(host: &Rc<Host>, names: &[&str]) {
     }
 }
 
+/// Creates the topic unless it exists; until then its users are told to ask again.
+pub(crate) async fn ensure(host: &Host, name: &str) {
+    if host.shard.image().topic(name).is_none() && host.creations.begin(name) {
+        create(host, vec![name.to_owned()]).await;
+    }
+}
+
 async fn create(host: &Host, names: Vec<String>) {
-    let topics = names.iter().map(|name| NewTopic::named(name, new_topic_id())).collect();
-    let results = host.shard.create_topics(topics, ValidateOnly::No).await;
+    let image = host.shard.image();
+    let topic = |name: &String| NewTopic::on_demand(name, new_topic_id(), &image, host.node.config());
+    let results = host.shard.create_topics(names.iter().map(topic).collect(), ValidateOnly::No).await;
     for (name, result) in names.iter().zip(results) {
         match result {
             Ok(_) => info!(topic = %name, "created on demand"),

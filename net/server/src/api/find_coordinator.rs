@@ -1,10 +1,17 @@
-//! FindCoordinator 0-6: no group or transaction coordinator is served yet, and clients are told to ask again.
+//! FindCoordinator 0-6: the broker that leads a group's partition of the offsets topic. No coordinator of transactions is
+//! served yet, and clients are told to ask again.
 
+use std::borrow::Cow;
+
+use millrace_core::meta::{MetadataImage, OFFSETS_TOPIC};
+use millrace_shard::coordinator_of_group;
 use millrace_wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use millrace_wire::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
 use millrace_wire::{ErrorCode, Reader};
 
+use crate::api::brokers::{Reached, reached};
 use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::creation;
 use crate::errors::generic_message;
 
 /// First version that asks for several keys.
@@ -23,27 +30,57 @@ const SHARE: i8 = 2;
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = FindCoordinatorRequest::decode(&mut Reader::new(&call.body), version)?;
-    let code = match request.key_type {
-        GROUP | TRANSACTION => ErrorCode::CoordinatorNotAvailable,
-        SHARE if version >= FIRST_WITH_SHARE => ErrorCode::CoordinatorNotAvailable,
-        _ => ErrorCode::InvalidRequest,
+    if request.key_type == GROUP {
+        creation::ensure(&call.host, OFFSETS_TOPIC).await;
+    }
+    let image = call.host.shard.image();
+    let found = |key: &str| match request.key_type {
+        GROUP => coordinator_of(&call, &image, key).ok_or(ErrorCode::CoordinatorNotAvailable),
+        TRANSACTION => Err(ErrorCode::CoordinatorNotAvailable),
+        SHARE if version >= FIRST_WITH_SHARE => Err(ErrorCode::CoordinatorNotAvailable),
+        _ => Err(ErrorCode::InvalidRequest),
     };
     let mut response = FindCoordinatorResponse::default();
     if version >= FIRST_BATCHED {
-        let coordinators = request.coordinator_keys.iter().map(|key| Coordinator {
+        let coordinators = request.coordinator_keys.iter().map(|key| described(key, found(key)));
+        response.coordinators = coordinators.collect();
+    } else {
+        let answer = described(&request.key, found(&request.key));
+        response.error_code = answer.error_code;
+        // As Kafka's, where the batched answer has none.
+        response.error_message = match answer.error_code {
+            0 => Some(generic_message(ErrorCode::None).into()),
+            _ => answer.error_message,
+        };
+        response.node_id = answer.node_id;
+        response.host = answer.host;
+        response.port = answer.port;
+    }
+    call.answer(|writer, version| response.encode(writer, version))
+}
+
+fn coordinator_of<'a>(call: &'a Call, image: &'a MetadataImage, group: &str) -> Option<Reached<'a>> {
+    let leader = coordinator_of_group(image, group)?.leader;
+    reached(&call.host, image, call.caller.listener).find(|broker| broker.id == leader)
+}
+
+fn described<'a>(key: &Cow<'a, str>, found: Result<Reached<'a>, ErrorCode>) -> Coordinator<'a> {
+    match found {
+        Ok(broker) => Coordinator {
+            key: key.clone(),
+            node_id: broker.id.0,
+            host: broker.host.into(),
+            port: i32::from(broker.port),
+            error_code: ErrorCode::None.code(),
+            error_message: Some("".into()),
+        },
+        Err(code) => Coordinator {
             key: key.clone(),
             node_id: NO_NODE,
             host: "".into(),
             port: NO_PORT,
             error_code: code.code(),
             error_message: Some(generic_message(code).into()),
-        });
-        response.coordinators = coordinators.collect();
-    } else {
-        response.error_code = code.code();
-        response.error_message = Some(generic_message(code).into());
-        response.node_id = NO_NODE;
-        response.port = NO_PORT;
+        },
     }
-    call.answer(|writer, version| response.encode(writer, version))
 }

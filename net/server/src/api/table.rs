@@ -7,9 +7,10 @@ use millrace_wire::messages::api_versions_response::ApiVersion;
 
 use crate::api::call::{Call, CallFault, Handling, Outcome};
 use crate::api::{
-    alter_configs, api_versions, create_topics, delete_records, delete_topics, describe_cluster,
-    describe_configs, fetch, find_coordinator, incremental_alter_configs, init_producer_id, list_offsets,
-    metadata, offset_for_leader_epoch, produce,
+    alter_configs, api_versions, create_topics, delete_groups, delete_records, delete_topics,
+    describe_cluster, describe_configs, describe_groups, fetch, find_coordinator, heartbeat,
+    incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups, list_offsets,
+    metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
 };
 
 /// When a request of a connection may begin.
@@ -67,7 +68,15 @@ const APIS: &[Api] = &[
     api!(Fetch 4..=18, Alone, fetch::handle),
     api!(ListOffsets 1..=11, Alone, list_offsets::handle),
     api!(Metadata 0..=13, Alone, metadata::handle),
+    api!(OffsetCommit 2..=10, Alone, offset_commit::handle),
+    api!(OffsetFetch 1..=10, Alone, offset_fetch::handle),
     api!(FindCoordinator 0..=6, Alone, find_coordinator::handle),
+    api!(JoinGroup 0..=9, Alone, join_group::handle),
+    api!(Heartbeat 0..=4, Alone, heartbeat::handle),
+    api!(LeaveGroup 0..=5, Alone, leave_group::handle),
+    api!(SyncGroup 0..=5, Alone, sync_group::handle),
+    api!(DescribeGroups 0..=6, Alone, describe_groups::handle),
+    api!(ListGroups 0..=5, Alone, list_groups::handle),
     api!(ApiVersions 0..=4, Alone, answer_versions),
     api!(CreateTopics 2..=7, Alone, create_topics::handle),
     api!(DeleteTopics 1..=6, Alone, delete_topics::handle),
@@ -76,7 +85,9 @@ const APIS: &[Api] = &[
     api!(OffsetForLeaderEpoch 2..=4, Alone, offset_for_leader_epoch::handle),
     api!(DescribeConfigs 1..=4, Alone, describe_configs::handle),
     api!(AlterConfigs 0..=2, Alone, alter_configs::handle),
+    api!(DeleteGroups 0..=2, Alone, delete_groups::handle),
     api!(IncrementalAlterConfigs 0..=1, Alone, incremental_alter_configs::handle),
+    api!(OffsetDelete 0..=0, Alone, offset_delete::handle),
     api!(DescribeCluster 0..=2, Alone, describe_cluster::handle),
 ];
 
@@ -121,7 +132,15 @@ mod tests {
         1 Fetch 4-18 from 4
         2 ListOffsets 1-11 from 1
         3 Metadata 0-13 from 0
+        8 OffsetCommit 2-10 from 2
+        9 OffsetFetch 1-10 from 1
         10 FindCoordinator 0-6 from 0
+        11 JoinGroup 0-9 from 0
+        12 Heartbeat 0-4 from 0
+        13 LeaveGroup 0-5 from 0
+        14 SyncGroup 0-5 from 0
+        15 DescribeGroups 0-6 from 0
+        16 ListGroups 0-5 from 0
         18 ApiVersions 0-4 from 0
         19 CreateTopics 2-7 from 2
         20 DeleteTopics 1-6 from 1
@@ -130,7 +149,9 @@ mod tests {
         23 OffsetForLeaderEpoch 2-4 from 2
         32 DescribeConfigs 1-4 from 1
         33 AlterConfigs 0-2 from 0
+        42 DeleteGroups 0-2 from 0
         44 IncrementalAlterConfigs 0-1 from 0
+        47 OffsetDelete 0-0 from 0
         60 DescribeCluster 0-2 from 0";
 
     #[test]

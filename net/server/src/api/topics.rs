@@ -16,15 +16,17 @@ pub(crate) const CLUSTER_OPERATIONS: i32 = 8096;
 /// take for an option.
 pub(crate) fn new_topic_id() -> TopicId {
     loop {
-        let mut bytes = [0; 16];
-        millrace_rt::fill_random(&mut bytes);
-        // Version 4 and variant 1 of RFC 4122, as `UUID.randomUUID`.
-        let number = u128::from_be_bytes(bytes);
-        let number = (number & !(0xf << 76)) | (4 << 76);
-        let number = (number & !(3 << 62)) | (2 << 62);
-        let id = TopicId(number.to_be_bytes());
+        let id = TopicId(random_uuid().to_be_bytes());
         if !id.to_string().starts_with('-') {
             return id;
         }
     }
+}
+
+/// Version 4 and variant 1 of RFC 4122, as `UUID.randomUUID`.
+pub(crate) fn random_uuid() -> u128 {
+    let mut bytes = [0; 16];
+    millrace_rt::fill_random(&mut bytes);
+    let number = (u128::from_be_bytes(bytes) & !(0xf << 76)) | (4 << 76);
+    (number & !(3 << 62)) | (2 << 62)
 }

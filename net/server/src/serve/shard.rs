@@ -45,6 +45,11 @@ async fn run(node: &Node, seat: &Seat) -> Result<(), StartError> {
     millrace_rt::spawn(host.clone().answer_questions());
     node.shard_opened();
     if let Either::Left(()) = select(node.ready().wait(), node.stop_gate().wait()).await {
+        if seat.shard == 0 {
+            // Those that were set while an earlier process ran.
+            let image = host.shard.image();
+            node.per_address().learn_names(&image.config_layers(node.config())).await;
+        }
         for (number, listener) in listeners.into_iter().enumerate() {
             millrace_rt::spawn(listen::accept(host.clone(), listener, number));
         }
@@ -66,6 +71,7 @@ async fn take_arrivals(host: Rc<Host>) {
 
 /// Every shard ends its connections before any shard closes its partitions, for connections use those of all.
 async fn close(node: &Node, host: &Host) {
+    host.shard.leave_groups();
     host.close_connections(STOP_PATIENCE).await;
     node.shard_quiet();
     millrace_rt::timeout(STOP_PATIENCE, node.quiet_gate().wait()).await;

@@ -9,6 +9,12 @@ use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
 use millrace_wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use millrace_wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use millrace_wire::messages::fetch_response::FetchResponse;
+use millrace_wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use millrace_wire::messages::find_coordinator_response::FindCoordinatorResponse;
+use millrace_wire::messages::offset_commit_request::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use millrace_wire::messages::offset_commit_response::OffsetCommitResponse;
 use millrace_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use millrace_wire::messages::produce_response::ProduceResponse;
 use millrace_wire::{ApiKey, EncodeError, Reader, Records, RequestHead, Writer, encode_request_frame};
@@ -17,6 +23,8 @@ use millrace_wire::{ApiKey, EncodeError, Reader, Records, RequestHead, Writer, e
 const PRODUCE: i16 = 9;
 const FETCH: i16 = 12;
 const CREATE_TOPICS: i16 = 7;
+const FIND_COORDINATOR: i16 = 3;
+const OFFSET_COMMIT: i16 = 8;
 
 /// Correlation id and an empty section of tagged fields.
 const HEADER_BYTES: usize = 5;
@@ -84,6 +92,41 @@ impl Client {
         let response = FetchResponse::decode(&mut Reader::new(&body), FETCH).unwrap();
         let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
         partitions.map(|partition| partition.records.as_ref().map_or(0, Records::len)).sum()
+    }
+
+    /// Has a group without members commit an offset, once its coordinator is there; the error code.
+    pub(crate) fn commit(&mut self, group: &str, topic: &str, partition: i32, offset: i64) -> i16 {
+        self.find_coordinator(group);
+        let partition = OffsetCommitRequestPartition {
+            partition_index: partition,
+            committed_offset: offset,
+            ..OffsetCommitRequestPartition::default()
+        };
+        let topic = OffsetCommitRequestTopic {
+            name: topic.into(),
+            partitions: vec![partition],
+            ..OffsetCommitRequestTopic::default()
+        };
+        let request = OffsetCommitRequest {
+            group_id: group.into(),
+            generation_id_or_member_epoch: -1,
+            topics: vec![topic],
+            ..OffsetCommitRequest::default()
+        };
+        self.send(ApiKey::OffsetCommit, OFFSET_COMMIT, |writer, version| request.encode(writer, version));
+        let body = self.answer();
+        let response = OffsetCommitResponse::decode(&mut Reader::new(&body), OFFSET_COMMIT).unwrap();
+        response.topics[0].partitions[0].error_code
+    }
+
+    fn find_coordinator(&mut self, group: &str) {
+        let request = FindCoordinatorRequest { key: group.into(), ..FindCoordinatorRequest::default() };
+        self.send(ApiKey::FindCoordinator, FIND_COORDINATOR, |writer, version| {
+            request.encode(writer, version)
+        });
+        let body = self.answer();
+        let response = FindCoordinatorResponse::decode(&mut Reader::new(&body), FIND_COORDINATOR).unwrap();
+        assert_eq!(response.error_code, 0);
     }
 
     /// Asks for more answers than the sockets hold, and takes none.

@@ -58,12 +58,45 @@ fn metrics_count_what_clients_did() {
     assert!(bytes_in > 40_000.0 && bytes_in == size, "{bytes_in} {size}");
     assert_eq!(metrics.value("kafka_server_brokertopicmetrics_bytesout_total"), bytes_in);
     assert!(metrics.value("millrace_data_available_bytes") > 0.0);
+    assert!(metrics.value("millrace_data_available_inodes") > 0.0);
     assert!(metrics.sum("millrace_journal_written_bytes_total") > bytes_in);
     assert_eq!(
         metrics.sum("millrace_commit_seconds_count"),
         metrics.sum("millrace_commit_seconds_bucket{le=\"+Inf\"}")
     );
     assert!(metrics.sum("millrace_mesh_asks_total") > 0.0, "two shards, one connection");
+    broker.stop();
+}
+
+#[test]
+fn groups_are_counted_with_their_lag() {
+    let broker = Running::start("groups", 2, &[("offsets.topic.num.partitions", "3")]);
+    let mut client = Client::connect(broker.address);
+    client.create_topic("orders", 2);
+    for _ in 0..5 {
+        assert_eq!(client.produce("orders", 1, b"value"), 0);
+    }
+    for (group, offset) in [("a", 2), ("b", 5), ("a", 3)] {
+        assert_eq!(client.commit(group, "orders", 1, offset), 0);
+    }
+    let metrics = Metrics::scrape(broker.admin);
+    for (group, offset, lag) in [("a", 3.0, 2.0), ("b", 5.0, 0.0)] {
+        let labels = format!("{{consumergroup=\"{group}\",topic=\"orders\",partition=\"1\"}}");
+        assert_eq!(metrics.value(&format!("kafka_consumergroup_current_offset{labels}")), offset);
+        assert_eq!(metrics.value(&format!("kafka_consumergroup_lag{labels}")), lag);
+        let members = format!("kafka_consumergroup_members{{consumergroup=\"{group}\"}}");
+        assert_eq!(metrics.value(&members), 0.0);
+    }
+    for (name, count) in [
+        ("kafka_server_group_coordinator_metrics_offset_commit_count", 3.0),
+        ("kafka_coordinator_group_groupmetadatamanager_numgroups", 2.0),
+        ("kafka_coordinator_group_groupmetadatamanager_numgroupsempty", 2.0),
+        ("kafka_coordinator_group_groupmetadatamanager_numoffsets", 2.0),
+    ] {
+        assert_eq!(metrics.value(name), count, "{name}");
+    }
+    assert_eq!(metrics.sum("millrace_group_commits_total"), 3.0);
+    assert_eq!(metrics.sum("millrace_group_partitions_loading"), 0.0);
     broker.stop();
 }
 

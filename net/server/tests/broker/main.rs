@@ -5,6 +5,7 @@ mod client;
 mod cold;
 mod copies;
 mod egress;
+mod groups;
 mod settings;
 mod slow;
 mod space;

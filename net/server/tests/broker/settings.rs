@@ -5,7 +5,7 @@ use std::time::Duration;
 use millrace_rt::sleep;
 
 use crate::client::{BROKER, Client, TOPIC};
-use crate::stage::play;
+use crate::stage::{Stage, play};
 
 const NONE: i16 = 0;
 const INVALID_REQUEST: i16 = 42;
@@ -72,4 +72,44 @@ fn an_address_has_as_many_connections_as_it_may() {
         assert_eq!(first.alter(BROKER, "", PER_ADDRESS, Some("0")).await, NONE, "an override is left");
         assert_eq!(first.alter(BROKER, "", OVERRIDES, None).await, INVALID_REQUEST, "nobody could connect");
     });
+}
+
+#[test]
+fn limits_of_addresses_are_layered_and_names_are_looked_up_when_they_are_set() {
+    const PER_ADDRESS: &str = "max.connections.per.ip";
+    const OVERRIDES: &str = "max.connections.per.ip.overrides";
+    play(2, &[(OVERRIDES, "10.0.0.2:2")], async |stage| {
+        let mut client = Client::connect(stage.address).await;
+        assert_eq!(client.alter(BROKER, "", PER_ADDRESS, Some("0")).await, NONE, "the file has an override");
+        assert_eq!(connections(&stage, 8).await, 1, "with that of the client two");
+        for (name, limits, more) in [
+            ("", Some("ip-10-0-0-2:4"), 3),
+            ("1", Some("ip-10-0-0-2:3"), 2),
+            ("1", Some("10.0.0.2:1,10.0.0.2:5"), 4),
+            ("1", None, 3),
+            ("", None, 1),
+        ] {
+            assert_eq!(client.alter(BROKER, name, OVERRIDES, limits).await, NONE, "{name} {limits:?}");
+            assert_eq!(connections(&stage, 8).await, more, "{name} {limits:?}");
+        }
+        assert_eq!(
+            client.alter(BROKER, "1", OVERRIDES, Some("")).await,
+            INVALID_REQUEST,
+            "it hides the file's"
+        );
+    });
+}
+
+/// How many of so many new connections are served; all are closed then.
+async fn connections(stage: &Stage, tried: usize) -> usize {
+    let (mut served, mut open) = (0, Vec::new());
+    for _ in 0..tried {
+        let mut client = Client::connect(stage.address).await;
+        client.send_metadata().await;
+        served += usize::from(client.answer().await.is_some());
+        open.push(client);
+    }
+    drop(open);
+    sleep(Duration::from_millis(10)).await;
+    served
 }

@@ -124,8 +124,8 @@ pub(in crate::fuzz) const OFFSET_INDEX: Target = Target {
         index.encode()
     },
     fields: |bytes| {
-        let head = [(8, 4), (12, 8), (20, 8)].map(|(at, width)| Field::little(at, width));
-        let entries = (28..bytes.len()).step_by(4).map(|at| Field::little(at, 4));
+        let head = [(8, 4), (12, 8), (20, 8), (28, 8)].map(|(at, width)| Field::little(at, width));
+        let entries = (36..bytes.len()).step_by(4).map(|at| Field::little(at, 4));
         head.into_iter().chain(entries).collect()
     },
     repair: |bytes| {

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use millrace_core::base::limits::BLOCK_BYTES;
-use millrace_core::base::{Offset, PartitionKey};
+use millrace_core::base::{Offset, PartitionKey, ProducerId};
 use millrace_core::journal::{FrameHeader, FrameSequence};
-use millrace_core::log::{BatchWalk, OffsetIndex, SegmentName};
+use millrace_core::log::{BatchHeader, BatchWalk, OffsetIndex, SegmentName};
+use millrace_core::meta::DecodedLog;
 use millrace_rt::Gate;
 use millrace_rt::world::{Crash, DiskCopy, DiskFault};
 use millrace_shard::OpenError;
 
-use super::drive::{Boot, Expected, Logs};
+use super::drive::{Boot, Expected, Hidden, Logs};
 use super::places::{Flip, Harm, Kind, flips_of};
 use crate::case::Case;
 use crate::machine::{End, Machine, Progress};
@@ -36,6 +37,7 @@ struct Scene {
     disk: DiskCopy,
     /// What a node serves of the undamaged disk.
     logs: Logs,
+    producer_id: Option<ProducerId>,
     flips: Vec<Flip>,
 }
 
@@ -70,10 +72,13 @@ impl FlipBench {
     pub fn run(&self, case: usize) -> Vec<String> {
         let (scene, flip) = self.find(case);
         let mut machine = machine(&self.workload, case as u64 + 1, &scene.disk);
+        let damaged = damaged_batch(&self.workload, &machine, flip);
         let expected = Expected {
             logs: scene.logs.clone(),
+            producer_id: scene.producer_id.filter(|_| !is_unvouched(&machine, flip)),
             keys: keys(&self.workload),
-            damaged: damaged_batch(&self.workload, &machine, flip),
+            damaged: damaged.map(|(key, offset, _)| (key, offset)),
+            hides: damaged.map_or(Hidden::ItAlone, |(_, _, hides)| hides),
             may_end_early: flip.kind == Kind::Slot && is_unwitnessed(&machine, flip),
             ..Expected::default()
         };
@@ -144,15 +149,19 @@ fn scene(workload: &Rc<Workload>, name: &'static str, disk: DiskCopy) -> Scene {
     assert!(matches!(end, End::Closed), "an undamaged node opens: {end:?}");
     let expected = expected.borrow();
     assert_eq!(expected.violations, Vec::<String>::new(), "without damage nothing is wrong");
-    Scene { name, disk, logs: expected.read.clone(), flips }
+    Scene { name, disk, logs: expected.read.clone(), producer_id: expected.producer_id, flips }
 }
 
 fn contents(machine: &Machine, path: &Path) -> Vec<u8> {
     machine.world.durable_file(machine.node, path).unwrap_or_default()
 }
 
-/// The batch that a flip in a segment hits.
-fn damaged_batch(workload: &Workload, machine: &Machine, flip: &Flip) -> Option<(PartitionKey, Offset)> {
+/// The batch that a flip in a segment hits, and what may be lost with it.
+fn damaged_batch(
+    workload: &Workload,
+    machine: &Machine,
+    flip: &Flip,
+) -> Option<(PartitionKey, Offset, Hidden)> {
     if flip.kind != Kind::Segment {
         return None;
     }
@@ -161,7 +170,25 @@ fn damaged_batch(workload: &Workload, machine: &Machine, flip: &Flip) -> Option<
     let bytes = contents(machine, &flip.file);
     let mut batches = BatchWalk::new(&bytes).map_while(Result::ok);
     let hit = batches.find(|batch| batch.at + batch.bytes.len() > flip.at)?;
-    Some((key, hit.header.base_offset))
+    let hides = match flip.at - hit.at {
+        // Base offset, length, magic, last offset delta.
+        0..12 | 16 | 23..27 => Hidden::Later,
+        _ => Hidden::ItAlone,
+    };
+    Some((key, hit.header.base_offset, hides))
+}
+
+/// Whether the place is in the metadata log's last change, and no entry behind it says that it was on the device: then it
+/// counts as torn.
+fn is_unvouched(machine: &Machine, flip: &Flip) -> bool {
+    if flip.kind != Kind::Metadata {
+        return false;
+    }
+    let bytes = contents(machine, &flip.file);
+    let (log, _) = DecodedLog::survey(&bytes);
+    let (before, _) = DecodedLog::survey(bytes.get(..flip.at).unwrap_or_default());
+    let is_in_last = before.entries.len() + 1 == log.entries.len();
+    is_in_last && log.entries.last().is_some_and(|last| !last.records.is_empty())
 }
 
 /// Whether no frame says that the one with this place was on the device: then it counts as torn.
@@ -200,7 +227,7 @@ fn apply(machine: &mut Machine, flip: &Flip) {
     }
 }
 
-/// An index under a good checksum that leaves out every third batch of its segment.
+/// An index under a good checksum, of a segment without every third of the batches.
 fn wrong_index(machine: &Machine, file: &Path) -> Vec<u8> {
     let segment = contents(machine, &file.with_extension("log"));
     let batches = BatchWalk::new(&segment).map_while(Result::ok);
@@ -208,7 +235,10 @@ fn wrong_index(machine: &Machine, file: &Path) -> Vec<u8> {
         file.file_name().and_then(|name| SegmentName::parse_with_suffix(&name.to_string_lossy(), ".mrindex"));
     let mut index = OffsetIndex::new(base.map_or(Offset::ZERO, |name| name.base));
     let kept = batches.enumerate().filter(|(number, _)| number % 3 != 1);
-    kept.for_each(|(_, batch)| index.note(&batch.header));
+    for (_, batch) in kept {
+        let base_offset = index.next_offset().unwrap_or(batch.header.base_offset);
+        index.note(&BatchHeader { base_offset, ..batch.header });
+    }
     index.encode()
 }
 

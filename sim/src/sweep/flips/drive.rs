@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use millrace_core::base::{Offset, PartitionKey, TimestampMs};
+use millrace_core::base::{Offset, PartitionKey, ProducerId, TimestampMs};
 use millrace_core::log::{BatchBuilder, BatchHeader, BatchRecord, Codec};
 use millrace_rt::{Gate, Seat, world};
 use millrace_shard::{AppendPartition, Engine, Isolation, OffsetAsk, OffsetQuery, Shard};
@@ -13,9 +13,19 @@ use millrace_shard::{AppendPartition, Engine, Isolation, OffsetAsk, OffsetQuery,
 use crate::machine::Progress;
 use crate::promises::Stored;
 use crate::reading::{PRODUCE_VERSION, fetch};
+use crate::sweep::flips::times::{self, Asked};
 
 /// Each partition's log, batch by batch.
 pub(super) type Logs = BTreeMap<PartitionKey, Vec<Stored>>;
+
+/// What cannot be read while a batch is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Hidden {
+    #[default]
+    ItAlone,
+    /// Where the damage says where the next batch is, or which.
+    Later,
+}
 
 /// What a damaged node is held to.
 #[derive(Default)]
@@ -23,11 +33,14 @@ pub(super) struct Expected {
     /// Empty: what is read is the reference.
     pub(super) logs: Logs,
     pub(super) keys: Vec<PartitionKey>,
-    /// The batch whose bytes in a segment were damaged.
+    /// The batch whose bytes in a segment were damaged, and what may be lost with it.
     pub(super) damaged: Option<(PartitionKey, Offset)>,
+    pub(super) hides: Hidden,
     /// Logs may end early: the damage is in frames that no later one calls hard.
     pub(super) may_end_early: bool,
     pub(super) read: Logs,
+    /// The first producer id that the undamaged node gives: those before it were given.
+    pub(super) producer_id: Option<ProducerId>,
     pub(super) violations: Vec<String>,
     /// Whether the damage kept anybody from anything.
     pub(super) refused_reads: u64,
@@ -48,6 +61,7 @@ impl Boot {
     pub(super) async fn serve(self, seat: Seat) {
         let Some(shard) = self.progress.open(&self.engine, seat).await else { return };
         if seat.shard == 0 {
+            self.judge_producer_ids(&shard).await;
             let keys = self.expected.borrow().keys.clone();
             for key in keys {
                 self.judge(&shard, key).await;
@@ -74,16 +88,28 @@ impl Boot {
         Ok(found.map_err(|error| error.to_string())?.offset)
     }
 
+    /// No producer gets an id that another was given before.
+    async fn judge_producer_ids(&self, shard: &Shard) {
+        let given = match shard.allocate_producer_id().await {
+            Ok(given) => given,
+            Err(error) => return self.violate(format!("no producer id is given: {error}")),
+        };
+        let first = *self.expected.borrow_mut().producer_id.get_or_insert(given);
+        if given < first {
+            self.violate(format!("producer id {given} was given before: {first} is due"));
+        }
+    }
+
     /// Reads a log from its beginning; where the damage keeps it from being read, from each later batch on.
     async fn judge(&self, shard: &Shard, key: PartitionKey) {
         let latest = match self.latest(shard, key).await {
             Ok(latest) => latest,
             Err(error) => return self.violate(format!("{key}: {error}")),
         };
-        let (reference, damaged) = {
+        let (reference, damaged, hides) = {
             let expected = self.expected.borrow();
             let damaged = expected.damaged.filter(|(of, _)| *of == key).map(|(_, offset)| offset);
-            (expected.logs.get(&key).cloned(), damaged)
+            (expected.logs.get(&key).cloned(), damaged, expected.hides)
         };
         let end = reference.as_ref().and_then(|log| log.last()).map_or(Offset::ZERO, end_of);
         if latest < end && !self.expected.borrow().may_end_early {
@@ -107,7 +133,7 @@ impl Boot {
                         read.push(stored);
                     }
                 }
-                Err(_) if met || damaged == Some(next) => {
+                Err(_) if damaged == Some(next) || (met && hides == Hidden::Later) => {
                     met = true;
                     self.expected.borrow_mut().refused_reads += 1;
                     let later = reference.iter().flatten().map(|stored| stored.base_offset);
@@ -116,7 +142,21 @@ impl Boot {
                 Err(error) => return self.violate(format!("{key}: refused at {next}: {error}")),
             }
         }
+        if let Some(log) = reference.as_ref().filter(|_| !self.expected.borrow().may_end_early) {
+            self.judge_times(shard, key, log, damaged).await;
+        }
         self.compare(key, reference, read);
+    }
+
+    /// Nobody gets another offset for a time because of a damage.
+    async fn judge_times(&self, shard: &Shard, key: PartitionKey, log: &[Stored], damaged: Option<Offset>) {
+        for Asked { query, due, found } in times::ask(shard, key, log, damaged).await {
+            match found {
+                Ok(found) if found == due => {}
+                Err(_) if damaged.is_some() => self.expected.borrow_mut().refused_reads += 1,
+                found => self.violate(format!("{key}: {query:?} is answered with {found:?}, not {due:?}")),
+            }
+        }
     }
 
     fn compare(&self, key: PartitionKey, reference: Option<Vec<Stored>>, read: Vec<Stored>) {

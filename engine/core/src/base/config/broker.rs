@@ -140,6 +140,56 @@ impl BrokerConfig {
         }
     }
 
+    // ---- groups ----
+
+    pub fn group_min_session_timeout_ms(&self) -> i32 {
+        self.int("group.min.session.timeout.ms")
+    }
+
+    pub fn group_max_session_timeout_ms(&self) -> i32 {
+        self.int("group.max.session.timeout.ms")
+    }
+
+    pub fn group_initial_rebalance_delay_ms(&self) -> i32 {
+        self.int("group.initial.rebalance.delay.ms")
+    }
+
+    /// Most members of a classic group.
+    pub fn group_max_size(&self) -> i32 {
+        self.int("group.max.size")
+    }
+
+    /// Longest text beside a committed offset.
+    pub fn offset_metadata_max(&self) -> i32 {
+        self.int("offset.metadata.max.bytes")
+    }
+
+    pub fn offsets_retention_minutes(&self) -> i32 {
+        self.int("offsets.retention.minutes")
+    }
+
+    /// Pause between searches for expired offsets.
+    pub fn offsets_retention_check_interval_ms(&self) -> i64 {
+        self.long("offsets.retention.check.interval.ms")
+    }
+
+    // ---- the offsets topic, made when the first group asks for its coordinator ----
+
+    pub fn offsets_topic_partitions(&self) -> i32 {
+        self.int("offsets.topic.num.partitions")
+    }
+
+    pub fn offsets_topic_replication_factor(&self) -> i16 {
+        match self.value("offsets.topic.replication.factor") {
+            Some(Value::Short(value)) => *value,
+            other => wrong_type("offsets.topic.replication.factor", "a short", other),
+        }
+    }
+
+    pub fn offsets_topic_segment_bytes(&self) -> i32 {
+        self.int("offsets.topic.segment.bytes")
+    }
+
     // ---- storage ----
 
     pub fn durability(&self) -> Durability {

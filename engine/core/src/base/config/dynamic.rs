@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::ConfigLayers;
 use super::definition::{Definition, UpdateMode};
-use super::per_address::check_dynamic;
+use super::per_address::{OVERRIDES_KEY, address_limits};
 use super::registry::broker_keys;
 use super::value::{ConfigError, ConfigMap, Value};
 
@@ -51,7 +51,7 @@ pub fn validate_dynamic_broker(settings: &ConfigMap, scope: DynamicScope) -> Res
     }
     refuse(named(&|key| ONLY_AT_START.contains(&key)), "These configs change here only by a restart")?;
     check_retention(settings)?;
-    check_dynamic(settings)
+    address_limits(settings.get(OVERRIDES_KEY).map_or("", String::as_str)).map(drop)
 }
 
 /// The definition behind a key, also behind one of a single listener (`listener.name.NAME.KEY`).

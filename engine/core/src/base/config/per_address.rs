@@ -1,7 +1,7 @@
 //! How many connections one address may have: `max.connections.per.ip` and the overrides for single addresses.
 
 use super::ConfigLayers;
-use super::value::{ConfigError, ConfigMap};
+use super::value::ConfigError;
 
 const KEY: &str = "max.connections.per.ip";
 pub(super) const OVERRIDES_KEY: &str = "max.connections.per.ip.overrides";
@@ -46,13 +46,12 @@ pub(super) fn check_address_limits(per_address: Option<i64>, overrides: &str) ->
     Ok(())
 }
 
-/// Checks settings made while the broker runs.
-pub(super) fn check_dynamic(settings: &ConfigMap) -> Result<(), ConfigError> {
-    let per_address = settings.get(KEY).and_then(|text| text.trim().parse().ok());
-    check_address_limits(per_address, settings.get(OVERRIDES_KEY).map_or("", String::as_str))
-}
-
 impl ConfigLayers<'_> {
+    /// Checks what the layers give together: as in Kafka, the newest layer that has a key counts for all of it.
+    pub fn check_address_limits(&self) -> Result<(), ConfigError> {
+        check_address_limits(Some(i64::from(self.max_connections_per_ip())), self.overrides_text())
+    }
+
     /// Most connections of one address that no override names.
     pub fn max_connections_per_ip(&self) -> i32 {
         let set = self.whole(KEY).and_then(|count| i32::try_from(count).ok());
@@ -61,17 +60,19 @@ impl ConfigLayers<'_> {
 
     /// Limits of single addresses and hosts.
     pub fn max_connections_per_ip_overrides(&self) -> Vec<AddressLimit> {
-        let set =
-            self.set_text(OVERRIDES_KEY).or_else(|| self.broker.text(OVERRIDES_KEY)).unwrap_or_default();
         // It was checked when it was set.
-        address_limits(set).unwrap_or_else(|error| unreachable!("{}", error.message))
+        address_limits(self.overrides_text()).unwrap_or_else(|error| unreachable!("{}", error.message))
+    }
+
+    fn overrides_text(&self) -> &str {
+        self.set_text(OVERRIDES_KEY).or_else(|| self.broker.text(OVERRIDES_KEY)).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::config::BrokerConfig;
+    use crate::base::config::{BrokerConfig, ConfigMap};
 
     const CASES: &str = "
         | |
@@ -102,8 +103,20 @@ mod tests {
         assert!(check_address_limits(Some(0), "").is_err());
         assert!(check_address_limits(Some(0), "10.0.0.1:5").is_ok());
         assert!(check_address_limits(None, "").is_ok());
-        let zero = ConfigMap::from([(KEY.to_owned(), "0".to_owned())]);
-        assert!(check_dynamic(&zero).is_err());
+    }
+
+    #[test]
+    fn zero_may_stand_in_one_layer_and_overrides_in_another() {
+        let map = |key: &str, value: &str| ConfigMap::from([(key.to_owned(), value.to_owned())]);
+        let (broker, nothing) = (BrokerConfig::default(), ConfigMap::new());
+        let (zero, overrides, emptied) = (map(KEY, "0"), map(OVERRIDES_KEY, "a:1"), map(OVERRIDES_KEY, ""));
+        let is_right = |dynamic_broker, dynamic_default| {
+            ConfigLayers { broker: &broker, dynamic_broker, dynamic_default }.check_address_limits().is_ok()
+        };
+        assert!(is_right(&overrides, &zero) && is_right(&zero, &overrides));
+        assert!(!is_right(&zero, &nothing) && !is_right(&nothing, &zero));
+        let both: ConfigMap = zero.iter().chain(&overrides).map(|(k, v)| (k.clone(), v.clone())).collect();
+        assert!(!is_right(&emptied, &both), "what is set for the broker hides all that is set for all");
     }
 
     #[test]

@@ -1,0 +1,45 @@
+"""Which scenarios of groups each client runs: what it has, and which assignors it calls even and sticky."""
+
+from group_scenarios import Groups, broker_killed, plan as scenarios_of
+
+EVERY = frozenset({
+    "static", "fenced", "cooperative", "stall", "commit", "async", "auto", "listeners", "seek", "assign", "pause", "wakeup",
+    "none",
+})
+
+
+def classic(has, assignors=("range", "cooperative-sticky")):
+    return {"classic": (has, assignors)}
+
+
+def consumer(has):
+    return {"consumer": (has, ("range", "uniform"))}
+
+
+# Client -> group protocol -> what it has, and its assignors.
+HAS = {
+    # librdkafka waits in short polls: nothing is there to wake up. In the new protocol a member that does not poll leaves
+    # when it polls again, whatever max.poll.interval.ms says.
+    "confluent-kafka": classic(EVERY - {"wakeup"}) | consumer(EVERY - {"wakeup", "stall"}),
+    "java": classic(EVERY) | consumer(EVERY),
+    # franz-go has no max.poll.interval.ms: whoever holds up a rebalance does so for the rebalance timeout alone.
+    "franz-go": classic(EVERY - {"stall"}),
+    # kafka-python cannot commit in a plain listener, and never says that a member was fenced.
+    "kafka-python": classic(EVERY - {"wakeup", "listeners", "fenced"}),
+    # aiokafka has the eager protocol alone, and never says that a member was fenced.
+    "aiokafka": classic(EVERY - {"wakeup", "cooperative", "fenced"}, ("range", None)),
+    # sarama commits synchronously, knows no max.poll.interval.ms, and reads on where a session began.
+    "sarama": classic(EVERY - {"wakeup", "stall", "async", "seek", "none"}),
+    # KafkaJS knows neither static members nor listeners that are told before partitions go.
+    "kafkajs": classic(frozenset({"commit", "auto", "seek", "pause"}), ("-", None)),
+}
+
+def plan(name, driver, new_driver, broker, prefix):
+    """The scenarios that may run at the same time, and those that need the broker for themselves."""
+    beside, alone = [], []
+    for protocol, (has, assignors) in HAS[name].items():
+        groups = Groups(driver, new_driver, broker.address, prefix, protocol, assignors)
+        beside += [(f"{protocol}: {scenario}", function) for scenario, function in scenarios_of(groups, has)]
+        if hasattr(broker, "kill"):
+            alone.append((f"{protocol}: kill -9 of the broker", lambda groups=groups: broker_killed(groups, broker)))
+    return beside, alone

@@ -1,0 +1,64 @@
+//! Which protocols all members of a group offer, and which of those they vote for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::member::Member;
+use crate::coord::request::Protocol;
+
+/// How many members offer each protocol, so that a join need not ask all of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ProtocolCounts {
+    members: BTreeMap<Arc<str>, usize>,
+}
+
+impl ProtocolCounts {
+    pub(super) fn add(&mut self, protocols: &[Protocol]) {
+        for name in distinct(protocols) {
+            *self.members.entry(Arc::clone(name)).or_default() += 1;
+        }
+    }
+
+    pub(super) fn remove(&mut self, protocols: &[Protocol]) {
+        for name in distinct(protocols) {
+            match self.members.get_mut(name) {
+                Some(1) => drop(self.members.remove(name)),
+                Some(count) => *count -= 1,
+                None => panic!("{name} was offered by nobody"),
+            }
+        }
+    }
+
+    /// Whether one of `protocols` is offered by all `members`.
+    pub(super) fn has_common(&self, protocols: &[Protocol], members: usize) -> bool {
+        protocols.iter().any(|offered| self.is_common(&offered.name, members))
+    }
+
+    fn is_common(&self, name: &str, members: usize) -> bool {
+        self.members.get(name).is_some_and(|count| *count == members)
+    }
+
+    /// The protocol that most members want most, of those that all offer; of equals the first by name.
+    pub(super) fn elect<'a>(&self, members: impl ExactSizeIterator<Item = &'a Member>) -> Option<Arc<str>> {
+        let count = members.len();
+        let mut votes: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+        for member in members {
+            let wanted = member.protocols.iter().find(|offered| self.is_common(&offered.name, count));
+            if let Some(wanted) = wanted {
+                *votes.entry(&wanted.name).or_default() += 1;
+            }
+        }
+        let most = votes.values().max()?;
+        votes.iter().find(|(_, count)| *count == most).map(|(name, _)| Arc::clone(name))
+    }
+}
+
+/// Each name once: a client can name one twice.
+fn distinct(protocols: &[Protocol]) -> impl Iterator<Item = &Arc<str>> {
+    let is_first = |place: usize, name: &str| !protocols.iter().take(place).any(|other| &*other.name == name);
+    protocols
+        .iter()
+        .enumerate()
+        .filter(move |(place, offered)| is_first(*place, &offered.name))
+        .map(|(_, p)| &p.name)
+}

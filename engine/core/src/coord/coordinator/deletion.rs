@@ -1,0 +1,147 @@
+//! Offsets and groups are deleted.
+
+use std::collections::BTreeSet;
+
+use super::machine::Coordinator;
+use crate::base::PartitionIndex;
+use crate::coord::action::Action;
+use crate::coord::answer::{Answer, RefusedOffset};
+use crate::coord::error::GroupError;
+use crate::coord::group::{Group, Subscription};
+use crate::coord::ids::{GroupId, Now, Token, TopicName};
+use crate::coord::record::CoordinatorRecord;
+use crate::coord::request::DeleteOffsetsRequest;
+use crate::coord::writes::{Purpose, Writes};
+
+impl Coordinator {
+    /// OffsetDelete; answered with [`Answer::DeleteOffsets`]. Offsets of topics that members consume stay.
+    pub fn delete_offsets(
+        &mut self,
+        request: &DeleteOffsetsRequest,
+        token: Token,
+        actions: &mut Vec<Action>,
+    ) {
+        let subscription = match self.check_offset_deletion(&request.group) {
+            Ok(subscription) => subscription,
+            Err(error) => {
+                actions.push(Action::Reply { token, answer: Answer::DeleteOffsets(Err(error)) });
+                return;
+            }
+        };
+        let coming: BTreeSet<_> = on_their_way(&self.writes, &request.group).collect();
+        let (mut refused, mut records) = (Vec::new(), Vec::new());
+        for (topic, partition) in &request.partitions {
+            let is_subscribed = subscription.as_ref().is_none_or(|topics| topics.contains(topic.as_str()));
+            if is_subscribed {
+                let error = GroupError::GroupSubscribedToTopic;
+                refused.push(RefusedOffset { topic: topic.clone(), partition: *partition, error });
+            } else if coming.contains(&(topic.clone(), *partition))
+                || self.committed(request.group.as_str(), topic.as_str(), *partition).is_some()
+            {
+                records.push(tombstone(&request.group, topic, *partition));
+            }
+        }
+        let answer = Answer::DeleteOffsets(Ok(refused));
+        if records.is_empty() {
+            actions.push(Action::Reply { token, answer });
+        } else {
+            self.writes.ask(records, Purpose::Records, Some((token, answer)), actions);
+        }
+    }
+
+    fn check_offset_deletion(&self, id: &GroupId) -> Result<Option<Subscription>, GroupError> {
+        if id.is_empty() {
+            return Err(GroupError::InvalidGroupId);
+        }
+        let group = self.groups.get(id).ok_or(GroupError::GroupIdNotFound)?;
+        group.check_offset_deletion()?;
+        Ok(group.subscription())
+    }
+
+    /// DeleteGroups; answered with [`Answer::DeleteGroups`]. Until the log holds it, the groups are Dead.
+    pub fn delete_groups(&mut self, now: Now, ids: &[GroupId], token: Token, actions: &mut Vec<Action>) {
+        let mut results = Vec::with_capacity(ids.len());
+        let (mut records, mut groups) = (Vec::new(), Vec::new());
+        for id in ids {
+            let checked =
+                self.groups.get(id).map_or(Err(GroupError::GroupIdNotFound), |group| group.check_deletion());
+            if checked.is_ok() {
+                self.begin_deletion(id, now, &mut records);
+                groups.push(id.clone());
+            }
+            results.push((id.clone(), checked));
+        }
+        let answer = Answer::DeleteGroups(results);
+        if groups.is_empty() {
+            actions.push(Action::Reply { token, answer });
+        } else {
+            self.writes.ask(records, Purpose::Deletion { groups }, Some((token, answer)), actions);
+        }
+    }
+
+    /// Makes an empty group Dead and adds the tombstones of all that the log holds, or will hold, of it.
+    pub(super) fn begin_deletion(&mut self, id: &GroupId, now: Now, records: &mut Vec<CoordinatorRecord>) {
+        for (topic, partition) in self.partitions_of(id) {
+            records.push(tombstone(id, &topic, partition));
+        }
+        records.push(CoordinatorRecord::Group { group: id.clone(), value: None });
+        if let Some(group) = self.groups.get_mut(id) {
+            group.classic.begin_deletion(now);
+        }
+    }
+
+    /// Topics are gone, and so are all offsets of them.
+    pub fn topics_deleted(&mut self, topics: &[TopicName], actions: &mut Vec<Action>) {
+        let deleted: BTreeSet<&TopicName> = topics.iter().collect();
+        let mut gone = BTreeSet::new();
+        for (id, group) in &self.groups {
+            let topics = group.offsets.iter().filter(|(topic, _)| deleted.contains(topic));
+            for (topic, offsets) in topics {
+                gone.extend(offsets.map(|(partition, _)| (id.clone(), topic.clone(), partition)));
+            }
+        }
+        let coming = self.writes.records().filter_map(committing);
+        let coming = coming.filter(|(_, topic, _)| deleted.contains(topic));
+        gone.extend(coming.map(|(id, topic, partition)| (id.clone(), topic.clone(), partition)));
+        if !gone.is_empty() {
+            let records =
+                gone.iter().map(|(id, topic, partition)| tombstone(id, topic, *partition)).collect();
+            self.writes.ask(records, Purpose::Records, None, actions);
+        }
+    }
+
+    /// Partitions with an offset that is committed or on its way to the log.
+    fn partitions_of(&self, id: &GroupId) -> BTreeSet<(TopicName, PartitionIndex)> {
+        let mut partitions: BTreeSet<_> =
+            self.groups.get(id).map(|group| committed(group)).unwrap_or_default();
+        partitions.extend(on_their_way(&self.writes, id));
+        partitions
+    }
+}
+
+fn committed(group: &Group) -> BTreeSet<(TopicName, PartitionIndex)> {
+    let topics = group.offsets.iter();
+    topics.flat_map(|(topic, offsets)| offsets.map(|(partition, _)| (topic.clone(), partition))).collect()
+}
+
+fn on_their_way<'a>(
+    writes: &'a Writes,
+    id: &'a GroupId,
+) -> impl Iterator<Item = (TopicName, PartitionIndex)> + 'a {
+    let committing = writes.records_of(id.as_str()).filter_map(committing);
+    committing.map(|(_, topic, partition)| (topic.clone(), partition))
+}
+
+/// The partition whose offset a record commits.
+fn committing(record: &CoordinatorRecord) -> Option<(&GroupId, &TopicName, PartitionIndex)> {
+    match record {
+        CoordinatorRecord::Offset { group, topic, partition, value: Some(_) } => {
+            Some((group, topic, *partition))
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn tombstone(group: &GroupId, topic: &TopicName, partition: PartitionIndex) -> CoordinatorRecord {
+    CoordinatorRecord::Offset { group: group.clone(), topic: topic.clone(), partition, value: None }
+}

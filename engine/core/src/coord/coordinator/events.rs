@@ -1,0 +1,165 @@
+//! What happens without a request: writes end, time passes, the partition goes elsewhere.
+
+use super::machine::Coordinator;
+use crate::coord::action::Action;
+use crate::coord::answer::Answer;
+use crate::coord::deadlines::{Fired, Subject};
+use crate::coord::error::{GroupError, WriteFault};
+use crate::coord::group::Group;
+use crate::coord::ids::{GroupId, MonotonicMs, Now, WriteId};
+use crate::coord::record::CoordinatorRecord;
+use crate::coord::writes::{Purpose, Write};
+
+impl Coordinator {
+    /// A write is in the log, as durable as the topic wants it, or it failed and nothing of it is. Writes that succeed
+    /// come in the order in which they were asked for.
+    pub fn written(
+        &mut self,
+        now: Now,
+        id: WriteId,
+        result: Result<(), WriteFault>,
+        actions: &mut Vec<Action>,
+    ) {
+        match result {
+            Ok(()) => {
+                let write = self.writes.take_oldest(id);
+                self.carry_out(now, &write, actions);
+                if let Some((token, answer)) = write.reply {
+                    actions.push(Action::Reply { token, answer });
+                }
+            }
+            Err(fault) => {
+                let write = self.writes.take_failed(id);
+                self.take_back(now, &write, fault, actions);
+                if let Some((token, answer)) = write.reply {
+                    let answer = answer.failed(GroupError::from(fault));
+                    actions.push(Action::Reply { token, answer });
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, now: Now, write: &Write, actions: &mut Vec<Action>) {
+        match &write.purpose {
+            Purpose::Records | Purpose::Deletion { .. } => {}
+            Purpose::Assignment { group, generation } => {
+                let metadata = write.records.iter().find_map(|record| match record {
+                    CoordinatorRecord::Group { value, .. } => value.as_ref(),
+                    CoordinatorRecord::Offset { .. } => None,
+                });
+                if let (Some(metadata), Some((group, mut turn))) =
+                    (metadata, self.group_turn(group.as_str(), now, actions))
+                {
+                    group.classic.assigned(*generation, metadata, &mut turn);
+                    self.tally.rebalances += 1;
+                }
+            }
+            Purpose::Replacement(replacement) => {
+                if let Some((group, mut turn)) = self.group_turn(replacement.group.as_str(), now, actions) {
+                    group.classic.replaced(replacement, &mut turn);
+                }
+            }
+        }
+        for record in write.records.iter() {
+            self.apply(now, record);
+        }
+    }
+
+    /// What a record in the log means for offsets, and for groups that go. The members of a group are ahead of their
+    /// record.
+    fn apply(&mut self, now: Now, record: &CoordinatorRecord) {
+        match record {
+            CoordinatorRecord::Offset { group, topic, partition, value: Some(value) } => {
+                let new = || Box::new(Group::new(group.clone(), now));
+                let group = self.groups.entry(group.clone()).or_insert_with(new);
+                group.offsets.put(topic, *partition, value);
+                self.tally.commits += 1;
+            }
+            CoordinatorRecord::Offset { group, topic, partition, value: None } => {
+                if let Some(group) = self.groups.get_mut(group) {
+                    group.offsets.remove(topic.as_str(), *partition);
+                    self.tally.removals += 1;
+                }
+            }
+            CoordinatorRecord::Group { group, value: None } => self.forget(group.as_str()),
+            CoordinatorRecord::Group { value: Some(_), .. } => {}
+        }
+    }
+
+    fn take_back(&mut self, now: Now, write: &Write, fault: WriteFault, actions: &mut Vec<Action>) {
+        match &write.purpose {
+            Purpose::Records => {}
+            Purpose::Assignment { group, generation } => {
+                if let Some((group, mut turn)) = self.group_turn(group.as_str(), now, actions) {
+                    group.classic.not_assigned(*generation, fault, &mut turn);
+                }
+            }
+            Purpose::Replacement(replacement) => {
+                if let Some((group, mut turn)) = self.group_turn(replacement.group.as_str(), now, actions) {
+                    group.classic.not_replaced(replacement, fault, &mut turn);
+                }
+            }
+            Purpose::Deletion { groups } => {
+                for id in groups {
+                    if let Some(group) = self.groups.get_mut(id) {
+                        group.classic.undo_deletion();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets every timeout fire that is over by `now`.
+    pub fn expire(&mut self, now: Now, actions: &mut Vec<Action>) {
+        while let Some((at, subject)) = self.deadlines.pop(now.clock) {
+            match subject {
+                Subject::Search => {
+                    let fired =
+                        self.deadlines.fired(&mut self.search_timer, at, now.clock, || Subject::Search);
+                    if fired == Fired::Now {
+                        self.search(now, actions);
+                    }
+                }
+                Subject::Session(group, _) | Subject::Join(group) | Subject::Sync(group)
+                    if !self.groups.contains_key(&group) => {}
+                subject => self.expire_in_group(now, at, &subject, actions),
+            }
+        }
+    }
+
+    fn expire_in_group(&mut self, now: Now, at: MonotonicMs, subject: &Subject, actions: &mut Vec<Action>) {
+        let id = match subject {
+            Subject::Session(group, _) | Subject::Join(group) | Subject::Sync(group) => group,
+            Subject::Search => return,
+        };
+        if let Some((group, mut turn)) = self.group_turn(id.as_str(), now, actions) {
+            match subject {
+                Subject::Session(_, member) => group.classic.session_came_up(member, at, &mut turn),
+                Subject::Join(_) => group.classic.join_came_up(at, &mut turn),
+                Subject::Sync(_) => group.classic.sync_came_up(at, &mut turn),
+                Subject::Search => {}
+            }
+        }
+        self.forget_if_blank(id.as_str());
+    }
+
+    /// The partition is led elsewhere, or the broker stops: all who wait are sent to look for the coordinator. Writes
+    /// under way may or may not come to be.
+    pub fn unload(mut self, actions: &mut Vec<Action>) {
+        let error = GroupError::NotCoordinator;
+        for (token, answer) in self.writes.drain() {
+            actions.push(Action::Reply { token, answer: answer.failed(error) });
+        }
+        let mut ids: Vec<GroupId> = self.groups.keys().cloned().collect();
+        ids.sort_unstable();
+        for group in ids.iter().filter_map(|id| self.groups.get(id)) {
+            for member in group.classic.members() {
+                let joining =
+                    member.joining.map(|token| (token, Answer::join_refused(error, member.id.clone())));
+                let syncing = member.syncing.map(|token| (token, Answer::Sync(Err(error))));
+                let waiting = joining.into_iter().chain(syncing);
+                actions.extend(waiting.map(|(token, answer)| Action::Reply { token, answer }));
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The coordinator out of the log.
+
+use std::sync::Arc;
+
+use super::machine::Coordinator;
+use crate::base::PartitionIndex;
+use crate::coord::action::Action;
+use crate::coord::classic::ClassicGroup;
+use crate::coord::group::Group;
+use crate::coord::ids::{GroupId, Now};
+use crate::coord::record::CoordinatorRecord;
+use crate::coord::settings::GroupSettings;
+
+/// Reads a partition of the offsets topic from its beginning to its end; then it is a coordinator. Meanwhile requests
+/// are answered COORDINATOR_LOAD_IN_PROGRESS by the host.
+#[derive(Debug)]
+pub struct Loader {
+    coordinator: Coordinator,
+    now: Now,
+}
+
+impl Loader {
+    pub fn new(settings: Arc<GroupSettings>, now: Now) -> Loader {
+        Loader { coordinator: Coordinator::new(settings, now), now }
+    }
+
+    /// The next record of the log. A later one of the same key replaces an earlier one.
+    pub fn replay(&mut self, record: &CoordinatorRecord) {
+        match record {
+            CoordinatorRecord::Offset { group, topic, partition, value: Some(value) } => {
+                self.group(group).offsets.put(topic, *partition, value);
+            }
+            CoordinatorRecord::Offset { group, topic, partition, value: None } => {
+                self.remove_offset(group, topic.as_str(), *partition);
+            }
+            CoordinatorRecord::Group { group, value: Some(metadata) } => {
+                let classic = ClassicGroup::from_metadata(group.clone(), metadata, self.now);
+                self.group(group).classic = classic;
+            }
+            CoordinatorRecord::Group { group, value: None } => {
+                if let Some(known) = self.coordinator.groups.get_mut(group) {
+                    known.classic = ClassicGroup::new(group.clone(), self.now);
+                }
+                self.coordinator.forget_if_blank(group.as_str());
+            }
+        }
+    }
+
+    fn group(&mut self, id: &GroupId) -> &mut Group {
+        let now = self.now;
+        self.coordinator.groups.entry(id.clone()).or_insert_with(|| Box::new(Group::new(id.clone(), now)))
+    }
+
+    fn remove_offset(&mut self, id: &GroupId, topic: &str, partition: PartitionIndex) {
+        if let Some(group) = self.coordinator.groups.get_mut(id) {
+            group.offsets.remove(topic, partition);
+        }
+        self.coordinator.forget_if_blank(id.as_str());
+    }
+
+    /// The log is read: members have their session timeout from now to be heard of.
+    pub fn finish(mut self, now: Now, actions: &mut Vec<Action>) -> Coordinator {
+        let mut ids: Vec<GroupId> = self.coordinator.groups.keys().cloned().collect();
+        ids.sort_unstable();
+        for id in ids {
+            if let Some((group, mut turn)) = self.coordinator.group_turn(id.as_str(), now, actions) {
+                group.classic.loaded(&mut turn);
+            }
+        }
+        self.coordinator
+    }
+}

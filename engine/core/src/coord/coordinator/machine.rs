@@ -1,0 +1,115 @@
+//! The coordinator: its groups, their timeouts, and the writes under way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::tally::GroupTally;
+use crate::coord::action::Action;
+use crate::coord::deadlines::{Deadlines, Subject, Timer};
+use crate::coord::group::Group;
+use crate::coord::ids::{GroupId, MonotonicMs, Now};
+use crate::coord::settings::GroupSettings;
+use crate::coord::turn::Turn;
+use crate::coord::writes::Writes;
+
+/// The groups of one partition of `__consumer_offsets` (Kafka: `GroupCoordinatorShard`). Lives on the shard that owns
+/// the partition; the host hands it requests, calls `written` for each write it asked for and `expire` when
+/// `next_deadline` comes. Nothing is answered that the log does not hold yet, where Kafka promises it: assignments,
+/// offsets, deletions, the leaving of the last member. Waiting requests are tokens; each is answered once.
+#[derive(Debug, Clone)]
+pub struct Coordinator {
+    pub(super) settings: Arc<GroupSettings>,
+    pub(super) groups: FxHashMap<GroupId, Box<Group>>,
+    pub(super) deadlines: Deadlines,
+    pub(super) writes: Writes,
+    pub(super) search_timer: Timer,
+    /// Groups that the search for expired offsets has yet to look at.
+    pub(super) to_search: VecDeque<GroupId>,
+    pub(super) tally: GroupTally,
+}
+
+impl Coordinator {
+    /// Of a partition that has never been written.
+    pub fn new(settings: Arc<GroupSettings>, now: Now) -> Coordinator {
+        let mut coordinator = Coordinator {
+            settings,
+            groups: FxHashMap::default(),
+            deadlines: Deadlines::default(),
+            writes: Writes::default(),
+            search_timer: Timer::default(),
+            to_search: VecDeque::new(),
+            tally: GroupTally::default(),
+        };
+        coordinator.arm_search(now, coordinator.settings.retention_check_interval_ms);
+        coordinator
+    }
+
+    /// When `expire` is to be called next; it may find nothing to do.
+    pub fn next_deadline(&self) -> Option<MonotonicMs> {
+        self.deadlines.next()
+    }
+
+    /// Writes that were asked for and for which `written` was not called yet.
+    pub fn writes_under_way(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// Memory in use, without what clients themselves gave (metadata, assignments), for the shard's budget.
+    pub fn memory_bytes(&self) -> usize {
+        let groups: usize = self.groups.values().map(|group| size_of::<Group>() + group.memory_bytes()).sum();
+        let slots = self.groups.capacity() * size_of::<(GroupId, Box<Group>)>();
+        slots + groups + self.deadlines.len() * size_of::<(MonotonicMs, Subject)>()
+    }
+
+    pub(super) fn arm_search(&mut self, now: Now, ms: i64) {
+        let at = MonotonicMs(now.clock.0.saturating_add(u64::try_from(ms).unwrap_or(0)));
+        self.deadlines.arm(&mut self.search_timer, at, || Subject::Search);
+    }
+
+    /// A group, if it is there, with all that it needs to handle an event.
+    pub(super) fn group_turn<'a>(
+        &'a mut self,
+        id: &str,
+        now: Now,
+        actions: &'a mut Vec<Action>,
+    ) -> Option<(&'a mut Group, Turn<'a>)> {
+        let group = self.groups.get_mut(id)?;
+        let turn = Turn {
+            now,
+            settings: &self.settings,
+            deadlines: &mut self.deadlines,
+            writes: &mut self.writes,
+            actions,
+        };
+        Some((group, turn))
+    }
+
+    /// Keeps the queue of timeouts in proportion to what can time out, however fast members come and go.
+    pub(super) fn purge_deadlines(&mut self) {
+        if self.deadlines.is_overgrown() {
+            let (groups, search) = (&self.groups, &self.search_timer);
+            self.deadlines.purge(|at, subject| match subject {
+                Subject::Search => search.owns(at),
+                Subject::Session(group, _) | Subject::Join(group) | Subject::Sync(group) => {
+                    groups.get(group).is_some_and(|group| group.classic.owns(at, subject))
+                }
+            });
+        }
+    }
+
+    /// Forgets a group that never had a generation nor offsets.
+    pub(super) fn forget_if_blank(&mut self, id: &str) {
+        if self.groups.get(id).is_some_and(|group| group.is_blank()) {
+            self.forget(id);
+        }
+    }
+
+    pub(super) fn forget(&mut self, id: &str) {
+        self.groups.remove(id);
+        if self.groups.len() * 4 <= self.groups.capacity() {
+            self.groups.shrink_to_fit();
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The search for offsets that expired, a few groups a turn.
+
+use super::deletion::tombstone;
+use super::machine::Coordinator;
+use crate::coord::action::Action;
+use crate::coord::classic::GroupState;
+use crate::coord::ids::{GroupId, Now};
+use crate::coord::record::CoordinatorRecord;
+use crate::coord::settings::GROUPS_SEARCHED_PER_TURN;
+use crate::coord::writes::Purpose;
+
+/// What a search finds in one group.
+enum Found {
+    Nothing,
+    /// Tombstones of the offsets that expired, while others have not.
+    Offsets(Vec<CoordinatorRecord>),
+    /// No offset is left, and no member.
+    WholeGroup,
+    /// There is nothing of it in the log either.
+    Blank,
+}
+
+impl Coordinator {
+    /// Goes on with the search, or begins another where the last has ended.
+    pub(super) fn search(&mut self, now: Now, actions: &mut Vec<Action>) {
+        if self.to_search.is_empty() {
+            self.to_search.extend(self.groups.keys().cloned());
+        }
+        let count = self.to_search.len().min(GROUPS_SEARCHED_PER_TURN);
+        let ids: Vec<GroupId> = self.to_search.drain(..count).collect();
+        let (mut offsets, mut tombstones, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        for id in ids {
+            match self.search_group(&id, now) {
+                Found::Nothing => {}
+                Found::Offsets(records) => offsets.extend(records),
+                Found::Blank => self.forget(id.as_str()),
+                Found::WholeGroup => {
+                    self.begin_deletion(&id, now, &mut tombstones);
+                    groups.push(id);
+                }
+            }
+        }
+        if !offsets.is_empty() {
+            self.writes.ask(offsets, Purpose::Records, None, actions);
+        }
+        if !groups.is_empty() {
+            self.writes.ask(tombstones, Purpose::Deletion { groups }, None, actions);
+        }
+        let pause_ms = if self.to_search.is_empty() { self.settings.retention_check_interval_ms } else { 1 };
+        // At once would be within this very turn.
+        self.arm_search(now, pause_ms.max(1));
+    }
+
+    fn search_group(&self, id: &GroupId, now: Now) -> Found {
+        let Some(group) = self.groups.get(id) else { return Found::Nothing };
+        if group.is_blank() {
+            return Found::Blank;
+        }
+        let Some(expiration) = group.expiration() else { return Found::Nothing };
+        let retention_ms = self.settings.offsets_retention_ms;
+        let (mut expired, mut kept) = (Vec::new(), 0usize);
+        for (topic, offsets) in group.offsets.iter() {
+            for (partition, offset) in offsets {
+                if expiration.has_expired(topic.as_str(), &offset, now.wall.0, retention_ms) {
+                    expired.push(tombstone(id, topic, partition));
+                } else {
+                    kept += 1;
+                }
+            }
+        }
+        let is_unused = group.classic.state() == GroupState::Empty && !group.classic.has_pending_members();
+        let found = match (kept, expired.is_empty()) {
+            (0, _) if is_unused => Found::WholeGroup,
+            (_, true) => Found::Nothing,
+            (_, false) => Found::Offsets(expired),
+        };
+        // What is on its way to the log would come before the tombstones, and be lost.
+        let is_settled =
+            matches!(found, Found::Nothing) || self.writes.records_of(id.as_str()).next().is_none();
+        if is_settled { found } else { Found::Nothing }
+    }
+}

@@ -1,0 +1,35 @@
+//! The group coordinator: members, generations and committed offsets, as machines that a shard drives.
+
+mod action;
+mod answer;
+mod classic;
+mod coordinator;
+mod deadlines;
+mod error;
+mod group;
+mod ids;
+mod mapping;
+mod offsets;
+mod record;
+pub mod records;
+mod request;
+mod settings;
+mod turn;
+mod writes;
+
+pub use action::Action;
+pub use answer::{Answer, JoinRefused, Joined, JoinedMember, LeftMember, RefusedOffset, Synced};
+pub use classic::GroupState;
+pub use coordinator::{
+    Coordinator, DescribedGroup, DescribedMember, GroupFigures, GroupFilter, GroupTally, ListedGroup, Loader,
+};
+pub use error::{GroupError, WriteFault};
+pub use ids::{
+    Generation, GroupId, InstanceId, MemberId, MonotonicMs, Now, Token, TopicName, WriteId, partition_of,
+};
+pub use record::{CommittedOffset, CoordinatorRecord, GroupMetadata, MemberMetadata};
+pub use request::{
+    CommitRequest, DeleteOffsetsRequest, HeartbeatRequest, JoinRequest, LeaveRequest, LeavingMember,
+    MemberIdHandshake, OffsetToCommit, Protocol, SkipAssignment, SyncRequest, UnknownGroup,
+};
+pub use settings::GroupSettings;

@@ -1,0 +1,73 @@
+//! The configuration keys that groups go by.
+
+use crate::base::config::BrokerConfig;
+
+/// Limits and delays of groups, from the keys of the same names. Shared by all coordinators of a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupSettings {
+    /// `group.min.session.timeout.ms`
+    pub min_session_timeout_ms: i32,
+    /// `group.max.session.timeout.ms`
+    pub max_session_timeout_ms: i32,
+    /// `group.initial.rebalance.delay.ms`
+    pub initial_rebalance_delay_ms: i32,
+    /// `group.max.size`, in members.
+    pub max_size: usize,
+    /// `offset.metadata.max.bytes`; Kafka counts UTF-16 units, not bytes.
+    pub offset_metadata_max: usize,
+    /// `offsets.retention.minutes`, in milliseconds.
+    pub offsets_retention_ms: i64,
+    /// `offsets.retention.check.interval.ms`
+    pub retention_check_interval_ms: i64,
+}
+
+/// Time for which a member that does not know its id yet may wait for its first join: it cannot send heartbeats, and
+/// where its client has given up and joined again nobody else would notice. Kafka's constant.
+pub(super) const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 5 * 60 * 1000;
+
+/// A member that was given its id (KIP-394) and has not come back holds up a rebalance for no longer than this. A live
+/// client is back after one round trip; Kafka waits for its whole session timeout.
+pub(super) const PENDING_MEMBER_WAIT_MS: i32 = 500;
+
+/// Ids of one group that were given away and not used: beyond these the oldest is forgotten, so that a client that
+/// only ever asks for ids costs bounded memory.
+pub(super) const PENDING_MEMBERS_MAX: usize = 10_000;
+
+/// Groups that one turn searches for expired offsets; a search of many groups goes on in the next turns.
+pub(super) const GROUPS_SEARCHED_PER_TURN: usize = 64;
+
+impl GroupSettings {
+    pub fn of(config: &BrokerConfig) -> GroupSettings {
+        GroupSettings {
+            min_session_timeout_ms: config.group_min_session_timeout_ms(),
+            max_session_timeout_ms: config.group_max_session_timeout_ms(),
+            initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms(),
+            max_size: usize::try_from(config.group_max_size()).unwrap_or(0),
+            offset_metadata_max: usize::try_from(config.offset_metadata_max()).unwrap_or(0),
+            offsets_retention_ms: i64::from(config.offsets_retention_minutes()) * MS_PER_MINUTE,
+            retention_check_interval_ms: config.offsets_retention_check_interval_ms(),
+        }
+    }
+}
+
+const MS_PER_MINUTE: i64 = 60_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_kafkas() {
+        let settings = GroupSettings::of(&BrokerConfig::default());
+        let expected = GroupSettings {
+            min_session_timeout_ms: 6_000,
+            max_session_timeout_ms: 1_800_000,
+            initial_rebalance_delay_ms: 3_000,
+            max_size: i32::MAX as usize,
+            offset_metadata_max: 4096,
+            offsets_retention_ms: 7 * 24 * 3_600_000,
+            retention_check_interval_ms: 600_000,
+        };
+        assert_eq!(settings, expected);
+    }
+}

@@ -1,0 +1,16 @@
+//! The group coordinator: scripts of requests and answers, and whole lives of groups drawn from a seed.
+
+#[cfg(test)]
+mod lives;
+#[cfg(test)]
+mod mapping;
+#[cfg(test)]
+mod print;
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod scripts;
+#[cfg(test)]
+mod sizes;
+#[cfg(test)]
+mod stage;

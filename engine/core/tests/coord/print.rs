@@ -1,0 +1,137 @@
+//! Answers, records and groups as scripts show them.
+
+use bytes::Bytes;
+use std::fmt::Display;
+
+use millrace_core::coord::{
+    Answer, CommittedOffset, CoordinatorRecord, DescribedGroup, GroupMetadata, Joined, LeftMember,
+    RefusedOffset, Synced,
+};
+
+use crate::stage::EPOCH_MS;
+
+pub(crate) fn answer(answer: &Answer) -> String {
+    match answer {
+        Answer::Join(Ok(answer)) => joined(answer),
+        Answer::Join(Err(refused)) => format!("{:?} {}", refused.error, name(refused.member.as_str())),
+        Answer::Sync(Ok(answer)) => synced(answer),
+        Answer::Leave(Ok(members)) => join(members.iter().map(left)),
+        Answer::Commit(Ok(refused)) => format!("committed{}", refusals(refused)),
+        Answer::DeleteOffsets(Ok(refused)) => format!("deleted{}", refusals(refused)),
+        Answer::DeleteGroups(groups) => join(groups.iter().map(|(group, result)| match result {
+            Ok(()) => format!("{group} deleted"),
+            Err(error) => format!("{group} {error:?}"),
+        })),
+        Answer::Sync(Err(error))
+        | Answer::Leave(Err(error))
+        | Answer::Commit(Err(error))
+        | Answer::DeleteOffsets(Err(error)) => format!("{error:?}"),
+    }
+}
+
+fn joined(answer: &Joined) -> String {
+    let members = answer.members.iter().map(|member| {
+        let instance = member.instance.as_ref().map(|instance| format!("@{instance}")).unwrap_or_default();
+        format!("{}{instance}={}", member.member, bytes(&member.metadata))
+    });
+    let skips = if answer.skip_assignment { " skips" } else { "" };
+    let members = join(members);
+    let leads = if members.is_empty() { String::new() } else { format!(" leads {members}") };
+    format!(
+        "joined {} generation {} {} {} leader {}{skips}{leads}",
+        name(answer.member.as_str()),
+        answer.generation,
+        option(answer.protocol_type.as_ref()),
+        option(answer.protocol.as_ref()),
+        option(answer.leader.as_ref()),
+    )
+}
+
+fn synced(answer: &Synced) -> String {
+    let (protocol_type, protocol) = (option(answer.protocol_type.as_ref()), option(answer.protocol.as_ref()));
+    format!("synced {} {protocol_type} {protocol}", bytes(&answer.assignment))
+}
+
+fn left(member: &LeftMember) -> String {
+    let instance = member.instance.as_ref().map(|instance| format!("@{instance}")).unwrap_or_default();
+    let result = member.result.map_or_else(|error| format!("{error:?}"), |()| "left".to_owned());
+    format!("{}{instance} {result}", name(member.member.as_str()))
+}
+
+fn refusals(refused: &[RefusedOffset]) -> String {
+    refused
+        .iter()
+        .map(|refused| format!(", {}-{} {:?}", refused.topic, refused.partition, refused.error))
+        .collect()
+}
+
+pub(crate) fn record(record: &CoordinatorRecord) -> String {
+    match record {
+        CoordinatorRecord::Group { group, value: None } => format!("group {group} gone"),
+        CoordinatorRecord::Group { group, value: Some(value) } => {
+            format!("group {group} {}", metadata(value))
+        }
+        CoordinatorRecord::Offset { topic, partition, value: None, .. } => {
+            format!("offset {topic}-{partition} gone")
+        }
+        CoordinatorRecord::Offset { topic, partition, value: Some(value), .. } => {
+            format!("offset {topic}-{partition} {}", offset(value))
+        }
+    }
+}
+
+fn metadata(value: &GroupMetadata) -> String {
+    let members = value.members.iter().map(|member| {
+        let instance = member.instance.as_ref().map(|instance| format!("@{instance}")).unwrap_or_default();
+        format!("{}{instance}={}>{}", member.id, bytes(&member.subscription), bytes(&member.assignment))
+    });
+    format!(
+        "generation {} {} {} leader {} since {} members [{}]",
+        value.generation,
+        option(value.protocol_type.as_ref()),
+        option(value.protocol.as_ref()),
+        option(value.leader.as_ref()),
+        value.state_timestamp.0 - EPOCH_MS,
+        join(members)
+    )
+}
+
+pub(crate) fn offset(value: &CommittedOffset) -> String {
+    let epoch =
+        if value.leader_epoch.0 < 0 { String::new() } else { format!(" epoch {}", value.leader_epoch) };
+    let text = value.metadata.as_ref().map(|text| format!(" {text:?}")).unwrap_or_default();
+    let expires = value.expire_timestamp.map(|at| format!(" until {}", at.0 - EPOCH_MS)).unwrap_or_default();
+    format!("{}{epoch}{text} at {}{expires}", value.offset, value.commit_timestamp.0 - EPOCH_MS)
+}
+
+pub(crate) fn group(group: &DescribedGroup) -> String {
+    let members = group.members.iter().map(|member| {
+        let instance = member.instance.as_ref().map(|instance| format!("@{instance}")).unwrap_or_default();
+        format!("{}{instance}={}>{}", member.member, bytes(&member.metadata), bytes(&member.assignment))
+    });
+    format!(
+        "{} generation {} {} {} leader {} [{}]",
+        group.state.name(),
+        group.generation,
+        option(group.protocol_type.as_ref()),
+        option(group.protocol.as_ref()),
+        option(group.leader.as_ref()),
+        join(members)
+    )
+}
+
+fn bytes(bytes: &Bytes) -> String {
+    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '.' } else { c }).collect()
+}
+
+fn option(value: Option<&impl Display>) -> String {
+    value.map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
+fn name(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
+fn join(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join(", ")
+}

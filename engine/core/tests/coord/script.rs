@@ -1,0 +1,333 @@
+//! The language of scripts: a request a line, and behind `| ` what came of it.
+
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, TopicId};
+use millrace_core::coord::*;
+
+use crate::print;
+use crate::stage::{Disk, Stage};
+
+/// One line: a word, names without `=`, and settings with it.
+struct Line<'a> {
+    command: &'a str,
+    words: Vec<&'a str>,
+    settings: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Line<'a> {
+    fn parse(text: &'a str) -> Line<'a> {
+        let mut parts = text.split_whitespace();
+        let command = parts.next().unwrap();
+        let (settings, words): (Vec<&str>, Vec<&str>) = parts.partition(|part| part.contains('='));
+        let settings = settings.iter().map(|part| part.split_once('=').unwrap()).collect();
+        Line { command, words, settings }
+    }
+
+    fn get(&self, key: &str) -> Option<&'a str> {
+        self.settings.get(key).copied()
+    }
+
+    fn number<T: std::str::FromStr<Err: std::fmt::Debug>>(&self, key: &str, otherwise: T) -> T {
+        self.get(key).map_or(otherwise, |text| text.parse().unwrap())
+    }
+
+    fn group(&self) -> GroupId {
+        GroupId::new(self.get("group").unwrap_or("g"))
+    }
+
+    fn member(&self) -> MemberId {
+        MemberId::new(self.get("member").unwrap_or(""))
+    }
+
+    fn instance(&self) -> Option<InstanceId> {
+        self.get("instance").map(InstanceId::new)
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.words.contains(&word)
+    }
+
+    fn generation(&self) -> Generation {
+        Generation(self.number("gen", -1))
+    }
+}
+
+/// Runs scripts, one case after another.
+pub(crate) struct Runner {
+    stage: Stage,
+    labels: Vec<String>,
+    drawn: usize,
+}
+
+impl Runner {
+    /// `settings` change Kafka's defaults, such as `max-size=2`.
+    pub(crate) fn new(settings: &str) -> Runner {
+        let line = format!("settings {settings}");
+        let line = Line::parse(&line);
+        let mut given = Stage::defaults();
+        given.initial_rebalance_delay_ms = line.number("delay", given.initial_rebalance_delay_ms);
+        given.max_size = line.number("max-size", given.max_size);
+        given.offsets_retention_ms = line.number("retention", given.offsets_retention_ms);
+        given.retention_check_interval_ms = line.number("check", given.retention_check_interval_ms);
+        Runner { stage: Stage::new(given), labels: Vec::new(), drawn: 0 }
+    }
+
+    /// What comes of one line.
+    pub(crate) fn run(&mut self, text: &str) -> Vec<String> {
+        let line = Line::parse(text);
+        let mut shown = match line.command {
+            "join" | "sync" | "leave" | "commit" | "delete" | "delete-offsets" => {
+                self.request(&line);
+                Vec::new()
+            }
+            "settings" => {
+                let mut settings = (*self.stage.settings).clone();
+                settings.max_size = line.number("max-size", settings.max_size);
+                self.stage.settings = Arc::new(settings);
+                Vec::new()
+            }
+            "heartbeat" => vec![self.heartbeat(&line)],
+            "fetch" => self.fetch(&line),
+            "describe" => vec![
+                self.stage
+                    .coordinator
+                    .describe(line.group().as_str())
+                    .map_or_else(|| "nothing".to_owned(), |group| print::group(&group)),
+            ],
+            "list" => self.list(&line),
+            "log" => self.stage.log.drain(..).map(|record| print::record(&record)).collect(),
+            _ => {
+                self.event(&line);
+                Vec::new()
+            }
+        };
+        for (token, answer) in std::mem::take(&mut self.stage.answers) {
+            shown.push(format!("{}: {}", self.labels[token.0 as usize], print::answer(&answer)));
+        }
+        shown
+    }
+
+    fn event(&mut self, line: &Line<'_>) {
+        match line.command {
+            "after" => self.stage.pass(line.words[0].parse().unwrap()),
+            "hold" => self.stage.disk = Disk::Held,
+            "written" => self.stage.complete(Ok(())),
+            "failed" => self.stage.complete(Err(match line.words[0] {
+                "Unavailable" => WriteFault::Unavailable,
+                "NotLeader" => WriteFault::NotLeader,
+                "TooLarge" => WriteFault::TooLarge,
+                other => panic!("no fault {other}"),
+            })),
+            "restart" => self.stage.restart(),
+            "unload" => self.stage.unload(),
+            "topic-gone" => {
+                let topics = [TopicName::new(line.words[0])];
+                self.stage.turn(|coordinator, _, actions| coordinator.topics_deleted(&topics, actions));
+            }
+            other => panic!("no command {other}"),
+        }
+    }
+
+    fn request(&mut self, line: &Line<'_>) {
+        let token = Token(self.labels.len() as u64);
+        self.labels.push(line.words[0].to_owned());
+        match line.command {
+            "join" => {
+                let request = self.join(line);
+                self.stage.turn(|coordinator, now, actions| coordinator.join(now, &request, token, actions));
+            }
+            "sync" => {
+                let request = sync(line);
+                self.stage.turn(|coordinator, now, actions| coordinator.sync(now, &request, token, actions));
+            }
+            "leave" => {
+                let request = leave(line);
+                self.stage.turn(|coordinator, now, actions| coordinator.leave(now, &request, token, actions));
+            }
+            "commit" => {
+                let request = commit(line);
+                self.stage
+                    .turn(|coordinator, now, actions| coordinator.commit(now, &request, token, actions));
+            }
+            "delete" => {
+                let groups: Vec<GroupId> = line.words[1..].iter().map(|name| GroupId::new(name)).collect();
+                let event = |coordinator: &mut Coordinator, now, actions: &mut Vec<Action>| {
+                    coordinator.delete_groups(now, &groups, token, actions);
+                };
+                self.stage.turn(event);
+            }
+            _ => {
+                let partitions = line.words[1..].iter().map(|name| partition(name)).collect();
+                let request = DeleteOffsetsRequest { group: line.group(), partitions };
+                let event = |coordinator: &mut Coordinator, _, actions: &mut Vec<Action>| {
+                    coordinator.delete_offsets(&request, token, actions);
+                };
+                self.stage.turn(event);
+            }
+        }
+    }
+
+    fn join(&mut self, line: &Line<'_>) -> JoinRequest {
+        let client = line.get("client").unwrap_or(line.words[0]);
+        self.drawn += usize::from(line.get("member").is_none());
+        let stem = line.get("instance").unwrap_or(client);
+        JoinRequest {
+            group: line.group(),
+            member: line.member(),
+            new_member: MemberId::new(&format!("{stem}-{}", self.drawn)),
+            instance: line.instance(),
+            client_id: Arc::from(client),
+            client_host: Arc::from("/127.0.0.1"),
+            session_timeout_ms: line.number("session", 10_000),
+            rebalance_timeout_ms: line.number("rebalance", 60_000),
+            protocol_type: Arc::from(line.get("type").unwrap_or("consumer")),
+            protocols: protocols(line.get("protocols").unwrap_or("range")),
+            handshake: if line.has("handshake") {
+                MemberIdHandshake::Required
+            } else {
+                MemberIdHandshake::Absent
+            },
+            skip_assignment: if line.has("skip") { SkipAssignment::Known } else { SkipAssignment::Unknown },
+        }
+    }
+
+    fn heartbeat(&mut self, line: &Line<'_>) -> String {
+        let (group, member) = (line.group(), line.member());
+        let request = HeartbeatRequest {
+            group: group.as_str(),
+            generation: line.generation(),
+            member: member.as_str(),
+            instance: line.get("instance"),
+        };
+        let now = self.stage.now();
+        let result = self.stage.coordinator.heartbeat(now, &request);
+        result.map_or_else(|error| format!("{error:?}"), |()| "alive".to_owned())
+    }
+
+    fn fetch(&self, line: &Line<'_>) -> Vec<String> {
+        let coordinator = &self.stage.coordinator;
+        let group = line.group();
+        if line.words.is_empty() {
+            let topics = coordinator.all_committed(group.as_str()).into_iter();
+            let show = |topic: &TopicName, (partition, value): &(PartitionIndex, CommittedOffset)| {
+                format!("{topic}-{partition} {}", print::offset(value))
+            };
+            return topics
+                .flat_map(|(topic, offsets)| {
+                    offsets.iter().map(|item| show(&topic, item)).collect::<Vec<_>>()
+                })
+                .collect();
+        }
+        let one = |name: &&str| {
+            let (topic, index) = partition(name);
+            let value = coordinator.committed(group.as_str(), topic.as_str(), index);
+            format!("{name} {}", value.map_or_else(|| "none".to_owned(), |value| print::offset(&value)))
+        };
+        line.words.iter().map(one).collect()
+    }
+
+    fn list(&self, line: &Line<'_>) -> Vec<String> {
+        let names =
+            |key| line.get(key).map_or_else(Vec::new, |text| text.split(',').map(str::to_owned).collect());
+        let filter = GroupFilter { states: names("states"), types: names("types") };
+        let listed = self.stage.coordinator.list(&filter);
+        let show = |group: &ListedGroup| {
+            let protocol_type = group.protocol_type.as_deref().unwrap_or("-");
+            format!("{} {} {protocol_type} {}", group.group, group.group_type, group.state.name())
+        };
+        listed.iter().map(show).collect()
+    }
+}
+
+/// `range` or `range:metadata`, by commas; a subscription is `range:topics(a+b)`.
+fn protocols(text: &str) -> Vec<Protocol> {
+    let one = |item: &str| {
+        let (name, metadata) = item.split_once(':').unwrap_or((item, item));
+        let metadata = match metadata.strip_prefix("topics(").and_then(|rest| rest.strip_suffix(')')) {
+            Some(topics) => subscription(topics),
+            None => Bytes::copy_from_slice(metadata.as_bytes()),
+        };
+        Protocol { name: Arc::from(name), metadata }
+    };
+    text.split(',').filter(|item| !item.is_empty()).map(one).collect()
+}
+
+fn subscription(topics: &str) -> Bytes {
+    let topics: Vec<&str> = topics.split('+').filter(|topic| !topic.is_empty()).collect();
+    let mut out = vec![0, 0];
+    out.extend((topics.len() as i32).to_be_bytes());
+    for topic in topics {
+        out.extend((topic.len() as i16).to_be_bytes());
+        out.extend(topic.as_bytes());
+    }
+    out.extend((-1i32).to_be_bytes());
+    Bytes::from(out)
+}
+
+fn sync(line: &Line<'_>) -> SyncRequest {
+    let assign = line.get("assign").unwrap_or("").split(',').filter(|item| !item.is_empty());
+    let one = |item: &str| {
+        let (member, assignment) = item.split_once(':').unwrap();
+        (MemberId::new(member), Bytes::copy_from_slice(assignment.as_bytes()))
+    };
+    SyncRequest {
+        group: line.group(),
+        generation: line.generation(),
+        member: line.member(),
+        instance: line.instance(),
+        protocol_type: line.get("type").map(Arc::from),
+        protocol: line.get("protocol").map(Arc::from),
+        assignments: assign.map(one).collect(),
+    }
+}
+
+/// `leave label a b@instance @instance`
+fn leave(line: &Line<'_>) -> LeaveRequest {
+    let one = |word: &&str| {
+        let (member, instance) =
+            word.split_once('@').map_or((*word, None), |(member, at)| (member, Some(at)));
+        LeavingMember { member: MemberId::new(member), instance: instance.map(InstanceId::new) }
+    };
+    LeaveRequest { group: line.group(), members: line.words[1..].iter().map(one).collect() }
+}
+
+/// `commit label t-0:5 t-1:6:text`
+fn commit(line: &Line<'_>) -> CommitRequest {
+    let one = |word: &&str| {
+        let mut parts = word.splitn(3, ':');
+        let (topic, partition) = partition(parts.next().unwrap());
+        let offset = Offset(parts.next().unwrap().parse().unwrap());
+        let text = |text: &str| match text.strip_prefix("x*") {
+            Some(count) => "x".repeat(count.parse().unwrap()),
+            None => text.to_owned(),
+        };
+        OffsetToCommit {
+            topic,
+            topic_id: TopicId::ZERO,
+            partition,
+            offset,
+            leader_epoch: LeaderEpoch(line.number("epoch", -1)),
+            metadata: parts.next().map(|part| Arc::from(text(part))),
+        }
+    };
+    let offsets = line.words[1..].iter().filter(|word| word.contains(':')).map(one).collect();
+    let unknown_group =
+        if line.has("old") { UnknownGroup::IllegalGeneration } else { UnknownGroup::NotFound };
+    CommitRequest {
+        group: line.group(),
+        member: line.member(),
+        instance: line.instance(),
+        generation: line.generation(),
+        retention_ms: line.get("retention").map(|text| text.parse().unwrap()),
+        unknown_group,
+        offsets,
+    }
+}
+
+fn partition(name: &str) -> (TopicName, PartitionIndex) {
+    let (topic, index) = name.rsplit_once('-').unwrap();
+    (TopicName::new(topic), PartitionIndex(index.parse().unwrap()))
+}

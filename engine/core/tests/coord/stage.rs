@@ -1,0 +1,121 @@
+//! A host for one coordinator: it keeps the log, completes writes, and lets time pass.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use millrace_core::base::TimestampMs;
+use millrace_core::base::config::BrokerConfig;
+use millrace_core::coord::{
+    Action, Answer, Coordinator, CoordinatorRecord, GroupSettings, Loader, MonotonicMs, Now, Token,
+    WriteFault, WriteId,
+};
+
+/// What becomes of writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    /// Written at once.
+    Fast,
+    /// Written when the test says so.
+    Held,
+}
+
+/// The coordinator and all around it.
+pub(crate) struct Stage {
+    pub(crate) settings: Arc<GroupSettings>,
+    pub(crate) coordinator: Coordinator,
+    pub(crate) disk: Disk,
+    pub(crate) log: Vec<CoordinatorRecord>,
+    pub(crate) held: VecDeque<(WriteId, Arc<[CoordinatorRecord]>)>,
+    /// Answers nobody has taken yet.
+    pub(crate) answers: Vec<(Token, Answer)>,
+    clock: u64,
+}
+
+/// Wall time when the clock is at 0.
+pub(crate) const EPOCH_MS: i64 = 1_700_000_000_000;
+
+impl Stage {
+    pub(crate) fn new(settings: GroupSettings) -> Stage {
+        let settings = Arc::new(settings);
+        let coordinator = Coordinator::new(Arc::clone(&settings), now_at(0));
+        let (log, held, answers) = (Vec::new(), VecDeque::new(), Vec::new());
+        Stage { settings, coordinator, disk: Disk::Fast, log, held, answers, clock: 0 }
+    }
+
+    pub(crate) fn defaults() -> GroupSettings {
+        GroupSettings::of(&BrokerConfig::default())
+    }
+
+    pub(crate) fn now(&self) -> Now {
+        now_at(self.clock)
+    }
+
+    /// One event of the coordinator.
+    pub(crate) fn turn(&mut self, event: impl FnOnce(&mut Coordinator, Now, &mut Vec<Action>)) {
+        let mut actions = Vec::new();
+        event(&mut self.coordinator, now_at(self.clock), &mut actions);
+        self.take(actions);
+        if self.disk == Disk::Fast {
+            while !self.held.is_empty() {
+                self.complete(Ok(()));
+            }
+        }
+    }
+
+    fn take(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Reply { token, answer } => self.answers.push((token, answer)),
+                Action::Write { id, records } => self.held.push_back((id, records)),
+            }
+        }
+    }
+
+    /// The oldest write comes into the log, or fails.
+    pub(crate) fn complete(&mut self, result: Result<(), WriteFault>) {
+        let (id, records) = self.held.pop_front().unwrap();
+        if result.is_ok() {
+            self.log.extend(records.iter().cloned());
+        }
+        let mut actions = Vec::new();
+        self.coordinator.written(now_at(self.clock), id, result, &mut actions);
+        self.take(actions);
+    }
+
+    /// Lets time pass, as a host does: it sleeps until the next deadline.
+    pub(crate) fn pass(&mut self, ms: u64) {
+        let end = self.clock + ms;
+        while let Some(MonotonicMs(next)) = self.coordinator.next_deadline().filter(|next| next.0 <= end) {
+            self.clock = next.max(self.clock);
+            self.turn(|coordinator, now, actions| coordinator.expire(now, actions));
+        }
+        self.clock = end;
+    }
+
+    /// The process ends and starts again: only the log is left.
+    pub(crate) fn restart(&mut self) {
+        self.held.clear();
+        let mut loader = Loader::new(Arc::clone(&self.settings), self.now());
+        for record in &self.log {
+            let bytes = record.encode().unwrap();
+            let read = CoordinatorRecord::decode(&bytes.key, bytes.value.as_deref()).unwrap().unwrap();
+            assert_eq!(read, *record, "through Kafka's bytes");
+            loader.replay(&read);
+        }
+        let mut actions = Vec::new();
+        self.coordinator = loader.finish(self.now(), &mut actions);
+        self.take(actions);
+    }
+
+    /// The partition goes elsewhere.
+    pub(crate) fn unload(&mut self) {
+        let empty = Coordinator::new(Arc::clone(&self.settings), self.now());
+        let mut actions = Vec::new();
+        std::mem::replace(&mut self.coordinator, empty).unload(&mut actions);
+        self.take(actions);
+    }
+}
+
+fn now_at(clock: u64) -> Now {
+    Now { clock: MonotonicMs(clock), wall: TimestampMs(EPOCH_MS + clock as i64) }
+}

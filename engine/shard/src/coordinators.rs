@@ -1,0 +1,170 @@
+//! The coordinators of one shard as state: which there are, who waits for them, what they counted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use millrace_core::base::ids::{PartitionKey, TimestampMs};
+use millrace_core::coord::{
+    Coordinator, GroupFigures, GroupSettings, GroupTally, MonotonicMs, Now, Token, WriteFault, WriteId,
+};
+use millrace_rt::{Respond, Signal};
+use rustc_hash::FxHashMap;
+
+use crate::group_ask::GroupAnswer;
+use crate::message::Answer;
+use crate::ticket::AppendTicket;
+
+/// What one shard coordinates.
+pub(crate) struct Groups {
+    pub(crate) settings: Arc<GroupSettings>,
+    pub(crate) hosted: RefCell<FxHashMap<PartitionKey, Hosted>>,
+    next_token: Cell<u64>,
+    /// The earliest deadline that the timer knows of.
+    pub(crate) planned: Cell<MonotonicMs>,
+    /// A deadline came nearer.
+    pub(crate) sooner: Signal,
+    /// The shard stops: it coordinates nothing any more.
+    pub(crate) is_left: Cell<bool>,
+    pub(crate) counters: GroupCounters,
+}
+
+/// A partition of the offsets topic.
+pub(crate) enum Hosted {
+    /// Its log is being read.
+    Loading,
+    Serving(Box<Serving>),
+}
+
+/// A coordinator with those who wait for it.
+pub(crate) struct Serving {
+    pub(crate) coordinator: Coordinator,
+    pub(crate) waiting: FxHashMap<Token, Respond<Answer>>,
+    /// Appended and not yet known to have committed, oldest first.
+    pub(crate) writes: VecDeque<(WriteId, Writing)>,
+    /// Somebody waits for the oldest.
+    pub(crate) is_watched: bool,
+}
+
+impl Serving {
+    pub(crate) fn new(coordinator: Coordinator) -> Box<Serving> {
+        let (waiting, writes) = (FxHashMap::default(), VecDeque::new());
+        Box::new(Serving { coordinator, waiting, writes, is_watched: false })
+    }
+
+    pub(crate) fn answer(&mut self, token: Token, answer: GroupAnswer) {
+        // Absent: there is nobody who could have asked twice under one token.
+        if let Some(respond) = self.waiting.remove(&token) {
+            respond.send(Answer::Group(answer));
+        }
+    }
+}
+
+impl Groups {
+    pub(crate) fn new(settings: GroupSettings) -> Groups {
+        Groups {
+            settings: Arc::new(settings),
+            hosted: RefCell::default(),
+            next_token: Cell::new(0),
+            planned: Cell::new(MonotonicMs::NEVER),
+            sooner: Signal::new(),
+            is_left: Cell::new(false),
+            counters: GroupCounters::default(),
+        }
+    }
+
+    pub(crate) fn with_serving(&self, key: PartitionKey, act: impl FnOnce(&mut Serving)) {
+        if let Some(Hosted::Serving(serving)) = self.hosted.borrow_mut().get_mut(&key) {
+            act(serving);
+            self.plan(serving.coordinator.next_deadline());
+        }
+    }
+
+    pub(crate) fn token(&self) -> Token {
+        self.next_token.set(self.next_token.get() + 1);
+        Token(self.next_token.get())
+    }
+}
+
+/// The time of an event that happens now.
+pub(crate) fn now() -> Now {
+    let clock = MonotonicMs(millrace_rt::now().as_nanos() / 1_000_000);
+    Now { clock, wall: TimestampMs(millrace_rt::wall_now_ms()) }
+}
+
+/// What a write is before its outcome is known.
+pub(crate) enum Writing {
+    Appended(AppendTicket),
+    /// Not even a batch could be made of it.
+    Refused(WriteFault),
+    /// Nobody wrote it, and it counts as stored: a planted fault.
+    Forgotten,
+}
+
+/// The coordinators of one shard. Counts are since the shard opened.
+#[derive(Debug, Clone, Default)]
+pub struct GroupStats {
+    pub rebalances: u64,
+    pub commits: u64,
+    pub removals: u64,
+    /// Partitions of the offsets topic whose groups are still being read.
+    pub loading: u64,
+    /// Reads of such a partition that failed.
+    pub load_failures: u64,
+    pub groups: Vec<GroupFigures>,
+}
+
+/// What is counted as it happens.
+#[derive(Debug, Default)]
+pub(crate) struct GroupCounters {
+    tally: Cell<GroupTally>,
+    pub(crate) load_failures: Cell<u64>,
+}
+
+impl GroupCounters {
+    pub(crate) fn add(&self, more: GroupTally) {
+        let tally = self.tally.get();
+        self.tally.set(GroupTally {
+            rebalances: tally.rebalances + more.rebalances,
+            commits: tally.commits + more.commits,
+            removals: tally.removals + more.removals,
+        });
+    }
+}
+
+impl Groups {
+    pub(crate) fn counts(&self) -> GroupStats {
+        let GroupTally { rebalances, commits, removals } = self.counters.tally.get();
+        let is_loading = |hosted: &&Hosted| matches!(hosted, Hosted::Loading);
+        let loading = self.hosted.borrow().values().filter(is_loading).count() as u64;
+        let load_failures = self.counters.load_failures.get();
+        GroupStats { rebalances, commits, removals, loading, load_failures, groups: Vec::new() }
+    }
+
+    /// The timer has to ring by then.
+    pub(crate) fn plan(&self, deadline: Option<MonotonicMs>) {
+        if let Some(deadline) = deadline.filter(|deadline| *deadline < self.planned.get()) {
+            self.planned.set(deadline);
+            self.sooner.notify_all();
+        }
+    }
+
+    /// Coordinators with a deadline that is over; the earliest deadline of the others is planned.
+    pub(crate) fn due(&self, by: MonotonicMs) -> Vec<PartitionKey> {
+        let hosted = self.hosted.borrow();
+        let mut earliest = MonotonicMs::NEVER;
+        let mut due = Vec::new();
+        for (key, hosted) in &*hosted {
+            let Hosted::Serving(serving) = hosted else { continue };
+            match serving.coordinator.next_deadline() {
+                Some(deadline) if deadline <= by => due.push(*key),
+                Some(deadline) => earliest = earliest.min(deadline),
+                None => {}
+            }
+        }
+        self.planned.set(earliest);
+        // The order of a map says nothing.
+        due.sort_unstable();
+        due
+    }
+}

@@ -1,0 +1,11 @@
+//! Coordinators of consumer groups: each on the shard that owns its partition of the offsets topic.
+
+mod host;
+mod loading;
+mod planted;
+mod stats;
+mod surface;
+mod timers;
+mod writing;
+
+pub use surface::coordinator_of_group;

@@ -1,0 +1,174 @@
+//! What a shard offers to servers of group requests: each goes to the coordinator, on whichever shard that is.
+
+use millrace_core::base::ids::{BrokerId, PartitionIndex, PartitionKey};
+use millrace_core::coord::{
+    Answer as LateAnswer, CommitRequest, DeleteOffsetsRequest, DescribedGroup, GroupError, GroupFilter,
+    GroupId, HeartbeatRequest, JoinRefused, JoinRequest, Joined, LeaveRequest, LeftMember, ListedGroup,
+    RefusedOffset, SyncRequest, Synced, partition_of,
+};
+use millrace_core::meta::{MetadataImage, OFFSETS_TOPIC};
+
+use crate::group_ask::{FetchOffsets, GroupAnswer, GroupAsk, GroupRequest, OwnedHeartbeat, SelectedOffsets};
+use crate::message::{Answer, Ask};
+use crate::shard::Shard;
+
+/// Where a group is coordinated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CoordinatorPlace {
+    pub key: PartitionKey,
+    pub leader: BrokerId,
+}
+
+/// Nothing while the offsets topic does not exist.
+pub fn coordinator_of_group(image: &MetadataImage, group: &str) -> Option<CoordinatorPlace> {
+    let topic = image.topic(OFFSETS_TOPIC)?;
+    let partitions = i32::try_from(topic.partitions.len()).ok().filter(|count| *count > 0)?;
+    let index = PartitionIndex(partition_of(group, partitions));
+    let leader = topic.partition(index)?.leader;
+    Some(CoordinatorPlace { key: PartitionKey::new(topic.id, index), leader })
+}
+
+/// What a coordinator answers to a request that has to wait for the log.
+macro_rules! late {
+    ($answer:expr, $kind:ident, $refuse:expr) => {
+        match $answer {
+            GroupAnswer::Late(LateAnswer::$kind(answer)) => answer,
+            GroupAnswer::Refused(error) => $refuse(error),
+            _ => unreachable!("a request is answered in kind"),
+        }
+    };
+}
+
+impl Shard {
+    /// Waits until the member's next generation has begun. Dropping the future leaves the member in its group.
+    pub async fn join_group(&self, request: JoinRequest) -> Result<Joined, JoinRefused> {
+        let (group, member) = (request.group.clone(), request.member.clone());
+        let answer = self.ask_coordinator(group.as_str(), GroupRequest::Join(request)).await;
+        late!(answer, Join, |error| Err(JoinRefused { error, member }))
+    }
+
+    /// Waits for the leader's assignment. Dropping the future changes nothing.
+    pub async fn sync_group(&self, request: SyncRequest) -> Result<Synced, GroupError> {
+        let group = request.group.clone();
+        late!(self.ask_coordinator(group.as_str(), GroupRequest::Sync(request)).await, Sync, Err)
+    }
+
+    pub async fn heartbeat(&self, beat: HeartbeatRequest<'_>) -> Result<(), GroupError> {
+        let request = GroupRequest::Heartbeat(OwnedHeartbeat::of(&beat));
+        match self.ask_coordinator(beat.group, request).await {
+            GroupAnswer::Heartbeat(result) => result,
+            GroupAnswer::Refused(error) => Err(error),
+            _ => unreachable!("a request is answered in kind"),
+        }
+    }
+
+    pub async fn leave_group(&self, request: LeaveRequest) -> Result<Vec<LeftMember>, GroupError> {
+        let group = request.group.clone();
+        late!(self.ask_coordinator(group.as_str(), GroupRequest::Leave(request)).await, Leave, Err)
+    }
+
+    /// Answers which offsets were refused; the others are in the log. Dropping the future commits them all the same.
+    pub async fn commit_offsets(&self, request: CommitRequest) -> Result<Vec<RefusedOffset>, GroupError> {
+        let group = request.group.clone();
+        late!(self.ask_coordinator(group.as_str(), GroupRequest::Commit(request)).await, Commit, Err)
+    }
+
+    pub async fn fetch_offsets(&self, ask: FetchOffsets) -> Result<SelectedOffsets, GroupError> {
+        let group = ask.group.clone();
+        match self.ask_coordinator(group.as_str(), GroupRequest::FetchOffsets(ask)).await {
+            GroupAnswer::Offsets(offsets) => Ok(offsets),
+            GroupAnswer::Refused(error) => Err(error),
+            _ => unreachable!("a request is answered in kind"),
+        }
+    }
+
+    /// Answers which partitions were refused; the others have no offset any more.
+    pub async fn delete_offsets(
+        &self,
+        request: DeleteOffsetsRequest,
+    ) -> Result<Vec<RefusedOffset>, GroupError> {
+        let group = request.group.clone();
+        late!(
+            self.ask_coordinator(group.as_str(), GroupRequest::DeleteOffsets(request)).await,
+            DeleteOffsets,
+            Err
+        )
+    }
+
+    /// One result for each group, not in their order.
+    pub async fn delete_groups(&self, groups: Vec<GroupId>) -> Vec<(GroupId, Result<(), GroupError>)> {
+        let mut results = Vec::with_capacity(groups.len());
+        for (place, groups) in self.by_coordinator(groups) {
+            let all = |error| groups.iter().map(|group| (group.clone(), Err(error))).collect::<Vec<_>>();
+            let answer = self.ask_at(place, GroupRequest::DeleteGroups(groups.clone())).await;
+            results.extend(late!(answer, DeleteGroups, all));
+        }
+        results
+    }
+
+    /// Each group with what it is; `None` where it is not there. Not in their order.
+    pub async fn describe_groups(
+        &self,
+        groups: Vec<GroupId>,
+    ) -> Vec<(GroupId, Result<Option<DescribedGroup>, GroupError>)> {
+        let mut described = Vec::with_capacity(groups.len());
+        for (place, groups) in self.by_coordinator(groups) {
+            match self.ask_at(place, GroupRequest::Describe(groups.clone())).await {
+                GroupAnswer::Described(found) => {
+                    described.extend(groups.into_iter().zip(found.into_iter().map(Ok)))
+                }
+                GroupAnswer::Refused(error) => {
+                    described.extend(groups.into_iter().map(|group| (group, Err(error))));
+                }
+                _ => unreachable!("a request is answered in kind"),
+            }
+        }
+        described
+    }
+
+    /// The groups that this node coordinates, and the first error of those that could not say.
+    pub async fn list_groups(&self, filter: &GroupFilter) -> (Vec<ListedGroup>, Option<GroupError>) {
+        let image = self.image();
+        let (mut listed, mut error) = (Vec::new(), None);
+        for key in image.topic(OFFSETS_TOPIC).into_iter().flat_map(|topic| topic.keys()) {
+            match self.ask_at(Some(key), GroupRequest::List(filter.clone())).await {
+                GroupAnswer::Listed(groups) => listed.extend(groups),
+                GroupAnswer::Refused(refused) => error = error.or(Some(refused)),
+                _ => unreachable!("a request is answered in kind"),
+            }
+        }
+        (listed, error)
+    }
+
+    /// Requests that wait for a group are sent elsewhere, and no more are taken; ahead of a stop.
+    pub fn leave_groups(&self) {
+        self.core().leave_groups();
+    }
+
+    async fn ask_coordinator(&self, group: &str, request: GroupRequest) -> GroupAnswer {
+        let key = coordinator_of_group(&self.image(), group).map(|place| place.key);
+        self.ask_at(key, request).await
+    }
+
+    async fn ask_at(&self, key: Option<PartitionKey>, request: GroupRequest) -> GroupAnswer {
+        let Some(coordinator) = key else { return GroupAnswer::Refused(GroupError::CoordinatorNotAvailable) };
+        let owner = coordinator.owner(self.shards());
+        match self.ask(owner, Ask::Group(Box::new(GroupAsk { coordinator, request }))).await {
+            Answer::Group(answer) => answer,
+            _ => unreachable!("what is asked of a group is answered by one"),
+        }
+    }
+
+    fn by_coordinator(&self, groups: Vec<GroupId>) -> Vec<(Option<PartitionKey>, Vec<GroupId>)> {
+        let image = self.image();
+        let mut by_place: Vec<(Option<PartitionKey>, Vec<GroupId>)> = Vec::new();
+        for group in groups {
+            let key = coordinator_of_group(&image, group.as_str()).map(|place| place.key);
+            match by_place.iter_mut().find(|(place, _)| *place == key) {
+                Some((_, groups)) => groups.push(group),
+                None => by_place.push((key, vec![group])),
+            }
+        }
+        by_place
+    }
+}

@@ -1,0 +1,94 @@
+//! Directories and first segment files of partitions, made in the background: of many at once, hardened by one sync.
+//!
+//! A partition's first append would wait for them, each for syncs of its own, and with ten thousand new partitions that is
+//! most of what they get through. Whoever writes to a partition sooner makes its own (`files`).
+
+use std::rc::Rc;
+
+use millrace_core::base::ids::{Offset, PartitionKey};
+use millrace_rt::fs;
+
+use crate::api::Planted;
+use crate::flush::begin_writing;
+use crate::partition::{Directory, PartitionRef};
+use crate::shard::Core;
+
+/// Hardened by one sync, which takes the device for some 10 ms.
+const SYNCED_AT_ONCE: usize = 256;
+
+impl Core {
+    /// Makes the files of every partition that has none, and then of those that come. Begins when the generation of this
+    /// run is the valid one, and runs until it is stopped.
+    pub(crate) async fn make_first_files(self: Rc<Core>) {
+        for partition in
+            self.table.all().iter().filter(|partition| partition.borrow().directory == Directory::Missing)
+        {
+            self.first_files.push(partition.borrow().key);
+        }
+        let mut soft: Vec<(PartitionRef, Offset)> = Vec::new();
+        let mut made = 0;
+        while !self.first_files.stopping.get() {
+            let keys = self.first_files.next();
+            let is_last = keys.is_empty();
+            soft.extend(self.make_files(keys).await);
+            if soft.len() >= SYNCED_AT_ONCE || (is_last && !soft.is_empty()) {
+                made += soft.len();
+                self.harden_files(std::mem::take(&mut soft)).await;
+            } else if is_last {
+                if std::mem::take(&mut made) > 0 {
+                    tracing::debug!(shard = %self.index, "every partition has its first file");
+                }
+                self.first_files.work.wait().await;
+            }
+        }
+        self.first_files.stopped.set(true);
+        self.first_files.ended.notify_all();
+    }
+
+    /// Answers which were made.
+    async fn make_files(&self, keys: Vec<PartitionKey>) -> Vec<(PartitionRef, Offset)> {
+        // Where the disk is short its space is for what the journal holds.
+        let keys = if self.space.is_short() { Vec::new() } else { keys };
+        let mut firsts: Vec<_> = keys.into_iter().filter_map(|key| self.begin_first(key)).collect();
+        if firsts.is_empty() {
+            return firsts;
+        }
+        let mut results = self.files.make_firsts(&firsts).await.into_iter();
+        firsts.retain(|(partition, base)| {
+            let made = results.next().unwrap_or(Ok(()));
+            if let Err(error) = &made {
+                let key = partition.borrow().key;
+                tracing::debug!(%key, %error, "a partition's first file waits for its first write");
+            }
+            self.end_writing(partition, *base);
+            made.is_ok()
+        });
+        firsts
+    }
+
+    /// The partition with its only segment, if that has no file and nobody is about to make it.
+    fn begin_first(&self, key: PartitionKey) -> Option<(PartitionRef, Offset)> {
+        let partition = self.table.get(key)?;
+        let base = {
+            let state = partition.borrow();
+            let is_bare =
+                !state.removed && state.directory == Directory::Missing && state.segments.len() == 1;
+            is_bare.then(|| state.active().base)?
+        };
+        begin_writing(&partition, base).then_some((partition, base))
+    }
+
+    /// One sync hardens the files and the directories that they are in.
+    async fn harden_files(&self, made: Vec<(PartitionRef, Offset)>) {
+        if self.engine.planted != Some(Planted::TrustsSoftFiles)
+            && let Err(error) = fs::sync_fs(self.files.layout().data()).await
+        {
+            self.fail(format!("a sync of the data directory failed: {error}")).await;
+        }
+        for (partition, base) in made {
+            if let Some(segment) = partition.borrow_mut().segment_mut(base) {
+                segment.linked = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! DescribeGroups 0-6: the members of classic groups, and what they are assigned.
+
+use std::borrow::Cow;
+
+use millrace_core::coord::{DescribedGroup as GroupView, GroupError, GroupId};
+use millrace_wire::messages::describe_groups_request::DescribeGroupsRequest;
+use millrace_wire::messages::describe_groups_response::{
+    DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
+};
+use millrace_wire::{ErrorCode, Reader};
+use rustc_hash::FxHashMap;
+
+use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::topics::OPERATIONS_NOT_ASKED;
+use crate::errors;
+
+/// First version in which a group that is not there is an error; before it it is dead.
+const FIRST_WITH_NOT_FOUND: i16 = 6;
+const DEAD: &str = "Dead";
+
+/// Without an authorizer: read, delete, describe, describe configs and alter configs, as bits (`AclOperation`).
+const GROUP_OPERATIONS: i32 = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
+
+pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
+    let version = call.version();
+    let request = DescribeGroupsRequest::decode(&mut Reader::new(&call.body), version)?;
+    let operations =
+        if request.include_authorized_operations { GROUP_OPERATIONS } else { OPERATIONS_NOT_ASKED };
+    let asked: Vec<GroupId> = request.groups.iter().map(|group| group.as_ref().into()).collect();
+    let found: FxHashMap<GroupId, Result<Option<GroupView>, GroupError>> =
+        call.host.shard.describe_groups(asked).await.into_iter().collect();
+    let groups = request.groups.iter().map(|name| {
+        let described = match found.get(&**name) {
+            Some(Ok(Some(group))) => described(name, group),
+            Some(Err(error)) => refused(name, errors::of_group(*error)),
+            Some(Ok(None)) | None => missing(name, version),
+        };
+        DescribedGroup { authorized_operations: operations, ..described }
+    });
+    let response = DescribeGroupsResponse { groups: groups.collect(), ..DescribeGroupsResponse::default() };
+    call.answer(|writer, version| response.encode(writer, version))
+}
+
+fn refused<'a>(name: &Cow<'a, str>, code: ErrorCode) -> DescribedGroup<'a> {
+    DescribedGroup { error_code: code.code(), group_id: name.clone(), ..DescribedGroup::default() }
+}
+
+fn missing<'a>(name: &Cow<'a, str>, version: i16) -> DescribedGroup<'a> {
+    let (code, message) = match version >= FIRST_WITH_NOT_FOUND {
+        true => (ErrorCode::GroupIdNotFound, Some(format!("Group {name} not found.").into())),
+        false => (ErrorCode::None, None),
+    };
+    DescribedGroup { group_state: DEAD.into(), error_message: message, ..refused(name, code) }
+}
+
+fn described<'a>(name: &Cow<'a, str>, group: &'a GroupView) -> DescribedGroup<'a> {
+    let members = group.members.iter().map(|member| DescribedGroupMember {
+        member_id: member.member.as_str().into(),
+        group_instance_id: member.instance.as_ref().map(|instance| instance.as_str().into()),
+        client_id: (&*member.client_id).into(),
+        client_host: (&*member.client_host).into(),
+        member_metadata: member.metadata.as_ref().into(),
+        member_assignment: member.assignment.as_ref().into(),
+    });
+    DescribedGroup {
+        group_state: group.state.name().into(),
+        protocol_type: group.protocol_type.as_deref().unwrap_or_default().into(),
+        protocol_data: group.protocol.as_deref().unwrap_or_default().into(),
+        members: members.collect(),
+        ..refused(name, ErrorCode::None)
+    }
+}

@@ -1,0 +1,26 @@
+//! Members of groups as several APIs see them: new ids, and where a client is.
+
+use std::sync::Arc;
+
+use millrace_core::coord::{InstanceId, MemberId};
+
+use crate::api::topics::random_uuid;
+use crate::conn::caller::Caller;
+
+pub(crate) fn instance(id: Option<&str>) -> Option<InstanceId> {
+    id.map(InstanceId::from)
+}
+
+/// What a member without an id is called: its instance or its client, and a random UUID.
+pub(crate) fn new_member_id(instance: Option<&InstanceId>, client_id: &str) -> MemberId {
+    let prefix = instance.map_or(client_id, InstanceId::as_str);
+    let number = random_uuid();
+    let (a, b, c) = (number >> 96, (number >> 80) & 0xffff, (number >> 64) & 0xffff);
+    let (d, e) = ((number >> 48) & 0xffff, number & 0xffff_ffff_ffff);
+    MemberId::new(&format!("{prefix}-{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}"))
+}
+
+/// Java's way to write an address without a name.
+pub(crate) fn client_host(caller: &Caller) -> Arc<str> {
+    caller.peer().map_or_else(|| "/".into(), |peer| format!("/{}", peer.ip()).into())
+}

@@ -1,0 +1,217 @@
+//! OffsetFetch 1-10: what groups have committed; of one group, from version 8 of several.
+
+use std::borrow::Cow;
+
+use millrace_core::base::PartitionIndex;
+use millrace_core::coord::{CommittedOffset, GroupError, TopicName};
+use millrace_core::meta::MetadataImage;
+use millrace_shard::{FetchOffsets, OffsetSelection, SelectedOffsets};
+use millrace_wire::messages::offset_fetch_request::{OffsetFetchRequest, OffsetFetchRequestGroup};
+use millrace_wire::messages::offset_fetch_response::{
+    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition,
+    OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+};
+use millrace_wire::{ErrorCode, Reader, Uuid};
+use rustc_hash::FxHashMap;
+
+use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::errors;
+
+/// First version with an error beside the topics.
+const FIRST_WITH_ERROR: i16 = 2;
+/// First version that asks for several groups.
+const FIRST_BATCHED: i16 = 8;
+/// First version in which topics are named by their ids.
+const FIRST_BY_ID: i16 = 10;
+
+/// Of a partition without a committed offset.
+const NO_OFFSET: i64 = -1;
+const NO_EPOCH: i32 = -1;
+
+/// A topic that is asked for, or whose offsets are answered.
+struct Wanted<'a> {
+    name: Cow<'a, str>,
+    id: Uuid,
+    partitions: Vec<i32>,
+    /// Why nothing can be said of it.
+    fault: Option<ErrorCode>,
+}
+
+/// One topic of an answer.
+struct Found<'a> {
+    name: Cow<'a, str>,
+    id: Uuid,
+    partitions: Vec<(i32, Result<Option<CommittedOffset>, ErrorCode>)>,
+}
+
+pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
+    let version = call.version();
+    let request = OffsetFetchRequest::decode(&mut Reader::new(&call.body), version)?;
+    let mut response = OffsetFetchResponse::default();
+    if version >= FIRST_BATCHED {
+        for group in &request.groups {
+            response.groups.push(answer_group(&call, group).await);
+        }
+        return call.answer(|writer, version| response.encode(writer, version));
+    }
+    let wanted = request.topics.as_ref().map(|topics| {
+        let wanted = topics.iter().map(|topic| Wanted {
+            name: topic.name.clone(),
+            id: Uuid::ZERO,
+            partitions: topic.partition_indexes.clone(),
+            fault: None,
+        });
+        wanted.collect::<Vec<_>>()
+    });
+    match fetch(&call, &request.group_id, wanted).await {
+        Ok(found) => response.topics = found.into_iter().map(of_topic).collect(),
+        Err(error) => {
+            let code = errors::of_group(error);
+            response.error_code = code.code();
+            // Earlier versions have room for it beside partitions only.
+            if version < FIRST_WITH_ERROR {
+                let topics = request.topics.iter().flatten().map(|topic| Found {
+                    name: topic.name.clone(),
+                    id: Uuid::ZERO,
+                    partitions: topic.partition_indexes.iter().map(|index| (*index, Err(code))).collect(),
+                });
+                response.topics = topics.map(of_topic).collect();
+            }
+        }
+    }
+    call.answer(|writer, version| response.encode(writer, version))
+}
+
+async fn answer_group<'a>(call: &Call, group: &OffsetFetchRequestGroup<'a>) -> OffsetFetchResponseGroup<'a> {
+    let image = call.host.shard.image();
+    let by_id = call.version() >= FIRST_BY_ID;
+    let wanted = group.topics.as_ref().map(|topics| {
+        let wanted = topics.iter().map(|topic| {
+            let known = by_id.then(|| image.topic_by_id(topic_id(topic.topic_id))).flatten();
+            Wanted {
+                name: known.map_or_else(|| topic.name.clone(), |known| known.name.to_string().into()),
+                id: topic.topic_id,
+                partitions: topic.partition_indexes.clone(),
+                fault: (by_id && known.is_none()).then_some(ErrorCode::UnknownTopicId),
+            }
+        });
+        wanted.collect::<Vec<_>>()
+    });
+    let is_for_all = wanted.is_none();
+    let mut answer =
+        OffsetFetchResponseGroup { group_id: group.group_id.clone(), ..OffsetFetchResponseGroup::default() };
+    match fetch(call, &group.group_id, wanted).await {
+        Ok(mut found) => {
+            if by_id && is_for_all {
+                found = with_ids(&image, found);
+            }
+            answer.topics = found.into_iter().map(of_group_topic).collect();
+        }
+        Err(error) => answer.error_code = errors::of_group(error).code(),
+    }
+    answer
+}
+
+/// Of topics that are gone there is no id; Kafka leaves them out.
+fn with_ids<'a>(image: &MetadataImage, found: Vec<Found<'a>>) -> Vec<Found<'a>> {
+    let known = found.into_iter().filter_map(|found| {
+        let id = uuid(image.topic(&found.name)?.id);
+        Some(Found { id, ..found })
+    });
+    known.collect()
+}
+
+/// Every partition that is wanted, in the order of the request; or all that have an offset.
+async fn fetch<'a>(
+    call: &Call,
+    group: &str,
+    wanted: Option<Vec<Wanted<'a>>>,
+) -> Result<Vec<Found<'a>>, GroupError> {
+    let selection = match &wanted {
+        None => OffsetSelection::All,
+        Some(topics) => {
+            let known = topics.iter().filter(|topic| topic.fault.is_none());
+            let partitions = known.flat_map(|topic| {
+                let name = TopicName::new(&topic.name);
+                topic.partitions.iter().map(move |index| (name.clone(), PartitionIndex(*index)))
+            });
+            OffsetSelection::Of(partitions.collect())
+        }
+    };
+    let selected = call.host.shard.fetch_offsets(FetchOffsets { group: group.into(), selection }).await?;
+    Ok(match wanted {
+        None => selected.into_iter().map(all_of_topic).collect(),
+        Some(wanted) => {
+            let committed = by_place(&selected);
+            wanted.into_iter().map(|wanted| found(wanted, &committed)).collect()
+        }
+    })
+}
+
+type ByPlace<'a> = FxHashMap<(&'a str, i32), &'a CommittedOffset>;
+
+fn by_place(selected: &SelectedOffsets) -> ByPlace<'_> {
+    let offsets = selected.iter().flat_map(|(topic, offsets)| {
+        offsets.iter().map(move |(index, offset)| ((topic.as_str(), index.0), offset))
+    });
+    offsets.collect()
+}
+
+fn found<'a>(wanted: Wanted<'a>, committed: &ByPlace<'_>) -> Found<'a> {
+    let of = |index: i32| match wanted.fault {
+        Some(code) => (index, Err(code)),
+        None => (index, Ok(committed.get(&(&*wanted.name, index)).map(|&offset| offset.clone()))),
+    };
+    let partitions = wanted.partitions.iter().map(|index| of(*index)).collect();
+    Found { partitions, name: wanted.name, id: wanted.id }
+}
+
+fn all_of_topic<'a>((topic, offsets): (TopicName, Vec<(PartitionIndex, CommittedOffset)>)) -> Found<'a> {
+    Found {
+        name: topic.as_str().to_owned().into(),
+        id: Uuid::ZERO,
+        partitions: offsets.into_iter().map(|(index, offset)| (index.0, Ok(Some(offset)))).collect(),
+    }
+}
+
+/// Offset, epoch, metadata and error code of one partition.
+fn parts(
+    offset: Result<Option<CommittedOffset>, ErrorCode>,
+) -> (i64, i32, Option<Cow<'static, str>>, ErrorCode) {
+    match offset {
+        Ok(Some(offset)) => {
+            let metadata = offset.metadata.map_or_else(String::new, |text| text.to_string());
+            (offset.offset.0, offset.leader_epoch.0, Some(metadata.into()), ErrorCode::None)
+        }
+        Ok(None) => (NO_OFFSET, NO_EPOCH, Some("".into()), ErrorCode::None),
+        Err(code) => (NO_OFFSET, NO_EPOCH, Some("".into()), code),
+    }
+}
+
+fn of_topic(found: Found<'_>) -> OffsetFetchResponseTopic<'_> {
+    let partitions = found.partitions.into_iter().map(|(partition_index, offset)| {
+        let (committed_offset, committed_leader_epoch, metadata, code) = parts(offset);
+        OffsetFetchResponsePartition {
+            partition_index,
+            committed_offset,
+            committed_leader_epoch,
+            metadata,
+            error_code: code.code(),
+        }
+    });
+    OffsetFetchResponseTopic { name: found.name, partitions: partitions.collect() }
+}
+
+fn of_group_topic(found: Found<'_>) -> OffsetFetchResponseTopics<'_> {
+    let partitions = found.partitions.into_iter().map(|(partition_index, offset)| {
+        let (committed_offset, committed_leader_epoch, metadata, code) = parts(offset);
+        OffsetFetchResponsePartitions {
+            partition_index,
+            committed_offset,
+            committed_leader_epoch,
+            metadata,
+            error_code: code.code(),
+        }
+    });
+    OffsetFetchResponseTopics { name: found.name, topic_id: found.id, partitions: partitions.collect() }
+}

@@ -1,0 +1,53 @@
+//! SyncGroup 0-5: the leader hands in its assignment; everybody waits for their part of it.
+
+use bytes::Bytes;
+use millrace_core::coord::{Generation, GroupError, SyncRequest, Synced};
+use millrace_wire::messages::sync_group_request::SyncGroupRequest;
+use millrace_wire::messages::sync_group_response::SyncGroupResponse;
+use millrace_wire::{ErrorCode, Reader};
+
+use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::members;
+use crate::errors;
+
+/// First version that says which protocol the member believes in; it must.
+const FIRST_WITH_PROTOCOL: i16 = 5;
+
+pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
+    let version = call.version();
+    let request = SyncGroupRequest::decode(&mut Reader::new(&call.body), version)?;
+    let says_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
+    let synced = if version >= FIRST_WITH_PROTOCOL && !says_protocol {
+        Err(GroupError::InconsistentGroupProtocol)
+    } else {
+        let assignments = request.assignments.iter().map(|assigned| {
+            (assigned.member_id.as_ref().into(), Bytes::copy_from_slice(&assigned.assignment))
+        });
+        let sync = SyncRequest {
+            group: request.group_id.as_ref().into(),
+            generation: Generation(request.generation_id),
+            member: request.member_id.as_ref().into(),
+            instance: members::instance(request.group_instance_id.as_deref()),
+            protocol_type: request.protocol_type.as_deref().map(Into::into),
+            protocol: request.protocol_name.as_deref().map(Into::into),
+            assignments: assignments.collect(),
+        };
+        call.host.shard.sync_group(sync).await
+    };
+    call.answer(|writer, version| response(&synced).encode(writer, version))
+}
+
+fn response(synced: &Result<Synced, GroupError>) -> SyncGroupResponse<'_> {
+    match synced {
+        Ok(synced) => SyncGroupResponse {
+            error_code: ErrorCode::None.code(),
+            protocol_type: synced.protocol_type.as_deref().map(Into::into),
+            protocol_name: synced.protocol.as_deref().map(Into::into),
+            assignment: synced.assignment.as_ref().into(),
+            ..SyncGroupResponse::default()
+        },
+        Err(error) => {
+            SyncGroupResponse { error_code: errors::of_group(*error).code(), ..SyncGroupResponse::default() }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Members of groups that talk to a broker of two shards, one request at a time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use millrace_rt::{now, sleep};
+use millrace_wire::messages::find_coordinator_request::FindCoordinatorRequest;
+use millrace_wire::messages::find_coordinator_response::FindCoordinatorResponse;
+use millrace_wire::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
+use millrace_wire::messages::join_group_response::JoinGroupResponse;
+use millrace_wire::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
+use millrace_wire::messages::sync_group_response::SyncGroupResponse;
+use millrace_wire::{ApiKey, ErrorCode, Reader};
+
+use crate::client::{Client, HEADER_BYTES};
+use crate::stage::{Stage, play};
+
+const FIND_COORDINATOR: i16 = 3;
+/// Without the handshake over member ids, so that one request is enough.
+const JOIN: i16 = 3;
+const SYNC: i16 = 4;
+
+/// Header of an answer whose form is not compact.
+const PLAIN_HEADER_BYTES: usize = 4;
+
+const KEYS: &[(&str, &str)] =
+    &[("offsets.topic.num.partitions", "4"), ("group.initial.rebalance.delay.ms", "0")];
+
+/// Groups that lie on both shards.
+const GROUPS: [&str; 4] = ["a", "b", "c", "d"];
+
+/// What a member is told of its generation.
+struct Member {
+    client: Client,
+    id: String,
+    generation: i32,
+    leads: bool,
+}
+
+async fn member(stage: &Stage, group: &str) -> Client {
+    let mut client = Client::connect(stage.address).await;
+    let request = FindCoordinatorRequest { key: group.into(), ..FindCoordinatorRequest::default() };
+    client
+        .send(ApiKey::FindCoordinator, FIND_COORDINATOR, |writer, version| request.encode(writer, version))
+        .await;
+    let body = client.answer().await.expect("an answer").slice(HEADER_BYTES..);
+    let found = FindCoordinatorResponse::decode(&mut Reader::new(&body), FIND_COORDINATOR).unwrap();
+    assert_eq!((found.error_code, found.port), (0, 9092));
+    client
+}
+
+async fn send_join(client: &mut Client, group: &str, id: &str) {
+    let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: b"topics".as_slice().into() };
+    let request = JoinGroupRequest {
+        group_id: group.into(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 60_000,
+        member_id: id.into(),
+        protocol_type: "consumer".into(),
+        protocols: vec![protocol],
+        ..JoinGroupRequest::default()
+    };
+    client.send(ApiKey::JoinGroup, JOIN, |writer, version| request.encode(writer, version)).await;
+}
+
+async fn joined(mut client: Client) -> Member {
+    let body = client.answer().await.expect("an answer").slice(PLAIN_HEADER_BYTES..);
+    let joined = JoinGroupResponse::decode(&mut Reader::new(&body), JOIN).unwrap();
+    assert_eq!(joined.error_code, 0);
+    let (id, generation, leads) =
+        (joined.member_id.to_string(), joined.generation_id, joined.leader == joined.member_id);
+    Member { client, id, generation, leads }
+}
+
+async fn send_sync(member: &mut Member, group: &str, assignments: &[(String, &[u8])]) {
+    let assignments = assignments.iter().map(|(id, part)| SyncGroupRequestAssignment {
+        member_id: id.as_str().into(),
+        assignment: (*part).into(),
+    });
+    let request = SyncGroupRequest {
+        group_id: group.into(),
+        generation_id: member.generation,
+        member_id: member.id.as_str().into(),
+        assignments: assignments.collect(),
+        ..SyncGroupRequest::default()
+    };
+    member.client.send(ApiKey::SyncGroup, SYNC, |writer, version| request.encode(writer, version)).await;
+}
+
+/// Error and assignment.
+async fn synced(member: &mut Member) -> (i16, Bytes) {
+    let body = member.client.answer().await.expect("an answer").slice(HEADER_BYTES..);
+    let synced = SyncGroupResponse::decode(&mut Reader::new(&body), SYNC).unwrap();
+    (synced.error_code, Bytes::copy_from_slice(&synced.assignment))
+}
+
+#[test]
+fn members_share_what_their_leader_assigns_on_whichever_shard() {
+    play(2, KEYS, async |stage| {
+        for group in GROUPS {
+            let mut alone = member(&stage, group).await;
+            send_join(&mut alone, group, "").await;
+            let first = joined(alone).await;
+            assert_eq!((first.generation, first.leads), (1, true));
+            let Member { client: mut again, id, .. } = first;
+            let mut other = member(&stage, group).await;
+            send_join(&mut other, group, "").await;
+            sleep(Duration::from_millis(10)).await;
+            send_join(&mut again, group, &id).await;
+            let (mut one, mut two) = (joined(again).await, joined(other).await);
+            assert_eq!((one.generation, two.generation), (2, 2));
+            assert_ne!(one.leads, two.leads);
+            let parts: [(String, &[u8]); 2] = [(one.id.clone(), b"one"), (two.id.clone(), b"two")];
+            let (leader, follower) = if one.leads { (&mut one, &mut two) } else { (&mut two, &mut one) };
+            send_sync(follower, group, &[]).await;
+            send_sync(leader, group, &parts).await;
+            assert_eq!(synced(&mut one).await, (0, Bytes::from_static(b"one")));
+            assert_eq!(synced(&mut two).await, (0, Bytes::from_static(b"two")));
+        }
+    });
+}
+
+#[test]
+fn a_member_that_is_silent_loses_its_place() {
+    play(2, KEYS, async |stage| {
+        let mut client = member(&stage, "a").await;
+        send_join(&mut client, "a", "").await;
+        let silent = joined(client).await;
+        let begun = now();
+        let mut other = member(&stage, "a").await;
+        send_join(&mut other, "a", "").await;
+        let alone = joined(other).await;
+        // It neither joins again nor sends heartbeats: its session ends, and with it the wait for it.
+        assert_eq!((alone.generation, alone.leads), (2, true));
+        let waited = now() - begun;
+        assert!((Duration::from_secs(9)..Duration::from_secs(12)).contains(&waited), "{waited:?}");
+        let mut silent = Member { generation: 2, ..silent };
+        send_sync(&mut silent, "a", &[]).await;
+        assert_eq!(synced(&mut silent).await.0, ErrorCode::UnknownMemberId.code());
+    });
+}
+
+#[test]
+fn a_stop_sends_waiting_members_elsewhere() {
+    play(2, KEYS, async |stage| {
+        let mut client = member(&stage, "a").await;
+        send_join(&mut client, "a", "").await;
+        let _first = joined(client).await;
+        let mut waiting = member(&stage, "a").await;
+        send_join(&mut waiting, "a", "").await;
+        sleep(Duration::from_millis(10)).await;
+        stage.node.stop();
+        // The word may come before the connection's end, or the end alone: either makes a client look elsewhere. The
+        // stage sees to it that the broker does not wait for the group.
+        if let Some(frame) = waiting.answer().await {
+            let body = frame.slice(PLAIN_HEADER_BYTES..);
+            let refused = JoinGroupResponse::decode(&mut Reader::new(&body), JOIN).unwrap();
+            assert_eq!(refused.error_code, ErrorCode::NotCoordinator.code());
+        }
+    });
+}

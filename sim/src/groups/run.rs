@@ -1,0 +1,100 @@
+//! The course of one seed: groups live through crashes of their members and of the broker, and come to rest at the end.
+
+use std::time::Duration;
+
+use millrace_rt::world::Crash;
+use millrace_shard::Planted;
+
+use super::course::Course;
+use super::plan::Plan;
+use crate::chance::Chance;
+
+const SHARDS_MAX: u64 = 3;
+const CRASHES_MAX: u64 = 4;
+/// A life of the broker, in microseconds: from before anybody has joined to many generations.
+const LIFE_MICROS: std::ops::Range<usize> = 2_000..1_500_000;
+/// A crash falls before one of so many next disk operations, if it is not one at a random moment.
+const OPERATIONS_AHEAD: u64 = 20;
+
+/// What came of a seed.
+#[derive(Debug, Clone)]
+pub struct Report {
+    pub seed: u64,
+    /// Empty: every promise was kept.
+    pub violations: Vec<String>,
+    pub crashes: u32,
+    /// Commits of one partition that were answered.
+    pub acknowledgements: u64,
+    /// Generations of all groups.
+    pub generations: u64,
+    pub trace: Vec<String>,
+}
+
+/// Runs one seed from its empty disk to its clean end.
+pub fn run_seed(seed: u64) -> Report {
+    run(seed, None)
+}
+
+/// The same of a broker with a fault.
+pub fn run_planted(seed: u64, planted: Planted) -> Report {
+    run(seed, Some(planted))
+}
+
+fn run(seed: u64, planted: Option<Planted>) -> Report {
+    crate::under_way(format!("groups of seed {seed}"));
+    let plan = Plan::new(seed);
+    let mut course = Course::new(&plan, planted);
+    let mut chance = Chance::new(seed ^ 0x6c0125e);
+    let mut crashes = 0;
+    let ended = go_through(&mut course, &mut chance, &mut crashes);
+    let mut ledger = course.flow.ledger.borrow_mut();
+    if let Err(reason) = ended {
+        ledger.violations.push(reason);
+    }
+    Report {
+        seed,
+        violations: ledger.violations.clone(),
+        crashes,
+        acknowledgements: ledger.acknowledgements,
+        generations: ledger.generations.iter().map(super::generations::Generations::count).sum(),
+        trace: course.world.trace().to_vec(),
+    }
+}
+
+fn go_through(course: &mut Course, chance: &mut Chance, crashes: &mut u32) -> Result<(), String> {
+    let shards = |chance: &mut Chance| 1 + chance.below(SHARDS_MAX) as u16;
+    for _ in 0..chance.below(CRASHES_MAX + 1) {
+        let node = course.start(shards(chance))?;
+        if chance.one_in(2) {
+            course.look()?;
+        }
+        course.world.run_for(Duration::from_micros(chance.between(LIFE_MICROS) as u64));
+        course.check()?;
+        if chance.one_in(4) {
+            course.stop(&node)?;
+        } else {
+            crash(course, chance)?;
+            *crashes += 1;
+        }
+    }
+    let node = course.start(shards(chance))?;
+    course.world.run_for(Duration::from_micros(chance.between(LIFE_MICROS) as u64));
+    course.rest()?;
+    course.stop(&node)?;
+    // Whoever is in a group stays in it over a restart.
+    let node = course.start(shards(chance))?;
+    course.rest()?;
+    course.stop(&node)
+}
+
+/// Ends the broker, now or before one of its next disk operations.
+fn crash(course: &mut Course, chance: &mut Chance) -> Result<(), String> {
+    let kind = if chance.one_in(2) { Crash::Power } else { Crash::Process };
+    if chance.one_in(2) {
+        let operation = course.world.disk_operations(course.broker) + 1 + chance.below(OPERATIONS_AHEAD);
+        course.world.crash_at(course.broker, operation, kind);
+        course.world.run_for(Duration::from_millis(200));
+    }
+    course.crash(kind);
+    course.check()
+}

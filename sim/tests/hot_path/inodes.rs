@@ -1,0 +1,131 @@
+//! A file system that has space and no inodes: records are refused before it refuses a file.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use millrace_core::base::{Offset, PartitionIndex, PartitionKey, TopicId};
+use millrace_core::journal::{ADMISSION_INODES, SpaceNeed};
+use millrace_core::log::Codec;
+use millrace_core::meta::NewTopic;
+use millrace_rt::world::DiskFault;
+use millrace_shard::{AppendPartition, Shard, ValidateOnly};
+
+use crate::bench::{Setting, around_a_fault, batch, fetch, key};
+
+const PARTITIONS: i32 = 200;
+/// Files and directories that can be made beyond the reserve.
+const SPARE_INODES: u64 = 50;
+/// More than a paced write of a tail, so that each partition gets its directory and its segment.
+const BATCH_BYTES: usize = 200_000;
+/// A topic whose segments end with each append.
+const ROLLED: TopicId = TopicId([9; 16]);
+
+#[test]
+fn records_are_refused_before_a_segment_finds_no_inode() {
+    let setting = Setting { partitions: PARTITIONS, ..Setting::USUAL };
+    let need =
+        SpaceNeed { journal_bytes: 0, partitions: PARTITIONS as u64, files_due: 0, checkpoint_bytes: 0 };
+    let fault = DiskFault::FewInodes(need.inodes() + ADMISSION_INODES + SPARE_INODES);
+    let refusals = around_a_fault(
+        setting,
+        async |shard| assert!(appended(shard, 0).await),
+        fault,
+        async move |shard| {
+            let mut taken = 1;
+            while taken < PARTITIONS && appended(shard, taken).await {
+                taken += 1;
+                // The pace of its flusher, and of the looks at the disk.
+                millrace_rt::sleep(Duration::from_millis(100)).await;
+            }
+            assert!((10..PARTITIONS).contains(&taken), "{taken} partitions took a record");
+            let stats = shard.stats().await;
+            assert_eq!(stats.space_short, 1, "{stats:?}");
+            assert!(stats.reserve_inodes >= need.inodes() + ADMISSION_INODES, "{stats:?}");
+            for partition in 0..taken {
+                assert!(fetch(shard, partition, Offset(0)).await.1 > BATCH_BYTES, "{partition} is read");
+            }
+            // What goes makes room.
+            assert!(shard.delete_topics(vec![crate::bench::TOPIC]).await.iter().all(Result::is_ok));
+            millrace_rt::sleep(Duration::from_secs(5)).await;
+            assert_eq!(shard.stats().await.space_short, 0);
+        },
+    );
+    assert_eq!(refusals, 0, "the disk was never asked for a file that it could not make");
+}
+
+#[test]
+fn a_topic_of_more_partitions_than_inodes_is_refused_and_records_are_taken() {
+    let need = SpaceNeed { journal_bytes: 0, partitions: 1, files_due: 0, checkpoint_bytes: 0 };
+    let fault = DiskFault::FewInodes(need.inodes() + ADMISSION_INODES + SPARE_INODES);
+    let refusals = around_a_fault(
+        Setting::USUAL,
+        async |shard| assert!(appended(shard, 0).await),
+        fault,
+        async |shard| {
+            // Each takes two, and three of the reserve: of several that follow one another the last finds too few.
+            for (name, partitions, is_made) in
+                [("large", 11, false), ("first", 8, true), ("second", 9, false)]
+            {
+                let topic = NewTopic { partitions, ..NewTopic::named(name, TopicId([name.len() as u8; 16])) };
+                let made = shard.create_topics(vec![topic], ValidateOnly::No).await;
+                assert_eq!(made.iter().all(Result::is_ok), is_made, "{name}: {made:?}");
+                assert!(appended(shard, 0).await, "after {name}");
+            }
+            assert_eq!(shard.stats().await.space_short, 0);
+        },
+    );
+    assert_eq!(refusals, 0);
+}
+
+/// A disk that is slower than logs roll: what it will be asked for cannot be given to others.
+#[test]
+fn segments_without_a_file_yet_are_of_the_reserve() {
+    const PARTITIONS: i32 = 20;
+    const ROUNDS: usize = 10;
+    let topic = NewTopic {
+        partitions: PARTITIONS,
+        configs: [("segment.ms", "1"), ("message.timestamp.type", "LogAppendTime")]
+            .map(|(key, value)| (key.to_owned(), Some(value.to_owned())))
+            .into(),
+        ..NewTopic::named("rolled", ROLLED)
+    };
+    around_a_fault(
+        Setting::USUAL,
+        async move |shard| {
+            let made = shard.create_topics(vec![topic.clone()], ValidateOnly::No).await;
+            assert!(made.iter().all(Result::is_ok));
+        },
+        DiskFault::Slow(Duration::from_millis(50)),
+        async |shard| {
+            // It looks at the disk once a second.
+            millrace_rt::sleep(Duration::from_secs(2)).await;
+            let before = shard.stats().await.reserve_inodes;
+            for _ in 0..ROUNDS {
+                let records: Bytes = batch(Codec::None, 1, 100);
+                let append = |partition| AppendPartition {
+                    key: PartitionKey::new(ROLLED, PartitionIndex(partition)),
+                    records: records.clone(),
+                    produce_version: 9,
+                };
+                let outcomes = shard.admit_append((0..PARTITIONS).map(append).collect()).await.await;
+                assert!(outcomes.iter().all(Result::is_ok));
+            }
+            millrace_rt::sleep(Duration::from_secs(1)).await;
+            let stats = shard.stats().await;
+            assert!(stats.rolls >= 100, "{} rolls", stats.rolls);
+            let most = stats.reserve_inodes;
+            assert!(most >= before + 50, "{before} before, then {most}");
+            millrace_rt::sleep(Duration::from_secs(40)).await;
+            let after = shard.stats().await.reserve_inodes;
+            // The files are there; their indexes wait for a checkpoint that calls them hard.
+            assert!(before < after && after < most, "{before} before, {most} at most, {after} after");
+        },
+    );
+}
+
+/// Whether the partition took a record.
+async fn appended(shard: &Shard, partition: i32) -> bool {
+    let records: Bytes = batch(Codec::None, 1, BATCH_BYTES);
+    let append = AppendPartition { key: key(partition), records, produce_version: 9 };
+    shard.admit_append(vec![append]).await.await.iter().all(Result::is_ok)
+}
