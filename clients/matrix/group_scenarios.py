@@ -82,7 +82,8 @@ class Scene:
     def produce(self, count=RECORDS):
         start = len(self.produced)
         records = [(f"{self.group}-{number}", f"value-{number}") for number in range(start, start + count)]
-        for (key, _), place in zip(records, self.driver.produce(self.topic, "none", False, HEADERS, records)):
+        # With idempotence: sarama breaks its own connection at times, and would store a batch again otherwise.
+        for (key, _), place in zip(records, self.driver.produce(self.topic, "none", True, HEADERS, records)):
             check(isinstance(place, tuple), f"{key} was refused: {place}")
             self.produced[key] = place
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -35,6 +36,8 @@ func (d *driver) group(words []string) (err error) {
 		}
 		if verb == "pause" {
 			m.group.Pause(map[string][]int32{m.topic: partitions})
+			// The fetch under way still brings what it finds.
+			time.Sleep(10 * fetchWaitMax)
 		} else {
 			m.group.Resume(map[string][]int32{m.topic: partitions})
 		}
