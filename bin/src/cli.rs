@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use millrace_perf::BenchOptions;
 
+use crate::group::GroupArguments;
+
 /// Millrace: a log broker that speaks Kafka's protocol.
 #[derive(Debug, Parser)]
 #[command(name = "millrace", version, about, after_help = EXIT_CODES)]
@@ -14,8 +16,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 stopped cleanly; 1 `storage verify` found damage, or a benchmark failed; 2 the command line or the configuration is wrong, nothing was opened; 3 the \
-broker could not start; 70 a failure ended the running broker (its reason is the last line of the log); 134 a bug \
+Exit codes: 0 stopped cleanly; 1 `storage verify` found damage, a benchmark failed, or something was refused to `group`; 2 the command line or the configuration is wrong, nothing was opened; 3 the \
+broker could not start, or none answered `group`; 70 a failure ended the running broker (its reason is the last line of the log); 134 a bug \
 was caught; 130, 143 a second SIGINT or SIGTERM ended it at once. MILLRACE_LOG sets what is logged, for instance \
 `debug` or `warn,millrace_server=debug`.";
 
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Loads any Kafka-compatible broker: throughput, latency percentiles, and the broker's own cost on this machine.
     Bench(BenchOptions),
+    /// Consumer groups of a running broker: which there are, who is in them, how far behind they are.
+    Group(GroupArguments),
     /// Looks into a data directory that no broker uses: what is damaged, what could be saved, what each file holds.
     Storage(StorageArguments),
 }

@@ -5,6 +5,7 @@ mod bench;
 mod cli;
 mod dev;
 mod exit;
+mod group;
 mod log_output;
 mod machine;
 mod run;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Bench(options) => return bench::run(&options),
+        Command::Group(arguments) => return group::run(&arguments),
         Command::Storage(arguments) => return storage::run(&arguments),
     };
     log_output::finish();

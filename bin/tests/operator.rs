@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+#[path = "support/broker.rs"]
+mod broker;
 #[path = "support/directory.rs"]
 mod directory;
 
@@ -10,69 +12,11 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use broker::{Broker, PROGRAM, address};
 use directory::Directory;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
-
-/// A broker of one shard; killed with the test if the test does not stop it.
-struct Broker {
-    child: Child,
-    log: BufReader<ChildStderr>,
-}
-
-impl Broker {
-    fn start(directory: &Directory, arguments: &[&str], environment: &[(&str, &str)]) -> Broker {
-        let mut command = Command::new(PROGRAM);
-        command.args(["dev", "--listen", "127.0.0.1:0", "--shards", "1", "--memory", "64MiB", "--data-dir"]);
-        // No tmpfs: its ring lies in the directory, and goes with it.
-        let ring = format!("millrace.shm.dir={}", directory.0.display());
-        command
-            .arg(directory.0.join("data"))
-            .args(["--set", &ring])
-            .args(arguments)
-            .envs(environment.iter().copied());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        Broker { child, log }
-    }
-
-    /// The first lines of the log, as objects, up to the one with this message.
-    fn json_until(&mut self, message: &str) -> Vec<Value> {
-        let mut seen: Vec<Value> = Vec::new();
-        while seen.last().is_none_or(|last| last["message"] != message) {
-            let mut line = String::new();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended: {seen:?}");
-            seen.push(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}")));
-        }
-        seen
-    }
-
-    fn terminate(&self) {
-        let sent = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-    }
-
-    fn ended_well(mut self) {
-        assert_eq!(self.child.wait().unwrap().code(), Some(0));
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn address(lines: &[Value], message: &str) -> String {
-    let line = lines.iter().find(|line| line["message"] == message).unwrap();
-    line["address"].as_str().unwrap().to_owned()
-}
 
 fn metrics(admin: &str) -> String {
     let mut stream = TcpStream::connect(admin).unwrap();

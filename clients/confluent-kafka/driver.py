@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parent.parent / "python"))
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from member import Member
 from serving import header_pairs, read_records, record_line, serve
 
@@ -19,6 +19,12 @@ MEMBERS = {}
 def create(topic, partitions):
     admin = AdminClient(COMMON)
     for future in admin.create_topics([NewTopic(topic, int(partitions), 1)]).values():
+        future.result(SECONDS_MAX)
+
+
+def grow(topic, partitions):
+    admin = AdminClient(COMMON)
+    for future in admin.create_partitions([NewPartitions(topic, int(partitions))]).values():
         future.result(SECONDS_MAX)
 
 
@@ -103,7 +109,7 @@ def places(member, partitions):
 
 
 serve({
-    "create": create, "produce": produce, "consume": consume, "join": join, "assign": assign, "commit": commit,
+    "create": create, "grow": grow, "produce": produce, "consume": consume, "join": join, "assign": assign, "commit": commit,
     "committed": committed, "seek": seek, "pause": pause, "resume": resume,
     "events": lambda name: MEMBERS[name].events(), "close": lambda name: MEMBERS[name].close(),
     "stall": lambda name, milliseconds: MEMBERS[name].stall(int(milliseconds)),

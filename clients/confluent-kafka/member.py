@@ -85,6 +85,8 @@ def consumer_settings(group, settings):
         "auto.offset.reset": "error" if settings["reset"] == "none" else settings["reset"],
         # Idle fetches would keep a record from being read until they end.
         "fetch.wait.max.ms": 100,
+        # How long partitions that the topic gets meanwhile stay unnoticed.
+        "topic.metadata.refresh.interval.ms": 2000,
     }
     if settings is BY_HAND:
         return chosen

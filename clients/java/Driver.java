@@ -15,6 +15,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -55,6 +56,7 @@ public final class Driver {
             try {
                 switch (words[0]) {
                     case "create" -> create(words[1], Integer.parseInt(words[2]));
+                    case "grow" -> grow(words[1], Integer.parseInt(words[2]));
                     case "produce" -> produce(words[1], words[2], words[3], Integer.parseInt(words[4]), words[5]);
                     case "consume" -> consume(words[1], Integer.parseInt(words[2]), words);
                     default -> member(words);
@@ -121,6 +123,12 @@ public final class Driver {
     private void create(String topic, int partitions) throws Exception {
         try (Admin admin = Admin.create(properties(Map.of()))) {
             admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1))).all().get();
+        }
+    }
+
+    private void grow(String topic, int partitions) throws Exception {
+        try (Admin admin = Admin.create(properties(Map.of()))) {
+            admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(partitions))).all().get();
         }
     }
 

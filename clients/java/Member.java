@@ -53,6 +53,8 @@ final class Member implements Runnable, ConsumerRebalanceListener {
         properties.put("auto.offset.reset", settings.get("reset"));
         properties.put("enable.auto.commit", Boolean.toString(auto));
         properties.put("auto.commit.interval.ms", "200");
+        // How long partitions that the topic gets meanwhile stay unnoticed.
+        properties.put("metadata.max.age.ms", "2000");
         properties.put("max.poll.interval.ms", settings.get("poll_max_ms"));
         if (!settings.get("instance").equals("-")) {
             properties.put("group.instance.id", settings.get("instance"));

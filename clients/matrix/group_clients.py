@@ -3,7 +3,7 @@
 from group_scenarios import Groups, broker_killed, plan as scenarios_of
 
 EVERY = frozenset({
-    "static", "fenced", "cooperative", "stall", "commit", "async", "auto", "listeners", "seek", "assign", "pause", "wakeup",
+    "grow", "static", "fenced", "cooperative", "stall", "commit", "async", "auto", "listeners", "seek", "assign", "pause", "wakeup",
     "none",
 })
 
@@ -16,6 +16,7 @@ def consumer(has):
     return {"consumer": (has, ("range", "uniform"))}
 
 
+# To add partitions (`grow`) is asked of the two clients that most others are made after.
 # Client -> group protocol -> what it has, and its assignors.
 HAS = {
     # librdkafka waits in short polls: nothing is there to wake up. In the new protocol a member that does not poll leaves
@@ -23,13 +24,13 @@ HAS = {
     "confluent-kafka": classic(EVERY - {"wakeup"}) | consumer(EVERY - {"wakeup", "stall"}),
     "java": classic(EVERY) | consumer(EVERY),
     # franz-go has no max.poll.interval.ms: whoever holds up a rebalance does so for the rebalance timeout alone.
-    "franz-go": classic(EVERY - {"stall"}),
+    "franz-go": classic(EVERY - {"grow", "stall"}),
     # kafka-python cannot commit in a plain listener, and never says that a member was fenced.
-    "kafka-python": classic(EVERY - {"wakeup", "listeners", "fenced"}),
+    "kafka-python": classic(EVERY - {"grow", "wakeup", "listeners", "fenced"}),
     # aiokafka has the eager protocol alone, and never says that a member was fenced.
-    "aiokafka": classic(EVERY - {"wakeup", "cooperative", "fenced"}, ("range", None)),
+    "aiokafka": classic(EVERY - {"grow", "wakeup", "cooperative", "fenced"}, ("range", None)),
     # sarama commits synchronously, knows no max.poll.interval.ms, and reads on where a session began.
-    "sarama": classic(EVERY - {"wakeup", "stall", "async", "seek", "none"}),
+    "sarama": classic(EVERY - {"grow", "wakeup", "stall", "async", "seek", "none"}),
     # KafkaJS knows neither static members nor listeners that are told before partitions go.
     "kafkajs": classic(frozenset({"commit", "auto", "seek", "pause"}), ("-", None)),
 }

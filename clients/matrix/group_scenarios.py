@@ -72,6 +72,12 @@ class Scene:
         for partition in range(partitions):
             wire.stored_batches(groups.address, self.topic, partition)
 
+    def grow(self, partitions):
+        self.driver.ask(f"grow {self.topic} {partitions}")
+        for partition in range(self.partitions, partitions):
+            wire.stored_batches(self.groups.address, self.topic, partition)
+        self.partitions = partitions
+
     def join(self, name, driver=None, **changes):
         # Names are unique in a driver, which all scenes of a client share.
         member = Member(driver or self.driver, f"{self.group}-{name}")
@@ -161,6 +167,26 @@ def scale(groups):
     judge.check_took_over(first.history, goes, since, 0, NOTICE_MS)
     scene.produce()
     scene.wait_read()
+    scene.finish()
+    judge.check_committed(scene.committed(), scene.ends())
+
+
+def topic_grows(groups):
+    """The members take over what partitions the topic gets, by themselves, and read them from their first record."""
+    scene = groups.scene("grow", partitions=2)
+    scene.join("a")
+    scene.join("b")
+    scene.wait_shares(1, 1)
+    scene.produce()
+    scene.wait_read()
+    scene.grow(PARTITIONS)
+    # Before any member can know of them.
+    scene.produce()
+    used = {partition for partition, _ in scene.produced.values()}
+    check(used in (set(range(PARTITIONS)), {None}), f"records went to {sorted(used)}")
+    scene.wait_shares(3, 3)
+    scene.wait_read()
+    scene.wait_committed()
     scene.finish()
     judge.check_committed(scene.committed(), scene.ends())
 
@@ -491,6 +517,7 @@ def broker_killed(groups, broker):
 # Scenario, what a client must have for it beside members, function.
 SCENARIOS = (
     ("scale out and in", None, scale),
+    ("topic grows", "grow", topic_grows),
     ("static members", "static", static),
     ("fenced member", "fenced", fenced),
     ("cooperative", "cooperative", cooperative),

@@ -1,6 +1,6 @@
 """Members of consumer groups that live in a driver, and what they saw.
 
-A driver that knows groups answers these commands beside those of driver.py. A member polls by itself from `join` or
+A driver that knows groups may answer `grow TOPIC PARTITIONS`, which gives a topic so many partitions, and answers these commands beside those of driver.py. A member polls by itself from `join` or
 `assign` until `close`, or until an error that ends it:
 
     join MEMBER GROUP TOPIC NAME=VALUE...

@@ -24,6 +24,7 @@ pub(crate) const APIS: &[&str] = &[
     "ApiVersions",
     "ConsumerGroupDescribe",
     "ConsumerGroupHeartbeat",
+    "CreatePartitions",
     "CreateTopics",
     "DeleteGroups",
     "DeleteRecords",

@@ -43,6 +43,8 @@ pub enum Planted {
     TrustsSoftFiles,
     /// Deletions of topics are not written to the metadata log.
     ForgetsDeletions,
+    /// Partitions that topics get later are not written to the metadata log.
+    ForgetsPartitions,
     /// Files of deleted topics stay where they are.
     KeepsDeletedFiles,
     /// Logs begin later without a word in the journal.

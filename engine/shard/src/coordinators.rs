@@ -4,10 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use millrace_core::base::ids::{PartitionKey, TimestampMs};
+use millrace_core::base::ids::{PartitionIndex, PartitionKey, TimestampMs, TopicId};
 use millrace_core::coord::{
     Coordinator, GroupFigures, GroupSettings, GroupTally, MonotonicMs, Now, Token, WriteFault, WriteId,
+    partition_of,
 };
+use millrace_core::meta::{MetadataImage, OFFSETS_TOPIC};
 use millrace_rt::{Respond, Signal};
 use rustc_hash::FxHashMap;
 
@@ -18,6 +20,7 @@ use crate::ticket::AppendTicket;
 /// What one shard coordinates.
 pub(crate) struct Groups {
     pub(crate) settings: Arc<GroupSettings>,
+    spread: Cell<Option<GroupSpread>>,
     pub(crate) hosted: RefCell<FxHashMap<PartitionKey, Hosted>>,
     next_token: Cell<u64>,
     /// The earliest deadline that the timer knows of.
@@ -27,6 +30,23 @@ pub(crate) struct Groups {
     /// The shard stops: it coordinates nothing any more.
     pub(crate) is_left: Cell<bool>,
     pub(crate) counters: GroupCounters,
+}
+
+/// Over what the groups are spread. As in Kafka it stays the same for a whole run: a group would not find its offsets in
+/// another partition, so one that the topic gets on its way takes groups from the next start on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct GroupSpread {
+    topic: TopicId,
+    /// At least one.
+    partitions: i32,
+}
+
+impl GroupSpread {
+    fn by(image: &MetadataImage) -> Option<GroupSpread> {
+        let topic = image.topic(OFFSETS_TOPIC)?;
+        let partitions = i32::try_from(topic.partitions.len()).ok().filter(|count| *count > 0)?;
+        Some(GroupSpread { topic: topic.id, partitions })
+    }
 }
 
 /// A partition of the offsets topic.
@@ -61,9 +81,11 @@ impl Serving {
 }
 
 impl Groups {
-    pub(crate) fn new(settings: GroupSettings) -> Groups {
+    /// By the metadata with which the shard starts.
+    pub(crate) fn new(settings: GroupSettings, image: &MetadataImage) -> Groups {
         Groups {
             settings: Arc::new(settings),
+            spread: Cell::new(GroupSpread::by(image)),
             hosted: RefCell::default(),
             next_token: Cell::new(0),
             planned: Cell::new(MonotonicMs::NEVER),
@@ -71,6 +93,21 @@ impl Groups {
             is_left: Cell::new(false),
             counters: GroupCounters::default(),
         }
+    }
+
+    /// Takes newer metadata in: an offsets topic that is new or gone.
+    pub(crate) fn follow(&self, image: &MetadataImage) {
+        let spread = GroupSpread::by(image);
+        let topic = |spread: Option<GroupSpread>| spread.map(|spread| spread.topic);
+        if topic(spread) != topic(self.spread.get()) {
+            self.spread.set(spread);
+        }
+    }
+
+    /// The partition that holds a group; nothing while the offsets topic does not exist.
+    pub(crate) fn coordinator_of(&self, group: &str) -> Option<PartitionKey> {
+        let GroupSpread { topic, partitions } = self.spread.get()?;
+        Some(PartitionKey::new(topic, PartitionIndex(partition_of(group, partitions))))
     }
 
     pub(crate) fn with_serving(&self, key: PartitionKey, act: impl FnOnce(&mut Serving)) {

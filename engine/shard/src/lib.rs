@@ -81,7 +81,6 @@ pub use disk_classes::DiskClassStats;
 pub use egress::{EgressBudget, EgressCharge, EgressStats};
 pub use engine::Engine;
 pub use group_ask::{FetchOffsets, OffsetSelection, SelectedOffsets};
-pub use groups::coordinator_of_group;
 pub use layout::Generation;
 pub use manifest::{Manifest, Stopped};
 pub use open_files::OpenFileStats;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use millrace_core::base::ids::{Offset, PartitionKey, TopicId};
 use millrace_core::meta::{
-    AlterError, Alteration, CreatedTopic, MetadataImage, MetadataRecord, NewTopic, TopicError,
+    AlterError, Alteration, CreatedTopic, MetadataImage, MetadataRecord, MorePartitions, NewTopic, TopicError,
 };
 use millrace_rt::Moment;
 
@@ -27,6 +27,7 @@ pub(crate) enum Ask {
     DeleteRecords(Vec<DeleteRecordsAsk>),
     /// To shard 0, which owns the metadata log.
     CreateTopics(Vec<NewTopic>, ValidateOnly),
+    CreatePartitions(Vec<MorePartitions>, ValidateOnly),
     DeleteTopics(Vec<TopicId>),
     AlterConfigs(Vec<Alteration>, ValidateOnly),
     ProducerIds,
@@ -48,6 +49,7 @@ pub(crate) enum Answer {
     Epochs(Vec<Result<EpochEnd, FetchError>>),
     LogStarts(Vec<Result<Offset, DeleteRecordsError>>),
     Topics(Vec<Result<CreatedTopic, TopicError>>),
+    Grown(Vec<Result<(), TopicError>>),
     Deleted(Vec<Result<(), TopicError>>),
     Altered(Vec<Result<(), AlterError>>),
     Group(GroupAnswer),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use millrace_core::base::ids::{PartitionKey, ProducerId, ShardIndex, TopicId};
 use millrace_core::meta::{
-    self, AlterError, Alteration, ConfigResource, CreatedTopic, MetadataImage, MetadataRecord, NewTopic,
-    TopicError,
+    self, AlterError, Alteration, ConfigResource, CreatedTopic, MetadataImage, MetadataRecord,
+    MorePartitions, NewTopic, TopicError,
 };
 use millrace_rt::fs;
 
@@ -42,6 +42,24 @@ impl Shard {
         match self.ask(METADATA_SHARD, Ask::CreateTopics(topics, mode)).await {
             Answer::Topics(results) => results,
             _ => unreachable!("topics are answered with topics"),
+        }
+    }
+
+    /// Adds partitions to topics; each result in the order of `more`, which names each topic once. Answered once every
+    /// shard knows them.
+    ///
+    /// Dropping the future does not undo what is under way.
+    pub async fn create_partitions(
+        &self,
+        more: Vec<MorePartitions>,
+        mode: ValidateOnly,
+    ) -> Vec<Result<(), TopicError>> {
+        if self.index() == METADATA_SHARD {
+            return self.core().create_partitions(more, mode).await;
+        }
+        match self.ask(METADATA_SHARD, Ask::CreatePartitions(more, mode)).await {
+            Answer::Grown(results) => results,
+            _ => unreachable!("more partitions are answered with what became of them"),
         }
     }
 
@@ -135,10 +153,32 @@ impl Core {
         let outcome = meta::create_topics(&image, &topics, &self.config);
         let stored = match mode {
             ValidateOnly::Yes => Ok(()),
-            ValidateOnly::No if !self.has_space_for_partitions(&outcome.records).await => Err(StorageError),
-            ValidateOnly::No => self.change(outcome.records, Leads::ToMore).await,
+            ValidateOnly::No => self.add_partitions(outcome.records).await,
         };
         all_or_none(outcome.results, stored, || TopicError::storage(NO_SPACE))
+    }
+
+    pub(crate) async fn create_partitions(
+        self: &Rc<Core>,
+        more: Vec<MorePartitions>,
+        mode: ValidateOnly,
+    ) -> Vec<Result<(), TopicError>> {
+        let _turn = self.metadata().turn().await;
+        let image = Arc::clone(&self.image.borrow());
+        let (results, records) = meta::create_partitions(&image, &more);
+        let stored = match mode {
+            ValidateOnly::Yes => Ok(()),
+            ValidateOnly::No => self.add_partitions(records).await,
+        };
+        all_or_none(results, stored, || TopicError::storage(NO_SPACE))
+    }
+
+    /// A change that makes partitions, where there is space for them.
+    async fn add_partitions(self: &Rc<Core>, records: Vec<MetadataRecord>) -> Result<(), StorageError> {
+        match self.has_space_for_partitions(&records).await {
+            true => self.change(records, Leads::ToMore).await,
+            false => Err(StorageError),
+        }
     }
 
     pub(crate) async fn delete_topics(self: &Rc<Core>, topics: Vec<TopicId>) -> Vec<Result<(), TopicError>> {
@@ -182,9 +222,7 @@ impl Core {
         if let Err(fault) = image.apply_all(&records) {
             self.fail(format!("a metadata change does not fit: {fault}")).await;
         }
-        let forgets = self.engine.planted == Some(Planted::ForgetsDeletions)
-            && records.iter().any(|record| matches!(record, MetadataRecord::RemoveTopic { .. }));
-        let kept = if forgets { Vec::new() } else { records.clone() };
+        let kept = if self.forgets(&records) { Vec::new() } else { records.clone() };
         if let Err(error) = self.metadata().append(kept, leads).await {
             if error.kind() != std::io::ErrorKind::StorageFull {
                 self.fail(format!("the metadata log could not be written: {error}")).await;
@@ -202,6 +240,18 @@ impl Core {
             reply.await;
         }
         Ok(())
+    }
+
+    /// A planted fault.
+    fn forgets(&self, records: &[MetadataRecord]) -> bool {
+        let is_deletion = |record: &MetadataRecord| matches!(record, MetadataRecord::RemoveTopic { .. });
+        let is_partition = |record: &MetadataRecord| matches!(record, MetadataRecord::Partition { .. });
+        match self.engine.planted {
+            Some(Planted::ForgetsDeletions) => records.iter().any(is_deletion),
+            // Partitions that come with their topic follow its record.
+            Some(Planted::ForgetsPartitions) => records.iter().all(is_partition),
+            _ => false,
+        }
     }
 
     /// Has the log vouch for its changes, soon after the last of several. Runs until the shard ends.
@@ -231,6 +281,7 @@ impl Core {
     /// the directories of removed partitions are out of the way of a topic of the same name.
     pub(crate) async fn apply_image(self: &Rc<Core>, image: Arc<MetadataImage>, records: &[MetadataRecord]) {
         let before = std::mem::replace(&mut *self.image.borrow_mut(), Arc::clone(&image));
+        self.groups.follow(&image);
         let mut changed = ChangedSettings::default();
         for record in records {
             match record {

@@ -171,7 +171,7 @@ impl Engine {
             metadata,
             producer_ids: RefCell::new(0..0),
             arrivals: Arrivals::default(),
-            groups: Groups::new(GroupSettings::of(&settings.broker)),
+            groups: Groups::new(GroupSettings::of(&settings.broker), &facts.image),
             reads: SlowAsks::default(),
             slow: SlowAsks::default(),
             counters: Counters::default(),

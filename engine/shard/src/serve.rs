@@ -55,6 +55,7 @@ impl Core {
                 Ask::Epochs(asks) => Answer::Epochs(self.epochs(&asks)),
                 Ask::DeleteRecords(asks) => Answer::LogStarts(self.delete_records(asks).await),
                 Ask::CreateTopics(topics, mode) => Answer::Topics(self.create_topics(topics, mode).await),
+                Ask::CreatePartitions(more, mode) => Answer::Grown(self.create_partitions(more, mode).await),
                 Ask::DeleteTopics(topics) => Answer::Deleted(self.delete_topics(topics).await),
                 Ask::AlterConfigs(changes, mode) => Answer::Altered(self.alter_configs(changes, mode).await),
                 Ask::ProducerIds => Answer::ProducerIds(self.producer_id_block().await),

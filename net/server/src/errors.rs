@@ -99,6 +99,7 @@ pub(crate) fn of_topic(kind: TopicErrorKind) -> ErrorCode {
         TopicErrorKind::InvalidConfig => ErrorCode::InvalidConfig,
         TopicErrorKind::InvalidRequest => ErrorCode::InvalidRequest,
         TopicErrorKind::PolicyViolation => ErrorCode::PolicyViolation,
+        TopicErrorKind::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
         TopicErrorKind::UnknownTopicId => ErrorCode::UnknownTopicId,
         TopicErrorKind::Storage => ErrorCode::KafkaStorageError,
     }

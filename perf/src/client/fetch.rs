@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use millrace_client::{Connection, Frame, read_answer};
 use millrace_wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use millrace_wire::messages::fetch_response::FetchResponse;
 use millrace_wire::{ApiKey, Records};
 
-use super::connection::Connection;
-use super::frame::{Frame, read_answer};
 use crate::failure::Failure;
 
 const WAIT_MS: i32 = 500;

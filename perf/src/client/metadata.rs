@@ -1,14 +1,13 @@
 //! Which broker leads each partition of a topic.
 
 use std::borrow::Cow;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 
+use millrace_client::{Connection, Frame, resolve};
 use millrace_wire::ApiKey;
 use millrace_wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use millrace_wire::messages::metadata_response::{MetadataResponse, MetadataResponseBroker};
 
-use super::connection::Connection;
-use super::frame::Frame;
 use crate::failure::Failure;
 
 const UNKNOWN_TOPIC: i16 = 3;
@@ -68,10 +67,4 @@ fn ask(connection: &mut Connection, topic: &str) -> Result<Seen, Failure> {
             leaders: partitions.iter().map(|partition| partition.leader_id).collect(),
         })
     })
-}
-
-/// The first address of a `HOST:PORT`.
-pub(crate) fn resolve(name: &str) -> Result<SocketAddr, Failure> {
-    let mut found = name.to_socket_addrs().map_err(Failure::io(format!("resolving {name}")))?;
-    found.next().ok_or_else(|| Failure::Usage(format!("{name} has no address")))
 }

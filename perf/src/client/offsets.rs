@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
+use millrace_client::{Connection, Frame};
 use millrace_wire::ApiKey;
 use millrace_wire::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
 use millrace_wire::messages::list_offsets_response::ListOffsetsResponse;
 
-use super::connection::Connection;
-use super::frame::Frame;
 use crate::failure::Failure;
 
 /// A consumer, not a replica.

@@ -6,13 +6,11 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use millrace_client::{Connection, Dialect, Frame, read_answer};
 use millrace_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use millrace_wire::messages::produce_response::ProduceResponse;
 use millrace_wire::{ApiKey, Records};
 
-use super::connection::Connection;
-use super::dialect::Dialect;
-use super::frame::{Frame, read_answer};
 use crate::clock;
 use crate::failure::Failure;
 

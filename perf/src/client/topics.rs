@@ -1,12 +1,10 @@
 //! Requests about the broker and its topics.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::time::Duration;
 
+use millrace_client::{Connection, Frame};
 use millrace_wire::ApiKey;
-use millrace_wire::messages::api_versions_request::ApiVersionsRequest;
-use millrace_wire::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
 use millrace_wire::messages::create_topics_request::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
@@ -14,14 +12,10 @@ use millrace_wire::messages::create_topics_response::CreateTopicsResponse;
 use millrace_wire::messages::delete_topics_request::DeleteTopicsRequest;
 use millrace_wire::messages::delete_topics_response::DeleteTopicsResponse;
 
-use super::connection::Connection;
-use super::dialect::{Dialect, VersionRange};
-use super::frame::Frame;
 use super::offsets::log_ends;
 use crate::clock;
 use crate::failure::Failure;
 
-const API_VERSIONS: i16 = 0;
 const TIMEOUT_MS: i32 = 60_000;
 /// Kafka answers a creation before its leaders serve; it takes tens of milliseconds.
 const LEADERS_WITHIN: Duration = Duration::from_secs(30);
@@ -47,36 +41,6 @@ impl NewTopic {
         self.configs.extend(configs.iter().map(owned));
         self
     }
-}
-
-/// Whether a broker serves at the address: it answers ApiVersions.
-pub(crate) fn answers_versions(address: SocketAddr, within: Duration) -> Result<(), Failure> {
-    let mut connection = Connection::open(address)?;
-    connection.set_answer_timeout(within)?;
-    versions(&mut connection).map(drop)
-}
-
-/// A connection that speaks what the broker reads.
-pub(crate) fn introduce(address: SocketAddr) -> Result<Connection, Failure> {
-    let mut connection = Connection::open(address)?;
-    let ranges = versions(&mut connection)?;
-    connection.set_dialect(Dialect::within(&ranges)?);
-    Ok(connection)
-}
-
-fn versions(connection: &mut Connection) -> Result<Vec<VersionRange>, Failure> {
-    let request = ApiVersionsRequest::default();
-    let frame = Frame::new(ApiKey::ApiVersions, API_VERSIONS, |writer| request.encode(writer, API_VERSIONS))?;
-    let (code, ranges) = connection.call(&frame, |reader| {
-        let response = ApiVersionsResponse::decode(reader, API_VERSIONS)?;
-        let range = |api: &ApiVersion| VersionRange {
-            api: api.api_key,
-            least: api.min_version,
-            most: api.max_version,
-        };
-        Ok((response.error_code, response.api_keys.iter().map(range).collect()))
-    })?;
-    Failure::check("ApiVersions", code).map(|()| ranges)
 }
 
 /// Creates the topics and waits until their partitions have leaders that answer.

@@ -2,16 +2,17 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::{Offset, PartitionKey};
-use millrace_core::meta::TopicErrorKind;
+use millrace_core::meta::{TopicError, TopicErrorKind};
 use millrace_rt::{Gate, Seat, fs};
 use millrace_shard::{AppendError, AppendPartition, AppendTicket, Engine, Shard, ValidateOnly};
 
-use super::ledger::{Ledger, Sent, Stage};
+use super::ledger::{Growth, Ledger, Sent, Stage};
 use super::plan::{Home, NAMES};
 use crate::machine::Progress;
 use crate::promises::DATA_DIR;
@@ -60,9 +61,9 @@ impl Boot {
             let plan = Rc::clone(&self.ledger.borrow().plan);
             self.ledger.borrow_mut().audit_topics(|life| {
                 let asked = &plan.lives[life].topic;
-                let by_name = image.topic(asked.name).is_some_and(|topic| topic.id == asked.id);
-                assert_eq!(by_name, image.topic_by_id(asked.id).is_some(), "names and ids fit together");
-                by_name
+                let by_name = image.topic(asked.name).filter(|topic| topic.id == asked.id);
+                assert_eq!(by_name, image.topic_by_id(asked.id), "names and ids fit together");
+                by_name.map(|topic| topic.partitions.len())
             });
             self.audit_logs(&shard).await;
             self.ledger.borrow_mut().lost_power = false;
@@ -107,7 +108,16 @@ impl Boot {
             if self.ledger.borrow().stage(life) == Stage::Unborn && !self.create(&shard, life).await {
                 return;
             }
-            let sent = self.send(&shard, life).await;
+            let first = self.ledger.borrow().partitions(life);
+            let mut sent = self.send(&shard, life, 0..first).await;
+            if self.ledger.borrow().growth(life) != Growth::Done {
+                // While appends to the first partitions are under way.
+                if !self.grow(&shard, life).await {
+                    return;
+                }
+                let last = self.ledger.borrow().partitions(life);
+                sent.extend(self.send(&shard, life, first..last).await);
+            }
             if millrace_rt::random_u64().is_multiple_of(2) {
                 // Otherwise the deletion comes while appends are under way.
                 self.answered(&shard, sent, life, Some(life) == last).await;
@@ -126,21 +136,44 @@ impl Boot {
     async fn create(&self, shard: &Shard, life: usize) -> bool {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         self.ledger.borrow_mut().set_stage(life, Stage::Creating);
-        let asked = plan.lives[life].topic.as_asked();
-        let mut result = shard.create_topics(vec![asked.clone()], ValidateOnly::No).await.into_iter().next();
-        // As with appends: a write that fell short is taken for a full disk, until it is tried again.
-        while matches!(&result, Some(Err(error)) if error.kind == TopicErrorKind::Storage)
-            && self.progress.disk_may_fail()
-        {
-            millrace_rt::sleep(RETRY_PAUSE).await;
-            result = shard.create_topics(vec![asked.clone()], ValidateOnly::No).await.into_iter().next();
-        }
+        let asked = plan.lives[life].as_created();
+        let create = async || shard.create_topics(vec![asked.clone()], ValidateOnly::No).await;
+        let result = self.insist(create).await;
         let mut ledger = self.ledger.borrow_mut();
         match result {
             Some(Ok(_)) => ledger.set_stage(life, Stage::Alive),
             refused => ledger.violate(format!("a creation was answered with {refused:?}")),
         }
         matches!(ledger.stage(life), Stage::Alive)
+    }
+
+    async fn grow(&self, shard: &Shard, life: usize) -> bool {
+        let plan = Rc::clone(&self.ledger.borrow().plan);
+        self.ledger.borrow_mut().set_growth(life, Growth::Asked);
+        let more = plan.lives[life].as_grown();
+        let grow = async || shard.create_partitions(vec![more.clone()], ValidateOnly::No).await;
+        let result = self.insist(grow).await;
+        let mut ledger = self.ledger.borrow_mut();
+        match result {
+            Some(Ok(())) => ledger.set_growth(life, Growth::Done),
+            refused => ledger.violate(format!("more partitions were answered with {refused:?}")),
+        }
+        matches!(ledger.growth(life), Growth::Done)
+    }
+
+    /// As with appends: a write that fell short is taken for a full disk, until it is tried again.
+    async fn insist<T>(
+        &self,
+        ask: impl AsyncFn() -> Vec<Result<T, TopicError>>,
+    ) -> Option<Result<T, TopicError>> {
+        loop {
+            let result = ask().await.into_iter().next();
+            let fell_short = matches!(&result, Some(Err(error)) if error.kind == TopicErrorKind::Storage);
+            if !fell_short || !self.progress.disk_may_fail() {
+                return result;
+            }
+            millrace_rt::sleep(RETRY_PAUSE).await;
+        }
     }
 
     async fn delete(&self, shard: &Shard, life: usize) {
@@ -165,13 +198,14 @@ impl Boot {
         }
     }
 
-    /// Sends what is due of each partition; answers what is still under way.
-    async fn send(&self, shard: &Shard, life: usize) -> Vec<(Home, AppendTicket)> {
+    /// Sends what is due of these partitions; answers what is still under way.
+    async fn send(&self, shard: &Shard, life: usize, partitions: Range<usize>) -> Vec<(Home, AppendTicket)> {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         let mut under_way: Vec<(Home, AppendTicket)> = Vec::new();
         // One that is refused is sent again, in its place.
         let in_flight_max = if self.progress.disk_may_fail() { 1 } else { IN_FLIGHT_MAX };
-        for (partition, key) in plan.lives[life].keys().enumerate() {
+        let keys = plan.lives[life].keys().enumerate();
+        for (partition, key) in keys.filter(|(partition, _)| partitions.contains(partition)) {
             let due = self.ledger.borrow().to_send(life, partition);
             for place in due {
                 if under_way.len() >= in_flight_max {
@@ -226,7 +260,8 @@ impl Boot {
             match stage {
                 Stage::Dead => self.expect_refused(shard, life).await,
                 Stage::Alive => {
-                    for (partition, key) in planned.keys().enumerate() {
+                    let partitions = self.ledger.borrow().partitions(life);
+                    for (partition, key) in planned.keys().enumerate().take(partitions) {
                         let mut log = read_whole(shard, key).await;
                         if matches!(log, Err(Unread::Storage)) && self.progress.disk_may_fail() {
                             log = read_whole(shard, key).await;

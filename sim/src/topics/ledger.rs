@@ -6,7 +6,7 @@ use std::rc::Rc;
 use millrace_core::base::{Durability, Offset};
 use millrace_core::log::BatchHeader;
 
-use super::plan::{Home, NAMES, Plan};
+use super::plan::{Home, Life, NAMES, Plan};
 use crate::promises::Stored;
 
 /// How far a topic is, as far as the outside knows.
@@ -21,6 +21,16 @@ pub(crate) enum Stage {
     Dead,
 }
 
+/// Whether a topic has its last partitions, as far as the outside knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Growth {
+    /// It is as it was created.
+    None,
+    /// They were asked for, and that was not answered.
+    Asked,
+    Done,
+}
+
 /// What a producer knows of one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -33,6 +43,8 @@ pub(crate) struct Ledger {
     pub(crate) plan: Rc<Plan>,
     /// By life.
     stages: Vec<Stage>,
+    /// By life.
+    growth: Vec<Growth>,
     /// By life, partition and place.
     batches: Vec<Vec<Vec<Sent>>>,
     /// Bytes of each live partition's log when it was last read, by the name of its directory.
@@ -45,11 +57,10 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     pub(crate) fn new(plan: Rc<Plan>) -> Ledger {
-        let unsent = |life: &super::plan::Life| {
-            life.batches.iter().map(|batches| vec![Sent::No; batches.len()]).collect()
-        };
+        let unsent = |life: &Life| life.batches.iter().map(|batches| vec![Sent::No; batches.len()]).collect();
         Ledger {
             stages: vec![Stage::Unborn; plan.lives.len()],
+            growth: plan.lives.iter().map(grown_at_birth).collect(),
             batches: plan.lives.iter().map(unsent).collect(),
             plan,
             read: BTreeMap::new(),
@@ -75,6 +86,26 @@ impl Ledger {
         self.stages[life] = stage;
     }
 
+    pub(crate) fn growth(&self, life: usize) -> Growth {
+        self.growth[life]
+    }
+
+    pub(crate) fn set_growth(&mut self, life: usize, growth: Growth) {
+        let topic = &self.plan.lives[life].topic;
+        millrace_rt::world::log(format!("growth of {} {} is {growth:?}", topic.name, topic.id));
+        self.acknowledgements += u64::from(growth == Growth::Done);
+        self.growth[life] = growth;
+    }
+
+    /// Partitions that a life's topic has, as far as that was answered.
+    pub(crate) fn partitions(&self, life: usize) -> usize {
+        let planned = &self.plan.lives[life];
+        match self.growth[life] {
+            Growth::Done => planned.batches.len(),
+            Growth::None | Growth::Asked => planned.partitions_first,
+        }
+    }
+
     pub(crate) fn sent(&mut self, home: Home, sent: Sent) {
         self.acknowledgements += u64::from(matches!(sent, Sent::Acknowledged(_)));
         self.batches[home.life][home.partition][home.place] = sent;
@@ -86,11 +117,13 @@ impl Ledger {
         batches.filter(|(_, sent)| !matches!(sent, Sent::Acknowledged(_))).map(|(place, _)| place).collect()
     }
 
-    /// Compares the topics that a node serves after a start with what was promised; `served` says whether it serves a
-    /// life's topic, by its id and under its name.
-    pub(crate) fn audit_topics(&mut self, served: impl Fn(usize) -> bool) {
+    /// Compares the topics that a node serves after a start with what was promised; `served` says with how many
+    /// partitions it serves a life's topic, by its id and under its name.
+    pub(crate) fn audit_topics(&mut self, served: impl Fn(usize) -> Option<usize>) {
         for life in 0..self.stages.len() {
-            let (stage, there) = (self.stages[life], served(life));
+            let (stage, partitions) = (self.stages[life], served(life));
+            let there = partitions.is_some();
+            partitions.into_iter().for_each(|partitions| self.audit_growth(life, partitions));
             let what = format!("{} {}", self.plan.lives[life].topic.name, self.plan.lives[life].topic.id);
             match (stage, there) {
                 (Stage::Alive, false) => self.violate(format!("{what} was created, and is gone")),
@@ -109,6 +142,19 @@ impl Ledger {
                 self.violate(format!("{alive} topics of the name {name} are there"));
             }
         }
+    }
+
+    fn audit_growth(&mut self, life: usize, partitions: usize) {
+        let planned = &self.plan.lives[life];
+        let (first, last) = (planned.partitions_first, planned.batches.len());
+        let what = format!("{} {} has {partitions} partitions", planned.topic.name, planned.topic.id);
+        self.growth[life] = match self.growth[life] {
+            Growth::None | Growth::Asked if partitions == first => grown_at_birth(planned),
+            Growth::Asked | Growth::Done if partitions == last => Growth::Done,
+            Growth::Asked => return self.violate(format!("{what}, between {first} and {last}")),
+            Growth::None => return self.violate(format!("{what}, and was given {first}")),
+            Growth::Done => return self.violate(format!("{what}, and was given {last}")),
+        };
     }
 
     /// Compares a partition of a live topic, read whole, with what was sent and acknowledged.
@@ -174,6 +220,10 @@ impl Ledger {
     }
 }
 
+fn grown_at_birth(life: &Life) -> Growth {
+    if life.partitions_first == life.batches.len() { Growth::Done } else { Growth::None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,7 +278,8 @@ mod tests {
         let said = |stage, there| {
             let mut ledger = Ledger::new(Plan::new(3));
             ledger.stages[0] = stage;
-            ledger.audit_topics(|life| life == 0 && there);
+            let partitions = ledger.partitions(0);
+            ledger.audit_topics(|life| (life == 0 && there).then_some(partitions));
             (ledger.violations.len(), ledger.stages[0])
         };
         assert_eq!(said(Stage::Dead, true).0, 1);
@@ -238,5 +289,28 @@ mod tests {
         assert_eq!(said(Stage::Creating, false), (0, Stage::Unborn));
         assert_eq!(said(Stage::Deleting, true), (0, Stage::Alive));
         assert_eq!(said(Stage::Deleting, false), (0, Stage::Dead));
+    }
+
+    /// Of a topic that is to get from one partition to three.
+    #[test]
+    fn partitions_are_held_to_their_growth() {
+        let plan = Plan::new(3);
+        let grows =
+            |life: &usize| (plan.lives[*life].partitions_first, plan.lives[*life].batches.len()) == (1, 3);
+        let life = (0..plan.lives.len()).find(grows).expect("a topic that grows");
+        let said = |growth, partitions| {
+            let mut ledger = Ledger::new(Rc::clone(&plan));
+            ledger.stages[life] = Stage::Alive;
+            ledger.growth[life] = growth;
+            ledger.audit_topics(|served| (served == life).then_some(partitions));
+            (ledger.violations.len(), ledger.growth[life])
+        };
+        assert_eq!(said(Growth::None, 1), (0, Growth::None));
+        assert_eq!(said(Growth::None, 3).0, 1);
+        assert_eq!(said(Growth::Asked, 1), (0, Growth::None));
+        assert_eq!(said(Growth::Asked, 2).0, 1);
+        assert_eq!(said(Growth::Asked, 3), (0, Growth::Done));
+        assert_eq!(said(Growth::Done, 1).0, 1);
+        assert_eq!(said(Growth::Done, 3), (0, Growth::Done));
     }
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use millrace_core::base::{Durability, PartitionIndex, PartitionKey, ProducerId};
+use millrace_core::meta::{MorePartitions, NewTopic};
 use rustc_hash::FxHashMap;
 
 use crate::chance::Chance;
@@ -16,12 +17,25 @@ const FIRST_PRODUCER: i64 = 2_000_000;
 
 /// One life of a name, from its creation to its deletion.
 pub(crate) struct Life {
+    /// As it is in the end.
     pub(crate) topic: Topic,
+    /// Partitions with which it is created; the others come while it is written to.
+    pub(crate) partitions_first: usize,
     /// By partition.
     pub(crate) batches: Vec<Vec<Planned>>,
 }
 
 impl Life {
+    pub(crate) fn as_created(&self) -> NewTopic {
+        let partitions = i32::try_from(self.partitions_first).unwrap_or(self.topic.partitions);
+        NewTopic { partitions, ..self.topic.as_asked() }
+    }
+
+    pub(crate) fn as_grown(&self) -> MorePartitions {
+        let (topic, count) = (self.topic.name.to_owned(), self.topic.partitions);
+        MorePartitions { topic, count, assignments: None }
+    }
+
     pub(crate) fn keys(&self) -> impl Iterator<Item = PartitionKey> + use<> {
         let id = self.topic.id;
         (0..self.topic.partitions).map(move |partition| PartitionKey::new(id, PartitionIndex(partition)))
@@ -85,8 +99,9 @@ fn life(chance: &mut Chance, name: &'static str, first_producer: i64) -> Life {
         let sizes = sizes(chance);
         plan(chance, StreamKind::Idempotent, producer, &sizes)
     });
-    let batches = batches.collect();
-    Life { topic, batches }
+    let batches: Vec<_> = batches.collect();
+    let partitions_first = chance.between(1..batches.len() + 1);
+    Life { topic, partitions_first, batches }
 }
 
 /// Some partitions stay in the journal, some get a file, some roll.

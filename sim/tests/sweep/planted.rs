@@ -59,6 +59,11 @@ fn a_deletion_that_is_forgotten_is_caught() {
 }
 
 #[test]
+fn partitions_that_are_forgotten_are_caught() {
+    check_topics(Planted::ForgetsPartitions, "partitions, and was given");
+}
+
+#[test]
 fn files_that_outlive_their_topic_are_caught() {
     check_topics(Planted::KeepsDeletedFiles, "files of a deleted topic are still there");
 }

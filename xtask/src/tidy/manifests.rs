@@ -11,9 +11,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("millrace-schema", &[]),
     ("millrace-wire", &[]),
     ("millrace-server", &["millrace-wire", "millrace-shard", "millrace-core", "millrace-rt"]),
-    ("millrace", &["millrace-server", "millrace-core", "millrace-rt", "millrace-perf"]),
+    ("millrace", &["millrace-server", "millrace-core", "millrace-rt", "millrace-perf", "millrace-client"]),
     ("millrace-sim", &["millrace-server", "millrace-wire", "millrace-shard", "millrace-core", "millrace-rt"]),
-    ("millrace-perf", &["millrace-wire"]),
+    ("millrace-client", &["millrace-wire"]),
+    ("millrace-perf", &["millrace-client", "millrace-wire"]),
     (
         "millrace-benches",
         &["millrace-server", "millrace-wire", "millrace-shard", "millrace-core", "millrace-rt"],

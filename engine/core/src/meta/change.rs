@@ -4,6 +4,7 @@
 //! and messages are those of Kafka's controller (`ReplicationControlManager`).
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use thiserror::Error;
 
@@ -63,6 +64,7 @@ pub enum TopicErrorKind {
     InvalidConfig,
     InvalidRequest,
     PolicyViolation,
+    UnknownTopic,
     UnknownTopicId,
     /// The change could not be stored, or what it makes would find no space.
     Storage,
@@ -77,7 +79,7 @@ pub struct TopicError {
 }
 
 impl TopicError {
-    fn new(kind: TopicErrorKind, message: impl Into<String>) -> TopicError {
+    pub(super) fn new(kind: TopicErrorKind, message: impl Into<String>) -> TopicError {
         TopicError { kind, message: message.into() }
     }
 
@@ -239,17 +241,20 @@ fn create_topic(
             .map_or(0, |first| i16::try_from(first.len()).unwrap_or(i16::MAX)),
         configs,
     };
-    for (index, replicas) in (0..).zip(replicas) {
-        records.push(MetadataRecord::Partition {
-            topic: topic.id,
-            index: PartitionIndex(index),
-            isr: replicas.clone(),
-            leader: replicas.first().copied().unwrap_or(BrokerId::NONE),
-            leader_epoch: LeaderEpoch(0),
-            replicas,
-        });
-    }
+    records.extend((0..).zip(replicas).map(|(index, replicas)| new_partition(topic.id, index, replicas)));
     Ok((created, records))
+}
+
+/// A partition that begins: all its replicas are in sync, and the first leads.
+pub(super) fn new_partition(topic: TopicId, index: i32, replicas: Vec<BrokerId>) -> MetadataRecord {
+    MetadataRecord::Partition {
+        topic,
+        index: PartitionIndex(index),
+        isr: replicas.clone(),
+        leader: replicas.first().copied().unwrap_or(BrokerId::NONE),
+        leader_epoch: LeaderEpoch(0),
+        replicas,
+    }
 }
 
 fn check_name(image: &MetadataImage, name: &str) -> Result<(), TopicError> {
@@ -306,16 +311,24 @@ fn assign(
         let message = "Number of partitions was set to an invalid non-positive value.";
         return Err(TopicError::new(TopicErrorKind::InvalidPartitions, message));
     }
-    let partitions = partitions_asked(topic, broker);
     let factor = match topic.replication_factor {
         -1 => broker.default_replication_factor(),
         factor => i32::from(factor),
     };
+    spread(image, factor, 0..partitions_asked(topic, broker))
+}
+
+/// Replicas of the partitions at these places, `factor` each.
+pub(super) fn spread(
+    image: &MetadataImage,
+    factor: i32,
+    places: Range<usize>,
+) -> Result<Vec<Vec<BrokerId>>, TopicError> {
     let brokers: Vec<BrokerId> = image.brokers().map(|broker| broker.id).collect();
     match usize::try_from(factor) {
         Ok(factor) if (1..=brokers.len()).contains(&factor) => {
             let replicas = |at: usize| brokers.iter().cycle().skip(at % brokers.len()).take(factor).copied();
-            Ok((0..partitions).map(|at| replicas(at).collect()).collect())
+            Ok(places.map(|at| replicas(at).collect()).collect())
         }
         _ => {
             let message = format!(
@@ -359,7 +372,12 @@ fn check_assignments(image: &MetadataImage, topic: &NewTopic) -> Result<Vec<Vec<
     }
 }
 
-fn check_replicas(image: &MetadataImage, replicas: &[BrokerId], factor: Option<usize>) -> Result<(), String> {
+/// Whether a client may choose these replicas; `factor` is how many its other partitions have.
+pub(super) fn check_replicas(
+    image: &MetadataImage,
+    replicas: &[BrokerId],
+    factor: Option<usize>,
+) -> Result<(), String> {
     const SUBJECT: &str = "The manual partition assignment includes";
     if replicas.is_empty() {
         return Err(format!("{SUBJECT} an empty replica list."));

@@ -3,6 +3,7 @@
 pub mod alter;
 pub mod change;
 mod fields;
+pub mod growth;
 pub mod image;
 pub mod log;
 pub mod name;
@@ -18,6 +19,7 @@ pub use change::{
     CreateOutcome, CreatedTopic, NewTopic, PRODUCER_ID_BLOCK, TopicError, TopicErrorKind, bootstrap,
     create_topics, delete_topics, next_producer_ids, raise_leader_epochs, register_broker,
 };
+pub use growth::{MorePartitions, create_partitions};
 pub use image::{BrokerRegistration, ImageFault, MetadataImage, PartitionImage, TopicImage};
 pub use log::{DecodedLog, MetadataEntry, Tail};
 pub use name::{OFFSETS_TOPIC, TOPIC_NAME_MAX, check_topic_name, is_internal_topic};

@@ -7,5 +7,3 @@ mod stats;
 mod surface;
 mod timers;
 mod writing;
-
-pub use surface::coordinator_of_group;

@@ -1,32 +1,16 @@
 //! What a shard offers to servers of group requests: each goes to the coordinator, on whichever shard that is.
 
-use millrace_core::base::ids::{BrokerId, PartitionIndex, PartitionKey};
+use millrace_core::base::ids::PartitionKey;
 use millrace_core::coord::{
     Answer as LateAnswer, CommitRequest, DeleteOffsetsRequest, DescribedGroup, GroupError, GroupFilter,
     GroupId, HeartbeatRequest, JoinRefused, JoinRequest, Joined, LeaveRequest, LeftMember, ListedGroup,
-    RefusedOffset, SyncRequest, Synced, partition_of,
+    RefusedOffset, SyncRequest, Synced,
 };
-use millrace_core::meta::{MetadataImage, OFFSETS_TOPIC};
+use millrace_core::meta::OFFSETS_TOPIC;
 
 use crate::group_ask::{FetchOffsets, GroupAnswer, GroupAsk, GroupRequest, OwnedHeartbeat, SelectedOffsets};
 use crate::message::{Answer, Ask};
 use crate::shard::Shard;
-
-/// Where a group is coordinated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CoordinatorPlace {
-    pub key: PartitionKey,
-    pub leader: BrokerId,
-}
-
-/// Nothing while the offsets topic does not exist.
-pub fn coordinator_of_group(image: &MetadataImage, group: &str) -> Option<CoordinatorPlace> {
-    let topic = image.topic(OFFSETS_TOPIC)?;
-    let partitions = i32::try_from(topic.partitions.len()).ok().filter(|count| *count > 0)?;
-    let index = PartitionIndex(partition_of(group, partitions));
-    let leader = topic.partition(index)?.leader;
-    Some(CoordinatorPlace { key: PartitionKey::new(topic.id, index), leader })
-}
 
 /// What a coordinator answers to a request that has to wait for the log.
 macro_rules! late {
@@ -40,6 +24,11 @@ macro_rules! late {
 }
 
 impl Shard {
+    /// The partition whose leader coordinates the group; nothing while the offsets topic does not exist.
+    pub fn coordinator_of_group(&self, group: &str) -> Option<PartitionKey> {
+        self.core().groups.coordinator_of(group)
+    }
+
     /// Waits until the member's next generation has begun. Dropping the future leaves the member in its group.
     pub async fn join_group(&self, request: JoinRequest) -> Result<Joined, JoinRefused> {
         let (group, member) = (request.group.clone(), request.member.clone());
@@ -146,8 +135,7 @@ impl Shard {
     }
 
     async fn ask_coordinator(&self, group: &str, request: GroupRequest) -> GroupAnswer {
-        let key = coordinator_of_group(&self.image(), group).map(|place| place.key);
-        self.ask_at(key, request).await
+        self.ask_at(self.coordinator_of_group(group), request).await
     }
 
     async fn ask_at(&self, key: Option<PartitionKey>, request: GroupRequest) -> GroupAnswer {
@@ -160,10 +148,9 @@ impl Shard {
     }
 
     fn by_coordinator(&self, groups: Vec<GroupId>) -> Vec<(Option<PartitionKey>, Vec<GroupId>)> {
-        let image = self.image();
         let mut by_place: Vec<(Option<PartitionKey>, Vec<GroupId>)> = Vec::new();
         for group in groups {
-            let key = coordinator_of_group(&image, group.as_str()).map(|place| place.key);
+            let key = self.coordinator_of_group(group.as_str());
             match by_place.iter_mut().find(|(place, _)| *place == key) {
                 Some((_, groups)) => groups.push(group),
                 None => by_place.push((key, vec![group])),

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 
 use millrace_core::meta::{MetadataImage, OFFSETS_TOPIC};
-use millrace_shard::coordinator_of_group;
 use millrace_wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use millrace_wire::messages::find_coordinator_response::{Coordinator, FindCoordinatorResponse};
 use millrace_wire::{ErrorCode, Reader};
@@ -60,7 +59,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
 }
 
 fn coordinator_of<'a>(call: &'a Call, image: &'a MetadataImage, group: &str) -> Option<Reached<'a>> {
-    let leader = coordinator_of_group(image, group)?.leader;
+    let leader = image.partition(call.host.shard.coordinator_of_group(group)?)?.leader;
     reached(&call.host, image, call.caller.listener).find(|broker| broker.id == leader)
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod api_versions;
 mod brokers;
 pub(crate) mod call;
 mod config_kind;
+mod create_partitions;
 mod create_topics;
 pub(crate) mod creation;
 mod delete_groups;

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use millrace_core::base::TimestampMs;
 use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
 use millrace_rt::{Block, Stream};
+use millrace_wire::messages::create_partitions_request::{CreatePartitionsRequest, CreatePartitionsTopic};
+use millrace_wire::messages::create_partitions_response::CreatePartitionsResponse;
 use millrace_wire::messages::create_topics_request::{CreatableTopic, CreateTopicsRequest};
 use millrace_wire::messages::create_topics_response::CreateTopicsResponse;
 use millrace_wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
@@ -24,6 +26,7 @@ use millrace_wire::{ApiKey, EncodeError, Reader, Records, RequestHead, Writer, e
 pub(crate) const PRODUCE: i16 = 9;
 pub(crate) const FETCH: i16 = 12;
 pub(crate) const METADATA: i16 = 9;
+pub(crate) const CREATE_PARTITIONS: i16 = 3;
 pub(crate) const CREATE_TOPICS: i16 = 7;
 pub(crate) const ALTER: i16 = 1;
 
@@ -103,6 +106,20 @@ impl Client {
         let body = frame.slice(HEADER_BYTES..);
         let response = CreateTopicsResponse::decode(&mut Reader::new(&body), CREATE_TOPICS).unwrap();
         response.topics[0].error_code
+    }
+
+    /// Gives a topic so many partitions and returns the error code.
+    pub(crate) async fn create_partitions(&mut self, name: &str, count: i32) -> i16 {
+        let topic = CreatePartitionsTopic { name: name.into(), count, assignments: None };
+        let request = CreatePartitionsRequest { topics: vec![topic], timeout_ms: 1000, validate_only: false };
+        self.send(ApiKey::CreatePartitions, CREATE_PARTITIONS, |writer, version| {
+            request.encode(writer, version)
+        })
+        .await;
+        let frame = self.answer().await.expect("more partitions are answered");
+        let body = frame.slice(HEADER_BYTES..);
+        let response = CreatePartitionsResponse::decode(&mut Reader::new(&body), CREATE_PARTITIONS).unwrap();
+        response.results[0].error_code
     }
 
     /// Sets a key of a topic or broker, or deletes it, and returns the error code.

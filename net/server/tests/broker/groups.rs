@@ -159,3 +159,23 @@ fn a_stop_sends_waiting_members_elsewhere() {
         }
     });
 }
+
+#[test]
+fn groups_stay_where_they_are_when_their_topic_grows() {
+    play(2, KEYS, async |stage| {
+        let mut members = Vec::new();
+        for group in GROUPS {
+            let mut client = member(&stage, group).await;
+            send_join(&mut client, group, "").await;
+            members.push((group, joined(client).await));
+        }
+        let mut admin = Client::connect(stage.address).await;
+        assert_eq!(admin.create_partitions("__consumer_offsets", 5).await, 0);
+        // Most of them would lie in another of five partitions than in one of four.
+        for (group, mut one) in members {
+            let parts: [(String, &[u8]); 1] = [(one.id.clone(), b"all")];
+            send_sync(&mut one, group, &parts).await;
+            assert_eq!(synced(&mut one).await, (0, Bytes::from_static(b"all")), "{group}");
+        }
+    });
+}

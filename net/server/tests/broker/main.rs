@@ -6,6 +6,7 @@ mod cold;
 mod copies;
 mod egress;
 mod groups;
+mod growth;
 mod settings;
 mod slow;
 mod space;

@@ -260,6 +260,8 @@ messages! {
     ConsumerGroupDescribeResponse in consumer_group_describe_response,
     ConsumerGroupHeartbeatRequest in consumer_group_heartbeat_request,
     ConsumerGroupHeartbeatResponse in consumer_group_heartbeat_response,
+    CreatePartitionsRequest in create_partitions_request,
+    CreatePartitionsResponse in create_partitions_response,
     CreateTopicsRequest in create_topics_request,
     CreateTopicsResponse in create_topics_response,
     DeleteGroupsRequest in delete_groups_request,

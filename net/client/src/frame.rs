@@ -8,13 +8,13 @@ use millrace_wire::{
 use crate::failure::Failure;
 
 /// Length, key and version, then the correlation id.
-pub(crate) const START_BYTES: usize = 12;
+pub const START_BYTES: usize = 12;
 const CORRELATION_AT: usize = 8;
-const CLIENT_ID: &str = "millrace-perf";
+const CLIENT_ID: &str = "millrace";
 
 /// Sent any number of times, on any number of connections at once: only the start differs.
 #[derive(Debug, Clone)]
-pub(crate) struct Frame {
+pub struct Frame {
     start: [u8; START_BYTES],
     /// What follows the start; batches are shared with other frames.
     rest: Vec<Bytes>,
@@ -23,7 +23,7 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(
+    pub fn new(
         api: ApiKey,
         version: i16,
         body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
@@ -37,30 +37,30 @@ impl Frame {
         Ok(Frame { start, rest, version, answer: api.response_header_form(version) })
     }
 
-    pub(crate) fn version(&self) -> i16 {
+    pub fn version(&self) -> i16 {
         self.version
     }
 
     /// The start that names this correlation id.
-    pub(crate) fn start(&self, correlation: i32) -> [u8; START_BYTES] {
+    pub fn start(&self, correlation: i32) -> [u8; START_BYTES] {
         let mut start = self.start;
         start[CORRELATION_AT..].copy_from_slice(&correlation.to_be_bytes());
         start
     }
 
     /// What follows the start.
-    pub(crate) fn rest(&self) -> &[Bytes] {
+    pub fn rest(&self) -> &[Bytes] {
         &self.rest
     }
 
     /// As it goes over the wire, with correlation id 0.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self) -> Vec<u8> {
         [&self.start[..], &self.rest.concat()].concat()
     }
 }
 
 /// Reads the answer to `frame`, whose correlation id was checked when it was received.
-pub(crate) fn read_answer<T>(
+pub fn read_answer<T>(
     frame: &Frame,
     answer: &Bytes,
     decode: impl FnOnce(&mut Reader<'_>) -> Result<T, DecodeError>,

@@ -8,16 +8,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_wire::{DecodeError, Reader};
 
-use super::dialect::Dialect;
-use super::frame::{Frame, read_answer};
-use super::inbox::{Arrival, Inbox};
+use crate::dialect::Dialect;
 use crate::failure::Failure;
+use crate::frame::{Frame, read_answer};
+use crate::inbox::{Arrival, Inbox};
 
 /// Longer than any answer that a broker owes; a broker that stalls longer has failed.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Requests one after another, or several in flight; answers come in their order.
-pub(crate) struct Connection {
+pub struct Connection {
     stream: TcpStream,
     inbox: Inbox,
     sent: i32,
@@ -25,12 +25,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn open(address: SocketAddr) -> Result<Connection, Failure> {
+    pub fn open(address: SocketAddr) -> Result<Connection, Failure> {
         Connection::speaking(address, Dialect::NEWEST)
     }
 
     /// A connection to a broker that may know older versions only.
-    pub(crate) fn speaking(address: SocketAddr, dialect: Dialect) -> Result<Connection, Failure> {
+    pub fn speaking(address: SocketAddr, dialect: Dialect) -> Result<Connection, Failure> {
         let connected = TcpStream::connect(address).and_then(|stream| {
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
@@ -41,20 +41,20 @@ impl Connection {
         Ok(Connection { stream, inbox: Inbox::new(), sent: 0, dialect })
     }
 
-    pub(crate) fn dialect(&self) -> Dialect {
+    pub fn dialect(&self) -> Dialect {
         self.dialect
     }
 
-    pub(crate) fn set_dialect(&mut self, dialect: Dialect) {
+    pub fn set_dialect(&mut self, dialect: Dialect) {
         self.dialect = dialect;
     }
 
-    pub(crate) fn set_answer_timeout(&mut self, timeout: Duration) -> Result<(), Failure> {
+    pub fn set_answer_timeout(&mut self, timeout: Duration) -> Result<(), Failure> {
         let set = self.stream.set_read_timeout(Some(timeout));
         set.map_err(Failure::io("setting a timeout"))
     }
 
-    pub(crate) fn send(&mut self, frame: &Frame) -> Result<(), Failure> {
+    pub fn send(&mut self, frame: &Frame) -> Result<(), Failure> {
         self.sent = self.sent.wrapping_add(1);
         let start = frame.start(self.sent);
         let mut pieces: Vec<IoSlice<'_>> = vec![IoSlice::new(&start)];
@@ -63,7 +63,7 @@ impl Connection {
     }
 
     /// The next answer, from its correlation id on.
-    pub(crate) fn receive(&mut self) -> Result<Bytes, Failure> {
+    pub fn receive(&mut self) -> Result<Bytes, Failure> {
         match self.inbox.next(&mut self.stream)? {
             Arrival::Answer(answer) => Ok(answer),
             Arrival::Nothing => Err(Failure::io("waiting for an answer")(ErrorKind::TimedOut.into())),
@@ -71,12 +71,12 @@ impl Connection {
     }
 
     /// Gives an answer's memory back, so that the next one needs none.
-    pub(crate) fn recycle(&mut self, answer: Bytes) {
+    pub fn recycle(&mut self, answer: Bytes) {
         self.inbox.recycle(answer);
     }
 
     /// One request and its answer, read by `decode`, which gets a reader behind the header.
-    pub(crate) fn call<T>(
+    pub fn call<T>(
         &mut self,
         frame: &Frame,
         decode: impl FnOnce(&mut Reader<'_>) -> Result<T, DecodeError>,
@@ -89,12 +89,12 @@ impl Connection {
     }
 
     /// Sends bytes that are no request.
-    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.stream.write_all(bytes).map_err(Failure::io("sending bytes"))
     }
 
     /// Says that nothing more will be sent, and reads until the broker closes: the number of bytes it said.
-    pub(crate) fn drain(mut self) -> std::io::Result<u64> {
+    pub fn drain(mut self) -> std::io::Result<u64> {
         self.stream.shutdown(Shutdown::Write)?;
         std::io::copy(&mut self.stream, &mut std::io::sink())
     }

@@ -14,7 +14,7 @@ const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 
 /// Answers of one connection, which come in the order of requests; each is checked for that.
-pub(crate) struct Inbox {
+pub struct Inbox {
     ahead: Vec<u8>,
     /// What was read ahead and not taken yet.
     start: usize,
@@ -27,21 +27,27 @@ pub(crate) struct Inbox {
 }
 
 /// What a look at the socket brought.
-pub(crate) enum Arrival {
+pub enum Arrival {
     /// A whole answer, from its correlation id on.
     Answer(Bytes),
     /// The socket has nothing more now.
     Nothing,
 }
 
-impl Inbox {
-    pub(crate) fn new() -> Inbox {
+impl Default for Inbox {
+    fn default() -> Inbox {
         let ahead = vec![0; READ_AHEAD_BYTES];
         Inbox { ahead, start: 0, end: 0, partial: None, spare: BytesMut::new(), received: 0 }
     }
+}
+
+impl Inbox {
+    pub fn new() -> Inbox {
+        Inbox::default()
+    }
 
     /// The next answer. From a blocking socket it waits for one; from one that does not block `Nothing` means later.
-    pub(crate) fn next(&mut self, socket: &mut impl Read) -> Result<Arrival, Failure> {
+    pub fn next(&mut self, socket: &mut impl Read) -> Result<Arrival, Failure> {
         loop {
             if self.partial.is_none() {
                 self.begin_answer()?;
@@ -60,7 +66,7 @@ impl Inbox {
     }
 
     /// Gives an answer's memory back, so that the next one needs none.
-    pub(crate) fn recycle(&mut self, answer: Bytes) {
+    pub fn recycle(&mut self, answer: Bytes) {
         if let Ok(memory) = answer.try_into_mut() {
             self.spare = memory;
         }

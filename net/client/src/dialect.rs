@@ -1,5 +1,7 @@
 //! Which version of each request a broker is sent: the newest that the tool writes and the broker reads.
 
+use std::ops::RangeInclusive;
+
 use millrace_wire::ApiKey;
 use millrace_wire::messages::create_topics_request::CreateTopicsRequest;
 use millrace_wire::messages::delete_topics_request::DeleteTopicsRequest;
@@ -12,38 +14,31 @@ use crate::failure::Failure;
 
 /// Versions of the requests that the tool sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Dialect {
-    pub(crate) produce: i16,
-    pub(crate) fetch: i16,
-    pub(crate) list_offsets: i16,
-    pub(crate) metadata: i16,
-    pub(crate) create_topics: i16,
-    pub(crate) delete_topics: i16,
+pub struct Dialect {
+    pub produce: i16,
+    pub fetch: i16,
+    pub list_offsets: i16,
+    pub metadata: i16,
+    pub create_topics: i16,
+    pub delete_topics: i16,
 }
 
 /// What a broker reads of one request.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct VersionRange {
-    pub(crate) api: i16,
-    pub(crate) least: i16,
-    pub(crate) most: i16,
+pub struct VersionRange {
+    pub api: i16,
+    pub least: i16,
+    pub most: i16,
 }
 
 impl Dialect {
     /// For produce and fetch the last versions that name topics by name.
-    pub(crate) const NEWEST: Dialect =
+    pub const NEWEST: Dialect =
         Dialect { produce: 12, fetch: 12, list_offsets: 6, metadata: 9, create_topics: 5, delete_topics: 4 };
 
     /// The newest versions that a broker with these ranges reads.
-    pub(crate) fn within(ranges: &[VersionRange]) -> Result<Dialect, Failure> {
-        // Ours: what the codec writes at least, and the newest that the tool knows how to fill in.
-        let pick = |api: ApiKey, ours: std::ops::RangeInclusive<i16>| {
-            let range = ranges.iter().find(|range| range.api == api.code());
-            let spoken = range.map(|range| (range.least, range.most.min(*ours.end())));
-            let spoken = spoken.filter(|(least, most)| least <= most && ours.contains(most));
-            let refused = || Failure::Broker(format!("the broker reads no version of {api:?} in {ours:?}"));
-            spoken.map(|(_, most)| most).ok_or_else(refused)
-        };
+    pub fn within(ranges: &[VersionRange]) -> Result<Dialect, Failure> {
+        let pick = |api, ours| newest_common(ranges, api, ours);
         let newest = Dialect::NEWEST;
         Ok(Dialect {
             produce: pick(ApiKey::Produce, ProduceRequest::MIN_VERSION..=newest.produce)?,
@@ -60,6 +55,20 @@ impl Dialect {
             )?,
         })
     }
+}
+
+/// The newest version of `ours` that the broker reads: ours begin with what the codec writes at least, and end with the
+/// newest that the tool knows how to fill in.
+pub(crate) fn newest_common(
+    ranges: &[VersionRange],
+    api: ApiKey,
+    ours: RangeInclusive<i16>,
+) -> Result<i16, Failure> {
+    let range = ranges.iter().find(|range| range.api == api.code());
+    let spoken = range.map(|range| (range.least, range.most.min(*ours.end())));
+    let spoken = spoken.filter(|(least, most)| least <= most && ours.contains(most));
+    let refused = || Failure::Broker(format!("the broker reads no version of {api:?} in {ours:?}"));
+    spoken.map(|(_, most)| most).ok_or_else(refused)
 }
 
 #[cfg(test)]

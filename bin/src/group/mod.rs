@@ -1,0 +1,15 @@
+//! `millrace group`: consumer groups of a running broker, over Kafka's protocol.
+
+mod arguments;
+mod delete;
+mod describe;
+mod list;
+mod moment;
+mod outcome;
+mod output;
+mod run;
+mod seek;
+mod target;
+
+pub(crate) use arguments::GroupArguments;
+pub(crate) use run::run;

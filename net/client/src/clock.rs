@@ -1,0 +1,26 @@
+//! Waiting before a question is asked again.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a tool waits in real time; it is no part of what a seed replays"
+)]
+
+use std::time::{Duration, Instant};
+
+use crate::failure::Failure;
+
+/// Between two questions whose answer was `not yet`.
+const PAUSE: Duration = Duration::from_millis(50);
+/// A coordinator that is loading, or a topic just made, is there long before.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Asks until there is an answer; `None` is `not yet`. Nothing if there is none in time.
+pub(crate) fn insist<T>(mut ask: impl FnMut() -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
+    let begun = Instant::now();
+    loop {
+        let answer = ask()?;
+        if answer.is_some() || begun.elapsed() > PATIENCE {
+            return Ok(answer);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}

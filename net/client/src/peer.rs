@@ -1,0 +1,42 @@
+//! One broker that is asked: its connection, and what it reads.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+
+use millrace_wire::{ApiKey, DecodeError, EncodeError, Reader, Writer};
+
+use crate::connection::Connection;
+use crate::dialect::{VersionRange, newest_common};
+use crate::failure::Failure;
+use crate::frame::Frame;
+use crate::versions::versions;
+
+pub(crate) struct Peer {
+    connection: Connection,
+    ranges: Vec<VersionRange>,
+}
+
+impl Peer {
+    pub(crate) fn open(address: SocketAddr) -> Result<Peer, Failure> {
+        let mut connection = Connection::open(address)?;
+        let ranges = versions(&mut connection)?;
+        Ok(Peer { connection, ranges })
+    }
+
+    pub(crate) fn serves(&self, api: ApiKey) -> bool {
+        self.ranges.iter().any(|range| range.api == api.code())
+    }
+
+    /// One request in the newest version that both sides know, and its answer.
+    pub(crate) fn call<T>(
+        &mut self,
+        api: ApiKey,
+        ours: RangeInclusive<i16>,
+        encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
+        decode: impl FnOnce(&mut Reader<'_>, i16) -> Result<T, DecodeError>,
+    ) -> Result<T, Failure> {
+        let version = newest_common(&self.ranges, api, ours)?;
+        let frame = Frame::new(api, version, |writer| encode(writer, version))?;
+        self.connection.call(&frame, |reader| decode(reader, version))
+    }
+}
