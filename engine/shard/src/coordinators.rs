@@ -24,6 +24,8 @@ pub(crate) struct Groups {
     pub(crate) planned: Cell<MonotonicMs>,
     /// A deadline came nearer.
     pub(crate) sooner: Signal,
+    /// Counts the images of the metadata that the shard has seen, from 1.
+    pub(crate) metadata_version: Cell<u64>,
     /// The shard stops: it coordinates nothing any more.
     pub(crate) is_left: Cell<bool>,
     pub(crate) counters: GroupCounters,
@@ -68,6 +70,7 @@ impl Groups {
             next_token: Cell::new(0),
             planned: Cell::new(MonotonicMs::NEVER),
             sooner: Signal::new(),
+            metadata_version: Cell::new(1),
             is_left: Cell::new(false),
             counters: GroupCounters::default(),
         }

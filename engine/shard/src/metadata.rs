@@ -231,6 +231,7 @@ impl Core {
     /// the directories of removed partitions are out of the way of a topic of the same name.
     pub(crate) async fn apply_image(self: &Rc<Core>, image: Arc<MetadataImage>, records: &[MetadataRecord]) {
         let before = std::mem::replace(&mut *self.image.borrow_mut(), Arc::clone(&image));
+        self.groups.metadata_version.update(|version| version + 1);
         let mut changed = ChangedSettings::default();
         for record in records {
             match record {

@@ -3,6 +3,8 @@
 mod action;
 mod answer;
 mod classic;
+mod consumer;
+mod consumer_mapping;
 mod coordinator;
 mod deadlines;
 mod error;
@@ -20,12 +22,20 @@ mod writes;
 pub use action::Action;
 pub use answer::{Answer, JoinRefused, Joined, JoinedMember, LeftMember, RefusedOffset, Synced};
 pub use classic::GroupState;
+pub use consumer::{
+    Assignor, Beat, BeatRefused, ConsumerBeat, ConsumerGroupState, ConsumerMemberMetadata, ConsumerRecord,
+    CurrentAssignment, GroupEpoch, MemberIdOrigin, MemberState, Partitions, ResolvedPattern, TargetEpoch,
+    TopicView, Topics,
+};
 pub use coordinator::{
-    Coordinator, DescribedGroup, DescribedMember, GroupFigures, GroupFilter, GroupTally, ListedGroup, Loader,
+    Coordinator, Described, DescribedConsumer, DescribedConsumerGroup, DescribedGroup, DescribedMember,
+    GroupFigures, GroupFilter, GroupTally, ListedGroup, Loader,
 };
 pub use error::{GroupError, WriteFault};
+pub use group::GroupStatus;
 pub use ids::{
-    Generation, GroupId, InstanceId, MemberId, MonotonicMs, Now, Token, TopicName, WriteId, partition_of,
+    Epoch, Generation, GroupId, InstanceId, MemberId, MonotonicMs, Now, Token, TopicName, WriteId,
+    partition_of,
 };
 pub use record::{CommittedOffset, CoordinatorRecord, GroupMetadata, MemberMetadata};
 pub use request::{

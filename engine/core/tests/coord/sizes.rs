@@ -148,7 +148,7 @@ fn seven_thousand_members_join_sync_and_take_a_kibibyte_each() {
     assert!(stage.answers.iter().all(|(_, answer)| is_assigned(answer)));
     assert_eq!(stage.answers.len(), count);
     let figures = stage.coordinator.figures(group.as_str()).expect("the group is there");
-    assert_eq!((figures.members, figures.state), (count, GroupState::Stable));
+    assert_eq!((figures.members, figures.status), (count, GroupStatus::Classic(GroupState::Stable)));
     let each = stage.coordinator.memory_bytes() / count;
     assert!(each <= 1024, "a member takes {each} bytes");
 }

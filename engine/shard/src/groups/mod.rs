@@ -6,6 +6,7 @@ mod planted;
 mod stats;
 mod surface;
 mod timers;
+mod topics;
 mod writing;
 
 pub use surface::coordinator_of_group;
