@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use std::sync::Arc;
 
-use super::consumer::{Beat, BeatRefused};
 use super::error::GroupError;
 use super::ids::{Generation, GroupId, InstanceId, MemberId, TopicName};
+use super::kip848::{Beat, BeatRefused};
 use crate::base::PartitionIndex;
 
 /// The answer to a request that waited under a token.

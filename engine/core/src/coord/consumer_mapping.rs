@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::consumer::{
+use super::ids::{Epoch, GroupId, InstanceId, MemberId};
+use super::kip848::{
     ConsumerMemberMetadata, ConsumerRecord, CurrentAssignment, GroupEpoch, MemberState, Partitions,
     ResolvedPattern, TargetEpoch,
 };
-use super::ids::{Epoch, GroupId, InstanceId, MemberId};
 use super::record::CoordinatorRecord;
 use super::records::consumer_group_current_member_assignment_value::TopicPartitions as CurrentPartitions;
 use super::records::consumer_group_target_assignment_member_value::TopicPartition as TargetPartitions;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use super::answer::Answer;
 use super::classic::{ClassicGroup, GroupState};
-use super::consumer::{ConsumerGroup, ConsumerGroupState};
+use super::consumer::ConsumerGroup;
 use super::deadlines::Subject;
 use super::error::GroupError;
 use super::ids::{Epoch, GroupId, MonotonicMs, Now, Token};
+use super::kip848::ConsumerGroupState;
 use super::offsets::{GroupOffsets, subscribed_topics};
 use super::record::{CommittedOffset, CoordinatorRecord};
 use super::request::CommitRequest;

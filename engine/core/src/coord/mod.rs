@@ -10,6 +10,7 @@ mod deadlines;
 mod error;
 mod group;
 mod ids;
+mod kip848;
 mod mapping;
 mod offsets;
 mod record;
@@ -22,11 +23,6 @@ mod writes;
 pub use action::Action;
 pub use answer::{Answer, JoinRefused, Joined, JoinedMember, LeftMember, RefusedOffset, Synced};
 pub use classic::GroupState;
-pub use consumer::{
-    Assignor, Beat, BeatRefused, ConsumerBeat, ConsumerGroupState, ConsumerMemberMetadata, ConsumerRecord,
-    CurrentAssignment, GroupEpoch, MemberIdOrigin, MemberState, Partitions, ResolvedPattern, TargetEpoch,
-    TopicView, Topics,
-};
 pub use coordinator::{
     Coordinator, Described, DescribedConsumer, DescribedConsumerGroup, DescribedGroup, DescribedMember,
     GroupFigures, GroupFilter, GroupTally, ListedGroup, Loader,
@@ -36,6 +32,11 @@ pub use group::GroupStatus;
 pub use ids::{
     Epoch, Generation, GroupId, InstanceId, MemberId, MonotonicMs, Now, Token, TopicName, WriteId,
     partition_of,
+};
+pub use kip848::{
+    Assignor, Beat, BeatRefused, ConsumerBeat, ConsumerGroupState, ConsumerMemberMetadata, ConsumerRecord,
+    CurrentAssignment, GroupEpoch, MemberIdOrigin, MemberState, Partitions, ResolvedPattern, TargetEpoch,
+    TopicView, Topics,
 };
 pub use record::{CommittedOffset, CoordinatorRecord, GroupMetadata, MemberMetadata};
 pub use request::{

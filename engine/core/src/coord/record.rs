@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use std::sync::Arc;
 
-use super::consumer::ConsumerRecord;
 use super::ids::{Generation, GroupId, InstanceId, MemberId, TopicName};
+use super::kip848::ConsumerRecord;
 use crate::base::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
 
 /// One record of `__consumer_offsets` (Kafka: `CoordinatorRecord`). A value of `None` is a tombstone.

@@ -1,6 +1,6 @@
 //! The configuration keys that groups go by.
 
-use super::consumer::Assignor;
+use super::kip848::Assignor;
 use crate::base::config::BrokerConfig;
 
 /// Limits and delays of groups, from the keys of the same names. Shared by all coordinators of a broker.

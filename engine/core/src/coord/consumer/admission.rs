@@ -6,9 +6,9 @@ use super::changes::Change;
 use super::group::ConsumerGroup;
 use super::member::ConsumerMember;
 use super::pattern::Watched;
-use super::request::ConsumerBeat;
 use crate::coord::deadlines::Timer;
 use crate::coord::ids::{Epoch, MemberId};
+use crate::coord::kip848::ConsumerBeat;
 
 /// Whether what the group subscribes to is another than before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

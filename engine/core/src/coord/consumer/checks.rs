@@ -2,11 +2,11 @@
 
 use super::group::{ConsumerGroup, Life};
 use super::member::ConsumerMember;
-use super::partitions::Partitions;
 use super::pattern;
-use super::request::{BeatRefused, ConsumerBeat, MemberIdOrigin};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Epoch, InstanceId, MemberId};
+use crate::coord::kip848::Partitions;
+use crate::coord::kip848::{BeatRefused, ConsumerBeat, MemberIdOrigin};
 use crate::coord::settings::GroupSettings;
 
 /// Whether a request makes sense, whatever group it is for.

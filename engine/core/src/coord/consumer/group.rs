@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::changes::{Change, Changes};
 use super::member::ConsumerMember;
-use super::partitions::Partitions;
 use super::pattern::Watched;
-use super::state::ConsumerGroupState;
 use crate::base::{PartitionKey, TimestampMs};
 use crate::coord::ids::{Epoch, GroupId, InstanceId, MemberId};
+use crate::coord::kip848::ConsumerGroupState;
+use crate::coord::kip848::Partitions;
 
 /// Whether the group is to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

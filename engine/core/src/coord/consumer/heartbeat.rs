@@ -3,10 +3,10 @@
 use super::admission::Subscribing;
 use super::group::ConsumerGroup;
 use super::reconcile::Step;
-use super::request::{Beat, ConsumerBeat};
-use super::topics::Topics;
 use crate::coord::deadlines::Subject;
 use crate::coord::ids::{Epoch, MemberId};
+use crate::coord::kip848::Topics;
+use crate::coord::kip848::{Beat, ConsumerBeat};
 use crate::coord::turn::Turn;
 
 impl ConsumerGroup {

@@ -2,12 +2,12 @@
 
 use super::changes::Change;
 use super::group::{ConsumerGroup, Life};
-use super::partitions::Partitions;
-use super::request::{Beat, BeatRefused, ConsumerBeat};
-use super::state::MemberState;
 use crate::coord::deadlines::{Fired, Subject};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Epoch, InstanceId, MemberId, MonotonicMs};
+use crate::coord::kip848::MemberState;
+use crate::coord::kip848::Partitions;
+use crate::coord::kip848::{Beat, BeatRefused, ConsumerBeat};
 use crate::coord::turn::Turn;
 
 impl ConsumerGroup {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::partitions::Partitions;
-use super::state::MemberState;
 use crate::coord::deadlines::Timer;
 use crate::coord::ids::{Epoch, InstanceId, MemberId};
+use crate::coord::kip848::MemberState;
+use crate::coord::kip848::Partitions;
 
 /// A member; owned by its group.
 #[derive(Debug, Clone)]

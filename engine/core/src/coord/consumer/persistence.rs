@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::changes::Change;
 use super::group::ConsumerGroup;
 use super::member::ConsumerMember;
-use super::partitions::Partitions;
 use super::pattern::{Resolved, Watched};
-use super::record::{
-    ConsumerMemberMetadata, ConsumerRecord, CurrentAssignment, GroupEpoch, ResolvedPattern, TargetEpoch,
-};
 use crate::base::PartitionKey;
 use crate::coord::ids::{GroupId, MemberId};
+use crate::coord::kip848::Partitions;
+use crate::coord::kip848::{
+    ConsumerMemberMetadata, ConsumerRecord, CurrentAssignment, GroupEpoch, ResolvedPattern, TargetEpoch,
+};
 use crate::coord::record::CoordinatorRecord;
 
 impl ConsumerGroup {

@@ -2,10 +2,10 @@
 
 use super::changes::Change;
 use super::group::ConsumerGroup;
-use super::partitions::Partitions;
-use super::request::ConsumerBeat;
-use super::state::MemberState;
 use crate::coord::ids::{Epoch, MemberId};
+use crate::coord::kip848::ConsumerBeat;
+use crate::coord::kip848::MemberState;
+use crate::coord::kip848::Partitions;
 
 /// Whether a heartbeat took a member a step further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::admission::Subscribing;
 use super::group::ConsumerGroup;
 use super::member::ConsumerMember;
-use super::topics::{TopicView, Topics};
+use crate::coord::kip848::{TopicView, Topics};
 
 impl ConsumerGroup {
     /// The names that a member subscribes to, those of its pattern among them; some may be there twice.

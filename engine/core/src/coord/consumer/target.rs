@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::assignors::{Assignor, Subscriber};
+use super::assignors::{Subscriber, assign};
 use super::changes::Change;
 use super::group::ConsumerGroup;
-use super::topics::{TopicView, Topics};
 use crate::coord::ids::{MemberId, Now};
+use crate::coord::kip848::{Assignor, TopicView, Topics};
 use crate::coord::settings::GroupSettings;
 
 impl ConsumerGroup {
@@ -39,7 +39,7 @@ impl ConsumerGroup {
                 }
             })
             .collect();
-        let targets = self.assignor(settings).assign(&subscribers);
+        let targets = assign(self.assignor(settings), &subscribers);
         let ids: Vec<MemberId> = self.members.keys().cloned().collect();
         for (id, target) in ids.into_iter().zip(targets) {
             let member = self.member(&id);

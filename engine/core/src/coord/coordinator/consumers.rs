@@ -4,10 +4,11 @@ use super::machine::Coordinator;
 use crate::coord::action::Action;
 use crate::coord::answer::{Answer, LeftMember};
 use crate::coord::classic::{ClassicGroup, GroupState};
-use crate::coord::consumer::{BeatRefused, ConsumerBeat, ConsumerGroup, Topics, checks};
+use crate::coord::consumer::{ConsumerGroup, checks};
 use crate::coord::error::GroupError;
 use crate::coord::group::Group;
 use crate::coord::ids::{Epoch, GroupId, Now, Token};
+use crate::coord::kip848::{BeatRefused, ConsumerBeat, Topics};
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::request::{JoinRequest, LeaveRequest};
 

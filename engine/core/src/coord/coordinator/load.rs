@@ -6,9 +6,10 @@ use super::machine::Coordinator;
 use crate::base::PartitionIndex;
 use crate::coord::action::Action;
 use crate::coord::classic::ClassicGroup;
-use crate::coord::consumer::{ConsumerGroup, ConsumerRecord};
+use crate::coord::consumer::ConsumerGroup;
 use crate::coord::group::Group;
 use crate::coord::ids::{GroupId, Now};
+use crate::coord::kip848::ConsumerRecord;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::settings::GroupSettings;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Subscriber;
+use super::subscriber::Subscriber;
 use crate::base::{PartitionIndex, PartitionKey, TopicId};
-use crate::coord::consumer::partitions::Partitions;
 use crate::coord::ids::Epoch;
+use crate::coord::kip848::Partitions;
 
 pub(super) fn assign(subscribers: &[Subscriber<'_>]) -> Vec<Partitions> {
     let mut order: Vec<usize> = (0..subscribers.len()).collect();
@@ -31,24 +31,4 @@ pub(super) fn assign(subscribers: &[Subscriber<'_>]) -> Vec<Partitions> {
         }
     }
     owned.into_iter().map(|keys| Partitions::of(keys, Epoch(0))).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Assignor;
-    use super::super::tests::check;
-
-    #[test]
-    fn ranges() {
-        for (given, expected) in [
-            ("a | t3 |", "a: t0 t1 t2"),
-            ("a | t3 |\nb | t3 |", "a: t0 t1\nb: t2"),
-            ("b | t3 |\na | t3 |", "b: t2\na: t0 t1"),
-            ("a | t2 u2 |\nb | t2 u2 |", "a: t0 u0\nb: t1 u1"),
-            ("a | t1 |\nb | t1 |\nc | u2 |", "a: t0\nb:\nc: u0 u1"),
-            ("a | |\nb | t1 |", "a:\nb: t0"),
-        ] {
-            check(Assignor::Range, given, expected);
-        }
-    }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Subscriber;
+use super::subscriber::Subscriber;
 use crate::base::{PartitionIndex, PartitionKey, TopicId};
-use crate::coord::consumer::partitions::Partitions;
 use crate::coord::ids::Epoch;
+use crate::coord::kip848::Partitions;
 
 pub(super) fn assign(subscribers: &[Subscriber<'_>]) -> Vec<Partitions> {
     let mut shares = Shares::keeping(subscribers);
@@ -146,43 +146,5 @@ impl Shares {
             owned.insert(key);
         }
         true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::Assignor;
-    use super::super::tests::check;
-
-    #[test]
-    fn equal_parts_of_the_same_topics() {
-        for (given, expected) in [
-            ("a | t3 |", "a: t0 t1 t2"),
-            ("a | t2 | t0 t1\nb | t2 |", "a: t0\nb: t1"),
-            ("a | t4 |\nb | t4 |", "a: t0 t2\nb: t1 t3"),
-            // Who is gone leaves its part to those with the least.
-            ("a | t4 | t0\nb | t4 | t1 t3", "a: t0 t2\nb: t1 t3"),
-            // The odd one stays where it is.
-            ("a | t3 | t0\nb | t3 | t1 t2", "a: t0\nb: t1 t2"),
-            ("a | t1 |\nb | t1 | t0\nc | t1 |", "a:\nb: t0\nc:"),
-            // Partitions that are gone, topics that nobody subscribes to, and claims of two.
-            ("a | t2 | t0 t5 u1\nb | t2 | t0 t1", "a: t0\nb: t1"),
-            ("a | t2 u2 |\nb | t2 u2 |", "a: t0 t1\nb: u0 u1"),
-            ("a | |", "a:"),
-        ] {
-            check(Assignor::Uniform, given, expected);
-        }
-    }
-
-    #[test]
-    fn parts_of_different_topics_are_as_equal_as_they_can_be() {
-        for (given, expected) in [
-            ("a | t4 |\nb | t4 u2 |", "a: t0 t1 t2\nb: t3 u0 u1"),
-            ("a | t2 |\nb | u2 |", "a: t0 t1\nb: u0 u1"),
-            ("a | t4 | t0 t1 t2 t3\nb | t4 u1 | u0", "a: t0 t1 t2\nb: t3 u0"),
-            ("a | t1 u1 v1 | t0 u0 v0\nb | t1 | \nc | u1 |", "a: v0\nb: t0\nc: u0"),
-        ] {
-            check(Assignor::Uniform, given, expected);
-        }
     }
 }

@@ -71,7 +71,7 @@ impl From<GroupError> for BeatRefused {
 
 impl ConsumerBeat {
     /// Everything is said, as after an answer that did not come.
-    pub(super) fn is_full(&self) -> bool {
+    pub(in crate::coord) fn is_full(&self) -> bool {
         let is_subscribed = self.topics.is_some() || self.pattern.is_some();
         self.rebalance_timeout_ms.is_some() && is_subscribed && self.owned.is_some()
     }
