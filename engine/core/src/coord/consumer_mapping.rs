@@ -20,7 +20,7 @@ use super::records::{
 use crate::base::{PartitionIndex, PartitionKey, TimestampMs};
 
 /// A record of a consumer group as Kafka writes it.
-pub(super) fn encoded(group: &GroupId, record: &ConsumerRecord) -> GroupRecord {
+pub(super) fn to_kafka(group: &GroupId, record: &ConsumerRecord) -> GroupRecord {
     let group_id = group.to_string();
     match record {
         ConsumerRecord::Epoch(value) => {
@@ -61,7 +61,7 @@ pub(super) fn encoded(group: &GroupId, record: &ConsumerRecord) -> GroupRecord {
 }
 
 /// What a record of Kafka's says; `None` where it is of no consumer group.
-pub(super) fn decoded(record: GroupRecord) -> Option<CoordinatorRecord> {
+pub(super) fn from_kafka(record: GroupRecord) -> Option<CoordinatorRecord> {
     let (group, record) = match record {
         GroupRecord::ConsumerGroupMetadata(key, value) => {
             let epoch = value

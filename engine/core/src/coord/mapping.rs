@@ -26,7 +26,7 @@ impl CoordinatorRecord {
                 let key = OffsetCommitKey { group, topic, partition };
                 GroupRecord::OffsetCommit(key, value.as_ref().map(offset_value))
             }
-            CoordinatorRecord::Consumer { group, record } => consumer_mapping::encoded(group, record),
+            CoordinatorRecord::Consumer { group, record } => consumer_mapping::to_kafka(group, record),
         };
         record.encode()
     }
@@ -53,7 +53,7 @@ impl CoordinatorRecord {
                 });
                 Some(offset_record(&key.group, &key.topic, key.partition, value))
             }
-            other => consumer_mapping::decoded(other),
+            other => consumer_mapping::from_kafka(other),
         })
     }
 }
