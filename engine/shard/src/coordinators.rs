@@ -27,6 +27,8 @@ pub(crate) struct Groups {
     pub(crate) planned: Cell<MonotonicMs>,
     /// A deadline came nearer.
     pub(crate) sooner: Signal,
+    /// Counts the images of the metadata that the shard has seen, from 1.
+    pub(crate) metadata_version: Cell<u64>,
     /// The shard stops: it coordinates nothing any more.
     pub(crate) is_left: Cell<bool>,
     pub(crate) counters: GroupCounters,
@@ -90,13 +92,15 @@ impl Groups {
             next_token: Cell::new(0),
             planned: Cell::new(MonotonicMs::NEVER),
             sooner: Signal::new(),
+            metadata_version: Cell::new(1),
             is_left: Cell::new(false),
             counters: GroupCounters::default(),
         }
     }
 
-    /// Takes newer metadata in: an offsets topic that is new or gone.
+    /// Takes newer metadata in: an offsets topic that is new or gone, and whatever else groups read.
     pub(crate) fn follow(&self, image: &MetadataImage) {
+        self.metadata_version.update(|version| version + 1);
         let spread = GroupSpread::by(image);
         let topic = |spread: Option<GroupSpread>| spread.map(|spread| spread.topic);
         if topic(spread) != topic(self.spread.get()) {

@@ -2,9 +2,9 @@
 
 use millrace_core::base::ids::{PartitionIndex, PartitionKey};
 use millrace_core::coord::{
-    Answer as LateAnswer, CommitRequest, CommittedOffset, DeleteOffsetsRequest, DescribedGroup, Generation,
-    GroupError, GroupFilter, GroupId, HeartbeatRequest, InstanceId, JoinRequest, LeaveRequest, ListedGroup,
-    MemberId, SyncRequest, TopicName,
+    Answer as LateAnswer, CommitRequest, CommittedOffset, ConsumerBeat, DeleteOffsetsRequest, Described,
+    DescribedConsumerGroup, DescribedGroup, Epoch, Generation, GroupError, GroupFilter, GroupId,
+    HeartbeatRequest, InstanceId, JoinRequest, LeaveRequest, ListedGroup, MemberId, SyncRequest, TopicName,
 };
 
 /// A request to the coordinator of one partition of the offsets topic.
@@ -24,6 +24,8 @@ pub(crate) enum GroupRequest {
     DeleteGroups(Vec<GroupId>),
     FetchOffsets(FetchOffsets),
     Describe(Vec<GroupId>),
+    DescribeConsumers(Vec<GroupId>),
+    ConsumerHeartbeat(Box<ConsumerBeat>),
     List(GroupFilter),
 }
 
@@ -31,8 +33,9 @@ pub(crate) enum GroupRequest {
 pub(crate) enum GroupAnswer {
     Late(LateAnswer),
     Heartbeat(Result<(), GroupError>),
-    Offsets(SelectedOffsets),
-    Described(Vec<Option<DescribedGroup>>),
+    Offsets(Result<SelectedOffsets, GroupError>),
+    Described(Vec<Described<DescribedGroup>>),
+    DescribedConsumers(Vec<Described<DescribedConsumerGroup>>),
     Listed(Vec<ListedGroup>),
     /// This shard is not, or not yet, the coordinator.
     Refused(GroupError),
@@ -70,6 +73,10 @@ impl OwnedHeartbeat {
 #[derive(Debug, Clone)]
 pub struct FetchOffsets {
     pub group: GroupId,
+    /// Who asks, where it says so: members of the consumer protocol from version 9.
+    pub member: Option<MemberId>,
+    /// Below 0 where nobody says so.
+    pub epoch: Epoch,
     pub selection: OffsetSelection,
 }
 

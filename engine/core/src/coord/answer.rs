@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::error::GroupError;
 use super::ids::{Generation, GroupId, InstanceId, MemberId, TopicName};
+use super::kip848::{Beat, BeatRefused};
 use crate::base::PartitionIndex;
 
 /// The answer to a request that waited under a token.
@@ -19,6 +20,7 @@ pub enum Answer {
     DeleteOffsets(Result<Vec<RefusedOffset>, GroupError>),
     /// One result for each group of the request, in its order.
     DeleteGroups(Vec<(GroupId, Result<(), GroupError>)>),
+    ConsumerHeartbeat(Result<Beat, BeatRefused>),
 }
 
 /// A member is in a generation.
@@ -86,6 +88,7 @@ impl Answer {
             Answer::Join(Err(refused)) => Answer::join_refused(error, refused.member),
             Answer::Sync(_) => Answer::Sync(Err(error)),
             Answer::Leave(_) => Answer::Leave(Err(error)),
+            Answer::ConsumerHeartbeat(_) => Answer::ConsumerHeartbeat(Err(error.into())),
             Answer::Commit(_) => Answer::Commit(Err(error)),
             Answer::DeleteOffsets(_) => Answer::DeleteOffsets(Err(error)),
             Answer::DeleteGroups(mut groups) => {

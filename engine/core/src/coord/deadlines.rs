@@ -14,8 +14,21 @@ pub(super) enum Subject {
     Join(GroupId),
     /// The phase in which members fetch their assignment.
     Sync(GroupId),
+    /// The time that a member of the consumer protocol has to give partitions up.
+    Revocation(GroupId, MemberId),
     /// The search for expired offsets.
     Search,
+}
+
+impl Subject {
+    /// The group that it is in.
+    pub(super) fn group(&self) -> Option<&GroupId> {
+        match self {
+            Subject::Session(group, _) | Subject::Revocation(group, _) => Some(group),
+            Subject::Join(group) | Subject::Sync(group) => Some(group),
+            Subject::Search => None,
+        }
+    }
 }
 
 /// One timeout, held by what it is about.

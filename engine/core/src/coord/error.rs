@@ -39,6 +39,20 @@ pub enum GroupError {
     GroupSubscribedToTopic,
     #[error("the metadata beside the offset is too large")]
     OffsetMetadataTooLarge,
+    #[error("the request is malformed")]
+    InvalidRequest,
+    #[error("this version of the request cannot say what the group has to know")]
+    UnsupportedVersion,
+    #[error("the member epoch is not that of the member")]
+    StaleMemberEpoch,
+    #[error("the member was fenced, it has to join again at epoch 0")]
+    FencedMemberEpoch,
+    #[error("the instance id is still another member's")]
+    UnreleasedInstanceId,
+    #[error("the assignor is not one of the broker's")]
+    UnsupportedAssignor,
+    #[error("the regular expression is invalid")]
+    InvalidRegularExpression,
 }
 
 /// Why a write to the offsets topic did not happen.

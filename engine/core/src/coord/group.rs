@@ -2,37 +2,190 @@
 
 use std::collections::BTreeSet;
 
+use super::answer::Answer;
 use super::classic::{ClassicGroup, GroupState};
+use super::consumer::ConsumerGroup;
+use super::deadlines::Subject;
 use super::error::GroupError;
-use super::ids::{GroupId, Now};
+use super::ids::{Epoch, GroupId, MonotonicMs, Now, Token};
+use super::kip848::ConsumerGroupState;
 use super::offsets::{GroupOffsets, subscribed_topics};
-use super::record::CommittedOffset;
+use super::record::{CommittedOffset, CoordinatorRecord};
+use super::request::CommitRequest;
+use super::turn::Turn;
+use super::writes::Purpose;
 
 /// The protocol type of consumers, whose metadata name topics.
 const CONSUMER: &str = "consumer";
 
-/// A group.
+/// A group; of the consumer protocol where `consumer` is there, and then `classic` is blank.
 #[derive(Debug, Clone)]
 pub(super) struct Group {
     pub(super) classic: ClassicGroup,
+    pub(super) consumer: Option<Box<ConsumerGroup>>,
     pub(super) offsets: GroupOffsets,
+}
+
+/// What a group is doing, whatever its protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GroupStatus {
+    Classic(GroupState),
+    Consumer(ConsumerGroupState),
+}
+
+impl GroupStatus {
+    /// The name that clients see.
+    pub fn name(self) -> &'static str {
+        match self {
+            GroupStatus::Classic(state) => state.name(),
+            GroupStatus::Consumer(state) => state.name(),
+        }
+    }
+
+    /// The type that clients see.
+    pub fn group_type(self) -> &'static str {
+        match self {
+            GroupStatus::Classic(_) => "classic",
+            GroupStatus::Consumer(_) => "consumer",
+        }
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        matches!(
+            self,
+            GroupStatus::Classic(GroupState::Empty) | GroupStatus::Consumer(ConsumerGroupState::Empty)
+        )
+    }
+
+    pub(super) fn is_dead(self) -> bool {
+        matches!(
+            self,
+            GroupStatus::Classic(GroupState::Dead) | GroupStatus::Consumer(ConsumerGroupState::Dead)
+        )
+    }
 }
 
 impl Group {
     pub(super) fn new(id: GroupId, now: Now) -> Group {
-        Group { classic: ClassicGroup::new(id, now), offsets: GroupOffsets::default() }
+        Group { classic: ClassicGroup::new(id, now), consumer: None, offsets: GroupOffsets::default() }
     }
 
     /// Whether nothing is lost by forgetting it.
     pub(super) fn is_blank(&self) -> bool {
-        self.offsets.is_empty() && self.classic.is_blank()
+        self.offsets.is_empty() && self.consumer.is_none() && self.classic.is_blank()
+    }
+
+    pub(super) fn status(&self) -> GroupStatus {
+        match &self.consumer {
+            Some(consumer) => GroupStatus::Consumer(consumer.state()),
+            None => GroupStatus::Classic(self.classic.state()),
+        }
+    }
+
+    pub(super) fn member_count(&self) -> usize {
+        self.consumer.as_ref().map_or(self.classic.members().len(), |consumer| consumer.members().len())
+    }
+
+    /// Whether no timeout, member or id given away keeps an empty group.
+    pub(super) fn is_unused(&self) -> bool {
+        self.status().is_empty() && !self.classic.has_pending_members()
+    }
+
+    /// Its deletion is asked for; answers the tombstones of the group itself.
+    pub(super) fn begin_deletion(&mut self, id: &GroupId, now: Now) -> Vec<CoordinatorRecord> {
+        match &mut self.consumer {
+            Some(consumer) => {
+                consumer.begin_deletion();
+                consumer.tombstones()
+            }
+            None => {
+                self.classic.begin_deletion(now);
+                vec![CoordinatorRecord::Group { group: id.clone(), value: None }]
+            }
+        }
+    }
+
+    /// Its deletion failed.
+    pub(super) fn undo_deletion(&mut self) {
+        match &mut self.consumer {
+            Some(consumer) => consumer.undo_deletion(),
+            None => self.classic.undo_deletion(),
+        }
+    }
+
+    /// Changes of this group were not written.
+    pub(super) fn not_written(&mut self, records: &[CoordinatorRecord]) {
+        let Some(consumer) = &mut self.consumer else { return };
+        for record in records {
+            if let CoordinatorRecord::Consumer { record, .. } = record {
+                consumer.not_written(record);
+            }
+        }
+    }
+
+    /// Writes what of a consumer group the log does not hold; who waits is answered when it does.
+    pub(super) fn write_changes(&mut self, reply: Option<(Token, Answer)>, turn: &mut Turn<'_>) {
+        let records = self.consumer.as_mut().map(|consumer| consumer.take_records()).unwrap_or_default();
+        self.write(records, reply, turn);
+    }
+
+    /// As `write_changes`, with records of what the group was before.
+    pub(super) fn write(
+        &mut self,
+        records: Vec<CoordinatorRecord>,
+        reply: Option<(Token, Answer)>,
+        turn: &mut Turn<'_>,
+    ) {
+        match (records.first().map(|record| record.group().clone()), reply) {
+            (Some(group), reply) => turn.write(records, Purpose::Consumer { group }, reply),
+            (None, Some((token, answer))) => turn.writes.reply_behind(token, answer, turn.actions),
+            (None, None) => {}
+        }
+    }
+
+    /// A timeout of this group came up.
+    pub(super) fn came_up(&mut self, subject: &Subject, at: MonotonicMs, turn: &mut Turn<'_>) {
+        match (&mut self.consumer, subject) {
+            (Some(consumer), Subject::Session(_, id)) => consumer.session_came_up(id, at, turn),
+            (Some(consumer), Subject::Revocation(_, id)) => consumer.revocation_came_up(id, at, turn),
+            (None, Subject::Session(_, id)) => self.classic.session_came_up(id, at, turn),
+            (None, Subject::Join(_)) => self.classic.join_came_up(at, turn),
+            (None, Subject::Sync(_)) => self.classic.sync_came_up(at, turn),
+            // Of the protocol that the group had before.
+            _ => {}
+        }
+    }
+
+    /// Whether an entry that was queued for `at` is of a timer of this group.
+    pub(super) fn owns(&self, at: MonotonicMs, subject: &Subject) -> bool {
+        match &self.consumer {
+            Some(consumer) => consumer.owns(at, subject),
+            None => self.classic.owns(at, subject),
+        }
+    }
+
+    /// Whether the sender of a commit may commit.
+    pub(super) fn check_commit(
+        &mut self,
+        request: &CommitRequest,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), GroupError> {
+        match &self.consumer {
+            Some(consumer) => consumer.check_commit(request),
+            None => self.classic.check_commit(request, turn),
+        }
+    }
+
+    /// Whether the sender of a fetch of offsets may have them; of classic groups everybody may.
+    pub(super) fn check_fetch(&self, member: Option<&str>, epoch: Epoch) -> Result<(), GroupError> {
+        self.consumer.as_ref().map_or(Ok(()), |consumer| consumer.check_fetch(member, epoch))
     }
 
     /// Whether it may be deleted.
     pub(super) fn check_deletion(&self) -> Result<(), GroupError> {
-        match self.classic.state() {
-            GroupState::Empty => Ok(()),
-            GroupState::Dead => Err(GroupError::GroupIdNotFound),
+        match self.status() {
+            status if status.is_empty() => Ok(()),
+            status if status.is_dead() => Err(GroupError::GroupIdNotFound),
             _ => Err(GroupError::NonEmptyGroup),
         }
     }
@@ -46,11 +199,15 @@ impl Group {
     }
 
     fn is_of_consumers(&self) -> bool {
-        self.classic.protocol_type().is_some_and(|name| &**name == CONSUMER)
+        self.consumer.is_some() || self.classic.protocol_type().is_some_and(|name| &**name == CONSUMER)
     }
 
     /// The topics that its members consume; `None` where they are consumers and do not say.
     pub(super) fn subscription(&self) -> Option<Subscription> {
+        if let Some(consumer) = &self.consumer {
+            let topics = consumer.subscribed_names().into_iter().map(ToString::to_string);
+            return Some(Subscription { topics: topics.collect() });
+        }
         if !self.is_of_consumers() {
             return Some(Subscription::default());
         }
@@ -71,6 +228,9 @@ impl Group {
     /// be counted on, from the commit; of a group at work only those of topics that it has left.
     pub(super) fn expiration(&self) -> Option<Expiration> {
         let subscription = self.subscription()?;
+        if self.consumer.is_some() {
+            return Some(Expiration { subscription, emptied_ms: None });
+        }
         let is_group = self.classic.protocol_type().is_some();
         match self.classic.state() {
             GroupState::Empty if is_group => {
@@ -87,7 +247,8 @@ impl Group {
 
     /// Memory in use, without what clients themselves gave.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.classic.memory_bytes() + self.offsets.memory_bytes()
+        let consumer = self.consumer.as_ref().map_or(0, |consumer| consumer.memory_bytes());
+        self.classic.memory_bytes() + consumer + self.offsets.memory_bytes()
     }
 }
 

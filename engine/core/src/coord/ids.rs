@@ -108,6 +108,31 @@ impl fmt::Display for Generation {
     }
 }
 
+/// A number that only grows in a consumer group: of the group, of its target assignment, and how far a member has come
+/// (KIP-848).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub i32);
+
+impl Epoch {
+    /// What a member sends that joins, or begins anew.
+    pub const JOINING: Epoch = Epoch(0);
+    /// What a member sends that leaves.
+    pub const LEAVING: Epoch = Epoch(-1);
+    /// What a static member sends that will be back, and its epoch until then.
+    pub const AWAY: Epoch = Epoch(-2);
+
+    /// Stays where it is after 2^31 changes, which no group sees.
+    pub fn next(self) -> Epoch {
+        Epoch(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A request that waits for its answer; drawn by the host, unique while it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::consumer_mapping;
 use super::ids::{Generation, GroupId, InstanceId, MemberId, TopicName};
 use super::record::{CommittedOffset, CoordinatorRecord, GroupMetadata, MemberMetadata};
 use super::records::group_metadata_value::MemberMetadata as MemberValue;
@@ -25,6 +26,7 @@ impl CoordinatorRecord {
                 let key = OffsetCommitKey { group, topic, partition };
                 GroupRecord::OffsetCommit(key, value.as_ref().map(offset_value))
             }
+            CoordinatorRecord::Consumer { group, record } => consumer_mapping::to_kafka(group, record),
         };
         record.encode()
     }
@@ -51,7 +53,7 @@ impl CoordinatorRecord {
                 });
                 Some(offset_record(&key.group, &key.topic, key.partition, value))
             }
-            _ => None,
+            other => consumer_mapping::from_kafka(other),
         })
     }
 }

@@ -3,11 +3,14 @@
 mod action;
 mod answer;
 mod classic;
+mod consumer;
+mod consumer_mapping;
 mod coordinator;
 mod deadlines;
 mod error;
 mod group;
 mod ids;
+mod kip848;
 mod mapping;
 mod offsets;
 mod record;
@@ -21,11 +24,19 @@ pub use action::Action;
 pub use answer::{Answer, JoinRefused, Joined, JoinedMember, LeftMember, RefusedOffset, Synced};
 pub use classic::GroupState;
 pub use coordinator::{
-    Coordinator, DescribedGroup, DescribedMember, GroupFigures, GroupFilter, GroupTally, ListedGroup, Loader,
+    Coordinator, Described, DescribedConsumer, DescribedConsumerGroup, DescribedGroup, DescribedMember,
+    GroupFigures, GroupFilter, GroupTally, ListedGroup, Loader,
 };
 pub use error::{GroupError, WriteFault};
+pub use group::GroupStatus;
 pub use ids::{
-    Generation, GroupId, InstanceId, MemberId, MonotonicMs, Now, Token, TopicName, WriteId, partition_of,
+    Epoch, Generation, GroupId, InstanceId, MemberId, MonotonicMs, Now, Token, TopicName, WriteId,
+    partition_of,
+};
+pub use kip848::{
+    Assignor, Beat, BeatRefused, ConsumerBeat, ConsumerGroupState, ConsumerMemberMetadata, ConsumerRecord,
+    CurrentAssignment, GroupEpoch, MemberIdOrigin, MemberState, Partitions, ResolvedPattern, TargetEpoch,
+    TopicView, Topics,
 };
 pub use record::{CommittedOffset, CoordinatorRecord, GroupMetadata, MemberMetadata};
 pub use request::{

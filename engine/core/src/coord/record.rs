@@ -4,6 +4,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 use super::ids::{Generation, GroupId, InstanceId, MemberId, TopicName};
+use super::kip848::ConsumerRecord;
 use crate::base::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
 
 /// One record of `__consumer_offsets` (Kafka: `CoordinatorRecord`). A value of `None` is a tombstone.
@@ -13,6 +14,8 @@ pub enum CoordinatorRecord {
     Group { group: GroupId, value: Option<GroupMetadata> },
     /// `OffsetCommitKey`, `OffsetCommitValue`.
     Offset { group: GroupId, topic: TopicName, partition: PartitionIndex, value: Option<CommittedOffset> },
+    /// Of a group of the consumer protocol.
+    Consumer { group: GroupId, record: ConsumerRecord },
 }
 
 /// A classic group as the leader's assignment, or the last member's leaving, left it.
@@ -61,7 +64,9 @@ pub struct CommittedOffset {
 impl CoordinatorRecord {
     pub fn group(&self) -> &GroupId {
         match self {
-            CoordinatorRecord::Group { group, .. } | CoordinatorRecord::Offset { group, .. } => group,
+            CoordinatorRecord::Group { group, .. }
+            | CoordinatorRecord::Offset { group, .. }
+            | CoordinatorRecord::Consumer { group, .. } => group,
         }
     }
 }

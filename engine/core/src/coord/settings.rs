@@ -1,5 +1,6 @@
 //! The configuration keys that groups go by.
 
+use super::kip848::Assignor;
 use crate::base::config::BrokerConfig;
 
 /// Limits and delays of groups, from the keys of the same names. Shared by all coordinators of a broker.
@@ -13,6 +14,18 @@ pub struct GroupSettings {
     pub initial_rebalance_delay_ms: i32,
     /// `group.max.size`, in members.
     pub max_size: usize,
+    /// `group.consumer.session.timeout.ms`
+    pub consumer_session_timeout_ms: i32,
+    /// `group.consumer.heartbeat.interval.ms`
+    pub consumer_heartbeat_interval_ms: i32,
+    /// `group.consumer.max.size`, in members.
+    pub consumer_max_size: usize,
+    /// `group.consumer.assignors`; the first is the default.
+    pub consumer_assignors: Vec<Assignor>,
+    /// `group.consumer.assignment.interval.ms`
+    pub consumer_assignment_interval_ms: i32,
+    /// `group.consumer.regex.refresh.interval.ms`
+    pub consumer_pattern_refresh_interval_ms: i64,
     /// `offset.metadata.max.bytes`; Kafka counts UTF-16 units, not bytes.
     pub offset_metadata_max: usize,
     /// `offsets.retention.minutes`, in milliseconds.
@@ -43,11 +56,28 @@ impl GroupSettings {
             max_session_timeout_ms: config.group_max_session_timeout_ms(),
             initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms(),
             max_size: usize::try_from(config.group_max_size()).unwrap_or(0),
+            consumer_session_timeout_ms: config.group_consumer_session_timeout_ms(),
+            consumer_heartbeat_interval_ms: config.group_consumer_heartbeat_interval_ms(),
+            consumer_max_size: usize::try_from(config.group_consumer_max_size()).unwrap_or(0),
+            consumer_assignors: assignors(&config.group_consumer_assignors()),
+            consumer_assignment_interval_ms: config.group_consumer_assignment_interval_ms(),
+            consumer_pattern_refresh_interval_ms: i64::from(
+                config.group_consumer_regex_refresh_interval_ms(),
+            ),
             offset_metadata_max: usize::try_from(config.offset_metadata_max()).unwrap_or(0),
             offsets_retention_ms: i64::from(config.offsets_retention_minutes()) * MS_PER_MINUTE,
             retention_check_interval_ms: config.offsets_retention_check_interval_ms(),
         }
     }
+}
+
+/// Names of classes are of assignors that only Kafka could load; where no other is named the default is served.
+fn assignors(names: &[String]) -> Vec<Assignor> {
+    let mut known: Vec<Assignor> = names.iter().filter_map(|name| Assignor::of_name(name.trim())).collect();
+    if known.is_empty() {
+        known.push(Assignor::Uniform);
+    }
+    known
 }
 
 const MS_PER_MINUTE: i64 = 60_000;
@@ -64,6 +94,12 @@ mod tests {
             max_session_timeout_ms: 1_800_000,
             initial_rebalance_delay_ms: 3_000,
             max_size: i32::MAX as usize,
+            consumer_session_timeout_ms: 45_000,
+            consumer_heartbeat_interval_ms: 5_000,
+            consumer_max_size: i32::MAX as usize,
+            consumer_assignors: vec![Assignor::Uniform, Assignor::Range],
+            consumer_assignment_interval_ms: 1_000,
+            consumer_pattern_refresh_interval_ms: 600_000,
             offset_metadata_max: 4096,
             offsets_retention_ms: 7 * 24 * 3_600_000,
             retention_check_interval_ms: 600_000,

@@ -18,6 +18,8 @@ pub(super) enum Purpose {
     Assignment { group: GroupId, generation: Generation },
     /// A static member of a stable group under another id.
     Replacement(Box<Replacement>),
+    /// Changes of a group of the consumer protocol, which it has made already.
+    Consumer { group: GroupId },
     /// These groups go, unless the write fails.
     Deletion { groups: Vec<GroupId> },
 }
@@ -43,7 +45,8 @@ pub(super) struct Write {
     pub(super) id: WriteId,
     pub(super) records: Arc<[CoordinatorRecord]>,
     pub(super) purpose: Purpose,
-    pub(super) reply: Option<(Token, Answer)>,
+    /// Who is told when it is in the log.
+    pub(super) replies: Vec<(Token, Answer)>,
 }
 
 /// All writes under way of one coordinator, oldest first.
@@ -65,7 +68,17 @@ impl Writes {
         let id = WriteId(self.last);
         let records: Arc<[CoordinatorRecord]> = records.into();
         actions.push(Action::Write { id, records: Arc::clone(&records) });
-        self.under_way.push_back(Write { id, records, purpose, reply });
+        let replies = reply.into_iter().collect();
+        self.under_way.push_back(Write { id, records, purpose, replies });
+    }
+
+    /// Answers when everything that was asked for is in the log, at once if nothing is under way: an answer must not
+    /// tell what a crash could take back.
+    pub(super) fn reply_behind(&mut self, token: Token, answer: Answer, actions: &mut Vec<Action>) {
+        match self.under_way.back_mut() {
+            Some(newest) => newest.replies.push((token, answer)),
+            None => actions.push(Action::Reply { token, answer }),
+        }
     }
 
     /// Takes a write that came into the log. They come in order.
@@ -102,6 +115,6 @@ impl Writes {
 
     /// Forgets all and returns who still waits.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = (Token, Answer)> {
-        std::mem::take(&mut self.under_way).into_iter().filter_map(|write| write.reply)
+        std::mem::take(&mut self.under_way).into_iter().flat_map(|write| write.replies)
     }
 }

@@ -271,7 +271,10 @@ impl Life {
     ) -> BTreeMap<GroupId, (DescribedGroup, Vec<(TopicName, Vec<(PartitionIndex, CommittedOffset)>)>)> {
         let coordinator = &self.stage.coordinator;
         let listed = coordinator.list(&GroupFilter::default()).into_iter();
-        let seen = |id: &str| (coordinator.describe(id).unwrap(), coordinator.all_committed(id));
+        let seen = |id: &str| {
+            let Described::Found(group) = coordinator.describe(id) else { panic!("{id} is listed") };
+            (group, coordinator.all_committed(id))
+        };
         listed.map(|listed| (listed.group.clone(), seen(listed.group.as_str()))).collect()
     }
 
@@ -361,6 +364,7 @@ impl Life {
                 assert!(is_of_this, "seed {}: {known:?} got {:?}", self.seed, synced.assignment);
             }
             Answer::Leave(_) => known.member = MemberId::none(),
+            Answer::ConsumerHeartbeat(_) => panic!("nobody speaks the consumer protocol"),
             Answer::Commit(Ok(_)) | Answer::DeleteOffsets(_) | Answer::DeleteGroups(_) => {}
         }
     }
@@ -392,7 +396,10 @@ fn whatever_happens_generations_tokens_and_the_log_are_consistent() {
         for _ in 0..600 {
             life.step();
             let listed = life.stage.coordinator.list(&GroupFilter::default());
-            stable += listed.iter().filter(|group| group.state == GroupState::Stable).count();
+            stable += listed
+                .iter()
+                .filter(|group| group.status == GroupStatus::Classic(GroupState::Stable))
+                .count();
         }
         life.restart();
         restarts += 1;

@@ -2,7 +2,7 @@
 
 use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
 use millrace_core::coord::records::{
-    ConsumerGroupMetadataKey, GroupRecord, LegacyOffsetCommitKey, LegacyOffsetCommitValue,
+    ConsumerGroupPartitionMetadataKey, GroupRecord, LegacyOffsetCommitKey, LegacyOffsetCommitValue,
 };
 use millrace_core::coord::*;
 
@@ -67,8 +67,8 @@ fn commits_of_the_first_kind_count() {
 
 #[test]
 fn other_kinds_are_passed_over_and_damage_is_an_error() {
-    let key = ConsumerGroupMetadataKey { group_id: "g".to_owned() };
-    assert_eq!(read(&GroupRecord::ConsumerGroupMetadata(key, None)), None);
+    let key = ConsumerGroupPartitionMetadataKey { group_id: "g".to_owned() };
+    assert_eq!(read(&GroupRecord::ConsumerGroupPartitionMetadata(key, None)), None);
     let bytes = offset(Some(committed())).encode().unwrap();
     let value = bytes.value.unwrap();
     assert!(CoordinatorRecord::decode(&bytes.key[..5], Some(&value)).is_err());

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use std::fmt::Display;
 
+use millrace_core::base::PartitionKey;
 use millrace_core::coord::{
-    Answer, CommittedOffset, CoordinatorRecord, DescribedGroup, GroupMetadata, Joined, LeftMember,
-    RefusedOffset, Synced,
+    Answer, Beat, CommittedOffset, ConsumerRecord, CoordinatorRecord, DescribedConsumerGroup, DescribedGroup,
+    GroupMetadata, Joined, LeftMember, Partitions, RefusedOffset, Synced,
 };
 
 use crate::stage::EPOCH_MS;
@@ -22,10 +23,88 @@ pub(crate) fn answer(answer: &Answer) -> String {
             Ok(()) => format!("{group} deleted"),
             Err(error) => format!("{group} {error:?}"),
         })),
+        Answer::ConsumerHeartbeat(Ok(beat)) => self::beat(beat),
+        Answer::ConsumerHeartbeat(Err(refused)) => {
+            let message = refused.message.as_ref().map(|message| format!(" {message}")).unwrap_or_default();
+            format!("{:?}{message}", refused.error)
+        }
         Answer::Sync(Err(error))
         | Answer::Leave(Err(error))
         | Answer::Commit(Err(error))
         | Answer::DeleteOffsets(Err(error)) => format!("{error:?}"),
+    }
+}
+
+fn beat(beat: &Beat) -> String {
+    let assignment = beat.assignment.as_ref().map(|owned| format!(" owns [{}]", partitions(owned)));
+    format!("{} epoch {}{}", beat.member, beat.epoch, assignment.unwrap_or_default())
+}
+
+/// `t0 t1`, and behind an `@` since when it is held, where that is said.
+pub(crate) fn partitions(partitions: &Partitions) -> String {
+    let one = |key: PartitionKey| {
+        let since = partitions.since(key).filter(|since| since.0 > 0);
+        let since = since.map(|since| format!("@{since}")).unwrap_or_default();
+        format!("{}{}{since}", char::from(key.topic.0[0]), key.partition)
+    };
+    partitions.keys().map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// A group of the consumer protocol, a line for each member.
+pub(crate) fn consumers(group: &DescribedConsumerGroup) -> Vec<String> {
+    let head = format!(
+        "{} epoch {} assigned {} by {}",
+        group.state.name(),
+        group.epoch,
+        group.assigned_epoch,
+        group.assignor
+    );
+    let members = group.members.iter().map(|member| {
+        let instance = member.instance.as_ref().map(|instance| format!("@{instance}")).unwrap_or_default();
+        let topics = member.topics.join(" ");
+        let pattern = member.pattern.as_ref().map(|pattern| format!(" /{pattern}/")).unwrap_or_default();
+        format!(
+            "{}{instance} epoch {} of [{topics}{pattern}] owns [{}] target [{}]",
+            member.member,
+            member.epoch,
+            partitions(&member.assigned),
+            partitions(&member.target)
+        )
+    });
+    std::iter::once(head).chain(members).collect()
+}
+
+fn consumer_record(record: &ConsumerRecord) -> String {
+    let gone = || "gone".to_owned();
+    match record {
+        ConsumerRecord::Epoch(value) => {
+            format!("epoch {}", value.map_or_else(gone, |value| value.epoch.to_string()))
+        }
+        ConsumerRecord::TargetEpoch(value) => {
+            format!("target epoch {}", value.map_or_else(gone, |value| value.epoch.to_string()))
+        }
+        ConsumerRecord::Member(id, value) => {
+            let shown = value.as_ref().map_or_else(gone, |value| format!("of [{}]", value.topics.join(" ")));
+            format!("member {id} {shown}")
+        }
+        ConsumerRecord::Pattern(pattern, value) => {
+            let shown = value.as_ref().map_or_else(gone, |value| format!("of [{}]", value.topics.join(" ")));
+            format!("pattern /{pattern}/ {shown}")
+        }
+        ConsumerRecord::Target(id, value) => {
+            format!(
+                "target {id} {}",
+                value.as_ref().map_or_else(gone, |value| format!("[{}]", partitions(value)))
+            )
+        }
+        ConsumerRecord::Current(id, value) => {
+            let shown = value.as_ref().map(|value| {
+                let (owned, revoking) = (partitions(&value.assigned), partitions(&value.revoking));
+                let (epoch, before) = (value.epoch, value.previous_epoch);
+                format!("{:?} {epoch} after {before} owns [{owned}] revokes [{revoking}]", value.state)
+            });
+            format!("current {id} {}", shown.unwrap_or_else(gone))
+        }
     }
 }
 
@@ -71,6 +150,7 @@ pub(crate) fn record(record: &CoordinatorRecord) -> String {
         CoordinatorRecord::Group { group, value: Some(value) } => {
             format!("group {group} {}", metadata(value))
         }
+        CoordinatorRecord::Consumer { group, record } => format!("{group} {}", consumer_record(record)),
         CoordinatorRecord::Offset { topic, partition, value: None, .. } => {
             format!("offset {topic}-{partition} gone")
         }

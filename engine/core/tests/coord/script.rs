@@ -4,7 +4,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, TopicId};
+use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, PartitionKey, TopicId};
 use millrace_core::coord::*;
 
 use crate::print;
@@ -70,6 +70,8 @@ impl Runner {
         let mut given = Stage::defaults();
         given.initial_rebalance_delay_ms = line.number("delay", given.initial_rebalance_delay_ms);
         given.max_size = line.number("max-size", given.max_size);
+        given.consumer_max_size = given.max_size;
+        given.consumer_assignment_interval_ms = line.number("interval", 0);
         given.offsets_retention_ms = line.number("retention", given.offsets_retention_ms);
         given.retention_check_interval_ms = line.number("check", given.retention_check_interval_ms);
         Runner { stage: Stage::new(given), labels: Vec::new(), drawn: 0 }
@@ -79,6 +81,14 @@ impl Runner {
     pub(crate) fn run(&mut self, text: &str) -> Vec<String> {
         let line = Line::parse(text);
         let mut shown = match line.command {
+            "beat" => {
+                self.beat(&line);
+                Vec::new()
+            }
+            "consumers" => match self.stage.coordinator.describe_consumers(line.group().as_str()) {
+                Described::Found(group) => print::consumers(&group),
+                other => vec![format!("{other:?}")],
+            },
             "join" | "sync" | "leave" | "commit" | "delete" | "delete-offsets" => {
                 self.request(&line);
                 Vec::new()
@@ -91,12 +101,11 @@ impl Runner {
             }
             "heartbeat" => vec![self.heartbeat(&line)],
             "fetch" => self.fetch(&line),
-            "describe" => vec![
-                self.stage
-                    .coordinator
-                    .describe(line.group().as_str())
-                    .map_or_else(|| "nothing".to_owned(), |group| print::group(&group)),
-            ],
+            "describe" => vec![match self.stage.coordinator.describe(line.group().as_str()) {
+                Described::Found(group) => print::group(&group),
+                Described::OfOtherType => "of another type".to_owned(),
+                Described::Missing => "nothing".to_owned(),
+            }],
             "list" => self.list(&line),
             "log" => self.stage.log.drain(..).map(|record| print::record(&record)).collect(),
             _ => {
@@ -123,12 +132,40 @@ impl Runner {
             })),
             "restart" => self.stage.restart(),
             "unload" => self.stage.unload(),
+            "topic" => self.stage.topics.put(line.words[0], line.words[1].parse().unwrap()),
             "topic-gone" => {
                 let topics = [TopicName::new(line.words[0])];
+                self.stage.topics.remove(line.words[0]);
                 self.stage.turn(|coordinator, _, actions| coordinator.topics_deleted(&topics, actions));
             }
             other => panic!("no command {other}"),
         }
+    }
+
+    /// `beat LABEL member=m epoch=3 topics=a,b pattern=x owned=t0,t1`; `full` says everything, as after a join.
+    fn beat(&mut self, line: &Line<'_>) {
+        let token = Token(self.labels.len() as u64);
+        self.labels.push(line.words[0].to_owned());
+        let says_all = line.number("epoch", 0) == 0 || line.has("full");
+        let timeout_ms = line.get("timeout").map(|text| text.parse().unwrap());
+        let owned = line.get("owned").or(says_all.then_some(""));
+        let beat = ConsumerBeat {
+            group: line.group(),
+            member: line.member(),
+            new_member: MemberId::new("drawn"),
+            id_origin: if line.has("old") { MemberIdOrigin::Broker } else { MemberIdOrigin::Member },
+            epoch: Epoch(line.number("epoch", 0)),
+            instance: line.instance(),
+            rack: line.get("rack").map(Arc::from),
+            client_id: Arc::from("client"),
+            client_host: Arc::from("/127.0.0.1"),
+            rebalance_timeout_ms: timeout_ms.or(says_all.then_some(30_000)),
+            topics: line.get("topics").map(|names| names.split_terminator(',').map(Arc::from).collect()),
+            pattern: line.get("pattern").map(Arc::from),
+            assignor: line.get("assignor").map(Arc::from),
+            owned: owned.map(|names| Partitions::of(names.split_terminator(',').map(key), Epoch(0))),
+        };
+        self.stage.beat(&beat, token);
     }
 
     fn request(&mut self, line: &Line<'_>) {
@@ -236,7 +273,7 @@ impl Runner {
         let listed = self.stage.coordinator.list(&filter);
         let show = |group: &ListedGroup| {
             let protocol_type = group.protocol_type.as_deref().unwrap_or("-");
-            format!("{} {} {protocol_type} {}", group.group, group.group_type, group.state.name())
+            format!("{} {} {protocol_type} {}", group.group, group.status.group_type(), group.status.name())
         };
         listed.iter().map(show).collect()
     }
@@ -305,8 +342,8 @@ fn commit(line: &Line<'_>) -> CommitRequest {
             None => text.to_owned(),
         };
         OffsetToCommit {
+            topic_id: if line.has("by-id") { key(&format!("{topic}0")).topic } else { TopicId::ZERO },
             topic,
-            topic_id: TopicId::ZERO,
             partition,
             offset,
             leader_epoch: LeaderEpoch(line.number("epoch", -1)),
@@ -325,6 +362,12 @@ fn commit(line: &Line<'_>) -> CommitRequest {
         unknown_group,
         offsets,
     }
+}
+
+/// `t0`, of the topic whose id is made of `t`.
+fn key(name: &str) -> PartitionKey {
+    let topic = TopicId([name.bytes().next().unwrap(); 16]);
+    PartitionKey::new(topic, PartitionIndex(name[1..].parse().unwrap()))
 }
 
 fn partition(name: &str) -> (TopicName, PartitionIndex) {

@@ -79,6 +79,36 @@ fn expiry() {
 }
 
 #[test]
+fn consumer_joining() {
+    check("consumer_joining.txt");
+}
+
+#[test]
+fn consumer_reconciling() {
+    check("consumer_reconciling.txt");
+}
+
+#[test]
+fn consumer_leaving() {
+    check("consumer_leaving.txt");
+}
+
+#[test]
+fn consumer_patterns() {
+    check("consumer_patterns.txt");
+}
+
+#[test]
+fn consumer_restarts() {
+    check("consumer_restarts.txt");
+}
+
+#[test]
+fn consumer_and_classic() {
+    check("consumer_and_classic.txt");
+}
+
+#[test]
 fn restarts() {
     check("restarts.txt");
 }

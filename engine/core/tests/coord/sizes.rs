@@ -148,7 +148,7 @@ fn seven_thousand_members_join_sync_and_take_a_kibibyte_each() {
     assert!(stage.answers.iter().all(|(_, answer)| is_assigned(answer)));
     assert_eq!(stage.answers.len(), count);
     let figures = stage.coordinator.figures(group.as_str()).expect("the group is there");
-    assert_eq!((figures.members, figures.state), (count, GroupState::Stable));
+    assert_eq!((figures.members, figures.status), (count, GroupStatus::Classic(GroupState::Stable)));
     let each = stage.coordinator.memory_bytes() / count;
     assert!(each <= 1024, "a member takes {each} bytes");
 }
@@ -216,4 +216,48 @@ fn ids_that_are_asked_for_and_never_used_are_bounded() {
         stage.turn(|coordinator, now, actions| coordinator.join(now, &request, token, actions));
         assert_eq!(stage.answers.is_empty(), is_good, "{number}");
     }
+}
+
+fn beat_of(number: usize, epoch: Epoch, owned: &Partitions) -> ConsumerBeat {
+    ConsumerBeat {
+        group: GroupId::new("g"),
+        member: MemberId::new(&format!("9f0c2a4e-5b1d-4e6f-8a7b-{number:012}")),
+        new_member: MemberId::none(),
+        id_origin: MemberIdOrigin::Member,
+        epoch,
+        instance: None,
+        rack: None,
+        client_id: Arc::from("consumer-orders-1"),
+        client_host: Arc::from("/192.168.100.200"),
+        rebalance_timeout_ms: Some(300_000),
+        topics: Some(vec![Arc::from("t")]),
+        pattern: None,
+        assignor: None,
+        owned: Some(owned.clone()),
+    }
+}
+
+#[test]
+fn a_thousand_members_of_the_consumer_protocol_settle_and_take_a_kibibyte_each() {
+    const MEMBERS: usize = 1_000;
+    let mut stage = Stage::new(Stage::defaults());
+    stage.topics.put("t", 2_000);
+    let mut known = vec![(Epoch::JOINING, Partitions::default()); MEMBERS];
+    // All join, and one pause of the assignment later everybody gives up, then takes.
+    for _ in 0..5 {
+        for (number, (epoch, owned)) in known.iter_mut().enumerate() {
+            stage.beat(&beat_of(number, *epoch, owned), Token(1));
+            let Some((_, Answer::ConsumerHeartbeat(Ok(beat)))) = stage.answers.pop() else {
+                panic!("{number}")
+            };
+            *epoch = beat.epoch;
+            *owned = beat.assignment.unwrap_or_else(|| owned.clone());
+        }
+        stage.pass(1_000);
+    }
+    assert!(known.iter().all(|(_, owned)| owned.len() == 2));
+    let figures = stage.coordinator.figures("g").unwrap();
+    assert_eq!(figures.status, GroupStatus::Consumer(ConsumerGroupState::Stable));
+    let each = stage.coordinator.memory_bytes() / MEMBERS;
+    assert!(each <= 1024, "a member takes {each} bytes");
 }

@@ -1,13 +1,13 @@
 //! A host for one coordinator: it keeps the log, completes writes, and lets time pass.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use millrace_core::base::TimestampMs;
 use millrace_core::base::config::BrokerConfig;
+use millrace_core::base::{TimestampMs, TopicId};
 use millrace_core::coord::{
-    Action, Answer, Coordinator, CoordinatorRecord, GroupSettings, Loader, MonotonicMs, Now, Token,
-    WriteFault, WriteId,
+    Action, Answer, ConsumerBeat, Coordinator, CoordinatorRecord, GroupSettings, Loader, MonotonicMs, Now,
+    Token, TopicView, Topics, WriteFault, WriteId,
 };
 
 /// What becomes of writes.
@@ -28,7 +28,42 @@ pub(crate) struct Stage {
     pub(crate) held: VecDeque<(WriteId, Arc<[CoordinatorRecord]>)>,
     /// Answers nobody has taken yet.
     pub(crate) answers: Vec<(Token, Answer)>,
+    pub(crate) topics: TopicTable,
     clock: u64,
+}
+
+/// The topics of the cluster. A topic's id is its name's first letter, sixteen times.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TopicTable {
+    topics: BTreeMap<Arc<str>, TopicView>,
+    version: u64,
+}
+
+impl TopicTable {
+    pub(crate) fn put(&mut self, name: &str, partitions: i32) {
+        let letter = name.bytes().next().unwrap();
+        self.topics.insert(Arc::from(name), TopicView { id: TopicId([letter; 16]), partitions });
+        self.version += 1;
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.topics.remove(name);
+        self.version += 1;
+    }
+}
+
+impl Topics for TopicTable {
+    fn version(&self) -> u64 {
+        self.version + 1
+    }
+
+    fn topic(&self, name: &str) -> Option<TopicView> {
+        self.topics.get(name).copied()
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.topics.keys().cloned().collect()
+    }
 }
 
 /// Wall time when the clock is at 0.
@@ -39,7 +74,8 @@ impl Stage {
         let settings = Arc::new(settings);
         let coordinator = Coordinator::new(Arc::clone(&settings), now_at(0));
         let (log, held, answers) = (Vec::new(), VecDeque::new(), Vec::new());
-        Stage { settings, coordinator, disk: Disk::Fast, log, held, answers, clock: 0 }
+        let topics = TopicTable::default();
+        Stage { settings, coordinator, disk: Disk::Fast, log, held, answers, topics, clock: 0 }
     }
 
     pub(crate) fn defaults() -> GroupSettings {
@@ -69,6 +105,14 @@ impl Stage {
                 Action::Write { id, records } => self.held.push_back((id, records)),
             }
         }
+    }
+
+    /// A heartbeat of the consumer protocol.
+    pub(crate) fn beat(&mut self, beat: &ConsumerBeat, token: Token) {
+        let topics = self.topics.clone();
+        self.turn(|coordinator, now, actions| {
+            coordinator.consumer_heartbeat(now, beat, &topics, token, actions);
+        });
     }
 
     /// The oldest write comes into the log, or fails.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use millrace_core::base::ids::{PartitionKey, TopicId};
-use millrace_core::coord::{Action, Coordinator, GroupError, TopicName};
+use millrace_core::coord::{Action, Coordinator, GroupError, MemberId, TopicName};
 use millrace_core::meta::MetadataImage;
 use millrace_rt::Respond;
 
@@ -12,6 +12,8 @@ use crate::coordinators::{Hosted, Serving, now};
 use crate::group_ask::{FetchOffsets, GroupAnswer, GroupAsk, GroupRequest, OffsetSelection, SelectedOffsets};
 use crate::message::Answer;
 use crate::shard::Core;
+
+use super::topics::ClusterTopics;
 
 impl Core {
     /// Hands a request to its coordinator; `respond` is used now, or when the coordinator says so.
@@ -63,9 +65,21 @@ impl Core {
             GroupRequest::Heartbeat(beat) => {
                 GroupAnswer::Heartbeat(coordinator.heartbeat(now, &beat.request()))
             }
-            GroupRequest::FetchOffsets(ask) => GroupAnswer::Offsets(select(coordinator, &ask)),
+            GroupRequest::ConsumerHeartbeat(request) => {
+                let topics = ClusterTopics::of(&self.image.borrow(), self.groups.metadata_version.get());
+                return coordinator.consumer_heartbeat(now, &request, &topics, token, actions);
+            }
+            GroupRequest::FetchOffsets(ask) => {
+                let member = ask.member.as_ref().map(MemberId::as_str);
+                let checked = coordinator.check_fetch(ask.group.as_str(), member, ask.epoch);
+                GroupAnswer::Offsets(checked.map(|()| select(coordinator, &ask)))
+            }
             GroupRequest::Describe(ids) => {
                 GroupAnswer::Described(ids.iter().map(|id| coordinator.describe(id.as_str())).collect())
+            }
+            GroupRequest::DescribeConsumers(ids) => {
+                let found = ids.iter().map(|id| coordinator.describe_consumers(id.as_str()));
+                GroupAnswer::DescribedConsumers(found.collect())
             }
             GroupRequest::List(filter) => GroupAnswer::Listed(coordinator.list(&filter)),
         };

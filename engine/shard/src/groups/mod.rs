@@ -6,4 +6,5 @@ mod planted;
 mod stats;
 mod surface;
 mod timers;
+mod topics;
 mod writing;

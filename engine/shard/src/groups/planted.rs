@@ -1,6 +1,6 @@
 //! Faults in the hosting of groups that tests plant; see [`Planted`].
 
-use millrace_core::coord::Coordinator;
+use millrace_core::coord::{Coordinator, Described};
 
 use crate::api::Planted;
 use crate::group_ask::GroupRequest;
@@ -22,7 +22,7 @@ impl Core {
                 GroupRequest::Sync(sync)
             }
             (Some(Planted::TrustsOldGenerations), GroupRequest::Commit(mut commit)) => {
-                if let Some(group) = coordinator.describe(commit.group.as_str())
+                if let Described::Found(group) = coordinator.describe(commit.group.as_str())
                     && let Some(anybody) = group.members.into_iter().next()
                 {
                     commit.generation = group.generation;

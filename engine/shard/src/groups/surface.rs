@@ -2,9 +2,9 @@
 
 use millrace_core::base::ids::PartitionKey;
 use millrace_core::coord::{
-    Answer as LateAnswer, CommitRequest, DeleteOffsetsRequest, DescribedGroup, GroupError, GroupFilter,
-    GroupId, HeartbeatRequest, JoinRefused, JoinRequest, Joined, LeaveRequest, LeftMember, ListedGroup,
-    RefusedOffset, SyncRequest, Synced,
+    Answer as LateAnswer, Beat, BeatRefused, CommitRequest, ConsumerBeat, DeleteOffsetsRequest, Described,
+    DescribedConsumerGroup, DescribedGroup, GroupError, GroupFilter, GroupId, HeartbeatRequest, JoinRefused,
+    JoinRequest, Joined, LeaveRequest, LeftMember, ListedGroup, RefusedOffset, SyncRequest, Synced,
 };
 use millrace_core::meta::OFFSETS_TOPIC;
 
@@ -65,7 +65,7 @@ impl Shard {
     pub async fn fetch_offsets(&self, ask: FetchOffsets) -> Result<SelectedOffsets, GroupError> {
         let group = ask.group.clone();
         match self.ask_coordinator(group.as_str(), GroupRequest::FetchOffsets(ask)).await {
-            GroupAnswer::Offsets(offsets) => Ok(offsets),
+            GroupAnswer::Offsets(offsets) => offsets,
             GroupAnswer::Refused(error) => Err(error),
             _ => unreachable!("a request is answered in kind"),
         }
@@ -95,11 +95,39 @@ impl Shard {
         results
     }
 
-    /// Each group with what it is; `None` where it is not there. Not in their order.
+    /// Answered when the log holds what it changed. Dropping the future leaves that changed.
+    pub async fn consumer_heartbeat(&self, beat: ConsumerBeat) -> Result<Beat, BeatRefused> {
+        let group = beat.group.clone();
+        let request = GroupRequest::ConsumerHeartbeat(Box::new(beat));
+        let refuse = |error| Err(BeatRefused { error, message: None });
+        late!(self.ask_coordinator(group.as_str(), request).await, ConsumerHeartbeat, refuse)
+    }
+
+    /// Each group of the consumer protocol with what it is, not in their order.
+    pub async fn describe_consumer_groups(
+        &self,
+        groups: Vec<GroupId>,
+    ) -> Vec<(GroupId, Result<Described<DescribedConsumerGroup>, GroupError>)> {
+        let mut described = Vec::with_capacity(groups.len());
+        for (place, groups) in self.by_coordinator(groups) {
+            match self.ask_at(place, GroupRequest::DescribeConsumers(groups.clone())).await {
+                GroupAnswer::DescribedConsumers(found) => {
+                    described.extend(groups.into_iter().zip(found.into_iter().map(Ok)));
+                }
+                GroupAnswer::Refused(error) => {
+                    described.extend(groups.into_iter().map(|group| (group, Err(error))));
+                }
+                _ => unreachable!("a request is answered in kind"),
+            }
+        }
+        described
+    }
+
+    /// Each classic group with what it is, not in their order.
     pub async fn describe_groups(
         &self,
         groups: Vec<GroupId>,
-    ) -> Vec<(GroupId, Result<Option<DescribedGroup>, GroupError>)> {
+    ) -> Vec<(GroupId, Result<Described<DescribedGroup>, GroupError>)> {
         let mut described = Vec::with_capacity(groups.len());
         for (place, groups) in self.by_coordinator(groups) {
             match self.ask_at(place, GroupRequest::Describe(groups.clone())).await {

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 use millrace_core::base::{Offset, PartitionIndex};
-use millrace_core::coord::{GroupFigures, GroupState};
+use millrace_core::coord::{ConsumerGroupState, GroupFigures, GroupState, GroupStatus};
 use rustc_hash::FxHashMap;
 
 use crate::admin::family::{Family, Kind, Samples};
@@ -23,35 +23,35 @@ pub(crate) const KAFKAS: &[Family] = &[
         name: "kafka_coordinator_group_groupmetadatamanager_numgroupspreparingrebalance",
         kind: Kind::Gauge,
         labels: "",
-        help: "Groups that wait for their members to join.",
+        help: "Classic groups that wait for their members to join.",
         samples: |scrape, samples| samples.add(&[], in_state(scrape, GroupState::PreparingRebalance)),
     },
     Family {
         name: "kafka_coordinator_group_groupmetadatamanager_numgroupscompletingrebalance",
         kind: Kind::Gauge,
         labels: "",
-        help: "Groups that wait for their leader's assignment.",
+        help: "Classic groups that wait for their leader's assignment.",
         samples: |scrape, samples| samples.add(&[], in_state(scrape, GroupState::CompletingRebalance)),
     },
     Family {
         name: "kafka_coordinator_group_groupmetadatamanager_numgroupsstable",
         kind: Kind::Gauge,
         labels: "",
-        help: "Groups whose members have their assignments.",
+        help: "Classic groups whose members have their assignments.",
         samples: |scrape, samples| samples.add(&[], in_state(scrape, GroupState::Stable)),
     },
     Family {
         name: "kafka_coordinator_group_groupmetadatamanager_numgroupsempty",
         kind: Kind::Gauge,
         labels: "",
-        help: "Groups without members.",
+        help: "Classic groups without members.",
         samples: |scrape, samples| samples.add(&[], in_state(scrape, GroupState::Empty)),
     },
     Family {
         name: "kafka_coordinator_group_groupmetadatamanager_numgroupsdead",
         kind: Kind::Gauge,
         labels: "",
-        help: "Groups whose deletion is on its way to the log.",
+        help: "Classic groups whose deletion is on its way to the log.",
         samples: |scrape, samples| samples.add(&[], in_state(scrape, GroupState::Dead)),
     },
     Family {
@@ -70,6 +70,20 @@ pub(crate) const KAFKAS: &[Family] = &[
         labels: "",
         help: "Generations of groups that got their assignments.",
         samples: |scrape, samples| samples.add(&[], scrape.sum(|shard| shard.engine.groups.rebalances)),
+    },
+    Family {
+        name: "kafka_server_group_coordinator_metrics_group_count",
+        kind: Kind::Gauge,
+        labels: "protocol",
+        help: "Groups by their protocol.",
+        samples: by_protocol,
+    },
+    Family {
+        name: "kafka_server_group_coordinator_metrics_consumer_group_count",
+        kind: Kind::Gauge,
+        labels: "state",
+        help: "Groups of the consumer protocol by their state.",
+        samples: by_consumer_state,
     },
     Family {
         name: "kafka_server_group_coordinator_metrics_offset_commit_count",
@@ -149,8 +163,23 @@ fn groups(scrape: &Scrape) -> impl Iterator<Item = &GroupFigures> {
     scrape.shards.iter().flat_map(|(_, report)| &report.engine.groups.groups)
 }
 
+fn by_consumer_state(scrape: &Scrape, samples: &mut Samples<'_>) {
+    for state in ConsumerGroupState::ALL {
+        let count = groups(scrape).filter(|group| group.status == GroupStatus::Consumer(state)).count();
+        samples.add(&[("state", &state.name().to_lowercase())], count);
+    }
+}
+
+fn by_protocol(scrape: &Scrape, samples: &mut Samples<'_>) {
+    for protocol in ["classic", "consumer"] {
+        let count = groups(scrape).filter(|group| group.status.group_type() == protocol).count();
+        samples.add(&[("protocol", &protocol)], count);
+    }
+}
+
+/// Of classic groups.
 fn in_state(scrape: &Scrape, state: GroupState) -> usize {
-    groups(scrape).filter(|group| group.state == state).count()
+    groups(scrape).filter(|group| group.status == GroupStatus::Classic(state)).count()
 }
 
 /// Of one committed offset.

@@ -22,7 +22,10 @@ struct Feature {
 }
 
 /// Features gate clients: one is listed only once all of it works.
-const FEATURES: &[Feature] = &[Feature { name: "metadata.version", min: 7, max: 30, finalized: 30 }];
+const FEATURES: &[Feature] = &[
+    Feature { name: "group.version", min: 0, max: 1, finalized: 1 },
+    Feature { name: "metadata.version", min: 7, max: 30, finalized: 30 },
+];
 
 /// Kafka's epoch is the offset of its metadata log; here it only says that the list does not change while the broker
 /// runs.

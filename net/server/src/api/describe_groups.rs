@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use millrace_core::coord::{DescribedGroup as GroupView, GroupError, GroupId};
+use millrace_core::coord::{Described, DescribedGroup as GroupView, GroupError, GroupId};
 use millrace_wire::messages::describe_groups_request::DescribeGroupsRequest;
 use millrace_wire::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
@@ -11,6 +11,7 @@ use millrace_wire::{ErrorCode, Reader};
 use rustc_hash::FxHashMap;
 
 use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::members::GROUP_OPERATIONS;
 use crate::api::topics::OPERATIONS_NOT_ASKED;
 use crate::errors;
 
@@ -18,22 +19,20 @@ use crate::errors;
 const FIRST_WITH_NOT_FOUND: i16 = 6;
 const DEAD: &str = "Dead";
 
-/// Without an authorizer: read, delete, describe, describe configs and alter configs, as bits (`AclOperation`).
-const GROUP_OPERATIONS: i32 = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
-
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = DescribeGroupsRequest::decode(&mut Reader::new(&call.body), version)?;
     let operations =
         if request.include_authorized_operations { GROUP_OPERATIONS } else { OPERATIONS_NOT_ASKED };
     let asked: Vec<GroupId> = request.groups.iter().map(|group| group.as_ref().into()).collect();
-    let found: FxHashMap<GroupId, Result<Option<GroupView>, GroupError>> =
+    let found: FxHashMap<GroupId, Result<Described<GroupView>, GroupError>> =
         call.host.shard.describe_groups(asked).await.into_iter().collect();
     let groups = request.groups.iter().map(|name| {
         let described = match found.get(&**name) {
-            Some(Ok(Some(group))) => described(name, group),
+            Some(Ok(Described::Found(group))) => described(name, group),
+            Some(Ok(Described::OfOtherType)) => missing(name, "is not a classic group.", version),
+            Some(Ok(Described::Missing)) | None => missing(name, "not found.", version),
             Some(Err(error)) => refused(name, errors::of_group(*error)),
-            Some(Ok(None)) | None => missing(name, version),
         };
         DescribedGroup { authorized_operations: operations, ..described }
     });
@@ -45,9 +44,9 @@ fn refused<'a>(name: &Cow<'a, str>, code: ErrorCode) -> DescribedGroup<'a> {
     DescribedGroup { error_code: code.code(), group_id: name.clone(), ..DescribedGroup::default() }
 }
 
-fn missing<'a>(name: &Cow<'a, str>, version: i16) -> DescribedGroup<'a> {
+fn missing<'a>(name: &Cow<'a, str>, why: &str, version: i16) -> DescribedGroup<'a> {
     let (code, message) = match version >= FIRST_WITH_NOT_FOUND {
-        true => (ErrorCode::GroupIdNotFound, Some(format!("Group {name} not found.").into())),
+        true => (ErrorCode::GroupIdNotFound, Some(format!("Group {name} {why}").into())),
         false => (ErrorCode::None, None),
     };
     DescribedGroup { group_state: DEAD.into(), error_message: message, ..refused(name, code) }

@@ -18,8 +18,8 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let groups = listed.iter().map(|group| ListedGroup {
         group_id: group.group.as_str().into(),
         protocol_type: group.protocol_type.as_deref().unwrap_or_default().into(),
-        group_state: group.state.name().into(),
-        group_type: group.group_type.into(),
+        group_state: group.status.name().into(),
+        group_type: group.status.group_type().into(),
     });
     let response = ListGroupsResponse {
         error_code: errors::of_group_result(&error.map_or(Ok(()), Err)).code(),

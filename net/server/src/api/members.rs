@@ -7,6 +7,9 @@ use millrace_core::coord::{InstanceId, MemberId};
 use crate::api::topics::random_uuid;
 use crate::conn::caller::Caller;
 
+/// Without an authorizer: read, delete, describe, describe configs and alter configs, as bits (`AclOperation`).
+pub(crate) const GROUP_OPERATIONS: i32 = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
+
 pub(crate) fn instance(id: Option<&str>) -> Option<InstanceId> {
     id.map(InstanceId::from)
 }

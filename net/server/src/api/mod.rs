@@ -6,6 +6,8 @@ pub(crate) mod api_versions;
 mod brokers;
 pub(crate) mod call;
 mod config_kind;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 pub(crate) mod creation;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use millrace_core::base::PartitionIndex;
-use millrace_core::coord::{CommittedOffset, GroupError, TopicName};
+use millrace_core::coord::{CommittedOffset, Epoch, GroupError, MemberId, TopicName};
 use millrace_core::meta::MetadataImage;
 use millrace_shard::{FetchOffsets, OffsetSelection, SelectedOffsets};
 use millrace_wire::messages::offset_fetch_request::{OffsetFetchRequest, OffsetFetchRequestGroup};
@@ -28,6 +28,9 @@ const FIRST_BY_ID: i16 = 10;
 const NO_OFFSET: i64 = -1;
 const NO_EPOCH: i32 = -1;
 
+/// Of a client that does not say that it is a member.
+const NO_MEMBER: Epoch = Epoch(-1);
+
 /// A topic that is asked for, or whose offsets are answered.
 struct Wanted<'a> {
     name: Cow<'a, str>,
@@ -35,6 +38,24 @@ struct Wanted<'a> {
     partitions: Vec<i32>,
     /// Why nothing can be said of it.
     fault: Option<ErrorCode>,
+}
+
+/// Who wants the offsets of a group.
+struct Asker<'a> {
+    group: &'a str,
+    member: Option<&'a str>,
+    epoch: Epoch,
+}
+
+impl<'a> Asker<'a> {
+    fn nobody(group: &'a str) -> Asker<'a> {
+        Asker { group, member: None, epoch: NO_MEMBER }
+    }
+
+    fn of(group: &'a OffsetFetchRequestGroup<'_>) -> Asker<'a> {
+        let member = group.member_id.as_deref();
+        Asker { group: &group.group_id, member, epoch: Epoch(group.member_epoch) }
+    }
 }
 
 /// One topic of an answer.
@@ -63,7 +84,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         });
         wanted.collect::<Vec<_>>()
     });
-    match fetch(&call, &request.group_id, wanted).await {
+    match fetch(&call, Asker::nobody(&request.group_id), wanted).await {
         Ok(found) => response.topics = found.into_iter().map(of_topic).collect(),
         Err(error) => {
             let code = errors::of_group(error);
@@ -100,7 +121,7 @@ async fn answer_group<'a>(call: &Call, group: &OffsetFetchRequestGroup<'a>) -> O
     let is_for_all = wanted.is_none();
     let mut answer =
         OffsetFetchResponseGroup { group_id: group.group_id.clone(), ..OffsetFetchResponseGroup::default() };
-    match fetch(call, &group.group_id, wanted).await {
+    match fetch(call, Asker::of(group), wanted).await {
         Ok(mut found) => {
             if by_id && is_for_all {
                 found = with_ids(&image, found);
@@ -124,7 +145,7 @@ fn with_ids<'a>(image: &MetadataImage, found: Vec<Found<'a>>) -> Vec<Found<'a>> 
 /// Every partition that is wanted, in the order of the request; or all that have an offset.
 async fn fetch<'a>(
     call: &Call,
-    group: &str,
+    asker: Asker<'_>,
     wanted: Option<Vec<Wanted<'a>>>,
 ) -> Result<Vec<Found<'a>>, GroupError> {
     let selection = match &wanted {
@@ -138,7 +159,9 @@ async fn fetch<'a>(
             OffsetSelection::Of(partitions.collect())
         }
     };
-    let selected = call.host.shard.fetch_offsets(FetchOffsets { group: group.into(), selection }).await?;
+    let (group, epoch) = (asker.group.into(), asker.epoch);
+    let member = asker.member.map(MemberId::from);
+    let selected = call.host.shard.fetch_offsets(FetchOffsets { group, member, epoch, selection }).await?;
     Ok(match wanted {
         None => selected.into_iter().map(all_of_topic).collect(),
         Some(wanted) => {

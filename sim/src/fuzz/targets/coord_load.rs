@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use millrace_core::base::TimestampMs;
 use millrace_core::base::config::BrokerConfig;
+use millrace_core::base::{PartitionIndex, PartitionKey, TimestampMs, TopicId};
 use millrace_core::coord::{
-    Action, Coordinator, CoordinatorRecord, GroupFilter, GroupSettings, Loader, MonotonicMs, Now,
+    Action, ConsumerMemberMetadata, ConsumerRecord, Coordinator, CoordinatorRecord, CurrentAssignment, Epoch,
+    GroupEpoch, GroupFilter, GroupId, GroupSettings, InstanceId, Loader, MemberId, MemberState, MonotonicMs,
+    Now, Partitions, TargetEpoch,
 };
 
 use crate::chance::Chance;
@@ -71,7 +73,59 @@ fn generate(chance: &mut Chance) -> Vec<u8> {
     if chance.below(2) == 0 {
         log.push((group_key, None));
     }
-    input(&log)
+    [input(&log), generate_consumers(chance)].concat()
+}
+
+/// A group of the consumer protocol whose members may claim the same partitions, be of one instance, or be gone.
+fn generate_consumers(chance: &mut Chance) -> Vec<u8> {
+    let mut partitions = |count: u64| {
+        let keys = (0..chance.below(count)).map(|_| chance.below(4) as i32);
+        let keys: Vec<i32> = keys.collect();
+        Partitions::of(
+            keys.into_iter().map(|index| PartitionKey::new(TopicId([7; 16]), PartitionIndex(index))),
+            Epoch(2),
+        )
+    };
+    let sets: Vec<Partitions> = (0..6).map(|_| partitions(4)).collect();
+    let mut records = vec![ConsumerRecord::Epoch(Some(GroupEpoch { epoch: Epoch(4), metadata_hash: 5 }))];
+    for (name, sets) in ["x", "y"].into_iter().zip(sets.chunks(3)) {
+        let [target, assigned, revoking] = sets else { continue };
+        let id = MemberId::new(name);
+        let metadata = ConsumerMemberMetadata {
+            instance: (chance.below(2) == 0).then(|| InstanceId::new("i")),
+            rack: None,
+            client_id: Arc::from("c"),
+            client_host: Arc::from("/h"),
+            topics: vec![Arc::from("t")],
+            pattern: (chance.below(2) == 0).then(|| Arc::from("t.*")),
+            rebalance_timeout_ms: chance.below(100_000) as i32,
+            assignor: None,
+        };
+        let current = CurrentAssignment {
+            epoch: Epoch(chance.below(6) as i32 - 2),
+            previous_epoch: Epoch(1),
+            state: MemberState::of_code(chance.below(5) as i8),
+            assigned: assigned.clone(),
+            revoking: revoking.clone(),
+        };
+        records.extend([
+            ConsumerRecord::Member(id.clone(), Some(metadata)),
+            ConsumerRecord::Target(id.clone(), Some(target.clone())),
+            ConsumerRecord::Current(id.clone(), Some(current)),
+        ]);
+        if chance.below(4) == 0 {
+            records.extend([ConsumerRecord::Current(id.clone(), None), ConsumerRecord::Member(id, None)]);
+        }
+    }
+    let timestamp = TimestampMs(0);
+    records.push(ConsumerRecord::TargetEpoch(Some(TargetEpoch { epoch: Epoch(3), timestamp })));
+    if chance.below(4) == 0 {
+        records.push(ConsumerRecord::Epoch(None));
+    }
+    let encoded = records
+        .into_iter()
+        .filter_map(|record| CoordinatorRecord::Consumer { group: GroupId::new("k"), record }.encode().ok());
+    encoded.flat_map(|record| input(&[(record.key.as_slice(), record.value.as_deref())])).collect()
 }
 
 fn check(input: &Input<'_>) -> Checked {

@@ -159,6 +159,36 @@ impl BrokerConfig {
         self.int("group.max.size")
     }
 
+    /// Silence after which a member of the consumer protocol is out of its group.
+    pub fn group_consumer_session_timeout_ms(&self) -> i32 {
+        self.int("group.consumer.session.timeout.ms")
+    }
+
+    /// Pause between heartbeats of members of the consumer protocol.
+    pub fn group_consumer_heartbeat_interval_ms(&self) -> i32 {
+        self.int("group.consumer.heartbeat.interval.ms")
+    }
+
+    /// Most members of a group of the consumer protocol.
+    pub fn group_consumer_max_size(&self) -> i32 {
+        self.int("group.consumer.max.size")
+    }
+
+    /// Assignors of groups of the consumer protocol, the default first.
+    pub fn group_consumer_assignors(&self) -> Vec<String> {
+        self.list("group.consumer.assignors")
+    }
+
+    /// Shortest pause between two assignments of a group of the consumer protocol.
+    pub fn group_consumer_assignment_interval_ms(&self) -> i32 {
+        self.int("group.consumer.assignment.interval.ms")
+    }
+
+    /// Pause between evaluations of subscribed patterns while the topics stay the same.
+    pub fn group_consumer_regex_refresh_interval_ms(&self) -> i32 {
+        self.int("group.consumer.regex.refresh.interval.ms")
+    }
+
     /// Longest text beside a committed offset.
     pub fn offset_metadata_max(&self) -> i32 {
         self.int("offset.metadata.max.bytes")
@@ -293,6 +323,15 @@ impl BrokerConfig {
             Some(Value::Text(value)) => Some(value),
             None => None,
             other => wrong_type(key, "a string", other),
+        }
+    }
+
+    /// Empty where the key has no value.
+    pub(super) fn list(&self, key: &str) -> Vec<String> {
+        match self.value(key) {
+            Some(Value::List(values)) => values.clone(),
+            None => Vec::new(),
+            other => wrong_type(key, "a list", other),
         }
     }
 

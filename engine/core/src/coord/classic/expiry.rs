@@ -50,7 +50,7 @@ impl ClassicGroup {
             }
             Subject::Join(_) => self.join_timer.owns(at),
             Subject::Sync(_) => self.sync_timer.owns(at),
-            Subject::Search => false,
+            Subject::Revocation(..) | Subject::Search => false,
         }
     }
 

@@ -5,7 +5,7 @@ use crate::base::{PartitionIndex, TimestampMs};
 use crate::coord::action::Action;
 use crate::coord::answer::{Answer, RefusedOffset};
 use crate::coord::error::GroupError;
-use crate::coord::ids::{Generation, Now, Token, TopicName};
+use crate::coord::ids::{Epoch, Generation, Now, Token, TopicName};
 use crate::coord::record::{CommittedOffset, CoordinatorRecord};
 use crate::coord::request::{CommitRequest, OffsetToCommit, UnknownGroup};
 use crate::coord::writes::Purpose;
@@ -43,13 +43,18 @@ impl Coordinator {
     fn check_commit(&mut self, now: Now, request: &CommitRequest) -> Result<(), GroupError> {
         let mut actions = Vec::new();
         if let Some((group, mut turn)) = self.group_turn(request.group.as_str(), now, &mut actions) {
-            return group.classic.check_commit(request, &mut turn);
+            return group.check_commit(request, &mut turn);
         }
         match request.unknown_group {
             _ if request.generation < Generation(0) => Ok(()),
             UnknownGroup::NotFound => Err(GroupError::GroupIdNotFound),
             UnknownGroup::IllegalGeneration => Err(GroupError::IllegalGeneration),
         }
+    }
+
+    /// Whether a member may fetch offsets: one of the consumer protocol says its epoch, from version 9.
+    pub fn check_fetch(&self, group: &str, member: Option<&str>, epoch: Epoch) -> Result<(), GroupError> {
+        self.groups.get(group).map_or(Ok(()), |group| group.check_fetch(member, epoch))
     }
 
     /// OffsetFetch of one partition: what the log is known to hold.

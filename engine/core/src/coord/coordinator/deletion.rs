@@ -84,9 +84,8 @@ impl Coordinator {
         for (topic, partition) in self.partitions_of(id) {
             records.push(tombstone(id, &topic, partition));
         }
-        records.push(CoordinatorRecord::Group { group: id.clone(), value: None });
         if let Some(group) = self.groups.get_mut(id) {
-            group.classic.begin_deletion(now);
+            records.extend(group.begin_deletion(id, now));
         }
     }
 

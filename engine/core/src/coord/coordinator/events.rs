@@ -24,14 +24,13 @@ impl Coordinator {
             Ok(()) => {
                 let write = self.writes.take_oldest(id);
                 self.carry_out(now, &write, actions);
-                if let Some((token, answer)) = write.reply {
-                    actions.push(Action::Reply { token, answer });
-                }
+                let replies = write.replies.into_iter();
+                actions.extend(replies.map(|(token, answer)| Action::Reply { token, answer }));
             }
             Err(fault) => {
                 let write = self.writes.take_failed(id);
                 self.take_back(now, &write, fault, actions);
-                if let Some((token, answer)) = write.reply {
+                for (token, answer) in write.replies {
                     let answer = answer.failed(GroupError::from(fault));
                     actions.push(Action::Reply { token, answer });
                 }
@@ -41,11 +40,11 @@ impl Coordinator {
 
     fn carry_out(&mut self, now: Now, write: &Write, actions: &mut Vec<Action>) {
         match &write.purpose {
-            Purpose::Records | Purpose::Deletion { .. } => {}
+            Purpose::Records | Purpose::Consumer { .. } | Purpose::Deletion { .. } => {}
             Purpose::Assignment { group, generation } => {
                 let metadata = write.records.iter().find_map(|record| match record {
                     CoordinatorRecord::Group { value, .. } => value.as_ref(),
-                    CoordinatorRecord::Offset { .. } => None,
+                    CoordinatorRecord::Offset { .. } | CoordinatorRecord::Consumer { .. } => None,
                 });
                 if let (Some(metadata), Some((group, mut turn))) =
                     (metadata, self.group_turn(group.as_str(), now, actions))
@@ -63,10 +62,12 @@ impl Coordinator {
         for record in write.records.iter() {
             self.apply(now, record);
         }
+        if let Purpose::Deletion { groups } = &write.purpose {
+            groups.iter().for_each(|group| self.forget(group.as_str()));
+        }
     }
 
-    /// What a record in the log means for offsets, and for groups that go. The members of a group are ahead of their
-    /// record.
+    /// What a record in the log means for offsets. The members of a group are ahead of their records.
     fn apply(&mut self, now: Now, record: &CoordinatorRecord) {
         match record {
             CoordinatorRecord::Offset { group, topic, partition, value: Some(value) } => {
@@ -81,14 +82,18 @@ impl Coordinator {
                     self.tally.removals += 1;
                 }
             }
-            CoordinatorRecord::Group { group, value: None } => self.forget(group.as_str()),
-            CoordinatorRecord::Group { value: Some(_), .. } => {}
+            CoordinatorRecord::Group { .. } | CoordinatorRecord::Consumer { .. } => {}
         }
     }
 
     fn take_back(&mut self, now: Now, write: &Write, fault: WriteFault, actions: &mut Vec<Action>) {
         match &write.purpose {
             Purpose::Records => {}
+            Purpose::Consumer { group } => {
+                if let Some(group) = self.groups.get_mut(group) {
+                    group.not_written(&write.records);
+                }
+            }
             Purpose::Assignment { group, generation } => {
                 if let Some((group, mut turn)) = self.group_turn(group.as_str(), now, actions) {
                     group.classic.not_assigned(*generation, fault, &mut turn);
@@ -102,7 +107,7 @@ impl Coordinator {
             Purpose::Deletion { groups } => {
                 for id in groups {
                     if let Some(group) = self.groups.get_mut(id) {
-                        group.classic.undo_deletion();
+                        group.undo_deletion();
                     }
                 }
             }
@@ -120,25 +125,16 @@ impl Coordinator {
                         self.search(now, actions);
                     }
                 }
-                Subject::Session(group, _) | Subject::Join(group) | Subject::Sync(group)
-                    if !self.groups.contains_key(&group) => {}
                 subject => self.expire_in_group(now, at, &subject, actions),
             }
         }
     }
 
     fn expire_in_group(&mut self, now: Now, at: MonotonicMs, subject: &Subject, actions: &mut Vec<Action>) {
-        let id = match subject {
-            Subject::Session(group, _) | Subject::Join(group) | Subject::Sync(group) => group,
-            Subject::Search => return,
-        };
+        let Some(id) = subject.group() else { return };
         if let Some((group, mut turn)) = self.group_turn(id.as_str(), now, actions) {
-            match subject {
-                Subject::Session(_, member) => group.classic.session_came_up(member, at, &mut turn),
-                Subject::Join(_) => group.classic.join_came_up(at, &mut turn),
-                Subject::Sync(_) => group.classic.sync_came_up(at, &mut turn),
-                Subject::Search => {}
-            }
+            group.came_up(subject, at, &mut turn);
+            group.write_changes(None, &mut turn);
         }
         self.forget_if_blank(id.as_str());
     }

@@ -6,8 +6,10 @@ use super::machine::Coordinator;
 use crate::base::PartitionIndex;
 use crate::coord::action::Action;
 use crate::coord::classic::ClassicGroup;
+use crate::coord::consumer::ConsumerGroup;
 use crate::coord::group::Group;
 use crate::coord::ids::{GroupId, Now};
+use crate::coord::kip848::ConsumerRecord;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::settings::GroupSettings;
 
@@ -35,7 +37,8 @@ impl Loader {
             }
             CoordinatorRecord::Group { group, value: Some(metadata) } => {
                 let classic = ClassicGroup::from_metadata(group.clone(), metadata, self.now);
-                self.group(group).classic = classic;
+                let group = self.group(group);
+                (group.classic, group.consumer) = (classic, None);
             }
             CoordinatorRecord::Group { group, value: None } => {
                 if let Some(known) = self.coordinator.groups.get_mut(group) {
@@ -43,6 +46,22 @@ impl Loader {
                 }
                 self.coordinator.forget_if_blank(group.as_str());
             }
+            CoordinatorRecord::Consumer { group, record } => self.replay_consumer(group, record),
+        }
+    }
+
+    fn replay_consumer(&mut self, id: &GroupId, record: &ConsumerRecord) {
+        if *record == ConsumerRecord::Epoch(None) {
+            if let Some(group) = self.coordinator.groups.get_mut(id) {
+                group.consumer = None;
+            }
+            self.coordinator.forget_if_blank(id.as_str());
+            return;
+        }
+        let is_known = self.coordinator.groups.get(id).is_some_and(|group| group.consumer.is_some());
+        if is_known || !record.is_tombstone() {
+            let consumer = &mut self.group(id).consumer;
+            consumer.get_or_insert_with(|| Box::new(ConsumerGroup::unwritten(id.clone()))).replay(record);
         }
     }
 
@@ -64,7 +83,10 @@ impl Loader {
         ids.sort_unstable();
         for id in ids {
             if let Some((group, mut turn)) = self.coordinator.group_turn(id.as_str(), now, actions) {
-                group.classic.loaded(&mut turn);
+                match &mut group.consumer {
+                    Some(consumer) => consumer.loaded(&mut turn),
+                    None => group.classic.loaded(&mut turn),
+                }
             }
         }
         self.coordinator

@@ -92,8 +92,9 @@ impl Coordinator {
             let (groups, search) = (&self.groups, &self.search_timer);
             self.deadlines.purge(|at, subject| match subject {
                 Subject::Search => search.owns(at),
-                Subject::Session(group, _) | Subject::Join(group) | Subject::Sync(group) => {
-                    groups.get(group).is_some_and(|group| group.classic.owns(at, subject))
+                _ => {
+                    let group = subject.group().and_then(|group| groups.get(group));
+                    group.is_some_and(|group| group.owns(at, subject))
                 }
             });
         }

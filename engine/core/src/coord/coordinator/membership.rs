@@ -18,6 +18,11 @@ impl Coordinator {
             return;
         }
         let id = &request.group;
+        if let Err(error) = self.make_way_for_classic(now, request, actions) {
+            actions
+                .push(Action::Reply { token, answer: Answer::join_refused(error, request.member.clone()) });
+            return;
+        }
         self.groups.entry(id.clone()).or_insert_with(|| Box::new(Group::new(id.clone(), now)));
         if let Some((group, mut turn)) = self.group_turn(id.as_str(), now, actions) {
             group.classic.join(request, token, &mut turn);
@@ -73,6 +78,9 @@ impl Coordinator {
             let answer = Answer::Leave(Err(GroupError::InvalidGroupId));
             actions.push(Action::Reply { token, answer });
             return;
+        }
+        if self.is_of_consumers(id) {
+            return self.leave_consumers(now, request, token, actions);
         }
         if let Some((group, mut turn)) = self.group_turn(id, now, actions) {
             group.classic.leave(request, token, &mut turn);

@@ -1,6 +1,7 @@
 //! The coordinator of all groups of one partition of the offsets topic.
 
 mod commit;
+mod consumers;
 mod deletion;
 mod events;
 mod load;
@@ -13,4 +14,7 @@ mod views;
 pub use load::Loader;
 pub use machine::Coordinator;
 pub use tally::GroupTally;
-pub use views::{DescribedGroup, DescribedMember, GroupFigures, GroupFilter, ListedGroup};
+pub use views::{
+    Described, DescribedConsumer, DescribedConsumerGroup, DescribedGroup, DescribedMember, GroupFigures,
+    GroupFilter, ListedGroup,
+};

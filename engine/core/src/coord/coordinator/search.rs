@@ -3,7 +3,6 @@
 use super::deletion::tombstone;
 use super::machine::Coordinator;
 use crate::coord::action::Action;
-use crate::coord::classic::GroupState;
 use crate::coord::ids::{GroupId, Now};
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::settings::GROUPS_SEARCHED_PER_TURN;
@@ -68,7 +67,7 @@ impl Coordinator {
                 }
             }
         }
-        let is_unused = group.classic.state() == GroupState::Empty && !group.classic.has_pending_members();
+        let is_unused = group.is_unused();
         let found = match (kept, expired.is_empty()) {
             (0, _) if is_unused => Found::WholeGroup,
             (_, true) => Found::Nothing,

@@ -7,7 +7,10 @@ use super::machine::Coordinator;
 use super::tally::GroupTally;
 use crate::base::{Offset, PartitionIndex};
 use crate::coord::classic::{GroupState, Member};
-use crate::coord::ids::{Generation, GroupId, InstanceId, MemberId, TopicName};
+use crate::coord::consumer::ConsumerMember;
+use crate::coord::group::GroupStatus;
+use crate::coord::ids::{Epoch, Generation, GroupId, InstanceId, MemberId, TopicName};
+use crate::coord::kip848::{ConsumerGroupState, Partitions};
 
 /// Which groups are listed; names count without regard to case and surrounding blanks.
 #[derive(Debug, Clone, Default)]
@@ -23,12 +26,19 @@ pub struct GroupFilter {
 pub struct ListedGroup {
     pub group: GroupId,
     pub protocol_type: Option<Arc<str>>,
-    pub state: GroupState,
-    /// "classic"; as clients name it.
-    pub group_type: &'static str,
+    pub status: GroupStatus,
 }
 
-/// A group with its members.
+/// What is known of a group that was asked for as one of a certain type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Described<T> {
+    Found(T),
+    /// It is there, and of another type.
+    OfOtherType,
+    Missing,
+}
+
+/// A classic group with its members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribedGroup {
     pub state: GroupState,
@@ -52,47 +62,78 @@ pub struct DescribedMember {
     pub assignment: Bytes,
 }
 
+/// A group of the consumer protocol with its members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedConsumerGroup {
+    pub state: ConsumerGroupState,
+    pub epoch: Epoch,
+    pub assigned_epoch: Epoch,
+    pub assignor: &'static str,
+    pub members: Vec<DescribedConsumer>,
+}
+
+/// A member of the consumer protocol as an administrator sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedConsumer {
+    pub member: MemberId,
+    pub instance: Option<InstanceId>,
+    pub rack: Option<Arc<str>>,
+    pub epoch: Epoch,
+    pub client_id: Arc<str>,
+    pub client_host: Arc<str>,
+    pub topics: Vec<Arc<str>>,
+    pub pattern: Option<Arc<str>>,
+    pub assigned: Partitions,
+    pub target: Partitions,
+}
+
 /// A group in figures, for metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupFigures {
     pub group: GroupId,
-    pub state: GroupState,
+    pub status: GroupStatus,
     pub members: usize,
     /// Where it has come to in each partition.
     pub committed: Vec<(TopicName, Vec<(PartitionIndex, Offset)>)>,
 }
 
-/// The type that classic groups are listed as.
-const CLASSIC: &str = "classic";
+/// The protocol type of groups of the consumer protocol.
+const CONSUMER: &str = "consumer";
 
 impl GroupFilter {
-    fn admits(&self, state: GroupState) -> bool {
+    fn admits(&self, status: GroupStatus) -> bool {
         let has = |names: &[String], name: &str| {
             names.is_empty() || names.iter().any(|wanted| wanted.trim().eq_ignore_ascii_case(name))
         };
-        has(&self.states, state.name()) && has(&self.types, CLASSIC)
+        has(&self.states, status.name()) && has(&self.types, status.group_type())
     }
 }
 
 impl Coordinator {
     /// ListGroups, by id.
     pub fn list(&self, filter: &GroupFilter) -> Vec<ListedGroup> {
-        let admitted = self.groups.iter().filter(|(_, group)| filter.admits(group.classic.state()));
+        let admitted = self.groups.iter().filter(|(_, group)| filter.admits(group.status()));
         let mut listed: Vec<ListedGroup> = admitted
             .map(|(id, group)| ListedGroup {
                 group: id.clone(),
-                protocol_type: group.classic.protocol_type().cloned(),
-                state: group.classic.state(),
-                group_type: CLASSIC,
+                protocol_type: match group.consumer {
+                    Some(_) => Some(Arc::from(CONSUMER)),
+                    None => group.classic.protocol_type().cloned(),
+                },
+                status: group.status(),
             })
             .collect();
         listed.sort_unstable_by(|a, b| a.group.cmp(&b.group));
         listed
     }
 
-    /// DescribeGroups of one group; `None` if it is not there.
-    pub fn describe(&self, group: &str) -> Option<DescribedGroup> {
-        let classic = &self.groups.get(group)?.classic;
+    /// DescribeGroups of one group.
+    pub fn describe(&self, group: &str) -> Described<DescribedGroup> {
+        let classic = match self.groups.get(group) {
+            None => return Described::Missing,
+            Some(group) if group.consumer.is_some() => return Described::OfOtherType,
+            Some(group) => &group.classic,
+        };
         let protocol = classic.protocol().filter(|_| classic.state() == GroupState::Stable);
         let described = |member: &Member| DescribedMember {
             member: member.id.clone(),
@@ -102,13 +143,41 @@ impl Coordinator {
             metadata: protocol.map(|name| member.metadata(name)).unwrap_or_default(),
             assignment: member.assignment.clone(),
         };
-        Some(DescribedGroup {
+        Described::Found(DescribedGroup {
             state: classic.state(),
             generation: classic.generation(),
             protocol_type: classic.protocol_type().cloned(),
             protocol: protocol.cloned(),
             leader: classic.leader().cloned(),
             members: classic.members().map(described).collect(),
+        })
+    }
+
+    /// ConsumerGroupDescribe of one group.
+    pub fn describe_consumers(&self, group: &str) -> Described<DescribedConsumerGroup> {
+        let consumer = match self.groups.get(group).map(|group| &group.consumer) {
+            None => return Described::Missing,
+            Some(None) => return Described::OfOtherType,
+            Some(Some(consumer)) => consumer,
+        };
+        let described = |member: &ConsumerMember| DescribedConsumer {
+            member: member.id.clone(),
+            instance: member.instance.clone(),
+            rack: member.rack.clone(),
+            epoch: member.epoch,
+            client_id: Arc::clone(&member.client_id),
+            client_host: Arc::clone(&member.client_host),
+            topics: member.topics.clone(),
+            pattern: member.pattern.clone(),
+            assigned: member.assigned.clone(),
+            target: member.target.clone(),
+        };
+        Described::Found(DescribedConsumerGroup {
+            state: consumer.state(),
+            epoch: consumer.epoch(),
+            assigned_epoch: consumer.assigned_epoch(),
+            assignor: consumer.assignor(&self.settings).name(),
+            members: consumer.members().map(described).collect(),
         })
     }
 
@@ -126,8 +195,8 @@ impl Coordinator {
         });
         Some(GroupFigures {
             group: id.clone(),
-            state: group.classic.state(),
-            members: group.classic.members().len(),
+            status: group.status(),
+            members: group.member_count(),
             committed: committed.collect(),
         })
     }

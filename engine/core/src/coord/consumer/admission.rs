@@ -1,0 +1,119 @@
+//! Members come into a group, come back to it, or take an instance's place in it.
+
+use std::sync::Arc;
+
+use super::changes::Change;
+use super::group::ConsumerGroup;
+use super::member::ConsumerMember;
+use super::pattern::Watched;
+use crate::coord::deadlines::Timer;
+use crate::coord::ids::{Epoch, MemberId};
+use crate::coord::kip848::ConsumerBeat;
+
+/// Whether what the group subscribes to is another than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subscribing {
+    Anew,
+    AsBefore,
+}
+
+impl ConsumerGroup {
+    /// The member that a request is of; a new one, or an instance's next, where it joins. All checks have passed.
+    pub(super) fn admit(&mut self, request: &ConsumerBeat) -> MemberId {
+        let id = if request.member.is_empty() { &request.new_member } else { &request.member };
+        if request.epoch != Epoch::JOINING {
+            return id.clone();
+        }
+        let replaced = request.instance.as_ref().and_then(|instance| self.static_members.get(instance));
+        match replaced.filter(|replaced| *replaced != id).cloned() {
+            Some(old) => self.replace(&old, id),
+            None if self.members.contains_key(id) => {}
+            None => {
+                self.add(ConsumerMember::new(id.clone()));
+                self.changes.insert(Change::Member(id.clone()));
+            }
+        }
+        id.clone()
+    }
+
+    /// Gives the place of a static member that is away to another id.
+    fn replace(&mut self, old: &MemberId, new: &MemberId) {
+        // A dynamic member that takes an instance's place leaves its own.
+        self.remove(new);
+        let Some(mut member) = self.remove(old) else { return };
+        member.id = new.clone();
+        (member.session, member.rebalance) = (Timer::default(), Timer::default());
+        self.add(member);
+        for change in [Change::Member(new.clone()), Change::Target(new.clone()), Change::Current(new.clone())]
+        {
+            self.changes.insert(change);
+        }
+    }
+
+    /// Takes in what a heartbeat says of its member.
+    pub(super) fn update(&mut self, id: &MemberId, request: &ConsumerBeat) -> Subscribing {
+        let member = self.member(id);
+        let before = member.clone();
+        member.client_id = Arc::clone(&request.client_id);
+        member.client_host = Arc::clone(&request.client_host);
+        if let Some(instance) = &request.instance {
+            member.instance = Some(instance.clone());
+        }
+        if let Some(rack) = &request.rack {
+            member.rack = Some(Arc::clone(rack));
+        }
+        if let Some(timeout_ms) = request.rebalance_timeout_ms {
+            member.rebalance_timeout_ms = timeout_ms;
+        }
+        if let Some(assignor) = &request.assignor {
+            member.assignor = Some(Arc::clone(assignor));
+        }
+        if let Some(topics) = &request.topics {
+            member.topics.clone_from(topics);
+            member.topics.sort_unstable();
+            member.topics.dedup();
+        }
+        if let Some(pattern) = &request.pattern {
+            member.pattern = Some(Arc::clone(pattern)).filter(|pattern| !pattern.is_empty());
+        }
+        if is_described_as(member, &before) {
+            return Subscribing::AsBefore;
+        }
+        let (names_changed, pattern) = (member.topics != before.topics, member.pattern.clone());
+        let instance = member.instance.clone();
+        if let Some(left) = before.instance.filter(|left| Some(left) != instance.as_ref()) {
+            self.static_members.remove(&left);
+        }
+        if let Some(instance) = instance {
+            self.static_members.insert(instance, id.clone());
+        }
+        self.changes.insert(Change::Member(id.clone()));
+        let pattern_changed = pattern != before.pattern && self.change_pattern(before.pattern, pattern);
+        if names_changed || pattern_changed { Subscribing::Anew } else { Subscribing::AsBefore }
+    }
+
+    /// A member subscribes to another pattern; answers whether topics come or go with that at once. What a new pattern
+    /// matches is looked for at the next heartbeat, as Kafka does it, behind the answer to this one.
+    fn change_pattern(&mut self, before: Option<Arc<str>>, now: Option<Arc<str>>) -> bool {
+        let had_topics = before.is_some_and(|pattern| {
+            let is_resolved = self.patterns.get(&pattern).is_some_and(Watched::is_resolved);
+            self.forget_pattern(&pattern);
+            is_resolved
+        });
+        let Some(now) = now else { return had_topics };
+        let watched = self.patterns.entry(now).or_default();
+        had_topics || watched.is_resolved()
+    }
+}
+
+/// Whether the log says the same of both.
+fn is_described_as(member: &ConsumerMember, before: &ConsumerMember) -> bool {
+    member.client_id == before.client_id
+        && member.client_host == before.client_host
+        && member.instance == before.instance
+        && member.rack == before.rack
+        && member.rebalance_timeout_ms == before.rebalance_timeout_ms
+        && member.assignor == before.assignor
+        && member.topics == before.topics
+        && member.pattern == before.pattern
+}

@@ -1,0 +1,48 @@
+//! Whether members may commit and fetch offsets: they name themselves and their epoch.
+
+use super::group::{ConsumerGroup, Life};
+use crate::base::PartitionKey;
+use crate::coord::error::GroupError;
+use crate::coord::ids::Epoch;
+use crate::coord::request::{CommitRequest, UnknownGroup};
+
+impl ConsumerGroup {
+    /// Whether the sender of a commit may commit. A member may do so with an older epoch than its own as long as it has
+    /// held the partitions since then (KIP-1251).
+    pub(in crate::coord) fn check_commit(&self, request: &CommitRequest) -> Result<(), GroupError> {
+        if self.life == Life::Dying {
+            return Err(GroupError::CoordinatorNotAvailable);
+        }
+        let epoch = Epoch(request.generation.0);
+        if epoch < Epoch::JOINING && self.members.is_empty() {
+            // From a consumer that assigns itself its partitions, or a tool.
+            return Ok(());
+        }
+        let member = self.members.get(&request.member).ok_or(GroupError::UnknownMemberId)?;
+        if request.unknown_group == UnknownGroup::IllegalGeneration {
+            // The versions that know no better do not know of epochs.
+            return Err(GroupError::UnsupportedVersion);
+        }
+        let has_held = |offset: &crate::coord::request::OffsetToCommit| {
+            let since = member.assigned.since(PartitionKey::new(offset.topic_id, offset.partition));
+            since.is_some_and(|since| epoch >= since)
+        };
+        match epoch.cmp(&member.epoch) {
+            std::cmp::Ordering::Equal => Ok(()),
+            std::cmp::Ordering::Less if request.offsets.iter().all(has_held) => Ok(()),
+            _ => Err(GroupError::StaleMemberEpoch),
+        }
+    }
+
+    /// Whether the sender of a fetch of offsets may have them; tools name no member.
+    pub(in crate::coord) fn check_fetch(&self, member: Option<&str>, epoch: Epoch) -> Result<(), GroupError> {
+        let Some(member) = member.filter(|_| epoch >= Epoch::JOINING) else {
+            return match member {
+                None if epoch < Epoch::JOINING => Ok(()),
+                _ => Err(GroupError::UnknownMemberId),
+            };
+        };
+        let member = self.members.get(member).ok_or(GroupError::UnknownMemberId)?;
+        if member.epoch == epoch { Ok(()) } else { Err(GroupError::StaleMemberEpoch) }
+    }
+}

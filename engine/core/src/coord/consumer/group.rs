@@ -1,0 +1,188 @@
+//! A consumer group: its members and who owns what, kept consistent through every change.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::changes::{Change, Changes};
+use super::member::ConsumerMember;
+use super::pattern::Watched;
+use crate::base::{PartitionKey, TimestampMs};
+use crate::coord::ids::{Epoch, GroupId, InstanceId, MemberId};
+use crate::coord::kip848::ConsumerGroupState;
+use crate::coord::kip848::Partitions;
+
+/// Whether the group is to stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    Alive,
+    /// Its deletion is on its way to the log.
+    Dying,
+}
+
+/// A consumer group (Kafka: `ConsumerGroup`). Lives on the shard that owns its partition of the offsets topic. Always:
+/// what a member has been told to own, or to give up and may still own, has it as its one owner; `static_members` are
+/// exactly the members with an instance id; no member is ahead of the assigned epoch, nor that of the group's.
+#[derive(Debug, Clone)]
+pub(in crate::coord) struct ConsumerGroup {
+    pub(super) id: GroupId,
+    pub(super) life: Life,
+    /// Counts changes of members, subscriptions and subscribed topics.
+    pub(super) epoch: Epoch,
+    /// Of the subscribed topics as they were when `epoch` was last counted up.
+    pub(super) metadata_hash: i64,
+    /// The epoch that targets were assigned for.
+    pub(super) assigned_epoch: Epoch,
+    pub(super) assigned_at: TimestampMs,
+    pub(super) members: BTreeMap<MemberId, ConsumerMember>,
+    pub(super) static_members: BTreeMap<InstanceId, MemberId>,
+    pub(super) owners: BTreeMap<PartitionKey, MemberId>,
+    pub(super) patterns: BTreeMap<Arc<str>, Watched>,
+    /// The version of the metadata that `metadata_hash` was last compared with.
+    pub(super) seen_version: u64,
+    pub(super) changes: Changes,
+}
+
+/// A group begins with an assignment of nothing to nobody, so that no member has to wait at the epoch of joining.
+pub(super) const FIRST_EPOCH: Epoch = Epoch(1);
+
+impl ConsumerGroup {
+    /// One that the log does not hold yet.
+    pub(in crate::coord) fn new(id: GroupId) -> ConsumerGroup {
+        let mut group = ConsumerGroup::unwritten(id);
+        group.changes.insert(Change::Epoch);
+        group
+    }
+
+    /// One whose records are yet to be replayed.
+    pub(in crate::coord) fn unwritten(id: GroupId) -> ConsumerGroup {
+        ConsumerGroup {
+            id,
+            life: Life::Alive,
+            epoch: FIRST_EPOCH,
+            metadata_hash: 0,
+            assigned_epoch: FIRST_EPOCH,
+            assigned_at: TimestampMs(0),
+            members: BTreeMap::new(),
+            static_members: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            patterns: BTreeMap::new(),
+            seen_version: 0,
+            changes: Changes::new(),
+        }
+    }
+
+    pub(in crate::coord) fn state(&self) -> ConsumerGroupState {
+        if self.life == Life::Dying {
+            ConsumerGroupState::Dead
+        } else if self.members.is_empty() {
+            ConsumerGroupState::Empty
+        } else if self.epoch > self.assigned_epoch {
+            ConsumerGroupState::Assigning
+        } else if self.members.values().all(|member| member.has_reached(self.assigned_epoch)) {
+            ConsumerGroupState::Stable
+        } else {
+            ConsumerGroupState::Reconciling
+        }
+    }
+
+    pub(in crate::coord) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    pub(in crate::coord) fn assigned_epoch(&self) -> Epoch {
+        self.assigned_epoch
+    }
+
+    pub(in crate::coord) fn members(&self) -> impl ExactSizeIterator<Item = &ConsumerMember> {
+        self.members.values()
+    }
+
+    /// Its deletion is asked for.
+    pub(in crate::coord) fn begin_deletion(&mut self) {
+        assert!(self.members.is_empty(), "{} has members", self.id);
+        self.life = Life::Dying;
+    }
+
+    /// Its deletion failed.
+    pub(in crate::coord) fn undo_deletion(&mut self) {
+        self.life = Life::Alive;
+    }
+
+    /// The member of an instance id.
+    pub(super) fn instance(&self, instance: &str) -> Option<&ConsumerMember> {
+        self.static_members.get(instance).and_then(|id| self.members.get(id))
+    }
+
+    /// A member that is known to be there.
+    pub(super) fn member(&mut self, id: &MemberId) -> &mut ConsumerMember {
+        match self.members.get_mut(id) {
+            Some(member) => member,
+            None => panic!("{id} is no member of {}", self.id),
+        }
+    }
+
+    /// Whether somebody else has a claim on a partition.
+    pub(super) fn is_others(&self, key: PartitionKey, member: &MemberId) -> bool {
+        self.owners.get(&key).is_some_and(|owner| owner != member)
+    }
+
+    /// Counts a change of the group.
+    pub(super) fn bump(&mut self) {
+        self.epoch = self.epoch.next();
+        self.changes.insert(Change::Epoch);
+    }
+
+    pub(super) fn add(&mut self, member: ConsumerMember) {
+        if let Some(instance) = &member.instance {
+            self.static_members.insert(instance.clone(), member.id.clone());
+        }
+        for key in member.claims() {
+            let before = self.owners.insert(key, member.id.clone());
+            assert!(before.is_none(), "{key:?} of {} is owned twice", self.id);
+        }
+        self.members.insert(member.id.clone(), member);
+    }
+
+    /// Takes a member out, with all that it claims; the log is to forget it.
+    pub(super) fn remove(&mut self, id: &MemberId) -> Option<ConsumerMember> {
+        let member = self.members.remove(id)?;
+        for key in member.claims() {
+            self.owners.remove(&key);
+        }
+        if let Some(instance) = &member.instance
+            && self.static_members.get(instance) == Some(id)
+        {
+            self.static_members.remove(instance);
+        }
+        for gone in [Change::Current(id.clone()), Change::Target(id.clone()), Change::Member(id.clone())] {
+            self.changes.insert(gone);
+        }
+        Some(member)
+    }
+
+    /// What a member owns, and is to give up, from now on.
+    pub(super) fn claim(&mut self, id: &MemberId, assigned: Partitions, revoking: Partitions) {
+        let member = self.member(id);
+        let before: Vec<PartitionKey> = member.claims().collect();
+        (member.assigned, member.revoking) = (assigned, revoking);
+        let now: Vec<PartitionKey> = member.claims().collect();
+        for key in before {
+            self.owners.remove(&key);
+        }
+        for key in now {
+            let before = self.owners.insert(key, id.clone());
+            assert!(before.is_none(), "{key:?} of {} is owned twice", self.id);
+        }
+    }
+
+    /// Memory in use.
+    pub(in crate::coord) fn memory_bytes(&self) -> usize {
+        let members: usize = self.members.values().map(ConsumerMember::held_bytes).sum();
+        let nodes = self.members.len() * size_of::<(MemberId, ConsumerMember)>()
+            + self.static_members.len() * size_of::<(InstanceId, MemberId)>()
+            + self.owners.len() * size_of::<(PartitionKey, MemberId)>();
+        let patterns: usize = self.patterns.iter().map(|(text, it)| text.len() + it.held_bytes()).sum();
+        // Nodes of a tree are between half full and full.
+        size_of::<ConsumerGroup>() + members + nodes + nodes / 2 + patterns
+    }
+}

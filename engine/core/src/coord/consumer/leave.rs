@@ -1,0 +1,109 @@
+//! Members go: by their own wish, for a while, or because nothing was heard of them.
+
+use super::changes::Change;
+use super::group::{ConsumerGroup, Life};
+use crate::coord::deadlines::{Fired, Subject};
+use crate::coord::error::GroupError;
+use crate::coord::ids::{Epoch, InstanceId, MemberId, MonotonicMs};
+use crate::coord::kip848::MemberState;
+use crate::coord::kip848::Partitions;
+use crate::coord::kip848::{Beat, BeatRefused, ConsumerBeat};
+use crate::coord::turn::Turn;
+
+impl ConsumerGroup {
+    /// A member says that it leaves, or, as a static one, that it will be back.
+    pub(in crate::coord) fn leave(&mut self, request: &ConsumerBeat) -> Result<Beat, BeatRefused> {
+        if self.life == Life::Dying {
+            return Err(GroupError::CoordinatorNotAvailable.into());
+        }
+        let id = self.find(&request.member, request.instance.as_ref())?.id.clone();
+        match request.epoch {
+            Epoch::AWAY => self.go_away(&id),
+            _ => self.dismiss(&id),
+        }
+        Ok(Beat { member: id, epoch: request.epoch, interval_ms: 0, assignment: None })
+    }
+
+    /// A static member keeps what it owns until its session is over; it has stopped, so it revokes nothing any more.
+    fn go_away(&mut self, id: &MemberId) {
+        let member = self.member(id);
+        member.rebalance.cancel();
+        (member.previous_epoch, member.epoch) = (member.epoch, Epoch::AWAY);
+        member.state = MemberState::Stable;
+        let assigned = member.assigned.clone();
+        self.claim(id, assigned, Partitions::default());
+        self.changes.insert(Change::Current(id.clone()));
+    }
+
+    /// A member is out; the others are to share what it had.
+    fn dismiss(&mut self, id: &MemberId) {
+        if let Some(member) = self.remove(id) {
+            if let Some(pattern) = &member.pattern {
+                self.forget_pattern(pattern);
+            }
+            self.bump();
+        }
+    }
+
+    /// LeaveGroup, by which administrators remove members.
+    pub(in crate::coord) fn leave_classic(
+        &mut self,
+        id: &MemberId,
+        instance: Option<&InstanceId>,
+    ) -> Result<(), GroupError> {
+        let found = match instance {
+            Some(instance) if id.is_empty() => self.instance(instance.as_str()),
+            _ => Some(self.find(id, instance).map_err(|refused| refused.error)?),
+        };
+        let id = found.ok_or(GroupError::UnknownMemberId)?.id.clone();
+        self.dismiss(&id);
+        Ok(())
+    }
+
+    /// The entry of a member's session, queued for `at`, came up.
+    pub(in crate::coord) fn session_came_up(&mut self, id: &MemberId, at: MonotonicMs, turn: &mut Turn<'_>) {
+        let subject = Subject::Session(self.id.clone(), id.clone());
+        let Some(member) = self.members.get_mut(id) else { return };
+        if turn.fired(&mut member.session, at, || subject) == Fired::Now {
+            self.dismiss(id);
+        }
+    }
+
+    /// The entry of the time that a member has to give partitions up came up. Its timer is cancelled when it has.
+    pub(in crate::coord) fn revocation_came_up(
+        &mut self,
+        id: &MemberId,
+        at: MonotonicMs,
+        turn: &mut Turn<'_>,
+    ) {
+        let subject = Subject::Revocation(self.id.clone(), id.clone());
+        let Some(member) = self.members.get_mut(id) else { return };
+        if turn.fired(&mut member.rebalance, at, || subject) == Fired::Now {
+            self.dismiss(id);
+        }
+    }
+
+    /// Whether an entry that was queued for `at` is of a timer of this group.
+    pub(in crate::coord) fn owns(&self, at: MonotonicMs, subject: &Subject) -> bool {
+        match subject {
+            Subject::Session(_, id) => self.members.get(id).is_some_and(|member| member.session.owns(at)),
+            Subject::Revocation(_, id) => {
+                self.members.get(id).is_some_and(|member| member.rebalance.owns(at))
+            }
+            Subject::Join(_) | Subject::Sync(_) | Subject::Search => false,
+        }
+    }
+
+    /// A group came out of the log: its members have a session from now, and those that are to give partitions up the
+    /// time for that.
+    pub(in crate::coord) fn loaded(&mut self, turn: &mut Turn<'_>) {
+        self.settle();
+        let ids: Vec<MemberId> = self.members.keys().cloned().collect();
+        for id in &ids {
+            self.arm_session(id, turn);
+            if self.member(id).state == MemberState::UnrevokedPartitions {
+                self.arm_rebalance(id, turn);
+            }
+        }
+    }
+}

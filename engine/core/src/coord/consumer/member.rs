@@ -1,0 +1,84 @@
+//! A member of a consumer group: what it subscribes to, what it owns, and what it is to own.
+
+use std::sync::Arc;
+
+use crate::coord::deadlines::Timer;
+use crate::coord::ids::{Epoch, InstanceId, MemberId};
+use crate::coord::kip848::MemberState;
+use crate::coord::kip848::Partitions;
+
+/// A member; owned by its group.
+#[derive(Debug, Clone)]
+pub(in crate::coord) struct ConsumerMember {
+    pub(in crate::coord) id: MemberId,
+    pub(in crate::coord) instance: Option<InstanceId>,
+    pub(in crate::coord) rack: Option<Arc<str>>,
+    pub(in crate::coord) client_id: Arc<str>,
+    pub(in crate::coord) client_host: Arc<str>,
+    /// How long it may take to give partitions up; -1 until it has said so.
+    pub(in crate::coord) rebalance_timeout_ms: i32,
+    /// In order, without doubles.
+    pub(in crate::coord) topics: Vec<Arc<str>>,
+    pub(in crate::coord) pattern: Option<Arc<str>>,
+    pub(in crate::coord) assignor: Option<Arc<str>>,
+    /// [`Epoch::AWAY`] while a static member is away.
+    pub(in crate::coord) epoch: Epoch,
+    pub(in crate::coord) previous_epoch: Epoch,
+    pub(in crate::coord) state: MemberState,
+    /// What it owns, or has been told to own.
+    pub(in crate::coord) assigned: Partitions,
+    /// What it has been told to give up and may still own.
+    pub(in crate::coord) revoking: Partitions,
+    /// What it is to own in the end.
+    pub(in crate::coord) target: Partitions,
+    pub(in crate::coord) session: Timer,
+    pub(in crate::coord) rebalance: Timer,
+}
+
+impl ConsumerMember {
+    /// One that nothing is known of but its id.
+    pub(super) fn new(id: MemberId) -> ConsumerMember {
+        ConsumerMember {
+            id,
+            instance: None,
+            rack: None,
+            client_id: Arc::from(""),
+            client_host: Arc::from(""),
+            rebalance_timeout_ms: -1,
+            topics: Vec::new(),
+            pattern: None,
+            assignor: None,
+            epoch: Epoch::JOINING,
+            previous_epoch: Epoch::JOINING,
+            state: MemberState::Stable,
+            assigned: Partitions::default(),
+            revoking: Partitions::default(),
+            target: Partitions::default(),
+            session: Timer::default(),
+            rebalance: Timer::default(),
+        }
+    }
+
+    /// Whether it has what the assignment of `epoch` gives it.
+    pub(super) fn has_reached(&self, epoch: Epoch) -> bool {
+        self.state == MemberState::Stable && self.epoch == epoch
+    }
+
+    /// Everything that nobody else may own.
+    pub(super) fn claims(&self) -> impl Iterator<Item = crate::base::PartitionKey> + '_ {
+        self.assigned.keys().chain(self.revoking.keys())
+    }
+
+    /// Memory that it holds beside itself.
+    pub(in crate::coord) fn held_bytes(&self) -> usize {
+        let texts = self.id.len() + self.client_id.len() + self.client_host.len() + 3 * COUNTS_OF_AN_ARC;
+        let instance = self.instance.as_ref().map_or(0, |instance| instance.len() + COUNTS_OF_AN_ARC);
+        let topics: usize = self.topics.iter().map(|topic| topic.len() + COUNTS_OF_AN_ARC).sum();
+        let sets = [&self.assigned, &self.revoking, &self.target];
+        let sets: usize = sets.iter().map(|set| set.held_bytes()).sum();
+        texts + instance + topics + self.topics.capacity() * size_of::<Arc<str>>() + sets
+    }
+}
+
+/// A shared text begins with two counts.
+const COUNTS_OF_AN_ARC: usize = 16;

@@ -1,0 +1,20 @@
+//! Groups of the consumer protocol (KIP-848): the coordinator assigns, members reconcile one by one.
+
+mod admission;
+mod assignors;
+mod changes;
+pub(in crate::coord) mod checks;
+mod fetching;
+mod group;
+mod heartbeat;
+mod leave;
+mod member;
+mod pattern;
+mod persistence;
+mod reconcile;
+mod subscription;
+mod target;
+mod watching;
+
+pub(in crate::coord) use group::ConsumerGroup;
+pub(in crate::coord) use member::ConsumerMember;

@@ -1,0 +1,59 @@
+//! Reconciliation: a member gives up what it is not to own, then takes what others have given up (KIP-848).
+
+use super::changes::Change;
+use super::group::ConsumerGroup;
+use crate::coord::ids::{Epoch, MemberId};
+use crate::coord::kip848::ConsumerBeat;
+use crate::coord::kip848::MemberState;
+use crate::coord::kip848::Partitions;
+
+/// Whether a heartbeat took a member a step further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It has just been told to give partitions up.
+    Revoking,
+    Moved,
+    None,
+}
+
+impl ConsumerGroup {
+    /// Takes a member as far towards its target as it can come. Who joins
+    /// owns nothing; a member that does not own what it was told of may have it any moment, and has to be told first.
+    pub(super) fn reconcile(&mut self, id: &MemberId, request: &ConsumerBeat) -> Step {
+        let assigned_epoch = self.assigned_epoch;
+        let owned = request.owned.as_ref();
+        let member = self.member(id);
+        let may_own = |partitions: &Partitions| {
+            owned.is_none_or(|owned| partitions.keys().any(|key| owned.contains(key)))
+        };
+        let is_waited_for = member.state == MemberState::UnrevokedPartitions && may_own(&member.revoking);
+        if is_waited_for || member.has_reached(assigned_epoch) {
+            return Step::None;
+        }
+        let kept = member.assigned.and(&member.target);
+        let revoking = member.assigned.without(&member.target);
+        if !revoking.is_empty() && request.epoch != Epoch::JOINING {
+            member.state = MemberState::UnrevokedPartitions;
+            self.claim(id, kept, revoking);
+            self.changes.insert(Change::Current(id.clone()));
+            return Step::Revoking;
+        }
+        let wanted = member.target.without(&kept);
+        let free = wanted.filter(|key| !self.is_others(key, id));
+        let state = match free.len() == wanted.len() {
+            true => MemberState::Stable,
+            false => MemberState::UnreleasedPartitions,
+        };
+        let taken = Partitions::of(free.keys(), assigned_epoch);
+        let member = self.member(id);
+        if member.state == state && member.epoch == assigned_epoch && taken.is_empty() {
+            // It waits for others as before.
+            return Step::None;
+        }
+        member.state = state;
+        (member.previous_epoch, member.epoch) = (member.epoch, assigned_epoch);
+        self.claim(id, kept.with(&taken), Partitions::default());
+        self.changes.insert(Change::Current(id.clone()));
+        Step::Moved
+    }
+}

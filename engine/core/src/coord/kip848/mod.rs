@@ -1,0 +1,17 @@
+//! What the machine, the records and the requests of the consumer protocol (KIP-848) have in common.
+
+mod assignor;
+mod partitions;
+mod record;
+mod request;
+mod state;
+mod topics;
+
+pub use assignor::Assignor;
+pub use partitions::Partitions;
+pub use record::{
+    ConsumerMemberMetadata, ConsumerRecord, CurrentAssignment, GroupEpoch, ResolvedPattern, TargetEpoch,
+};
+pub use request::{Beat, BeatRefused, ConsumerBeat, MemberIdOrigin};
+pub use state::{ConsumerGroupState, MemberState};
+pub use topics::{TopicView, Topics};
