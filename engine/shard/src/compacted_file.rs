@@ -22,6 +22,8 @@ use crate::tail::block_ceil;
 
 /// Read and written at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
+/// Of batches that are taken in before other tasks run: some hundred microseconds where they are compressed.
+const BYTES_A_TURN: usize = 64 * 1024;
 
 /// Why a compaction ended before it was done. The log is what it was.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ pub(crate) struct SegmentReader<'a> {
     begin: usize,
     batch_bytes: usize,
     due: Offset,
+    /// Of batches since other tasks had their turn.
+    unrested: usize,
 }
 
 impl<'a> SegmentReader<'a> {
@@ -88,13 +92,19 @@ impl<'a> SegmentReader<'a> {
             begin: 0,
             batch_bytes: 0,
             due: base,
+            unrested: 0,
         })
     }
 
     /// Goes to the next batch, whose checksum fits; false behind the last.
     pub(crate) async fn advance(&mut self) -> Result<bool, GivenUp> {
         self.begin += self.batch_bytes;
+        self.unrested += self.batch_bytes;
         self.batch_bytes = 0;
+        if self.unrested >= BYTES_A_TURN {
+            self.unrested = 0;
+            millrace_rt::yield_now().await;
+        }
         if self.core.compaction.stopping.get() || self.partition.borrow().removed {
             return Err(GivenUp::Overtaken);
         }
@@ -145,7 +155,7 @@ impl<'a> SegmentReader<'a> {
             self.block = Some(block);
             self.read += bytes;
             self.core.compaction.counts.read_bytes.add(bytes);
-            self.pace.pay(bytes).await;
+            self.pace.pay(bytes, &self.core.compaction).await;
         }
         Ok(())
     }
@@ -206,8 +216,6 @@ impl CompactedFile {
         while self.pending.len() >= CHUNK_BYTES {
             self.write(core, pace, CHUNK_BYTES).await?;
         }
-        // One batch may have taken long.
-        millrace_rt::yield_now().await;
         Ok(())
     }
 
@@ -242,7 +250,7 @@ impl CompactedFile {
         drop(turn);
         self.written += bytes as u64;
         core.compaction.counts.written_bytes.add(whole as u64);
-        pace.pay(whole as u64).await;
+        pace.pay(whole as u64, &core.compaction).await;
         Ok(())
     }
 

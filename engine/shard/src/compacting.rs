@@ -88,6 +88,10 @@ impl Core {
 
     /// The log that is due whose share of dirty bytes is the largest.
     async fn dirtiest_log(self: &Rc<Core>) -> Option<DueLog> {
+        // Otherwise a segment that ended would wait until the journal is cleaned.
+        if self.unreleased.all().iter().any(|partition| partition.borrow().waits_for_sync()) {
+            self.release_written().await;
+        }
         let now = TimestampMs(millrace_rt::wall_now_ms());
         let mut dirtiest: Option<DueLog> = None;
         let (mut percent, mut bytes) = (0u64, 0);
@@ -308,6 +312,12 @@ impl Partition {
             && self.segments.len() > 1
             && !compacted.is_damaged
             && compacted.again.is_none_or(|again| again <= millrace_rt::now())
+    }
+
+    /// Whether a segment that may be compacted is whole in its file, and not known to be hard there.
+    fn waits_for_sync(&self) -> bool {
+        self.may_be_compacted()
+            && self.segments.iter().any(|segment| segment.stage == Stage::Finished && !segment.exact)
     }
 
     /// The segments that take no more appends, are hard in their files and visible, from the log's first on.

@@ -148,14 +148,17 @@ impl IoPace {
         IoPace { bytes_per_second, begun: millrace_rt::now(), bytes: Cell::new(0) }
     }
 
-    /// Counts what was just read or written, and waits until it was due.
-    pub(crate) async fn pay(&self, bytes: u64) {
+    /// Counts what was just read or written, and waits until it was due, or compaction stops.
+    pub(crate) async fn pay(&self, bytes: u64, compaction: &Compaction) {
         let total = self.bytes.get() + bytes;
         self.bytes.set(total);
         let Some(due) = due_after(total, self.bytes_per_second) else { return };
-        let waited = millrace_rt::now() - self.begun;
-        if due > waited {
-            millrace_rt::sleep(due - waited).await;
+        while !compaction.stopping.get() {
+            let waited = millrace_rt::now() - self.begun;
+            if due <= waited {
+                return;
+            }
+            millrace_rt::timeout(due - waited, compaction.look.wait()).await;
         }
     }
 }
