@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::Offset;
-use millrace_core::log::SegmentName;
+use millrace_core::log::{BatchWalk, SegmentName};
 use millrace_rt::{Gate, Seat, fs};
 use millrace_shard::{
     AppendError, AppendPartition, Engine, Isolation, OffsetAsk, OffsetQuery, Shard, ValidateOnly,
@@ -121,7 +121,7 @@ impl Boot {
     async fn audit(&self, shard: &Shard, compacted: Compacted) {
         let streams = self.ledger.borrow().plan.streams.len();
         for number in 0..streams {
-            let untouched = self.active_segment(number).await;
+            let untouched = self.end_of_files(number).await;
             let mut read = self.read(shard, number).await;
             if read.is_err() && self.progress.disk_may_fail() {
                 read = self.read(shard, number).await;
@@ -160,13 +160,17 @@ impl Boot {
         Ok((end, log))
     }
 
-    /// The base of the last segment that has a file; what is behind it is not compacted.
-    async fn active_segment(&self, number: usize) -> Offset {
+    /// Where the last segment's file ends: what lies behind was never in a file, and is not compacted. Whether that segment
+    /// is the active one no file tells.
+    async fn end_of_files(&self, number: usize) -> Offset {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         let dir = Path::new(DATA_DIR).join("topics").join(plan.directory(&plan.streams[number]));
         let entries = fs::read_dir(&dir).await.unwrap_or_default();
         let bases = entries.iter().filter_map(|entry| SegmentName::parse(&entry.name));
-        bases.map(|name| name.base).max().unwrap_or(Offset::ZERO)
+        let Some(last) = bases.max() else { return Offset::ZERO };
+        let bytes = fs::read(&dir.join(last.to_string())).await.unwrap_or_default();
+        let batches = BatchWalk::new(&bytes).map_while(Result::ok);
+        batches.last().map_or(last.base, |batch| batch.header.next_offset())
     }
 
     async fn latest(&self, shard: &Shard, number: usize) -> Option<Offset> {

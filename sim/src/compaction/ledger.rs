@@ -97,7 +97,7 @@ impl Ledger {
         }
     }
 
-    /// Judges a log that was read whole and ends at `end`; what lies from `untouched` on was in the active segment.
+    /// Judges a log that was read whole and ends at `end`; what lies from `untouched` on was in no file yet.
     pub(super) fn audit(&mut self, number: usize, end: Offset, untouched: Offset, log: &Log) {
         self.judge_records(number, log);
         let plan = Rc::clone(&self.plan);
