@@ -168,7 +168,13 @@ impl Boot {
         let entries = fs::read_dir(&dir).await.unwrap_or_default();
         let bases = entries.iter().filter_map(|entry| SegmentName::parse(&entry.name));
         let Some(last) = bases.max() else { return Offset::ZERO };
-        let bytes = fs::read(&dir.join(last.to_string())).await.unwrap_or_default();
+        let path = dir.join(last.to_string());
+        let read = match fs::read(&path).await {
+            // A disk that fails does so once.
+            Err(_) => fs::read(&path).await,
+            read => read,
+        };
+        let bytes = read.unwrap_or_default();
         let batches = BatchWalk::new(&bytes).map_while(Result::ok);
         batches.last().map_or(last.base, |batch| batch.header.next_offset())
     }
