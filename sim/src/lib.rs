@@ -4,6 +4,7 @@
 pub mod broker;
 mod case;
 mod chance;
+mod compaction;
 pub mod fuzz;
 pub mod groups;
 mod machine;

@@ -37,6 +37,9 @@ struct Options {
     /// With --sweep: logs begin later by retention and DeleteRecords.
     #[arg(long, conflicts_with = "topics")]
     retention: bool,
+    /// With --sweep: logs are compacted by key while they are written and read.
+    #[arg(long, conflicts_with_all = ["topics", "retention", "groups"])]
+    compaction: bool,
     /// With --sweep: failed and short writes and failed syncs instead of crashes.
     #[arg(long)]
     faults: bool,
@@ -172,6 +175,7 @@ fn sweep(options: &Options, shards: u16) -> Tally {
         Options { topics: true, .. } => Subject::Topics,
         Options { retention: true, .. } => Subject::Retention,
         Options { groups: true, .. } => Subject::Groups,
+        Options { compaction: true, .. } => Subject::Compaction,
         _ => Subject::Records,
     };
     let usual = SweepOptions::new(options.seed, shards, options.every);

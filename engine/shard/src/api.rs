@@ -49,6 +49,8 @@ pub enum Planted {
     KeepsDeletedFiles,
     /// Logs begin later without a word in the journal.
     ForgetsLogStarts,
+    /// Compacted segments take the place of others without a word in the journal.
+    ForgetsSwaps,
     /// A journal write that failed counts as done.
     TrustsFailedWrites,
     /// Appends are admitted however little space there is.
@@ -167,6 +169,9 @@ pub enum FetchError {
     Storage,
     #[error("the log holds a batch that does not match its checksum or frame")]
     Corrupt,
+    /// Whoever asked for a record never gets this.
+    #[error("the segment was compacted while it was read")]
+    Compacted,
 }
 
 /// What `ListOffsets` may ask for.

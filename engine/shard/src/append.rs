@@ -346,7 +346,7 @@ impl Partition {
         };
         let rules = RollRules {
             segment_bytes: u64::from(self.config.segment_bytes.unsigned_abs()),
-            segment_ms: self.config.segment_ms,
+            segment_ms: self.config.segment_ms_max(),
         };
         should_roll(&segment, age, append, &rules, now)
     }

@@ -5,13 +5,14 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use millrace_core::base::ids::{Offset, PartitionKey};
+use millrace_core::base::ids::PartitionKey;
 use millrace_core::base::measure::Counter;
 use millrace_rt::Signal;
 use rustc_hash::FxHashMap;
 
 use crate::api::FetchError;
 use crate::open_files::OpenFile;
+use crate::partition::SegmentAt;
 use crate::summed::PageBytes;
 use crate::tail::block_floor;
 
@@ -27,7 +28,7 @@ pub(crate) const LOADERS: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct PageKey {
     partition: PartitionKey,
-    segment: Offset,
+    segment: SegmentAt,
     page: u64,
 }
 
@@ -35,7 +36,7 @@ struct PageKey {
 #[derive(Clone)]
 pub(crate) struct Source {
     pub(crate) partition: PartitionKey,
-    pub(crate) segment: Offset,
+    pub(crate) segment: SegmentAt,
     pub(crate) file: Rc<OpenFile>,
     /// Bytes of the segment that the file surely holds.
     pub(crate) in_file: u64,

@@ -22,6 +22,7 @@ impl Core {
     /// once it is durable. A full disk is waited out: the checkpoint before this one stays valid, and no slot is reused
     /// meanwhile. Any other failure ends the process.
     pub(crate) async fn write_checkpoint(self: &Rc<Core>, replay_from: FrameSequence) {
+        self.compaction.until_swapped().await;
         let sealed = self.commit.sealed_sequence();
         let number = self.checkpoint_number.get() + 1;
         self.checkpoint_number.set(number);

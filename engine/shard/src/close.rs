@@ -15,6 +15,7 @@ impl Shard {
     pub async fn close(&self) {
         let core = self.core();
         core.first_files.stop().await;
+        core.compaction.stop().await;
         core.retention.stop().await;
         core.commit.until_idle().await;
         core.cleaning.stop().await;

@@ -47,6 +47,11 @@ impl Core {
         self.doomed.add(millrace_rt::now() + delay.min(DELAY_MAX), path);
     }
 
+    /// Deletes after `delay` a file that has the name for that already.
+    pub(crate) fn doom_aside(&self, path: PathBuf, delay: Duration) {
+        self.doomed.add(millrace_rt::now() + delay.min(DELAY_MAX), path);
+    }
+
     /// Deletes files when they are due. Begins when the generation that deleted them is the valid one, and runs until the
     /// shard closes.
     pub(crate) async fn delete_files(self: Rc<Core>) {

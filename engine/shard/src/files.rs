@@ -72,6 +72,10 @@ impl SegmentFiles {
         }
     }
 
+    pub(crate) fn mode(&self) -> DiskMode {
+        self.mode
+    }
+
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -174,7 +178,13 @@ impl SegmentFiles {
         let path = segment_file(&self.partition_dir(partition), base);
         let direct = self.mode == DiskMode::Direct;
         let options = OpenOptions { create, write: true, direct, ..OpenOptions::default() };
-        let file = self.open_with_patience(&path, options).await?;
+        let mut at = partition.borrow().segment_at(base);
+        let mut file = self.open_with_patience(&path, options).await?;
+        while partition.borrow().segment_at(base) != at {
+            // The name may have led to the file that compaction just replaced.
+            at = partition.borrow().segment_at(base);
+            file = self.open_with_patience(&path, options).await?;
+        }
         if create {
             file.truncate(0).await?;
         }

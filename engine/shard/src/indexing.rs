@@ -8,7 +8,7 @@ use millrace_rt::fs;
 use crate::api::FetchError;
 use crate::files::SegmentFiles;
 use crate::layout::index_file;
-use crate::partition::PartitionRef;
+use crate::partition::{PartitionRef, SegmentAt};
 use crate::read::{BatchPlace, CHECKED_A_TURN, read_range};
 
 /// How much of a segment is read at a time while its index is made anew.
@@ -51,7 +51,11 @@ impl SegmentFiles {
             match missing {
                 Missing::Everything => self.load_index(partition, base).await,
                 Missing::Between(from, to) => {
-                    let walked = self.index_more(partition, base, from, to).await;
+                    let at = partition.borrow().segment_at(base);
+                    let walked = self.index_more(partition, at, from, to).await;
+                    if walked == Err(FetchError::Compacted) {
+                        continue;
+                    }
                     if matches!(walked, Err(FetchError::Corrupt)) && forget_file(partition, base) {
                         tracing::warn!(%base, "an index does not fit its segment and is made anew");
                         continue;
@@ -88,6 +92,7 @@ impl SegmentFiles {
     /// Takes from the index file what it knows; nothing of one that is missing, damaged, or not of this log.
     async fn load_index(&self, partition: &PartitionRef, base: Offset) {
         let path = index_file(&self.partition_dir(partition), base);
+        let at = partition.borrow().segment_at(base);
         let found = match fs::read(&path).await {
             Ok(bytes) => {
                 self.read_bytes.add(bytes.len() as u64);
@@ -100,11 +105,12 @@ impl SegmentFiles {
             Err(_) => None,
         };
         let found = match found {
-            Some(index) if self.fits(partition, base, &index).await => index,
+            Some(index) if self.fits(partition, at, &index).await => index,
             _ => OffsetIndex::new(base),
         };
         let mut partition = partition.borrow_mut();
-        if let Some(segment) = partition.segment_mut(base)
+        if partition.check_segment(at).is_ok()
+            && let Some(segment) = partition.segment_mut(base)
             && segment.index.begins() > 0
             && segment.older.is_none()
         {
@@ -115,7 +121,8 @@ impl SegmentFiles {
 
     /// Whether an index is of this segment: the last batch that it names stands where it says, and it ends with the offset
     /// with which the segment goes on.
-    async fn fits(&self, partition: &PartitionRef, base: Offset, index: &OffsetIndex) -> bool {
+    async fn fits(&self, partition: &PartitionRef, at: SegmentAt, index: &OffsetIndex) -> bool {
+        let base = at.base;
         let (begins, first) = {
             let mut partition = partition.borrow_mut();
             let Some(segment) = partition.segment_mut(base) else { return false };
@@ -128,7 +135,7 @@ impl SegmentFiles {
         }
         let from = u64::from(last.position);
         let to = index.covered().min(from + RECORD_BATCH_OVERHEAD as u64);
-        let Ok(pieces) = read_range(self, partition, base, from, to).await else { return false };
+        let Ok(pieces) = read_range(self, partition, at, from, to).await else { return false };
         let there = pieces.batch_at(from).ok().flatten();
         let offset = base.plus(i64::from(last.relative_offset));
         let fits = there.is_some_and(|batch| batch.header.base_offset == offset);
@@ -144,12 +151,12 @@ impl SegmentFiles {
     async fn index_more(
         &self,
         partition: &PartitionRef,
-        base: Offset,
+        segment: SegmentAt,
         indexed: u64,
         end: u64,
     ) -> Result<(), FetchError> {
         let to = end.min(indexed + SCAN_BYTES);
-        let pieces = read_range(self, partition, base, indexed, to).await?;
+        let pieces = read_range(self, partition, segment, indexed, to).await?;
         let (mut at, mut rested) = (indexed, indexed);
         while at < to {
             let Some(batch) = pieces.batch_at(at)? else { break };
@@ -159,9 +166,9 @@ impl SegmentFiles {
             let sum = if batch.end() <= to {
                 pieces.sum(&batch)
             } else {
-                self.sum(partition, base, &batch).await?
+                self.sum(partition, segment, &batch).await?
             };
-            self.note(partition, base, &batch, sum)?;
+            self.note(partition, segment, &batch, sum)?;
             at = batch.end();
             if at - rested >= CHECKED_A_TURN {
                 rested = at;
@@ -176,13 +183,13 @@ impl SegmentFiles {
     async fn sum(
         &self,
         partition: &PartitionRef,
-        base: Offset,
+        segment: SegmentAt,
         batch: &BatchPlace,
     ) -> Result<StoredSum, FetchError> {
         let (mut sum, mut at) = (StoredSum::new(), batch.position);
         while at < batch.end() {
             let to = batch.end().min(at + CHECKED_A_TURN);
-            let pieces = read_range(self, partition, base, at, to).await?;
+            let pieces = read_range(self, partition, segment, at, to).await?;
             pieces.cut(at, to).iter().for_each(|piece| sum.add(piece));
             at = to;
             millrace_rt::yield_now().await;
@@ -194,11 +201,13 @@ impl SegmentFiles {
     fn note(
         &self,
         partition: &PartitionRef,
-        base: Offset,
+        at: SegmentAt,
         batch: &BatchPlace,
         sum: StoredSum,
     ) -> Result<(), FetchError> {
         let mut partition = partition.borrow_mut();
+        partition.check_segment(at)?;
+        let base = at.base;
         let key = partition.key;
         let segment = partition.segment_mut(base).ok_or(FetchError::OffsetOutOfRange)?;
         let Some(older) = segment.older.as_mut().filter(|older| older.covered() == batch.position) else {

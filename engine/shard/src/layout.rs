@@ -7,6 +7,8 @@
 //! <data>/topics/<topic>-<partition>/<offset>.log batches exactly as on the wire, 20 digits
 //! <data>/topics/<topic>-<partition>/<offset>.mrindex  our sparse offset index, rebuilt when missing
 //! <data>/topics/<topic>-<partition>/<offset>.start   empty: where the log begins, for a start that has no checkpoint
+//! <data>/topics/<topic>-<partition>/<offset>.compacted  empty: up to where the log is compacted
+//! <data>/topics/<topic>-<partition>/<offset>.log.<number>.cleaned  what segments become, until it takes their place
 //! <journal>/journal/<generation>/<shard>/slot-<n>        frames
 //! <journal>/journal/<generation>/<shard>/checkpoint-<0|1>
 //! <shm>/millrace-<node>-<generation>-<shard>             the ring that outlives the process
@@ -25,6 +27,12 @@ pub(crate) const UNFINISHED_INDEX_SUFFIX: &str = ".mrindex.new";
 
 /// Of the empty file whose name is the log's start.
 pub(crate) const LOG_START_SUFFIX: &str = ".start";
+
+/// Of the empty file whose name says up to where a log is compacted.
+pub(crate) const COMPACTED_TO_SUFFIX: &str = ".compacted";
+
+/// Kafka's, of what compaction writes.
+pub(crate) const CLEANED_SUFFIX: &str = ".cleaned";
 
 /// Kafka's; no topic's directory ends so, since a partition number ends it.
 pub(crate) const DELETED_SUFFIX: &str = "-delete";
@@ -135,6 +143,15 @@ pub(crate) fn unfinished_index_file(partition_dir: &Path, base: Offset) -> PathB
 
 pub(crate) fn index_file(partition_dir: &Path, base: Offset) -> PathBuf {
     partition_dir.join(SegmentName::new(base).with_suffix(INDEX_SUFFIX))
+}
+
+pub(crate) fn compacted_to_file(partition_dir: &Path, to: Offset) -> PathBuf {
+    partition_dir.join(SegmentName::new(to).with_suffix(COMPACTED_TO_SUFFIX))
+}
+
+/// What the segment at `base` is to become, until it has that name.
+pub(crate) fn compacted_file(partition_dir: &Path, base: Offset, number: u64) -> PathBuf {
+    partition_dir.join(SegmentName::new(base).with_suffix(&format!(".log.{number}{CLEANED_SUFFIX}")))
 }
 
 pub(crate) fn log_start_file(partition_dir: &Path, start: Offset) -> PathBuf {

@@ -11,6 +11,10 @@ mod cleaner;
 mod cleaning;
 mod close;
 mod commit;
+mod compacted_file;
+mod compacted_start;
+mod compacting;
+mod compaction;
 mod coordinators;
 mod counters;
 mod deleting;
@@ -62,6 +66,7 @@ mod stats;
 pub mod storage;
 mod storing;
 mod summed;
+mod swapping;
 mod tail;
 mod tail_memory;
 mod ticket;
@@ -76,6 +81,7 @@ pub use api::{
     OffsetAsk, OffsetQuery, OpenError, Planted, StorageError, ValidateOnly,
 };
 pub use cache::ReadCacheStats;
+pub use compaction::CompactionStats;
 pub use coordinators::GroupStats;
 pub use disk_classes::DiskClassStats;
 pub use egress::{EgressBudget, EgressCharge, EgressStats};

@@ -1,5 +1,7 @@
 //! Answers where a log begins and ends, which record is the first of a time, and where a leader epoch ended.
 
+use std::collections::VecDeque;
+
 use millrace_core::base::ids::{LeaderEpoch, Offset, TimestampMs};
 use millrace_core::base::limits::INDEX_INTERVAL_BYTES;
 use millrace_core::log::search::{FoundRecord, record_at_time};
@@ -7,7 +9,7 @@ use millrace_core::log::{Batch, OffsetIndex};
 
 use crate::api::{EpochAsk, EpochEnd, FetchError, FoundOffset, OffsetAsk, OffsetQuery};
 use crate::message::{Answer, Ask};
-use crate::partition::{Partition, PartitionRef};
+use crate::partition::{Partition, PartitionRef, SegmentAt};
 use crate::read::{BatchPlace, Pieces, read_range};
 use crate::shard::{Core, Shard};
 
@@ -101,10 +103,17 @@ impl Core {
         timestamp: TimestampMs,
         start: Offset,
     ) -> Result<FoundOffset, FetchError> {
-        for base in visible_segments(partition, timestamp) {
+        let mut start = start;
+        let mut segments: VecDeque<Offset> = visible_segments(partition, timestamp).into();
+        while let Some(base) = segments.pop_front() {
             match self.first_in_segment(partition, base, timestamp, start).await {
                 Ok(None) => {}
                 Ok(Some(found)) => return Ok(partition.borrow().visible(found)),
+                Err(FetchError::Compacted) => {
+                    // It may be a part of an earlier one now; what lies before was looked through.
+                    start = start.max(base);
+                    segments = visible_segments(partition, timestamp).into();
+                }
                 // Retention was faster.
                 Err(_) if partition.borrow_mut().segment_mut(base).is_none() => {}
                 Err(error) => return Err(error),
@@ -121,11 +130,12 @@ impl Core {
         start: Offset,
     ) -> Result<Option<FoundOffset>, FetchError> {
         self.files.learn_index(partition, base).await?;
+        let segment = partition.borrow().segment_at(base);
         let mut from = with_index(partition, base, |index| index.lookup(start)).unwrap_or_default();
         while let Some(Some(interval)) =
             with_index(partition, base, |index| index.interval_at_time(timestamp, from))
         {
-            let mut walk = Walk { base, at: interval.from.0, due: interval.first, end: interval.to.0 };
+            let mut walk = Walk { segment, at: interval.from.0, due: interval.first, end: interval.to.0 };
             while let Some(batch) = self.next_batch(partition, &mut walk).await? {
                 let header = batch.place.header;
                 if header.max_timestamp < timestamp || header.last_offset() < start {
@@ -140,6 +150,7 @@ impl Core {
             from = interval.to;
             // Reading may have let go of it.
             self.files.learn_index(partition, base).await?;
+            partition.borrow().check_segment(segment)?;
         }
         Ok(None)
     }
@@ -151,16 +162,16 @@ impl Core {
         partition: &PartitionRef,
         walk: &mut Walk,
     ) -> Result<Option<ReadBatch>, FetchError> {
-        let Walk { base, at, due, end } = *walk;
-        let limit = visible_end(partition, base).min(end);
+        let Walk { segment, at, due, end } = *walk;
+        let limit = visible_end(partition, segment.base).min(end);
         if at >= limit {
             return Ok(None);
         }
-        let pieces = read_range(&self.files, partition, base, at, limit.min(at + SEARCH_BYTES)).await?;
+        let pieces = read_range(&self.files, partition, segment, at, limit.min(at + SEARCH_BYTES)).await?;
         let place = pieces.batch_at(at)?.filter(|place| place.end() <= limit).ok_or(FetchError::Corrupt)?;
         let pieces = match place.end() <= pieces.end() {
             true => pieces,
-            false => read_range(&self.files, partition, base, at, place.end()).await?,
+            false => read_range(&self.files, partition, segment, at, place.end()).await?,
         };
         pieces.check(&partition.borrow(), &place, due, &self.files.cache.summed_bytes)?;
         (walk.at, walk.due) = (place.end(), place.header.next_offset());
@@ -189,7 +200,7 @@ impl Core {
 
 /// A walk over the batches of an interval, the next of which begins with offset `due` at byte `at`.
 struct Walk {
-    base: Offset,
+    segment: SegmentAt,
     at: u64,
     due: Offset,
     end: u64,

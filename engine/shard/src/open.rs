@@ -26,6 +26,7 @@ use crate::asks::SlowAsks;
 use crate::cache::{LOADERS, ReadCache};
 use crate::cleaner::Cleaner;
 use crate::commit::Commit;
+use crate::compaction::Compaction;
 use crate::coordinators::Groups;
 use crate::counters::Counters;
 use crate::doomed::Doomed;
@@ -102,6 +103,7 @@ impl Engine {
         millrace_rt::spawn(Rc::clone(&core).watch_space());
         // Not before: the generation of the run before still knows the files that these delete.
         millrace_rt::spawn(Rc::clone(&core).retain_logs());
+        millrace_rt::spawn(Rc::clone(&core).compact_logs());
         millrace_rt::spawn(Rc::clone(&core).delete_files());
         millrace_rt::spawn(Rc::clone(&core).make_first_files());
         millrace_rt::spawn(Rc::clone(&core).run_group_timers());
@@ -154,6 +156,7 @@ impl Engine {
             unreleased: Unreleased::default(),
             cleaning: Cleaner::new(),
             retention: Retention::new(),
+            compaction: Compaction::new(facts.new.generation),
             doomed: Doomed::default(),
             space: Space::new(settings.shards, settings.broker.reserve_bytes()),
             files: SegmentFiles::new(

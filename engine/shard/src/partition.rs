@@ -12,6 +12,7 @@ use millrace_core::log::{EpochLineage, ProducerWindows};
 use rustc_hash::FxHashMap;
 
 use crate::api::FetchError;
+use crate::compaction::CompactedLog;
 use crate::segment::{Segment, Stage};
 use crate::watch::Watches;
 
@@ -56,6 +57,15 @@ pub(crate) struct Partition {
     /// Its last block is being read back.
     pub(crate) resuming: bool,
     pub(crate) traffic: Traffic,
+    pub(crate) compacted: CompactedLog,
+}
+
+/// One segment as somebody found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SegmentAt {
+    pub(crate) base: Offset,
+    /// Where it has another one now, its bytes are others.
+    pub(crate) number: u64,
 }
 
 /// Whether a partition has a directory of its own.
@@ -148,6 +158,7 @@ impl Partition {
             unreadable: false,
             resuming: false,
             traffic: Traffic::default(),
+            compacted: CompactedLog::default(),
         }
     }
 
@@ -168,6 +179,23 @@ impl Partition {
     pub(crate) fn segment_mut(&mut self, base: Offset) -> Option<&mut Segment> {
         let place = self.segments.binary_search_by_key(&base, |segment| segment.base).ok()?;
         self.segments.get_mut(place)
+    }
+
+    /// The segment that begins with `base`, as it is now.
+    pub(crate) fn segment_at(&self, base: Offset) -> SegmentAt {
+        let place = self.segments.binary_search_by_key(&base, |segment| segment.base).ok();
+        let segment = place.and_then(|place| self.segments.get(place));
+        SegmentAt { base, number: segment.map_or(0, |segment| segment.number) }
+    }
+
+    /// Whether a segment still has the bytes that it had.
+    pub(crate) fn check_segment(&self, at: SegmentAt) -> Result<(), FetchError> {
+        let segment = self.segment_holding(at.base).and_then(|place| self.segments.get(place));
+        match segment {
+            Some(segment) if segment.base == at.base && segment.number == at.number => Ok(()),
+            Some(_) => Err(FetchError::Compacted),
+            None => Err(FetchError::OffsetOutOfRange),
+        }
     }
 
     /// The place in `segments` of the one that holds `offset`.

@@ -14,7 +14,7 @@ use millrace_rt::{Block, File};
 use crate::api::FetchError;
 use crate::cache::{PAGE_BYTES, Source};
 use crate::files::SegmentFiles;
-use crate::partition::{Partition, PartitionRef};
+use crate::partition::{Partition, PartitionRef, SegmentAt};
 use crate::segment::Segment;
 use crate::summed::{SummedPart, are_summed, note_summed};
 use crate::tail::{BLOCK_BYTES, block_floor};
@@ -152,7 +152,7 @@ impl Pieces {
 /// Part of one segment that a read may touch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reach {
-    pub(crate) segment: Offset,
+    pub(crate) segment: SegmentAt,
     /// At or before the batch that is looked for.
     pub(crate) from: u64,
     /// The offset that begins there.
@@ -178,7 +178,8 @@ impl Partition {
         let (due, from) = index.lookup_batch(offset);
         let bound = index.bound(offset).map_or(limit, |bound| bound.0.min(limit));
         let is_last = segment.base == self.visible.segment;
-        (from.0 < limit).then_some(Reach { segment: segment.base, from: from.0, due, bound, limit, is_last })
+        let at = SegmentAt { base: segment.base, number: segment.number };
+        (from.0 < limit).then_some(Reach { segment: at, from: from.0, due, bound, limit, is_last })
     }
 
     /// Readers see what lies below.
@@ -220,20 +221,25 @@ pub(crate) fn in_memory(partition: &Partition, segment: Offset, from: u64, to: u
     Some(Pieces::new(from, segment.tail.view(from, to), segment.inherited))
 }
 
-/// Bytes `[from, to)` of a segment, read from its file as far as they are no longer in memory.
+/// Bytes `[from, to)` of a segment, read from its file as far as they are no longer in memory. Compaction may put others in
+/// their place meanwhile: what comes is of the segment as it was when this began, or nothing.
 ///
 /// Dropping the future leaves nothing behind but a read that the kernel finishes.
 pub(crate) async fn read_range(
     files: &SegmentFiles,
     partition: &PartitionRef,
-    segment: Offset,
+    at: SegmentAt,
     from: u64,
     to: u64,
 ) -> Result<Pieces, FetchError> {
+    let segment = at.base;
+    partition.borrow().check_segment(at)?;
     if let Some(pieces) = in_memory(&partition.borrow(), segment, from, to) {
         return Ok(pieces);
     }
-    let file = files.open_for_read(partition, segment).await?;
+    let opened = files.open_for_read(partition, segment).await;
+    partition.borrow().check_segment(at)?;
+    let file = opened?;
     // What the tail still holds at this moment is not read: the file may not have it yet.
     let (held, own_from, in_file, rest) = {
         let mut partition = partition.borrow_mut();
@@ -244,16 +250,16 @@ pub(crate) async fn read_range(
         (held, held.max(segment.inherited), split, rest)
     };
     let key = partition.borrow().key;
-    let source = Source { partition: key, segment, file, in_file: held };
+    let source = Source { partition: key, segment: at, file, in_file: held };
     files.cache.prepare(&source, from, in_file);
     let (mut pieces, mut pages) = (Vec::new(), Vec::new());
-    let mut at = from;
-    while at < in_file {
-        let page = files.cache.read(&source, at, in_file).await?;
-        let end = at + page.bytes.len() as u64;
-        pages.push(SummedPart { from: at, to: end, held: page.held, summed: page.summed });
+    let mut place = from;
+    while place < in_file {
+        let page = files.cache.read(&source, place, in_file).await?;
+        let end = place + page.bytes.len() as u64;
+        pages.push(SummedPart { from: place, to: end, held: page.held, summed: page.summed });
         pieces.push(page.bytes);
-        at = end;
+        place = end;
     }
     pieces.extend(rest);
     Ok(Pieces { pages, ..Pieces::new(from, pieces, own_from) })
@@ -275,6 +281,36 @@ pub(crate) async fn read_batches(
     offset: Offset,
     limit: ReadLimit,
 ) -> Result<(Vec<Bytes>, u64), FetchError> {
+    let mut at = offset;
+    loop {
+        let read = match read_at(files, partition, at, limit).await {
+            // Where it lies now is learnt anew.
+            Err(FetchError::Compacted) => continue,
+            read => read?,
+        };
+        match read.nothing_up_to {
+            // Clients that get nothing but batches without a record take their buffer for too small.
+            Some(next) if next < partition.borrow().high_watermark => at = next,
+            _ => return Ok((read.pieces, read.held)),
+        }
+    }
+}
+
+/// What one read has brought.
+struct Read {
+    pieces: Vec<Bytes>,
+    /// Memory that they keep from being freed.
+    held: u64,
+    /// None of its batches has a record: where they end.
+    nothing_up_to: Option<Offset>,
+}
+
+async fn read_at(
+    files: &SegmentFiles,
+    partition: &PartitionRef,
+    offset: Offset,
+    limit: ReadLimit,
+) -> Result<Read, FetchError> {
     match files.prepare_index(partition, offset).await {
         Err(FetchError::Corrupt) => {}
         prepared => prepared?,
@@ -282,7 +318,7 @@ pub(crate) async fn read_batches(
     let reach = partition.borrow().reach(offset);
     match reach {
         None => Ok(nothing()),
-        Some(reach) => read_reach(files, partition, reach, offset, limit).await,
+        Some(reach) => read_from(files, partition, reach, offset, limit).await,
     }
 }
 
@@ -294,6 +330,19 @@ pub(crate) async fn read_reach(
     offset: Offset,
     limit: ReadLimit,
 ) -> Result<(Vec<Bytes>, u64), FetchError> {
+    match read_from(files, partition, reach, offset, limit).await {
+        Err(FetchError::Compacted) => read_batches(files, partition, offset, limit).await,
+        read => read.map(|read| (read.pieces, read.held)),
+    }
+}
+
+async fn read_from(
+    files: &SegmentFiles,
+    partition: &PartitionRef,
+    reach: Reach,
+    offset: Offset,
+    limit: ReadLimit,
+) -> Result<Read, FetchError> {
     let ReadLimit { max_bytes, first_whole } = limit;
     let Some((first, mut pieces)) = find_batch(files, partition, &reach, offset, max_bytes).await? else {
         return Ok(nothing());
@@ -307,9 +356,10 @@ pub(crate) async fn read_reach(
         pieces = read_range(files, partition, reach.segment, first.position, to).await?;
     }
     let limit = if alone { first.end() } else { reach.limit.min(first.position + max_bytes) };
-    let end = last_whole_batch(&pieces, partition, &first, limit, &files.cache.summed_bytes).await?;
-    let held = pieces.held_bytes(&partition.borrow(), reach.segment, first.position, end);
-    Ok((pieces.cut(first.position, end), held))
+    let whole = last_whole_batch(&pieces, partition, &first, limit, &files.cache.summed_bytes).await?;
+    let held = pieces.held_bytes(&partition.borrow(), reach.segment.base, first.position, whole.end);
+    let nothing_up_to = (!whole.has_records).then_some(whole.next);
+    Ok(Read { pieces: pieces.cut(first.position, whole.end), held, nothing_up_to })
 }
 
 /// The batch that holds `offset`, and what was read around it. None where nothing visible does.
@@ -348,8 +398,16 @@ async fn find_batch(
     if reach.is_last { Ok(None) } else { Err(FetchError::Corrupt) }
 }
 
-fn nothing() -> (Vec<Bytes>, u64) {
-    (Vec::new(), 0)
+fn nothing() -> Read {
+    Read { pieces: Vec::new(), held: 0, nothing_up_to: None }
+}
+
+/// Whole batches that follow one another.
+struct WholeBatches {
+    end: u64,
+    /// The offset behind them.
+    next: Offset,
+    has_records: bool,
 }
 
 /// Where the last batch ends that lies wholly below `limit` and in `pieces`, and before the first that is damaged. Other
@@ -360,10 +418,11 @@ async fn last_whole_batch(
     first: &BatchPlace,
     limit: u64,
     summed: &Counter,
-) -> Result<u64, FetchError> {
+) -> Result<WholeBatches, FetchError> {
     let mut rested = summed.get();
     pieces.check(&partition.borrow(), first, first.header.base_offset, summed)?;
     let (mut end, mut due) = (first.end(), first.header.next_offset());
+    let mut has_records = first.header.records_count > 0;
     let limit = limit.min(pieces.end());
     while end < limit {
         if summed.get() - rested >= CHECKED_A_TURN {
@@ -375,11 +434,12 @@ async fn last_whole_batch(
                 if batch.end() <= limit && pieces.check(&partition.borrow(), &batch, due, summed).is_ok() =>
             {
                 (end, due) = (batch.end(), batch.header.next_offset());
+                has_records |= batch.header.records_count > 0;
             }
             _ => break,
         }
     }
-    Ok(end)
+    Ok(WholeBatches { end, next: due, has_records })
 }
 
 /// The partial last block of a file, so that appends can go on behind it.

@@ -18,6 +18,7 @@ use millrace_rt::{Block, File, OpenOptions, fs};
 use crate::api::OpenError;
 use crate::layout::{Layout, segment_file, slot_file};
 use crate::noted_start::noted_start;
+use crate::swapping::settle_swap;
 
 /// One read of a segment that is scanned.
 const SCAN_BYTES: usize = 1024 * 1024;
@@ -124,6 +125,10 @@ async fn read_log(
 ) -> Result<Option<PartitionCheckpoint>, OpenError> {
     let (mut files, mut noted) = (Vec::new(), Offset::ZERO);
     if fs::exists(dir).await {
+        for new in journaled.compacted() {
+            let settled = settle_swap(dir, new).await;
+            settled.map_err(|error| OpenError::io("end a compaction in", dir, &error))?;
+        }
         let entries =
             fs::read_dir(dir).await.map_err(|error| OpenError::io("read the directory", dir, &error))?;
         let names = entries.iter().filter_map(|entry| SegmentName::parse(&entry.name));

@@ -7,7 +7,7 @@ use millrace_core::base::ids::{
     Offset, PartitionKey, Position, ProducerEpoch, ProducerId, Sequence, TimestampMs,
 };
 use millrace_core::journal::{
-    ExtentPiece, FrameSequence, Observation, ProducerCheckpoint, RecoveredPartition,
+    CompactedSegment, ExtentPiece, FrameSequence, Observation, ProducerCheckpoint, RecoveredPartition,
 };
 use millrace_core::log::producers::{AppendedBatch, ProducerSnapshot};
 use millrace_core::log::{EpochEntry, EpochLineage, ProducerWindows, SegmentName};
@@ -15,12 +15,13 @@ use millrace_rt::{File, OpenOptions, Sync, fs};
 
 use crate::api::OpenError;
 use crate::doomed::DELETED_FILE_SUFFIX;
-use crate::layout::{INDEX_SUFFIX, UNFINISHED_INDEX_SUFFIX, segment_file};
+use crate::layout::{CLEANED_SUFFIX, INDEX_SUFFIX, UNFINISHED_INDEX_SUFFIX, segment_file};
 use crate::noted_start::noted_start;
 use crate::partition::{Directory, Mark, Partition, PartitionRef, SealedStart};
 use crate::read::read_last_block;
 use crate::segment::{Segment, Stage};
 use crate::shard::Core;
+use crate::swapping::{Settled, settle_swap};
 use crate::tail::{Tail, block_floor};
 
 impl Core {
@@ -28,11 +29,12 @@ impl Core {
     pub(crate) async fn restore(
         self: &Rc<Core>,
         mut partition: Partition,
-        found: RecoveredPartition,
+        mut found: RecoveredPartition,
     ) -> Result<(), OpenError> {
         let key = partition.key;
         let dir = self.files.layout().partition(&partition.topic, key.partition);
         let corrupt = |reason: String| OpenError::Corrupt(dir.clone(), reason);
+        let compacted = settle_swaps(&dir, &mut found).await?;
         partition.segments = self.restore_segments(&dir, &found).await?;
         partition.log_start = found.log_start;
         let first = partition.segments.first().map_or(found.log_start, |first| first.base);
@@ -62,6 +64,9 @@ impl Core {
         self.unreleased.note(&shared, &mut partition);
         partition.leave_indexes();
         restore_facts(&mut partition, &found).map_err(corrupt)?;
+        for new in &compacted {
+            partition.restore_compacted(new).map_err(corrupt)?;
+        }
         partition.high_watermark = found.log_end;
         partition.visible = partition.end();
         let active = partition.active();
@@ -262,20 +267,55 @@ impl Core {
     }
 }
 
+/// Ends the swaps that the journal tells of; answers those that are done.
+async fn settle_swaps(
+    dir: &Path,
+    found: &mut RecoveredPartition,
+) -> Result<Vec<CompactedSegment>, OpenError> {
+    let mut done = Vec::new();
+    for new in std::mem::take(&mut found.compacted) {
+        let settled = settle_swap(dir, &new).await;
+        match settled.map_err(|error| OpenError::io("end a compaction in", dir, &error))? {
+            Settled::Done => done.push(new),
+            Settled::Undone(bases) => found.segments.extend(bases),
+        }
+    }
+    found.segments.sort_unstable();
+    Ok(done)
+}
+
+impl Partition {
+    fn restore_compacted(&mut self, new: &CompactedSegment) -> Result<(), String> {
+        let segment = self.segment_mut(new.segment).ok_or("the journal compacts an unknown segment")?;
+        if segment.length() != new.length.0 {
+            let length = segment.length();
+            return Err(format!(
+                "the compacted segment {} has {length} bytes, not {}",
+                new.segment, new.length
+            ));
+        }
+        (segment.max_timestamp, segment.index_stored) = (new.max_timestamp, 0);
+        Ok(())
+    }
+}
+
 /// What of a file in a partition's directory belongs to no log.
 enum Leftover {
     Nothing,
     /// What lies behind this length.
     Behind(u64),
     Everything,
-    /// A segment that the log begins behind. The generation before may know it still, and is the valid one until the
-    /// start has succeeded.
+    /// A segment that the log begins behind, or what one was to become. The generation before may know it still, and is
+    /// the valid one until the start has succeeded.
     Deleted,
 }
 
 fn leftover(partition: &PartitionRef, file_name: &str, extent_ends: &[(Offset, Position)]) -> Leftover {
     if file_name.ends_with(DELETED_FILE_SUFFIX) || file_name.ends_with(UNFINISHED_INDEX_SUFFIX) {
         return Leftover::Everything;
+    }
+    if file_name.ends_with(CLEANED_SUFFIX) {
+        return Leftover::Deleted;
     }
     let mut partition = partition.borrow_mut();
     let first = partition.sealed_start.first_segment;

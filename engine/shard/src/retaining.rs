@@ -103,7 +103,7 @@ impl Partition {
 }
 
 /// Its largest timestamp, or else, as Kafka goes by the file's last change, a moment that is surely not before that.
-fn latest_time(
+pub(crate) fn latest_time(
     segment: &Segment,
     next: Option<&Segment>,
     now: TimestampMs,

@@ -12,6 +12,9 @@ use crate::tail::{Tail, block_floor};
 /// says so.
 pub(crate) struct Segment {
     pub(crate) base: Offset,
+    /// Of the file that compaction wrote in the place of others; 0 for one that grew by appends. Another number means
+    /// other bytes.
+    pub(crate) number: u64,
     pub(crate) tail: Tail,
     /// Bytes at the tail's end that are staged.
     pub(crate) staged: u64,
@@ -63,6 +66,7 @@ impl Segment {
     pub(crate) fn new(base: Offset) -> Segment {
         Segment {
             base,
+            number: 0,
             tail: Tail::default(),
             staged: 0,
             index: OffsetIndex::new(base),

@@ -16,6 +16,7 @@ use millrace_rt::{Mesh, Reply, Signal};
 use crate::asks::SlowAsks;
 use crate::cleaner::Cleaner;
 use crate::commit::Commit;
+use crate::compaction::Compaction;
 use crate::coordinators::Groups;
 use crate::counters::Counters;
 use crate::doomed::Doomed;
@@ -56,6 +57,7 @@ pub(crate) struct Core {
     pub(crate) unreleased: Unreleased,
     pub(crate) cleaning: Cleaner,
     pub(crate) retention: Retention,
+    pub(crate) compaction: Compaction,
     pub(crate) doomed: Doomed,
     pub(crate) space: Space,
     pub(crate) files: SegmentFiles,

@@ -8,6 +8,7 @@ use millrace_core::base::measure::Distribution;
 use millrace_rt::MemoryUse;
 
 use crate::cache::ReadCacheStats;
+use crate::compaction::CompactionStats;
 use crate::coordinators::GroupStats;
 use crate::disk_classes::DiskClassStats;
 use crate::egress::EgressStats;
@@ -54,6 +55,7 @@ pub struct ShardStats {
     pub open_files: OpenFileStats,
     pub cache: ReadCacheStats,
     pub disk_classes: DiskClassStats,
+    pub compaction: CompactionStats,
     pub asks_queued: u64,
     pub segments_deleted: u64,
     pub segment_deleted_bytes: u64,
@@ -149,6 +151,7 @@ impl Core {
             open_files: self.files.open_files.stats(),
             cache: self.files.cache.stats(),
             disk_classes: self.commit.classes.stats(),
+            compaction: self.compaction.stats(),
             asks_queued: (self.reads.queued() + self.slow.queued()) as u64,
             segments_deleted: counters.segments_deleted.get(),
             segment_deleted_bytes: counters.segment_deleted_bytes.get(),

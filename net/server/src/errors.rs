@@ -76,7 +76,7 @@ pub(crate) fn of_fetch(error: &FetchError) -> ErrorCode {
         FetchError::OffsetOutOfRange => ErrorCode::OffsetOutOfRange,
         FetchError::FencedLeaderEpoch => ErrorCode::FencedLeaderEpoch,
         FetchError::UnknownLeaderEpoch => ErrorCode::UnknownLeaderEpoch,
-        FetchError::Storage => ErrorCode::KafkaStorageError,
+        FetchError::Storage | FetchError::Compacted => ErrorCode::KafkaStorageError,
         FetchError::Corrupt => ErrorCode::CorruptMessage,
     }
 }

@@ -11,6 +11,7 @@ use millrace_shard::Planted;
 use super::run::run;
 use crate::case::{Case, Outcome};
 use crate::chance::Chance;
+use crate::compaction;
 use crate::groups;
 use crate::machine::MEMORY_BYTES;
 use crate::retention;
@@ -45,6 +46,8 @@ pub enum Subject {
     Retention,
     /// Consumer groups of the whole broker.
     Groups,
+    /// Logs are compacted by key.
+    Compaction,
 }
 
 /// A workload, the same for each case.
@@ -53,6 +56,7 @@ enum Scene {
     Topics(Rc<Plan>),
     Retention(Rc<retention::Plan>),
     Groups(Rc<groups::Plan>),
+    Compaction(Rc<compaction::Plan>),
 }
 
 impl Scene {
@@ -62,6 +66,7 @@ impl Scene {
             Scene::Topics(plan) => topics::run(plan, case),
             Scene::Retention(plan) => retention::run(plan, case),
             Scene::Groups(plan) => groups::run_case(plan, case),
+            Scene::Compaction(plan) => compaction::run(plan, case),
         }
     }
 }
@@ -156,6 +161,7 @@ impl Sweep {
             Subject::Topics => Scene::Topics(Plan::new(options.seed)),
             Subject::Retention => Scene::Retention(retention::Plan::new(options.seed)),
             Subject::Groups => Scene::Groups(groups::Plan::new(options.seed)),
+            Subject::Compaction => Scene::Compaction(compaction::Plan::new(options.seed)),
         };
         let chance = Chance::new(options.seed ^ 0x5eed);
         let mut sweep = Sweep { options, scene, chance, cases: Vec::new(), tally: Tally::default() };
@@ -204,7 +210,7 @@ impl Sweep {
             // What a failure kept from being deleted, the next start deletes.
             let again = match sweep.options.subject {
                 Subject::Records => Vec::new(),
-                Subject::Topics | Subject::Retention | Subject::Groups => vec![sweep.options.shards],
+                _ => vec![sweep.options.shards],
             };
             let case = |fault| Case { fault, restarts: again.clone(), ..sweep.case(Vec::new()) };
             let cases: Vec<Case> = kinds.map(case).to_vec();

@@ -81,6 +81,31 @@ pub(super) const STEPS: &[Step] = &[
         ),
     },
     Step {
+        name: "compaction",
+        needs: &["programs"],
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--compaction", "--every", "{every}", "--shards", "1,3"],
+        ),
+    },
+    // Both checkpoints lost at the crash, too: what a swap left is told by frames and files.
+    Step {
+        name: "compaction-checkpoints",
+        needs: &["programs"],
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--checkpoints", "--compaction", "--every", "{every}", "--shards", "1,2"],
+        ),
+    },
+    Step {
+        name: "compaction-faults",
+        needs: &["programs"],
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--faults", "--compaction", "--every", "{every}", "--shards", "1,3"],
+        ),
+    },
+    Step {
         name: "group-crashes",
         needs: &["programs"],
         work: Work::Built(
@@ -204,6 +229,12 @@ pub(super) const STEPS: &[Step] = &[
                 "{reuses}",
             ],
         ),
+    },
+    // A topic compacted under load of an unmodified kcat.
+    Step {
+        name: "compaction-kill",
+        needs: &["release"],
+        work: Work::Script("clients/compaction", &["--cycles", "6"]),
     },
     // A small ext4 file system filled and freed under load, and overwritten ten times. Needs root and loop devices.
     Step {

@@ -5,7 +5,7 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 0 | kind: 1 append, 2 carry, 3 roll, 4 log start, 5 truncate, 6 drop, 7 extent |
+//! | 0 | kind: 1 append, 2 carry, 3 roll, 4 log start, 5 truncate, 6 drop, 7 extent, 8 compact |
 //! | 1-3 | zero |
 //! | 4-7 | bytes of payload |
 //! | 8-23 | topic id |
@@ -22,6 +22,7 @@
 //! | log start | offset | 40 |
 //! | truncate | to offset, segment, position | 56 |
 //! | drop | nothing | 32 |
+//! | compact | segment, offset behind it, length of its new file, largest timestamp, number of that file | 72 |
 //!
 //! An append's payload is whole v2 batches. A carry's is every byte of its partition from `position` to the end of the
 //! partition's tail in that segment; it may begin inside a batch. An extent's payload is the header of each of its
@@ -30,7 +31,7 @@
 
 use super::fields::Fields;
 use crate::base::limits::BATCH_HEADER_BYTES;
-use crate::base::{Corrupt, Offset, PartitionIndex, PartitionKey, Position, TopicId};
+use crate::base::{Corrupt, Offset, PartitionIndex, PartitionKey, Position, TimestampMs, TopicId};
 use bytes::Bytes;
 
 /// Head of an append or carry entry.
@@ -49,6 +50,7 @@ mod kind {
     pub(super) const TRUNCATE: u8 = 5;
     pub(super) const DROP: u8 = 6;
     pub(super) const EXTENT: u8 = 7;
+    pub(super) const COMPACT: u8 = 8;
 }
 
 /// Where an entry's bytes belong: from `position` of the segment file whose base offset is `segment`; they hold records
@@ -82,6 +84,29 @@ pub enum Entry<P> {
     Truncate { key: PartitionKey, to: Offset, segment: Offset, position: Position },
     /// The partition is gone.
     Drop { key: PartitionKey },
+    /// Segments became one.
+    Compact { key: PartitionKey, new: CompactedSegment },
+}
+
+/// A segment in the place of those from its base offset up to `end`: compaction wrote its batches to a file of their own,
+/// which is durable under a name that has this number until it gets the segment's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompactedSegment {
+    pub segment: Offset,
+    /// Where the next segment begins.
+    pub end: Offset,
+    pub length: Position,
+    /// Of all its records, `NONE` if none has a time.
+    pub max_timestamp: TimestampMs,
+    /// No other file of the partition that this run makes has it.
+    pub number: u64,
+}
+
+impl CompactedSegment {
+    /// Whether it stands in the place of the segment that began with `base`.
+    pub fn replaces(&self, base: Offset) -> bool {
+        (self.segment..self.end).contains(&base)
+    }
 }
 
 /// What an entry that is to be sealed carries.
@@ -109,7 +134,8 @@ impl<P> Entry<P> {
             Entry::Roll { key, .. }
             | Entry::LogStart { key, .. }
             | Entry::Truncate { key, .. }
-            | Entry::Drop { key } => *key,
+            | Entry::Drop { key }
+            | Entry::Compact { key, .. } => *key,
         }
     }
 
@@ -123,6 +149,7 @@ impl<P> Entry<P> {
                 Entry::LogStart { .. } => 8,
                 Entry::Truncate { .. } => 24,
                 Entry::Drop { .. } => 0,
+                Entry::Compact { .. } => 40,
             }
     }
 
@@ -144,6 +171,7 @@ impl<P> Entry<P> {
             Entry::Truncate { .. } => kind::TRUNCATE,
             Entry::Drop { .. } => kind::DROP,
             Entry::Extent { .. } => kind::EXTENT,
+            Entry::Compact { .. } => kind::COMPACT,
         }
     }
 }
@@ -196,6 +224,7 @@ impl<P: Payload> Entry<P> {
                 out.extend_from_slice(&position.0.to_le_bytes());
             }
             Entry::Drop { .. } => {}
+            Entry::Compact { new, .. } => encode_compacted(new, out),
         }
         assert_eq!(out.len() - begin, self.head_bytes(), "a head has the length of its kind");
     }
@@ -272,6 +301,7 @@ fn decode_fields(
             Entry::Truncate { key, to, segment, position: Position(fields.u64()?) }
         }
         kind::DROP => Entry::Drop { key },
+        kind::COMPACT => Entry::Compact { key, new: decode_compacted(fields)? },
         _ => return Some(None),
     };
     Some(Some(Head { entry, payload_checksum }))
@@ -290,6 +320,7 @@ impl Entry<usize> {
             Entry::LogStart { key, offset } => Entry::LogStart { key, offset },
             Entry::Truncate { key, to, segment, position } => Entry::Truncate { key, to, segment, position },
             Entry::Drop { key } => Entry::Drop { key },
+            Entry::Compact { key, new } => Entry::Compact { key, new },
         }
     }
 }
@@ -316,5 +347,23 @@ fn decode_span(fields: &mut Fields<'_>, key: PartitionKey) -> Option<Span> {
         position: Position(fields.u64()?),
         base_offset: Offset(fields.i64()?),
         next_offset: Offset(fields.i64()?),
+    })
+}
+
+fn encode_compacted(new: &CompactedSegment, out: &mut Vec<u8>) {
+    out.extend_from_slice(&new.segment.0.to_le_bytes());
+    out.extend_from_slice(&new.end.0.to_le_bytes());
+    out.extend_from_slice(&new.length.0.to_le_bytes());
+    out.extend_from_slice(&new.max_timestamp.0.to_le_bytes());
+    out.extend_from_slice(&new.number.to_le_bytes());
+}
+
+fn decode_compacted(fields: &mut Fields<'_>) -> Option<CompactedSegment> {
+    Some(CompactedSegment {
+        segment: Offset(fields.i64()?),
+        end: Offset(fields.i64()?),
+        length: Position(fields.u64()?),
+        max_timestamp: TimestampMs(fields.i64()?),
+        number: fields.u64()?,
     })
 }

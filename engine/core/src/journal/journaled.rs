@@ -1,6 +1,6 @@
 //! What the frames of a journal hold of each log, for a start that has no checkpoint to replay them over.
 
-use super::entry::Entry;
+use super::entry::{CompactedSegment, Entry};
 use super::frame::Frame;
 use super::tails::{Piece, Tails};
 use crate::base::{Offset, PartitionKey, Position};
@@ -17,6 +17,7 @@ pub struct JournaledLog {
     tails: Tails,
     /// Segments of which the frames tell.
     segments: BTreeSet<Offset>,
+    compacted: BTreeMap<Offset, CompactedSegment>,
     log_start: Offset,
 }
 
@@ -74,6 +75,11 @@ impl JournaledLog {
         self.log_start
     }
 
+    /// Segments that took the place of others: their files may not have their names yet.
+    pub fn compacted(&self) -> impl Iterator<Item = &CompactedSegment> {
+        self.compacted.values()
+    }
+
     /// The segments, in order, of a log that begins at `start`: `files`, and those of which frames hold bytes. Files behind
     /// the last of these were made for frames that are lost, and those before the log's start are on their way out.
     pub fn segments(&self, files: impl IntoIterator<Item = Offset>, start: Offset) -> Vec<Offset> {
@@ -128,6 +134,12 @@ impl JournaledLog {
                 }
             }
             Entry::Truncate { segment, position, .. } => self.tails.cut_from((*segment, *position)),
+            Entry::Compact { new, .. } => {
+                self.tails.cut_before((new.end, Position::ZERO));
+                self.segments.retain(|base| *base == new.segment || !new.replaces(*base));
+                self.compacted.retain(|base, _| !new.replaces(*base));
+                self.compacted.insert(new.segment, *new);
+            }
             Entry::Drop { .. } => {}
         }
     }

@@ -29,7 +29,7 @@ pub use checkpoint::{
     CheckpointBounds, Checkpoints, PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint,
     SegmentFacts, ShardCheckpoint,
 };
-pub use entry::{APPEND_HEAD_BYTES, EXTENT_HEAD_BYTES, Entry, Payload, Span};
+pub use entry::{APPEND_HEAD_BYTES, CompactedSegment, EXTENT_HEAD_BYTES, Entry, Payload, Span};
 pub use frame::{BootNonce, FRAME_HEADER_BYTES, Frame, FrameFault, FrameHeader, FrameSequence};
 pub use geometry::{
     CARRY_TAIL_BYTES_MAX, GeometryError, JOURNAL_BYTES_MIN, JournalGeometry, SLOT_BYTES_MIN, SLOTS_MAX,

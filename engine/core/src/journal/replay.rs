@@ -5,7 +5,7 @@
 //! odd (the checkpoint is ahead of the frames); whether its bytes follow one another is judged at the end.
 
 use super::checkpoint::{PartitionCheckpoint, ProducerCheckpoint, SegmentFacts, ShardCheckpoint};
-use super::entry::{Entry, Span};
+use super::entry::{CompactedSegment, Entry, Span};
 use super::frame::{Frame, FrameSequence};
 use super::observation::Observation;
 use super::tails::{ExtentPiece, Piece, Place, TailPiece, Tails};
@@ -54,6 +54,9 @@ pub struct RecoveredPartition {
     /// Where the last extent of a segment ends, also where a later frame has its last bytes again: that frame may be lost
     /// by a power loss yet, and then the file alone has them.
     pub extent_ends: Vec<(Offset, Position)>,
+    /// Segments that took the place of others behind the checkpoint: their files may not have their names yet. `facts` may
+    /// tell of those others.
+    pub compacted: Vec<CompactedSegment>,
     /// Of segments in the checkpoint's state; `observed` goes on from it.
     pub facts: Vec<SegmentFacts>,
     /// Lineage of the checkpoint's state; `observed` goes on from it.
@@ -169,6 +172,7 @@ struct Log {
     durable: Option<Place>,
     tails: Tails,
     extent_ends: BTreeMap<Offset, Position>,
+    compacted: BTreeMap<Offset, CompactedSegment>,
     facts: Vec<SegmentFacts>,
     epochs: Vec<(LeaderEpoch, Offset)>,
     producers: Vec<ProducerCheckpoint>,
@@ -226,6 +230,7 @@ impl Log {
                 self.observe(news, || Observation::Truncate { to: *to });
                 self.truncate(*to, (*segment, *position));
             }
+            Entry::Compact { new, .. } => self.compact(*new),
             Entry::Drop { .. } => {}
         }
         Ok(())
@@ -293,9 +298,26 @@ impl Log {
         }
         self.lengths = self.lengths.split_off(&first);
         self.extent_ends = self.extent_ends.split_off(&first);
+        self.compacted = self.compacted.split_off(&first);
         let start = (first, Position::ZERO);
         self.tails.cut_before(start);
         self.durable = self.durable.map(|durable| durable.max(start));
+    }
+
+    /// What the segments below held is durable, and all of them are in their files.
+    fn compact(&mut self, new: CompactedSegment) {
+        // Otherwise the checkpoint knows of more: the log begins behind it, or an earlier segment has it, too.
+        if self.segments.binary_search(&new.segment).is_err() {
+            return;
+        }
+        self.segments.retain(|base| *base == new.segment || !new.replaces(*base));
+        self.lengths = self.lengths.split_off(&new.end);
+        self.extent_ends = self.extent_ends.split_off(&new.end);
+        let behind = (new.end, Position::ZERO);
+        self.tails.cut_before(behind);
+        self.durable = Some(self.durable.map_or(behind, |durable| durable.max(behind)));
+        self.compacted.retain(|base, _| !new.replaces(*base));
+        self.compacted.insert(new.segment, new);
     }
 
     fn truncate(&mut self, to: Offset, place: Place) {
@@ -306,6 +328,7 @@ impl Log {
             self.segments.push(segment);
         }
         self.lengths.split_off(&segment);
+        self.compacted.retain(|existing, _| *existing < segment);
         self.extent_ends.retain(|existing, _| *existing <= segment);
         if let Some(end) = self.extent_ends.get_mut(&segment) {
             *end = (*end).min(place.1);
@@ -336,6 +359,7 @@ impl Log {
             tails,
             extents,
             extent_ends: self.extent_ends.into_iter().collect(),
+            compacted: self.compacted.into_values().collect(),
             facts: self.facts,
             epochs: self.epochs,
             producers: self.producers,

@@ -84,6 +84,10 @@ impl Attributes {
         Attributes(self.0 | CONTROL_MASK)
     }
 
+    pub fn with_delete_horizon(self) -> Attributes {
+        Attributes(self.0 | DELETE_HORIZON_MASK)
+    }
+
     pub fn codec(self) -> Result<Codec, BatchFault> {
         let id = (self.0 & CODEC_MASK) as u8;
         Codec::from_id(id).ok_or(BatchFault::UnknownCodec(id))

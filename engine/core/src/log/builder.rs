@@ -5,7 +5,7 @@ use std::io;
 use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 use crate::log::batch::{self, Attributes, BatchHeader, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD, TimestampType};
 use crate::log::compression::{self, Codec};
-use crate::log::records::put_varlong;
+use crate::log::records::{put_nullable, put_varlong};
 
 /// One record to encode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,15 +179,5 @@ fn encode_body(out: &mut Vec<u8>, record: &BatchRecord<'_>, timestamp_delta: i64
     for (key, value) in record.headers {
         put_nullable(out, Some(key));
         put_nullable(out, *value);
-    }
-}
-
-fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    match bytes {
-        None => put_varlong(out, -1),
-        Some(bytes) => {
-            put_varlong(out, bytes.len() as i64);
-            out.extend_from_slice(bytes);
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod builder;
+pub mod compaction;
 pub mod compression;
 pub mod epochs;
 pub mod fault;

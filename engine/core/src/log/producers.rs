@@ -1,5 +1,7 @@
 //! The last batches of each idempotent producer: what makes a retry harmless and a lost batch visible.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashMap;
 use thiserror::Error;
 
@@ -208,6 +210,11 @@ impl ProducerWindows {
     pub fn memory_bytes(&self) -> usize {
         let older: usize = self.producers.values().map(|window| window.older.capacity()).sum();
         self.producers.capacity() * size_of::<(ProducerId, Window)>() + older * size_of::<AppendedBatch>()
+    }
+
+    /// The last offset of each producer.
+    pub fn last_offsets(&self) -> BTreeMap<ProducerId, Offset> {
+        self.producers.iter().map(|(&id, window)| (id, window.latest.last_offset)).collect()
     }
 
     /// All producers in order of their ids.

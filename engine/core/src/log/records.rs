@@ -36,6 +36,17 @@ impl<'a> Record<'a> {
         Ok(record)
     }
 
+    /// Appends the record as it was, without its size, with another time.
+    pub(super) fn encode_body(&self, timestamp_delta: i64, out: &mut Vec<u8>) {
+        out.push(self.attributes as u8);
+        put_varlong(out, timestamp_delta);
+        put_varlong(out, i64::from(self.offset_delta));
+        put_nullable(out, self.key);
+        put_nullable(out, self.value);
+        put_varlong(out, self.headers.left as i64);
+        out.extend_from_slice(self.headers.bytes);
+    }
+
     fn parse_body(body: &mut &'a [u8]) -> Result<Record<'a>, RecordFault> {
         let (&attributes, rest) = body.split_first().ok_or(RecordFault::Ends)?;
         *body = rest;
@@ -146,6 +157,17 @@ pub fn put_varlong(out: &mut Vec<u8>, value: i64) {
         raw >>= 7;
     }
     out.push(raw as u8);
+}
+
+/// Appends a length and as many bytes, or -1.
+pub(super) fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        None => put_varlong(out, -1),
+        Some(bytes) => {
+            put_varlong(out, bytes.len() as i64);
+            out.extend_from_slice(bytes);
+        }
+    }
 }
 
 fn take_unsigned(bytes: &mut &[u8], bytes_max: u32) -> Result<u64, RecordFault> {

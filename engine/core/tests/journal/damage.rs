@@ -2,10 +2,10 @@
 
 use crate::fixture::{BOOT, Bench, SHARD, Seeded, key, span, start};
 use bytes::Bytes;
-use millrace_core::base::{Offset, Position};
+use millrace_core::base::{Offset, Position, TimestampMs};
 use millrace_core::journal::{
-    BootNonce, Chain, ChainStart, Corruption, CorruptionReason, Entry, Frame, FrameFault, FrameHeader,
-    FrameSequence, Replay, ShardCheckpoint, recover_chain,
+    BootNonce, Chain, ChainStart, CompactedSegment, Corruption, CorruptionReason, Entry, Frame, FrameFault,
+    FrameHeader, FrameSequence, Replay, ShardCheckpoint, recover_chain,
 };
 
 /// Frames sealed and written one by one: each says that all before it are on the device. The lengths of their contents
@@ -264,12 +264,18 @@ fn any_entries_are_replayed_without_a_panic() {
             let (key, length) = (key((number() & 1) as i32), number() as u64);
             let bytes = [Bytes::from_static(b"some bytes")];
             let ends = &bytes[..];
-            let entry = match number() & 7 {
+            let entry = match number() & 15 {
                 0 => Entry::Carry { span, payload: ends },
                 1 => Entry::Extent { span, length, header_bytes: 0, payload: ends },
                 2 | 3 => Entry::Roll { key, segment, previous_length: Position(length) },
                 4 => Entry::LogStart { key, offset },
                 5 => Entry::Drop { key },
+                6 | 7 => {
+                    let (end, length) = (Offset(number()), Position(length));
+                    let (max_timestamp, number) = (TimestampMs(number()), number() as u64);
+                    let new = CompactedSegment { segment, end, length, max_timestamp, number };
+                    Entry::Compact { key, new }
+                }
                 _ => Entry::Truncate { key, to: offset, segment, position },
             };
             if bench.seal(&[entry]).is_err() {

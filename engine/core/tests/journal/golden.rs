@@ -2,10 +2,10 @@
 
 use crate::fixture::{BOOT, Bench, SHARD, batch, key, span};
 use bytes::Bytes;
-use millrace_core::base::{Offset, Position};
+use millrace_core::base::{Offset, Position, TimestampMs};
 use millrace_core::journal::{
-    BootNonce, CheckpointBounds, Checkpoints, Entry, Frame, FrameSequence, PartitionCheckpoint,
-    ProducerBatchCheckpoint, ProducerCheckpoint, SegmentFacts, ShardCheckpoint,
+    BootNonce, CheckpointBounds, Checkpoints, CompactedSegment, Entry, Frame, FrameSequence,
+    PartitionCheckpoint, ProducerBatchCheckpoint, ProducerCheckpoint, SegmentFacts, ShardCheckpoint,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -36,12 +36,22 @@ fn a_frame_with_every_kind_of_entry_has_these_bytes() {
             header_bytes: 61,
             payload: &extended[..],
         },
+        Entry::Compact {
+            key: key(5),
+            new: CompactedSegment {
+                segment: Offset(3),
+                end: Offset(30),
+                length: Position(777),
+                max_timestamp: TimestampMs(88),
+                number: 9,
+            },
+        },
     ];
     bench.append(9, 0, 0, b"the frame before");
     bench.write_all();
     let frame = bench.seal(&entries).unwrap();
     let bytes = bench.ring_file().slice(frame.ring_at..frame.ring_at + frame.len);
-    let content = &bytes[..64 + 64 + 64 + 48 + 40 + 56 + 32 + 80];
+    let content = &bytes[..64 + 64 + 64 + 48 + 40 + 56 + 32 + 80 + 72];
     assert_eq!(hex(content), include_str!("frame.hex").trim_end());
 
     let decoded = Frame::decode(&bytes).unwrap();
@@ -66,6 +76,7 @@ fn joined(entry: Entry<&[Bytes]>) -> Entry<Bytes> {
         Entry::LogStart { key, offset } => Entry::LogStart { key, offset },
         Entry::Truncate { key, to, segment, position } => Entry::Truncate { key, to, segment, position },
         Entry::Drop { key } => Entry::Drop { key },
+        Entry::Compact { key, new } => Entry::Compact { key, new },
     }
 }
 

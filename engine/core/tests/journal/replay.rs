@@ -2,15 +2,16 @@
 
 use crate::fixture::{BOOT, Bench, SHARD, batch, key, span, start};
 use bytes::Bytes;
-use millrace_core::base::{Offset, Position};
+use millrace_core::base::{Offset, Position, TimestampMs};
 use millrace_core::journal::{
-    Entry, FrameSequence, Observation, PartitionCheckpoint, RecoveredPartition, Replay, ReplayError,
-    ShardCheckpoint, recover_chain,
+    CompactedSegment, Entry, FrameSequence, Observation, PartitionCheckpoint, RecoveredPartition, Replay,
+    ReplayError, ShardCheckpoint, recover_chain,
 };
 
 /// Each word is a frame with one entry of partition 0:
 /// `a<segment>:<position>+<bytes>@<base offset>` append of one record, `c...` carry, `e...` extent of one batch with 10 bytes
-/// behind what is in the file, `r<segment>=<length>` roll, `s<offset>` log start, `t<offset>=<segment>:<position>` truncate, `d` drop.
+/// behind what is in the file, `r<segment>=<length>` roll, `s<offset>` log start, `t<offset>=<segment>:<position>` truncate, `d` drop,
+/// `k<segment>:<end>=<length>` compact.
 fn replay(checkpoint: Option<ShardCheckpoint>, script: &str) -> Result<Vec<RecoveredPartition>, ReplayError> {
     let mut bench = Bench::small();
     for word in script.split(' ').filter(|word| !word.is_empty()) {
@@ -51,6 +52,11 @@ fn seal(bench: &mut Bench, word: &str) {
             let (to, segment) = (offset(0), offset(1));
             Entry::Truncate { key, to, segment, position: Position(number(2)) }
         }
+        "k" => {
+            let (segment, end, length) = (offset(0), offset(1), Position(number(2)));
+            let (max_timestamp, number) = (TimestampMs(5), 6);
+            Entry::Compact { key, new: CompactedSegment { segment, end, length, max_timestamp, number } }
+        }
         _ => Entry::Drop { key },
     };
     bench.seal(&[entry]).unwrap();
@@ -73,6 +79,9 @@ fn text(partitions: &[RecoveredPartition]) -> String {
     }
     for piece in &partition.extents {
         words.push(format!("!{}:{}+{}", piece.segment, piece.position, piece.length));
+    }
+    for new in &partition.compacted {
+        words.push(format!("k{}-{}={}", new.segment, new.end, new.length));
     }
     for observation in &partition.observed {
         words.push(match observation {
@@ -185,6 +194,38 @@ fn the_log_start_drops_segments() {
     check(known(1, 0, &[0, 5], 64, 9), "s5", "5..9 [5] 5:64-64");
     // The directory noted a start that only the ring still held: what the slots have begins before it.
     check(known(1, 0, &[5], 64, 9), "s3", "5..9 [5] 5:64-64");
+}
+
+#[test]
+fn compacted_segments_take_the_place_of_others() {
+    // What the files had was hard before: nothing of it is replayed.
+    let grown = "a0:0+100@0 r1=100 a1:0+70@1 r2=70 a2:0+80@2";
+    let compacted = format!("{grown} k0:2=90");
+    check(None, &compacted, "0..3 [0,2] 2:0-80 2:0+80 k0-2=90 a0 a1 a2");
+    check(known(1, 5, &[0, 1, 2], 0, 3), &compacted, "0..3 [0,2] 2:0-80 2:0+80 k0-2=90");
+    check(known(1, 6, &[0, 2], 0, 3), &compacted, "0..3 [0,2] 2:0-80 2:0+80 k0-2=90");
+    check(known(4, 3, &[0, 1], 70, 2), &compacted, "0..3 [0,2] 2:0-80 2:0+80 k0-2=90 a2");
+    // A frame that cleaning wrote in between has the rest of the log again.
+    check(
+        None,
+        &format!("{compacted} c2:0+80@2 a2:80+70@3"),
+        "0..4 [0,2] 2:0-150 2:0+80 2:80+70 k0-2=90 a0 a1 a2 a3",
+    );
+    // Again, and more.
+    let again = format!("{compacted} r3=80 a3:0+90@3 k0:2=70");
+    check(None, &again, "0..4 [0,2,3] 2:0-90 2=80 2:0+80 3:0+90 k0-2=70 a0 a1 a2 a3");
+    let more = format!("{compacted} r3=80 a3:0+90@3 k0:3=120");
+    check(None, &more, "0..4 [0,3] 3:0-90 3:0+90 k0-3=120 a0 a1 a2 a3");
+    // The log begins behind it, or inside.
+    check(None, &format!("{compacted} s2"), "2..3 [2] 2:0-80 2:0+80 a0 a1 a2");
+    check(None, &format!("{compacted} s1"), "1..3 [0,2] 2:0-80 2:0+80 k0-2=90 a0 a1 a2");
+    // The checkpoint knows that, or that an earlier segment has it, too.
+    check(known(1, 7, &[2], 0, 3), &format!("{compacted} s2"), "2..3 [2] 2:0-80 2:0+80");
+    check(
+        known(1, 7, &[0, 2], 0, 3),
+        &format!("{grown} k1:2=60 k0:2=90"),
+        "0..3 [0,2] 2:0-80 2:0+80 k0-2=90",
+    );
 }
 
 #[test]

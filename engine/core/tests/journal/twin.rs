@@ -68,6 +68,7 @@ impl Change {
             Entry::LogStart { key, offset } => Entry::LogStart { key, offset },
             Entry::Truncate { key, to, segment, position } => Entry::Truncate { key, to, segment, position },
             Entry::Drop { key } => Entry::Drop { key },
+            Entry::Compact { key, new } => Entry::Compact { key, new },
             Entry::Extent { .. } => unreachable!("the twin writes no extents"),
         }
     }

@@ -5,6 +5,8 @@ mod anything;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod compaction;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod index;

@@ -288,6 +288,9 @@ fn entry_fact(entry: &Entry<Bytes>) -> Fact {
         Entry::Truncate { to, segment, position, .. } => {
             of("truncate").with("to", to.0).with("segment", segment.0).with("position", position.0)
         }
+        Entry::Compact { new, .. } => {
+            of("compact").with("segment", new.segment.0).with("end", new.end.0).with("length", new.length.0)
+        }
         Entry::Drop { .. } => of("drop"),
     }
 }

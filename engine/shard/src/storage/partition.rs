@@ -1,18 +1,18 @@
 //! Checks one partition's log: each segment with what the journal adds to it, and its index.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use millrace_core::base::{Offset, Position};
-use millrace_core::journal::{JournaledLog, RecoveredPartition, Stretch};
+use millrace_core::journal::{CompactedSegment, JournaledLog, RecoveredPartition, Stretch};
 use millrace_core::log::index::IndexEntry;
 use millrace_core::log::{BatchFault, EpochLineage, OffsetIndex, Scanned, SegmentName, StoredFault};
 
 use super::disk::{ToolError, length, names, read};
 use super::fact::Fact;
 use super::segment::SegmentBytes;
-use crate::layout::{INDEX_SUFFIX, index_file, segment_file};
+use crate::layout::{INDEX_SUFFIX, compacted_file, index_file, segment_file};
 use crate::noted_start::noted_start;
 use crate::restore::history;
 
@@ -25,6 +25,8 @@ pub(super) struct PartitionCheck {
     journaled: JournaledLog,
     /// Where the log begins as far as frames and its directory tell; its first segment may begin later.
     start: Offset,
+    /// Files of compacted segments that a crash kept from their names.
+    unnamed: BTreeMap<Offset, PathBuf>,
     lineage: EpochLineage,
     /// Where the first damage begins, and the batches behind it that are whole.
     readable_to: Option<Offset>,
@@ -57,6 +59,7 @@ impl PartitionCheck {
             found,
             journaled,
             start: Offset::ZERO,
+            unnamed: BTreeMap::new(),
             lineage: lineage.unwrap_or_default(),
             readable_to: None,
             whole_behind: 0,
@@ -66,8 +69,9 @@ impl PartitionCheck {
 
     pub(super) fn run(mut self, tell: &mut dyn FnMut(Fact)) -> Result<(), ToolError> {
         let names = names(&self.dir)?;
-        let bases: BTreeSet<Offset> =
+        let mut bases: BTreeSet<Offset> =
             names.iter().filter_map(|name| SegmentName::parse(name)).map(|name| name.base).collect();
+        self.settle_swaps(&mut bases)?;
         let segments = match &self.found {
             Some(found) => self.of_journal(found)?,
             None => {
@@ -89,6 +93,37 @@ impl PartitionCheck {
         Ok(())
     }
 
+    /// Sees swaps as a start would: where a crash came before any name had changed the old segments stay.
+    fn settle_swaps(&mut self, bases: &mut BTreeSet<Offset>) -> Result<(), ToolError> {
+        let compacted: Vec<CompactedSegment> = match &self.found {
+            Some(found) => found.compacted.clone(),
+            None => self.journaled.compacted().copied().collect(),
+        };
+        for new in compacted {
+            let path = compacted_file(&self.dir, new.segment, new.number);
+            let is_pending = length(&path)?.is_some();
+            let merged = |base: &Offset| *base != new.segment && new.replaces(*base);
+            if is_pending && bases.contains(&new.segment) {
+                if let Some(found) = &mut self.found {
+                    found.segments.extend(bases.iter().copied().filter(merged));
+                    found.segments.sort_unstable();
+                }
+                continue;
+            }
+            bases.retain(|base| !merged(base));
+            if is_pending {
+                bases.insert(new.segment);
+                self.unnamed.insert(new.segment, path);
+            }
+        }
+        Ok(())
+    }
+
+    /// The file of a segment.
+    fn file_of(&self, base: Offset) -> PathBuf {
+        self.unnamed.get(&base).cloned().unwrap_or_else(|| segment_file(&self.dir, base))
+    }
+
     fn of_journal(&self, found: &RecoveredPartition) -> Result<Vec<Expected>, ToolError> {
         let durable = found.durable_segment.unwrap_or(Offset::NONE);
         let mut segments = Vec::new();
@@ -97,7 +132,7 @@ impl PartitionCheck {
             let rolled = found.lengths.iter().find(|(of, _)| *of == base).map(|(_, length)| length.0);
             let in_file = match rolled {
                 Some(rolled) if base < durable => rolled,
-                None if base < durable => length(&segment_file(&self.dir, base))?.unwrap_or(0),
+                None if base < durable => length(&self.file_of(base))?.unwrap_or(0),
                 _ if base == durable => found.durable.0,
                 _ => 0,
             };
@@ -115,8 +150,7 @@ impl PartitionCheck {
     fn of_files(&self, bases: &BTreeSet<Offset>) -> Result<Vec<Expected>, ToolError> {
         let mut segments: Vec<Expected> = Vec::new();
         for base in self.journaled.segments(bases.iter().copied(), self.start) {
-            let path = segment_file(&self.dir, base);
-            let length = length(&path)?.unwrap_or(0);
+            let length = length(&self.file_of(base))?.unwrap_or(0);
             let run = self.journaled.run(base).filter(|run| run.from.0 <= length);
             let stretches = match run {
                 Some(run) => behind(run.from.0, run.stretches),
@@ -132,7 +166,7 @@ impl PartitionCheck {
 
     /// Answers the offset behind the segment.
     fn segment(&mut self, expected: &Expected, tell: &mut dyn FnMut(Fact)) -> Result<Offset, ToolError> {
-        let path = segment_file(&self.dir, expected.base);
+        let path = self.file_of(expected.base);
         let before = self.damages.len();
         let mut stretches = Cow::Borrowed(&expected.stretches);
         let mut in_file: u64 = stretches.iter().map(in_file_bytes).sum();

@@ -2,14 +2,16 @@
 
 use crate::admin::family::Family;
 use crate::admin::scrape::Scrape;
-use crate::admin::{disk, files, groups, kafka, own, readers};
+use crate::admin::{compaction, disk, files, groups, kafka, own, readers};
 
 /// In the order of the answer: Kafka's names, then ours.
 const FAMILIES: &[&[Family]] = &[
     kafka::FAMILIES,
     groups::KAFKAS,
+    compaction::KAFKAS,
     own::FAMILIES,
     disk::FAMILIES,
+    compaction::OWN,
     readers::FAMILIES,
     files::FAMILIES,
     groups::OWN,

@@ -1,8 +1,10 @@
 //! Journal frames: good ones of every kind of entry, and forged ones behind good checksums.
 
 use bytes::Bytes;
-use millrace_core::base::{Offset, PartitionIndex, PartitionKey, Position, ShardIndex, TopicId};
-use millrace_core::journal::{BootNonce, Entry, Frame, FrameHeader, Journal, JournalGeometry, Span};
+use millrace_core::base::{Offset, PartitionIndex, PartitionKey, Position, ShardIndex, TimestampMs, TopicId};
+use millrace_core::journal::{
+    BootNonce, CompactedSegment, Entry, Frame, FrameHeader, Journal, JournalGeometry, Span,
+};
 
 use super::batch;
 use crate::chance::Chance;
@@ -94,6 +96,12 @@ impl FrameWriter {
         match chance.below(10) {
             0 => Entry::Carry { span: Span { position: Position::ZERO, ..span }, payload: some(position.0) },
             1 => Entry::LogStart { key, offset: Offset(chance.below(base_offset.0 as u64 + 1) as i64) },
+            2 if chance.one_in(4) => {
+                let (length, max_timestamp, number) = (position, TimestampMs(chance.below(9) as i64), 1);
+                let end = Offset(segment.0 + chance.below(9) as i64);
+                let new = CompactedSegment { segment, end, length, max_timestamp, number };
+                Entry::Compact { key, new }
+            }
             2 => Entry::Truncate { key, to: base_offset, segment, position },
             3 if chance.one_in(4) => {
                 *end = START;
@@ -306,6 +314,7 @@ fn in_pieces(entry: &Entry<Bytes>) -> Entry<Vec<Bytes>> {
             Entry::Truncate { key: *key, to: *to, segment: *segment, position: *position }
         }
         Entry::Drop { key } => Entry::Drop { key: *key },
+        Entry::Compact { key, new } => Entry::Compact { key: *key, new: *new },
     }
 }
 

@@ -249,6 +249,11 @@ impl BrokerConfig {
         millis(self.long("log.initial.task.delay.ms"))
     }
 
+    /// Whether logs are compacted at all.
+    pub fn cleaner_enabled(&self) -> bool {
+        self.boolean("log.cleaner.enable")
+    }
+
     /// Size of each shard's journal.
     pub fn journal_bytes(&self) -> u64 {
         self.text("millrace.journal.bytes")

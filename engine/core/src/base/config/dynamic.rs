@@ -93,6 +93,39 @@ impl ConfigLayers<'_> {
         }
     }
 
+    /// Pause of compaction that found nothing to do.
+    pub fn cleaner_backoff(&self) -> Duration {
+        let ms = self.whole_or_given("log.cleaner.backoff.ms");
+        Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+    }
+
+    /// Memory of all key maps together, in bytes.
+    pub fn cleaner_dedupe_buffer_bytes(&self) -> u64 {
+        u64::try_from(self.whole_or_given("log.cleaner.dedupe.buffer.size")).unwrap_or(0)
+    }
+
+    /// How full a key map may become.
+    pub fn cleaner_load_factor(&self) -> f64 {
+        self.double_or_given("log.cleaner.io.buffer.load.factor")
+    }
+
+    /// What compaction may read and write in a second.
+    pub fn cleaner_io_bytes_per_second(&self) -> f64 {
+        self.double_or_given("log.cleaner.io.max.bytes.per.second")
+    }
+
+    fn whole_or_given(&self, key: &str) -> i64 {
+        self.whole(key).or_else(|| self.broker.value(key).and_then(Value::whole)).unwrap_or(0)
+    }
+
+    fn double_or_given(&self, key: &str) -> f64 {
+        let set = self.set_text(key).and_then(|text| broker_keys().get(key)?.parse(text).ok());
+        match set.as_ref().or_else(|| self.broker.value(key)) {
+            Some(Value::Double(value)) => *value,
+            _ => f64::MAX,
+        }
+    }
+
     /// A whole number set while running, this broker's before that of all.
     pub(super) fn whole(&self, key: &str) -> Option<i64> {
         broker_keys().get(key)?.parse(self.set_text(key)?).ok().as_ref().and_then(Value::whole)

@@ -112,6 +112,14 @@ impl TopicConfig {
         }
     }
 
+    /// What a segment may span: compaction takes no record before its segment ended.
+    pub fn segment_ms_max(&self) -> i64 {
+        match self.compact && self.max_compaction_lag_ms > 0 {
+            true => self.segment_ms.min(self.max_compaction_lag_ms),
+            false => self.segment_ms,
+        }
+    }
+
     /// Whose clock stamps the records.
     pub fn timestamp_type(&self) -> TimestampType {
         self.timestamp_type
@@ -303,6 +311,9 @@ mod tests {
                 "{broker}; {dynamic}; {topic}"
             );
         }
+        let lag = "max.compaction.lag.ms=9";
+        assert_eq!(resolve("", "", lag).segment_ms_max(), 604_800_000);
+        assert_eq!(resolve("log.cleanup.policy=compact", "", lag).segment_ms_max(), 9);
         assert_eq!(resolve("log.retention.minutes=3", "", "").retention_ms, 180_000);
         assert_eq!(resolve("log.retention.hours=-1", "", "").retention_ms, -1);
         assert_eq!(resolve("log.retention.bytes=-1", "", "").retention_bytes, -1);
