@@ -40,7 +40,7 @@ fn a_failing_disk_loses_no_last_value() {
 
 #[test]
 fn a_full_disk_loses_no_last_value() {
-    check(Sweep::of_full_disks(options(57, 1, 200)));
+    check(Sweep::of_full_disks(options(57, 1, 400)));
 }
 
 #[test]
