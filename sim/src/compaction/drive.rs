@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use millrace_core::base::Offset;
 use millrace_core::log::{BatchWalk, SegmentName};
+use millrace_core::meta::NewTopic;
 use millrace_rt::{Gate, Seat, fs};
 use millrace_shard::{
     AppendError, AppendPartition, Engine, Isolation, OffsetAsk, OffsetQuery, Shard, ValidateOnly,
@@ -32,6 +33,25 @@ pub(super) struct Boot {
     pub(super) engine: Engine,
     pub(super) progress: Rc<Progress>,
     pub(super) stop: Gate,
+    pub(super) patience: Patience,
+}
+
+/// What a sender does where there is no space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// There is always space.
+    None,
+    /// The disk is full for a while: it tries again.
+    Waits,
+}
+
+impl Patience {
+    async fn wait(self) -> bool {
+        if self == Patience::Waits {
+            millrace_rt::sleep(RETRY_PAUSE).await;
+        }
+        self == Patience::Waits
+    }
 }
 
 impl Boot {
@@ -51,8 +71,12 @@ impl Boot {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         let missing = |name: &str| shard.image().topic(name).is_none();
         let topics: Vec<_> = plan.new_topics().filter(|topic| missing(&topic.name)).collect();
-        for result in shard.create_topics(topics, ValidateOnly::No).await {
-            if let Err(error) = result {
+        for topic in topics {
+            let mut refused = self.create(shard, topic.clone()).await;
+            while refused.is_some() && self.patience.wait().await {
+                refused = self.create(shard, topic.clone()).await;
+            }
+            if let Some(error) = refused {
                 self.ledger.borrow_mut().violate(format!("a topic was refused: {error}"));
             }
         }
@@ -73,6 +97,11 @@ impl Boot {
         self.audit(shard, Compacted::Surely).await;
     }
 
+    async fn create(&self, shard: &Shard, topic: NewTopic) -> Option<String> {
+        let results = shard.create_topics(vec![topic], ValidateOnly::No).await;
+        results.into_iter().find_map(Result::err).map(|error| error.to_string())
+    }
+
     /// Sends what the log lacks, one batch after another.
     async fn send(self, shard: Shard, number: usize) {
         let plan = Rc::clone(&self.ledger.borrow().plan);
@@ -87,7 +116,7 @@ impl Boot {
             let mut outcome = shard.admit_append(vec![append()]).await.await.into_iter().next();
             // A write that fell short is taken for a full disk, until it is tried again.
             while matches!(outcome, Some(Err(AppendError::Storage | AppendError::NoSpace)))
-                && self.progress.disk_may_fail()
+                && (self.progress.disk_may_fail() || self.patience.wait().await)
             {
                 millrace_rt::sleep(RETRY_PAUSE).await;
                 outcome = shard.admit_append(vec![append()]).await.await.into_iter().next();
@@ -131,7 +160,8 @@ impl Boot {
                 Ok((end, log)) => {
                     ledger.audit(number, end, untouched, &log);
                     // What a failing disk kept from being compacted is compacted later.
-                    if compacted == Compacted::Surely && !self.progress.disk_may_fail() {
+                    let was_full = self.patience != Patience::None;
+                    if compacted == Compacted::Surely && !was_full && !self.progress.disk_may_fail() {
                         ledger.expect_compacted(number, &log);
                     }
                 }

@@ -7,7 +7,7 @@ use millrace_rt::Gate;
 use millrace_rt::world::Crash;
 use millrace_shard::OpenError;
 
-use super::drive::Boot;
+use super::drive::{Boot, Patience};
 use super::ledger::Ledger;
 use super::plan::Plan;
 use crate::case::{BOOTS_MAX, Case, Outcome};
@@ -68,8 +68,9 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
 fn boot(machine: &mut Machine, ledger: &Rc<RefCell<Ledger>>, shards: u16, trial: Trial) -> End {
     let progress: Rc<Progress> = Rc::default();
     let (ledger, shared) = (Rc::clone(ledger), Rc::clone(&progress));
+    let patience = if trial.squeeze.is_some() { Patience::Waits } else { Patience::None };
     machine.boot(shards, trial, &progress, move |engine| {
-        let boot = Boot { ledger, engine, progress: shared, stop: Gate::new() };
+        let boot = Boot { ledger, engine, progress: shared, stop: Gate::new(), patience };
         move |seat| boot.clone().serve(seat)
     })
 }

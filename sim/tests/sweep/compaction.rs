@@ -39,6 +39,11 @@ fn a_failing_disk_loses_no_last_value() {
 }
 
 #[test]
+fn a_full_disk_loses_no_last_value() {
+    check(Sweep::of_full_disks(options(57, 1, 400)));
+}
+
+#[test]
 fn swaps_that_the_journal_is_not_told_of_are_caught() {
     let planted = Some(Planted::ForgetsSwaps);
     let mut sweep = Sweep::new(SweepOptions { planted, ..options(51, 1, 60) });

@@ -21,6 +21,7 @@ pub(in crate::fuzz) const JOURNAL_FRAME: Target = Target {
         "entry::decode",
         "entry::decode_fields",
         "entry::decode_span",
+        "entry::decode_compacted",
         "batches::first_batch",
         "batches::digest_headers",
         "batches::verify_batches",
@@ -98,8 +99,8 @@ impl FrameWriter {
             1 => Entry::LogStart { key, offset: Offset(chance.below(base_offset.0 as u64 + 1) as i64) },
             2 if chance.one_in(4) => {
                 let (length, max_timestamp, number) = (position, TimestampMs(chance.below(9) as i64), 1);
-                let end = Offset(segment.0 + chance.below(9) as i64);
-                let new = CompactedSegment { segment, end, length, max_timestamp, number };
+                // All before the active segment is in files, whatever became one.
+                let new = CompactedSegment { segment, end: segment, length, max_timestamp, number };
                 Entry::Compact { key, new }
             }
             2 => Entry::Truncate { key, to: base_offset, segment, position },
@@ -169,6 +170,7 @@ fn heads(bytes: &[u8]) -> Vec<HeadPlace> {
             5 => 56,
             6 => 32,
             7 => 80,
+            8 => 72,
             _ => break,
         };
         let payload_bytes = number(bytes, at + 4) as usize;
