@@ -13,6 +13,7 @@ use millrace_server::Node;
 use millrace_shard::Planted;
 
 use super::conduct::keep_slot;
+use super::consumer::keep_consumer;
 use super::flow::Flow;
 use super::ledger::Ledger;
 use super::observer::observe;
@@ -151,6 +152,9 @@ async fn keep_slots(flow: Flow) {
         for slot in 0..planned.slots.len() {
             millrace_rt::spawn(keep_slot(flow.clone(), group, slot));
         }
+    }
+    for _ in 0..flow.plan.consumers {
+        millrace_rt::spawn(keep_consumer(flow.clone()));
     }
     std::future::pending::<()>().await;
 }

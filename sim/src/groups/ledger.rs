@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
+use super::consumers::Consumers;
 use super::generations::Generations;
 use super::joining::Described;
 use super::offsets::Offsets;
-use super::plan::Plan;
+use super::plan::{CONSUMERS_TOPIC, Plan};
 
 pub(crate) struct Ledger {
     pub(crate) plan: Rc<Plan>,
@@ -14,6 +15,8 @@ pub(crate) struct Ledger {
     pub(crate) generations: Vec<Generations>,
     /// What was last seen of each group since the last start.
     pub(crate) described: Vec<Option<Described>>,
+    /// Of the group of the consumer protocol.
+    pub(crate) consumers: Consumers,
     pub(crate) violations: Vec<String>,
     /// Commits of one partition that were answered.
     pub(crate) acknowledgements: u64,
@@ -25,6 +28,7 @@ impl Ledger {
             offsets: Offsets::default(),
             generations: plan.groups.iter().map(|group| Generations::new(group.slots.len())).collect(),
             described: vec![None; plan.groups.len()],
+            consumers: Consumers::default(),
             plan,
             violations: Vec::new(),
             acknowledgements: 0,
@@ -38,6 +42,7 @@ impl Ledger {
 
     /// What was seen before does not say how things are.
     pub(crate) fn look_anew(&mut self) {
+        self.consumers.look_anew();
         self.described.iter_mut().for_each(|described| *described = None);
         self.generations.iter_mut().for_each(Generations::forget_confirmations);
     }
@@ -55,6 +60,7 @@ impl Ledger {
                 return Err(missing(format!("it is {seen:?}, not {expected:?}")));
             }
         }
-        Ok(())
+        let parts = self.plan.topics[CONSUMERS_TOPIC].partitions;
+        self.consumers.settled(self.plan.consumers, usize::try_from(parts).unwrap_or(0))
     }
 }

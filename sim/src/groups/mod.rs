@@ -3,12 +3,15 @@
 //!
 //! `plan` says who is in which group, `member` is one member as a client, `conduct` what befalls it by way of its `mood`,
 //! `joining` and `offsets_requests` are its requests, `assignor` is what leaders do, `observer` asks for everything again
-//! and again, `offsets` and `generations` judge, `course` is a broker with its clients, `run` the course of one seed,
+//! and again, `consumer` is a member of the one group that speaks the consumer protocol, `offsets`, `generations` and
+//! `consumers` judge, `course` is a broker with its clients, `run` the course of one seed,
 //! `case` that of a sweep.
 
 mod assignor;
 mod case;
 mod conduct;
+mod consumer;
+mod consumers;
 mod course;
 mod flow;
 mod generations;

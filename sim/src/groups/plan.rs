@@ -9,6 +9,9 @@ use crate::workload::Topic;
 
 const GROUPS_MAX: u64 = 3;
 const SLOTS_MAX: u64 = 4;
+const CONSUMERS_MAX: u64 = 4;
+/// The place among [`Plan::topics`] of the topic that the group of the consumer protocol reads.
+pub(crate) const CONSUMERS_TOPIC: usize = 0;
 const OFFSETS_PARTITIONS_MAX: u64 = 5;
 const INITIAL_DELAY_MS_MAX: u64 = 200;
 /// Of the broker; far below Kafka's, so that much happens in little time.
@@ -77,6 +80,10 @@ pub(crate) struct Plan {
     pub(crate) groups: Vec<GroupPlan>,
     pub(crate) offsets_partitions: u64,
     pub(crate) initial_delay_ms: u64,
+    /// Members of the group of the consumer protocol.
+    pub(crate) consumers: u64,
+    /// Pause between its assignments.
+    pub(crate) assignment_interval_ms: u64,
 }
 
 impl Plan {
@@ -92,7 +99,17 @@ impl Plan {
         let groups = (0..1 + chance.below(GROUPS_MAX)).map(|number| group(number, &mut chance)).collect();
         let offsets_partitions = 1 + chance.below(OFFSETS_PARTITIONS_MAX);
         let initial_delay_ms = if chance.one_in(2) { 0 } else { 1 + chance.below(INITIAL_DELAY_MS_MAX) };
-        Rc::new(Plan { seed, topics, groups, offsets_partitions, initial_delay_ms })
+        let consumers = 1 + chance.below(CONSUMERS_MAX);
+        let assignment_interval_ms = if chance.one_in(2) { 0 } else { chance.below(INITIAL_DELAY_MS_MAX) };
+        Rc::new(Plan {
+            seed,
+            topics,
+            groups,
+            offsets_partitions,
+            initial_delay_ms,
+            consumers,
+            assignment_interval_ms,
+        })
     }
 
     /// Every partition that a group reads, in order.
@@ -123,10 +140,13 @@ impl Plan {
 
     /// Lines of the broker's configuration.
     pub(crate) fn config(&self) -> String {
-        let Plan { offsets_partitions, initial_delay_ms, .. } = self;
+        let Plan { offsets_partitions, initial_delay_ms, assignment_interval_ms, .. } = self;
         format!(
             "group.min.session.timeout.ms={SESSION_MS_MIN}\ngroup.initial.rebalance.delay.ms={initial_delay_ms}\n\
-             offsets.topic.num.partitions={offsets_partitions}"
+             offsets.topic.num.partitions={offsets_partitions}\n\
+             group.consumer.min.session.timeout.ms=1\ngroup.consumer.session.timeout.ms={SESSION_MS_MAX}\n\
+             group.consumer.min.heartbeat.interval.ms=1\ngroup.consumer.heartbeat.interval.ms=50\n\
+             group.consumer.assignment.interval.ms={assignment_interval_ms}"
         )
     }
 }

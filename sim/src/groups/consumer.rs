@@ -1,0 +1,183 @@
+//! One member of the group of the consumer protocol: it says what it owns, takes what it is given, and gives up in its
+//! own time what it is to give up.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use millrace_rt::{random_u64, select, sleep};
+use millrace_wire::messages::consumer_group_heartbeat_request::{
+    ConsumerGroupHeartbeatRequest, TopicPartitions,
+};
+use millrace_wire::messages::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
+use millrace_wire::{ApiKey, ErrorCode, Reader};
+
+use super::consumers::Part;
+use super::flow::{Flow, LOOK_AGAIN};
+use super::joining;
+use super::mood::Mood;
+use super::plan::{CONSUMERS_TOPIC, REBALANCE_MS_MAX};
+use crate::broker::client::{Broken, Client};
+use crate::broker::requests::{error_of, nonsense};
+
+const GROUP: &str = "consumers";
+const VERSION: i16 = 1;
+const FIND_VERSION: i16 = 4;
+/// Between heartbeats; far below the session timeout.
+const PAUSE_MS: std::ops::Range<u64> = 10..60;
+/// A member lives so long before something befalls it.
+const LIFE_MS: std::ops::Range<u64> = 50..1_500;
+const VACANCY_MS: std::ops::Range<u64> = 0..400;
+
+const JOINING: i32 = 0;
+const LEAVING: i32 = -1;
+
+/// Keeps one place of the group taken, mostly. Runs until the world ends.
+pub(crate) async fn keep_consumer(flow: Flow) {
+    flow.until_topics().await;
+    loop {
+        let mood: Rc<Mood> = Rc::default();
+        let number = flow.ledger.borrow_mut().consumers.draw();
+        let consumer = Consumer::new(flow.clone(), number, Rc::clone(&mood));
+        // Whichever ends: it has left, or it crashed in the middle of whatever it did.
+        select(consumer.live(), befall(&flow, &mood)).await;
+        flow.ledger.borrow_mut().consumers.forget(number);
+        sleep(Duration::from_millis(within(VACANCY_MS))).await;
+    }
+}
+
+/// Returns when the member crashes.
+async fn befall(flow: &Flow, mood: &Mood) {
+    if !flow.is_healing() {
+        sleep(Duration::from_millis(within(LIFE_MS))).await;
+        match random_u64() % 3 {
+            _ if flow.is_healing() => {}
+            0 => return,
+            1 => mood.leave(),
+            _ => {}
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+fn within(range: std::ops::Range<u64>) -> u64 {
+    range.start + random_u64() % (range.end - range.start)
+}
+
+struct Consumer {
+    flow: Flow,
+    number: u64,
+    mood: Rc<Mood>,
+    epoch: i32,
+    owned: BTreeSet<Part>,
+    /// What it is to give up and has not.
+    revoking: BTreeSet<Part>,
+}
+
+impl Consumer {
+    fn new(flow: Flow, number: u64, mood: Rc<Mood>) -> Consumer {
+        let (owned, revoking) = (BTreeSet::new(), BTreeSet::new());
+        Consumer { flow, number, mood, epoch: JOINING, owned, revoking }
+    }
+
+    /// Returns when it has left the group.
+    async fn live(mut self) {
+        loop {
+            if let Ok(mut client) = Client::connect(self.flow.broker()).await {
+                match self.serve(&mut client).await {
+                    Ok(()) => return,
+                    Err(Broken::Ended) => {}
+                    Err(Broken::Nonsense(reason)) => {
+                        let what = format!("consumer {}: {reason}", self.number);
+                        self.flow.ledger.borrow_mut().violate(what);
+                        return std::future::pending().await;
+                    }
+                }
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// Uses one connection until it breaks or the member has left.
+    async fn serve(&mut self, client: &mut Client) -> Result<(), Broken> {
+        while joining::find(client, FIND_VERSION, GROUP).await? != ErrorCode::None {
+            sleep(LOOK_AGAIN).await;
+        }
+        loop {
+            if self.mood.is_leaving() {
+                self.give_up_all()?;
+                return self.beat(client, LEAVING).await;
+            }
+            if random_u64().is_multiple_of(2) {
+                self.revoking.clear();
+            }
+            self.beat(client, self.epoch).await?;
+            sleep(Duration::from_millis(within(PAUSE_MS))).await;
+        }
+    }
+
+    async fn beat(&mut self, client: &mut Client, epoch: i32) -> Result<(), Broken> {
+        let held: BTreeSet<Part> = self.owned.union(&self.revoking).copied().collect();
+        let topics = held
+            .iter()
+            .map(|(topic_id, index)| TopicPartitions { topic_id: *topic_id, partitions: vec![*index] });
+        let plan = Rc::clone(&self.flow.plan);
+        let request = ConsumerGroupHeartbeatRequest {
+            group_id: GROUP.into(),
+            member_id: format!("consumer-{}", self.number).into(),
+            member_epoch: epoch,
+            rebalance_timeout_ms: REBALANCE_MS_MAX as i32,
+            subscribed_topic_names: Some(vec![plan.topics[CONSUMERS_TOPIC].name.into()]),
+            topic_partitions: Some(topics.collect()),
+            ..ConsumerGroupHeartbeatRequest::default()
+        };
+        let body = client
+            .ask(ApiKey::ConsumerGroupHeartbeat, VERSION, |writer| request.encode(writer, VERSION))
+            .await?;
+        let answer =
+            ConsumerGroupHeartbeatResponse::decode(&mut Reader::new(&body), VERSION).map_err(nonsense)?;
+        match error_of(answer.error_code)? {
+            ErrorCode::None if epoch == LEAVING => Ok(()),
+            ErrorCode::None => self.take(&answer),
+            ErrorCode::CoordinatorLoadInProgress
+            | ErrorCode::CoordinatorNotAvailable
+            | ErrorCode::NotCoordinator => Ok(()),
+            // A join that was not answered may have been lost.
+            ErrorCode::UnknownMemberId | ErrorCode::FencedMemberEpoch | ErrorCode::GroupIdNotFound => {
+                self.epoch = JOINING;
+                self.give_up_all()
+            }
+            error => Err(Broken::Nonsense(format!("a heartbeat is answered {error:?}"))),
+        }
+    }
+
+    fn take(&mut self, answer: &ConsumerGroupHeartbeatResponse<'_>) -> Result<(), Broken> {
+        if answer.member_epoch < self.epoch || answer.member_epoch <= JOINING {
+            let (before, now) = (self.epoch, answer.member_epoch);
+            return Err(Broken::Nonsense(format!("it goes from epoch {before} to {now}")));
+        }
+        self.epoch = answer.member_epoch;
+        if let Some(assignment) = &answer.assignment {
+            let parts = assignment.topic_partitions.iter();
+            let parts = parts.flat_map(|topic| topic.partitions.iter().map(|index| (topic.topic_id, *index)));
+            let owned: BTreeSet<Part> = parts.collect();
+            let held = self.owned.union(&self.revoking);
+            self.revoking = held.filter(|part| !owned.contains(part)).copied().collect();
+            self.owned = owned;
+        }
+        self.tell()
+    }
+
+    fn give_up_all(&mut self) -> Result<(), Broken> {
+        self.owned.clear();
+        self.revoking.clear();
+        self.tell()
+    }
+
+    fn tell(&self) -> Result<(), Broken> {
+        let held: BTreeSet<Part> = self.owned.union(&self.revoking).copied().collect();
+        let is_done = self.revoking.is_empty() && self.epoch > JOINING;
+        let told = self.flow.ledger.borrow_mut().consumers.own(self.number, &held, is_done);
+        told.map_err(Broken::Nonsense)
+    }
+}

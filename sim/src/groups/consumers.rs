@@ -1,0 +1,62 @@
+//! A group of the consumer protocol beside the classic ones: who owns what there, as its members see it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millrace_wire::Uuid;
+
+/// A partition as heartbeats name it.
+pub(crate) type Part = (Uuid, i32);
+
+/// Of the one group. A member is a number that nobody else ever has.
+#[derive(Default)]
+pub(crate) struct Consumers {
+    owners: BTreeMap<Part, u64>,
+    /// Members that were answered since the last look, and whether they have given up what they had to.
+    heard: BTreeMap<u64, bool>,
+    drawn: u64,
+}
+
+impl Consumers {
+    pub(crate) fn draw(&mut self) -> u64 {
+        self.drawn += 1;
+        self.drawn
+    }
+
+    /// A member owns exactly these from now on.
+    pub(crate) fn own(&mut self, member: u64, parts: &BTreeSet<Part>, is_done: bool) -> Result<(), String> {
+        self.owners.retain(|part, owner| *owner != member || parts.contains(part));
+        for part in parts {
+            match self.owners.insert(*part, member) {
+                Some(other) if other != member => {
+                    return Err(format!("partition {} is owned by {other} and {member}", part.1));
+                }
+                _ => {}
+            }
+        }
+        self.heard.insert(member, is_done);
+        Ok(())
+    }
+
+    /// A member owns nothing any more.
+    pub(crate) fn forget(&mut self, member: u64) {
+        self.owners.retain(|_, owner| *owner != member);
+        self.heard.remove(&member);
+    }
+
+    /// What was heard before does not say how things are.
+    pub(crate) fn look_anew(&mut self) {
+        self.heard.clear();
+    }
+
+    /// Whether every partition is owned by one of so many members that were all heard of.
+    pub(crate) fn settled(&self, members: u64, parts: usize) -> Result<(), String> {
+        let heard = self.heard.values().filter(|is_done| **is_done).count();
+        if heard as u64 != members {
+            return Err(format!("{heard} of {members} consumers were heard of"));
+        }
+        match self.owners.len() == parts {
+            true => Ok(()),
+            false => Err(format!("consumers own {} of {parts} partitions", self.owners.len())),
+        }
+    }
+}
