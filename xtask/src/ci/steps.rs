@@ -195,22 +195,13 @@ pub(super) const STEPS: &[Step] = &[
     Step { name: "matrix-judge", needs: &[], work: Work::Script("clients/run", &["--self-test"]) },
     Step { name: "kill-judge", needs: &[], work: Work::Script("clients/kill", &["--self-test"]) },
     Step { name: "clients", needs: &["release"], work: Work::Script("clients/run", &[]) },
-    // Members of classic consumer groups; the new protocol is not served yet.
+    // Members of consumer groups, of both protocols where a client has both.
     Step {
         name: "group-clients",
         needs: &["release"],
         work: Work::Script(
             "clients/run",
-            &[
-                "--groups",
-                "--scenario",
-                "classic",
-                "confluent-kafka",
-                "java",
-                "franz-go",
-                "aiokafka",
-                "sarama",
-            ],
+            &["--groups", "confluent-kafka", "java", "franz-go", "aiokafka", "sarama"],
         ),
     },
     // `--dump`: Kafka's own tool reads every segment afterwards.

@@ -9,7 +9,7 @@ mod running;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::get;
 use kafka::Client;
@@ -201,10 +201,11 @@ fn ready_is_refused_until_recovered_and_while_stopping() {
     broker.stop();
 }
 
-/// What `/ready` answers until it answers with `code`.
+/// What `/ready` answers until it answers with `code`, or a minute is over.
 fn answers_until(admin: SocketAddr, code: u16) -> BTreeSet<(u16, String)> {
     let mut answers = BTreeSet::new();
-    while !answers.iter().any(|(found, _)| *found == code) {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(60) && !answers.iter().any(|(found, _)| *found == code) {
         answers.extend(http::try_get(admin, "/ready"));
     }
     answers
