@@ -9,6 +9,7 @@
 //! beside them: a reader that fell behind would never catch up in single requests.
 
 use std::cell::Cell;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use millrace_core::base::measure::Counter;
@@ -23,8 +24,9 @@ const PART_BEHIND: u64 = 2;
 /// than hardened writes: a part of what is under way alone would let them take most of a device that is slow.
 const CREDIT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Requests under way where no commits come and go: a first commit waits for no more. Four reads of a page are the rate of
-/// many devices, eight that of fast ones.
-const WITHOUT_COMMITS: usize = 8;
+/// most devices; faster ones get as many as they end in time.
+const WITHOUT_COMMITS: RangeInclusive<usize> = 4..=16;
+const ENDED_IN_TIME: Duration = Duration::from_millis(2);
 
 /// The classes of one shard's requests. Tails have a pace of their own (`flusher.rs`).
 #[derive(Default)]
@@ -42,6 +44,8 @@ pub(crate) struct DiskClasses {
     /// Requests under way of the classes behind commits, and their bytes.
     under_way: Cell<usize>,
     under_way_bytes: Cell<u64>,
+    /// How many of them end in time, by the last one that ended.
+    depth: Cell<usize>,
     /// Until when single requests behind commits leave the device alone; none before the first.
     rests_until: Cell<Option<Moment>>,
     /// Bytes that they may begin beside commits.
@@ -100,7 +104,7 @@ impl DiskClasses {
         self.under_way_bytes.set(self.under_way_bytes.get() + bytes);
         self.credit.set(self.credit.get().saturating_sub(bytes));
         self.behind.set(self.commits.get());
-        DiskTurn { classes: self, bytes, begun: millrace_rt::now() }
+        DiskTurn { classes: self, bytes, begun: millrace_rt::now(), together: self.under_way.get() }
     }
 
     /// Whether commits come and go: whoever is not in a hurry makes way for them.
@@ -112,7 +116,7 @@ impl DiskClasses {
     fn may_begin(&self, bytes: u64) -> bool {
         let under_way = self.under_way.get();
         if !self.are_commits_active() {
-            return under_way < WITHOUT_COMMITS;
+            return under_way < self.depth();
         }
         let had_one = self.behind.get() == self.commits.get();
         let is_alone =
@@ -120,6 +124,16 @@ impl DiskClasses {
         let commit_bytes = self.in_flight.get().unwrap_or(0) + self.bulk_bytes.get();
         let has_part = (self.under_way_bytes.get() + bytes) * PART_BEHIND <= commit_bytes;
         is_alone || (has_part && self.credit.get() >= bytes)
+    }
+
+    fn depth(&self) -> usize {
+        self.depth.get().clamp(*WITHOUT_COMMITS.start(), *WITHOUT_COMMITS.end())
+    }
+
+    /// As many as end in time where `together` of them took so long.
+    fn learn_depth(&self, together: usize, took: Duration) {
+        let in_time = ENDED_IN_TIME.as_nanos() * together as u128 / took.as_nanos().max(1);
+        self.depth.set(usize::try_from(in_time).unwrap_or(usize::MAX));
     }
 
     /// What is left of the rest behind the request that ended last.
@@ -142,13 +156,17 @@ pub(crate) struct DiskTurn<'a> {
     classes: &'a DiskClasses,
     bytes: u64,
     begun: Moment,
+    /// How many were under way when it began, itself too.
+    together: usize,
 }
 
 impl Drop for DiskTurn<'_> {
     fn drop(&mut self) {
         let classes = self.classes;
         let now = millrace_rt::now();
-        classes.rests_until.set(Some(now + (now - self.begun)));
+        let took = now - self.begun;
+        classes.rests_until.set(Some(now + took));
+        classes.learn_depth(self.together, took);
         classes.under_way.set(classes.under_way.get() - 1);
         classes.under_way_bytes.set(classes.under_way_bytes.get() - self.bytes);
         classes.changed.notify_all();
@@ -180,7 +198,7 @@ mod tests {
     /// What the device takes for a request of any class.
     const SERVICE: Duration = Duration::from_micros(200);
     const RUN: Duration = Duration::from_millis(200);
-    const READERS: usize = 16;
+    const READERS: usize = 20;
     const READ_BYTES: u64 = 256 * 1024;
 
     /// A device that serves one request after the other.
@@ -202,6 +220,7 @@ mod tests {
     struct Seen {
         commits: Cell<u32>,
         reads: Cell<u32>,
+        most_under_way: Cell<usize>,
         slowest_commit: Cell<Duration>,
     }
 
@@ -220,15 +239,17 @@ mod tests {
     }
 
     /// Commits beside readers that always want more.
-    async fn run(stage: Rc<Stage>, commits: Option<Commits>) {
+    async fn run(stage: Rc<Stage>, read_bytes: u64, commits: Option<Commits>) {
         let end = now() + RUN;
         for _ in 0..READERS {
             let stage = Rc::clone(&stage);
             spawn(async move {
                 while now() < end {
-                    let _turn = stage.classes.turn(READ_BYTES).await;
-                    stage.device.serve(READ_BYTES).await;
-                    stage.seen.reads.set(stage.seen.reads.get() + 1);
+                    let _turn = stage.classes.turn(read_bytes).await;
+                    let seen = &stage.seen;
+                    seen.most_under_way.set(seen.most_under_way.get().max(stage.classes.under_way.get()));
+                    stage.device.serve(read_bytes).await;
+                    seen.reads.set(seen.reads.get() + 1);
                 }
             });
         }
@@ -251,12 +272,12 @@ mod tests {
         }
     }
 
-    fn play(commits: Option<Commits>) -> Rc<Stage> {
+    fn play(read_bytes: u64, commits: Option<Commits>) -> Rc<Stage> {
         let stage = Rc::new(Stage::default());
         let mut world = World::new(3, WorldOptions::default());
         let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
         let played = Rc::clone(&stage);
-        world.start(node, 1, move |_| run(Rc::clone(&played), commits));
+        world.start(node, 1, move |_| run(Rc::clone(&played), read_bytes, commits));
         world.run_for(2 * RUN);
         stage
     }
@@ -266,7 +287,7 @@ mod tests {
         // The pause between commits, and how many reads there must be for each: at most half of the pause is theirs.
         for (pause_us, reads_each) in [(0, 0.45), (100, 0.9), (1_000, 2.0), (20_000, 45.0)] {
             let commits = Commits { pause: Duration::from_micros(pause_us), bytes: READ_BYTES };
-            let stage = play(Some(commits));
+            let stage = play(READ_BYTES, Some(commits));
             let (commits, reads) = (stage.seen.commits.get(), stage.seen.reads.get());
             let slowest = stage.seen.slowest_commit.get();
             assert!(slowest <= 2 * SERVICE + SERVICE / 10, "pause of {pause_us} us: {slowest:?}");
@@ -286,7 +307,7 @@ mod tests {
     #[test]
     fn reads_have_their_part_beside_commits_of_many_bytes() {
         for pages in [4, 16] {
-            let stage = play(Some(Commits { pause: Duration::ZERO, bytes: pages * READ_BYTES }));
+            let stage = play(READ_BYTES, Some(Commits { pause: Duration::ZERO, bytes: pages * READ_BYTES }));
             let (commits, reads) = (stage.seen.commits.get(), stage.seen.reads.get());
             let beside = pages as u32 / PART_BEHIND as u32;
             assert!(reads >= (commits - 2) * beside, "{pages} pages: {reads} reads beside {commits} commits");
@@ -323,8 +344,12 @@ mod tests {
 
     #[test]
     fn without_commits_the_device_is_kept_at_its_rate() {
-        let stage = play(None);
-        let reads = u128::from(stage.seen.reads.get());
-        assert!(reads >= RUN.as_micros() / SERVICE.as_micros() * 9 / 10, "{reads} reads");
+        // Pages a read, and how many reads end in time.
+        for (pages, depth) in [(1, 10), (2, 5), (3, 4), (20, 4)] {
+            let stage = play(pages * READ_BYTES, None);
+            let (reads, service) = (stage.seen.reads.get(), SERVICE * pages as u32);
+            assert!(service * reads >= RUN * 9 / 10, "{pages} pages: {reads} reads");
+            assert_eq!(stage.seen.most_under_way.get(), depth, "{pages} pages");
+        }
     }
 }
