@@ -34,12 +34,7 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
 
 /// KiB of each of many groups that have committed an offset.
 fn of_groups(rig: &Rig, table: &mut Table) -> Result<f64, Failure> {
-    let broker = population::start(&rig.settings("memory")?, 1)?;
-    let mut desk = Desk::open(broker.address)?;
-    let first = population::one_in_each(&population::named("first", GROUPS.1));
-    for _ in 0..TURNS {
-        desk.commit(&first, 1)?;
-    }
+    let (broker, mut desk) = filled(rig)?;
     let groups = population::named("group", rig.scale.pick(GROUPS.0, GROUPS.1));
     let before = settled(broker.process())?;
     desk.commit(&groups, 1)?;
@@ -48,10 +43,21 @@ fn of_groups(rig: &Rig, table: &mut Table) -> Result<f64, Failure> {
     Ok(row(table, "groups", (before, after), groups.len()))
 }
 
+/// A broker whose log keeps as much of its tail in memory as it will.
+fn filled(rig: &Rig) -> Result<(Millrace, Desk), Failure> {
+    let broker = population::start(&rig.settings("memory")?, 1)?;
+    let mut desk = Desk::open(broker.address)?;
+    let groups = population::one_in_each(&population::named("fill", GROUPS.1));
+    for _ in 0..TURNS {
+        desk.commit(&groups, 1)?;
+    }
+    Ok((broker, desk))
+}
+
 /// KiB of each member of the second of two batches of groups: the first one leaves behind what a broker needs while
 /// thousands join at once, which the second one uses again.
 fn of_members(rig: &Rig, table: &mut Table) -> Result<f64, Failure> {
-    let broker: Millrace = population::start(&rig.settings("memory")?, 1)?;
+    let (broker, _) = filled(rig)?;
     let groups = rig.scale.pick(MEMBERS.0, MEMBERS.1) / MEMBERS_EACH;
     let connect = |prefix| Crowd::connect(broker.address, &population::named(prefix, groups), MEMBERS_EACH);
     // All connections are there, and have been used, before memory is looked at.
