@@ -17,6 +17,8 @@ pub(crate) enum Command {
     FirstLight(SuiteOptions),
     /// The figures of the whole storage engine: throughput, cold reads, 10,000 partitions, memory, restarts.
     Storage(SuiteOptions),
+    /// The figures of consumer groups: load after a crash, rebalances, many members, commits, memory, shards.
+    Groups(SuiteOptions),
     /// Loads one broker, wherever it runs: `millrace bench` under another name.
     Bench(BenchOptions),
 }

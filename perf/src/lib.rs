@@ -8,6 +8,7 @@ mod clock;
 mod disk;
 mod failure;
 mod first_light;
+mod groups;
 mod load;
 mod measure;
 mod probe;
@@ -16,5 +17,5 @@ mod storage;
 mod suite;
 
 pub use bench::BenchOptions;
-pub use program::{run_bench, run_first_light, run_storage};
+pub use program::{run_bench, run_first_light, run_groups, run_storage};
 pub use suite::SuiteOptions;

@@ -6,7 +6,7 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser;
-use millrace_perf::{run_bench, run_first_light, run_storage};
+use millrace_perf::{run_bench, run_first_light, run_groups, run_storage};
 
 use cli::{Cli, Command};
 
@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::FirstLight(options) => run_first_light(&options),
         Command::Storage(options) => run_storage(&options),
+        Command::Groups(options) => run_groups(&options),
         Command::Bench(options) => run_bench(&options),
     }
 }

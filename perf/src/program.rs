@@ -6,6 +6,7 @@ use crate::bench::{self, BenchOptions};
 use crate::clock;
 use crate::failure::Failure;
 use crate::first_light;
+use crate::groups;
 use crate::measure::Verdict;
 use crate::storage;
 use crate::suite::SuiteOptions;
@@ -21,6 +22,11 @@ pub fn run_first_light(options: &SuiteOptions) -> ExitCode {
 /// The figures of the whole storage engine. The exit code is 1 if one missed its limit.
 pub fn run_storage(options: &SuiteOptions) -> ExitCode {
     finish(|| storage::run(options))
+}
+
+/// The figures of consumer groups. The exit code is 1 if one missed its limit.
+pub fn run_groups(options: &SuiteOptions) -> ExitCode {
+    finish(|| groups::run(options))
 }
 
 /// Loads one broker. The exit code is 1 if a load got no answer while it counted.

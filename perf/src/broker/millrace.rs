@@ -143,7 +143,7 @@ impl Drop for Millrace {
 }
 
 /// A port that is free now; the kernel does not give it out again soon.
-fn free_address() -> Result<SocketAddr, Failure> {
+pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     listener.and_then(|listener| listener.local_addr()).map_err(Failure::io("looking for a free port"))
 }

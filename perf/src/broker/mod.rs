@@ -2,12 +2,14 @@
 
 mod kafka;
 mod listener;
+mod metrics;
 mod millrace;
 mod process;
 mod rings;
 
 pub(crate) use kafka::Kafka;
 pub(crate) use listener::listener_of;
-pub(crate) use millrace::{Millrace, MillraceSettings};
+pub(crate) use metrics::{samples, scrape};
+pub(crate) use millrace::{Millrace, MillraceSettings, free_address};
 pub(crate) use process::{Descriptor, Process};
 pub(crate) use rings::Rings;

@@ -1,7 +1,9 @@
 //! What loads send and read, cheap enough to saturate a broker from beside it; connections and frames are `net/client`'s.
 
 mod batch;
+mod commits;
 mod fetch;
+mod members;
 mod metadata;
 mod offsets;
 mod produce;
@@ -9,7 +11,14 @@ mod topics;
 mod walk;
 
 pub(crate) use batch::{encode_batch, same_records, values};
+pub(crate) use commits::{
+    await_coordinators, check_committed, commit_frame, committed_frame, partition_of_group, read_committed,
+    still_loading,
+};
 pub(crate) use fetch::{FetchPlace, fetch, fetch_frame, read_fetched};
+pub(crate) use members::{
+    Membership, check_synced, heartbeat_frame, join_frame, read_heartbeat, read_joined, sync_frame,
+};
 pub(crate) use metadata::leaders;
 pub(crate) use millrace_client::{
     Arrival, Connection, Dialect, Frame, Inbox, START_BYTES, answers_versions, introduce, resolve,

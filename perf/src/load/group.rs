@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use super::committer::CommitLoad;
 use super::consumer::ConsumeLoad;
 use super::lane::Lane;
 use super::producer::ProduceLoad;
@@ -43,6 +44,16 @@ impl Group {
             load.lane(*address, partitions).map(Lane::Consumer)
         };
         Ok(Group { lanes: dealt.iter().map(lane).collect::<Result<_, _>>()?, threads })
+    }
+
+    /// Those who commit for the load's groups, driven by one thread; there are at least as many groups as connections.
+    pub(crate) fn committers(
+        load: &CommitLoad<'_>,
+        address: SocketAddr,
+        connections: usize,
+    ) -> Result<Group, Failure> {
+        let lane = |place| load.lane(address, (place, connections)).map(Lane::Producer);
+        Ok(Group { lanes: (0..connections).map(lane).collect::<Result<_, _>>()?, threads: 1 })
     }
 }
 

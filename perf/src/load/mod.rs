@@ -1,6 +1,7 @@
 //! The load generator: producers that send at intended moments and consumers that read as fast as they can, on sockets
 //! that never block, driven by few threads.
 
+mod committer;
 mod consumer;
 mod group;
 mod lane;
@@ -15,6 +16,7 @@ mod tally;
 mod watch;
 mod worker;
 
+pub(crate) use committer::CommitLoad;
 pub(crate) use consumer::{AtEnd, ConsumeLoad, Counted};
 pub(crate) use group::Group;
 pub(crate) use payload::{BatchShape, records_in_batch};

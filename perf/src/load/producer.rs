@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::payload::{self, BatchShape};
 use super::schedule::{Rate, Schedule, Window};
 use super::socket::LaneSocket;
@@ -27,13 +29,21 @@ pub(crate) struct ProduceLoad<'a> {
     pub(crate) rate: Rate,
 }
 
+/// What a connection sends in turn, and how the answers are read.
+pub(super) struct Requests {
+    pub(super) frames: Vec<Arc<Frame>>,
+    /// Batches in each of them.
+    pub(super) batches_each: Vec<u64>,
+    pub(super) shape: BatchShape,
+    /// Fails unless the broker took all of a request.
+    pub(super) check: fn(&Frame, &Bytes) -> Result<(), Failure>,
+}
+
 /// One connection. Invariant: answers come in the order of `in_flight`.
 pub(super) struct ProducerLane {
     pub(super) socket: LaneSocket,
-    frames: Vec<Arc<Frame>>,
-    batches_each: Vec<u64>,
+    requests: Requests,
     next: usize,
-    shape: BatchShape,
     acks: Acks,
     depth: usize,
     rate: Rate,
@@ -49,36 +59,48 @@ impl ProduceLoad<'_> {
         &self,
         address: SocketAddr,
         partitions: &[i32],
-        batches: &[bytes::Bytes],
+        batches: &[Bytes],
         place: (usize, usize),
     ) -> Result<ProducerLane, Failure> {
         let each = self.partitions_each.max(1);
         let frames = payload::frames(self.dialect.produce, self.acks, self.topic, partitions, each, batches)?;
         let parts = partitions.chunks(each).map(|part| part.len() as u64).cycle();
+        let batches_each = parts.take(frames.len()).collect();
+        let requests = Requests { frames, batches_each, shape: self.shape, check: check_produced };
+        let lane = ProducerLane::answered(address, requests, self.in_flight, self.rate, place)?;
+        Ok(ProducerLane { acks: self.acks, ..lane })
+    }
+
+    pub(super) fn batches(&self) -> Vec<Bytes> {
+        payload::batches(self.shape)
+    }
+}
+
+impl ProducerLane {
+    /// A connection to `address`, number `place` of `places`, all of whose requests are answered.
+    pub(super) fn answered(
+        address: SocketAddr,
+        requests: Requests,
+        in_flight: usize,
+        rate: Rate,
+        place: (usize, usize),
+    ) -> Result<ProducerLane, Failure> {
         Ok(ProducerLane {
             socket: LaneSocket::open(address)?,
-            batches_each: parts.take(frames.len()).collect(),
-            frames,
+            requests,
             next: 0,
-            shape: self.shape,
-            acks: self.acks,
-            depth: self.in_flight.max(1),
-            rate: self.rate,
+            acks: Acks::All,
+            depth: in_flight.max(1),
+            rate,
             place,
             schedule: None,
             in_flight: VecDeque::new(),
         })
     }
 
-    pub(super) fn batches(&self) -> Vec<bytes::Bytes> {
-        payload::batches(self.shape)
-    }
-}
-
-impl ProducerLane {
     pub(super) fn arm(&mut self, window: &Window) {
-        let batches = self.batches_each.first().copied().unwrap_or(1);
-        let records = self.shape.records * usize::try_from(batches).unwrap_or(1);
+        let batches = self.requests.batches_each.first().copied().unwrap_or(1);
+        let records = self.requests.shape.records * usize::try_from(batches).unwrap_or(1);
         let schedule = Schedule::new(window.start, self.rate, records, self.place.0, self.place.1);
         self.schedule = Some((schedule, *window));
     }
@@ -141,9 +163,9 @@ impl ProducerLane {
         };
         self.advance();
         let place = self.next;
-        self.next = (place + 1) % self.frames.len();
+        self.next = (place + 1) % self.requests.frames.len();
         self.in_flight.push_back((place, intended));
-        self.socket.push(Arc::clone(&self.frames[place]));
+        self.socket.push(Arc::clone(&self.requests.frames[place]));
         tally.sent(&window, intended, now);
         self.flush(tally)?;
         Ok(true)
@@ -162,9 +184,9 @@ impl ProducerLane {
 
     fn take_answers(&mut self, tally: &mut Tally) -> Result<(), Failure> {
         while let Some(answer) = self.socket.receive()? {
-            let oldest = self.in_flight.front().map(|(place, _)| &self.frames[*place]);
+            let oldest = self.in_flight.front().map(|(place, _)| &self.requests.frames[*place]);
             let oldest = oldest.ok_or_else(|| Failure::Broker("an answer to no request came".to_owned()))?;
-            check_produced(oldest, &answer)?;
+            (self.requests.check)(oldest, &answer)?;
             self.socket.recycle(answer);
             self.count_oldest(tally);
         }
@@ -176,8 +198,9 @@ impl ProducerLane {
         else {
             return;
         };
-        let records = self.batches_each[place] * self.shape.records as u64;
-        let bytes = records * self.shape.value_bytes as u64;
+        let Requests { batches_each, shape, .. } = &self.requests;
+        let records = batches_each[place] * shape.records as u64;
+        let bytes = records * shape.value_bytes as u64;
         tally.answered(window, Answered { intended, at: clock::now(), records, bytes });
     }
 }
