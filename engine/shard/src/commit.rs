@@ -16,7 +16,7 @@ use crate::disk_classes::DiskClasses;
 use crate::job::{Effect, Job, Turn};
 
 /// While a write is in flight the next frame is sealed once this much waits: the copies overlap the device's work.
-const SEAL_AHEAD_BYTES: usize = 128 * 1024;
+pub(crate) const SEAL_AHEAD_BYTES: usize = 128 * 1024;
 /// Frames sealed ahead of the write in flight where nobody asks for an answer at the seal.
 const SEAL_AHEAD_FRAMES: usize = 2;
 
@@ -31,8 +31,10 @@ pub(crate) struct Commit {
     pub(crate) sealed: RefCell<VecDeque<Sealed>>,
     /// An append arrived, or room for one.
     pub(crate) work: Signal,
-    /// A frame was sealed.
+    /// A frame was sealed, or somebody waits for one that was.
     pub(crate) frames: Signal,
+    /// The last frame that somebody wants written.
+    pub(crate) wanted: Cell<FrameSequence>,
     /// The hard sequence advanced, or a slot was prepared.
     pub(crate) hardened: Signal,
     pub(crate) writing: Cell<bool>,
@@ -106,6 +108,13 @@ pub(crate) struct Sealed {
     pub(crate) effects: Vec<Effect>,
 }
 
+impl Sealed {
+    /// Somebody's answer waits until it is hard.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.effects.is_empty()
+    }
+}
+
 /// Frames on their way to a slot.
 pub(crate) struct WriteInFlight {
     pub(crate) write: FrameWrite,
@@ -124,6 +133,7 @@ impl Commit {
             sealed: RefCell::default(),
             work: Signal::new(),
             frames: Signal::new(),
+            wanted: Cell::default(),
             hardened: Signal::new(),
             writing: Cell::new(false),
             classes: DiskClasses::default(),
@@ -169,6 +179,7 @@ impl Commit {
     pub(crate) async fn until_idle(&self) {
         let waits = || self.waiting_appends() > 0 || self.bulks.running() > 0;
         while waits() || !self.sealed.borrow().is_empty() {
+            self.hasten(self.sealed_sequence());
             self.hardened.wait().await;
         }
     }
@@ -185,6 +196,7 @@ impl Commit {
 
     /// Completes once every frame up to `sequence` is hard.
     pub(crate) async fn until_hard(&self, sequence: FrameSequence) {
+        self.hasten(sequence);
         while self.journal.borrow().hard() < sequence {
             self.hardened.wait().await;
         }

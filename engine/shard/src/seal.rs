@@ -96,7 +96,10 @@ impl Core {
     fn settle(&self, effects: Vec<Effect>) {
         let mut sealed = self.commit.sealed.borrow_mut();
         match sealed.back_mut() {
-            Some(last) => last.effects.extend(effects),
+            Some(last) => {
+                last.effects.extend(effects);
+                self.commit.frames.notify_all();
+            }
             None => {
                 drop(sealed);
                 let now = millrace_rt::now();
@@ -111,6 +114,7 @@ impl Core {
     pub(crate) async fn write_frames(self: Rc<Core>) {
         let commit = &self.commit;
         loop {
+            commit.until_due().await;
             let taken = commit.begun.take();
             let Some(WriteInFlight { write, begun, done }) = taken.or_else(|| commit.begin_write()) else {
                 commit.frames.wait().await;

@@ -6,6 +6,7 @@ mod hostile;
 mod junk;
 mod many_partitions;
 mod one_in_flight;
+mod placed;
 mod population;
 mod rounds;
 mod start;

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
+use super::placed;
 use crate::client::Produce;
 use crate::failure::Failure;
 use crate::measure::{Latencies, Ratios, Report, Table};
 use crate::probe::{DsyncProbe, Pace, PingPong};
-use crate::suite::{Contender, KAFKA_DEFAULT, MILLRACE_POWER, MILLRACE_PROCESS, Rig};
+use crate::suite::{Contender, KAFKA_DEFAULT, MILLRACE_POWER, MILLRACE_PROCESS, PROCESS, Rig};
 use crate::suite::{VALUE_BYTES, warmed_up};
 
 /// Of the median.
 const POWER_LIMIT: f64 = 3.0;
-const PROCESS_LIMIT: f64 = 4.0;
 const KAFKA_LIMIT: f64 = 1.0;
 /// A round is cut into turns, so that what others do to the machine meets subject and probe alike.
 pub(super) const TURNS: u32 = 10;
@@ -86,7 +86,8 @@ pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
         add(&mut floors.loopback_back_to_back, round, &taken);
     }
     show(&mut rig.report, &subjects, &floors);
-    Ok(())
+    let broker = millrace.map(|broker| (Contender::of(&broker, MILLRACE_PROCESS, PROCESS), broker));
+    broker.map_or(Ok(()), |(contender, _broker)| placed::take(rig, &contender))
 }
 
 fn show(report: &mut Report, subjects: &[Subject], floors: &Floors) {
@@ -107,9 +108,6 @@ fn show(report: &mut Report, subjects: &[Subject], floors: &Floors) {
     let rounds = |name| subjects.iter().find(|subject| subject.name == name).map(|subject| &subject.rounds);
     if let Some(power) = rounds(MILLRACE_POWER) {
         ratio(report, "power p50 to the DSYNC probe", power, &floors.device, POWER_LIMIT);
-    }
-    if let Some(process) = rounds(MILLRACE_PROCESS) {
-        ratio(report, "process p50 to the ping-pong", process, &floors.loopback, PROCESS_LIMIT);
     }
     if let (Some(process), Some(kafka)) = (rounds(MILLRACE_PROCESS), rounds(KAFKA_DEFAULT)) {
         ratio(report, "process p50 to Kafka's default", process, kafka, KAFKA_LIMIT);
