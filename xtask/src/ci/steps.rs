@@ -15,9 +15,8 @@ pub(super) enum Work {
     Tidy,
 }
 
-/// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked for, `{flips}` by
-/// what follows from that, `{broker}` by
-/// the path of the release build.
+/// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked for, `{flips}`,
+/// `{reuses}` and `{programs}` by what follows from that, `{broker}` by the path of the release build.
 pub(super) struct Step {
     pub(super) name: &'static str,
     /// Steps without which this one cannot run.
@@ -204,6 +203,13 @@ pub(super) const STEPS: &[Step] = &[
             &["--groups", "confluent-kafka", "java", "franz-go", "aiokafka", "sarama"],
         ),
     },
+    // What users write: programs that check their own results while the broker is killed; and Kafka's own group tools,
+    // held to what they print of Apache Kafka. A sample, or all of it where cycles are many.
+    Step {
+        name: "user-programs",
+        needs: &["release"],
+        work: Work::Script("clients/programs", &["{programs}"]),
+    },
     // `--dump`: Kafka's own tool reads every segment afterwards.
     Step {
         name: "kill",
@@ -226,6 +232,12 @@ pub(super) const STEPS: &[Step] = &[
         name: "compaction-kill",
         needs: &["release"],
         work: Work::Script("clients/compaction", &["--cycles", "6"]),
+    },
+    // Offsets committed by an unmodified client until their topic is compacted.
+    Step {
+        name: "offsets-kill",
+        needs: &["release"],
+        work: Work::Script("clients/offsets", &["--cycles", "3"]),
     },
     // A small ext4 file system filled and freed under load, and overwritten ten times. Needs root and loop devices.
     Step {
