@@ -28,7 +28,8 @@ class Member(Notes):
         super().__init__()
         chosen = [
             f"topic.auto.offset.reset={RESETS[settings['reset']]}", f"partition.assignment.strategy={settings['assignor']}",
-            f"enable.auto.commit={str(settings['commit'] != 'none').lower()}", "auto.commit.interval.ms=200",
+            # kcat commits whatever enable.auto.commit says, but only what is stored.
+            f"enable.auto.offset.store={str(settings['commit'] != 'none').lower()}", "auto.commit.interval.ms=200",
             f"session.timeout.ms={settings['session_ms']}", "heartbeat.interval.ms=1000",
             f"max.poll.interval.ms={settings['poll_max_ms']}", "fetch.wait.max.ms=100",
         ]

@@ -158,7 +158,8 @@ func (d *driver) consume(topic string, count int, starts []string) error {
 	if err != nil {
 		return err
 	}
-	defer consumer.Close()
+	// It waits for ten seconds, whatever happens.
+	defer func() { go consumer.Close() }()
 	places, err := placesOf(topic, starts)
 	if err != nil {
 		return err

@@ -11,11 +11,15 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/kafka"
 )
 
-const recordsAtOnce = 500
+const (
+	recordsAtOnce = 500
+	leavePollMs   = 20
+)
 
 // member polls on a goroutine of its own and notes what it sees (see matrix/members.py).
 type member struct {
 	topic, commits string
+	byHand         bool
 	consumer       *kafka.Consumer
 	waitMs         int
 	commands       chan func()
@@ -56,7 +60,7 @@ func (d *driver) assignMember(group, topic string, starts []string) (*member, er
 	if err != nil {
 		return nil, err
 	}
-	m.commits, m.waitMs = "none", pollMs
+	m.byHand, m.commits, m.waitMs = true, "none", pollMs
 	places, err := placesOf(topic, starts)
 	if err != nil {
 		return nil, err
@@ -99,8 +103,25 @@ func (m *member) run() {
 		}
 	}
 	<-m.closing
-	// Closing calls back, which commits what is read.
-	m.closed <- m.consumer.Close()
+	m.closed <- m.leave()
+}
+
+// leave gives up what the member has, which calls back and commits what is read. This client's Close does that too, and
+// waits for ten seconds whatever happens: nobody waits for it here.
+func (m *member) leave() error {
+	err := m.consumer.Unsubscribe()
+	if m.byHand {
+		err = m.consumer.Unassign()
+	}
+	for deadline := time.Now().Add(answerMax); err == nil && time.Now().Before(deadline); {
+		m.consumer.Poll(leavePollMs)
+		var held []kafka.TopicPartition
+		if held, err = m.consumer.Assignment(); len(held) == 0 {
+			break
+		}
+	}
+	go m.consumer.Close()
+	return err
 }
 
 // step polls, takes what is there beside, and commits it; false after an error that ends the member.
