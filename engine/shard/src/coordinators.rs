@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use millrace_core::base::config::BrokerConfig;
 use millrace_core::base::ids::{PartitionIndex, PartitionKey, TimestampMs, TopicId};
 use millrace_core::coord::{
     Coordinator, GroupFigures, GroupSettings, GroupTally, MonotonicMs, Now, Token, WriteFault, WriteId,
@@ -19,7 +20,7 @@ use crate::ticket::AppendTicket;
 
 /// What one shard coordinates.
 pub(crate) struct Groups {
-    pub(crate) settings: Arc<GroupSettings>,
+    settings: RefCell<Arc<GroupSettings>>,
     spread: Cell<Option<GroupSpread>>,
     pub(crate) hosted: RefCell<FxHashMap<PartitionKey, Hosted>>,
     next_token: Cell<u64>,
@@ -86,7 +87,7 @@ impl Groups {
     /// By the metadata with which the shard starts.
     pub(crate) fn new(settings: GroupSettings, image: &MetadataImage) -> Groups {
         Groups {
-            settings: Arc::new(settings),
+            settings: RefCell::new(Arc::new(settings)),
             spread: Cell::new(GroupSpread::by(image)),
             hosted: RefCell::default(),
             next_token: Cell::new(0),
@@ -108,6 +109,22 @@ impl Groups {
         }
     }
 
+    /// What groups go by now.
+    pub(crate) fn settings(&self) -> Arc<GroupSettings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// Lets every coordinator go by other settings.
+    pub(crate) fn follow_settings(&self, settings: GroupSettings) {
+        let settings = Arc::new(settings);
+        for hosted in self.hosted.borrow_mut().values_mut() {
+            if let Hosted::Serving(serving) = hosted {
+                serving.coordinator.follow(Arc::clone(&settings));
+            }
+        }
+        *self.settings.borrow_mut() = settings;
+    }
+
     /// The partition that holds a group; nothing while the offsets topic does not exist.
     pub(crate) fn coordinator_of(&self, group: &str) -> Option<PartitionKey> {
         let GroupSpread { topic, partitions } = self.spread.get()?;
@@ -125,6 +142,11 @@ impl Groups {
         self.next_token.set(self.next_token.get() + 1);
         Token(self.next_token.get())
     }
+}
+
+/// What groups go by, as the metadata have it.
+pub(crate) fn group_settings(config: &BrokerConfig, image: &MetadataImage) -> GroupSettings {
+    GroupSettings::resolve(image.config_layers(config), image.group_configs())
 }
 
 /// The time of an event that happens now.

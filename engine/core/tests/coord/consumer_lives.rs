@@ -65,7 +65,7 @@ impl Life {
     fn new(seed: u64) -> Life {
         let mut choices = Choices(Xoshiro256PlusPlus::seed_from_u64(seed));
         let mut settings = Stage::defaults();
-        settings.consumer_assignment_interval_ms = [0, 1000][choices.below(2)];
+        settings.consumer.assignment_interval_ms = [0, 1000][choices.below(2)];
         settings.consumer_max_size = [3, 100][choices.below(2)];
         settings.consumer_assignors = vec![[Assignor::Uniform, Assignor::Range][choices.below(2)]];
         let clients = (0..CLIENTS).map(|number| Client {

@@ -109,6 +109,11 @@ fn consumer_and_classic() {
 }
 
 #[test]
+fn consumer_settings() {
+    check("consumer_settings.txt");
+}
+
+#[test]
 fn restarts() {
     check("restarts.txt");
 }

@@ -32,12 +32,13 @@ impl ConsumerGroup {
         self.assign_if_due(topics, turn.now, turn.settings);
         let step = self.reconcile(&id, request);
         self.keep_alive(&id, step, turn);
+        let interval_ms = turn.settings.of_group(self.id.as_str()).heartbeat_interval_ms;
         let member = self.member(&id);
         let is_told = request.epoch == Epoch::JOINING || request.is_full() || member.assigned != before;
         Beat {
             member: id.clone(),
             epoch: member.epoch,
-            interval_ms: turn.settings.consumer_heartbeat_interval_ms,
+            interval_ms,
             assignment: is_told.then(|| member.assigned.clone()),
         }
     }
@@ -54,7 +55,7 @@ impl ConsumerGroup {
 
     pub(super) fn arm_session(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
         let group = self.id.clone();
-        let timeout_ms = turn.settings.consumer_session_timeout_ms;
+        let timeout_ms = turn.settings.of_group(group.as_str()).session_timeout_ms;
         let member = self.member(id);
         turn.arm(&mut member.session, timeout_ms, || Subject::Session(group, id.clone()));
     }

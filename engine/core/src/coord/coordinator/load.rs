@@ -26,6 +26,11 @@ impl Loader {
         Loader { coordinator: Coordinator::new(settings, now), now }
     }
 
+    /// Settings were changed.
+    pub fn follow(&mut self, settings: Arc<GroupSettings>) {
+        self.coordinator.follow(settings);
+    }
+
     /// The next record of the log. A later one of the same key replaces an earlier one.
     pub fn replay(&mut self, record: &CoordinatorRecord) {
         match record {

@@ -46,6 +46,11 @@ impl Coordinator {
         coordinator
     }
 
+    /// Settings were changed: they hold from each group's next event on, as in Kafka.
+    pub fn follow(&mut self, settings: Arc<GroupSettings>) {
+        self.settings = settings;
+    }
+
     /// When `expire` is to be called next; it may find nothing to do.
     pub fn next_deadline(&self) -> Option<MonotonicMs> {
         self.deadlines.next()
