@@ -11,6 +11,7 @@ mod error;
 mod group;
 mod ids;
 mod kip848;
+mod lane;
 mod mapping;
 mod offsets;
 mod record;

@@ -100,6 +100,7 @@ impl Runner {
                 self.stage.settings = Arc::new(settings);
                 Vec::new()
             }
+            "written" | "failed" if self.stage.held.is_empty() => vec!["no write is under way".to_owned()],
             "set" => {
                 self.set(&line);
                 Vec::new()

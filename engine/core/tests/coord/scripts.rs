@@ -109,6 +109,11 @@ fn consumer_and_classic() {
 }
 
 #[test]
+fn consumer_failing() {
+    check("consumer_failing.txt");
+}
+
+#[test]
 fn consumer_settings() {
     check("consumer_settings.txt");
 }

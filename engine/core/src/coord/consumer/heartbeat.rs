@@ -53,6 +53,13 @@ impl ConsumerGroup {
         }
     }
 
+    /// A member lives, while nothing else that it says can be taken in.
+    pub(in crate::coord) fn hear_of(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
+        if self.members.contains_key(id) {
+            self.arm_session(id, turn);
+        }
+    }
+
     pub(super) fn arm_session(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
         let group = self.id.clone();
         let timeout_ms = turn.settings.of_group(group.as_str()).session_timeout_ms;
