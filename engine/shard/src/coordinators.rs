@@ -168,6 +168,7 @@ pub(crate) enum Writing {
 #[derive(Debug, Clone, Default)]
 pub struct GroupStats {
     pub rebalances: u64,
+    pub consumer_rebalances: u64,
     pub commits: u64,
     pub removals: u64,
     /// Partitions of the offsets topic whose groups are still being read.
@@ -189,6 +190,7 @@ impl GroupCounters {
         let tally = self.tally.get();
         self.tally.set(GroupTally {
             rebalances: tally.rebalances + more.rebalances,
+            consumer_rebalances: tally.consumer_rebalances + more.consumer_rebalances,
             commits: tally.commits + more.commits,
             removals: tally.removals + more.removals,
         });
@@ -197,11 +199,12 @@ impl GroupCounters {
 
 impl Groups {
     pub(crate) fn counts(&self) -> GroupStats {
-        let GroupTally { rebalances, commits, removals } = self.counters.tally.get();
+        let GroupTally { rebalances, consumer_rebalances, commits, removals } = self.counters.tally.get();
         let is_loading = |hosted: &&Hosted| matches!(hosted, Hosted::Loading);
         let loading = self.hosted.borrow().values().filter(is_loading).count() as u64;
         let load_failures = self.counters.load_failures.get();
-        GroupStats { rebalances, commits, removals, loading, load_failures, groups: Vec::new() }
+        let groups = Vec::new();
+        GroupStats { rebalances, consumer_rebalances, commits, removals, loading, load_failures, groups }
     }
 
     /// The timer has to ring by then.

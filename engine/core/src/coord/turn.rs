@@ -2,6 +2,7 @@
 
 use super::action::Action;
 use super::answer::Answer;
+use super::coordinator::GroupTally;
 use super::deadlines::{Deadlines, Fired, Subject, Timer};
 use super::ids::{MonotonicMs, Now, Token};
 use super::record::CoordinatorRecord;
@@ -14,6 +15,7 @@ pub(super) struct Turn<'a> {
     pub(super) settings: &'a GroupSettings,
     pub(super) deadlines: &'a mut Deadlines,
     pub(super) writes: &'a mut Writes,
+    pub(super) tally: &'a mut GroupTally,
     pub(super) actions: &'a mut Vec<Action>,
 }
 

@@ -101,6 +101,10 @@ impl Runner {
                 Vec::new()
             }
             "written" | "failed" if self.stage.held.is_empty() => vec!["no write is under way".to_owned()],
+            "tally" => {
+                let tally = self.stage.coordinator.take_tally();
+                vec![format!("{} generations, {} rebalances", tally.rebalances, tally.consumer_rebalances)]
+            }
             "set" => {
                 self.set(&line);
                 Vec::new()

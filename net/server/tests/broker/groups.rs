@@ -8,6 +8,8 @@ use millrace_wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use millrace_wire::messages::find_coordinator_response::FindCoordinatorResponse;
 use millrace_wire::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
 use millrace_wire::messages::join_group_response::JoinGroupResponse;
+use millrace_wire::messages::list_groups_request::ListGroupsRequest;
+use millrace_wire::messages::list_groups_response::ListGroupsResponse;
 use millrace_wire::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
 use millrace_wire::messages::sync_group_response::SyncGroupResponse;
 use millrace_wire::{ApiKey, ErrorCode, Reader};
@@ -19,6 +21,7 @@ const FIND_COORDINATOR: i16 = 3;
 /// Without the handshake over member ids, so that one request is enough.
 const JOIN: i16 = 3;
 const SYNC: i16 = 4;
+const LIST: i16 = 5;
 
 /// Header of an answer whose form is not compact.
 const PLAIN_HEADER_BYTES: usize = 4;
@@ -157,6 +160,26 @@ fn a_stop_sends_waiting_members_elsewhere() {
             let refused = JoinGroupResponse::decode(&mut Reader::new(&body), JOIN).unwrap();
             assert_eq!(refused.error_code, ErrorCode::NotCoordinator.code());
         }
+    });
+}
+
+/// In the order of the partitions that they lie in, and of their names there, whichever shard that is.
+#[test]
+fn groups_of_all_shards_are_listed() {
+    play(2, KEYS, async |stage| {
+        for group in GROUPS {
+            let mut client = member(&stage, group).await;
+            send_join(&mut client, group, "").await;
+            joined(client).await;
+        }
+        let mut admin = Client::connect(stage.address).await;
+        let request = ListGroupsRequest::default();
+        admin.send(ApiKey::ListGroups, LIST, |writer, version| request.encode(writer, version)).await;
+        let body = admin.answer().await.expect("an answer").slice(HEADER_BYTES..);
+        let listed = ListGroupsResponse::decode(&mut Reader::new(&body), LIST).unwrap();
+        let names: Vec<&str> = listed.groups.iter().map(|group| &*group.group_id).collect();
+        // Of four partitions "a" hashes to the second, and so on in a circle.
+        assert_eq!((listed.error_code, names), (0, vec!["d", "a", "b", "c"]));
     });
 }
 

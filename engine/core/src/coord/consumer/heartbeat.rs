@@ -28,6 +28,7 @@ impl ConsumerGroup {
         let have_changed = self.have_topics_changed(subscribing, topics);
         if subscribing == Subscribing::Anew || have_changed {
             self.bump();
+            turn.tally.consumer_rebalances += 1;
         }
         self.assign_if_due(topics, turn.now, turn.settings);
         let step = self.reconcile(&id, request);

@@ -86,6 +86,7 @@ impl Coordinator {
             settings: &self.settings,
             deadlines: &mut self.deadlines,
             writes: &mut self.writes,
+            tally: &mut self.tally,
             actions,
         };
         Some((group, turn))
