@@ -18,6 +18,7 @@ mod record;
 pub mod records;
 mod request;
 mod settings;
+mod tally;
 mod turn;
 mod writes;
 
@@ -26,7 +27,7 @@ pub use answer::{Answer, JoinRefused, Joined, JoinedMember, LeftMember, RefusedO
 pub use classic::GroupState;
 pub use coordinator::{
     Coordinator, Described, DescribedConsumer, DescribedConsumerGroup, DescribedGroup, DescribedMember,
-    GroupFigures, GroupFilter, GroupTally, ListedGroup, Loader,
+    GroupFigures, GroupFilter, ListedGroup, Loader,
 };
 pub use error::{GroupError, WriteFault};
 pub use group::GroupStatus;
@@ -45,3 +46,4 @@ pub use request::{
     MemberIdHandshake, OffsetToCommit, Protocol, SkipAssignment, SyncRequest, UnknownGroup,
 };
 pub use settings::GroupSettings;
+pub use tally::GroupTally;

@@ -2,11 +2,11 @@
 
 use super::action::Action;
 use super::answer::Answer;
-use super::coordinator::GroupTally;
 use super::deadlines::{Deadlines, Fired, Subject, Timer};
 use super::ids::{MonotonicMs, Now, Token};
 use super::record::CoordinatorRecord;
 use super::settings::GroupSettings;
+use super::tally::GroupTally;
 use super::writes::{Purpose, Writes};
 
 /// The time of an event, the settings, and where its consequences go.

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::tally::GroupTally;
 use crate::coord::action::Action;
 use crate::coord::deadlines::{Deadlines, Subject, Timer};
 use crate::coord::group::Group;
 use crate::coord::ids::{GroupId, MonotonicMs, Now};
 use crate::coord::settings::GroupSettings;
+use crate::coord::tally::GroupTally;
 use crate::coord::turn::Turn;
 use crate::coord::writes::Writes;
 
