@@ -5,8 +5,8 @@ use super::group::ConsumerGroup;
 use super::reconcile::Step;
 use crate::coord::deadlines::Subject;
 use crate::coord::ids::{Epoch, MemberId};
-use crate::coord::kip848::Topics;
 use crate::coord::kip848::{Beat, ConsumerBeat};
+use crate::coord::kip848::{MemberState, Topics};
 use crate::coord::turn::Turn;
 
 impl ConsumerGroup {
@@ -54,10 +54,12 @@ impl ConsumerGroup {
         }
     }
 
-    /// A member lives, while nothing else that it says can be taken in.
+    /// A member lives, while nothing else that it says can be taken in: that it has given up what it was to, either.
     pub(in crate::coord) fn hear_of(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
-        if self.members.contains_key(id) {
-            self.arm_session(id, turn);
+        let Some(state) = self.members.get(id).map(|member| member.state) else { return };
+        self.arm_session(id, turn);
+        if state == MemberState::UnrevokedPartitions {
+            self.arm_rebalance(id, turn);
         }
     }
 
