@@ -111,8 +111,11 @@ impl Writes {
         };
         if let Some(newest) = lane.newest() {
             newest.replies.push((token, answer));
-        } else if let Some(write) = self.under_way.iter_mut().rev().find(|write| write.is_of(group)) {
-            write.replies.push((token, answer));
+            return;
+        }
+        match self.under_way.iter_mut().find(|write| write.is_of(group)) {
+            Some(write) => write.replies.push((token, answer)),
+            None => unreachable!("a group that is behind and has nothing to write has a write under way"),
         }
     }
 
