@@ -113,16 +113,6 @@ impl Group {
         }
     }
 
-    /// Changes of this group were not written.
-    pub(super) fn not_written(&mut self, records: &[CoordinatorRecord]) {
-        let Some(consumer) = &mut self.consumer else { return };
-        for record in records {
-            if let CoordinatorRecord::Consumer { record, .. } = record {
-                consumer.not_written(record);
-            }
-        }
-    }
-
     /// Writes what of a consumer group the log does not hold; who waits is answered when it does.
     pub(super) fn write_changes(&mut self, reply: Option<(Token, Answer)>, turn: &mut Turn<'_>) {
         let records = self.consumer.as_mut().map(|consumer| consumer.take_records()).unwrap_or_default();
@@ -138,7 +128,10 @@ impl Group {
     ) {
         match (records.first().map(|record| record.group().clone()), reply) {
             (Some(group), reply) => turn.write(records, Purpose::Consumer { group }, reply),
-            (None, Some((token, answer))) => turn.writes.reply_behind(token, answer, turn.actions),
+            (None, Some((token, answer))) => match &self.consumer {
+                Some(consumer) => turn.writes.reply_behind(consumer.id(), token, answer, turn.actions),
+                None => turn.reply(token, answer),
+            },
             (None, None) => {}
         }
     }

@@ -11,12 +11,14 @@ mod error;
 mod group;
 mod ids;
 mod kip848;
+mod lane;
 mod mapping;
 mod offsets;
 mod record;
 pub mod records;
 mod request;
 mod settings;
+mod tally;
 mod turn;
 mod writes;
 
@@ -25,7 +27,7 @@ pub use answer::{Answer, JoinRefused, Joined, JoinedMember, LeftMember, RefusedO
 pub use classic::GroupState;
 pub use coordinator::{
     Coordinator, Described, DescribedConsumer, DescribedConsumerGroup, DescribedGroup, DescribedMember,
-    GroupFigures, GroupFilter, GroupTally, ListedGroup, Loader,
+    GroupFigures, GroupFilter, ListedGroup, Loader,
 };
 pub use error::{GroupError, WriteFault};
 pub use group::GroupStatus;
@@ -44,3 +46,4 @@ pub use request::{
     MemberIdHandshake, OffsetToCommit, Protocol, SkipAssignment, SyncRequest, UnknownGroup,
 };
 pub use settings::GroupSettings;
+pub use tally::GroupTally;

@@ -6,6 +6,7 @@ use super::deadlines::{Deadlines, Fired, Subject, Timer};
 use super::ids::{MonotonicMs, Now, Token};
 use super::record::CoordinatorRecord;
 use super::settings::GroupSettings;
+use super::tally::GroupTally;
 use super::writes::{Purpose, Writes};
 
 /// The time of an event, the settings, and where its consequences go.
@@ -14,6 +15,7 @@ pub(super) struct Turn<'a> {
     pub(super) settings: &'a GroupSettings,
     pub(super) deadlines: &'a mut Deadlines,
     pub(super) writes: &'a mut Writes,
+    pub(super) tally: &'a mut GroupTally,
     pub(super) actions: &'a mut Vec<Action>,
 }
 

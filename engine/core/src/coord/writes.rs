@@ -3,9 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
+
 use super::action::Action;
 use super::answer::Answer;
 use super::ids::{Generation, GroupId, MemberId, Token, WriteId};
+use super::lane::{Lane, Step};
 use super::record::CoordinatorRecord;
 use super::request::{Protocol, SkipAssignment};
 
@@ -18,7 +21,8 @@ pub(super) enum Purpose {
     Assignment { group: GroupId, generation: Generation },
     /// A static member of a stable group under another id.
     Replacement(Box<Replacement>),
-    /// Changes of a group of the consumer protocol, which it has made already.
+    /// Changes of a group of the consumer protocol, which it has made already: one write of a group at a time, so that
+    /// the log never holds a later change without an earlier one.
     Consumer { group: GroupId },
     /// These groups go, unless the write fails.
     Deletion { groups: Vec<GroupId> },
@@ -47,12 +51,16 @@ pub(super) struct Write {
     pub(super) purpose: Purpose,
     /// Who is told when it is in the log.
     pub(super) replies: Vec<(Token, Answer)>,
+    /// Where each step of a consumer group's changes ends in `records`.
+    ends: Vec<usize>,
 }
 
 /// All writes under way of one coordinator, oldest first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Writes {
     under_way: VecDeque<Write>,
+    /// Of consumer groups that have changed what the log does not hold yet.
+    lanes: FxHashMap<GroupId, Lane>,
     last: u64,
 }
 
@@ -64,21 +72,95 @@ impl Writes {
         reply: Option<(Token, Answer)>,
         actions: &mut Vec<Action>,
     ) {
+        let replies = reply.into_iter().collect();
+        if let Purpose::Consumer { group } = purpose {
+            self.lanes.entry(group.clone()).or_default().push(Step { records, replies });
+            self.go_on(&group, actions);
+        } else {
+            self.send(records, purpose, replies, Vec::new(), actions);
+        }
+    }
+
+    fn send(
+        &mut self,
+        records: Vec<CoordinatorRecord>,
+        purpose: Purpose,
+        replies: Vec<(Token, Answer)>,
+        ends: Vec<usize>,
+        actions: &mut Vec<Action>,
+    ) {
         self.last += 1;
         let id = WriteId(self.last);
         let records: Arc<[CoordinatorRecord]> = records.into();
         actions.push(Action::Write { id, records: Arc::clone(&records) });
-        let replies = reply.into_iter().collect();
-        self.under_way.push_back(Write { id, records, purpose, replies });
+        self.under_way.push_back(Write { id, records, purpose, replies, ends });
     }
 
-    /// Answers when everything that was asked for is in the log, at once if nothing is under way: an answer must not
+    /// Answers when everything that a consumer group has changed is in the log, at once if all is: an answer must not
     /// tell what a crash could take back.
-    pub(super) fn reply_behind(&mut self, token: Token, answer: Answer, actions: &mut Vec<Action>) {
-        match self.under_way.back_mut() {
-            Some(newest) => newest.replies.push((token, answer)),
-            None => actions.push(Action::Reply { token, answer }),
+    pub(super) fn reply_behind(
+        &mut self,
+        group: &GroupId,
+        token: Token,
+        answer: Answer,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(lane) = self.lanes.get_mut(group) else {
+            actions.push(Action::Reply { token, answer });
+            return;
+        };
+        if let Some(newest) = lane.newest() {
+            newest.replies.push((token, answer));
+            return;
         }
+        match self.under_way.iter_mut().find(|write| write.is_of(group)) {
+            Some(write) => write.replies.push((token, answer)),
+            None => unreachable!("a group that is behind and has nothing to write has a write under way"),
+        }
+    }
+
+    /// Asks for what a consumer group has yet to write, unless a write of it is under way.
+    pub(super) fn go_on(&mut self, group: &GroupId, actions: &mut Vec<Action>) {
+        let Some(lane) = self.lanes.get_mut(group) else { return };
+        if let Some((step, ends)) = lane.begin() {
+            let purpose = Purpose::Consumer { group: group.clone() };
+            self.send(step.records, purpose, step.replies, ends, actions);
+        } else if lane.is_idle() {
+            self.lanes.remove(group);
+        }
+    }
+
+    /// A write of a consumer group is in the log.
+    pub(super) fn lane_written(&mut self, group: &GroupId, actions: &mut Vec<Action>) {
+        if let Some(lane) = self.lanes.get_mut(group) {
+            lane.written();
+        }
+        self.go_on(group, actions);
+    }
+
+    /// A write of a consumer group failed: it is to be asked for again before anything else of the group. Answers who
+    /// waited for what stood behind it.
+    pub(super) fn lane_failed(&mut self, group: &GroupId, write: &Write) -> Vec<(Token, Answer)> {
+        self.lanes.get_mut(group).map(|lane| lane.failed(&write.records, &write.ends)).unwrap_or_default()
+    }
+
+    /// Whether a consumer group has changed what the log does not hold yet.
+    pub(super) fn is_behind(&self, group: &str) -> bool {
+        self.lanes.contains_key(group)
+    }
+
+    /// Whether the last write of a consumer group failed.
+    pub(super) fn is_stalled(&self, group: &str) -> bool {
+        self.lanes.get(group).is_some_and(Lane::is_stalled)
+    }
+
+    /// Asks again for every write of a consumer group that failed.
+    pub(super) fn retry_all(&mut self, actions: &mut Vec<Action>) {
+        let mut stalled: Vec<GroupId> =
+            self.lanes.iter().filter(|(_, lane)| lane.is_stalled()).map(|(group, _)| group.clone()).collect();
+        // The order of a map says nothing.
+        stalled.sort_unstable();
+        stalled.iter().for_each(|group| self.go_on(group, actions));
     }
 
     /// Takes a write that came into the log. They come in order.
@@ -114,7 +196,16 @@ impl Writes {
     }
 
     /// Forgets all and returns who still waits.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Token, Answer)> {
-        std::mem::take(&mut self.under_way).into_iter().flat_map(|write| write.replies)
+    pub(super) fn drain(&mut self) -> Vec<(Token, Answer)> {
+        let under_way = std::mem::take(&mut self.under_way).into_iter().flat_map(|write| write.replies);
+        let mut lanes: Vec<(GroupId, Lane)> = std::mem::take(&mut self.lanes).into_iter().collect();
+        lanes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        under_way.chain(lanes.into_iter().flat_map(|(_, mut lane)| lane.take_replies())).collect()
+    }
+}
+
+impl Write {
+    fn is_of(&self, wanted: &GroupId) -> bool {
+        matches!(&self.purpose, Purpose::Consumer { group } if group == wanted)
     }
 }

@@ -109,6 +109,16 @@ fn consumer_and_classic() {
 }
 
 #[test]
+fn consumer_failing() {
+    check("consumer_failing.txt");
+}
+
+#[test]
+fn consumer_settings() {
+    check("consumer_settings.txt");
+}
+
+#[test]
 fn restarts() {
     check("restarts.txt");
 }

@@ -159,16 +159,6 @@ impl BrokerConfig {
         self.int("group.max.size")
     }
 
-    /// Silence after which a member of the consumer protocol is out of its group.
-    pub fn group_consumer_session_timeout_ms(&self) -> i32 {
-        self.int("group.consumer.session.timeout.ms")
-    }
-
-    /// Pause between heartbeats of members of the consumer protocol.
-    pub fn group_consumer_heartbeat_interval_ms(&self) -> i32 {
-        self.int("group.consumer.heartbeat.interval.ms")
-    }
-
     /// Most members of a group of the consumer protocol.
     pub fn group_consumer_max_size(&self) -> i32 {
         self.int("group.consumer.max.size")
@@ -177,11 +167,6 @@ impl BrokerConfig {
     /// Assignors of groups of the consumer protocol, the default first.
     pub fn group_consumer_assignors(&self) -> Vec<String> {
         self.list("group.consumer.assignors")
-    }
-
-    /// Shortest pause between two assignments of a group of the consumer protocol.
-    pub fn group_consumer_assignment_interval_ms(&self) -> i32 {
-        self.int("group.consumer.assignment.interval.ms")
     }
 
     /// Pause between evaluations of subscribed patterns while the topics stay the same.

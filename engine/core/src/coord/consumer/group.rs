@@ -85,6 +85,10 @@ impl ConsumerGroup {
         }
     }
 
+    pub(in crate::coord) fn id(&self) -> &GroupId {
+        &self.id
+    }
+
     pub(in crate::coord) fn epoch(&self) -> Epoch {
         self.epoch
     }

@@ -27,32 +27,11 @@ impl ConsumerGroup {
         gone.into_iter().rev().chain(here).map(|record| of_group(&self.id, record)).collect()
     }
 
-    /// Tombstones of all that the log holds, or will hold, of a group without members.
+    /// Tombstones of all that the log holds of a group without members. All that it changed is written.
     pub(in crate::coord) fn tombstones(&self) -> Vec<CoordinatorRecord> {
         let patterns = self.patterns.keys().map(|pattern| ConsumerRecord::Pattern(Arc::clone(pattern), None));
-        let unwritten = self.changes.iter().filter_map(|change| match change {
-            Change::Member(id) => Some(ConsumerRecord::Member(id.clone(), None)),
-            Change::Target(id) => Some(ConsumerRecord::Target(id.clone(), None)),
-            Change::Current(id) => Some(ConsumerRecord::Current(id.clone(), None)),
-            Change::Pattern(pattern) => Some(ConsumerRecord::Pattern(Arc::clone(pattern), None)),
-            Change::Epoch | Change::TargetEpoch => None,
-        });
-        let mut members: Vec<ConsumerRecord> = unwritten.collect();
-        members.reverse();
         let whole = [ConsumerRecord::TargetEpoch(None), ConsumerRecord::Epoch(None)];
-        members.into_iter().chain(patterns).chain(whole).map(|record| of_group(&self.id, record)).collect()
-    }
-
-    /// A record of this group was not written: its key goes into the next write.
-    pub(in crate::coord) fn not_written(&mut self, record: &ConsumerRecord) {
-        self.changes.insert(match record {
-            ConsumerRecord::Epoch(_) => Change::Epoch,
-            ConsumerRecord::Member(id, _) => Change::Member(id.clone()),
-            ConsumerRecord::Pattern(pattern, _) => Change::Pattern(Arc::clone(pattern)),
-            ConsumerRecord::TargetEpoch(_) => Change::TargetEpoch,
-            ConsumerRecord::Target(id, _) => Change::Target(id.clone()),
-            ConsumerRecord::Current(id, _) => Change::Current(id.clone()),
-        });
+        patterns.chain(whole).map(|record| of_group(&self.id, record)).collect()
     }
 
     /// `None`: there is nothing to say, then or now.

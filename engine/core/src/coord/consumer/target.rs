@@ -16,7 +16,8 @@ impl ConsumerGroup {
     pub(super) fn assign_if_due(&mut self, topics: &dyn Topics, now: Now, settings: &GroupSettings) {
         let age_ms = now.wall.0.saturating_sub(self.assigned_at.0);
         // A clock that was set back makes it due.
-        let is_early = (0..i64::from(settings.consumer_assignment_interval_ms)).contains(&age_ms);
+        let pause_ms = settings.of_group(self.id.as_str()).assignment_interval_ms;
+        let is_early = (0..i64::from(pause_ms)).contains(&age_ms);
         if self.epoch > self.assigned_epoch && !is_early {
             self.assign(topics, now, settings);
         }

@@ -27,6 +27,12 @@ impl Coordinator {
             return;
         }
         let id = &request.group;
+        if self.writes.is_stalled(id.as_str()) {
+            self.hold_off(now, request, actions);
+            let answer = Answer::ConsumerHeartbeat(Err(GroupError::CoordinatorNotAvailable.into()));
+            actions.push(Action::Reply { token, answer });
+            return;
+        }
         let tombstones =
             if request.epoch == Epoch::JOINING { self.become_consumer(now, id) } else { Vec::new() };
         if let Some((group, mut turn)) = self.group_turn(id.as_str(), now, actions)
@@ -47,6 +53,17 @@ impl Coordinator {
             }
         }
         self.purge_deadlines();
+    }
+
+    /// A group whose changes cannot be written does not change any more, but it keeps those who are heard of.
+    fn hold_off(&mut self, now: Now, request: &ConsumerBeat, actions: &mut Vec<Action>) {
+        self.writes.go_on(&request.group, actions);
+        if let Some((group, mut turn)) = self.group_turn(request.group.as_str(), now, actions)
+            && let Some(consumer) = &mut group.consumer
+            && request.epoch > Epoch::JOINING
+        {
+            consumer.hear_of(&request.member, &mut turn);
+        }
     }
 
     fn check_beat(&self, request: &ConsumerBeat) -> Result<(), BeatRefused> {
@@ -110,6 +127,10 @@ impl Coordinator {
         }
         if !request.member.is_empty() {
             return Err(GroupError::UnknownMemberId);
+        }
+        if turn.writes.is_behind(request.group.as_str()) {
+            // Records of the consumer protocol must not come behind those of the classic one.
+            return Err(GroupError::CoordinatorNotAvailable);
         }
         let tombstones = consumer.tombstones();
         group.consumer = None;

@@ -6,7 +6,7 @@ use crate::coord::answer::Answer;
 use crate::coord::deadlines::{Fired, Subject};
 use crate::coord::error::{GroupError, WriteFault};
 use crate::coord::group::Group;
-use crate::coord::ids::{GroupId, MonotonicMs, Now, WriteId};
+use crate::coord::ids::{GroupId, MonotonicMs, Now, Token, WriteId};
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::writes::{Purpose, Write};
 
@@ -26,11 +26,14 @@ impl Coordinator {
                 self.carry_out(now, &write, actions);
                 let replies = write.replies.into_iter();
                 actions.extend(replies.map(|(token, answer)| Action::Reply { token, answer }));
+                if let Purpose::Consumer { group } = &write.purpose {
+                    self.writes.lane_written(group, actions);
+                }
             }
             Err(fault) => {
                 let write = self.writes.take_failed(id);
-                self.take_back(now, &write, fault, actions);
-                for (token, answer) in write.replies {
+                let behind = self.take_back(now, &write, fault, actions);
+                for (token, answer) in write.replies.into_iter().chain(behind) {
                     let answer = answer.failed(GroupError::from(fault));
                     actions.push(Action::Reply { token, answer });
                 }
@@ -86,14 +89,17 @@ impl Coordinator {
         }
     }
 
-    fn take_back(&mut self, now: Now, write: &Write, fault: WriteFault, actions: &mut Vec<Action>) {
+    /// Answers who waited for what stood behind the write, and fails with it.
+    fn take_back(
+        &mut self,
+        now: Now,
+        write: &Write,
+        fault: WriteFault,
+        actions: &mut Vec<Action>,
+    ) -> Vec<(Token, Answer)> {
         match &write.purpose {
             Purpose::Records => {}
-            Purpose::Consumer { group } => {
-                if let Some(group) = self.groups.get_mut(group) {
-                    group.not_written(&write.records);
-                }
-            }
+            Purpose::Consumer { group } => return self.writes.lane_failed(group, write),
             Purpose::Assignment { group, generation } => {
                 if let Some((group, mut turn)) = self.group_turn(group.as_str(), now, actions) {
                     group.classic.not_assigned(*generation, fault, &mut turn);
@@ -112,6 +118,7 @@ impl Coordinator {
                 }
             }
         }
+        Vec::new()
     }
 
     /// Lets every timeout fire that is over by `now`.

@@ -1,5 +1,6 @@
 //! The coordinator out of the log.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::machine::Coordinator;
@@ -19,11 +20,18 @@ use crate::coord::settings::GroupSettings;
 pub struct Loader {
     coordinator: Coordinator,
     now: Now,
+    /// What groups were that are classic now: a write of their tombstones failed, and the broker ended before the next.
+    left_behind: BTreeMap<GroupId, Box<ConsumerGroup>>,
 }
 
 impl Loader {
     pub fn new(settings: Arc<GroupSettings>, now: Now) -> Loader {
-        Loader { coordinator: Coordinator::new(settings, now), now }
+        Loader { coordinator: Coordinator::new(settings, now), now, left_behind: BTreeMap::new() }
+    }
+
+    /// Settings were changed.
+    pub fn follow(&mut self, settings: Arc<GroupSettings>) {
+        self.coordinator.follow(settings);
     }
 
     /// The next record of the log. A later one of the same key replaces an earlier one.
@@ -37,8 +45,11 @@ impl Loader {
             }
             CoordinatorRecord::Group { group, value: Some(metadata) } => {
                 let classic = ClassicGroup::from_metadata(group.clone(), metadata, self.now);
-                let group = self.group(group);
-                (group.classic, group.consumer) = (classic, None);
+                let known = self.group(group);
+                known.classic = classic;
+                if let Some(consumer) = known.consumer.take() {
+                    self.left_behind.insert(group.clone(), consumer);
+                }
             }
             CoordinatorRecord::Group { group, value: None } => {
                 if let Some(known) = self.coordinator.groups.get_mut(group) {
@@ -51,6 +62,9 @@ impl Loader {
     }
 
     fn replay_consumer(&mut self, id: &GroupId, record: &ConsumerRecord) {
+        if matches!(record, ConsumerRecord::Epoch(_)) {
+            self.left_behind.remove(id);
+        }
         if *record == ConsumerRecord::Epoch(None) {
             if let Some(group) = self.coordinator.groups.get_mut(id) {
                 group.consumer = None;
@@ -87,6 +101,11 @@ impl Loader {
                     Some(consumer) => consumer.loaded(&mut turn),
                     None => group.classic.loaded(&mut turn),
                 }
+            }
+        }
+        for (id, consumer) in self.left_behind {
+            if let Some((group, mut turn)) = self.coordinator.group_turn(id.as_str(), now, actions) {
+                group.write(consumer.tombstones(), None, &mut turn);
             }
         }
         self.coordinator
