@@ -31,8 +31,9 @@ const ENDED_IN_TIME: Duration = Duration::from_millis(2);
 /// The classes of one shard's requests. Tails have a pace of their own (`flusher.rs`).
 #[derive(Default)]
 pub(crate) struct DiskClasses {
-    /// Bytes of the commit in flight.
-    in_flight: Cell<Option<u64>>,
+    /// Commits in flight, and their bytes.
+    in_flight: Cell<usize>,
+    in_flight_bytes: Cell<u64>,
     /// Bytes on their way to segments before the journal names them.
     bulk_bytes: Cell<u64>,
     /// When the last commit ended; none before the first.
@@ -66,7 +67,8 @@ pub struct DiskClassStats {
 
 impl DiskClasses {
     pub(crate) fn commit_begins(&self, bytes: u64) {
-        self.in_flight.set(Some(bytes));
+        self.in_flight.set(self.in_flight.get() + 1);
+        self.in_flight_bytes.set(self.in_flight_bytes.get() + bytes);
         // A large one has room for others beside it.
         self.changed.notify_all();
     }
@@ -78,8 +80,11 @@ impl DiskClasses {
         BulkUnderWay { classes: self, bytes }
     }
 
-    pub(crate) fn commit_ended(&self, now: Moment) {
-        self.brought(self.in_flight.take().unwrap_or(0));
+    /// A commit of so many bytes ended.
+    pub(crate) fn commit_ended(&self, bytes: u64, now: Moment) {
+        self.in_flight.set(self.in_flight.get() - 1);
+        self.in_flight_bytes.set(self.in_flight_bytes.get() - bytes);
+        self.brought(bytes);
         self.ended.set(Some(now));
         self.commits.set(self.commits.get() + 1);
         self.changed.notify_all();
@@ -110,7 +115,7 @@ impl DiskClasses {
     /// Whether commits come and go: whoever is not in a hurry makes way for them.
     pub(crate) fn are_commits_active(&self) -> bool {
         let is_recent = |ended| millrace_rt::now() - ended < ACTIVE;
-        self.in_flight.get().is_some() || self.ended.get().is_some_and(is_recent)
+        self.in_flight.get() > 0 || self.ended.get().is_some_and(is_recent)
     }
 
     fn may_begin(&self, bytes: u64) -> bool {
@@ -119,9 +124,8 @@ impl DiskClasses {
             return under_way < self.depth();
         }
         let had_one = self.behind.get() == self.commits.get();
-        let is_alone =
-            under_way == 0 && !(self.in_flight.get().is_some() && had_one) && self.rest().is_none();
-        let commit_bytes = self.in_flight.get().unwrap_or(0) + self.bulk_bytes.get();
+        let is_alone = under_way == 0 && !(self.in_flight.get() > 0 && had_one) && self.rest().is_none();
+        let commit_bytes = self.in_flight_bytes.get() + self.bulk_bytes.get();
         let has_part = (self.under_way_bytes.get() + bytes) * PART_BEHIND <= commit_bytes;
         is_alone || (has_part && self.credit.get() >= bytes)
     }
@@ -260,7 +264,7 @@ mod tests {
             let begun = now();
             stage.classes.commit_begins(bytes);
             stage.device.serve(bytes).await;
-            stage.classes.commit_ended(now());
+            stage.classes.commit_ended(bytes, now());
             let seen = &stage.seen;
             seen.commits.set(seen.commits.get() + 1);
             if !std::mem::take(&mut is_first) {

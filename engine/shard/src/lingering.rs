@@ -30,14 +30,24 @@ impl Commit {
 
     /// None: now.
     fn due_in(&self) -> Option<Wait> {
+        if !self.begun.borrow().is_empty() {
+            return None;
+        }
+        let Some(first) = self.journal.borrow().waiting().next().map(|frame| frame.sequence) else {
+            return Some(Wait::ForFrames);
+        };
+        let bytes = self.sealed_bytes_waiting();
+        if !self.has_device_room(bytes) {
+            return Some(Wait::ForFrames);
+        }
         let sealed = self.sealed.borrow();
-        let Some(first) = sealed.front() else { return Some(Wait::ForFrames) };
-        let is_wanted = first.sequence <= self.wanted.get() || sealed.iter().any(Sealed::is_waited_for);
-        let bytes: usize = sealed.iter().map(|frame| frame.bytes).sum();
+        let mut waiting = sealed.iter().skip_while(|frame| frame.sequence < first).peekable();
+        let since = waiting.peek().map(|frame| frame.at);
+        let is_wanted = first <= self.wanted.get() || waiting.any(Sealed::is_waited_for);
         if is_wanted || bytes >= SEAL_AHEAD_BYTES {
             return None;
         }
-        let left = LINGER.saturating_sub(millrace_rt::now() - first.at);
+        let left = LINGER.saturating_sub(millrace_rt::now() - since?);
         (!left.is_zero()).then_some(Wait::For(left))
     }
 }

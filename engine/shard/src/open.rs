@@ -15,7 +15,7 @@ use bytes::Bytes;
 use millrace_core::base::ids::{PartitionKey, ShardIndex};
 use millrace_core::journal::{
     APPEND_HEAD_BYTES, CheckpointBounds, Checkpoints, FrameSequence, Journal, JournalGeometry,
-    RecoveredPartition,
+    RecoveredPartition, WRITES_MAX,
 };
 use millrace_core::meta::MetadataImage;
 use millrace_rt::{Block, File, OpenOptions, Seat, SharedMemory, Sync, fs};
@@ -190,7 +190,9 @@ impl Core {
     /// Starts the shard's tasks; they run until the process ends.
     fn run(self: Rc<Core>) {
         millrace_rt::spawn(Rc::clone(&self).seal_frames());
-        millrace_rt::spawn(Rc::clone(&self).write_frames());
+        for _ in 0..WRITES_MAX {
+            millrace_rt::spawn(Rc::clone(&self).write_frames());
+        }
         millrace_rt::spawn(Rc::clone(&self).clean_slots());
         millrace_rt::spawn(Rc::clone(&self).zero_slots());
         millrace_rt::spawn(Rc::clone(&self).serve_mesh());
