@@ -11,5 +11,6 @@ mod population;
 mod rounds;
 mod start;
 mod throughput;
+mod turns;
 
 pub(crate) use figures::run;

@@ -4,7 +4,7 @@
 //! shard has its processor; left to the scheduler, client and probe each land where they will, and the ratio says which
 //! was luckier.
 
-use super::one_in_flight::{Subject, TURNS, add, ratio};
+use super::turns::{Subject, TURNS, add, ratio};
 use crate::failure::Failure;
 use crate::measure::{Latencies, Table};
 use crate::probe::PingPong;

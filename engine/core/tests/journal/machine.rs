@@ -100,7 +100,7 @@ fn one_write_covers_what_lies_together() {
 fn a_write_that_completes_first_hardens_nothing_before_those_ahead_of_it() {
     let mut bench = Bench::small();
     let through = FrameSequence;
-    let mut begin = |bench: &mut Bench, kib| {
+    let begin = |bench: &mut Bench, kib| {
         seal(bench, kib).unwrap();
         bench.journal.next_write().map(|write| write.through)
     };
