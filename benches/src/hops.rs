@@ -16,7 +16,8 @@ pub fn hops(requests: u64, in_flight: usize) -> Duration {
     let ends: Vec<_> = millrace_rt::mesh(2, LANE).into_iter().map(|end| Mutex::new(Some(end))).collect();
     let (ends, taken) = (Arc::new(ends), Arc::new(Mutex::new(Duration::ZERO)));
     let measured = Arc::clone(&taken);
-    let settings = Settings { shards: 2, memory_bytes: MEMORY_BYTES, name: "hop".to_owned() };
+    let directory = std::env::temp_dir();
+    let settings = Settings { shards: 2, memory_bytes: MEMORY_BYTES, directory, name: "hop".to_owned() };
     let run = millrace_rt::run(settings, move |seat| {
         let (end, measured) = (take_end(&ends, seat.shard), Arc::clone(&measured));
         async move {

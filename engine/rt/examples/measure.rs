@@ -47,7 +47,8 @@ where
     F: Fn(Seat) -> Fut + Send + Clone + 'static,
     Fut: Future<Output = ()> + 'static,
 {
-    let settings = Settings { shards, memory_bytes: 64 << 20, name: "measure".to_owned() };
+    let directory = std::env::temp_dir();
+    let settings = Settings { shards, memory_bytes: 64 << 20, directory, name: "measure".to_owned() };
     let before = cpu_and_wall();
     run(settings, body).expect("the shards run");
     let after = cpu_and_wall();

@@ -56,6 +56,7 @@ impl Broker {
         let runtime = Settings {
             shards: settings.shards,
             memory_bytes: settings.memory_bytes,
+            directory: settings.journal_directory().to_owned(),
             name: "millrace".to_owned(),
         };
         let node = self.node.clone();

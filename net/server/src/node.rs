@@ -1,7 +1,7 @@
 //! What all shards of one broker share: configuration, addresses, counts of connections, start and stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -29,6 +29,13 @@ pub struct BrokerSettings {
     pub memory_bytes: u64,
     /// What clients are told where the advertised host is empty.
     pub host_name: String,
+}
+
+impl BrokerSettings {
+    /// Whose disk commits wait for.
+    pub(crate) fn journal_directory(&self) -> &Path {
+        self.config.journal_dir().map_or(&self.data_dir, Path::new)
+    }
 }
 
 /// Called once, on any shard, when every shard serves: with the addresses for clients, and that of metrics and health.

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use crate::pages::MemoryKind;
 use crate::remote::Remote;
 use crate::shard::{self, Parts, Seat, Shard};
 use crate::slots::Slots;
-use crate::start::driver;
+use crate::start::{driver, interrupts};
 use crate::uring::barrier;
 use crate::uring::blocking::BlockingPool;
 use crate::uring::ring::Ring;
@@ -34,6 +35,8 @@ pub struct Settings {
     /// What the process may take. Freed blocks are kept for reuse up to a sixteenth of it, and up to three quarters with
     /// all blocks in use.
     pub memory_bytes: u64,
+    /// What the shards write most lies here.
+    pub directory: PathBuf,
     /// Names the threads.
     pub name: String,
 }
@@ -58,12 +61,14 @@ where
     barrier::register();
     let cpus = sched_getaffinity(Pid::from_raw(0))?;
     let blocking = BlockingPool::new(cpus);
-    let cpus = listed(&cpus);
+    let cpus = seats(&listed(&cpus), settings.shards, std::process::id(), |cpus| {
+        interrupts::quiet_cpus(cpus, &settings.directory)
+    });
     let mut threads = Vec::new();
     for shard in 0..settings.shards {
         let birth = Birth {
             seat: Seat { shard, shards: settings.shards },
-            cpu: seat_cpu(&cpus, shard, settings.shards),
+            cpu: cpus.get(usize::from(shard) % cpus.len().max(1)).copied(),
             memory: usize::try_from(settings.memory_bytes).unwrap_or(usize::MAX)
                 / usize::from(settings.shards),
             blocking: Arc::clone(&blocking),
@@ -87,13 +92,21 @@ fn listed(cpus: &CpuSet) -> Vec<usize> {
     (0..CpuSet::count()).filter(|cpu| cpus.is_set(*cpu).unwrap_or(false)).collect()
 }
 
-/// Shards take processors in turn. Where there are more processors than shards the first one depends on the process,
-/// so that two brokers on one machine do not share processor 0.
-fn seat_cpu(cpus: &[usize], shard: u16, shards: u16) -> Option<usize> {
-    let spare = cpus.len().checked_sub(usize::from(shards)).filter(|spare| *spare > 0);
-    let first = spare.map_or(0, |spare| std::process::id() as usize % (spare + 1));
-    let index = (first + usize::from(shard)).checked_rem(cpus.len())?;
-    cpus.get(index).copied()
+/// The processors of the shards, in their order; where there are fewer than shards they begin again.
+///
+/// Shards keep off processors that take the disk's interrupts, where others are left: there the kernel also ends hardened
+/// writes of a disk with a write cache, in a worker that waits for whoever runs. Beside a reader at full speed one commit
+/// of a hundred took 2.2 ms there, 1.1 ms elsewhere. Where more processors are left than shards, the first one depends on
+/// the process, so that two brokers on one machine do not share processor 0.
+fn seats(cpus: &[usize], shards: u16, process: u32, quiet: impl Fn(&[usize]) -> Vec<usize>) -> Vec<usize> {
+    let shards = usize::from(shards);
+    if cpus.len() <= shards {
+        return cpus.to_vec();
+    }
+    let quiet = quiet(cpus);
+    let cpus = if quiet.len() < shards { cpus } else { &quiet };
+    let first = process as usize % (cpus.len() - shards + 1);
+    cpus.iter().copied().skip(first).take(shards).collect()
 }
 
 /// Tests unwind where the shipped profiles abort; other shards would wait for this one for ever.
@@ -169,4 +182,28 @@ fn os_seed() -> io::Result<[u8; 32]> {
     let mut seed = [0; 32];
     io::Read::read_exact(&mut std::fs::File::open("/dev/urandom")?, &mut seed)?;
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_seated_off_the_disks_interrupts_where_there_is_room() {
+        let all = [0, 1, 2, 3];
+        let cases: [(u16, u32, &[usize], &[usize]); 8] = [
+            (1, 0, &[0, 2, 3], &[0]),
+            (1, 1, &[0, 2, 3], &[2]),
+            (1, 2, &[0, 2, 3], &[3]),
+            (3, 7, &[0, 2, 3], &[0, 2, 3]),
+            (3, 7, &[0, 2], &[1, 2, 3]),
+            (2, 7, &[], &[1, 2]),
+            (4, 7, &[0, 2, 3], &all),
+            (9, 7, &[0, 2, 3], &all),
+        ];
+        for (shards, process, quiet, seated) in cases {
+            let seats = seats(&all, shards, process, |_| quiet.to_vec());
+            assert_eq!(seats, seated, "{shards} shards of process {process} beside {quiet:?}");
+        }
+    }
 }

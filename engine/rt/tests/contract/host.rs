@@ -97,7 +97,8 @@ where
     std::fs::create_dir_all(&shm).unwrap();
     let place =
         Place { seat: Seat { shard: 0, shards }, dir: dir.clone(), gate: Gate::new(), shm: shm.clone() };
-    let settings = Settings { shards, memory_bytes: 128 << 20, name: name.to_owned() };
+    let settings =
+        Settings { shards, memory_bytes: 128 << 20, directory: dir.clone(), name: name.to_owned() };
     run(settings, move |seat| body(Place { seat, ..place.clone() })).unwrap();
     std::fs::remove_dir_all(&dir).unwrap();
     std::fs::remove_dir_all(&shm).unwrap();
