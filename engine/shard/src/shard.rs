@@ -36,8 +36,12 @@ use crate::space::Space;
 use crate::tail_memory::TailMemory;
 use crate::unreleased::Unreleased;
 
-/// While commits come and go: 0.03 ms. Alone a reader gets 1.25 times as much in sends of a whole answer.
-const SEND_BYTES_BESIDE_COMMITS: usize = 128 * 1024;
+/// While commits come and go: 0.01 ms. Sends of 128 KiB made commits beside a reader take 1.6 times as long at their 90th
+/// percentile, and brought the reader a seventh less.
+const SEND_BYTES_BESIDE_COMMITS: usize = 32 * 1024;
+/// While none do: 0.15 ms. A reader of memory gets 4.3 to 5.3 GB/s in sends of 640 KiB to 1 MiB, 3.8 in shorter ones, which
+/// wake it more often, and 3.7 in those of a whole answer, which is cold when it is read.
+const SEND_BYTES: usize = 768 * 1024;
 
 /// State of one shard; owned by its tasks, never seen by another core.
 pub(crate) struct Core {
@@ -148,7 +152,7 @@ impl Shard {
     pub fn send_bytes_max(&self) -> usize {
         match self.core.commit.classes.are_commits_active() {
             true => SEND_BYTES_BESIDE_COMMITS,
-            false => usize::MAX,
+            false => SEND_BYTES,
         }
     }
 
