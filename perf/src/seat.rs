@@ -19,16 +19,23 @@ pub(crate) fn seats() -> Result<Vec<usize>, Failure> {
     sched_getaffinity(SELF).map(|set| listed(&set)).map_err(failed)
 }
 
-/// The calling thread keeps to one processor until this is dropped.
+/// The calling thread keeps to its processors until this is dropped.
 pub(crate) struct Seated {
     before: CpuSet,
 }
 
 impl Seated {
     pub(crate) fn on(cpu: usize) -> Result<Seated, Failure> {
+        Seated::among(&[cpu])
+    }
+
+    /// On any of these processors; where it is, if there are none.
+    pub(crate) fn among(cpus: &[usize]) -> Result<Seated, Failure> {
         let before = sched_getaffinity(SELF).map_err(failed)?;
         let mut only = CpuSet::new();
-        only.set(cpu).and_then(|()| sched_setaffinity(SELF, &only)).map_err(failed)?;
+        cpus.iter().try_for_each(|cpu| only.set(*cpu)).map_err(failed)?;
+        let chosen = if cpus.is_empty() { &before } else { &only };
+        sched_setaffinity(SELF, chosen).map_err(failed)?;
         Ok(Seated { before })
     }
 }

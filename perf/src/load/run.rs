@@ -6,15 +6,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::group::Group;
-use super::lane::Lane;
 use super::schedule::{Span, Window};
 use super::tally::Tally;
 use super::watch::{BrokerUse, Meter, Progress};
-use super::worker;
+use super::worker::{self, Member};
 use crate::broker::Process;
 use crate::clock;
 use crate::failure::Failure;
 use crate::measure::Flow;
+use crate::seat::{Seated, seats};
 
 /// Until the first request, so that all threads are there.
 const LEAD: Duration = Duration::from_millis(20);
@@ -49,31 +49,28 @@ impl Outcome {
     }
 }
 
-/// A worker's connections, the group they count for, and where they count.
-struct Seat {
-    lanes: Vec<Lane>,
-    group: usize,
-}
-
 impl Run {
     /// Runs to the end of the window and until the answers owed are there.
     pub(crate) fn measure(self, progress: &mut dyn Progress) -> Result<Outcome, Failure> {
         let groups = self.groups.len();
-        let mut seats: Vec<Seat> = Vec::new();
-        for (group, Group { lanes, threads }) in self.groups.into_iter().enumerate() {
-            seats.extend(split(lanes, threads).into_iter().map(|lanes| Seat { lanes, group }));
-        }
-        let shared: Vec<(usize, Mutex<Tally>)> =
-            seats.iter().map(|seat| (seat.group, Mutex::new(Tally::new()))).collect();
+        let dealt = deal(self.groups);
+        let empty = vec![Tally::new(); groups];
+        let shared: Vec<Mutex<Vec<Tally>>> = dealt.iter().map(|_| Mutex::new(empty.clone())).collect();
+        let processors = self.process.map(beside).transpose()?.unwrap_or_default();
         let window = Window::new(clock::now() + LEAD, self.span);
         let failed = AtomicBool::new(false);
         thread::scope(|scope| {
-            let workers: Vec<_> = seats
+            let workers: Vec<_> = dealt
                 .into_iter()
                 .zip(&shared)
-                .map(|(seat, (_, tally))| scope.spawn(|| worker::drive(seat.lanes, &window, tally, &failed)))
+                .map(|(lanes, tallies)| {
+                    scope.spawn(|| {
+                        let _seated = Seated::among(&processors)?;
+                        worker::drive(lanes, &window, tallies, &failed)
+                    })
+                })
                 .collect();
-            let mut observer = Observer { groups, shared: &shared, total: vec![Tally::new(); groups] };
+            let mut observer = Observer { shared: &shared, total: empty };
             let running = || workers.iter().any(|worker| !worker.is_finished());
             let seen = observer.observe(&window, self.process, running, &failed, progress);
             let ended_early = clock::now() < window.end;
@@ -91,20 +88,33 @@ impl Run {
     }
 }
 
-/// Deals connections to so many threads, no thread without one.
-fn split(lanes: Vec<Lane>, threads: usize) -> Vec<Vec<Lane>> {
-    let threads = threads.clamp(1, lanes.len().max(1));
-    let mut split: Vec<Vec<Lane>> = (0..threads).map(|_| Vec::new()).collect();
-    for (place, lane) in lanes.into_iter().enumerate() {
-        split[place % threads].push(lane);
+/// Processors that no thread of the broker is bound to: the generator stays on those, as on a machine of its own. Left to
+/// the scheduler a thread that a shard wakes is moved to the shard's processor, and in its way, while others idle.
+fn beside(broker: Process) -> Result<Vec<usize>, Failure> {
+    let bound = broker.bound_threads();
+    Ok(seats()?.into_iter().filter(|cpu| !bound.contains(cpu)).collect())
+}
+
+/// Deals the connections of all groups to as many threads as the group with the most of them wants, no thread without
+/// one. Groups share threads: with threads of their own on one processor, one group's latencies would be the other's turns.
+fn deal(groups: Vec<Group>) -> Vec<Vec<Member>> {
+    let threads = groups.iter().map(|group| group.threads).max().unwrap_or(1);
+    let count: usize = groups.iter().map(|group| group.lanes.len()).sum();
+    let mut dealt: Vec<Vec<Member>> = (0..threads.clamp(1, count.max(1))).map(|_| Vec::new()).collect();
+    let members = groups
+        .into_iter()
+        .enumerate()
+        .flat_map(|(group, Group { lanes, .. })| lanes.into_iter().map(move |lane| Member { lane, group }));
+    for (place, member) in members.enumerate() {
+        let thread = place % dealt.len();
+        dealt[thread].push(member);
     }
-    split
+    dealt
 }
 
 /// Collects what the workers count.
 struct Observer<'a> {
-    groups: usize,
-    shared: &'a [(usize, Mutex<Tally>)],
+    shared: &'a [Mutex<Vec<Tally>>],
     total: Vec<Tally>,
 }
 
@@ -150,14 +160,15 @@ impl Observer<'_> {
 
     /// Takes what was counted since the last time, adds it to the total and returns it by group.
     fn collect(&mut self) -> Vec<Tally> {
-        let mut interval = vec![Tally::new(); self.groups];
-        for (group, shared) in self.shared {
-            let counted = {
-                let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-                std::mem::replace(&mut *shared, Tally::new())
-            };
-            interval[*group].merge(&counted);
-            self.total[*group].merge(&counted);
+        let mut interval = vec![Tally::new(); self.total.len()];
+        for shared in self.shared {
+            // Made before the worker has to wait for it.
+            let mut counted = vec![Tally::new(); self.total.len()];
+            std::mem::swap(&mut counted, &mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
+            for (group, counted) in counted.iter().enumerate() {
+                interval[group].merge(counted);
+                self.total[group].merge(counted);
+            }
         }
         interval
     }

@@ -12,7 +12,7 @@ use crate::suite::{Contender, KAFKA_DEFAULT, MILLRACE_PROCESS, Producers, Rig, T
 const PARTITIONS: i32 = 6;
 /// More than the memory of these suites holds, so that each pass reads the disk again.
 const OLD_BYTES: u64 = 1536 * 1024 * 1024;
-const SLICES: u32 = 4;
+const SLICES: u32 = 8;
 /// After the old records were written: the baseline is not to pay for them.
 const SETTLE: Duration = Duration::from_secs(3);
 /// Beside its own baseline.
@@ -40,9 +40,9 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
     }
     clock::sleep(SETTLE);
     for _ in 0..rig.rounds {
-        // Kafka's reader finds the page cache empty, as a reader of much older records does.
-        disk::evict(&rig.dir)?;
         for subject in &mut subjects {
+            // A reader finds the page cache empty, as one of much older records does, and the device no writes of others.
+            disk::evict(&rig.dir)?;
             round(rig, subject).map_err(Failure::of(subject.contender.name))?;
         }
     }
