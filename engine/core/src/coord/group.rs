@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use super::answer::Answer;
 use super::classic::{ClassicGroup, GroupState};
-use super::consumer::ConsumerGroup;
+use super::consumer::{ConsumerGroup, Rebalance};
 use super::deadlines::Subject;
 use super::error::GroupError;
 use super::ids::{Epoch, GroupId, MonotonicMs, Now, Token};
-use super::kip848::ConsumerGroupState;
+use super::kip848::{ConsumerGroupState, Topics};
+use super::migration;
 use super::offsets::{GroupOffsets, subscribed_topics};
 use super::record::{CommittedOffset, CoordinatorRecord};
 use super::request::CommitRequest;
@@ -123,14 +124,42 @@ impl Group {
         }
     }
 
-    /// Writes what of a consumer group the log does not hold; who waits is answered when it does.
-    pub(super) fn write_changes(&mut self, reply: Option<(Token, Answer)>, turn: &mut Turn<'_>) {
-        let records = self.consumer.as_mut().map(|consumer| consumer.take_records()).unwrap_or_default();
-        self.write(records, reply, turn);
+    /// Lets a classic group with members be the consumer group that was made of it; answers the tombstone of what it was.
+    pub(super) fn upgrade(&mut self, consumer: ConsumerGroup, turn: &mut Turn<'_>) -> CoordinatorRecord {
+        let id = self.classic.id().clone();
+        self.classic.dissolve(turn);
+        self.classic = ClassicGroup::new(id.clone(), turn.now);
+        self.consumer.insert(Box::new(consumer)).taken_over(turn);
+        CoordinatorRecord::Group { group: id, value: None }
     }
 
-    /// As `write_changes`, with records of what the group was before.
-    pub(super) fn write(
+    /// Ends a turn of a consumer group: writes `before`, records of what it was before, and what of it the log does not
+    /// hold, or, where only classic members are left, what it becomes. Who waits is answered when the log holds that.
+    pub(super) fn conclude(
+        &mut self,
+        mut before: Vec<CoordinatorRecord>,
+        reply: Option<(Token, Answer)>,
+        topics: &dyn Topics,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(consumer) = &mut self.consumer else { return self.write(before, reply, turn) };
+        let Some(rebalance) = consumer.downgrading() else {
+            before.extend(consumer.take_records());
+            return self.write(before, reply, turn);
+        };
+        let id = self.classic.id().clone();
+        before.extend(consumer.tombstones());
+        self.classic = migration::downgraded(&id, consumer, topics, turn.now);
+        self.consumer = None;
+        before.push(self.classic.record());
+        turn.write(before, Purpose::Records, reply);
+        self.classic.begin_sessions(turn);
+        if rebalance == Rebalance::Due {
+            self.classic.rebalance_or_complete_join(turn);
+        }
+    }
+
+    fn write(
         &mut self,
         records: Vec<CoordinatorRecord>,
         reply: Option<(Token, Answer)>,

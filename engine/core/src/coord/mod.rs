@@ -7,11 +7,13 @@ mod consumer;
 mod consumer_mapping;
 mod coordinator;
 mod deadlines;
+mod embedded;
 mod error;
 mod group;
 mod ids;
 mod kip848;
 mod mapping;
+mod migration;
 mod offsets;
 mod record;
 pub mod records;
@@ -34,9 +36,9 @@ pub use ids::{
     partition_of,
 };
 pub use kip848::{
-    Assignor, Beat, BeatRefused, ConsumerBeat, ConsumerGroupState, ConsumerMemberMetadata, ConsumerRecord,
-    CurrentAssignment, GroupEpoch, MemberIdOrigin, MemberState, Partitions, ResolvedPattern, TargetEpoch,
-    TopicView, Topics,
+    Assignor, Beat, BeatRefused, ClassicMetadata, ConsumerBeat, ConsumerGroupState, ConsumerMemberMetadata,
+    ConsumerRecord, CurrentAssignment, GroupEpoch, MemberIdOrigin, MemberProtocol, MemberState,
+    MigrationPolicy, Partitions, ResolvedPattern, TargetEpoch, TopicView, Topics,
 };
 pub use record::{CommittedOffset, CoordinatorRecord, GroupMetadata, MemberMetadata};
 pub use request::{

@@ -1,6 +1,6 @@
 //! The configuration keys that groups go by.
 
-use super::kip848::Assignor;
+use super::kip848::{Assignor, MigrationPolicy};
 use crate::base::config::BrokerConfig;
 
 /// Limits and delays of groups, from the keys of the same names. Shared by all coordinators of a broker.
@@ -24,6 +24,8 @@ pub struct GroupSettings {
     pub consumer_assignors: Vec<Assignor>,
     /// `group.consumer.assignment.interval.ms`
     pub consumer_assignment_interval_ms: i32,
+    /// `group.consumer.migration.policy`
+    pub consumer_migration: MigrationPolicy,
     /// `group.consumer.regex.refresh.interval.ms`
     pub consumer_pattern_refresh_interval_ms: i64,
     /// `offset.metadata.max.bytes`; Kafka counts UTF-16 units, not bytes.
@@ -61,6 +63,7 @@ impl GroupSettings {
             consumer_max_size: usize::try_from(config.group_consumer_max_size()).unwrap_or(0),
             consumer_assignors: assignors(&config.group_consumer_assignors()),
             consumer_assignment_interval_ms: config.group_consumer_assignment_interval_ms(),
+            consumer_migration: MigrationPolicy::of_name(config.group_consumer_migration_policy()),
             consumer_pattern_refresh_interval_ms: i64::from(
                 config.group_consumer_regex_refresh_interval_ms(),
             ),
@@ -99,6 +102,7 @@ mod tests {
             consumer_max_size: i32::MAX as usize,
             consumer_assignors: vec![Assignor::Uniform, Assignor::Range],
             consumer_assignment_interval_ms: 1_000,
+            consumer_migration: MigrationPolicy::Bidirectional,
             consumer_pattern_refresh_interval_ms: 600_000,
             offset_metadata_max: 4096,
             offsets_retention_ms: 7 * 24 * 3_600_000,

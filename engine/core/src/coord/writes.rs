@@ -1,6 +1,6 @@
 //! Writes under way: what is to become true, and who is to be told, once the offsets topic holds them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::action::Action;
@@ -54,6 +54,9 @@ pub(super) struct Write {
 pub(super) struct Writes {
     under_way: VecDeque<Write>,
     last: u64,
+    /// Tombstones whose write failed, of groups that have another protocol since. They go in front of the next write of
+    /// their group.
+    owed: BTreeMap<GroupId, Vec<CoordinatorRecord>>,
 }
 
 impl Writes {
@@ -66,10 +69,23 @@ impl Writes {
     ) {
         self.last += 1;
         let id = WriteId(self.last);
-        let records: Arc<[CoordinatorRecord]> = records.into();
+        let records: Arc<[CoordinatorRecord]> = self.with_owed(records).into();
         actions.push(Action::Write { id, records: Arc::clone(&records) });
         let replies = reply.into_iter().collect();
         self.under_way.push_back(Write { id, records, purpose, replies });
+    }
+
+    pub(super) fn owe(&mut self, tombstone: CoordinatorRecord) {
+        self.owed.entry(tombstone.group().clone()).or_default().push(tombstone);
+    }
+
+    fn with_owed(&mut self, records: Vec<CoordinatorRecord>) -> Vec<CoordinatorRecord> {
+        if self.owed.is_empty() {
+            return records;
+        }
+        let owed: Vec<CoordinatorRecord> =
+            records.iter().filter_map(|record| self.owed.remove(record.group())).flatten().collect();
+        owed.into_iter().chain(records).collect()
     }
 
     /// Answers when everything that was asked for is in the log, at once if nothing is under way: an answer must not

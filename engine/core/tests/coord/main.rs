@@ -7,6 +7,8 @@ mod lives;
 #[cfg(test)]
 mod mapping;
 #[cfg(test)]
+mod mixed_lives;
+#[cfg(test)]
 mod print;
 #[cfg(test)]
 mod script;

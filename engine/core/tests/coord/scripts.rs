@@ -109,6 +109,21 @@ fn consumer_and_classic() {
 }
 
 #[test]
+fn migrating_up() {
+    check("migrating_up.txt");
+}
+
+#[test]
+fn migrating_members() {
+    check("migrating_members.txt");
+}
+
+#[test]
+fn migrating_down() {
+    check("migrating_down.txt");
+}
+
+#[test]
 fn restarts() {
     check("restarts.txt");
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use millrace_core::base::config::BrokerConfig;
 use millrace_core::base::{TimestampMs, TopicId};
 use millrace_core::coord::{
-    Action, Answer, ConsumerBeat, Coordinator, CoordinatorRecord, GroupSettings, Loader, MonotonicMs, Now,
-    Token, TopicView, Topics, WriteFault, WriteId,
+    Action, Answer, ConsumerBeat, Coordinator, CoordinatorRecord, GroupSettings, JoinRequest, LeaveRequest,
+    Loader, MonotonicMs, Now, SyncRequest, Token, TopicView, Topics, WriteFault, WriteId,
 };
 
 /// What becomes of writes.
@@ -115,6 +115,21 @@ impl Stage {
         });
     }
 
+    pub(crate) fn join(&mut self, request: &JoinRequest, token: Token) {
+        let topics = self.topics.clone();
+        self.turn(|coordinator, now, actions| coordinator.join(now, request, &topics, token, actions));
+    }
+
+    pub(crate) fn sync(&mut self, request: &SyncRequest, token: Token) {
+        let topics = self.topics.clone();
+        self.turn(|coordinator, now, actions| coordinator.sync(now, request, &topics, token, actions));
+    }
+
+    pub(crate) fn leave(&mut self, request: &LeaveRequest, token: Token) {
+        let topics = self.topics.clone();
+        self.turn(|coordinator, now, actions| coordinator.leave(now, request, &topics, token, actions));
+    }
+
     /// The oldest write comes into the log, or fails.
     pub(crate) fn complete(&mut self, result: Result<(), WriteFault>) {
         let (id, records) = self.held.pop_front().unwrap();
@@ -131,7 +146,8 @@ impl Stage {
         let end = self.clock + ms;
         while let Some(MonotonicMs(next)) = self.coordinator.next_deadline().filter(|next| next.0 <= end) {
             self.clock = next.max(self.clock);
-            self.turn(|coordinator, now, actions| coordinator.expire(now, actions));
+            let topics = self.topics.clone();
+            self.turn(|coordinator, now, actions| coordinator.expire(now, &topics, actions));
         }
         self.clock = end;
     }

@@ -179,6 +179,11 @@ impl BrokerConfig {
         self.list("group.consumer.assignors")
     }
 
+    /// Which groups with members may change their protocol: disabled, upgrade, downgrade or bidirectional, in any case.
+    pub fn group_consumer_migration_policy(&self) -> &str {
+        self.text("group.consumer.migration.policy").unwrap_or_default()
+    }
+
     /// Shortest pause between two assignments of a group of the consumer protocol.
     pub fn group_consumer_assignment_interval_ms(&self) -> i32 {
         self.int("group.consumer.assignment.interval.ms")

@@ -83,6 +83,10 @@ impl ClassicGroup {
         }
     }
 
+    pub(in crate::coord) fn id(&self) -> &GroupId {
+        &self.id
+    }
+
     pub(in crate::coord) fn state(&self) -> GroupState {
         self.state
     }

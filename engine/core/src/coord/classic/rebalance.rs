@@ -20,7 +20,7 @@ const ABSENCE_CHECK_MS_MIN: i32 = 1_000;
 impl ClassicGroup {
     /// Begins a rebalance, or, where one is under way, sees whether all are there now. For changes that cannot empty
     /// the group.
-    pub(super) fn rebalance_or_complete_join(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::coord) fn rebalance_or_complete_join(&mut self, turn: &mut Turn<'_>) {
         let emptied = self.rebalance(turn);
         self.write_emptied(emptied, None, turn);
     }

@@ -125,7 +125,7 @@ fn check_epoch(member: &ConsumerMember, epoch: Epoch, owned: Option<&Partitions>
 impl ConsumerGroup {
     fn check_life(&self) -> Result<(), BeatRefused> {
         match self.life {
-            Life::Alive => Ok(()),
+            Life::Alive | Life::Downgrading(_) => Ok(()),
             Life::Dying => Err(GroupError::CoordinatorNotAvailable.into()),
         }
     }
@@ -147,6 +147,8 @@ impl ConsumerGroup {
     fn check_release(&self, request: &ConsumerBeat) -> Result<(), BeatRefused> {
         let Some(instance) = &request.instance else { return Ok(()) };
         match self.instance(instance.as_str()) {
+            // One of the classic protocol does not say that it goes.
+            Some(owner) if owner.classic.is_some() => Ok(()),
             Some(owner) if owner.id != request.member && owner.epoch != Epoch::AWAY => {
                 let (member, owner) = (&request.member, &owner.id);
                 let message = format!(

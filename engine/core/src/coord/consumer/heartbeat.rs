@@ -2,7 +2,7 @@
 
 use super::admission::Subscribing;
 use super::group::ConsumerGroup;
-use super::reconcile::Step;
+use super::reconcile::{Owning, Step};
 use crate::coord::deadlines::Subject;
 use crate::coord::ids::{Epoch, MemberId};
 use crate::coord::kip848::Topics;
@@ -30,7 +30,7 @@ impl ConsumerGroup {
             self.bump();
         }
         self.assign_if_due(topics, turn.now, turn.settings);
-        let step = self.reconcile(&id, request);
+        let step = self.reconcile(&id, Owning::of(request));
         self.keep_alive(&id, step, turn);
         let member = self.member(&id);
         let is_told = request.epoch == Epoch::JOINING || request.is_full() || member.assigned != before;
@@ -54,8 +54,10 @@ impl ConsumerGroup {
 
     pub(super) fn arm_session(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
         let group = self.id.clone();
-        let timeout_ms = turn.settings.consumer_session_timeout_ms;
+        let consumer_timeout_ms = turn.settings.consumer_session_timeout_ms;
         let member = self.member(id);
+        let timeout_ms =
+            member.classic.as_ref().map_or(consumer_timeout_ms, |classic| classic.session_timeout_ms);
         turn.arm(&mut member.session, timeout_ms, || Subject::Session(group, id.clone()));
     }
 

@@ -7,6 +7,7 @@ use crate::coord::deadlines::{Fired, Subject};
 use crate::coord::error::{GroupError, WriteFault};
 use crate::coord::group::Group;
 use crate::coord::ids::{GroupId, MonotonicMs, Now, WriteId};
+use crate::coord::kip848::Topics;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::writes::{Purpose, Write};
 
@@ -40,7 +41,8 @@ impl Coordinator {
 
     fn carry_out(&mut self, now: Now, write: &Write, actions: &mut Vec<Action>) {
         match &write.purpose {
-            Purpose::Records | Purpose::Consumer { .. } | Purpose::Deletion { .. } => {}
+            Purpose::Records | Purpose::Deletion { .. } => {}
+            Purpose::Consumer { group } => self.begin_classic_times(now, group, write, actions),
             Purpose::Assignment { group, generation } => {
                 let metadata = write.records.iter().find_map(|record| match record {
                     CoordinatorRecord::Group { value, .. } => value.as_ref(),
@@ -67,6 +69,17 @@ impl Coordinator {
         }
     }
 
+    /// Classic members of a consumer group that are answered now have their times from now.
+    fn begin_classic_times(&mut self, now: Now, group: &GroupId, write: &Write, actions: &mut Vec<Action>) {
+        let Some((group, mut turn)) = self.group_turn(group.as_str(), now, actions) else { return };
+        let Some(consumer) = &mut group.consumer else { return };
+        for (_, answer) in &write.replies {
+            if let Answer::Join(Ok(joined)) = answer {
+                consumer.answered(&joined.member, &mut turn);
+            }
+        }
+    }
+
     /// What a record in the log means for offsets. The members of a group are ahead of their records.
     fn apply(&mut self, now: Now, record: &CoordinatorRecord) {
         match record {
@@ -86,7 +99,19 @@ impl Coordinator {
         }
     }
 
+    /// A group that has another protocol meanwhile still owes the log the tombstones of what it was.
+    fn owe_tombstones(&mut self, write: &Write) {
+        for record in write.records.iter().filter(|record| record.is_tombstone_of_a_group()) {
+            let group = self.groups.get(record.group());
+            let is_of_now = |group: &Group| group.consumer.is_some() == record.is_of_consumers();
+            if group.is_some_and(|group| !is_of_now(group)) {
+                self.writes.owe(record.clone());
+            }
+        }
+    }
+
     fn take_back(&mut self, now: Now, write: &Write, fault: WriteFault, actions: &mut Vec<Action>) {
+        self.owe_tombstones(write);
         match &write.purpose {
             Purpose::Records => {}
             Purpose::Consumer { group } => {
@@ -115,7 +140,7 @@ impl Coordinator {
     }
 
     /// Lets every timeout fire that is over by `now`.
-    pub fn expire(&mut self, now: Now, actions: &mut Vec<Action>) {
+    pub fn expire(&mut self, now: Now, topics: &dyn Topics, actions: &mut Vec<Action>) {
         while let Some((at, subject)) = self.deadlines.pop(now.clock) {
             match subject {
                 Subject::Search => {
@@ -125,16 +150,22 @@ impl Coordinator {
                         self.search(now, actions);
                     }
                 }
-                subject => self.expire_in_group(now, at, &subject, actions),
+                subject => self.expire_in_group((now, at), &subject, topics, actions),
             }
         }
     }
 
-    fn expire_in_group(&mut self, now: Now, at: MonotonicMs, subject: &Subject, actions: &mut Vec<Action>) {
+    fn expire_in_group(
+        &mut self,
+        (now, at): (Now, MonotonicMs),
+        subject: &Subject,
+        topics: &dyn Topics,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(id) = subject.group() else { return };
         if let Some((group, mut turn)) = self.group_turn(id.as_str(), now, actions) {
             group.came_up(subject, at, &mut turn);
-            group.write_changes(None, &mut turn);
+            group.conclude(Vec::new(), None, topics, &mut turn);
         }
         self.forget_if_blank(id.as_str());
     }

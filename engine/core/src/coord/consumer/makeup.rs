@@ -1,0 +1,59 @@
+//! Which protocols the members of a consumer group speak, and whether those that are left make a classic group of it.
+
+use super::group::{ConsumerGroup, Life};
+use crate::coord::ids::MemberId;
+use crate::coord::kip848::ClassicMetadata;
+use crate::coord::settings::GroupSettings;
+
+/// What kinds of members a group has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Makeup {
+    /// Some speak the consumer protocol.
+    WithConsumers,
+    /// None does; or nobody is there.
+    ClassicOnly,
+}
+
+/// Whether a group that becomes a classic one is rebalanced at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::coord) enum Rebalance {
+    Due,
+    /// Every member has what it was last assigned.
+    NotDue,
+}
+
+impl ConsumerGroup {
+    pub(super) fn makeup(&self) -> Makeup {
+        match self.members.len() == self.classic.len() {
+            true => Makeup::ClassicOnly,
+            false => Makeup::WithConsumers,
+        }
+    }
+
+    /// Lets a member go on with the classic protocol, or with the consumer protocol.
+    pub(super) fn set_classic(&mut self, id: &MemberId, classic: Option<ClassicMetadata>) {
+        let classic = classic.map(Box::new);
+        let before = self.member(id).classic.take();
+        self.classic.remove(before.as_deref());
+        self.classic.add(classic.as_deref());
+        self.member(id).classic = classic;
+    }
+
+    /// Whether the group is to become a classic one now that its last member of the consumer protocol is gone.
+    pub(super) fn is_left_to_classic(&self, before: Makeup, settings: &GroupSettings) -> bool {
+        before == Makeup::WithConsumers
+            && self.makeup() == Makeup::ClassicOnly
+            && !self.members.is_empty()
+            && self.classic.has_common_protocol()
+            && settings.consumer_migration.has_downgrades()
+            && self.members.len() <= settings.max_size
+    }
+
+    /// Whether only members of the classic protocol are left, so that the group is to become one of theirs.
+    pub(in crate::coord) fn downgrading(&self) -> Option<Rebalance> {
+        match self.life {
+            Life::Downgrading(rebalance) => Some(rebalance),
+            Life::Alive | Life::Dying => None,
+        }
+    }
+}
