@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use super::admission::Subscribing;
-use super::group::{ConsumerGroup, Life};
-use super::makeup::Rebalance;
+use super::group::{ConsumerGroup, Life, Rebalance};
 use super::member::ConsumerMember;
 use super::reconcile::Owning;
 use crate::coord::answer::{JoinRefused, Joined};

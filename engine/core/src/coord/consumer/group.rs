@@ -5,13 +5,20 @@ use std::sync::Arc;
 
 use super::changes::{Change, Changes};
 use super::classic_members::ClassicMembers;
-use super::makeup::Rebalance;
 use super::member::ConsumerMember;
 use super::pattern::Watched;
 use crate::base::{PartitionKey, TimestampMs};
 use crate::coord::ids::{Epoch, GroupId, InstanceId, MemberId};
 use crate::coord::kip848::ConsumerGroupState;
 use crate::coord::kip848::Partitions;
+
+/// Whether a group that becomes a classic one is rebalanced at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::coord) enum Rebalance {
+    Due,
+    /// Every member has what it was last assigned.
+    NotDue,
+}
 
 /// Whether the group is to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

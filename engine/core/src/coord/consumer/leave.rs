@@ -1,8 +1,8 @@
 //! Members go: by their own wish, for a while, or because nothing was heard of them.
 
 use super::changes::Change;
-use super::group::{ConsumerGroup, Life};
-use super::makeup::{Makeup, Rebalance};
+use super::group::{ConsumerGroup, Life, Rebalance};
+use super::makeup::Makeup;
 use crate::coord::answer::LeftMember;
 use crate::coord::deadlines::{Fired, Subject};
 use crate::coord::error::GroupError;

@@ -1,6 +1,6 @@
 //! Which protocols the members of a consumer group speak, and whether those that are left make a classic group of it.
 
-use super::group::{ConsumerGroup, Life};
+use super::group::{ConsumerGroup, Life, Rebalance};
 use crate::coord::ids::MemberId;
 use crate::coord::kip848::ClassicMetadata;
 use crate::coord::settings::GroupSettings;
@@ -12,14 +12,6 @@ pub(super) enum Makeup {
     WithConsumers,
     /// None does; or nobody is there.
     ClassicOnly,
-}
-
-/// Whether a group that becomes a classic one is rebalanced at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::coord) enum Rebalance {
-    Due,
-    /// Every member has what it was last assigned.
-    NotDue,
 }
 
 impl ConsumerGroup {
