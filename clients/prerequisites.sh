@@ -16,20 +16,30 @@ as_root() {
 
 # need_program PROGRAM PACKAGE...: installs the Debian packages unless the program is on the PATH.
 need_program() {
-    local program=$1
-    shift
-    command -v "$program" >/dev/null && return
-    command -v apt-get >/dev/null || die "$program is missing, and there is no apt-get to install: $*"
+    need "command -v $1" "$@"
+}
+
+# need_file PATH PACKAGE...: the same for a file, as a header.
+need_file() {
+    need "test -e $1" "$@"
+}
+
+# need TEST NAME PACKAGE...: installs the Debian packages unless the test holds.
+need() {
+    local holds=$1 name=$2
+    shift 2
+    $holds >/dev/null && return
+    command -v apt-get >/dev/null || die "$name is missing, and there is no apt-get to install: $*"
     echo "installing $*" >&2
     (
         # Several scripts start together: the second one finds the program installed.
         flock 9
-        command -v "$program" >/dev/null && exit 0
+        $holds >/dev/null && exit 0
         as_root apt-get -o DPkg::Lock::Timeout=300 -qq update
         as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -qq -y \
             install --no-install-recommends "$@"
     ) 9>"$cache_dir/apt.lock" >&2 || die "apt-get install $* failed"
-    command -v "$program" >/dev/null || die "$program is still missing after apt-get install $*"
+    $holds >/dev/null || die "$name is still missing after apt-get install $*"
 }
 
 # install_client NAME: leaves the client where matrix/main.py expects it; quick when it is there already.
@@ -42,7 +52,9 @@ install_client() {
         kafka-python) install_python kafka-python venv-kafka-python ;;
         aiokafka) install_python aiokafka venv-aiokafka ;;
         java) install_java ;;
-        franz-go | sarama) install_go "$1" ;;
+        java-oldest) install_java_oldest ;;
+        franz-go | sarama | librdkafka-oldest) install_go "$1" ;;
+        rdkafka) install_rdkafka ;;
         kafkajs) install_kafkajs ;;
         *) die "unknown client $1" ;;
         esac
@@ -76,6 +88,23 @@ install_java() {
     cp -r "$sources" "$classes/sources"
 }
 
+# The driver of clients/java against the jars of clients/java-oldest, whose own sources take the place of those of one name.
+install_java_oldest() {
+    local sources=$clients_dir/java own=$clients_dir/java-oldest classes=$cache_dir/java-oldest
+    diff -rq "$sources" "$classes/sources" >/dev/null 2>&1 && diff -rq "$own" "$classes/own" >/dev/null 2>&1 && return
+    need_program mvn maven
+    need_program javac default-jdk-headless
+    rm -rf "$classes"
+    mkdir -p "$classes/compiled"
+    mvn -q -B -f "$own/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$classes/libs" >&2
+    cp "$sources"/*.java "$classes/compiled/"
+    cp "$own"/*.java "$classes/compiled/"
+    javac -d "$classes" -cp "$classes/libs/*" "$classes/compiled"/*.java
+    # The copied sources mark a whole set.
+    cp -r "$sources" "$classes/sources"
+    cp -r "$own" "$classes/own"
+}
+
 # The Java programs, and Kafka Streams beside the jars of clients/kafka.
 install_programs() {
     local sources=$clients_dir/programs-java classes=$cache_dir/programs libs=$cache_dir/programs-libs
@@ -92,6 +121,17 @@ install_programs() {
         # The copied sources mark a whole set.
         cp -r "$sources" "$classes/sources"
     ) 9>"$cache_dir/programs.lock" || die "installing the programs failed"
+}
+
+# Rust builds the librdkafka that the crate brings: minutes of one processor, once.
+install_rdkafka() {
+    need_program cargo cargo
+    need_program make make
+    need_program g++ g++
+    # Debian's zlib; the crate brings the other codecs.
+    need_program pkg-config pkg-config
+    need_file /usr/include/zlib.h zlib1g-dev
+    CARGO_TARGET_DIR=$cache_dir/rdkafka cargo build --quiet --release --locked --manifest-path "$clients_dir/rdkafka/Cargo.toml" >&2
 }
 
 # install_go CLIENT: the programs of the client's folder.

@@ -6,7 +6,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Properties;
@@ -14,7 +13,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
-import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClient;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -29,7 +28,7 @@ import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
-/** Driver for Apache Kafka's own Java client (see matrix/driver.py). */
+/** Driver for Apache Kafka's own Java client, the current and the oldest (see matrix/driver.py). */
 public final class Driver {
     private static final long SECONDS_MAX = 60;
     private static final String SIZE_MAX = "2000000";
@@ -93,7 +92,7 @@ public final class Driver {
             }
             case "committed" -> {
                 List<TopicPartition> partitions = rest.stream().map(member::partition).toList();
-                member.between(consumer -> consumer.committed(new HashSet<>(partitions)).forEach((p, offset) ->
+                member.between(consumer -> ClientVersion.committed(consumer, partitions).forEach((p, offset) ->
                     out.println(p.partition() + "\t" + (offset == null ? "-1\t" : offset.offset() + "\t" + offset.metadata()))));
             }
             case "seek" -> {
@@ -121,13 +120,13 @@ public final class Driver {
     }
 
     private void create(String topic, int partitions) throws Exception {
-        try (Admin admin = Admin.create(properties(Map.of()))) {
+        try (AdminClient admin = AdminClient.create(properties(Map.of()))) {
             admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1))).all().get();
         }
     }
 
     private void grow(String topic, int partitions) throws Exception {
-        try (Admin admin = Admin.create(properties(Map.of()))) {
+        try (AdminClient admin = AdminClient.create(properties(Map.of()))) {
             admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(partitions))).all().get();
         }
     }

@@ -101,6 +101,9 @@ final class Member implements Runnable, ConsumerRebalanceListener {
         } catch (KafkaException e) {
             note("error " + e.getClass().getSimpleName());
         }
+        if (!ClientVersion.TELLS_AT_CLOSE && !consumer.subscription().isEmpty()) {
+            note("revoked " + text(consumer.assignment()));
+        }
         consumer.close();
     }
 
@@ -155,7 +158,7 @@ final class Member implements Runnable, ConsumerRebalanceListener {
         note("revoked " + text(partitions));
     }
 
-    @Override
+    // Not known to listeners before Kafka 2.4.
     public void onPartitionsLost(Collection<TopicPartition> partitions) {
         uncommitted.keySet().removeAll(partitions);
         note("lost " + text(partitions));

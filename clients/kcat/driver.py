@@ -2,16 +2,31 @@
 
 import subprocess
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "matrix"))
+
+from member import Member
+from requests import Client
 
 COMMON = ["kcat", "-b", sys.argv[1], "-X", "message.max.bytes=2000000", "-m", "60"]
 CONSUME_SECONDS_MAX = 60
+# What the matrix has the broker give a topic that is created by its use.
+PARTITIONS_BY_USE = 3
+MEMBERS = {}
 
 
 def kcat(*arguments, text=""):
     return subprocess.run([*COMMON, *arguments], input=text, capture_output=True, text=True, timeout=CONSUME_SECONDS_MAX)
 
 
-def create(topic, _partitions):
+def create(topic, partitions):
+    if int(partitions) != PARTITIONS_BY_USE:
+        with Client(sys.argv[1]) as client:
+            code, message = client.create_topic(topic, int(partitions), {})
+        if code != 0:
+            raise RuntimeError(f"{topic} cannot be created: {code} {message}")
+        return
     # kcat cannot create topics: asking for one's metadata as a producer does lets the broker create it.
     done = kcat("-X", "allow.auto.create.topics=true", "-L", "-t", topic)
     if done.returncode != 0:
@@ -44,8 +59,16 @@ def consume(topic, _count, *starts):
     return lines
 
 
+def join(name, group, topic, *settings):
+    MEMBERS[name] = Member(COMMON[:3], group, topic, dict(setting.split("=") for setting in settings))
+
+
 def main():
-    commands = {"create": create, "produce": produce, "consume": consume}
+    commands = {
+        "create": create, "produce": produce, "consume": consume, "join": join,
+        "events": lambda name: MEMBERS[name].events(), "close": lambda name: MEMBERS[name].close(),
+        "pause": lambda name, *_partitions: MEMBERS[name].hold(),
+    }
     for line in iter(sys.stdin.readline, ""):
         name, *arguments = line.split()
         try:

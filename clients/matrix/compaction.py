@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from broker import Millrace
+from broker import CLIENTS, Millrace
 
 TOPIC = "compacted"
 KEYS = 40
@@ -121,6 +121,11 @@ class Cycles:
             time.sleep(0.2)
         return [f"the topic's files hold {self.size()} bytes, more than {most}"]
 
+    def dumped(self):
+        done = subprocess.run([str(CLIENTS / "dump"), "--compacted", TOPIC, str(self.broker.directory / "data")],
+                              capture_output=True, text=True, check=False)
+        return [] if done.returncode == 0 else [f"exit code {done.returncode}: {done.stdout[-1000:]}{done.stderr[-1000:]}"]
+
     def run(self, cycles):
         self.broker.start()
         for cycle in range(1, cycles + 1):
@@ -139,6 +144,7 @@ class Cycles:
         self.judge("the last values after a clean stop", self.check())
         self.broker.stop()
         self.judge("the files after a clean stop", self.broker.damages())
+        self.judge("Kafka's dump tool over the segments", self.dumped())
 
 
 def main():

@@ -3,8 +3,8 @@
 from group_scenarios import Groups, broker_killed, plan as scenarios_of
 
 EVERY = frozenset({
-    "grow", "static", "fenced", "cooperative", "stall", "commit", "async", "auto", "listeners", "seek", "assign", "pause", "wakeup",
-    "none",
+    "grow", "static", "fenced", "cooperative", "hold", "stall", "commit", "async", "auto", "listeners", "seek", "assign", "pause",
+    "wakeup", "none",
 })
 
 
@@ -19,6 +19,8 @@ def consumer(has):
 # To add partitions (`grow`) is asked of the two clients that most others are made after.
 # Client -> group protocol -> what it has, and its assignors.
 HAS = {
+    # kcat prints what it reads and commits by itself; stopped as a process it holds still.
+    "kcat": classic(frozenset({"static", "fenced", "cooperative", "hold", "auto", "none"})),
     # librdkafka waits in short polls: nothing is there to wake up. In the new protocol a member that does not poll leaves
     # when it polls again, whatever max.poll.interval.ms says.
     "confluent-kafka": classic(EVERY - {"wakeup"}) | consumer(EVERY - {"wakeup", "stall"}),
@@ -32,8 +34,14 @@ HAS = {
     # sarama commits synchronously, knows no max.poll.interval.ms, and reads on where a session began.
     "sarama": classic(EVERY - {"grow", "wakeup", "stall", "async", "seek", "none"}),
     # KafkaJS knows neither static members nor listeners that are told before partitions go.
-    "kafkajs": classic(frozenset({"commit", "auto", "seek", "pause"}), ("-", None)),
+    "kafkajs": classic(frozenset({"commit", "auto", "seek", "hold", "pause"}), ("-", None)),
+    "rdkafka": classic(EVERY - {"wakeup"}) | consumer(EVERY - {"wakeup", "stall"}),
+    # Static members came with Kafka 2.3, the cooperative protocol with 2.4.
+    "java-oldest": classic(EVERY - {"static", "fenced", "cooperative"}, ("range", None)),
+    # Its Go client, which brings it built, commits synchronously and leaves at its end, static or not.
+    "librdkafka-oldest": classic(EVERY - {"wakeup", "async", "static"}),
 }
+
 
 def plan(name, driver, new_driver, broker, prefix):
     """The scenarios that may run at the same time, and those that need the broker for themselves."""

@@ -32,10 +32,11 @@ WAKEUP_SECONDS_MAX = 3
 QUIET_SECONDS = 1.5
 
 # How clients name the same error.
-NO_OFFSET = ("NoOffsetForPartition", "_AUTO_OFFSET_RESET", "AutoOffsetReset", "no prior committed offset")
+NO_OFFSET = ("NoOffsetForPartition", "_AUTO_OFFSET_RESET", "AutoOffsetReset", "no prior committed offset",
+             "no previously committed offset")
 FENCED = (
     "FencedInstanceId", "FENCED_INSTANCE_ID", "_FATAL", "rejected this static consumer", "UnreleasedInstanceId",
-    "UNRELEASED_INSTANCE_ID",
+    "UNRELEASED_INSTANCE_ID", "static consumer fenced",
 )
 
 
@@ -521,7 +522,7 @@ SCENARIOS = (
     ("static members", "static", static),
     ("fenced member", "fenced", fenced),
     ("cooperative", "cooperative", cooperative),
-    ("killed member", "pause", killed),
+    ("killed member", "hold", killed),
     ("stalled member", "stall", stalled),
     ("commit sync", "commit", lambda groups: commits(groups, "sync")),
     ("commit async", "async", lambda groups: commits(groups, "async")),

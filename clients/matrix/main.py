@@ -26,16 +26,19 @@ EXPECTED = (scenarios.CheckFailed, wire.UnexpectedAnswer, ClientFailed, RuntimeE
 
 
 def driver_commands():
-    java_classes = f"{CACHE / 'java'}:{CACHE / 'kafka-libs'}/*"
+    java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp"]
     return {
         "kcat": ["python3", str(CLIENTS / "kcat" / "driver.py")],
         "confluent-kafka": [str(CACHE / "venv/bin/python"), str(CLIENTS / "confluent-kafka" / "driver.py")],
-        "java": ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", java_classes, "Driver"],
+        "java": [*java, f"{CACHE / 'java'}:{CACHE / 'kafka-libs'}/*", "Driver"],
         "franz-go": [str(CACHE / "franz-go/driver")],
         "kafka-python": [str(CACHE / "venv-kafka-python/bin/python"), str(CLIENTS / "kafka-python" / "driver.py")],
         "aiokafka": [str(CACHE / "venv-aiokafka/bin/python"), str(CLIENTS / "aiokafka" / "driver.py")],
         "sarama": [str(CACHE / "sarama/driver")],
         "kafkajs": ["node", str(CACHE / "kafkajs/driver.js")],
+        "rdkafka": [str(CACHE / "rdkafka/release/rdkafka-driver")],
+        "java-oldest": [*java, f"{CACHE / 'java-oldest'}:{CACHE / 'java-oldest/libs'}/*", "Driver"],
+        "librdkafka-oldest": [str(CACHE / "librdkafka-oldest/driver")],
     }
 
 
@@ -120,10 +123,10 @@ def attempt(title, function):
 
 def print_table(outcomes):
     names = list(outcomes)
-    print("\n" + f"{'scenario':26}" + "".join(f"{name:>17}" for name in names))
+    print("\n" + f"{'scenario':32}" + "".join(f"{name:>19}" for name in names))
     rows = dict.fromkeys(scenario for outcome in outcomes.values() for scenario in outcome)
     for row in rows:
-        print(f"{row:26}" + "".join(f"{o[row].text if row in o else '-':>17}" for o in outcomes.values()))
+        print(f"{row:32}" + "".join(f"{o[row].text if row in o else '-':>19}" for o in outcomes.values()))
 
 
 def main():
@@ -133,6 +136,7 @@ def main():
     parser.add_argument("--against", choices=KINDS, default="millrace")
     parser.add_argument("--groups", action="store_true", help="the scenarios of consumer groups instead")
     parser.add_argument("--scenario", default="", help="with --groups: only those whose name holds this")
+    parser.add_argument("--at-once", type=int, default=0, metavar="N", help="so many clients at a time; 0 for all")
     parser.add_argument("--shards", type=int)
     parser.add_argument("--durability", choices=("power", "process"))
     parser.add_argument("--keep", action="store_true", help="keep data and logs of the brokers")
@@ -141,7 +145,7 @@ def main():
     run = run_groups if arguments.groups else run_client
     (CACHE / "runs").mkdir(parents=True, exist_ok=True)
     directory = type(CACHE)(tempfile.mkdtemp(prefix="matrix-", dir=CACHE / "runs"))
-    with ThreadPoolExecutor(len(names)) as pool:
+    with ThreadPoolExecutor(arguments.at_once or len(names)) as pool:
         outcomes = dict(zip(names, pool.map(lambda name: run(name, arguments, directory), names)))
     print_table(outcomes)
     results = [outcome for by_scenario in outcomes.values() for outcome in by_scenario.values()]

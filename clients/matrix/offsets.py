@@ -7,6 +7,7 @@ from requests import Answer, array, text
 from wire import Connection, expect
 
 OFFSET_FETCH, OFFSET_FETCH_VERSION = 9, 5
+DELETE_GROUPS, DELETE_GROUPS_VERSION = 42, 1
 # The coordinator loads, or is not known yet: after a start of the broker, for a moment.
 LOADING = (14, 15, 16)
 LOADING_SECONDS_MAX = 10
@@ -39,3 +40,12 @@ def committed_once(address, group, topic, partitions):
             failed = failed or error
             found[partition] = offset if offset >= 0 else None
     return answer.take("h") or failed, found
+
+
+def delete_group(address, group):
+    """Gives the error code."""
+    with Connection(address) as connection:
+        answer = Answer(connection.request(DELETE_GROUPS, DELETE_GROUPS_VERSION, array([text(group)])))
+    answer.take("ii")
+    answer.text()
+    return answer.take("h")

@@ -27,10 +27,15 @@ record Cluster(String bootstrap, String prefix) {
     }
 
     String create(String name, int partitions) throws Exception {
-        try (Admin admin = Admin.create(properties(Map.of()))) {
-            admin.createTopics(List.of(new NewTopic(topic(name), partitions, (short) 1))).all().get();
-        }
+        createNamed(topic(name), partitions);
         return topic(name);
+    }
+
+    /** The name as it is, without the prefix. */
+    void createNamed(String topic, int partitions) throws Exception {
+        try (Admin admin = Admin.create(properties(Map.of()))) {
+            admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1))).all().get();
+        }
     }
 
     Properties properties(Map<String, String> settings) {

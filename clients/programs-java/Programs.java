@@ -69,7 +69,7 @@ public final class Programs {
                 e.printStackTrace();
             }
         })));
-        System.out.println("running");
+        System.out.println("running " + ALL.size());
         for (Future<?> program : running) {
             program.get();
         }

@@ -13,6 +13,7 @@ mod load;
 mod measure;
 mod probe;
 mod program;
+mod seat;
 mod storage;
 mod suite;
 

@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use millrace_core::base::config::definition::OWN_PREFIX;
-use millrace_core::base::config::{Definition, Effect, Section, Validator, broker_keys, topic_keys};
+use millrace_core::base::config::{
+    Definition, Effect, Section, Validator, broker_keys, group_keys, topic_keys,
+};
 
 /// Replaces, or compares, what stands between the two marks of a part.
 fn check(file: &str, part: &str, generated: &str) {
@@ -44,6 +46,7 @@ fn limits(validator: &Validator) -> String {
         Validator::Filled => "not empty".to_owned(),
         Validator::Replicas => "`*` or partition:broker".to_owned(),
         Validator::Address => "HOST:PORT, or empty".to_owned(),
+        Validator::OffsetReset => "earliest, latest, or by_duration:DURATION".to_owned(),
         Validator::Size(least) => format!("a size of at least {} MiB", least >> 20),
     }
 }
@@ -81,6 +84,7 @@ fn the_reference_lists_every_key_that_acts() {
     check("config.md", "own topic keys", &table(topic_keys(), is_own));
     check("config.md", "broker keys", &table(broker_keys(), acts));
     check("config.md", "topic keys", &table(topic_keys(), acts));
+    check("config.md", "group keys", &table(group_keys(), acts));
 }
 
 /// Names in groups of their first word.
@@ -116,4 +120,5 @@ fn the_compatibility_page_lists_every_key_without_effect() {
     check("compatibility.md", "topic keys in part", &in_part(topic_keys()));
     check("compatibility.md", "broker keys without effect", &names(broker_keys()));
     check("compatibility.md", "topic keys without effect", &names(topic_keys()));
+    check("compatibility.md", "group keys without effect", &names(group_keys()));
 }

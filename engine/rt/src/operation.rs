@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -157,7 +158,7 @@ pub(crate) enum Operation {
         file: Arc<FileHandle>,
         at: u64,
         block: Block,
-        len: usize,
+        range: Range<usize>,
     },
     Write {
         file: Arc<FileHandle>,

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use millrace_core::base::ids::Durability;
-use millrace_core::journal::{Entry, FrameSequence, FrameWrite, Journal, Purpose};
+use millrace_core::journal::{Entry, FrameSequence, FrameWrite, Journal, Purpose, WRITES_MAX};
 use millrace_rt::{BegunWrite, File, Moment, SharedMemory, Signal, Sync};
 
 use crate::bulk::Bulks;
@@ -16,11 +16,14 @@ use crate::disk_classes::DiskClasses;
 use crate::job::{Effect, Job, Turn};
 
 /// While a write is in flight the next frame is sealed once this much waits: the copies overlap the device's work.
-const SEAL_AHEAD_BYTES: usize = 128 * 1024;
-/// Frames sealed ahead of the write in flight where nobody asks for an answer at the seal.
+pub(crate) const SEAL_AHEAD_BYTES: usize = 128 * 1024;
+/// Frames sealed ahead of the writes in flight where nobody asks for an answer at the seal.
 const SEAL_AHEAD_FRAMES: usize = 2;
+/// Beside the write in flight another one begins once this much waits. Less than that shares one write with what comes
+/// until the device is free: a write costs a processor 20 us and more, whatever is in it.
+const BESIDE_BYTES: usize = 32 * 1024;
 
-/// The commit path of one shard. Driven by two tasks: one seals, one writes.
+/// The commit path of one shard. Driven by one task that seals, and one for each write in flight.
 pub(crate) struct Commit {
     pub(crate) journal: RefCell<Journal>,
     pub(crate) ring: SharedMemory,
@@ -31,14 +34,15 @@ pub(crate) struct Commit {
     pub(crate) sealed: RefCell<VecDeque<Sealed>>,
     /// An append arrived, or room for one.
     pub(crate) work: Signal,
-    /// A frame was sealed.
+    /// A frame was sealed, or somebody waits for one that was.
     pub(crate) frames: Signal,
+    /// The last frame that somebody wants written.
+    pub(crate) wanted: Cell<FrameSequence>,
     /// The hard sequence advanced, or a slot was prepared.
     pub(crate) hardened: Signal,
-    pub(crate) writing: Cell<bool>,
     pub(crate) classes: DiskClasses,
-    /// The write in flight, until the task that waits for it takes it.
-    pub(crate) begun: RefCell<Option<WriteInFlight>>,
+    /// Writes in flight, until the tasks that wait for them take them.
+    pub(crate) begun: RefCell<VecDeque<WriteInFlight>>,
     /// Slots that were zeroed, or passed over because the journal was there first.
     pub(crate) prepared_slots: Cell<usize>,
 }
@@ -106,6 +110,13 @@ pub(crate) struct Sealed {
     pub(crate) effects: Vec<Effect>,
 }
 
+impl Sealed {
+    /// Somebody's answer waits until it is hard.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        !self.effects.is_empty()
+    }
+}
+
 /// Frames on their way to a slot.
 pub(crate) struct WriteInFlight {
     pub(crate) write: FrameWrite,
@@ -124,8 +135,8 @@ impl Commit {
             sealed: RefCell::default(),
             work: Signal::new(),
             frames: Signal::new(),
+            wanted: Cell::default(),
             hardened: Signal::new(),
-            writing: Cell::new(false),
             classes: DiskClasses::default(),
             begun: RefCell::default(),
             prepared_slots: Cell::new(1),
@@ -169,6 +180,7 @@ impl Commit {
     pub(crate) async fn until_idle(&self) {
         let waits = || self.waiting_appends() > 0 || self.bulks.running() > 0;
         while waits() || !self.sealed.borrow().is_empty() {
+            self.hasten(self.sealed_sequence());
             self.hardened.wait().await;
         }
     }
@@ -185,6 +197,7 @@ impl Commit {
 
     /// Completes once every frame up to `sequence` is hard.
     pub(crate) async fn until_hard(&self, sequence: FrameSequence) {
+        self.hasten(sequence);
         while self.journal.borrow().hard() < sequence {
             self.hardened.wait().await;
         }
@@ -216,20 +229,39 @@ impl Commit {
         self.frames.notify_all();
     }
 
-    /// Begins to write every frame that is sealed and not written. None while a write is in flight, nothing is to be
+    /// Begins to write every frame that is sealed and not written. None while the device has enough, nothing is to be
     /// written, or the slot is not zeroed yet.
     pub(crate) fn begin_write(&self) -> Option<WriteInFlight> {
+        if !self.has_device_room(self.sealed_bytes_waiting()) {
+            return None;
+        }
         let mut journal = self.journal.borrow_mut();
         if journal.next_slot()? >= self.prepared_slots.get() {
             return None;
         }
         let write = journal.next_write()?;
-        self.writing.set(true);
         self.classes.commit_begins(write.len as u64);
         let frames = self.ring.view(write.ring_at..write.ring_at + write.len);
         let begun = millrace_rt::now();
         let done = self.slots[write.slot].begin_write_at(write.slot_at as u64, vec![frames], Sync::Dsync);
         Some(WriteInFlight { write, begun, done })
+    }
+
+    /// Bytes of frames that no write was begun for.
+    pub(crate) fn sealed_bytes_waiting(&self) -> usize {
+        self.journal.borrow().waiting().map(|frame| frame.len).sum()
+    }
+
+    /// Whether a write of so many bytes may begin now.
+    pub(crate) fn has_device_room(&self, bytes: usize) -> bool {
+        match self.journal.borrow().writes_in_flight() {
+            0 => true,
+            writes => writes < WRITES_MAX && bytes >= BESIDE_BYTES,
+        }
+    }
+
+    pub(crate) fn is_writing(&self) -> bool {
+        self.journal.borrow().writes_in_flight() > 0
     }
 
     pub(crate) fn slot_file(&self, slot: usize) -> Option<&File> {
@@ -242,10 +274,10 @@ impl Commit {
         if !has_extents && (queue.jobs.is_empty() || queue.blocked) {
             return false;
         }
-        let ahead = self.sealed.borrow().len();
-        !self.writing.get()
+        let ahead = self.journal.borrow().waiting().count();
+        self.has_device_room(queue.bytes)
             || queue.process > 0
-            || ((queue.bytes >= SEAL_AHEAD_BYTES || has_extents) && ahead <= SEAL_AHEAD_FRAMES)
+            || ((queue.bytes >= SEAL_AHEAD_BYTES || has_extents) && ahead < SEAL_AHEAD_FRAMES)
     }
 
     /// Answers those whose frames are hard now.

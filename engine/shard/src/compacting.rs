@@ -13,7 +13,7 @@ use millrace_core::log::compaction::{
 };
 
 use crate::compacted_file::{CompactedFile, GivenUp, SegmentReader};
-use crate::compaction::IoPace;
+use crate::compaction::{CompactionCounts, IoPace};
 use crate::partition::{Partition, PartitionRef};
 use crate::read::read_range;
 use crate::retaining::latest_time;
@@ -42,6 +42,24 @@ struct Pass {
     producers: BTreeMap<ProducerId, Offset>,
     now: TimestampMs,
     delete_retention_ms: i64,
+}
+
+/// What a search saw of all logs.
+#[derive(Default)]
+struct Seen {
+    percent: u64,
+    bytes: u64,
+    delay_ms: u64,
+    uncleanable_bytes: u64,
+}
+
+impl Seen {
+    fn publish(&self, counts: &CompactionCounts) {
+        counts.dirty_percent.set(self.percent);
+        counts.dirty_bytes.set(self.bytes);
+        counts.delay_ms.set(self.delay_ms);
+        counts.uncleanable_bytes.set(self.uncleanable_bytes);
+    }
 }
 
 /// A log as it was when its pass began.
@@ -94,7 +112,7 @@ impl Core {
         }
         let now = TimestampMs(millrace_rt::wall_now_ms());
         let mut dirtiest: Option<DueLog> = None;
-        let (mut percent, mut bytes) = (0u64, 0);
+        let mut seen = Seen::default();
         for (place, partition) in self.table.all().iter().enumerate() {
             if self.compaction.stopping.get() {
                 return None;
@@ -102,26 +120,30 @@ impl Core {
             if place % PARTITIONS_PER_TURN == 0 {
                 millrace_rt::yield_now().await;
             }
-            if !partition.borrow().may_be_compacted() {
+            if !partition.borrow().is_looked_at() {
                 continue;
             }
             let cleaned_to = self.cleaned_to(partition).await;
             let (rules, view) = partition.borrow().dirty_view(now, self.retention.opened);
             let log = view.dirty_log(cleaned_to);
             let reach = log.reach(&rules, now);
-            percent = percent.max((reach.dirty_ratio() * 100.0) as u64);
-            bytes += reach.dirty_bytes;
+            if partition.borrow().compacted.is_damaged {
+                seen.uncleanable_bytes += reach.dirty_bytes;
+                continue;
+            }
+            seen.percent = seen.percent.max((reach.dirty_ratio() * 100.0) as u64);
+            seen.bytes += reach.dirty_bytes;
             let earliest = match rules.max_lag_ms {
                 i64::MAX => None,
                 _ => self.earliest_time(partition, log.dirty_segments(&reach)).await,
             };
+            seen.delay_ms = seen.delay_ms.max(reach.delay_ms(&rules, earliest, now));
             let is_more = dirtiest.as_ref().is_none_or(|it| reach.dirty_ratio() > it.reach.dirty_ratio());
             if is_more && reach.is_due(&rules, earliest, now) {
                 dirtiest = Some(DueLog { partition: Rc::clone(partition), reach });
             }
         }
-        self.compaction.counts.dirty_percent.set(percent);
-        self.compaction.counts.dirty_bytes.set(bytes);
+        seen.publish(&self.compaction.counts);
         dirtiest
     }
 
@@ -159,6 +181,7 @@ impl Core {
             Ok(to) => {
                 counts.passes.increment();
                 counts.pass_nanos.add(took.as_nanos() as u64);
+                counts.last_pass_nanos.set(took.as_nanos() as u64);
                 self.note_cleaned_to(&partition, to).await;
                 tracing::info!(%topic, partition = %number, from = %reach.dirty, %to, ?took, "a log was compacted");
             }
@@ -306,11 +329,15 @@ struct CompactionSettings {
 
 impl Partition {
     fn may_be_compacted(&self) -> bool {
+        self.is_looked_at() && !self.compacted.is_damaged
+    }
+
+    /// One with a damaged batch only so that it is known how much is left in it.
+    fn is_looked_at(&self) -> bool {
         let compacted = &self.compacted;
         self.config.compact
             && !self.removed
             && self.segments.len() > 1
-            && !compacted.is_damaged
             && compacted.again.is_none_or(|again| again <= millrace_rt::now())
     }
 

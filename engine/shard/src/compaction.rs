@@ -45,6 +45,11 @@ pub(crate) struct CompactionCounts {
     pub(crate) dirty_percent: Cell<u64>,
     /// Of the newest search: bytes that could be compacted, of all logs.
     pub(crate) dirty_bytes: Cell<u64>,
+    pub(crate) last_pass_nanos: Cell<u64>,
+    /// Of the newest search: the longest time beyond a log's greatest lag.
+    pub(crate) delay_ms: Cell<u64>,
+    /// Of the newest search: bytes that could be compacted if no batch were damaged.
+    pub(crate) uncleanable_bytes: Cell<u64>,
 }
 
 /// Compaction of one shard at one moment.
@@ -66,6 +71,12 @@ pub struct CompactionStats {
     pub dirty_percent: u64,
     /// Bytes that may be compacted, as of the newest search.
     pub dirty_bytes: u64,
+    /// How long the newest pass took.
+    pub last_pass_nanos: u64,
+    /// By how much the log that waits longest was beyond its greatest lag in the newest search.
+    pub delay_ms: u64,
+    /// Bytes of logs with a damaged batch that would be compacted, as of the newest search.
+    pub uncleanable_bytes: u64,
 }
 
 /// What compaction knows of one log.
@@ -132,6 +143,9 @@ impl Compaction {
             map_percent: counts.map_percent.get(),
             dirty_percent: counts.dirty_percent.get(),
             dirty_bytes: counts.dirty_bytes.get(),
+            last_pass_nanos: counts.last_pass_nanos.get(),
+            delay_ms: counts.delay_ms.get(),
+            uncleanable_bytes: counts.uncleanable_bytes.get(),
         }
     }
 }

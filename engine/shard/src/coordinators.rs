@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use millrace_core::base::config::BrokerConfig;
 use millrace_core::base::ids::{PartitionIndex, PartitionKey, TimestampMs, TopicId};
 use millrace_core::coord::{
     Coordinator, GroupFigures, GroupSettings, GroupTally, MonotonicMs, Now, Token, WriteFault, WriteId,
@@ -19,7 +20,7 @@ use crate::ticket::AppendTicket;
 
 /// What one shard coordinates.
 pub(crate) struct Groups {
-    pub(crate) settings: Arc<GroupSettings>,
+    settings: RefCell<Arc<GroupSettings>>,
     spread: Cell<Option<GroupSpread>>,
     pub(crate) hosted: RefCell<FxHashMap<PartitionKey, Hosted>>,
     next_token: Cell<u64>,
@@ -86,7 +87,7 @@ impl Groups {
     /// By the metadata with which the shard starts.
     pub(crate) fn new(settings: GroupSettings, image: &MetadataImage) -> Groups {
         Groups {
-            settings: Arc::new(settings),
+            settings: RefCell::new(Arc::new(settings)),
             spread: Cell::new(GroupSpread::by(image)),
             hosted: RefCell::default(),
             next_token: Cell::new(0),
@@ -108,6 +109,22 @@ impl Groups {
         }
     }
 
+    /// What groups go by now.
+    pub(crate) fn settings(&self) -> Arc<GroupSettings> {
+        Arc::clone(&self.settings.borrow())
+    }
+
+    /// Lets every coordinator go by other settings.
+    pub(crate) fn follow_settings(&self, settings: GroupSettings) {
+        let settings = Arc::new(settings);
+        for hosted in self.hosted.borrow_mut().values_mut() {
+            if let Hosted::Serving(serving) = hosted {
+                serving.coordinator.follow(Arc::clone(&settings));
+            }
+        }
+        *self.settings.borrow_mut() = settings;
+    }
+
     /// The partition that holds a group; nothing while the offsets topic does not exist.
     pub(crate) fn coordinator_of(&self, group: &str) -> Option<PartitionKey> {
         let GroupSpread { topic, partitions } = self.spread.get()?;
@@ -125,6 +142,11 @@ impl Groups {
         self.next_token.set(self.next_token.get() + 1);
         Token(self.next_token.get())
     }
+}
+
+/// What groups go by, as the metadata have it.
+pub(crate) fn group_settings(config: &BrokerConfig, image: &MetadataImage) -> GroupSettings {
+    GroupSettings::resolve(image.config_layers(config), image.group_configs())
 }
 
 /// The time of an event that happens now.
@@ -146,6 +168,7 @@ pub(crate) enum Writing {
 #[derive(Debug, Clone, Default)]
 pub struct GroupStats {
     pub rebalances: u64,
+    pub consumer_rebalances: u64,
     pub commits: u64,
     pub removals: u64,
     /// Partitions of the offsets topic whose groups are still being read.
@@ -167,6 +190,7 @@ impl GroupCounters {
         let tally = self.tally.get();
         self.tally.set(GroupTally {
             rebalances: tally.rebalances + more.rebalances,
+            consumer_rebalances: tally.consumer_rebalances + more.consumer_rebalances,
             commits: tally.commits + more.commits,
             removals: tally.removals + more.removals,
         });
@@ -175,11 +199,12 @@ impl GroupCounters {
 
 impl Groups {
     pub(crate) fn counts(&self) -> GroupStats {
-        let GroupTally { rebalances, commits, removals } = self.counters.tally.get();
+        let GroupTally { rebalances, consumer_rebalances, commits, removals } = self.counters.tally.get();
         let is_loading = |hosted: &&Hosted| matches!(hosted, Hosted::Loading);
         let loading = self.hosted.borrow().values().filter(is_loading).count() as u64;
         let load_failures = self.counters.load_failures.get();
-        GroupStats { rebalances, commits, removals, loading, load_failures, groups: Vec::new() }
+        let groups = Vec::new();
+        GroupStats { rebalances, consumer_rebalances, commits, removals, loading, load_failures, groups }
     }
 
     /// The timer has to ring by then.

@@ -192,7 +192,7 @@ impl Core {
 
     /// Waits while a commit is in flight and those before it have not yet paid for this write.
     async fn let_commits_pass(&self, bytes: u64) {
-        while self.commit.writing.get() && !self.flusher.has_credit(bytes) {
+        while self.commit.is_writing() && !self.flusher.has_credit(bytes) {
             self.commit.hardened.wait().await;
         }
         self.flusher.spend(bytes);

@@ -3,8 +3,8 @@
 use millrace_core::base::ids::{PartitionIndex, PartitionKey};
 use millrace_core::coord::{
     Answer as LateAnswer, CommitRequest, CommittedOffset, ConsumerBeat, DeleteOffsetsRequest, Described,
-    DescribedConsumerGroup, DescribedGroup, Epoch, Generation, GroupError, GroupFilter, GroupId,
-    HeartbeatRequest, InstanceId, JoinRequest, LeaveRequest, ListedGroup, MemberId, SyncRequest, TopicName,
+    DescribedConsumerGroup, DescribedGroup, Epoch, Generation, GroupError, GroupId, HeartbeatRequest,
+    InstanceId, JoinRequest, LeaveRequest, ListedGroup, MemberId, SyncRequest, TopicName,
 };
 
 /// A request to the coordinator of one partition of the offsets topic.
@@ -26,7 +26,6 @@ pub(crate) enum GroupRequest {
     Describe(Vec<GroupId>),
     DescribeConsumers(Vec<GroupId>),
     ConsumerHeartbeat(Box<ConsumerBeat>),
-    List(GroupFilter),
 }
 
 /// The answer to the [`GroupRequest`] of the same name; what has to wait for the log comes as the coordinator's own.
@@ -36,10 +35,12 @@ pub(crate) enum GroupAnswer {
     Offsets(Result<SelectedOffsets, GroupError>),
     Described(Vec<Described<DescribedGroup>>),
     DescribedConsumers(Vec<Described<DescribedConsumerGroup>>),
-    Listed(Vec<ListedGroup>),
     /// This shard is not, or not yet, the coordinator.
     Refused(GroupError),
 }
+
+/// What each of some partitions of the offsets topic says of its groups.
+pub(crate) type ListedPartitions = Vec<Result<Vec<ListedGroup>, GroupError>>;
 
 /// A heartbeat on its way to another shard.
 pub(crate) struct OwnedHeartbeat {

@@ -35,6 +35,7 @@ mod indexes;
 mod indexing;
 mod job;
 mod layout;
+mod lingering;
 mod loading;
 mod log_start;
 mod making_files;

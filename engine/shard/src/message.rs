@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_core::base::ids::{Offset, PartitionKey, TopicId};
+use millrace_core::coord::GroupFilter;
 use millrace_core::meta::{
     AlterError, Alteration, CreatedTopic, MetadataImage, MetadataRecord, MorePartitions, NewTopic, TopicError,
 };
@@ -14,7 +15,7 @@ use crate::api::{
     AppendPartition, DeleteRecordsAsk, DeleteRecordsError, EpochAsk, EpochEnd, FetchError, FetchPartition,
     FetchedPartition, FoundOffset, OffsetAsk, Outcome, StorageError, ValidateOnly,
 };
-use crate::group_ask::{GroupAnswer, GroupAsk};
+use crate::group_ask::{GroupAnswer, GroupAsk, ListedPartitions};
 use crate::times::Milestones;
 
 /// A request from one shard to another.
@@ -35,6 +36,8 @@ pub(crate) enum Ask {
     Image(Arc<MetadataImage>, Arc<Vec<MetadataRecord>>),
     /// To the coordinator of a group; may be answered much later.
     Group(Box<GroupAsk>),
+    /// To the coordinators of some partitions of the offsets topic.
+    ListGroups(Vec<PartitionKey>, GroupFilter),
     /// A connection that moves here, opaque to the engine.
     Arrival(Box<dyn Any + Send>),
 }
@@ -53,6 +56,7 @@ pub(crate) enum Answer {
     Deleted(Vec<Result<(), TopicError>>),
     Altered(Vec<Result<(), AlterError>>),
     Group(GroupAnswer),
+    ListedGroups(ListedPartitions),
     /// A block of ids that nobody else has.
     ProducerIds(Result<std::ops::Range<i64>, StorageError>),
 }

@@ -13,6 +13,7 @@ use millrace_core::meta::{
 use millrace_rt::fs;
 
 use crate::api::{Planted, StorageError, ValidateOnly};
+use crate::coordinators::group_settings;
 use crate::message::{Answer, Ask};
 use crate::metadata_log::{Leads, MetadataLog};
 use crate::open_files::FileSlot;
@@ -121,8 +122,9 @@ impl Shard {
 #[derive(Default)]
 struct ChangedSettings {
     topics: BTreeSet<String>,
-    /// Those of brokers hold for every topic that does not say otherwise.
+    /// Those of brokers hold for every topic and group that does not say otherwise.
     of_brokers: bool,
+    of_groups: bool,
 }
 
 /// Changes are stored together: what was to come about did not, where that failed.
@@ -298,6 +300,7 @@ impl Core {
                 MetadataRecord::Config { resource: ConfigResource::Topic(name), .. } => {
                     changed.topics.insert(name.clone());
                 }
+                MetadataRecord::Config { resource: ConfigResource::Group(_), .. } => changed.of_groups = true,
                 MetadataRecord::Config { .. } => changed.of_brokers = true,
                 MetadataRecord::Cluster { .. }
                 | MetadataRecord::Broker { .. }
@@ -308,6 +311,9 @@ impl Core {
         match changed.of_brokers {
             true => image.topics().for_each(|topic| self.refresh_topic(&image, &topic.name)),
             false => changed.topics.iter().for_each(|name| self.refresh_topic(&image, name)),
+        }
+        if changed.of_brokers || changed.of_groups {
+            self.groups.follow_settings(group_settings(&self.config, &image));
         }
         // Before the change is answered: the next creation counts these partitions.
         self.publish_need();

@@ -13,10 +13,9 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use millrace_core::base::ids::{PartitionKey, ShardIndex};
-use millrace_core::coord::GroupSettings;
 use millrace_core::journal::{
     APPEND_HEAD_BYTES, CheckpointBounds, Checkpoints, FrameSequence, Journal, JournalGeometry,
-    RecoveredPartition,
+    RecoveredPartition, WRITES_MAX,
 };
 use millrace_core::meta::MetadataImage;
 use millrace_rt::{Block, File, OpenOptions, Seat, SharedMemory, Sync, fs};
@@ -27,7 +26,7 @@ use crate::cache::{LOADERS, ReadCache};
 use crate::cleaner::Cleaner;
 use crate::commit::Commit;
 use crate::compaction::Compaction;
-use crate::coordinators::Groups;
+use crate::coordinators::{Groups, group_settings};
 use crate::counters::Counters;
 use crate::doomed::Doomed;
 use crate::egress::EgressBudget;
@@ -174,7 +173,7 @@ impl Engine {
             metadata,
             producer_ids: RefCell::new(0..0),
             arrivals: Arrivals::default(),
-            groups: Groups::new(GroupSettings::of(&settings.broker), &facts.image),
+            groups: Groups::new(group_settings(&settings.broker, &facts.image), &facts.image),
             reads: SlowAsks::default(),
             slow: SlowAsks::default(),
             counters: Counters::default(),
@@ -191,7 +190,9 @@ impl Core {
     /// Starts the shard's tasks; they run until the process ends.
     fn run(self: Rc<Core>) {
         millrace_rt::spawn(Rc::clone(&self).seal_frames());
-        millrace_rt::spawn(Rc::clone(&self).write_frames());
+        for _ in 0..WRITES_MAX {
+            millrace_rt::spawn(Rc::clone(&self).write_frames());
+        }
         millrace_rt::spawn(Rc::clone(&self).clean_slots());
         millrace_rt::spawn(Rc::clone(&self).zero_slots());
         millrace_rt::spawn(Rc::clone(&self).serve_mesh());

@@ -1,4 +1,4 @@
-//! The two tasks of group commit: one applies queued appends and seals them in frames, one writes the frames.
+//! The tasks of group commit: one applies queued appends and seals them in frames, the others write the frames.
 
 use std::rc::Rc;
 
@@ -79,7 +79,7 @@ impl Core {
             && let Some(begun) = commit.begin_write()
         {
             // Everybody waits for the device, and it works while the tails are filled.
-            *commit.begun.borrow_mut() = Some(begun);
+            commit.begun.borrow_mut().push_back(begun);
         }
         self.fill_tails(&entries, fills);
         effects.extract_if(.., |effect| at_the_seal(effect)).for_each(|effect| effect.happen(at, at));
@@ -96,7 +96,10 @@ impl Core {
     fn settle(&self, effects: Vec<Effect>) {
         let mut sealed = self.commit.sealed.borrow_mut();
         match sealed.back_mut() {
-            Some(last) => last.effects.extend(effects),
+            Some(last) => {
+                last.effects.extend(effects);
+                self.commit.frames.notify_all();
+            }
             None => {
                 drop(sealed);
                 let now = millrace_rt::now();
@@ -105,13 +108,15 @@ impl Core {
         }
     }
 
-    /// Writes sealed frames to the journal, one write in flight. Runs until the shard ends.
+    /// Writes sealed frames to the journal, one write after the other; a shard has as many of these as there may be writes
+    /// in flight. Runs until the shard ends.
     ///
     /// A write that fails or falls short ends the process: what the device holds is unknown from then on.
     pub(crate) async fn write_frames(self: Rc<Core>) {
         let commit = &self.commit;
         loop {
-            let taken = commit.begun.take();
+            commit.until_due().await;
+            let taken = commit.begun.borrow_mut().pop_front();
             let Some(WriteInFlight { write, begun, done }) = taken.or_else(|| commit.begin_write()) else {
                 commit.frames.wait().await;
                 continue;
@@ -128,9 +133,9 @@ impl Core {
             self.counters.commit_nanos.record((now - begun).as_nanos() as u64);
             self.counters.journal_bytes.add(write.len as u64);
             self.flusher.committed(write.len as u64);
-            commit.writing.set(false);
-            commit.classes.commit_ended(now);
+            commit.classes.commit_ended(write.len as u64, now);
             commit.answer_hard(now);
+            commit.frames.notify_all();
             commit.hardened.notify_all();
             commit.work.notify_all();
             self.cleaning.look();

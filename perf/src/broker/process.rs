@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nix::unistd::Pid;
+
 use crate::disk;
 use crate::failure::Failure;
+use crate::seat::seats_of;
 
 /// A running process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,16 @@ impl Process {
         };
         let threads = disk::list(&self.file("task"));
         Duration::from_nanos(threads.iter().filter_map(of_thread).sum())
+    }
+
+    /// Processors that one of its threads each is bound to, in the order of the threads.
+    pub(crate) fn bound_threads(self) -> Vec<usize> {
+        let bound = |thread: &PathBuf| {
+            let id = thread.file_name()?.to_string_lossy().parse().ok()?;
+            let [cpu] = seats_of(Pid::from_raw(id))[..] else { return None };
+            Some(cpu)
+        };
+        disk::list(&self.file("task")).iter().filter_map(bound).collect()
     }
 
     pub(crate) fn memory(self) -> Result<ResidentMemory, Failure> {

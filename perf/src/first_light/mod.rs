@@ -6,9 +6,11 @@ mod hostile;
 mod junk;
 mod many_partitions;
 mod one_in_flight;
+mod placed;
 mod population;
 mod rounds;
 mod start;
 mod throughput;
+mod turns;
 
 pub(crate) use figures::run;

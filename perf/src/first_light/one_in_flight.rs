@@ -1,54 +1,18 @@
 //! The time of one answer, beside the floor of the device and of the loopback at the same pace.
 
-use std::time::Duration;
-
-use crate::client::Produce;
+use super::placed;
+use super::turns::{Subject, TURNS, add, ratio};
 use crate::failure::Failure;
-use crate::measure::{Latencies, Ratios, Report, Table};
+use crate::measure::{Latencies, Report, Table};
 use crate::probe::{DsyncProbe, Pace, PingPong};
-use crate::suite::{Contender, KAFKA_DEFAULT, MILLRACE_POWER, MILLRACE_PROCESS, Rig};
-use crate::suite::{VALUE_BYTES, warmed_up};
+use crate::suite::VALUE_BYTES;
+use crate::suite::{Contender, KAFKA_DEFAULT, MILLRACE_POWER, MILLRACE_PROCESS, PROCESS, Rig};
 
 /// Of the median.
 const POWER_LIMIT: f64 = 3.0;
-const PROCESS_LIMIT: f64 = 4.0;
 const KAFKA_LIMIT: f64 = 1.0;
-/// A round is cut into turns, so that what others do to the machine meets subject and probe alike.
-pub(super) const TURNS: u32 = 10;
 /// Part of a turn in which probes run as fast as they can, for orientation.
 const BACK_TO_BACK: u32 = 4;
-
-/// One subject with its latencies, round by round.
-pub(super) struct Subject {
-    pub(super) name: &'static str,
-    produce: Produce,
-    pub(super) rounds: Vec<Latencies>,
-}
-
-impl Subject {
-    pub(super) fn new(
-        contender: &Contender,
-        topic: &str,
-        partitions: i32,
-        bytes: usize,
-    ) -> Result<Subject, Failure> {
-        let produce = warmed_up(contender, topic, partitions, bytes).map_err(Failure::of(contender.name))?;
-        Ok(Subject { name: contender.name, produce, rounds: Vec::new() })
-    }
-
-    /// Requests one after another for that long, as a part of the round; the rhythm they had.
-    pub(super) fn turn(&mut self, round: usize, length: Duration) -> Result<Pace, Failure> {
-        let taken = Pace::BackToBack.run(length, || self.produce.once()).map_err(Failure::of(self.name))?;
-        add(&mut self.rounds, round, &taken);
-        Ok(Pace::Every(length / u32::try_from(taken.len().max(1)).unwrap_or(u32::MAX)))
-    }
-}
-
-/// Adds a turn to the latencies of its round.
-pub(super) fn add(rounds: &mut Vec<Latencies>, round: usize, taken: &[Duration]) {
-    rounds.resize_with(rounds.len().max(round + 1), Latencies::new);
-    rounds[round].merge(&Latencies::of(taken));
-}
 
 /// What a machine can do at best, round by round.
 #[derive(Default)]
@@ -86,7 +50,8 @@ pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
         add(&mut floors.loopback_back_to_back, round, &taken);
     }
     show(&mut rig.report, &subjects, &floors);
-    Ok(())
+    let broker = millrace.map(|broker| (Contender::of(&broker, MILLRACE_PROCESS, PROCESS), broker));
+    broker.map_or(Ok(()), |(contender, _broker)| placed::take(rig, &contender))
 }
 
 fn show(report: &mut Report, subjects: &[Subject], floors: &Floors) {
@@ -108,17 +73,7 @@ fn show(report: &mut Report, subjects: &[Subject], floors: &Floors) {
     if let Some(power) = rounds(MILLRACE_POWER) {
         ratio(report, "power p50 to the DSYNC probe", power, &floors.device, POWER_LIMIT);
     }
-    if let Some(process) = rounds(MILLRACE_PROCESS) {
-        ratio(report, "process p50 to the ping-pong", process, &floors.loopback, PROCESS_LIMIT);
-    }
     if let (Some(process), Some(kafka)) = (rounds(MILLRACE_PROCESS), rounds(KAFKA_DEFAULT)) {
         ratio(report, "process p50 to Kafka's default", process, kafka, KAFKA_LIMIT);
     }
-}
-
-/// The verdict on the median of the rounds' ratios.
-pub(super) fn ratio(report: &mut Report, name: &str, subject: &[Latencies], probe: &[Latencies], limit: f64) {
-    let ratios = Ratios::of_medians(subject, probe);
-    let verdict = crate::measure::Verdict::of(ratios.median() <= limit);
-    report.verdict(name, verdict, &ratios.show(), &format!("at most {limit}x"));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::one_in_flight::{Subject, TURNS, add, ratio};
+use super::turns::{Subject, TURNS, add, ratio};
 use crate::broker::Process;
 use crate::clock;
 use crate::failure::Failure;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::failure::Failure;
+use crate::seat::Seated;
 
 const MESSAGE_BYTES: usize = 1024;
 
@@ -20,7 +21,20 @@ pub(crate) struct PingPong {
 
 impl PingPong {
     pub(crate) fn new() -> Result<PingPong, Failure> {
-        let stream = connect().map_err(Failure::io("setting up the loopback probe"))?;
+        PingPong::with(echo)
+    }
+
+    /// The other end keeps to this processor.
+    pub(crate) fn with_echo_on(cpu: usize) -> Result<PingPong, Failure> {
+        PingPong::with(move |far| match Seated::on(cpu) {
+            Ok(_seated) => echo(far),
+            // The connection ends with the thread, and so the probe.
+            Err(_) => drop(far),
+        })
+    }
+
+    fn with(other_end: impl FnOnce(TcpStream) + Send + 'static) -> Result<PingPong, Failure> {
+        let stream = connect(other_end).map_err(Failure::io("setting up the loopback probe"))?;
         Ok(PingPong { stream, message: [0x5a; MESSAGE_BYTES] })
     }
 
@@ -32,13 +46,13 @@ impl PingPong {
     }
 }
 
-fn connect() -> std::io::Result<TcpStream> {
+fn connect(other_end: impl FnOnce(TcpStream) + Send + 'static) -> std::io::Result<TcpStream> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let near = TcpStream::connect(listener.local_addr()?)?;
     let (far, _) = listener.accept()?;
     near.set_nodelay(true)?;
     far.set_nodelay(true)?;
-    thread::spawn(move || echo(far));
+    thread::spawn(move || other_end(far));
     Ok(near)
 }
 

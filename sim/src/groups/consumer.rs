@@ -1,5 +1,6 @@
 //! One member of the group of the consumer protocol: it says what it owns, takes what it is given, and gives up in its
-//! own time what it is to give up.
+//! own time what it is to give up. It may be a static member that comes back under another id, name topics or match them;
+//! it leaves, for good or for a while, freezes and crashes.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -17,7 +18,7 @@ use super::elder::Elder;
 use super::flow::{Flow, LOOK_AGAIN};
 use super::joining;
 use super::mood::Mood;
-use super::plan::{CONSUMERS_TOPIC, REBALANCE_MS_MAX};
+use super::plan::{ConsumerPlan, REBALANCE_MS_MAX};
 use crate::broker::client::{Broken, Client};
 use crate::broker::requests::{error_of, nonsense};
 
@@ -31,23 +32,27 @@ const LIFE_MS: std::ops::Range<u64> = 50..1_500;
 /// So many of the members speak the classic protocol, so that the group turns back and forth.
 const CLASSIC_ONE_IN: u64 = 2;
 const VACANCY_MS: std::ops::Range<u64> = 0..400;
+/// From far below the session timeout to far above it.
+const FREEZE_MS: std::ops::Range<u64> = 50..2_000;
 
 const JOINING: i32 = 0;
 const LEAVING: i32 = -1;
+/// Of a static member that will be back.
+const AWAY: i32 = -2;
 
 /// Keeps one place of the group taken, mostly. Runs until the world ends.
-pub(crate) async fn keep_consumer(flow: Flow) {
+pub(crate) async fn keep_consumer(flow: Flow, slot: usize) {
     flow.until_topics().await;
     loop {
         let mood: Rc<Mood> = Rc::default();
         let number = flow.ledger.borrow_mut().consumers.draw();
         // Whichever ends: it has left, or it crashed in the middle of whatever it did.
         if random_u64().is_multiple_of(CLASSIC_ONE_IN) {
-            let elder = Elder::new(flow.clone(), GROUP, number, Rc::clone(&mood));
-            select(elder.live(), befall(&flow, &mood)).await;
+            let elder = Elder::new(flow.clone(), GROUP, slot, number, Rc::clone(&mood));
+            select(elder.live(), befall(&flow, number, &mood)).await;
         } else {
-            let consumer = Consumer::new(flow.clone(), number, Rc::clone(&mood));
-            select(consumer.live(), befall(&flow, &mood)).await;
+            let consumer = Consumer::new(flow.clone(), slot, number, Rc::clone(&mood));
+            select(consumer.live(), befall(&flow, number, &mood)).await;
         }
         flow.ledger.borrow_mut().consumers.forget(number);
         sleep(Duration::from_millis(within(VACANCY_MS))).await;
@@ -55,13 +60,23 @@ pub(crate) async fn keep_consumer(flow: Flow) {
 }
 
 /// Returns when the member crashes.
-async fn befall(flow: &Flow, mood: &Mood) {
-    if !flow.is_healing() {
+async fn befall(flow: &Flow, number: u64, mood: &Mood) {
+    while !flow.is_healing() {
         sleep(Duration::from_millis(within(LIFE_MS))).await;
-        match random_u64() % 3 {
+        match random_u64() % 4 {
             _ if flow.is_healing() => {}
             0 => return,
-            1 => mood.leave(),
+            1 => {
+                mood.leave();
+                break;
+            }
+            2 => {
+                let lasts = Duration::from_millis(within(FREEZE_MS));
+                millrace_rt::world::log(format!("consumer {number} freezes for {lasts:?}"));
+                mood.freeze(lasts);
+                // It does nothing with what it owns; what of it is still its own the next answer says.
+                flow.ledger.borrow_mut().consumers.forget(number);
+            }
             _ => {}
         }
     }
@@ -72,8 +87,13 @@ fn within(range: std::ops::Range<u64>) -> u64 {
     range.start + random_u64() % (range.end - range.start)
 }
 
+fn numbers(parts: &BTreeSet<Part>) -> Vec<i32> {
+    parts.iter().map(|part| part.1).collect()
+}
+
 struct Consumer {
     flow: Flow,
+    slot: usize,
     number: u64,
     mood: Rc<Mood>,
     epoch: i32,
@@ -83,9 +103,9 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn new(flow: Flow, number: u64, mood: Rc<Mood>) -> Consumer {
+    fn new(flow: Flow, slot: usize, number: u64, mood: Rc<Mood>) -> Consumer {
         let (owned, revoking) = (BTreeSet::new(), BTreeSet::new());
-        Consumer { flow, number, mood, epoch: JOINING, owned, revoking }
+        Consumer { flow, slot, number, mood, epoch: JOINING, owned, revoking }
     }
 
     /// Returns when it has left the group.
@@ -112,12 +132,16 @@ impl Consumer {
             sleep(LOOK_AGAIN).await;
         }
         loop {
+            self.mood.thaw().await;
             if self.mood.is_leaving() {
                 self.give_up_all()?;
-                return self.beat(client, LEAVING).await;
+                self.log("leaves");
+                let is_back_soon = self.instance().is_some() && random_u64().is_multiple_of(2);
+                return self.beat(client, if is_back_soon { AWAY } else { LEAVING }).await;
             }
             if random_u64().is_multiple_of(2) {
                 self.revoking.clear();
+                self.flow.ledger.borrow_mut().consumers.keep(self.number, &self.owned);
             }
             self.beat(client, self.epoch).await?;
             sleep(Duration::from_millis(within(PAUSE_MS))).await;
@@ -129,13 +153,17 @@ impl Consumer {
         let topics = held
             .iter()
             .map(|(topic_id, index)| TopicPartitions { topic_id: *topic_id, partitions: vec![*index] });
-        let plan = Rc::clone(&self.flow.plan);
+        let flow = self.flow.clone();
+        let ConsumerPlan { instance, topics: named, pattern } = &flow.plan.consumers[self.slot];
+        let named = named.iter().map(|&topic| flow.plan.topics[topic].name.into());
         let request = ConsumerGroupHeartbeatRequest {
             group_id: GROUP.into(),
             member_id: format!("consumer-{}", self.number).into(),
             member_epoch: epoch,
             rebalance_timeout_ms: REBALANCE_MS_MAX as i32,
-            subscribed_topic_names: Some(vec![plan.topics[CONSUMERS_TOPIC].name.into()]),
+            instance_id: instance.as_deref().map(Into::into),
+            subscribed_topic_names: Some(named.collect()),
+            subscribed_topic_regex: pattern.map(|pattern| pattern.text.into()),
             topic_partitions: Some(topics.collect()),
             ..ConsumerGroupHeartbeatRequest::default()
         };
@@ -144,14 +172,26 @@ impl Consumer {
             .await?;
         let answer =
             ConsumerGroupHeartbeatResponse::decode(&mut Reader::new(&body), VERSION).map_err(nonsense)?;
+        if self.mood.is_frozen() {
+            // An answer that came while it was frozen may be old by the time it is read.
+            return Ok(());
+        }
         match error_of(answer.error_code)? {
-            ErrorCode::None if epoch == LEAVING => Ok(()),
+            ErrorCode::None if epoch <= LEAVING => Ok(()),
+            // The one before it has not been given up yet.
+            ErrorCode::UnreleasedInstanceId if epoch == JOINING => Ok(()),
             ErrorCode::None => self.take(&answer),
-            ErrorCode::CoordinatorLoadInProgress
-            | ErrorCode::CoordinatorNotAvailable
-            | ErrorCode::NotCoordinator => Ok(()),
+            ErrorCode::CoordinatorNotAvailable => {
+                self.flow.ledger.borrow_mut().consumers.is_put_off();
+                Ok(())
+            }
+            ErrorCode::CoordinatorLoadInProgress | ErrorCode::NotCoordinator => Ok(()),
             // A join that was not answered may have been lost.
-            ErrorCode::UnknownMemberId | ErrorCode::FencedMemberEpoch | ErrorCode::GroupIdNotFound => {
+            ErrorCode::UnknownMemberId
+            | ErrorCode::FencedMemberEpoch
+            | ErrorCode::FencedInstanceId
+            | ErrorCode::GroupIdNotFound => {
+                self.log("is out");
                 self.epoch = JOINING;
                 self.give_up_all()
             }
@@ -171,9 +211,21 @@ impl Consumer {
             let owned: BTreeSet<Part> = parts.collect();
             let held = self.owned.union(&self.revoking);
             self.revoking = held.filter(|part| !owned.contains(part)).copied().collect();
-            self.owned = owned;
+            let before = std::mem::replace(&mut self.owned, owned);
+            if self.owned != before {
+                self.log(&format!("owns {:?} at epoch {}", numbers(&self.owned), self.epoch));
+            }
         }
         self.tell()
+    }
+
+    fn log(&self, what: &str) {
+        let instance = self.instance().unwrap_or("dynamic");
+        millrace_rt::world::log(format!("consumer {} ({instance}) {what}", self.number));
+    }
+
+    fn instance(&self) -> Option<&str> {
+        self.flow.plan.consumers[self.slot].instance.as_deref()
     }
 
     fn give_up_all(&mut self) -> Result<(), Broken> {

@@ -14,6 +14,7 @@ pub(crate) struct Consumers {
     /// Members that were answered since the last look, and whether they have given up what they had to.
     heard: BTreeMap<u64, bool>,
     drawn: u64,
+    put_off: u64,
 }
 
 impl Consumers {
@@ -22,9 +23,19 @@ impl Consumers {
         self.drawn
     }
 
+    /// A member was told that its group cannot change just now.
+    pub(crate) fn is_put_off(&mut self) {
+        self.put_off += 1;
+    }
+
+    /// How often that was said.
+    pub(crate) fn put_off(&self) -> u64 {
+        self.put_off
+    }
+
     /// A member owns exactly these from now on.
     pub(crate) fn own(&mut self, member: u64, parts: &BTreeSet<Part>, is_done: bool) -> Result<(), String> {
-        self.owners.retain(|part, owner| *owner != member || parts.contains(part));
+        self.keep(member, parts);
         for part in parts {
             match self.owners.insert(*part, member) {
                 Some(other) if other != member => {
@@ -35,6 +46,11 @@ impl Consumers {
         }
         self.heard.insert(member, is_done);
         Ok(())
+    }
+
+    /// A member has given up all but these, before anybody was told.
+    pub(crate) fn keep(&mut self, member: u64, parts: &BTreeSet<Part>) {
+        self.owners.retain(|part, owner| *owner != member || parts.contains(part));
     }
 
     /// A member owns nothing any more.
@@ -49,9 +65,9 @@ impl Consumers {
     }
 
     /// Whether every partition is owned by one of so many members that were all heard of.
-    pub(crate) fn settled(&self, members: u64, parts: usize) -> Result<(), String> {
+    pub(crate) fn settled(&self, members: usize, parts: usize) -> Result<(), String> {
         let heard = self.heard.values().filter(|is_done| **is_done).count();
-        if heard as u64 != members {
+        if heard != members {
             return Err(format!("{heard} of {members} consumers were heard of"));
         }
         match self.owners.len() == parts {

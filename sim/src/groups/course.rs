@@ -153,8 +153,8 @@ async fn keep_slots(flow: Flow) {
             millrace_rt::spawn(keep_slot(flow.clone(), group, slot));
         }
     }
-    for _ in 0..flow.plan.consumers {
-        millrace_rt::spawn(keep_consumer(flow.clone()));
+    for slot in 0..flow.plan.consumers.len() {
+        millrace_rt::spawn(keep_consumer(flow.clone(), slot));
     }
     std::future::pending::<()>().await;
 }

@@ -1,7 +1,8 @@
 //! A member of the group of the consumer protocol that still speaks the classic one: it gives up all that it owns before
-//! it joins, leads where it is told to, and finds itself in a group of either type.
+//! it joins, leads where it is told to, and finds itself in a group of either type. It names the topics that its place is
+//! for, and is never a static member.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::consumers::Part;
 use super::flow::{Flow, LOOK_AGAIN};
 use super::joining::{self, Identity, Joined};
 use super::mood::Mood;
-use super::plan::{CONSUMERS_TOPIC, Place, REBALANCE_MS_MAX, SESSION_MS_MAX, SlotPlan, Versions};
+use super::plan::{Place, Plan, REBALANCE_MS_MAX, SESSION_MS_MAX, SlotPlan, Versions};
 use crate::broker::client::{Broken, Client};
 
 const VERSIONS: Versions =
@@ -37,6 +38,8 @@ pub(super) struct Elder {
     number: u64,
     mood: Rc<Mood>,
     slot: SlotPlan,
+    /// Places of topics among those of the plan.
+    reads: BTreeSet<usize>,
     /// Empty until it was given one.
     id: String,
     generation: i32,
@@ -47,7 +50,8 @@ pub(super) struct Elder {
 }
 
 impl Elder {
-    pub(super) fn new(flow: Flow, group: &'static str, number: u64, mood: Rc<Mood>) -> Elder {
+    pub(super) fn new(flow: Flow, group: &'static str, slot: usize, number: u64, mood: Rc<Mood>) -> Elder {
+        let reads = flow.plan.consumers[slot].reads().collect();
         let slot = SlotPlan {
             instance: None,
             session_ms: SESSION_MS_MAX,
@@ -61,6 +65,7 @@ impl Elder {
             number,
             mood,
             slot,
+            reads,
             id: String::new(),
             generation: -1,
             next: Next::Join,
@@ -96,6 +101,7 @@ impl Elder {
             sleep(LOOK_AGAIN).await;
         }
         loop {
+            self.mood.thaw().await;
             if self.mood.is_leaving() {
                 self.own(BTreeSet::new())?;
                 return joining::leave(client, self.identity()).await.map(drop);
@@ -116,38 +122,44 @@ impl Elder {
 
     async fn join(&mut self, client: &mut Client) -> Result<(), Broken> {
         self.own(BTreeSet::new())?;
-        let topics = vec![self.flow.plan.topics[CONSUMERS_TOPIC].name.to_owned()];
-        let said = ConsumerProtocolSubscription { topics, ..ConsumerProtocolSubscription::default() };
+        let topics = self.reads.iter().map(|&topic| self.flow.plan.topics[topic].name.to_owned());
+        let said = ConsumerProtocolSubscription {
+            topics: topics.collect(),
+            ..ConsumerProtocolSubscription::default()
+        };
         let said = said.to_bytes(SUBSCRIPTION_VERSION).unwrap_or_default();
         let joined = joining::join(client, self.identity(), &said).await?;
+        if self.mood.is_frozen() {
+            // An answer that came while it was frozen may be old by the time it is read.
+            return Ok(());
+        }
         match joined.error {
             ErrorCode::None => self.take(&joined),
-            ErrorCode::MemberIdRequired => self.id = joined.member,
-            error => self.refused(error)?,
+            ErrorCode::MemberIdRequired => {
+                self.id = joined.member;
+                Ok(())
+            }
+            error => self.refused(error),
         }
-        Ok(())
     }
 
-    fn take(&mut self, joined: &Joined) {
+    fn take(&mut self, joined: &Joined) -> Result<(), Broken> {
         self.id.clone_from(&joined.member);
         (self.generation, self.next) = (joined.generation, Next::Sync);
         self.assignments.clear();
-        if joined.leader != joined.member || joined.members.is_empty() {
-            return;
+        if joined.leader == joined.member && !joined.members.is_empty() {
+            self.assignments = assign(&self.flow.plan, joined).map_err(Broken::Nonsense)?;
         }
-        let plan = &self.flow.plan;
-        let (count, members) = (plan.topics[CONSUMERS_TOPIC].partitions, joined.members.len());
-        for (number, (member, _)) in joined.members.iter().enumerate() {
-            let own = (0..count).filter(|partition| *partition as usize % members == number);
-            let places: Vec<Place> =
-                own.map(|partition| Place { topic: CONSUMERS_TOPIC, partition }).collect();
-            self.assignments.push((member.clone(), assignor::encode(plan, &places)));
-        }
+        Ok(())
     }
 
     async fn sync(&mut self, client: &mut Client) -> Result<(), Broken> {
         let assignments = std::mem::take(&mut self.assignments);
         let (error, assignment) = joining::sync(client, self.identity(), &assignments).await?;
+        if self.mood.is_frozen() {
+            self.next = Next::Join;
+            return Ok(());
+        }
         if error != ErrorCode::None {
             return self.refused(error);
         }
@@ -159,7 +171,11 @@ impl Elder {
     }
 
     async fn heartbeat(&mut self, client: &mut Client) -> Result<(), Broken> {
-        match joining::heartbeat(client, self.identity()).await? {
+        let answer = joining::heartbeat(client, self.identity()).await?;
+        if self.mood.is_frozen() {
+            return Ok(());
+        }
+        match answer {
             ErrorCode::None => self.own(self.owned.clone()),
             ErrorCode::CoordinatorLoadInProgress
             | ErrorCode::CoordinatorNotAvailable
@@ -193,4 +209,24 @@ impl Elder {
     fn identity(&self) -> Identity<'_> {
         Identity { group: self.group, generation: self.generation, member: &self.id, slot: &self.slot }
     }
+}
+
+/// The partitions of each topic in turn to those who read it.
+fn assign(plan: &Plan, joined: &Joined) -> Result<Vec<(String, Vec<u8>)>, String> {
+    let mut places: Vec<Vec<Place>> = vec![Vec::new(); joined.members.len()];
+    let mut readers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (number, said) in joined.subscriptions.iter().enumerate() {
+        let said = ConsumerProtocolSubscription::parse(said).map_err(|error| error.to_string())?;
+        for topic in said.topics {
+            let place = plan.place(&topic, 0).ok_or_else(|| format!("{topic} is subscribed to"))?;
+            readers.entry(place.topic).or_default().push(number);
+        }
+    }
+    for (topic, readers) in readers {
+        for partition in 0..plan.topics[topic].partitions {
+            places[readers[partition as usize % readers.len()]].push(Place { topic, partition });
+        }
+    }
+    let ids = joined.members.iter().map(|(member, _)| member.clone());
+    Ok(ids.zip(places.iter().map(|places| assignor::encode(plan, places))).collect())
 }

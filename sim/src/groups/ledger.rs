@@ -6,7 +6,7 @@ use super::consumers::Consumers;
 use super::generations::Generations;
 use super::joining::Described;
 use super::offsets::Offsets;
-use super::plan::{CONSUMERS_TOPIC, Plan};
+use super::plan::Plan;
 
 pub(crate) struct Ledger {
     pub(crate) plan: Rc<Plan>,
@@ -60,7 +60,6 @@ impl Ledger {
                 return Err(missing(format!("it is {seen:?}, not {expected:?}")));
             }
         }
-        let parts = self.plan.topics[CONSUMERS_TOPIC].partitions;
-        self.consumers.settled(self.plan.consumers, usize::try_from(parts).unwrap_or(0))
+        self.consumers.settled(self.plan.consumers.len(), self.plan.consumed_parts())
     }
 }

@@ -27,9 +27,13 @@ impl Mood {
 
     /// Says nothing for as long as it is frozen.
     pub(crate) async fn thaw(&self) {
-        while now() < self.frozen_until.get() {
+        while self.is_frozen() {
             sleep(FROZEN_LOOK).await;
         }
+    }
+
+    pub(crate) fn is_frozen(&self) -> bool {
+        now() < self.frozen_until.get()
     }
 
     pub(crate) fn is_leaving(&self) -> bool {

@@ -1,5 +1,6 @@
 //! Who is in which group, with which timeouts, and in which versions of the protocol each member speaks.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use millrace_core::base::{Durability, TopicId};
@@ -10,8 +11,6 @@ use crate::workload::Topic;
 const GROUPS_MAX: u64 = 3;
 const SLOTS_MAX: u64 = 4;
 const CONSUMERS_MAX: u64 = 4;
-/// The place among [`Plan::topics`] of the topic that the group of the consumer protocol reads.
-pub(crate) const CONSUMERS_TOPIC: usize = 0;
 const OFFSETS_PARTITIONS_MAX: u64 = 5;
 const INITIAL_DELAY_MS_MAX: u64 = 200;
 /// Of the broker; far below Kafka's, so that much happens in little time.
@@ -59,6 +58,39 @@ pub(crate) struct Versions {
     pub(crate) fetch: i16,
 }
 
+/// A place for one member of the group of the consumer protocol.
+#[derive(Debug, Clone)]
+pub(crate) struct ConsumerPlan {
+    /// A static member has one.
+    pub(crate) instance: Option<String>,
+    /// Places of topics among [`Plan::topics`] that it names.
+    pub(crate) topics: Vec<usize>,
+    pub(crate) pattern: Option<Pattern>,
+}
+
+/// A regular expression that a member subscribes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pattern {
+    pub(crate) text: &'static str,
+    /// Places among [`Plan::topics`] of those that it matches.
+    pub(crate) topics: &'static [usize],
+}
+
+/// Of "events" and "orders".
+const PATTERNS: [Pattern; 3] = [
+    Pattern { text: "e.*s", topics: &[0] },
+    Pattern { text: "events|orders", topics: &[0, 1] },
+    Pattern { text: "nothing.*", topics: &[] },
+];
+
+impl ConsumerPlan {
+    /// Places among [`Plan::topics`] of what it reads.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = usize> + '_ {
+        let matched = self.pattern.iter().flat_map(|pattern| pattern.topics).copied();
+        self.topics.iter().copied().chain(matched)
+    }
+}
+
 pub(crate) struct GroupPlan {
     pub(crate) name: String,
     /// Places of its topics among [`Plan::topics`].
@@ -81,7 +113,7 @@ pub(crate) struct Plan {
     pub(crate) offsets_partitions: u64,
     pub(crate) initial_delay_ms: u64,
     /// Members of the group of the consumer protocol.
-    pub(crate) consumers: u64,
+    pub(crate) consumers: Vec<ConsumerPlan>,
     /// Pause between its assignments.
     pub(crate) assignment_interval_ms: u64,
 }
@@ -99,7 +131,8 @@ impl Plan {
         let groups = (0..1 + chance.below(GROUPS_MAX)).map(|number| group(number, &mut chance)).collect();
         let offsets_partitions = 1 + chance.below(OFFSETS_PARTITIONS_MAX);
         let initial_delay_ms = if chance.one_in(2) { 0 } else { 1 + chance.below(INITIAL_DELAY_MS_MAX) };
-        let consumers = 1 + chance.below(CONSUMERS_MAX);
+        let consumers =
+            (0..1 + chance.below(CONSUMERS_MAX)).map(|number| consumer(number, &mut chance)).collect();
         let assignment_interval_ms = if chance.one_in(2) { 0 } else { chance.below(INITIAL_DELAY_MS_MAX) };
         Rc::new(Plan {
             seed,
@@ -110,6 +143,13 @@ impl Plan {
             consumers,
             assignment_interval_ms,
         })
+    }
+
+    /// How many partitions the group of the consumer protocol reads.
+    pub(crate) fn consumed_parts(&self) -> usize {
+        let topics: BTreeSet<usize> = self.consumers.iter().flat_map(ConsumerPlan::reads).collect();
+        let parts = topics.iter().filter_map(|&topic| self.topics.get(topic)).map(|topic| topic.partitions);
+        usize::try_from(parts.sum::<i32>()).unwrap_or(0)
     }
 
     /// Every partition that a group reads, in order.
@@ -149,6 +189,18 @@ impl Plan {
              group.consumer.assignment.interval.ms={assignment_interval_ms}"
         )
     }
+}
+
+/// Some name topics, some match them, some do both.
+fn consumer(number: u64, chance: &mut Chance) -> ConsumerPlan {
+    let pattern = chance.one_in(2).then(|| PATTERNS[chance.below(PATTERNS.len() as u64) as usize]);
+    let topics = match pattern {
+        Some(_) if chance.one_in(2) => Vec::new(),
+        _ if chance.one_in(3) => vec![0, 1],
+        _ => vec![0],
+    };
+    let instance = chance.one_in(2).then(|| format!("consumer-instance-{number}"));
+    ConsumerPlan { instance, topics, pattern }
 }
 
 fn group(number: u64, chance: &mut Chance) -> GroupPlan {

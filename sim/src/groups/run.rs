@@ -1,8 +1,9 @@
-//! The course of one seed: groups live through crashes of their members and of the broker, and come to rest at the end.
+//! The course of one seed: groups live through crashes of their members and of the broker, and through disks that are
+//! full for a while, and come to rest at the end.
 
 use std::time::Duration;
 
-use millrace_rt::world::Crash;
+use millrace_rt::world::{Crash, DiskFault};
 use millrace_shard::Planted;
 
 use super::course::Course;
@@ -13,6 +14,10 @@ const SHARDS_MAX: u64 = 3;
 const CRASHES_MAX: u64 = 4;
 /// A life of the broker, in microseconds: from before anybody has joined to many generations.
 const LIFE_MICROS: std::ops::Range<usize> = 2_000..1_500_000;
+/// What a full disk still takes.
+const FULL_ROOM_MAX: u64 = 400_000;
+/// It is full for so long, in microseconds: longer than the broker takes to notice.
+const FULL_MICROS: std::ops::Range<usize> = 50_000..1_500_000;
 /// A crash falls before one of so many next disk operations, if it is not one at a random moment.
 const OPERATIONS_AHEAD: u64 = 20;
 
@@ -27,6 +32,8 @@ pub struct Report {
     pub acknowledgements: u64,
     /// Generations of all groups.
     pub generations: u64,
+    /// Heartbeats of the consumer protocol that found a group which could not be written.
+    pub put_off: u64,
     pub trace: Vec<String>,
 }
 
@@ -57,6 +64,7 @@ fn run(seed: u64, planted: Option<Planted>) -> Report {
         crashes,
         acknowledgements: ledger.acknowledgements,
         generations: ledger.generations.iter().map(super::generations::Generations::count).sum(),
+        put_off: ledger.consumers.put_off(),
         trace: course.world.trace().to_vec(),
     }
 }
@@ -70,6 +78,7 @@ fn go_through(course: &mut Course, chance: &mut Chance, crashes: &mut u32) -> Re
         }
         course.world.run_for(Duration::from_micros(chance.between(LIFE_MICROS) as u64));
         course.check()?;
+        fill_disk(course, chance)?;
         if chance.one_in(4) {
             course.stop(&node)?;
         } else {
@@ -79,12 +88,25 @@ fn go_through(course: &mut Course, chance: &mut Chance, crashes: &mut u32) -> Re
     }
     let node = course.start(shards(chance))?;
     course.world.run_for(Duration::from_micros(chance.between(LIFE_MICROS) as u64));
+    fill_disk(course, chance)?;
     course.rest()?;
     course.stop(&node)?;
     // Whoever is in a group stays in it over a restart.
     let node = course.start(shards(chance))?;
     course.rest()?;
     course.stop(&node)
+}
+
+/// Sometimes: the disk is full for a while, so that nothing of groups can be written, and then some of it can.
+fn fill_disk(course: &mut Course, chance: &mut Chance) -> Result<(), String> {
+    if !chance.one_in(3) || course.flow.topic_ids().is_empty() {
+        return Ok(());
+    }
+    course.world.set_fault(course.broker, DiskFault::Full(chance.below(FULL_ROOM_MAX)));
+    course.world.run_for(Duration::from_micros(chance.between(FULL_MICROS) as u64));
+    course.world.set_fault(course.broker, DiskFault::None);
+    course.world.run_for(Duration::from_micros(chance.between(LIFE_MICROS) as u64));
+    course.check()
 }
 
 /// Ends the broker, now or before one of its next disk operations.

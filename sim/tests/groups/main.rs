@@ -7,16 +7,19 @@ use millrace_sim::sweep::{Subject, Sweep, SweepOptions};
 
 #[test]
 fn promises_are_kept() {
-    let (mut acknowledgements, mut generations, mut crashes) = (0, 0, 0);
+    let (mut acknowledgements, mut generations, mut crashes, mut put_off) = (0, 0, 0, 0);
     for seed in 0..12 {
         let report = run_seed(seed);
         assert_eq!(report.violations, Vec::<String>::new(), "replay with --groups --seed {seed}");
         acknowledgements += report.acknowledgements;
         generations += report.generations;
         crashes += report.crashes;
+        put_off += report.put_off;
     }
-    let seen = format!("{acknowledgements} commits, {generations} generations, {crashes} crashes");
-    assert!(acknowledgements > 1_000 && generations > 50 && crashes > 5, "{seen}");
+    let seen = format!(
+        "{acknowledgements} commits, {generations} generations, {crashes} crashes, {put_off} put off"
+    );
+    assert!(acknowledgements > 1_000 && generations > 50 && crashes > 5 && put_off > 50, "{seen}");
 }
 
 #[test]

@@ -189,6 +189,7 @@ impl<'a> Place<'a> {
                 argument.replace("{cycles}", &cycles.to_string()).replace("{fuzz}", &fuzz.to_string());
             let argument = argument.replace("{flips}", &flips(*every).to_string());
             let argument = argument.replace("{reuses}", &least_reuses(*cycles).to_string());
+            let argument = argument.replace("{programs}", programs(*cycles));
             command.arg(argument.replace("{broker}", &broker));
         }
         command
@@ -213,8 +214,16 @@ impl<'a> Place<'a> {
 /// Journal slots that the kills of one mode must see filled again: below that the journals hardly wrapped, and the kills
 /// proved little. Three in two cycles are usual, since large appends are only named in the journal; a sample of a few cycles must see one at all.
 fn least_reuses(cycles: u32) -> u32 {
-    if cycles < 20 { 1 } else { cycles }
+    if cycles < MANY_CYCLES { 1 } else { cycles }
 }
+
+/// The part of the users' programs that runs: all of it takes some minutes.
+fn programs(cycles: u32) -> &'static str {
+    if cycles < MANY_CYCLES { "sample" } else { "whole" }
+}
+
+/// From here on the caller has time.
+const MANY_CYCLES: u32 = 20;
 
 /// Cases of flipped bits: all where every disk operation is swept, else as many as take less than a minute at CI's own
 /// distance.

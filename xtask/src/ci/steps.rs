@@ -15,9 +15,8 @@ pub(super) enum Work {
     Tidy,
 }
 
-/// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked for, `{flips}` by
-/// what follows from that, `{broker}` by
-/// the path of the release build.
+/// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked for, `{flips}`,
+/// `{reuses}` and `{programs}` by what follows from that, `{broker}` by the path of the release build.
 pub(super) struct Step {
     pub(super) name: &'static str,
     /// Steps without which this one cannot run.
@@ -194,15 +193,27 @@ pub(super) const STEPS: &[Step] = &[
     // The judges of the two steps that follow, held to planted faults.
     Step { name: "matrix-judge", needs: &[], work: Work::Script("clients/run", &["--self-test"]) },
     Step { name: "kill-judge", needs: &[], work: Work::Script("clients/kill", &["--self-test"]) },
-    Step { name: "clients", needs: &["release"], work: Work::Script("clients/run", &[]) },
-    // Members of consumer groups, of both protocols where a client has both.
     Step {
-        name: "group-clients",
+        name: "clients",
         needs: &["release"],
         work: Work::Script(
             "clients/run",
-            &["--groups", "confluent-kafka", "java", "franz-go", "aiokafka", "sarama"],
+            &["kcat", "confluent-kafka", "java", "franz-go", "rdkafka", "java-oldest", "librdkafka-oldest"],
         ),
+    },
+    // Members of consumer groups in every client, of both protocols where it has both; more at a time are too slow for the
+    // scenarios' limits.
+    Step {
+        name: "group-clients",
+        needs: &["release"],
+        work: Work::Script("clients/run", &["--groups", "--at-once", "6"]),
+    },
+    // What users write: programs that check their own results while the broker is killed; and Kafka's own group tools,
+    // held to what they print of Apache Kafka. A sample, or all of it where cycles are many.
+    Step {
+        name: "user-programs",
+        needs: &["release"],
+        work: Work::Script("clients/programs", &["{programs}"]),
     },
     // `--dump`: Kafka's own tool reads every segment afterwards.
     Step {
@@ -226,6 +237,12 @@ pub(super) const STEPS: &[Step] = &[
         name: "compaction-kill",
         needs: &["release"],
         work: Work::Script("clients/compaction", &["--cycles", "6"]),
+    },
+    // Offsets committed by an unmodified client until their topic is compacted.
+    Step {
+        name: "offsets-kill",
+        needs: &["release"],
+        work: Work::Script("clients/offsets", &["--cycles", "3"]),
     },
     // A small ext4 file system filled and freed under load, and overwritten ten times. Needs root and loop devices.
     Step {

@@ -23,21 +23,26 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("xtask", &["millrace-schema"]),
 ];
 
+/// Workspaces of their own beside the house, which nothing of it builds: drivers of other projects' clients.
+const OUTHOUSES: &[&str] = &["clients/rdkafka/Cargo.toml"];
+
 pub(super) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
     for file in tree.files.iter().filter(|file| file.path.rsplit('/').next() == Some("Cargo.toml")) {
         if file.path == "Cargo.toml" {
-            reasons(file, findings);
+            reasons(file, "workspace.dependencies", findings);
+        } else if OUTHOUSES.contains(&file.path.as_str()) {
+            reasons(file, "dependencies", findings);
         } else {
             arrows(file, findings);
         }
     }
 }
 
-/// Each dependency line of the workspace has a comment right above it; our own crates need none.
-fn reasons(file: &TextFile, findings: &mut Vec<Finding>) {
+/// Each dependency line of the section has a comment right above it; our own crates need none.
+fn reasons(file: &TextFile, dependencies: &str, findings: &mut Vec<Finding>) {
     let mut above = "";
     for (line, section, text) in entries(file) {
-        let is_dependency = section == "workspace.dependencies" && !text.is_empty() && !text.starts_with('#');
+        let is_dependency = section == dependencies && !text.is_empty() && !text.starts_with('#');
         if is_dependency && !text.contains("path =") && !above.starts_with("# ") {
             let what =
                 format!("`{}` has no reason; put a comment above it that says what it is for", name(text));

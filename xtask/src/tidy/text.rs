@@ -37,7 +37,7 @@ const REGISTRY_HOSTS: &[(&str, &str)] = &[
 ];
 
 /// Cargo writes the name of its own registry into the lock file, whichever mirror served it.
-const MAY_NAME_REGISTRIES: &[&str] = &["Cargo.lock"];
+const MAY_NAME_REGISTRIES: &[&str] = &["Cargo.lock", "clients/rdkafka/Cargo.lock"];
 
 pub(super) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
     for file in tree.written() {

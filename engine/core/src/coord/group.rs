@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use super::answer::Answer;
 use super::classic::{ClassicGroup, GroupState};
-use super::consumer::{ConsumerGroup, Rebalance};
+use super::consumer::ConsumerGroup;
 use super::deadlines::Subject;
 use super::error::GroupError;
 use super::ids::{Epoch, GroupId, MonotonicMs, Now, Token};
 use super::kip848::{ConsumerGroupState, Topics};
 use super::migration;
 use super::offsets::{GroupOffsets, subscribed_topics};
+use super::purpose::Purpose;
 use super::record::{CommittedOffset, CoordinatorRecord};
 use super::request::CommitRequest;
 use super::turn::Turn;
-use super::writes::Purpose;
 
 /// The protocol type of consumers, whose metadata name topics.
 const CONSUMER: &str = "consumer";
@@ -114,16 +114,6 @@ impl Group {
         }
     }
 
-    /// Changes of this group were not written.
-    pub(super) fn not_written(&mut self, records: &[CoordinatorRecord]) {
-        let Some(consumer) = &mut self.consumer else { return };
-        for record in records {
-            if let CoordinatorRecord::Consumer { record, .. } = record {
-                consumer.not_written(record);
-            }
-        }
-    }
-
     /// Lets a classic group with members be the consumer group that was made of it; answers the tombstone of what it was.
     pub(super) fn upgrade(&mut self, consumer: ConsumerGroup, turn: &mut Turn<'_>) -> CoordinatorRecord {
         let id = self.classic.id().clone();
@@ -143,23 +133,24 @@ impl Group {
         turn: &mut Turn<'_>,
     ) {
         let Some(consumer) = &mut self.consumer else { return self.write(before, reply, turn) };
-        let Some(rebalance) = consumer.downgrading() else {
+        if !consumer.is_downgrading() {
             before.extend(consumer.take_records());
             return self.write(before, reply, turn);
-        };
+        }
         let id = self.classic.id().clone();
         before.extend(consumer.tombstones());
         self.classic = migration::downgraded(&id, consumer, topics, turn.now);
         self.consumer = None;
         before.push(self.classic.record());
-        turn.write(before, Purpose::Records, reply);
+        turn.write(before, Purpose::Consumer { group: id }, reply);
         self.classic.begin_sessions(turn);
-        if rebalance == Rebalance::Due {
-            self.classic.rebalance_or_complete_join(turn);
-        }
+        // Even where all have what they are to have: of them none knows that it leads, and watches the topics.
+        self.classic.rebalance_or_complete_join(turn);
     }
 
-    fn write(
+    /// Writes what a group was or is of the consumer protocol; who waits is answered when the log holds that, and all
+    /// that it changed before.
+    pub(super) fn write(
         &mut self,
         records: Vec<CoordinatorRecord>,
         reply: Option<(Token, Answer)>,
@@ -167,7 +158,10 @@ impl Group {
     ) {
         match (records.first().map(|record| record.group().clone()), reply) {
             (Some(group), reply) => turn.write(records, Purpose::Consumer { group }, reply),
-            (None, Some((token, answer))) => turn.writes.reply_behind(token, answer, turn.actions),
+            (None, Some((token, answer))) => match &self.consumer {
+                Some(consumer) => turn.writes.reply_behind(consumer.id(), token, answer, turn.actions),
+                None => turn.reply(token, answer),
+            },
             (None, None) => {}
         }
     }

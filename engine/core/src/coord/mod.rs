@@ -12,13 +12,16 @@ mod error;
 mod group;
 mod ids;
 mod kip848;
+mod lane;
 mod mapping;
 mod migration;
 mod offsets;
+mod purpose;
 mod record;
 pub mod records;
 mod request;
 mod settings;
+mod tally;
 mod turn;
 mod writes;
 
@@ -27,7 +30,7 @@ pub use answer::{Answer, JoinRefused, Joined, JoinedMember, LeftMember, RefusedO
 pub use classic::GroupState;
 pub use coordinator::{
     Coordinator, Described, DescribedConsumer, DescribedConsumerGroup, DescribedGroup, DescribedMember,
-    GroupFigures, GroupFilter, GroupTally, ListedGroup, Loader,
+    GroupFigures, GroupFilter, ListedGroup, Loader,
 };
 pub use error::{GroupError, WriteFault};
 pub use group::GroupStatus;
@@ -46,3 +49,4 @@ pub use request::{
     MemberIdHandshake, OffsetToCommit, Protocol, SkipAssignment, SyncRequest, UnknownGroup,
 };
 pub use settings::GroupSettings;
+pub use tally::GroupTally;

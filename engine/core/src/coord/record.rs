@@ -62,20 +62,6 @@ pub struct CommittedOffset {
 }
 
 impl CoordinatorRecord {
-    /// Whether it is of a group of the consumer protocol.
-    pub(super) fn is_of_consumers(&self) -> bool {
-        matches!(self, CoordinatorRecord::Consumer { .. })
-    }
-
-    /// Whether it says that something of a group itself is gone, not of what it committed.
-    pub(super) fn is_tombstone_of_a_group(&self) -> bool {
-        match self {
-            CoordinatorRecord::Group { value, .. } => value.is_none(),
-            CoordinatorRecord::Consumer { record, .. } => record.is_tombstone(),
-            CoordinatorRecord::Offset { .. } => false,
-        }
-    }
-
     pub fn group(&self) -> &GroupId {
         match self {
             CoordinatorRecord::Group { group, .. }

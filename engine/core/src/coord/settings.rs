@@ -1,7 +1,10 @@
 //! The configuration keys that groups go by.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::kip848::{Assignor, MigrationPolicy};
-use crate::base::config::BrokerConfig;
+use crate::base::config::{BrokerConfig, ConfigLayers, ConfigMap, GroupConfig};
 
 /// Limits and delays of groups, from the keys of the same names. Shared by all coordinators of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,16 +17,14 @@ pub struct GroupSettings {
     pub initial_rebalance_delay_ms: i32,
     /// `group.max.size`, in members.
     pub max_size: usize,
-    /// `group.consumer.session.timeout.ms`
-    pub consumer_session_timeout_ms: i32,
-    /// `group.consumer.heartbeat.interval.ms`
-    pub consumer_heartbeat_interval_ms: i32,
+    /// `group.consumer.*` as it holds for groups without settings of their own.
+    pub consumer: GroupConfig,
+    /// What holds for groups of the consumer protocol with settings, whether they are there or not.
+    pub of_groups: BTreeMap<Arc<str>, GroupConfig>,
     /// `group.consumer.max.size`, in members.
     pub consumer_max_size: usize,
     /// `group.consumer.assignors`; the first is the default.
     pub consumer_assignors: Vec<Assignor>,
-    /// `group.consumer.assignment.interval.ms`
-    pub consumer_assignment_interval_ms: i32,
     /// `group.consumer.migration.policy`
     pub consumer_migration: MigrationPolicy,
     /// `group.consumer.regex.refresh.interval.ms`
@@ -52,17 +53,29 @@ pub(super) const PENDING_MEMBERS_MAX: usize = 10_000;
 pub(super) const GROUPS_SEARCHED_PER_TURN: usize = 64;
 
 impl GroupSettings {
+    /// Without anything that was set while the broker runs.
     pub fn of(config: &BrokerConfig) -> GroupSettings {
+        let layers = ConfigLayers { broker: config, dynamic_broker: &NOTHING, dynamic_default: &NOTHING };
+        GroupSettings::resolve(layers, std::iter::empty())
+    }
+
+    /// With the settings of brokers and of `groups` as they stand.
+    pub fn resolve<'a>(
+        layers: ConfigLayers<'_>,
+        groups: impl Iterator<Item = (&'a Arc<str>, &'a ConfigMap)>,
+    ) -> GroupSettings {
+        let config = layers.broker;
         GroupSettings {
             min_session_timeout_ms: config.group_min_session_timeout_ms(),
             max_session_timeout_ms: config.group_max_session_timeout_ms(),
             initial_rebalance_delay_ms: config.group_initial_rebalance_delay_ms(),
             max_size: usize::try_from(config.group_max_size()).unwrap_or(0),
-            consumer_session_timeout_ms: config.group_consumer_session_timeout_ms(),
-            consumer_heartbeat_interval_ms: config.group_consumer_heartbeat_interval_ms(),
+            consumer: GroupConfig::resolve(layers, &NOTHING),
+            of_groups: groups
+                .map(|(group, set)| (Arc::clone(group), GroupConfig::resolve(layers, set)))
+                .collect(),
             consumer_max_size: usize::try_from(config.group_consumer_max_size()).unwrap_or(0),
             consumer_assignors: assignors(&config.group_consumer_assignors()),
-            consumer_assignment_interval_ms: config.group_consumer_assignment_interval_ms(),
             consumer_migration: MigrationPolicy::of_name(config.group_consumer_migration_policy()),
             consumer_pattern_refresh_interval_ms: i64::from(
                 config.group_consumer_regex_refresh_interval_ms(),
@@ -72,7 +85,14 @@ impl GroupSettings {
             retention_check_interval_ms: config.offsets_retention_check_interval_ms(),
         }
     }
+
+    /// What holds for a group of the consumer protocol.
+    pub(super) fn of_group(&self, group: &str) -> GroupConfig {
+        self.of_groups.get(group).copied().unwrap_or(self.consumer)
+    }
 }
+
+static NOTHING: ConfigMap = ConfigMap::new();
 
 /// Names of classes are of assignors that only Kafka could load; where no other is named the default is served.
 fn assignors(names: &[String]) -> Vec<Assignor> {
@@ -97,11 +117,14 @@ mod tests {
             max_session_timeout_ms: 1_800_000,
             initial_rebalance_delay_ms: 3_000,
             max_size: i32::MAX as usize,
-            consumer_session_timeout_ms: 45_000,
-            consumer_heartbeat_interval_ms: 5_000,
+            consumer: GroupConfig {
+                session_timeout_ms: 45_000,
+                heartbeat_interval_ms: 5_000,
+                assignment_interval_ms: 1_000,
+            },
+            of_groups: BTreeMap::new(),
             consumer_max_size: i32::MAX as usize,
             consumer_assignors: vec![Assignor::Uniform, Assignor::Range],
-            consumer_assignment_interval_ms: 1_000,
             consumer_migration: MigrationPolicy::Bidirectional,
             consumer_pattern_refresh_interval_ms: 600_000,
             offset_metadata_max: 4096,
@@ -109,5 +132,15 @@ mod tests {
             retention_check_interval_ms: 600_000,
         };
         assert_eq!(settings, expected);
+    }
+
+    #[test]
+    fn a_group_goes_by_its_own_settings() {
+        let config = BrokerConfig::default();
+        let layers = ConfigLayers { broker: &config, dynamic_broker: &NOTHING, dynamic_default: &NOTHING };
+        let set = ConfigMap::from([("consumer.heartbeat.interval.ms".to_owned(), "6000".to_owned())]);
+        let settings = GroupSettings::resolve(layers, std::iter::once((&Arc::from("g"), &set)));
+        let intervals = ["g", "h"].map(|group| settings.of_group(group).heartbeat_interval_ms);
+        assert_eq!(intervals, [6_000, 5_000]);
     }
 }

@@ -4,9 +4,11 @@ use super::action::Action;
 use super::answer::Answer;
 use super::deadlines::{Deadlines, Fired, Subject, Timer};
 use super::ids::{MonotonicMs, Now, Token};
+use super::purpose::Purpose;
 use super::record::CoordinatorRecord;
 use super::settings::GroupSettings;
-use super::writes::{Purpose, Writes};
+use super::tally::GroupTally;
+use super::writes::Writes;
 
 /// The time of an event, the settings, and where its consequences go.
 pub(super) struct Turn<'a> {
@@ -14,6 +16,7 @@ pub(super) struct Turn<'a> {
     pub(super) settings: &'a GroupSettings,
     pub(super) deadlines: &'a mut Deadlines,
     pub(super) writes: &'a mut Writes,
+    pub(super) tally: &'a mut GroupTally,
     pub(super) actions: &'a mut Vec<Action>,
 }
 

@@ -1,43 +1,16 @@
 //! Writes under way: what is to become true, and who is to be told, once the offsets topic holds them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::action::Action;
 use super::answer::Answer;
-use super::ids::{Generation, GroupId, MemberId, Token, WriteId};
+use super::ids::{GroupId, Token, WriteId};
+use super::lane::{Fallen, Lane, Step};
+use super::purpose::Purpose;
 use super::record::CoordinatorRecord;
-use super::request::{Protocol, SkipAssignment};
-
-/// What a write is for, beside its records.
-#[derive(Debug, Clone)]
-pub(super) enum Purpose {
-    /// The records say it all.
-    Records,
-    /// A leader's assignment for `generation` of `group`.
-    Assignment { group: GroupId, generation: Generation },
-    /// A static member of a stable group under another id.
-    Replacement(Box<Replacement>),
-    /// Changes of a group of the consumer protocol, which it has made already.
-    Consumer { group: GroupId },
-    /// These groups go, unless the write fails.
-    Deletion { groups: Vec<GroupId> },
-}
-
-/// A static member that came back without its id, and what it was before.
-#[derive(Debug, Clone)]
-pub(super) struct Replacement {
-    pub(super) group: GroupId,
-    pub(super) token: Token,
-    pub(super) old: MemberId,
-    pub(super) new: MemberId,
-    /// The group's leader before; a client that does not know how to skip its assignment is told of it.
-    pub(super) leader: Option<MemberId>,
-    pub(super) skip_assignment: SkipAssignment,
-    pub(super) protocols: Vec<Protocol>,
-    pub(super) session_timeout_ms: i32,
-    pub(super) rebalance_timeout_ms: i32,
-}
 
 /// A write that was asked for and not yet answered by the host.
 #[derive(Debug, Clone)]
@@ -47,16 +20,20 @@ pub(super) struct Write {
     pub(super) purpose: Purpose,
     /// Who is told when it is in the log.
     pub(super) replies: Vec<(Token, Answer)>,
+    /// The group whose lane it came from.
+    pub(super) lane: Option<GroupId>,
+    /// Where each step of the lane ends in `records`.
+    ends: Vec<usize>,
 }
 
 /// All writes under way of one coordinator, oldest first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Writes {
     under_way: VecDeque<Write>,
+    /// Of groups of the consumer protocol that have changed what the log does not hold yet. What such a group writes
+    /// once it is a classic one goes into its lane as long as there is one.
+    lanes: FxHashMap<GroupId, Lane>,
     last: u64,
-    /// Tombstones whose write failed, of groups that have another protocol since. They go in front of the next write of
-    /// their group.
-    owed: BTreeMap<GroupId, Vec<CoordinatorRecord>>,
 }
 
 impl Writes {
@@ -67,34 +44,103 @@ impl Writes {
         reply: Option<(Token, Answer)>,
         actions: &mut Vec<Action>,
     ) {
+        let step = Step { records, purpose, replies: reply.into_iter().collect() };
+        match self.lane_of(&step.purpose) {
+            Some(group) => {
+                self.lanes.entry(group.clone()).or_default().push(step);
+                self.go_on(&group, actions);
+            }
+            None => self.send(step, None, Vec::new(), actions),
+        }
+    }
+
+    /// The group whose lane a write has to take: it must not come before what the group has changed, nor must that, asked
+    /// for again, come behind it.
+    fn lane_of(&self, purpose: &Purpose) -> Option<GroupId> {
+        let group = purpose.group()?;
+        (purpose.is_owed() || self.is_behind(group.as_str())).then(|| group.clone())
+    }
+
+    fn send(&mut self, step: Step, lane: Option<GroupId>, ends: Vec<usize>, actions: &mut Vec<Action>) {
         self.last += 1;
         let id = WriteId(self.last);
-        let records: Arc<[CoordinatorRecord]> = self.with_owed(records).into();
+        let Step { records, purpose, replies } = step;
+        let records: Arc<[CoordinatorRecord]> = records.into();
         actions.push(Action::Write { id, records: Arc::clone(&records) });
-        let replies = reply.into_iter().collect();
-        self.under_way.push_back(Write { id, records, purpose, replies });
+        self.under_way.push_back(Write { id, records, purpose, replies, lane, ends });
     }
 
-    pub(super) fn owe(&mut self, tombstone: CoordinatorRecord) {
-        self.owed.entry(tombstone.group().clone()).or_default().push(tombstone);
-    }
-
-    fn with_owed(&mut self, records: Vec<CoordinatorRecord>) -> Vec<CoordinatorRecord> {
-        if self.owed.is_empty() {
-            return records;
-        }
-        let owed: Vec<CoordinatorRecord> =
-            records.iter().filter_map(|record| self.owed.remove(record.group())).flatten().collect();
-        owed.into_iter().chain(records).collect()
-    }
-
-    /// Answers when everything that was asked for is in the log, at once if nothing is under way: an answer must not
+    /// Answers when everything that a consumer group has changed is in the log, at once if all is: an answer must not
     /// tell what a crash could take back.
-    pub(super) fn reply_behind(&mut self, token: Token, answer: Answer, actions: &mut Vec<Action>) {
-        match self.under_way.back_mut() {
-            Some(newest) => newest.replies.push((token, answer)),
-            None => actions.push(Action::Reply { token, answer }),
+    pub(super) fn reply_behind(
+        &mut self,
+        group: &GroupId,
+        token: Token,
+        answer: Answer,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(lane) = self.lanes.get_mut(group) else {
+            actions.push(Action::Reply { token, answer });
+            return;
+        };
+        if let Some(newest) = lane.newest() {
+            newest.replies.push((token, answer));
+            return;
         }
+        match self.under_way.iter_mut().find(|write| write.is_of(group)) {
+            Some(write) => write.replies.push((token, answer)),
+            None => unreachable!("a group that is behind and has nothing to write has a write under way"),
+        }
+    }
+
+    /// Asks for what a consumer group has yet to write, unless a write of it is under way.
+    pub(super) fn go_on(&mut self, group: &GroupId, actions: &mut Vec<Action>) {
+        let Some(lane) = self.lanes.get_mut(group) else { return };
+        if let Some((step, ends)) = lane.begin() {
+            self.send(step, Some(group.clone()), ends, actions);
+        } else if lane.is_idle() {
+            self.lanes.remove(group);
+        }
+    }
+
+    /// A write of a group's lane is in the log.
+    pub(super) fn lane_written(&mut self, group: &GroupId, actions: &mut Vec<Action>) {
+        if let Some(lane) = self.lanes.get_mut(group) {
+            lane.ended();
+        }
+        self.go_on(group, actions);
+    }
+
+    /// A write failed. What of it is owed is to be asked for again before anything else of its group; answers what fails
+    /// with it.
+    pub(super) fn lane_failed(&mut self, write: &Write) -> Fallen {
+        let Some(lane) = write.lane.as_ref().and_then(|group| self.lanes.get_mut(group)) else {
+            return Fallen::default();
+        };
+        if write.purpose.is_owed() {
+            return lane.failed(&write.records, &write.ends, &write.purpose);
+        }
+        lane.ended();
+        Fallen::default()
+    }
+
+    /// Whether a group has changed, as one of the consumer protocol, what the log does not hold yet.
+    pub(super) fn is_behind(&self, group: &str) -> bool {
+        self.lanes.contains_key(group)
+    }
+
+    /// Whether the last write of those changes failed.
+    pub(super) fn is_stalled(&self, group: &str) -> bool {
+        self.lanes.get(group).is_some_and(Lane::is_stalled)
+    }
+
+    /// Asks again for every one that failed.
+    pub(super) fn retry_all(&mut self, actions: &mut Vec<Action>) {
+        let mut stalled: Vec<GroupId> =
+            self.lanes.iter().filter(|(_, lane)| lane.is_stalled()).map(|(group, _)| group.clone()).collect();
+        // The order of a map says nothing.
+        stalled.sort_unstable();
+        stalled.iter().for_each(|group| self.go_on(group, actions));
     }
 
     /// Takes a write that came into the log. They come in order.
@@ -130,7 +176,16 @@ impl Writes {
     }
 
     /// Forgets all and returns who still waits.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Token, Answer)> {
-        std::mem::take(&mut self.under_way).into_iter().flat_map(|write| write.replies)
+    pub(super) fn drain(&mut self) -> Vec<(Token, Answer)> {
+        let under_way = std::mem::take(&mut self.under_way).into_iter().flat_map(|write| write.replies);
+        let mut lanes: Vec<(GroupId, Lane)> = std::mem::take(&mut self.lanes).into_iter().collect();
+        lanes.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        under_way.chain(lanes.into_iter().flat_map(|(_, mut lane)| lane.take_replies())).collect()
+    }
+}
+
+impl Write {
+    fn is_of(&self, wanted: &GroupId) -> bool {
+        self.lane.as_ref() == Some(wanted)
     }
 }

@@ -1,6 +1,6 @@
 //! The journal of one shard while it runs: seals frames into the ring, says what to write where, and which slot to clean.
 //!
-//! The shard drives it: `seal` with what the turn gathered, `next_write` and `written` around the one write in flight,
+//! The shard drives it: `seal` with what the turn gathered, `next_write` and `written` around each write in flight,
 //! `cleaning_due` and `slots_released` around a checkpoint. It begins empty at each start of the broker.
 
 use super::batches::HeaderDigest;
@@ -44,6 +44,17 @@ pub struct FrameWrite {
     pub through: FrameSequence,
 }
 
+/// So many writes may be in flight. Two at once take a device hardly longer than one; a frame that came while the device
+/// was busy with another then waits for its own write only.
+pub const WRITES_MAX: usize = 2;
+
+/// A write in flight, or one that completed before an older one.
+#[derive(Debug)]
+struct Begun {
+    through: FrameSequence,
+    is_done: bool,
+}
+
 /// The slots to be cleaned, by one checkpoint: once no partition needs a frame up to `through`, they can be released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cleaning {
@@ -57,7 +68,7 @@ pub struct Cleaning {
 /// Why a frame cannot be sealed now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NoRoom {
-    #[error("the ring is full until the write in flight completes")]
+    #[error("the ring is full until a write in flight completes")]
     Ring,
     #[error("the journal is full until its oldest slot is released")]
     Slots,
@@ -67,8 +78,9 @@ pub enum NoRoom {
 
 /// The journal of one shard, without its I/O.
 ///
-/// Holds always: frames are sealed, written and hard in sequence; a frame keeps its place in the ring until it is hard;
-/// at most one write is in flight; a slot is filled only when free.
+/// Holds always: frames are sealed, begun to be written and hard in sequence, though a later write may complete first; a
+/// frame keeps its place in the ring until it is hard; at most `WRITES_MAX` writes are in flight; a slot is filled only when
+/// free.
 #[derive(Debug)]
 pub struct Journal {
     shard: ShardIndex,
@@ -78,7 +90,8 @@ pub struct Journal {
     slots: SlotSpace,
     /// Sealed frames that are not hard, oldest first.
     unwritten: VecDeque<SealedFrame>,
-    in_flight: Option<FrameSequence>,
+    /// Writes of the first of them, oldest first.
+    begun: VecDeque<Begun>,
     sealed: FrameSequence,
     hard: FrameSequence,
     /// Header checksum of the last sealed frame.
@@ -96,7 +109,7 @@ impl Journal {
             ring: RingSpace::new(geometry.ring_bytes()),
             slots: SlotSpace::new(geometry),
             unwritten: VecDeque::new(),
-            in_flight: None,
+            begun: VecDeque::with_capacity(WRITES_MAX),
             sealed: FrameSequence::NONE,
             hard: FrameSequence::NONE,
             last_checksum: 0,
@@ -177,19 +190,31 @@ impl Journal {
         Ok(frame)
     }
 
-    /// The slot that the next write goes to; None while a write is in flight or nothing is to be written.
+    /// Writes in flight, those included that completed before an older one.
+    pub fn writes_in_flight(&self) -> usize {
+        self.begun.len()
+    }
+
+    /// Sealed frames that no write was begun for, oldest first.
+    pub fn waiting(&self) -> impl Iterator<Item = &SealedFrame> {
+        let begun = self.begun.back().map_or(self.hard, |write| write.through);
+        let count = (self.sealed.0 - begun.0) as usize;
+        self.unwritten.iter().skip(self.unwritten.len() - count)
+    }
+
+    /// The slot that the next write goes to; None while there are as many in flight as may be, or nothing is to be written.
     pub fn next_slot(&self) -> Option<usize> {
-        let first = self.unwritten.front().filter(|_| self.in_flight.is_none())?;
+        let first = self.waiting().next().filter(|_| self.begun.len() < WRITES_MAX)?;
         Some(first.slot)
     }
 
     /// The write to be started now: every frame sealed and not written that follows the first in ring and slot. None
-    /// while a write is in flight or nothing is to be written.
+    /// while there are as many in flight as may be, or nothing is to be written.
     pub fn next_write(&mut self) -> Option<FrameWrite> {
-        if self.in_flight.is_some() {
+        if self.begun.len() == WRITES_MAX {
             return None;
         }
-        let mut frames = self.unwritten.iter();
+        let mut frames = self.waiting();
         let first = frames.next()?;
         let mut write = FrameWrite {
             ring_at: first.ring_at,
@@ -207,15 +232,22 @@ impl Journal {
             write.len += frame.len;
             write.through = frame.sequence;
         }
-        self.in_flight = Some(write.through);
+        self.begun.push_back(Begun { through: write.through, is_done: false });
         Some(write)
     }
 
-    /// The write in flight, which went up to `through`, is on the device.
+    /// The write in flight that went up to `through` is on the device. Its frames are hard once all before them are.
     pub fn written(&mut self, through: FrameSequence) {
-        assert_eq!(self.in_flight.take(), Some(through), "the write in flight completes, once");
-        while self.unwritten.front().is_some_and(|frame| frame.sequence <= through) {
-            self.unwritten.pop_front();
+        let done = self.begun.iter_mut().find(|write| write.through == through && !write.is_done);
+        let Some(done) = done else { panic!("a write in flight completes, once") };
+        done.is_done = true;
+        while let Some(oldest) = self.begun.pop_front_if(|write| write.is_done) {
+            self.harden(oldest.through);
+        }
+    }
+
+    fn harden(&mut self, through: FrameSequence) {
+        while self.unwritten.pop_front_if(|frame| frame.sequence <= through).is_some() {
             self.ring.free_oldest();
         }
         self.hard = through;

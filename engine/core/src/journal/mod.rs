@@ -35,7 +35,7 @@ pub use geometry::{
     CARRY_TAIL_BYTES_MAX, GeometryError, JOURNAL_BYTES_MIN, JournalGeometry, SLOT_BYTES_MIN, SLOTS_MAX,
 };
 pub use journaled::{JournaledLog, Run, Stretch};
-pub use machine::{Cleaning, FrameWrite, Journal, NoRoom, Purpose, SealedFrame};
+pub use machine::{Cleaning, FrameWrite, Journal, NoRoom, Purpose, SealedFrame, WRITES_MAX};
 pub use observation::Observation;
 pub use oldest::oldest_frame;
 pub use rebuild::LogRebuild;

@@ -13,7 +13,7 @@ use super::name::check_topic_name;
 use super::record::{ConfigResource, MetadataRecord};
 use crate::base::config::{
     BrokerConfig, ConfigError, ConfigMap, ConfigType, Definition, DynamicScope, broker_keys, list_default,
-    topic_keys, validate_dynamic_broker, validate_topic,
+    topic_keys, validate_dynamic_broker, validate_group, validate_topic,
 };
 use crate::base::ids::BrokerId;
 
@@ -23,6 +23,7 @@ pub enum AlterTarget {
     Topic(String),
     /// The id of a broker; empty for all.
     Broker(String),
+    Group(String),
 }
 
 /// What is done to one key.
@@ -117,6 +118,7 @@ fn alter(
     match &alteration.target {
         AlterTarget::Topic(name) => alter_topic(image, name, alteration, broker),
         AlterTarget::Broker(name) => alter_broker(image, name, alteration, broker),
+        AlterTarget::Group(name) => alter_group(image, name, alteration, broker),
     }
 }
 
@@ -144,10 +146,7 @@ fn alter_topic(
     let before = topic.map_or(&nothing, |topic| &topic.configs);
     let after = altered(before, alteration, |key, operation| match topic_keys().get(key) {
         Some(definition) if definition.kind == ConfigType::List => Ok(definition),
-        _ => {
-            let verb = if operation == AlterOperation::Append { "APPEND" } else { "SUBTRACT" };
-            Err(format!("Can't {verb} to key {key} because its type is not LIST."))
-        }
+        _ => Err(no_list(key, operation)),
     })?;
     if name.is_empty() {
         return Err(AlterError::request("Default topic resources are not allowed."));
@@ -160,6 +159,28 @@ fn alter_topic(
         return Err(AlterError { kind: AlterErrorKind::UnknownTopic, message });
     }
     Ok(records(&ConfigResource::Topic(name.to_owned()), before, &after))
+}
+
+/// A group need not be there to have settings.
+fn alter_group(
+    image: &MetadataImage,
+    name: &str,
+    alteration: &Alteration,
+    broker: &BrokerConfig,
+) -> Result<Vec<MetadataRecord>, AlterError> {
+    let before = image.group_config(name);
+    // No key of groups is a list.
+    let after = altered(before, alteration, |key, operation| Err(no_list(key, operation)))?;
+    if name.is_empty() {
+        return Err(AlterError::request("Default group resources are not allowed."));
+    }
+    validate_group(image.config_layers(broker), &after).map_err(|error| AlterError::config(error.message))?;
+    Ok(records(&ConfigResource::Group(name.to_owned()), before, &after))
+}
+
+fn no_list(key: &str, operation: AlterOperation) -> String {
+    let verb = if operation == AlterOperation::Append { "APPEND" } else { "SUBTRACT" };
+    format!("Can't {verb} to key {key} because its type is not LIST.")
 }
 
 fn alter_broker(
@@ -328,6 +349,18 @@ mod tests {
         min.insync.replicas=1 | node.id! | min.insync.replicas=1
     ";
 
+    const GROUP_CASES: &str = "
+        | consumer.heartbeat.interval.ms=6000 | consumer.heartbeat.interval.ms=6000
+        consumer.heartbeat.interval.ms=6000 | consumer.session.timeout.ms=50000 | consumer.heartbeat.interval.ms=6000 consumer.session.timeout.ms=50000
+        consumer.heartbeat.interval.ms=6000 | reset consumer.session.timeout.ms=50000 | consumer.session.timeout.ms=50000
+        consumer.heartbeat.interval.ms=6000 | consumer.heartbeat.interval.ms! |
+        consumer.heartbeat.interval.ms=6000 | reset |
+        consumer.heartbeat.interval.ms=6000 | consumer.heartbeat.interval.ms=1 | consumer.heartbeat.interval.ms must be greater than or equal to group.consumer.min.heartbeat.interval.ms
+        | consumer.session.timeout.ms+=5 | Can't APPEND to key consumer.session.timeout.ms because its type is not LIST.
+        | retention.ms=1 | Unknown group config name: retention.ms
+        | share.delivery.count.limit=1 share.delivery.count.limit! | Error due to duplicate config keys
+    ";
+
     fn alteration(target: AlterTarget, text: &str) -> Alteration {
         let (others, text) = match text.strip_prefix("reset") {
             Some(rest) => (OtherKeys::Reset, rest),
@@ -368,6 +401,7 @@ mod tests {
                 ConfigResource::Topic(name) => &image.topic(name).unwrap().configs,
                 ConfigResource::Broker(id) => image.broker_config(*id),
                 ConfigResource::BrokerDefault => image.broker_default_config(),
+                ConfigResource::Group(name) => image.group_config(name),
             };
             let shown: Vec<String> = after.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let shown = match &results[..] {
@@ -386,6 +420,12 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_groups_change_as_kafka_changes_them() {
+        let name = "g".to_owned();
+        check(GROUP_CASES, &AlterTarget::Group(name.clone()), &ConfigResource::Group(name));
+    }
+
+    #[test]
     fn settings_of_all_brokers_change_as_kafka_changes_them() {
         check(BROKER_CASES, &AlterTarget::Broker(String::new()), &ConfigResource::BrokerDefault);
     }
@@ -401,6 +441,8 @@ mod tests {
             (AlterTarget::Broker("7".to_owned()), "Unexpected broker id, expected 1, but received 7"),
             (AlterTarget::Broker("b".to_owned()), "Node id must be an integer, but it is: b"),
             (AlterTarget::Broker("1".to_owned()), ""),
+            (AlterTarget::Group(String::new()), "Default group resources are not allowed."),
+            (AlterTarget::Group("x".to_owned()), ""),
         ];
         let changes: Vec<Alteration> =
             targets.iter().map(|(target, _)| alteration(target.clone(), "")).collect();

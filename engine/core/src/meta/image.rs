@@ -71,6 +71,8 @@ pub struct MetadataImage {
     names: Arc<BTreeMap<TopicId, Arc<str>>>,
     broker_configs: BTreeMap<BrokerId, ConfigMap>,
     broker_default_config: ConfigMap,
+    /// No group has an empty map.
+    group_configs: Arc<BTreeMap<Arc<str>, ConfigMap>>,
     next_producer_id: ProducerId,
     partition_count: usize,
 }
@@ -100,11 +102,7 @@ impl MetadataImage {
             }
             MetadataRecord::RemoveTopic { id } => self.remove_topic(*id)?,
             MetadataRecord::Config { resource, key, value } => {
-                let map = self.config_of(resource)?;
-                match value {
-                    Some(value) => drop(map.insert(key.clone(), value.clone())),
-                    None => drop(map.remove(key)),
-                }
+                self.set_config(resource, key, value.as_ref())?;
             }
             MetadataRecord::ProducerIds { next } => self.next_producer_id = *next,
         }
@@ -130,6 +128,9 @@ impl MetadataImage {
         records.extend(config_records(&ConfigResource::BrokerDefault, &self.broker_default_config));
         for (id, configs) in &self.broker_configs {
             records.extend(config_records(&ConfigResource::Broker(*id), configs));
+        }
+        for (name, configs) in self.group_configs.iter() {
+            records.extend(config_records(&ConfigResource::Group(name.to_string()), configs));
         }
         for topic in self.topics() {
             records.push(MetadataRecord::Topic { id: topic.id, name: topic.name.to_string() });
@@ -193,6 +194,16 @@ impl MetadataImage {
         &self.broker_default_config
     }
 
+    /// Settings of one group; a group need not be there to have some.
+    pub fn group_config(&self, group: &str) -> &ConfigMap {
+        self.group_configs.get(group).unwrap_or(&NO_CONFIG)
+    }
+
+    /// Groups with settings of their own, by name.
+    pub fn group_configs(&self) -> impl Iterator<Item = (&Arc<str>, &ConfigMap)> {
+        self.group_configs.iter()
+    }
+
     /// The layers from which this broker's configuration is described.
     pub fn config_layers<'a>(&'a self, broker: &'a BrokerConfig) -> ConfigLayers<'a> {
         ConfigLayers {
@@ -246,15 +257,30 @@ impl MetadataImage {
         Ok(())
     }
 
-    fn config_of(&mut self, resource: &ConfigResource) -> Result<&mut ConfigMap, ImageFault> {
+    fn set_config(
+        &mut self,
+        resource: &ConfigResource,
+        key: &str,
+        value: Option<&String>,
+    ) -> Result<(), ImageFault> {
         match resource {
-            ConfigResource::BrokerDefault => Ok(&mut self.broker_default_config),
-            ConfigResource::Broker(id) => Ok(self.broker_configs.entry(*id).or_default()),
-            ConfigResource::Topic(name) => match Arc::make_mut(&mut self.topics).get_mut(name.as_str()) {
-                Some(topic) => Ok(&mut Arc::make_mut(topic).configs),
-                None => Err(ImageFault::UnknownTopicName(name.clone())),
-            },
+            ConfigResource::BrokerDefault => set(&mut self.broker_default_config, key, value),
+            ConfigResource::Broker(id) => set(self.broker_configs.entry(*id).or_default(), key, value),
+            ConfigResource::Topic(name) => {
+                let topic = Arc::make_mut(&mut self.topics).get_mut(name.as_str());
+                let topic = topic.ok_or_else(|| ImageFault::UnknownTopicName(name.clone()))?;
+                set(&mut Arc::make_mut(topic).configs, key, value);
+            }
+            ConfigResource::Group(name) => {
+                let groups = Arc::make_mut(&mut self.group_configs);
+                let configs = groups.entry(name.as_str().into()).or_default();
+                set(configs, key, value);
+                if configs.is_empty() {
+                    groups.remove(name.as_str());
+                }
+            }
         }
+        Ok(())
     }
 }
 
@@ -268,6 +294,14 @@ impl PartitionImage {
             leader: self.leader,
             leader_epoch: self.leader_epoch,
         }
+    }
+}
+
+/// Makes a setting, or takes it away.
+fn set(configs: &mut ConfigMap, key: &str, value: Option<&String>) {
+    match value {
+        Some(value) => drop(configs.insert(key.to_owned(), value.clone())),
+        None => drop(configs.remove(key)),
     }
 }
 
@@ -353,6 +387,22 @@ mod tests {
             assert_eq!(image.apply(&record), Err(fault));
             assert_eq!(image, before);
         }
+    }
+
+    #[test]
+    fn a_group_has_settings_until_the_last_is_taken_away() {
+        let set = |key: &str, value: Option<&str>| MetadataRecord::Config {
+            resource: ConfigResource::Group("g".to_owned()),
+            key: key.to_owned(),
+            value: value.map(str::to_owned),
+        };
+        let mut image = MetadataImage::default();
+        image.apply_all(&[set("a", Some("1")), set("b", Some("2")), set("a", None)]).unwrap();
+        assert_eq!(image.group_config("g"), &ConfigMap::from([("b".to_owned(), "2".to_owned())]));
+        assert!(image.group_config("h").is_empty());
+        let before = image.clone();
+        image.apply(&set("b", None)).unwrap();
+        assert_eq!((image.group_configs().count(), before.group_configs().count()), (0, 1));
     }
 
     /// Any records that fit build an image whose own records build it again.

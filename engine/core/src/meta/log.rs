@@ -250,6 +250,18 @@ mod tests {
         0700000008000000 e803000000000000
     ";
 
+    /// So that a release that knows no settings of groups says that it is too old, and not that the log is damaged.
+    #[test]
+    fn settings_of_groups_are_a_kind_of_their_own() {
+        let resource = ConfigResource::Group("g".to_owned());
+        let record = MetadataRecord::Config { resource, key: "k".to_owned(), value: Some("v".to_owned()) };
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, "08000000100000000100000067010000006b010100000076");
+        assert_eq!(MetadataRecord::decode(&mut Reader::new(&bytes, 0)).unwrap(), record);
+    }
+
     #[test]
     fn what_is_written_is_read() {
         for seed in 0..200 {

@@ -27,6 +27,8 @@ pub enum ConfigResource {
     Broker(BrokerId),
     /// All brokers.
     BrokerDefault,
+    /// By name; a group need not be there.
+    Group(String),
 }
 
 /// One change of cluster state.
@@ -70,6 +72,7 @@ impl MetadataRecord {
             MetadataRecord::Topic { .. } => 3,
             MetadataRecord::Partition { .. } => 4,
             MetadataRecord::RemoveTopic { .. } => 5,
+            MetadataRecord::Config { resource: ConfigResource::Group(_), .. } => 8,
             MetadataRecord::Config { .. } => 6,
             MetadataRecord::ProducerIds { .. } => 7,
         }
@@ -126,6 +129,7 @@ impl MetadataRecord {
                         out.bytes(&id.0.to_le_bytes());
                     }
                     ConfigResource::BrokerDefault => out.bytes(&[2]),
+                    ConfigResource::Group(name) => out.text(name),
                 }
                 out.text(key);
                 out.optional_text(value.as_deref());
@@ -162,6 +166,11 @@ impl MetadataRecord {
                 value: fields.optional_text()?,
             },
             7 => MetadataRecord::ProducerIds { next: ProducerId(fields.i64()?) },
+            8 => MetadataRecord::Config {
+                resource: ConfigResource::Group(fields.text()?),
+                key: fields.text()?,
+                value: fields.optional_text()?,
+            },
             _ => return Err(fields.corrupt("a record is of a kind of a newer release")),
         };
         match fields.is_empty() {

@@ -1,8 +1,9 @@
 //! Lives of groups of the consumer protocol, drawn from a seed: members that join, change their minds, fall silent, leave
-//! and come back, over a log whose writes are slow or fail, through restarts and topics that come and go. At every step
-//! no partition is owned by two members, as they themselves see it, and no epoch goes back; at the end every partition
-//! that somebody subscribes to is owned.
+//! and come back, over a log whose writes are slow or fail, through restarts, topics that come and go, and the other
+//! protocol's joins. At every step no partition is owned by two members, as they themselves see it and as the log says,
+//! and no epoch goes back; at the end every partition that somebody subscribes to is owned.
 
+use bytes::Bytes;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,7 +66,7 @@ impl Life {
     fn new(seed: u64) -> Life {
         let mut choices = Choices(Xoshiro256PlusPlus::seed_from_u64(seed));
         let mut settings = Stage::defaults();
-        settings.consumer_assignment_interval_ms = [0, 1000][choices.below(2)];
+        settings.consumer.assignment_interval_ms = [0, 1000][choices.below(2)];
         settings.consumer_max_size = [3, 100][choices.below(2)];
         settings.consumer_assignors = vec![[Assignor::Uniform, Assignor::Range][choices.below(2)]];
         let clients = (0..CLIENTS).map(|number| Client {
@@ -104,6 +105,7 @@ impl Life {
             18 if self.choices.one_in(4) => self.restart(),
             19 => self.stage.disk = [Disk::Fast, Disk::Held][self.choices.below(2)],
             20..=22 => self.complete(),
+            24 if self.choices.one_in(3) => self.look_in(),
             23 => {
                 let client = &mut self.clients[client];
                 client.revoking.clear();
@@ -212,6 +214,7 @@ impl Life {
     }
 
     fn restart(&mut self) {
+        check_log(&self.stage.log);
         self.stage.restart();
         for client in &mut self.clients {
             client.asked = None;
@@ -221,11 +224,13 @@ impl Life {
         self.group_epoch = Epoch(0);
     }
 
-    /// A write that fails takes those behind it along, as the log does.
+    /// A write that fails leaves no trace; what was asked for behind it may be stored.
     fn complete(&mut self) {
-        let result = if self.choices.one_in(6) { Err(WriteFault::Unavailable) } else { Ok(()) };
-        let count = if result.is_err() { self.stage.held.len() } else { self.stage.held.len().min(1) };
-        (0..count).for_each(|_| self.stage.complete(result));
+        let faults = [WriteFault::Unavailable, WriteFault::TooLarge];
+        let result = if self.choices.one_in(6) { Err(faults[self.choices.below(2)]) } else { Ok(()) };
+        if !self.stage.held.is_empty() {
+            self.stage.complete(result);
+        }
     }
 
     fn take_answers(&mut self) {
@@ -277,7 +282,7 @@ impl Life {
 
     fn hear_refusal(&mut self, client: usize, error: GroupError) {
         match error {
-            GroupError::CoordinatorNotAvailable => {
+            GroupError::CoordinatorNotAvailable | GroupError::UnknownServerError => {
                 let known = &mut self.clients[client];
                 known.owes_all = true;
                 known.revoked_by.get_or_insert(known.asked_at + REBALANCE_MS);
@@ -305,7 +310,35 @@ impl Life {
             assert!(group.epoch >= self.group_epoch, "from {} to {}", self.group_epoch, group.epoch);
             assert!(group.epoch >= group.assigned_epoch);
             self.group_epoch = group.epoch;
+        } else {
+            // A group that was of the other protocol begins anew.
+            self.group_epoch = Epoch(0);
         }
+    }
+
+    /// A member of the classic protocol looks in: it joins where the group is empty, and leaves at once.
+    fn look_in(&mut self) {
+        self.drawn += 1;
+        let token = Token(self.drawn);
+        let request = JoinRequest {
+            group: GroupId::new("g"),
+            member: MemberId::none(),
+            new_member: MemberId::new(&format!("c-{}", self.drawn)),
+            new_consumer: MemberId::new(&format!("k-{}", self.drawn)),
+            instance: None,
+            client_id: Arc::from("client"),
+            client_host: Arc::from("/127.0.0.1"),
+            session_timeout_ms: 10_000,
+            rebalance_timeout_ms: 10_000,
+            protocol_type: Arc::from("consumer"),
+            protocols: vec![Protocol { name: Arc::from("range"), metadata: Bytes::new() }],
+            handshake: MemberIdHandshake::Absent,
+            skip_assignment: SkipAssignment::Unknown,
+        };
+        let member = LeavingMember { member: request.new_member.clone(), instance: None };
+        let leaving = LeaveRequest { group: request.group.clone(), members: vec![member] };
+        self.stage.join(&request, token);
+        self.stage.leave(&leaving, token);
     }
 
     /// Nothing fails any more, and everybody who lives is heard of: then all is owned.
@@ -350,9 +383,44 @@ impl Life {
             .map(|key| (char::from(key.topic.0[0]).to_string(), key.partition.0))
             .collect();
         assert_eq!(owned, wanted);
+        check_log(&self.stage.log);
         let Described::Found(group) = self.stage.coordinator.describe_consumers("g") else { return };
         let states = [ConsumerGroupState::Stable, ConsumerGroupState::Empty];
         assert!(states.contains(&group.state), "{:?}", group.state);
+    }
+}
+
+/// What a start would find, before it puts anything right: each partition is some member's alone, and nothing of the
+/// consumer protocol stands in a group of the other.
+pub(crate) fn check_log(log: &[CoordinatorRecord]) {
+    let mut claims: BTreeMap<&MemberId, &CurrentAssignment> = BTreeMap::new();
+    let (mut epoch, mut classic) = (None, false);
+    for record in log {
+        match record {
+            CoordinatorRecord::Group { value, .. } => classic = value.is_some(),
+            CoordinatorRecord::Consumer { record: ConsumerRecord::Epoch(value), .. } => {
+                epoch = value.map(|value| value.epoch);
+            }
+            CoordinatorRecord::Consumer {
+                record: ConsumerRecord::Current(member, Some(current)), ..
+            } => {
+                claims.insert(member, current);
+            }
+            CoordinatorRecord::Consumer { record: ConsumerRecord::Current(member, None), .. } => {
+                claims.remove(member);
+            }
+            _ => {}
+        }
+    }
+    assert!(!classic || epoch.is_none(), "a group of both protocols");
+    assert!(epoch.is_some() || claims.is_empty(), "members of no group: {claims:?}");
+    let mut owners: BTreeMap<PartitionKey, &MemberId> = BTreeMap::new();
+    for (member, current) in claims {
+        for key in current.assigned.keys().chain(current.revoking.keys()) {
+            if let Some(other) = owners.insert(key, member) {
+                panic!("the log gives {key:?} to {other} and {member}");
+            }
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod consumer_lives;
 #[cfg(test)]
 mod lives;
 #[cfg(test)]
+mod loading;
+#[cfg(test)]
 mod mapping;
 #[cfg(test)]
 mod mixed_lives;

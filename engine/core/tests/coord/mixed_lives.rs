@@ -15,6 +15,7 @@ use millrace_core::coord::records::consumer_protocol_subscription::TopicPartitio
 use millrace_core::coord::records::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
 use millrace_core::coord::*;
 
+use crate::consumer_lives::check_log;
 use crate::stage::{Disk, Stage};
 
 struct Choices(Xoshiro256PlusPlus);
@@ -100,7 +101,7 @@ impl Life {
     fn new(seed: u64) -> Life {
         let mut choices = Choices(Xoshiro256PlusPlus::seed_from_u64(seed));
         let mut settings = Stage::defaults();
-        settings.consumer_assignment_interval_ms = [0, 1000][choices.below(2)];
+        settings.consumer.assignment_interval_ms = [0, 1000][choices.below(2)];
         settings.initial_rebalance_delay_ms = 100;
         settings.consumer_assignors = vec![[Assignor::Uniform, Assignor::Range][choices.below(2)]];
         let manner = [Manner::Eager, Manner::Cooperative][choices.below(2)];
@@ -348,6 +349,7 @@ impl Life {
     }
 
     fn restart(&mut self) {
+        check_log(&self.stage.log);
         self.stage.restart();
         for client in 0..CLIENTS {
             let known = &mut self.clients[client];
@@ -357,11 +359,13 @@ impl Life {
         }
     }
 
-    /// A write that fails takes those behind it along, as the log does.
+    /// A write that fails leaves no trace; what was asked for behind it may be stored.
     fn complete(&mut self) {
-        let result = if self.choices.one_in(6) { Err(WriteFault::Unavailable) } else { Ok(()) };
-        let count = if result.is_err() { self.stage.held.len() } else { self.stage.held.len().min(1) };
-        (0..count).for_each(|_| self.stage.complete(result));
+        let faults = [WriteFault::Unavailable, WriteFault::TooLarge];
+        let result = if self.choices.one_in(6) { Err(faults[self.choices.below(2)]) } else { Ok(()) };
+        if !self.stage.held.is_empty() {
+            self.stage.complete(result);
+        }
     }
 
     fn take_answers(&mut self) {
@@ -444,7 +448,9 @@ impl Life {
 
     fn hear_refusal(&mut self, client: usize, error: GroupError) {
         match error {
-            GroupError::RebalanceInProgress | GroupError::CoordinatorNotAvailable => {
+            GroupError::RebalanceInProgress
+            | GroupError::CoordinatorNotAvailable
+            | GroupError::UnknownServerError => {
                 let known = &mut self.clients[client];
                 known.next = Next::Join;
                 if known.protocol == MemberProtocol::Consumer {

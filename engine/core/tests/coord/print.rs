@@ -38,7 +38,14 @@ pub(crate) fn answer(answer: &Answer) -> String {
 
 fn beat(beat: &Beat) -> String {
     let assignment = beat.assignment.as_ref().map(|owned| format!(" owns [{}]", partitions(owned)));
-    format!("{} epoch {}{}", beat.member, beat.epoch, assignment.unwrap_or_default())
+    let assignment = assignment.unwrap_or_default();
+    // What it is mostly, and of those that leave.
+    let interval = if [0, 5000].contains(&beat.interval_ms) {
+        String::new()
+    } else {
+        format!(" every {}", beat.interval_ms)
+    };
+    format!("{} epoch {}{assignment}{interval}", beat.member, beat.epoch)
 }
 
 /// `t0 t1`, and behind an `@` since when it is held, where that is said.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use millrace_core::base::config::GroupConfig;
 use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, PartitionKey, TopicId};
 use millrace_core::coord::*;
 
@@ -71,7 +72,7 @@ impl Runner {
         given.initial_rebalance_delay_ms = line.number("delay", given.initial_rebalance_delay_ms);
         given.max_size = line.number("max-size", given.max_size);
         given.consumer_max_size = given.max_size;
-        given.consumer_assignment_interval_ms = line.number("interval", 0);
+        given.consumer.assignment_interval_ms = line.number("interval", 0);
         given.consumer_migration = MigrationPolicy::of_name(line.get("policy").unwrap_or_default());
         given.offsets_retention_ms = line.number("retention", given.offsets_retention_ms);
         given.retention_check_interval_ms = line.number("check", given.retention_check_interval_ms);
@@ -103,6 +104,15 @@ impl Runner {
                 self.stage.settings = Arc::new(settings);
                 Vec::new()
             }
+            "written" | "failed" if self.stage.held.is_empty() => vec!["no write is under way".to_owned()],
+            "tally" => {
+                let tally = self.stage.coordinator.take_tally();
+                vec![format!("{} generations, {} rebalances", tally.rebalances, tally.consumer_rebalances)]
+            }
+            "set" => {
+                self.set(&line);
+                Vec::new()
+            }
             "heartbeat" => vec![self.heartbeat(&line)],
             "fetch" => self.fetch(&line),
             "describe" => vec![match self.stage.coordinator.describe(line.group().as_str()) {
@@ -121,6 +131,20 @@ impl Runner {
             shown.push(format!("{}: {}", self.labels[token.0 as usize], print::answer(&answer)));
         }
         shown
+    }
+
+    /// `set g heartbeat=6000 session=50000 interval=1000`: settings of a group of its own.
+    fn set(&mut self, line: &Line<'_>) {
+        let mut settings = (*self.stage.settings).clone();
+        let broker = settings.consumer;
+        let own = GroupConfig {
+            session_timeout_ms: line.number("session", broker.session_timeout_ms),
+            heartbeat_interval_ms: line.number("heartbeat", broker.heartbeat_interval_ms),
+            assignment_interval_ms: line.number("interval", broker.assignment_interval_ms),
+        };
+        settings.of_groups.insert(Arc::from(line.words[0]), own);
+        self.stage.settings = Arc::new(settings);
+        self.stage.coordinator.follow(Arc::clone(&self.stage.settings));
     }
 
     fn event(&mut self, line: &Line<'_>) {

@@ -124,6 +124,16 @@ fn migrating_down() {
 }
 
 #[test]
+fn consumer_failing() {
+    check("consumer_failing.txt");
+}
+
+#[test]
+fn consumer_settings() {
+    check("consumer_settings.txt");
+}
+
+#[test]
 fn restarts() {
     check("restarts.txt");
 }

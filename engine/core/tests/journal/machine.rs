@@ -77,12 +77,12 @@ fn one_write_covers_what_lies_together() {
     for kib in [4, 40] {
         seal(&mut bench, kib).unwrap();
     }
-    assert_eq!(bench.journal.next_write(), None, "one write is in flight");
+    // The next frame ends its slot; the one after it begins another.
+    let next = bench.journal.next_write().unwrap();
+    assert_eq!(bench.journal.next_write(), None, "two writes are in flight");
     assert_eq!((bench.journal.hard(), bench.journal.sealed()), (through(0), through(5)));
     bench.journal.written(through(3));
     assert_eq!((bench.journal.hard(), bench.journal.sealed()), (through(3), through(5)));
-    // The next frame ends its slot; the one after it begins another.
-    let next = bench.journal.next_write().unwrap();
     assert_eq!(
         (next.ring_at, next.len, next.slot_at, next.through),
         (60 * KIB, 4 * KIB, 60 * KIB, through(4))
@@ -94,6 +94,26 @@ fn one_write_covers_what_lies_together() {
     assert_eq!((next.ring_at, next.slot, next.through), (64 * KIB, 1, through(5)));
     bench.journal.written(through(5));
     assert_eq!(bench.journal.next_write().unwrap().ring_at, 0);
+}
+
+#[test]
+fn a_write_that_completes_first_hardens_nothing_before_those_ahead_of_it() {
+    let mut bench = Bench::small();
+    let through = FrameSequence;
+    let begin = |bench: &mut Bench, kib| {
+        seal(bench, kib).unwrap();
+        bench.journal.next_write().map(|write| write.through)
+    };
+    assert_eq!(begin(&mut bench, 8), Some(through(1)));
+    assert_eq!(begin(&mut bench, 8), Some(through(2)));
+    assert_eq!(begin(&mut bench, 8), None, "two writes are in flight");
+    bench.journal.written(through(2));
+    assert_eq!(bench.journal.hard(), through(0));
+    assert_eq!(bench.journal.next_write(), None, "the oldest is still in flight");
+    assert_eq!(bench.journal.waiting().map(|frame| frame.sequence).collect::<Vec<_>>(), [through(3)]);
+    bench.journal.written(through(1));
+    assert_eq!(bench.journal.hard(), through(2));
+    assert_eq!(bench.journal.next_write().map(|write| write.through), Some(through(3)));
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Change {
     }
 }
 
-/// How much of the write in flight reached the device at a crash.
+/// How much of a write in flight reached the device at a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Torn {
     Nothing,
@@ -93,7 +93,10 @@ pub(crate) struct Twin {
     history: VecDeque<(FrameSequence, Logs)>,
     checkpoints: [Option<Vec<u8>>; 2],
     checkpoint_number: u64,
-    in_flight: Option<FrameWrite>,
+    /// Oldest first; without those that arrived before an older one.
+    in_flight: Vec<FrameWrite>,
+    /// The last frame that a write was begun for.
+    begun: FrameSequence,
     pub(crate) crashes: usize,
     pub(crate) cleanings: usize,
     pub(crate) carries: usize,
@@ -112,7 +115,8 @@ impl Twin {
             history: VecDeque::from([(FrameSequence::NONE, Logs::new())]),
             checkpoints: [None, None],
             checkpoint_number: 0,
-            in_flight: None,
+            in_flight: Vec::new(),
+            begun: FrameSequence::NONE,
             crashes: 0,
             cleanings: 0,
             carries: 0,
@@ -139,18 +143,24 @@ impl Twin {
         self.boundary();
     }
 
-    /// Starts or completes a write; false if there is nothing to write.
+    /// Starts or completes a write, the oldest first or not; false if there is nothing to write.
     pub(crate) fn write_step(&mut self) -> bool {
-        if let Some(write) = self.in_flight.take() {
-            self.bench.apply(write);
-            self.bench.journal.written(write.through);
-            while self.history.front().is_some_and(|(sequence, _)| *sequence < write.through) {
-                self.history.pop_front();
+        let begins = self.in_flight.is_empty() || self.random.one_in(2);
+        match if begins { self.bench.journal.next_write() } else { None } {
+            Some(write) => {
+                self.begun = write.through;
+                self.in_flight.push(write);
             }
-        } else {
-            self.in_flight = self.bench.journal.next_write();
-            if self.in_flight.is_none() {
-                return false;
+            None if self.in_flight.is_empty() => return false,
+            None => {
+                let number = self.random.below(self.in_flight.len());
+                let write = self.in_flight.remove(number);
+                self.bench.apply(write);
+                self.bench.journal.written(write.through);
+                let hard = self.bench.journal.hard();
+                while self.history.front().is_some_and(|(sequence, _)| *sequence < hard) {
+                    self.history.pop_front();
+                }
             }
         }
         self.boundary();
@@ -360,19 +370,25 @@ impl Twin {
             return;
         }
         self.crashes += 1;
-        let mut outcomes = vec![Torn::Nothing];
-        if let Some(write) = self.in_flight {
-            let prefix = Torn::Prefix(self.random.below(write.len / 512) * 512);
-            outcomes.extend([prefix, Torn::Prefix(write.len), Torn::Sectors(self.random.next())]);
+        let mut outcomes = vec![vec![Torn::Nothing; self.in_flight.len()]];
+        if !self.in_flight.is_empty() {
+            let writes = self.in_flight.clone();
+            let mut each = |torn: fn(&mut Seeded, usize) -> Torn| {
+                outcomes.push(writes.iter().map(|write| torn(&mut self.random, write.len)).collect());
+            };
+            each(|random, len| Torn::Prefix(random.below(len / 512) * 512));
+            each(|_, len| Torn::Prefix(len));
+            each(|random, _| Torn::Sectors(random.next()));
+            each(|random, len| if random.one_in(2) { Torn::Nothing } else { Torn::Prefix(len) });
         }
         for torn in outcomes {
-            self.recover(torn, None);
-            self.recover(torn, Some(self.bench.ring_file()));
+            self.recover(&torn, None);
+            self.recover(&torn, Some(self.bench.ring_file()));
         }
     }
 
     /// Recovers from what a crash leaves now, and compares with the logs as they were.
-    fn recover(&self, torn: Torn, ring: Option<Bytes>) {
+    fn recover(&self, torn: &[Torn], ring: Option<Bytes>) {
         let chosen = Checkpoints::choose(self.checkpoints.each_ref().map(|file| file.as_deref()));
         let mut replay = Replay::new(chosen.newest);
         let slots = self.slots_after(torn);
@@ -387,16 +403,13 @@ impl Twin {
         }
         let (hard, sealed) = (self.bench.journal.hard(), self.bench.journal.sealed());
         let known_to_history = self.history.back().map_or(hard, |(sequence, _)| *sequence);
-        match (&ring, torn) {
-            // A frame is found from the moment its last byte is in the ring.
-            (Some(_), _) => {
-                assert!(last == known_to_history || last == sealed, "all that was sealed: {last} of {sealed}")
-            }
-            (None, Torn::Nothing) => assert_eq!(last, hard, "all that is hard"),
-            (None, _) => {
-                let through = self.in_flight.map_or(hard, |write| write.through);
-                assert!(hard <= last && last <= through, "{hard} <= {last} <= {through}");
-            }
+        // A frame is found from the moment its last byte is in the ring.
+        if ring.is_some() {
+            assert!(last == known_to_history || last == sealed, "all that was sealed: {last} of {sealed}");
+        } else if torn.first().is_none_or(|oldest| *oldest == Torn::Nothing) {
+            assert_eq!(last, hard, "all that is hard, whatever came behind a hole");
+        } else {
+            assert!(hard <= last && last <= self.begun, "{hard} <= {last} <= {}", self.begun);
         }
         if let Some((_, logs)) = self.history.iter().find(|(sequence, _)| *sequence == last) {
             self.compare(logs, &replay.finish().unwrap());
@@ -407,7 +420,7 @@ impl Twin {
     /// every frame from `needed` to `last`.
     fn recover_without_checkpoints(
         &self,
-        torn: Torn,
+        torn: &[Torn],
         slots: &[Bytes],
         ring: Option<&Bytes>,
         needed: FrameSequence,
@@ -421,8 +434,8 @@ impl Twin {
             Ok(from) => begins.push(from),
             // Nothing tells a slot whose first new frames are torn from one in which frames that are needed are damaged.
             Err(_) => assert!(
-                matches!(torn, Torn::Prefix(_) | Torn::Sectors(_))
-                    && self.in_flight.is_some_and(|write| write.slot_at == 0)
+                std::iter::zip(torn, &self.in_flight)
+                    .any(|(torn, write)| *torn != Torn::Nothing && write.slot_at == 0)
             ),
         }
         for from in begins {
@@ -433,15 +446,15 @@ impl Twin {
         }
     }
 
-    fn slots_after(&self, torn: Torn) -> Vec<Bytes> {
+    fn slots_after(&self, torn: &[Torn]) -> Vec<Bytes> {
         let mut slots = self.bench.slots.clone();
-        if let Some(write) = self.in_flight {
+        for (torn, write) in std::iter::zip(torn, &self.in_flight) {
             let bytes = &self.bench.ring[write.ring_at..write.ring_at + write.len];
             let slot = &mut slots[write.slot][write.slot_at..write.slot_at + write.len];
             for (sector, (to, from)) in slot.chunks_mut(512).zip(bytes.chunks(512)).enumerate() {
                 let arrived = match torn {
                     Torn::Nothing => false,
-                    Torn::Prefix(length) => sector * 512 < length,
+                    Torn::Prefix(length) => sector * 512 < *length,
                     Torn::Sectors(seed) => Seeded(seed.wrapping_add(sector as u64)).one_in(2),
                 };
                 if arrived {

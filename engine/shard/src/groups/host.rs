@@ -28,7 +28,7 @@ impl Core {
     }
 
     /// Whether this shard serves the partition; it begins to where it can.
-    fn host_groups(self: &Rc<Core>, key: PartitionKey) -> Result<(), GroupError> {
+    pub(super) fn host_groups(self: &Rc<Core>, key: PartitionKey) -> Result<(), GroupError> {
         if self.groups.is_left.get() || self.table.get(key).is_none() {
             return Err(GroupError::NotCoordinator);
         }
@@ -85,7 +85,6 @@ impl Core {
                 let found = ids.iter().map(|id| coordinator.describe_consumers(id.as_str()));
                 GroupAnswer::DescribedConsumers(found.collect())
             }
-            GroupRequest::List(filter) => GroupAnswer::Listed(coordinator.list(&filter)),
         };
         serving.answer(token, at_once);
     }

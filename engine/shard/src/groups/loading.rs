@@ -1,7 +1,6 @@
 //! A coordinator out of its partition of the offsets topic.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use millrace_core::base::ids::{Offset, PartitionKey};
 use millrace_core::coord::{Coordinator, CoordinatorRecord, Loader};
@@ -47,7 +46,7 @@ impl Core {
         let is_blank = self.table.get(key).is_some_and(|it| it.borrow().high_watermark == Offset::ZERO);
         let hosted = match is_blank {
             true => {
-                let coordinator = Coordinator::new(Arc::clone(&self.groups.settings), now());
+                let coordinator = Coordinator::new(self.groups.settings(), now());
                 self.groups.plan(coordinator.next_deadline());
                 Hosted::Serving(Serving::new(coordinator))
             }
@@ -61,7 +60,7 @@ impl Core {
 
     async fn load(self: Rc<Core>, key: PartitionKey) {
         let begun = millrace_rt::now();
-        let mut loader = Loader::new(Arc::clone(&self.groups.settings), now());
+        let mut loader = Loader::new(self.groups.settings(), now());
         let loaded = self.replay(key, &mut loader).await;
         let mut hosted = self.groups.hosted.borrow_mut();
         if !matches!(hosted.get(&key), Some(Hosted::Loading)) {
@@ -71,6 +70,7 @@ impl Core {
         match loaded {
             Ok(records) => {
                 let mut actions = Vec::new();
+                loader.follow(self.groups.settings());
                 let coordinator = loader.finish(now(), &mut actions);
                 self.groups.plan(coordinator.next_deadline());
                 hosted.insert(key, Hosted::Serving(Serving::new(coordinator)));

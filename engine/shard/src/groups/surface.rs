@@ -3,10 +3,9 @@
 use millrace_core::base::ids::PartitionKey;
 use millrace_core::coord::{
     Answer as LateAnswer, Beat, BeatRefused, CommitRequest, ConsumerBeat, DeleteOffsetsRequest, Described,
-    DescribedConsumerGroup, DescribedGroup, GroupError, GroupFilter, GroupId, HeartbeatRequest, JoinRefused,
-    JoinRequest, Joined, LeaveRequest, LeftMember, ListedGroup, RefusedOffset, SyncRequest, Synced,
+    DescribedConsumerGroup, DescribedGroup, GroupError, GroupId, HeartbeatRequest, JoinRefused, JoinRequest,
+    Joined, LeaveRequest, LeftMember, RefusedOffset, SyncRequest, Synced,
 };
-use millrace_core::meta::OFFSETS_TOPIC;
 
 use crate::group_ask::{FetchOffsets, GroupAnswer, GroupAsk, GroupRequest, OwnedHeartbeat, SelectedOffsets};
 use crate::message::{Answer, Ask};
@@ -141,20 +140,6 @@ impl Shard {
             }
         }
         described
-    }
-
-    /// The groups that this node coordinates, and the first error of those that could not say.
-    pub async fn list_groups(&self, filter: &GroupFilter) -> (Vec<ListedGroup>, Option<GroupError>) {
-        let image = self.image();
-        let (mut listed, mut error) = (Vec::new(), None);
-        for key in image.topic(OFFSETS_TOPIC).into_iter().flat_map(|topic| topic.keys()) {
-            match self.ask_at(Some(key), GroupRequest::List(filter.clone())).await {
-                GroupAnswer::Listed(groups) => listed.extend(groups),
-                GroupAnswer::Refused(refused) => error = error.or(Some(refused)),
-                _ => unreachable!("a request is answered in kind"),
-            }
-        }
-        (listed, error)
     }
 
     /// Requests that wait for a group are sent elsewhere, and no more are taken; ahead of a stop.

@@ -366,6 +366,7 @@ fn record_fact(record: &MetadataRecord) -> Fact {
                 ConfigResource::Topic(name) => format!("topic {name}"),
                 ConfigResource::Broker(id) => format!("broker {id}"),
                 ConfigResource::BrokerDefault => "every broker".to_owned(),
+                ConfigResource::Group(name) => format!("group {name}"),
             };
             let fact = of("config").with("resource", resource).with("key", key.clone());
             match value {

@@ -27,12 +27,42 @@ pub(crate) const KAFKAS: &[Family] = &[
         },
     },
     Family {
+        name: "kafka_log_logcleaner_max_clean_time_secs",
+        kind: Kind::Gauge,
+        labels: "",
+        help: "Seconds that the newest pass took, of the shard where it took longest.",
+        samples: |scrape, samples| {
+            samples.add(
+                &[],
+                largest(scrape, |shard| shard.engine.compaction.last_pass_nanos) / NANOS_PER_SECOND,
+            );
+        },
+    },
+    Family {
+        name: "kafka_log_logcleaner_max_compaction_delay_secs",
+        kind: Kind::Gauge,
+        labels: "",
+        help: "Seconds by which the log that waits longest is beyond its `max.compaction.lag.ms`, as of the newest search.",
+        samples: |scrape, samples| {
+            samples.add(&[], largest(scrape, |shard| shard.engine.compaction.delay_ms) / MS_PER_SECOND);
+        },
+    },
+    Family {
         name: "kafka_log_logcleanermanager_max_dirty_percent",
         kind: Kind::Gauge,
         labels: "",
         help: "Share of the bytes of the dirtiest log that are not compacted yet and may be.",
         samples: |scrape, samples| {
             samples.add(&[], largest(scrape, |shard| shard.engine.compaction.dirty_percent));
+        },
+    },
+    Family {
+        name: "kafka_log_logcleanermanager_uncleanable_bytes",
+        kind: Kind::Gauge,
+        labels: "",
+        help: "Bytes that compaction would have to look at in logs with a damaged batch, as of the newest search.",
+        samples: |scrape, samples| {
+            samples.add(&[], scrape.sum(|shard| shard.engine.compaction.uncleanable_bytes));
         },
     },
     Family {
@@ -99,6 +129,10 @@ pub(crate) const OWN: &[Family] = &[
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.compaction.dirty_bytes),
     },
 ];
+
+/// Kafka shows whole seconds.
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+const MS_PER_SECOND: u64 = 1_000;
 
 fn largest(scrape: &Scrape, of: impl Fn(&ShardReport) -> u64) -> u64 {
     scrape.shards.iter().map(|(_, report)| of(report)).max().unwrap_or(0)

@@ -72,6 +72,15 @@ pub(crate) const KAFKAS: &[Family] = &[
         samples: |scrape, samples| samples.add(&[], scrape.sum(|shard| shard.engine.groups.rebalances)),
     },
     Family {
+        name: "kafka_server_group_coordinator_metrics_consumer_group_rebalance_count",
+        kind: Kind::Counter,
+        labels: "",
+        help: "Rebalances of groups of the consumer protocol: changes of what they subscribe to.",
+        samples: |scrape, samples| {
+            samples.add(&[], scrape.sum(|shard| shard.engine.groups.consumer_rebalances));
+        },
+    },
+    Family {
         name: "kafka_server_group_coordinator_metrics_group_count",
         kind: Kind::Gauge,
         labels: "protocol",
@@ -142,6 +151,15 @@ pub(crate) const OWN: &[Family] = &[
         labels: "shard",
         help: "Generations of groups that got their assignments.",
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.groups.rebalances),
+    },
+    Family {
+        name: "millrace_group_consumer_rebalances_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Rebalances of groups of the consumer protocol: changes of what they subscribe to.",
+        samples: |scrape, samples| {
+            by_shard(scrape, samples, |shard| shard.engine.groups.consumer_rebalances);
+        },
     },
     Family {
         name: "millrace_group_partitions_loading",

@@ -74,7 +74,8 @@ fn target(kind: i8, name: &str) -> Result<AlterTarget, String> {
     match ConfigKind::from_code(kind) {
         Some(ConfigKind::Topic) => Ok(AlterTarget::Topic(name.to_owned())),
         Some(ConfigKind::Broker) => Ok(AlterTarget::Broker(name.to_owned())),
-        Some(ConfigKind::BrokerLogger | ConfigKind::ClientMetrics | ConfigKind::Group) => {
+        Some(ConfigKind::Group) => Ok(AlterTarget::Group(name.to_owned())),
+        Some(ConfigKind::BrokerLogger | ConfigKind::ClientMetrics) => {
             Err(format!("Settings of resource type {kind} are not served yet."))
         }
         None => Err(format!("Unknown resource type {kind}")),

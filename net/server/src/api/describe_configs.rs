@@ -1,9 +1,9 @@
-//! DescribeConfigs 1-4: values, defaults, sources and synonyms of topic and broker configuration.
+//! DescribeConfigs 1-4: values, defaults, sources and synonyms of the configuration of topics, brokers and groups.
 
 use std::borrow::Cow;
 
 use millrace_core::base::config::{
-    ConfigEntry, ConfigSynonym, describe_broker, describe_broker_default, describe_topic,
+    ConfigEntry, ConfigSynonym, describe_broker, describe_broker_default, describe_group, describe_topic,
 };
 use millrace_core::meta::{MetadataImage, check_topic_name};
 use millrace_wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
@@ -89,8 +89,9 @@ fn describe(
             Err(Refusal::invalid("Client metrics subscription name must not be empty"))
         }
         ConfigKind::Group if name.is_empty() => Err(Refusal::invalid("Group name must not be empty")),
+        ConfigKind::Group => Ok(describe_group(layers, image.group_config(name), names)),
         // Nothing of these can be set yet.
-        ConfigKind::BrokerLogger | ConfigKind::ClientMetrics | ConfigKind::Group => Ok(Vec::new()),
+        ConfigKind::BrokerLogger | ConfigKind::ClientMetrics => Ok(Vec::new()),
     }
 }
 

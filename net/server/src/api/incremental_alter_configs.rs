@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs 0-1: single settings of topics and brokers.
+//! IncrementalAlterConfigs 0-1: single settings of topics, brokers and groups.
 
 use std::borrow::Cow;
 

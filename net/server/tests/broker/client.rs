@@ -33,6 +33,7 @@ pub(crate) const ALTER: i16 = 1;
 /// Kinds of resources with settings.
 pub(crate) const TOPIC: i8 = 2;
 pub(crate) const BROKER: i8 = 4;
+pub(crate) const GROUP: i8 = 32;
 
 pub(crate) struct Client {
     stream: Stream,

@@ -4,21 +4,27 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use millrace_rt::{now, sleep};
+use millrace_wire::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
+use millrace_wire::messages::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
 use millrace_wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use millrace_wire::messages::find_coordinator_response::FindCoordinatorResponse;
 use millrace_wire::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
 use millrace_wire::messages::join_group_response::JoinGroupResponse;
+use millrace_wire::messages::list_groups_request::ListGroupsRequest;
+use millrace_wire::messages::list_groups_response::ListGroupsResponse;
 use millrace_wire::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
 use millrace_wire::messages::sync_group_response::SyncGroupResponse;
 use millrace_wire::{ApiKey, ErrorCode, Reader};
 
-use crate::client::{Client, HEADER_BYTES};
+use crate::client::{Client, GROUP, HEADER_BYTES};
 use crate::stage::{Stage, play};
 
 const FIND_COORDINATOR: i16 = 3;
 /// Without the handshake over member ids, so that one request is enough.
 const JOIN: i16 = 3;
 const SYNC: i16 = 4;
+const LIST: i16 = 5;
+const BEAT: i16 = 1;
 
 /// Header of an answer whose form is not compact.
 const PLAIN_HEADER_BYTES: usize = 4;
@@ -157,6 +163,67 @@ fn a_stop_sends_waiting_members_elsewhere() {
             let refused = JoinGroupResponse::decode(&mut Reader::new(&body), JOIN).unwrap();
             assert_eq!(refused.error_code, ErrorCode::NotCoordinator.code());
         }
+    });
+}
+
+/// In the order of the partitions that they lie in, and of their names there, whichever shard that is.
+#[test]
+fn groups_of_all_shards_are_listed() {
+    play(2, KEYS, async |stage| {
+        for group in GROUPS {
+            let mut client = member(&stage, group).await;
+            send_join(&mut client, group, "").await;
+            joined(client).await;
+        }
+        let mut admin = Client::connect(stage.address).await;
+        let request = ListGroupsRequest::default();
+        admin.send(ApiKey::ListGroups, LIST, |writer, version| request.encode(writer, version)).await;
+        let body = admin.answer().await.expect("an answer").slice(HEADER_BYTES..);
+        let listed = ListGroupsResponse::decode(&mut Reader::new(&body), LIST).unwrap();
+        let names: Vec<&str> = listed.groups.iter().map(|group| &*group.group_id).collect();
+        // Of four partitions "a" hashes to the second, and so on in a circle.
+        assert_eq!((listed.error_code, names), (0, vec!["d", "a", "b", "c"]));
+    });
+}
+
+/// Joins a group of the consumer protocol, or joins it again; when the next heartbeat is expected.
+async fn beat(client: &mut Client, group: &str) -> i32 {
+    let request = ConsumerGroupHeartbeatRequest {
+        group_id: group.into(),
+        member_id: "m".into(),
+        rebalance_timeout_ms: 10_000,
+        subscribed_topic_names: Some(vec!["t".into()]),
+        topic_partitions: Some(Vec::new()),
+        ..ConsumerGroupHeartbeatRequest::default()
+    };
+    client
+        .send(ApiKey::ConsumerGroupHeartbeat, BEAT, |writer, version| request.encode(writer, version))
+        .await;
+    let body = client.answer().await.expect("an answer").slice(HEADER_BYTES..);
+    let beat = ConsumerGroupHeartbeatResponse::decode(&mut Reader::new(&body), BEAT).unwrap();
+    assert_eq!(beat.error_code, 0);
+    beat.heartbeat_interval_ms
+}
+
+#[test]
+fn a_groups_own_setting_acts_once_it_is_answered_on_whichever_shard() {
+    const INTERVAL: &str = "consumer.heartbeat.interval.ms";
+    play(2, KEYS, async |stage| {
+        let mut admin = Client::connect(stage.address).await;
+        for group in GROUPS {
+            let mut client = member(&stage, group).await;
+            assert_eq!(beat(&mut client, group).await, 5000);
+            for (value, code, interval) in
+                [(Some("6000"), 0, 6000), (Some("1"), 40, 6000), (Some("7000"), 0, 7000), (None, 0, 5000)]
+            {
+                assert_eq!(admin.alter(GROUP, group, INTERVAL, value).await, code, "{group} {value:?}");
+                assert_eq!(beat(&mut client, group).await, interval, "{group} {value:?}");
+            }
+        }
+        // There are none for all groups.
+        let mut client = member(&stage, "a").await;
+        assert_eq!(admin.alter(GROUP, "", INTERVAL, Some("6000")).await, 42);
+        assert_eq!(beat(&mut client, "a").await, 5000);
     });
 }
 

@@ -292,9 +292,10 @@ fn record(chance: &mut Chance) -> MetadataRecord {
         },
         4 => MetadataRecord::RemoveTopic { id: topic },
         5 => MetadataRecord::Config {
-            resource: match chance.below(3) {
+            resource: match chance.below(4) {
                 0 => ConfigResource::Topic(name),
                 1 => ConfigResource::Broker(BrokerId(1)),
+                2 => ConfigResource::Group(name),
                 _ => ConfigResource::BrokerDefault,
             },
             key: "retention.ms".to_owned(),

@@ -159,16 +159,6 @@ impl BrokerConfig {
         self.int("group.max.size")
     }
 
-    /// Silence after which a member of the consumer protocol is out of its group.
-    pub fn group_consumer_session_timeout_ms(&self) -> i32 {
-        self.int("group.consumer.session.timeout.ms")
-    }
-
-    /// Pause between heartbeats of members of the consumer protocol.
-    pub fn group_consumer_heartbeat_interval_ms(&self) -> i32 {
-        self.int("group.consumer.heartbeat.interval.ms")
-    }
-
     /// Most members of a group of the consumer protocol.
     pub fn group_consumer_max_size(&self) -> i32 {
         self.int("group.consumer.max.size")
@@ -182,11 +172,6 @@ impl BrokerConfig {
     /// Which groups with members may change their protocol: disabled, upgrade, downgrade or bidirectional, in any case.
     pub fn group_consumer_migration_policy(&self) -> &str {
         self.text("group.consumer.migration.policy").unwrap_or_default()
-    }
-
-    /// Shortest pause between two assignments of a group of the consumer protocol.
-    pub fn group_consumer_assignment_interval_ms(&self) -> i32 {
-        self.int("group.consumer.assignment.interval.ms")
     }
 
     /// Pause between evaluations of subscribed patterns while the topics stay the same.

@@ -22,6 +22,8 @@ pub enum UpdateMode {
     ClusterWide,
     /// A key of topics.
     Topic,
+    /// A key of single groups.
+    Group,
 }
 
 /// What setting a key changes in this broker.
@@ -48,7 +50,7 @@ pub struct Definition {
     pub importance: Importance,
     pub update: UpdateMode,
     /// Broker keys: the keys DescribeConfigs lists together, in order of precedence (only where there are several).
-    /// Topic keys: the broker key that gives the default, if any.
+    /// Keys of topics and groups: the broker key that gives the default, if any.
     pub synonyms: Vec<&'static str>,
     pub effect: Effect,
     pub documentation: &'static str,

@@ -1,7 +1,7 @@
 //! What DescribeConfigs reports: values, their sources and their synonyms, as Kafka 4.3.1 does (`ConfigHelper`).
 
 use super::definition::Definition;
-use super::registry::{broker_keys, topic_keys};
+use super::registry::{Section, broker_keys, group_keys, topic_keys};
 use super::topic::{broker_synonyms, factor_to_topic_unit, inherited};
 use super::value::{ConfigType, Value};
 use super::{BrokerConfig, ConfigMap};
@@ -14,6 +14,7 @@ pub enum ConfigSource {
     DynamicDefaultBroker = 3,
     StaticBroker = 4,
     Default = 5,
+    Group = 8,
 }
 
 impl ConfigSource {
@@ -163,8 +164,36 @@ pub fn describe_topic(
     overrides: &ConfigMap,
     names: Option<&[String]>,
 ) -> Vec<ConfigEntry> {
+    describe_owner(layers, topic_keys(), overrides, ConfigSource::DynamicTopic, names)
+}
+
+/// All keys of a group with these settings, or those named. A group need not be there to have settings.
+pub fn describe_group(
+    layers: ConfigLayers<'_>,
+    overrides: &ConfigMap,
+    names: Option<&[String]>,
+) -> Vec<ConfigEntry> {
+    let mut entries = describe_owner(layers, group_keys(), overrides, ConfigSource::Group, names);
+    // A key that brokers do not have shows its default as a place of its own.
+    for entry in &mut entries {
+        let definition = group_keys().get(&entry.name).filter(|definition| definition.synonyms.is_empty());
+        if let Some(default) = definition.and_then(|definition| definition.default_text) {
+            entry.synonyms.push(synonym(&entry.name, default, ConfigSource::Default, entry.sensitive));
+        }
+    }
+    entries
+}
+
+/// The keys of a section as one topic or group has them: its own settings before those of brokers.
+fn describe_owner(
+    layers: ConfigLayers<'_>,
+    keys: &'static Section,
+    overrides: &ConfigMap,
+    own: ConfigSource,
+    names: Option<&[String]>,
+) -> Vec<ConfigEntry> {
     let dynamic = layers.dynamic();
-    let entries = topic_keys().iter().filter(|definition| !definition.internal).map(|definition| {
+    let entries = keys.iter().filter(|definition| !definition.internal).map(|definition| {
         let set = overrides.get(definition.name).and_then(|text| definition.parse(text).ok());
         let is_set = set.is_some();
         let value = set
@@ -174,12 +203,8 @@ pub fn describe_topic(
         let base = definition.synonyms.first();
         let mut synonyms = base.map_or_else(Vec::new, |base| layers.synonyms(base, false));
         if is_set {
-            let own = ConfigSynonym {
-                name: definition.name.to_owned(),
-                value: value.clone(),
-                source: ConfigSource::DynamicTopic,
-            };
-            synonyms.insert(0, own);
+            let set = ConfigSynonym { name: definition.name.to_owned(), value: value.clone(), source: own };
+            synonyms.insert(0, set);
         }
         let source = synonyms.first().map_or(ConfigSource::Default, |first| first.source);
         ConfigEntry {
@@ -355,6 +380,29 @@ mod tests {
             ],
         );
         assert!(created.is_sorted_by(|one, other| one.name < other.name));
+    }
+
+    #[test]
+    fn a_group_is_described_as_kafka_does() {
+        let layers = Layers::new("node.id=1\ngroup.consumer.session.timeout.ms=50000");
+        let set: ConfigMap =
+            [("consumer.heartbeat.interval.ms", "6000"), ("share.isolation.level", "read_committed")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into();
+        let entries = describe_group(layers.get(), &set, None);
+        check(
+            &entries,
+            &[
+                "consumer.heartbeat.interval.ms|6000|8|false|false|3|consumer.heartbeat.interval.ms=6000@8; \
+                 group.consumer.heartbeat.interval.ms=5000@5",
+                "consumer.session.timeout.ms|50000|4|false|false|3|group.consumer.session.timeout.ms=50000@4; \
+                 group.consumer.session.timeout.ms=45000@5",
+                "share.isolation.level|read_committed|8|false|false|2|share.isolation.level=read_committed@8; \
+                 share.isolation.level=read_uncommitted@5",
+                "share.auto.offset.reset|latest|5|false|false|2|share.auto.offset.reset=latest@5",
+            ],
+        );
+        assert_eq!(entries.len(), 17);
     }
 
     #[test]

@@ -114,7 +114,8 @@ impl ConfigLayers<'_> {
         self.double_or_given("log.cleaner.io.max.bytes.per.second")
     }
 
-    fn whole_or_given(&self, key: &str) -> i64 {
+    /// A whole number of this broker's configuration as it stands now.
+    pub(super) fn whole_or_given(&self, key: &str) -> i64 {
         self.whole(key).or_else(|| self.broker.value(key).and_then(Value::whole)).unwrap_or(0)
     }
 

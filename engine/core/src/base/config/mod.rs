@@ -4,6 +4,7 @@ pub mod broker;
 pub mod definition;
 pub mod describe;
 pub mod dynamic;
+pub mod group;
 pub mod listeners;
 pub mod load;
 pub mod per_address;
@@ -18,14 +19,15 @@ pub use broker::{BrokerConfig, LogFormat, ProduceValidation};
 pub use definition::{Definition, Effect, Importance, UpdateMode};
 pub use describe::{
     ConfigEntry, ConfigLayers, ConfigSource, ConfigSynonym, describe_broker, describe_broker_default,
-    describe_created_topic, describe_topic,
+    describe_created_topic, describe_group, describe_topic,
 };
 pub use dynamic::{DynamicScope, list_default, validate_dynamic_broker};
+pub use group::{GroupConfig, validate_group};
 pub use listeners::{Listener, SecurityProtocol, listen_on, split_address};
 pub use load::{ConfigWarning, LoadedConfig, UnknownKeys};
 pub use per_address::{AddressLimit, address_limits};
 pub use properties::{Properties, PropertiesFault};
-pub use registry::{Section, broker_keys, topic_keys};
+pub use registry::{Section, broker_keys, group_keys, topic_keys};
 pub use sizing::{default_memory_bytes, default_shards};
 pub use topic::{TimestampType, TopicConfig, validate_topic};
 pub use validator::Validator;

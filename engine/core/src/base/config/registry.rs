@@ -1,4 +1,4 @@
-//! The registry: every key of brokers and of topics, read once from the tables beside this file.
+//! The registry: every key of brokers, topics and groups, read once from the tables beside this file.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| match Registry::read(&[KA
     Err(fault) => panic!("the config tables are part of the program: {fault}"),
 });
 
-/// The keys of brokers or of topics.
+/// The keys of brokers, of topics, or of groups.
 #[derive(Debug, Default)]
 pub struct Section {
     definitions: Vec<Definition>,
@@ -50,6 +50,7 @@ impl Section {
 struct Registry {
     broker: Section,
     topic: Section,
+    group: Section,
 }
 
 /// The keys of a broker's own configuration.
@@ -62,20 +63,22 @@ pub fn topic_keys() -> &'static Section {
     &REGISTRY.topic
 }
 
+/// The keys of single groups.
+pub fn group_keys() -> &'static Section {
+    &REGISTRY.group
+}
+
 impl Registry {
     fn read(tables: &[&'static str]) -> Result<Registry, String> {
         let mut registry = Registry::default();
         for table in tables {
-            let mut of_topics = false;
+            let mut section = &mut registry.broker;
             for line in table.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
                 match line {
-                    "[broker]" => of_topics = false,
-                    "[topic]" => of_topics = true,
-                    _ => {
-                        let definition = read_line(line).ok_or_else(|| format!("cannot read: {line}"))?;
-                        let section = if of_topics { &mut registry.topic } else { &mut registry.broker };
-                        section.push(definition)?;
-                    }
+                    "[broker]" => section = &mut registry.broker,
+                    "[topic]" => section = &mut registry.topic,
+                    "[group]" => section = &mut registry.group,
+                    _ => section.push(read_line(line).ok_or_else(|| format!("cannot read: {line}"))?)?,
                 }
             }
         }
@@ -101,6 +104,7 @@ fn read_line(line: &'static str) -> Option<Definition> {
         "per-broker" => UpdateMode::PerBroker,
         "cluster-wide" => UpdateMode::ClusterWide,
         "topic" => UpdateMode::Topic,
+        "group" => UpdateMode::Group,
         _ => return None,
     };
     let synonyms = fields.next()?.split(' ').filter(|name| *name != "-").collect();
@@ -179,6 +183,7 @@ fn read_validator(text: &'static str) -> Option<Validator> {
         "any" | "present" => Some(Validator::Any),
         "filled" => Some(Validator::Filled),
         "replicas" => Some(Validator::Replicas),
+        "reset" => Some(Validator::OffsetReset),
         "address" => Some(Validator::Address),
         _ => None,
     }

@@ -25,6 +25,8 @@ pub enum Validator {
     Filled,
     /// `*`, or partition:broker pairs.
     Replicas,
+    /// Where a share group begins: earliest, latest, or `by_duration:` and a duration that is not negative.
+    OffsetReset,
     /// A number of bytes with an optional unit KiB, MiB, GiB, TiB; at least this many.
     Size(u64),
     /// HOST:PORT, or empty for none.
@@ -56,6 +58,13 @@ impl Validator {
                 return check_items(key, allowed, *filled, items).map(Value::List);
             }
             (Validator::Replicas, Value::List(items)) => check_replicas(key, items)?,
+            (Validator::OffsetReset, Value::Text(text)) if !is_offset_reset(text) => {
+                let reason = format!(
+                    "Invalid value `{text}` for configuration {key}. The value must be either 'earliest', 'latest' or \
+                     of the format 'by_duration:<PnDTnHnMn.nS>'."
+                );
+                return Err(ConfigError::invalid(key, text, reason));
+            }
             (Validator::Size(least), Value::Text(text)) => check_size(key, *least, text)?,
             (Validator::Address, Value::Text(text)) if !text.is_empty() && split_address(text).is_none() => {
                 return Err(ConfigError::invalid(key, text, "Not an address: HOST:PORT"));
@@ -150,6 +159,44 @@ fn check_replicas(key: &str, items: &[String]) -> Result<(), ConfigError> {
     Err(ConfigError::invalid(key, format_args!("[{}]", items.join(", ")), reason))
 }
 
+fn is_offset_reset(text: &str) -> bool {
+    match text.strip_prefix("by_duration:") {
+        Some(duration) => is_duration(&duration.to_ascii_uppercase()),
+        None => matches!(text, "earliest" | "latest"),
+    }
+}
+
+/// Whether a text in capitals is `PnDTnHnMn.nS` with at least one of its parts (`java.time.Duration`).
+fn is_duration(text: &str) -> bool {
+    let Some(parts) = text.strip_prefix('P') else { return false };
+    let (days, time) = match parts.split_once('T') {
+        Some((_, "")) => return false,
+        Some((days, time)) => (days, time),
+        None => (parts, ""),
+    };
+    let (Some(days), Some(time)) = (without_parts(days, "D"), without_parts(time, "HMS")) else {
+        return false;
+    };
+    !parts.is_empty() && days.is_empty() && time.is_empty()
+}
+
+/// What is left of a text once a number was taken off for each unit that it has, in their order; `None` where what
+/// stands before a unit is no number.
+fn without_parts<'a>(text: &'a str, units: &str) -> Option<&'a str> {
+    let mut rest = text;
+    for unit in units.chars() {
+        let Some((number, behind)) = rest.split_once(unit) else { continue };
+        let (whole, fraction) =
+            if unit == 'S' { number.split_once('.').unwrap_or((number, "")) } else { (number, "") };
+        let is_digits = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() || !is_digits(whole) || !is_digits(fraction) || fraction.len() > 9 {
+            return None;
+        }
+        rest = behind;
+    }
+    Some(rest)
+}
+
 fn check_size(key: &str, least: u64, text: &str) -> Result<(), ConfigError> {
     match parse_size(text) {
         Some(bytes) if bytes >= least => Ok(()),
@@ -157,5 +204,35 @@ fn check_size(key: &str, least: u64, text: &str) -> Result<(), ConfigError> {
         None => {
             Err(ConfigError::invalid(key, text, "Not a size: a number of bytes, or of KiB, MiB, GiB, TiB"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_reset_is_a_name_or_a_duration() {
+        let good = ["earliest", "latest", "by_duration:P1D", "by_duration:PT1H2M3.5S", "by_duration:p1dt5m"];
+        let bad = [
+            "",
+            "none",
+            "Latest",
+            "by_duration",
+            "by_duration:",
+            "by_duration:P",
+            "by_duration:PT",
+            "by_duration:P1DT",
+        ];
+        let worse = [
+            "by_duration:1D",
+            "by_duration:PT1M1H",
+            "by_duration:PTH",
+            "by_duration:P-1D",
+            "by_duration:PT.5S",
+        ];
+        assert!(good.into_iter().all(is_offset_reset));
+        let taken: Vec<_> = bad.into_iter().chain(worse).filter(|text| is_offset_reset(text)).collect();
+        assert!(taken.is_empty(), "{taken:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What of a consumer group the log does not hold yet.
+//! What of a consumer group has changed since its records were last taken.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,6 +16,5 @@ pub(super) enum Change {
     Current(MemberId),
 }
 
-/// Keys whose record is to be written: what has changed, and what a write that failed was to change. Their values are
-/// those of the moment of writing, so a failed write is made good by the next.
+/// Keys whose record is to be written.
 pub(super) type Changes = BTreeSet<Change>;

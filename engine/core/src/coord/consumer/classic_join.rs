@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::admission::Subscribing;
-use super::group::{ConsumerGroup, Life, Rebalance};
+use super::group::{ConsumerGroup, Life};
 use super::member::ConsumerMember;
 use super::reconcile::Owning;
 use crate::coord::answer::{JoinRefused, Joined};
@@ -12,7 +12,7 @@ use crate::coord::classic::kept;
 use crate::coord::embedded::{Subscribed, subscribed};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Generation, MemberId};
-use crate::coord::kip848::{ClassicMetadata, ConsumerGroupState, MigrationPolicy, Topics};
+use crate::coord::kip848::{ClassicMetadata, MigrationPolicy, Topics};
 use crate::coord::request::{JoinRequest, MemberIdHandshake};
 use crate::coord::settings::GroupSettings;
 use crate::coord::turn::Turn;
@@ -52,8 +52,7 @@ impl ConsumerGroup {
         self.arm_session(id, turn);
         self.arm_rebalance(id, turn);
         if is_replacement && self.is_left_to_classic(before, turn.settings) {
-            let is_settled = self.state() == ConsumerGroupState::Stable;
-            self.life = Life::Downgrading(if is_settled { Rebalance::NotDue } else { Rebalance::Due });
+            self.life = Life::Downgrading;
         }
         Ok(self.joined_classic(id, request))
     }

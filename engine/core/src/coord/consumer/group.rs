@@ -12,14 +12,6 @@ use crate::coord::ids::{Epoch, GroupId, InstanceId, MemberId};
 use crate::coord::kip848::ConsumerGroupState;
 use crate::coord::kip848::Partitions;
 
-/// Whether a group that becomes a classic one is rebalanced at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::coord) enum Rebalance {
-    Due,
-    /// Every member has what it was last assigned.
-    NotDue,
-}
-
 /// Whether the group is to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Life {
@@ -27,7 +19,7 @@ pub(super) enum Life {
     /// Its deletion is on its way to the log.
     Dying,
     /// Only members of the classic protocol are left; before its turn ends it is a classic group.
-    Downgrading(Rebalance),
+    Downgrading,
 }
 
 /// A consumer group (Kafka: `ConsumerGroup`). Lives on the shard that owns its partition of the offsets topic. Always:
@@ -96,6 +88,10 @@ impl ConsumerGroup {
         } else {
             ConsumerGroupState::Reconciling
         }
+    }
+
+    pub(in crate::coord) fn id(&self) -> &GroupId {
+        &self.id
     }
 
     pub(in crate::coord) fn epoch(&self) -> Epoch {

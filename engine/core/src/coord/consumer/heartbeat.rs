@@ -28,16 +28,18 @@ impl ConsumerGroup {
         let have_changed = self.have_topics_changed(subscribing, topics);
         if subscribing == Subscribing::Anew || have_changed {
             self.bump();
+            turn.tally.consumer_rebalances += 1;
         }
         self.assign_if_due(topics, turn.now, turn.settings);
         let step = self.reconcile(&id, Owning::of(request));
         self.keep_alive(&id, step, turn);
+        let interval_ms = turn.settings.of_group(self.id.as_str()).heartbeat_interval_ms;
         let member = self.member(&id);
         let is_told = request.epoch == Epoch::JOINING || request.is_full() || member.assigned != before;
         Beat {
             member: id.clone(),
             epoch: member.epoch,
-            interval_ms: turn.settings.consumer_heartbeat_interval_ms,
+            interval_ms,
             assignment: is_told.then(|| member.assigned.clone()),
         }
     }
@@ -52,9 +54,18 @@ impl ConsumerGroup {
         }
     }
 
+    /// A member lives, while nothing else that it says can be taken in: that it takes the step that is waited for, either.
+    pub(in crate::coord) fn hear_of(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
+        let Some(is_awaited) = self.members.get(id).map(|member| member.rebalance.is_armed()) else { return };
+        self.arm_session(id, turn);
+        if is_awaited {
+            self.arm_rebalance(id, turn);
+        }
+    }
+
     pub(super) fn arm_session(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
         let group = self.id.clone();
-        let consumer_timeout_ms = turn.settings.consumer_session_timeout_ms;
+        let consumer_timeout_ms = turn.settings.of_group(group.as_str()).session_timeout_ms;
         let member = self.member(id);
         let timeout_ms =
             member.classic.as_ref().map_or(consumer_timeout_ms, |classic| classic.session_timeout_ms);

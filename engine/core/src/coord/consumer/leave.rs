@@ -1,7 +1,7 @@
 //! Members go: by their own wish, for a while, or because nothing was heard of them.
 
 use super::changes::Change;
-use super::group::{ConsumerGroup, Life, Rebalance};
+use super::group::{ConsumerGroup, Life};
 use super::makeup::Makeup;
 use crate::coord::answer::LeftMember;
 use crate::coord::deadlines::{Fired, Subject};
@@ -61,7 +61,7 @@ impl ConsumerGroup {
     /// Members are gone: those that are left share anew, here or as a classic group.
     fn go_on_without(&mut self, before: Makeup, settings: &GroupSettings) {
         match self.is_left_to_classic(before, settings) {
-            true => self.life = Life::Downgrading(Rebalance::Due),
+            true => self.life = Life::Downgrading,
             false => self.bump(),
         }
     }

@@ -1,6 +1,6 @@
 //! Which protocols the members of a consumer group speak, and whether those that are left make a classic group of it.
 
-use super::group::{ConsumerGroup, Life, Rebalance};
+use super::group::{ConsumerGroup, Life};
 use crate::coord::ids::MemberId;
 use crate::coord::kip848::ClassicMetadata;
 use crate::coord::settings::GroupSettings;
@@ -42,10 +42,7 @@ impl ConsumerGroup {
     }
 
     /// Whether only members of the classic protocol are left, so that the group is to become one of theirs.
-    pub(in crate::coord) fn downgrading(&self) -> Option<Rebalance> {
-        match self.life {
-            Life::Downgrading(rebalance) => Some(rebalance),
-            Life::Alive | Life::Dying => None,
-        }
+    pub(in crate::coord) fn is_downgrading(&self) -> bool {
+        self.life == Life::Downgrading
     }
 }

@@ -21,5 +21,5 @@ mod takeover;
 mod target;
 mod watching;
 
-pub(in crate::coord) use group::{ConsumerGroup, Rebalance};
+pub(in crate::coord) use group::ConsumerGroup;
 pub(in crate::coord) use member::ConsumerMember;

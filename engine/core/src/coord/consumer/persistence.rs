@@ -49,18 +49,6 @@ impl ConsumerGroup {
         parts.chain(whole).map(|record| of_group(&self.id, record)).collect()
     }
 
-    /// A record of this group was not written: its key goes into the next write.
-    pub(in crate::coord) fn not_written(&mut self, record: &ConsumerRecord) {
-        self.changes.insert(match record {
-            ConsumerRecord::Epoch(_) => Change::Epoch,
-            ConsumerRecord::Member(id, _) => Change::Member(id.clone()),
-            ConsumerRecord::Pattern(pattern, _) => Change::Pattern(Arc::clone(pattern)),
-            ConsumerRecord::TargetEpoch(_) => Change::TargetEpoch,
-            ConsumerRecord::Target(id, _) => Change::Target(id.clone()),
-            ConsumerRecord::Current(id, _) => Change::Current(id.clone()),
-        });
-    }
-
     /// `None`: there is nothing to say, then or now.
     fn record(&self, change: Change) -> Option<ConsumerRecord> {
         Some(match change {

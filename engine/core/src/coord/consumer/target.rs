@@ -22,7 +22,8 @@ impl ConsumerGroup {
     pub(super) fn is_assignment_due(&self, now: Now, settings: &GroupSettings) -> bool {
         let age_ms = now.wall.0.saturating_sub(self.assigned_at.0);
         // A clock that was set back makes it due.
-        let is_early = (0..i64::from(settings.consumer_assignment_interval_ms)).contains(&age_ms);
+        let pause_ms = settings.of_group(self.id.as_str()).assignment_interval_ms;
+        let is_early = (0..i64::from(pause_ms)).contains(&age_ms);
         self.epoch > self.assigned_epoch && !is_early
     }
 

@@ -7,12 +7,11 @@ use crate::coord::classic::{ClassicGroup, GroupState};
 use crate::coord::consumer::{ConsumerGroup, checks};
 use crate::coord::error::GroupError;
 use crate::coord::group::Group;
-use crate::coord::ids::{Epoch, GroupId, Now, Token};
+use crate::coord::ids::{Epoch, GroupId, MemberId, Now, Token};
 use crate::coord::kip848::{BeatRefused, ConsumerBeat, Topics};
 use crate::coord::migration;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::request::{JoinRequest, LeaveRequest, SyncRequest};
-use crate::coord::writes::Purpose;
 
 impl Coordinator {
     /// ConsumerGroupHeartbeat; answered with [`Answer::ConsumerHeartbeat`] once the log holds what it changed.
@@ -32,6 +31,13 @@ impl Coordinator {
             }
         };
         let id = &request.group;
+        if self.writes.is_stalled(id.as_str()) {
+            let member = (request.epoch > Epoch::JOINING).then_some(&request.member);
+            self.hold_off(now, id, member, actions);
+            let answer = Answer::ConsumerHeartbeat(Err(GroupError::CoordinatorNotAvailable.into()));
+            actions.push(Action::Reply { token, answer });
+            return;
+        }
         let before = match request.epoch {
             Epoch::JOINING => self.become_consumer(now, id, converted, actions),
             _ => Vec::new(),
@@ -51,6 +57,17 @@ impl Coordinator {
             }
         }
         self.purge_deadlines();
+    }
+
+    /// A group whose changes cannot be written does not change any more, but it keeps those who are heard of.
+    fn hold_off(&mut self, now: Now, group: &GroupId, member: Option<&MemberId>, actions: &mut Vec<Action>) {
+        self.writes.go_on(group, actions);
+        if let Some((group, mut turn)) = self.group_turn(group.as_str(), now, actions)
+            && let Some(consumer) = &mut group.consumer
+            && let Some(member) = member
+        {
+            consumer.hear_of(member, &mut turn);
+        }
     }
 
     /// Whether a heartbeat is taken; with it the group that a classic one with members becomes.
@@ -133,6 +150,13 @@ impl Coordinator {
         token: Token,
         actions: &mut Vec<Action>,
     ) {
+        if self.writes.is_stalled(request.group.as_str()) {
+            self.hold_off(now, &request.group, Some(&request.member), actions);
+            let error = GroupError::CoordinatorNotAvailable;
+            actions
+                .push(Action::Reply { token, answer: Answer::join_refused(error, request.member.clone()) });
+            return;
+        }
         if let Some((group, mut turn)) = self.group_turn(request.group.as_str(), now, actions)
             && let Some(consumer) = &mut group.consumer
         {
@@ -156,6 +180,12 @@ impl Coordinator {
         token: Token,
         actions: &mut Vec<Action>,
     ) {
+        if self.writes.is_stalled(request.group.as_str()) {
+            self.hold_off(now, &request.group, Some(&request.member), actions);
+            let answer = Answer::Sync(Err(GroupError::CoordinatorNotAvailable));
+            actions.push(Action::Reply { token, answer });
+            return;
+        }
         if let Some((group, mut turn)) = self.group_turn(request.group.as_str(), now, actions)
             && let Some(consumer) = &mut group.consumer
         {
@@ -186,9 +216,13 @@ impl Coordinator {
         if !request.member.is_empty() {
             return Err(GroupError::UnknownMemberId);
         }
+        if turn.writes.is_behind(request.group.as_str()) {
+            // Records of the consumer protocol must not come behind those of the classic one.
+            return Err(GroupError::CoordinatorNotAvailable);
+        }
         let tombstones = consumer.tombstones();
         group.consumer = None;
-        turn.write(tombstones, Purpose::Records, None);
+        group.write(tombstones, None, &mut turn);
         Ok(())
     }
 

@@ -9,9 +9,10 @@ use crate::coord::answer::{Answer, RefusedOffset};
 use crate::coord::error::GroupError;
 use crate::coord::group::{Group, Subscription};
 use crate::coord::ids::{GroupId, Now, Token, TopicName};
+use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::request::DeleteOffsetsRequest;
-use crate::coord::writes::{Purpose, Writes};
+use crate::coord::writes::Writes;
 
 impl Coordinator {
     /// OffsetDelete; answered with [`Answer::DeleteOffsets`]. Offsets of topics that members consume stay.
@@ -63,8 +64,7 @@ impl Coordinator {
         let mut results = Vec::with_capacity(ids.len());
         let (mut records, mut groups) = (Vec::new(), Vec::new());
         for id in ids {
-            let checked =
-                self.groups.get(id).map_or(Err(GroupError::GroupIdNotFound), |group| group.check_deletion());
+            let checked = self.check_deletion(id);
             if checked.is_ok() {
                 self.begin_deletion(id, now, &mut records);
                 groups.push(id.clone());
@@ -76,6 +76,16 @@ impl Coordinator {
             actions.push(Action::Reply { token, answer });
         } else {
             self.writes.ask(records, Purpose::Deletion { groups }, Some((token, answer)), actions);
+        }
+    }
+
+    fn check_deletion(&self, id: &GroupId) -> Result<(), GroupError> {
+        let group = self.groups.get(id).ok_or(GroupError::GroupIdNotFound)?;
+        group.check_deletion()?;
+        match self.writes.is_behind(id.as_str()) {
+            // What it has yet to write would bring it back.
+            true => Err(GroupError::CoordinatorNotAvailable),
+            false => Ok(()),
         }
     }
 

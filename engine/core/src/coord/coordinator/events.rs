@@ -8,8 +8,9 @@ use crate::coord::error::{GroupError, WriteFault};
 use crate::coord::group::Group;
 use crate::coord::ids::{GroupId, MonotonicMs, Now, WriteId};
 use crate::coord::kip848::Topics;
+use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
-use crate::coord::writes::{Purpose, Write};
+use crate::coord::writes::Write;
 
 impl Coordinator {
     /// A write is in the log, as durable as the topic wants it, or it failed and nothing of it is. Writes that succeed
@@ -27,21 +28,32 @@ impl Coordinator {
                 self.carry_out(now, &write, actions);
                 let replies = write.replies.into_iter();
                 actions.extend(replies.map(|(token, answer)| Action::Reply { token, answer }));
-            }
-            Err(fault) => {
-                let write = self.writes.take_failed(id);
-                self.take_back(now, &write, fault, actions);
-                for (token, answer) in write.replies {
-                    let answer = answer.failed(GroupError::from(fault));
-                    actions.push(Action::Reply { token, answer });
+                if let Some(group) = &write.lane {
+                    self.writes.lane_written(group, actions);
                 }
             }
+            Err(fault) => self.failed(now, id, fault, actions),
+        }
+    }
+
+    fn failed(&mut self, now: Now, id: WriteId, fault: WriteFault, actions: &mut Vec<Action>) {
+        let write = self.writes.take_failed(id);
+        let fallen = self.writes.lane_failed(&write);
+        for purpose in std::iter::once(&write.purpose).chain(&fallen.purposes) {
+            self.take_back(now, purpose, fault, actions);
+        }
+        for (token, answer) in write.replies.into_iter().chain(fallen.replies) {
+            let answer = answer.failed(GroupError::from(fault));
+            actions.push(Action::Reply { token, answer });
+        }
+        if let Some(group) = write.lane.filter(|_| !write.purpose.is_owed()) {
+            self.writes.go_on(&group, actions);
         }
     }
 
     fn carry_out(&mut self, now: Now, write: &Write, actions: &mut Vec<Action>) {
         match &write.purpose {
-            Purpose::Records | Purpose::Deletion { .. } => {}
+            Purpose::Records | Purpose::Emptied { .. } | Purpose::Deletion { .. } => {}
             Purpose::Consumer { group } => self.begin_classic_times(now, group, write, actions),
             Purpose::Assignment { group, generation } => {
                 let metadata = write.records.iter().find_map(|record| match record {
@@ -99,26 +111,10 @@ impl Coordinator {
         }
     }
 
-    /// A group that has another protocol meanwhile still owes the log the tombstones of what it was.
-    fn owe_tombstones(&mut self, write: &Write) {
-        for record in write.records.iter().filter(|record| record.is_tombstone_of_a_group()) {
-            let group = self.groups.get(record.group());
-            let is_of_now = |group: &Group| group.consumer.is_some() == record.is_of_consumers();
-            if group.is_some_and(|group| !is_of_now(group)) {
-                self.writes.owe(record.clone());
-            }
-        }
-    }
-
-    fn take_back(&mut self, now: Now, write: &Write, fault: WriteFault, actions: &mut Vec<Action>) {
-        self.owe_tombstones(write);
-        match &write.purpose {
-            Purpose::Records => {}
-            Purpose::Consumer { group } => {
-                if let Some(group) = self.groups.get_mut(group) {
-                    group.not_written(&write.records);
-                }
-            }
+    /// What was to come about with a write that failed does not.
+    fn take_back(&mut self, now: Now, purpose: &Purpose, fault: WriteFault, actions: &mut Vec<Action>) {
+        match purpose {
+            Purpose::Records | Purpose::Emptied { .. } | Purpose::Consumer { .. } => {}
             Purpose::Assignment { group, generation } => {
                 if let Some((group, mut turn)) = self.group_turn(group.as_str(), now, actions) {
                     group.classic.not_assigned(*generation, fault, &mut turn);

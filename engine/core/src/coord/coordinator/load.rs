@@ -21,6 +21,8 @@ pub struct Loader {
     coordinator: Coordinator,
     now: Now,
     lasts: BTreeMap<GroupId, Last>,
+    /// What groups were that are classic now: a broker wrote that, and not the tombstones before it.
+    left_behind: BTreeMap<GroupId, Box<ConsumerGroup>>,
 }
 
 /// What the log last said of a group that was one of the consumer protocol.
@@ -35,7 +37,13 @@ enum Last {
 
 impl Loader {
     pub fn new(settings: Arc<GroupSettings>, now: Now) -> Loader {
-        Loader { coordinator: Coordinator::new(settings, now), now, lasts: BTreeMap::new() }
+        let coordinator = Coordinator::new(settings, now);
+        Loader { coordinator, now, lasts: BTreeMap::new(), left_behind: BTreeMap::new() }
+    }
+
+    /// Settings were changed.
+    pub fn follow(&mut self, settings: Arc<GroupSettings>) {
+        self.coordinator.follow(settings);
     }
 
     /// The next record of the log. A later one of the same key replaces an earlier one.
@@ -50,8 +58,11 @@ impl Loader {
             CoordinatorRecord::Group { group, value: Some(metadata) } => {
                 let classic = ClassicGroup::from_metadata(group.clone(), metadata, self.now);
                 self.note_classic(group, metadata.generation);
-                let group = self.group(group);
-                (group.classic, group.consumer) = (classic, None);
+                let known = self.group(group);
+                known.classic = classic;
+                if let Some(consumer) = known.consumer.take() {
+                    self.left_behind.insert(group.clone(), consumer);
+                }
             }
             CoordinatorRecord::Group { group, value: None } => {
                 if let Some(known) = self.coordinator.groups.get_mut(group) {
@@ -64,6 +75,9 @@ impl Loader {
     }
 
     fn replay_consumer(&mut self, id: &GroupId, record: &ConsumerRecord) {
+        if matches!(record, ConsumerRecord::Epoch(_)) {
+            self.left_behind.remove(id);
+        }
         if *record == ConsumerRecord::Epoch(None) {
             let group = self.coordinator.groups.get_mut(id);
             let epoch = group.and_then(|group| group.consumer.take()).map(|consumer| consumer.epoch());
@@ -114,6 +128,11 @@ impl Loader {
                 {
                     group.classic.rebalance_or_complete_join(&mut turn);
                 }
+            }
+        }
+        for (id, consumer) in self.left_behind {
+            if let Some((group, mut turn)) = self.coordinator.group_turn(id.as_str(), now, actions) {
+                group.write(consumer.tombstones(), None, &mut turn);
             }
         }
         self.coordinator

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::tally::GroupTally;
 use crate::coord::action::Action;
 use crate::coord::deadlines::{Deadlines, Subject, Timer};
 use crate::coord::group::Group;
 use crate::coord::ids::{GroupId, MonotonicMs, Now};
 use crate::coord::settings::GroupSettings;
+use crate::coord::tally::GroupTally;
 use crate::coord::turn::Turn;
 use crate::coord::writes::Writes;
 
@@ -44,6 +44,11 @@ impl Coordinator {
         };
         coordinator.arm_search(now, coordinator.settings.retention_check_interval_ms);
         coordinator
+    }
+
+    /// Settings were changed: they hold from each group's next event on, as in Kafka.
+    pub fn follow(&mut self, settings: Arc<GroupSettings>) {
+        self.settings = settings;
     }
 
     /// When `expire` is to be called next; it may find nothing to do.
@@ -81,6 +86,7 @@ impl Coordinator {
             settings: &self.settings,
             deadlines: &mut self.deadlines,
             writes: &mut self.writes,
+            tally: &mut self.tally,
             actions,
         };
         Some((group, turn))

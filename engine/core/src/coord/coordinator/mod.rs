@@ -8,12 +8,10 @@ mod load;
 mod machine;
 mod membership;
 mod search;
-mod tally;
 mod views;
 
 pub use load::Loader;
 pub use machine::Coordinator;
-pub use tally::GroupTally;
 pub use views::{
     Described, DescribedConsumer, DescribedConsumerGroup, DescribedGroup, DescribedMember, GroupFigures,
     GroupFilter, ListedGroup,

@@ -4,9 +4,9 @@ use super::deletion::tombstone;
 use super::machine::Coordinator;
 use crate::coord::action::Action;
 use crate::coord::ids::{GroupId, Now};
+use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::settings::GROUPS_SEARCHED_PER_TURN;
-use crate::coord::writes::Purpose;
 
 /// What a search finds in one group.
 enum Found {
@@ -23,6 +23,8 @@ impl Coordinator {
     /// Goes on with the search, or begins another where the last has ended.
     pub(super) fn search(&mut self, now: Now, actions: &mut Vec<Action>) {
         if self.to_search.is_empty() {
+            // Of a group that nobody speaks for any more.
+            self.writes.retry_all(actions);
             self.to_search.extend(self.groups.keys().cloned());
         }
         let count = self.to_search.len().min(GROUPS_SEARCHED_PER_TURN);
@@ -74,8 +76,9 @@ impl Coordinator {
             (_, false) => Found::Offsets(expired),
         };
         // What is on its way to the log would come before the tombstones, and be lost.
-        let is_settled =
-            matches!(found, Found::Nothing) || self.writes.records_of(id.as_str()).next().is_none();
+        let is_under_way =
+            || self.writes.is_behind(id.as_str()) || self.writes.records_of(id.as_str()).next().is_some();
+        let is_settled = matches!(found, Found::Nothing) || !is_under_way();
         if is_settled { found } else { Found::Nothing }
     }
 }

@@ -4,13 +4,13 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 use super::machine::Coordinator;
-use super::tally::GroupTally;
 use crate::base::{Offset, PartitionIndex};
 use crate::coord::classic::{GroupState, Member};
 use crate::coord::consumer::ConsumerMember;
 use crate::coord::group::GroupStatus;
 use crate::coord::ids::{Epoch, Generation, GroupId, InstanceId, MemberId, TopicName};
 use crate::coord::kip848::{ConsumerGroupState, MemberProtocol, Partitions};
+use crate::coord::tally::GroupTally;
 
 /// Which groups are listed; names count without regard to case and surrounding blanks.
 #[derive(Debug, Clone, Default)]

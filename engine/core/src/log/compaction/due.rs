@@ -106,8 +106,14 @@ impl Reach {
         earliest: Option<TimestampMs>,
         now: TimestampMs,
     ) -> bool {
+        self.delay_ms(rules, earliest, now) > 0
+    }
+
+    /// For how long records have waited beyond the greatest lag.
+    pub fn delay_ms(&self, rules: &CompactionRules, earliest: Option<TimestampMs>, now: TimestampMs) -> u64 {
         let until = now.0.saturating_sub(rules.max_lag_ms.max(0));
-        earliest.is_some_and(|earliest| earliest.0 > 0 && earliest.0 < until)
+        let earliest = earliest.filter(|earliest| earliest.0 > 0).map_or(until, |earliest| earliest.0);
+        u64::try_from(until.saturating_sub(earliest)).unwrap_or(0)
     }
 }
 
@@ -208,6 +214,26 @@ mod tests {
             let Reach { dirty, end, clean_bytes, dirty_bytes } = reach;
             let due = if due { "due" } else { "-" };
             assert_eq!(format!("{dirty} {end} {clean_bytes} {dirty_bytes} {due}"), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn records_wait_beyond_the_greatest_lag() {
+        // The greatest lag, the earliest time, now; for how long.
+        let cases = [
+            (40, Some(9), 50, 1),
+            (40, Some(10), 50, 0),
+            (40, Some(0), 50, 0),
+            (40, None, 50, 0),
+            (0, Some(1), 50, 49),
+            (i64::MAX, Some(1), 50, 0),
+        ];
+        let reach = DirtyLog { segments: &[], end: Offset(0), cleaned_to: Offset(0) };
+        for (max_lag_ms, earliest, now, expected) in cases {
+            let rules = CompactionRules { min_dirty_ratio: 0.5, min_lag_ms: 0, max_lag_ms };
+            let now = TimestampMs(now);
+            let delay = reach.reach(&rules, now).delay_ms(&rules, earliest.map(TimestampMs), now);
+            assert_eq!(delay, expected, "lag {max_lag_ms}, earliest {earliest:?}");
         }
     }
 
