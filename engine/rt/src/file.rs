@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,18 +35,10 @@ impl File {
 
     /// Reads into the first `len` bytes of `block`. Short at the end of the file, 0 beyond it.
     pub async fn read_at(&self, at: u64, block: Block, len: usize) -> (io::Result<usize>, Block) {
-        self.read_into(at, block, 0..len).await
-    }
-
-    /// The same into this part of `block`. The others stay as they are.
-    pub async fn read_into(&self, at: u64, block: Block, range: Range<usize>) -> (io::Result<usize>, Block) {
-        assert!(
-            range.start <= range.end && range.end <= block.capacity(),
-            "a read into {range:?} of {block:?}"
-        );
-        self.check(at, range.len());
+        assert!(len <= block.capacity(), "a read of {len} bytes into {block:?}");
+        self.check(at, len);
         let file = Arc::clone(&self.handle);
-        match shard::current().start(Operation::Read { file, at, block, range }).await {
+        match shard::current().start(Operation::Read { file, at, block, len }).await {
             (Operation::Read { block, .. }, answer) => (count_of(answer), block),
             _ => panic!("a slot changed its operation"),
         }

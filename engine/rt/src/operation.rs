@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -158,7 +157,7 @@ pub(crate) enum Operation {
         file: Arc<FileHandle>,
         at: u64,
         block: Block,
-        range: Range<usize>,
+        len: usize,
     },
     Write {
         file: Arc<FileHandle>,

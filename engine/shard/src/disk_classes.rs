@@ -23,9 +23,6 @@ const PART_BEHIND: u64 = 2;
 /// What commits brought lets the classes behind them bring as much; so much of that is saved up. Reads are answered sooner
 /// than hardened writes: a part of what is under way alone would let them take most of a device that is slow.
 const CREDIT_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Of one cold read while commits come and go. Beside reads of 256 KiB, one after the other with as long a rest, the p99 of a
-/// hardened write of 64 KiB was 2 to 4 times its own, beside such of 128 KiB 1.3 to 1.4 times.
-const BESIDE_BYTES_MAX: usize = 128 * 1024;
 /// Requests under way where no commits come and go: a first commit waits for no more. Four reads of a page are the rate of
 /// most devices; faster ones get as many as they end in time.
 const WITHOUT_COMMITS: RangeInclusive<usize> = 4..=16;
@@ -119,12 +116,6 @@ impl DiskClasses {
     pub(crate) fn are_commits_active(&self) -> bool {
         let is_recent = |ended| millrace_rt::now() - ended < ACTIVE;
         self.in_flight.get() > 0 || self.ended.get().is_some_and(is_recent)
-    }
-
-    /// How much one cold read asks for: what a commit meets on the device it waits for, and half a page keeps it half as
-    /// long. Where no commits come and go, a whole page.
-    pub(crate) fn request_bytes(&self) -> usize {
-        if self.are_commits_active() { BESIDE_BYTES_MAX } else { usize::MAX }
     }
 
     fn may_begin(&self, bytes: u64) -> bool {

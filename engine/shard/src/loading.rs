@@ -18,38 +18,29 @@ impl Core {
             match cache.next_load() {
                 None => cache.work.wait().await,
                 Some(load) => {
-                    let outcome = self.read_page(&load).await;
+                    let (start, end) = load.range();
+                    let turn = self.commit.classes.turn(end - start).await;
+                    let outcome = read_page(&load).await;
+                    drop(turn);
+                    self.files.reads.increment();
                     self.files.read_bytes.add(outcome.as_ref().map_or(0, |bytes| bytes.len() as u64));
                     cache.loaded(&load, outcome);
                 }
             }
         }
     }
+}
 
-    /// In requests of the size that fits beside commits.
-    async fn read_page(&self, load: &Load) -> Result<Bytes, FetchError> {
-        let (start, end) = load.range();
-        let wanted = (block_ceil(end) - start) as usize;
-        let mut block = Block::with_capacity(wanted);
-        let mut read = 0;
-        while read < wanted {
-            let part = read..wanted.min(read + self.commit.classes.request_bytes());
-            let turn = self.commit.classes.turn(part.len() as u64).await;
-            let (came, back) = load.source.file.read_into(start + read as u64, block, part.clone()).await;
-            drop(turn);
-            self.files.reads.increment();
-            block = back;
-            let came = came.map_err(|error| {
-                tracing::warn!(%error, start, "a segment could not be read");
-                FetchError::Storage
-            })?;
-            read += came;
-            if came < part.len() {
-                break;
-            }
-        }
-        let bytes = (end - start) as usize;
-        // A shorter file holds less than the log says.
-        if read < bytes { Err(FetchError::Corrupt) } else { Ok(block.freeze().slice(..bytes)) }
-    }
+async fn read_page(load: &Load) -> Result<Bytes, FetchError> {
+    let (start, end) = load.range();
+    let wanted = (block_ceil(end) - start) as usize;
+    let block = Block::with_capacity(wanted);
+    let (read, block) = load.source.file.read_at(start, block, wanted).await;
+    let read = read.map_err(|error| {
+        tracing::warn!(%error, start, "a segment could not be read");
+        FetchError::Storage
+    })?;
+    let bytes = (end - start) as usize;
+    // A shorter file holds less than the log says.
+    if read < bytes { Err(FetchError::Corrupt) } else { Ok(block.freeze().slice(..bytes)) }
 }

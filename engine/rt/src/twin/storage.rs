@@ -35,8 +35,8 @@ impl Storage {
     pub(crate) fn perform(&mut self, operation: &mut Operation) -> Result<Outcome, Stop> {
         let disk = &mut self.disk;
         match operation {
-            Operation::Read { file, at, block, range } => {
-                let target = block.as_mut_slice().get_mut(range.clone()).unwrap_or_default();
+            Operation::Read { file, at, block, len } => {
+                let target = block.as_mut_slice().get_mut(..*len).unwrap_or_default();
                 disk.read(inode_of(file), *at, target).map(Outcome::Count)
             }
             Operation::Write { file, at, pieces, sync } => {

@@ -18,14 +18,9 @@ const BYTES_PER_CALL: usize = 1 << 30;
 /// None: the operation is not one of the ring's.
 pub(crate) fn entry_of(operation: &mut Operation) -> Option<Entry> {
     match operation {
-        Operation::Read { file, at, block, range } => {
-            let (first, end) = (range.start.min(block.capacity()), range.end.min(block.capacity()));
-            let to = block.pointer().wrapping_add(first);
-            Some(
-                opcode::Read::new(file_fd(file), to, length_of(end.saturating_sub(first)))
-                    .offset(*at)
-                    .build(),
-            )
+        Operation::Read { file, at, block, len } => {
+            let count = length_of((*len).min(block.capacity()));
+            Some(opcode::Read::new(file_fd(file), block.pointer(), count).offset(*at).build())
         }
         Operation::Write { file, at, pieces, sync } => Some(write_entry(file_fd(file), *at, pieces, *sync)),
         Operation::SyncData { file } => {
