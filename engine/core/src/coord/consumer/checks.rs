@@ -125,7 +125,7 @@ fn check_epoch(member: &ConsumerMember, epoch: Epoch, owned: Option<&Partitions>
 impl ConsumerGroup {
     fn check_life(&self) -> Result<(), BeatRefused> {
         match self.life {
-            Life::Alive | Life::Downgrading(_) => Ok(()),
+            Life::Alive | Life::Downgrading => Ok(()),
             Life::Dying => Err(GroupError::CoordinatorNotAvailable.into()),
         }
     }
