@@ -64,6 +64,8 @@ struct Client {
     epoch: i32,
     next: Next,
     owned: BTreeSet<i32>,
+    /// What it said that it owned when it last joined; of the classic protocol.
+    told: BTreeSet<i32>,
     /// To be given up; of the consumer protocol.
     revoking: BTreeSet<i32>,
     /// What it is to bring with its sync, as a leader.
@@ -112,6 +114,7 @@ impl Life {
             epoch: 0,
             next: Next::Join,
             owned: BTreeSet::new(),
+            told: BTreeSet::new(),
             revoking: BTreeSet::new(),
             assignments: Vec::new(),
             led: None,
@@ -242,7 +245,8 @@ impl Life {
             self.clients[client].owned.clear();
         }
         let token = self.ask(client, Asked::Join);
-        let known = &self.clients[client];
+        let known = &mut self.clients[client];
+        known.told.clone_from(&known.owned);
         let owned = OwnedPart { topic: "t".to_owned(), partitions: known.owned.iter().copied().collect() };
         let subscription = ConsumerProtocolSubscription {
             topics: vec!["t".to_owned()],
@@ -440,7 +444,8 @@ impl Life {
                 said.assigned_partitions.iter().flat_map(|part| part.partitions.clone()).collect()
             }
         };
-        let gives_up = !known.owned.is_subset(&assigned);
+        // Even what it has given up meanwhile, for the others do not know that.
+        let gives_up = !known.told.is_subset(&assigned);
         known.owned = assigned;
         known.heard_at = self.stage.now().clock.0;
         known.next = if gives_up { Next::Join } else { Next::Heartbeat };
@@ -549,8 +554,10 @@ fn assign(joined: &Joined, partitions: i32) -> Vec<(MemberId, Bytes)> {
 
 #[test]
 fn nothing_is_owned_twice_whatever_protocols_members_speak() {
+    let count: u64 = std::env::var("MILLRACE_SEEDS").map_or(1000, |text| text.parse().unwrap());
+    let first: u64 = std::env::var("MILLRACE_SEED").map_or(0, |text| text.parse().unwrap());
     let mut turns = 0;
-    for seed in 0..300 {
+    for seed in first..first + count {
         let lived = std::panic::catch_unwind(|| {
             let mut life = Life::new(seed);
             (0..300).for_each(|_| life.step());
@@ -559,5 +566,5 @@ fn nothing_is_owned_twice_whatever_protocols_members_speak() {
         });
         turns += lived.unwrap_or_else(|_| panic!("seed {seed}"));
     }
-    assert!(turns > 700, "groups turned {turns} times");
+    assert!(turns as u64 * 3 > count * 7 || count < 100, "groups turned {turns} times in {count} lives");
 }

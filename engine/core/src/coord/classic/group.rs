@@ -107,6 +107,10 @@ impl ClassicGroup {
         self.leader.as_ref()
     }
 
+    pub(in crate::coord) fn has_member(&self, id: &MemberId) -> bool {
+        self.members.contains_key(id)
+    }
+
     pub(in crate::coord) fn members(&self) -> impl ExactSizeIterator<Item = &Member> {
         self.members.values()
     }

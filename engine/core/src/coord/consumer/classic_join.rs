@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::admission::Subscribing;
 use super::group::{ConsumerGroup, Life};
-use super::member::ConsumerMember;
 use super::reconcile::Owning;
 use crate::coord::answer::{JoinRefused, Joined};
 use crate::coord::classic::kept;
@@ -57,13 +56,14 @@ impl ConsumerGroup {
         Ok(self.joined_classic(id, request))
     }
 
-    /// A member hears of its join only now, so its times begin now.
-    pub(in crate::coord) fn answered(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
-        let is_awaited = |member: &ConsumerMember| member.classic.is_some() && member.rebalance.is_armed();
-        if self.members.get(id).is_some_and(is_awaited) {
+    /// A member hears of its join only now, so its times begin now. Answers whether it is one still.
+    pub(in crate::coord) fn answered(&mut self, id: &MemberId, turn: &mut Turn<'_>) -> bool {
+        let Some(member) = self.members.get(id) else { return false };
+        if member.classic.is_some() && member.rebalance.is_armed() {
             self.arm_session(id, turn);
             self.arm_rebalance(id, turn);
         }
+        true
     }
 
     fn joined_classic(&mut self, id: &MemberId, request: &JoinRequest) -> Joined {

@@ -217,7 +217,9 @@ impl Coordinator {
             return Err(GroupError::UnknownMemberId);
         }
         if turn.writes.is_behind(request.group.as_str()) {
-            // Records of the consumer protocol must not come behind those of the classic one.
+            // Records of the consumer protocol must not come behind those of the classic one. Nobody else may ever ask
+            // again for what failed.
+            turn.writes.go_on(&request.group, turn.actions);
             return Err(GroupError::CoordinatorNotAvailable);
         }
         let tombstones = consumer.tombstones();

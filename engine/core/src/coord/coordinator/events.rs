@@ -24,8 +24,9 @@ impl Coordinator {
     ) {
         match result {
             Ok(()) => {
-                let write = self.writes.take_oldest(id);
+                let mut write = self.writes.take_oldest(id);
                 self.carry_out(now, &write, actions);
+                self.check_classic_joins(now, &mut write, actions);
                 let replies = write.replies.into_iter();
                 actions.extend(replies.map(|(token, answer)| Action::Reply { token, answer }));
                 if let Some(group) = &write.lane {
@@ -53,8 +54,10 @@ impl Coordinator {
 
     fn carry_out(&mut self, now: Now, write: &Write, actions: &mut Vec<Action>) {
         match &write.purpose {
-            Purpose::Records | Purpose::Emptied { .. } | Purpose::Deletion { .. } => {}
-            Purpose::Consumer { group } => self.begin_classic_times(now, group, write, actions),
+            Purpose::Records
+            | Purpose::Emptied { .. }
+            | Purpose::Consumer { .. }
+            | Purpose::Deletion { .. } => {}
             Purpose::Assignment { group, generation } => {
                 let metadata = write.records.iter().find_map(|record| match record {
                     CoordinatorRecord::Group { value, .. } => value.as_ref(),
@@ -81,13 +84,19 @@ impl Coordinator {
         }
     }
 
-    /// Classic members of a consumer group that are answered now have their times from now.
-    fn begin_classic_times(&mut self, now: Now, group: &GroupId, write: &Write, actions: &mut Vec<Action>) {
-        let Some((group, mut turn)) = self.group_turn(group.as_str(), now, actions) else { return };
-        let Some(consumer) = &mut group.consumer else { return };
-        for (_, answer) in &write.replies {
-            if let Answer::Join(Ok(joined)) = answer {
-                consumer.answered(&joined.member, &mut turn);
+    /// Classic members of a consumer group that hear now that they have joined have their times from now; those that are
+    /// out of it since hear that instead.
+    fn check_classic_joins(&mut self, now: Now, write: &mut Write, actions: &mut Vec<Action>) {
+        let Purpose::Consumer { group } = &write.purpose else { return };
+        for (_, answer) in &mut write.replies {
+            let Answer::Join(Ok(joined)) = answer else { continue };
+            let found = self.group_turn(group.as_str(), now, actions);
+            let is_member = found.is_some_and(|(group, mut turn)| match &mut group.consumer {
+                Some(consumer) => consumer.answered(&joined.member, &mut turn),
+                None => group.classic.has_member(&joined.member),
+            });
+            if !is_member {
+                *answer = Answer::join_refused(GroupError::UnknownMemberId, joined.member.clone());
             }
         }
     }
