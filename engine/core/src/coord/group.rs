@@ -132,20 +132,35 @@ impl Group {
         topics: &dyn Topics,
         turn: &mut Turn<'_>,
     ) {
-        let Some(consumer) = &mut self.consumer else { return self.write(before, reply, turn) };
-        if !consumer.is_downgrading() {
-            before.extend(consumer.take_records());
-            return self.write(before, reply, turn);
+        if let Some((classic, records)) = self.downgraded(topics, turn) {
+            before.extend(records);
+            (self.classic, self.consumer) = (classic, None);
+            turn.write(before, Purpose::Consumer { group: self.classic.id().clone() }, reply);
+            self.classic.begin_sessions(turn);
+            // Even where all have what they are to have: of them none knows that it leads, and watches the topics.
+            return self.classic.rebalance_or_complete_join(turn);
         }
-        let id = self.classic.id().clone();
-        before.extend(consumer.tombstones());
-        self.classic = migration::downgraded(&id, consumer, topics, turn.now);
-        self.consumer = None;
-        before.push(self.classic.record());
-        turn.write(before, Purpose::Consumer { group: id }, reply);
-        self.classic.begin_sessions(turn);
-        // Even where all have what they are to have: of them none knows that it leads, and watches the topics.
-        self.classic.rebalance_or_complete_join(turn);
+        if let Some(consumer) = &mut self.consumer {
+            before.extend(consumer.take_records());
+        }
+        self.write(before, reply, turn);
+    }
+
+    /// The classic group that it is to become now, and the records of that. What fits into no batch goes on as it is.
+    fn downgraded(
+        &mut self,
+        topics: &dyn Topics,
+        turn: &Turn<'_>,
+    ) -> Option<(ClassicGroup, Vec<CoordinatorRecord>)> {
+        let consumer = self.consumer.as_mut().filter(|consumer| consumer.is_downgrading())?;
+        let mut records = consumer.tombstones();
+        let classic = migration::downgraded(consumer, topics, turn.now);
+        records.push(classic.record());
+        if CoordinatorRecord::encoded_bytes(&records) > turn.settings.batch_bytes_max {
+            consumer.stay();
+            return None;
+        }
+        Some((classic, records))
     }
 
     /// Writes what a group was or is of the consumer protocol; who waits is answered when the log holds that, and all

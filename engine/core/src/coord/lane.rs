@@ -29,7 +29,7 @@ pub(super) struct Fallen {
 /// written. Always: steps come into the log in the order in which they were made, none without those before it that are
 /// owed. So a crash never finds a partition that was taken from one member and given to another as both their own, nor a
 /// group as it was behind what it became, whatever write failed; and what a failed write was to bring about comes about
-/// with the next that does not.
+/// with the next that does not. Only a record that is larger than a batch may be is given up.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lane {
     /// Behind the write under way, oldest first.
@@ -109,6 +109,28 @@ impl Lane {
         let (owed, fallen): (VecDeque<Step>, VecDeque<Step>) =
             self.steps.drain(..).partition(|step| step.purpose.is_owed());
         self.steps = owed;
+        self.put_back(records, ends, purpose);
+        self.flow = Flow::Failed;
+        Fallen { purposes: fallen.into_iter().map(|step| step.purpose).collect(), replies }
+    }
+
+    /// The write under way is larger than a batch may be: its steps go one by one, or its one step in two parts, before
+    /// all others. A crash between the parts of a step finds the first of them only. Who waits is answered when the last
+    /// is in the log.
+    pub(super) fn part(&mut self, write: Step, ends: &[usize]) {
+        let Step { records, purpose, replies } = write;
+        let ends = match ends {
+            [end] => vec![end / 2, *end],
+            ends => ends.to_vec(),
+        };
+        self.put_back(&records, &ends, &purpose);
+        if let Some(last) = self.steps.get_mut(ends.len() - 1) {
+            last.replies = replies;
+        }
+        self.flow = Flow::Failed;
+    }
+
+    fn put_back(&mut self, records: &[CoordinatorRecord], ends: &[usize], purpose: &Purpose) {
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let steps: Vec<&[CoordinatorRecord]> =
             starts.zip(ends).filter_map(|(start, end)| records.get(start..*end)).collect();
@@ -116,8 +138,6 @@ impl Lane {
             let (records, purpose) = (records.to_vec(), purpose.clone());
             self.steps.push_front(Step { records, purpose, replies: Vec::new() });
         }
-        self.flow = Flow::Failed;
-        Fallen { purposes: fallen.into_iter().map(|step| step.purpose).collect(), replies }
     }
 
     pub(super) fn take_replies(&mut self) -> Vec<(Token, Answer)> {

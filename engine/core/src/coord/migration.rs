@@ -9,6 +9,7 @@ use super::embedded::{TopicNames, Unreadable, assigned, assignment_bytes, subscr
 use super::error::GroupError;
 use super::ids::{Epoch, Generation, GroupId, Now};
 use super::kip848::{BeatRefused, ClassicMetadata, Partitions, Topics};
+use super::record::CoordinatorRecord;
 use super::request::Protocol;
 use super::settings::GroupSettings;
 
@@ -21,6 +22,8 @@ enum Hindrance {
     Policy,
     ProtocolType,
     Size,
+    /// Its records fit into no batch.
+    Bytes,
     Unreadable(Unreadable),
 }
 
@@ -31,6 +34,7 @@ impl Hindrance {
             Hindrance::Policy => "online upgrade is disabled.",
             Hindrance::ProtocolType => "the group does not use the consumer embedded protocol.",
             Hindrance::Size => "the group size exceeds the consumer group maximum size.",
+            Hindrance::Bytes => "its members do not fit into a batch of the offsets topic.",
             Hindrance::Unreadable(Unreadable::Malformed) => "the embedded consumer protocol is malformed.",
             Hindrance::Unreadable(Unreadable::HasUserData) => {
                 "an unsupported custom assignor is in use. Please refer to the documentation or switch to a default \
@@ -38,7 +42,11 @@ impl Hindrance {
             }
         };
         let message = format!("Cannot upgrade classic group {group} to consumer group because {why}");
-        BeatRefused::new(GroupError::GroupIdNotFound, message)
+        let error = match self {
+            Hindrance::Bytes => GroupError::UnknownServerError,
+            _ => GroupError::GroupIdNotFound,
+        };
+        BeatRefused::new(error, message)
     }
 }
 
@@ -65,6 +73,7 @@ pub(super) fn upgraded(
     for (member, said) in owned {
         group.may_still_own(member, &said);
     }
+    check_bytes(&group, settings).map_err(|hindrance| hindrance.refusal(id))?;
     Ok(group)
 }
 
@@ -79,6 +88,15 @@ fn check_upgrade(classic: &ClassicGroup, settings: &GroupSettings) -> Result<(),
         return Err(Hindrance::Size);
     }
     Ok(())
+}
+
+/// Whether its records, and those of the member that joins, are one batch: a crash between two would leave members without
+/// what they own.
+fn check_bytes(group: &ConsumerGroup, settings: &GroupSettings) -> Result<(), Hindrance> {
+    let members = group.members().len().max(1);
+    let bytes = CoordinatorRecord::encoded_bytes(&group.clone().take_records());
+    let with_another = bytes.saturating_add(2 * bytes.div_ceil(members));
+    if with_another > settings.batch_bytes_max { Err(Hindrance::Bytes) } else { Ok(()) }
 }
 
 /// The member, and what it said that it owned.
@@ -112,15 +130,10 @@ fn consumer_member(
 /// The classic group that a consumer group becomes whose members all speak the classic protocol: stable, with the
 /// group's epoch for a generation, and with what its members hold for an assignment. Where that is not their target they
 /// are rebalanced at once, and should the group turn again before they are, nobody gets what another still uses.
-pub(super) fn downgraded(
-    id: &GroupId,
-    consumer: &ConsumerGroup,
-    topics: &dyn Topics,
-    now: Now,
-) -> ClassicGroup {
+pub(super) fn downgraded(consumer: &ConsumerGroup, topics: &dyn Topics, now: Now) -> ClassicGroup {
     let members = consumer.members().filter_map(classic_member).collect();
     let generation = Generation(consumer.epoch().0);
-    let mut group = ClassicGroup::of_members(id.clone(), CONSUMER, generation, members, now);
+    let mut group = ClassicGroup::of_members(consumer.id().clone(), CONSUMER, generation, members, now);
     let subscribed = consumer.subscribed_names();
     let names: TopicNames<'_> =
         subscribed.into_iter().filter_map(|name| Some((topics.topic(name)?.id, name))).collect();

@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::action::Action;
 use super::answer::Answer;
+use super::error::WriteFault;
 use super::ids::{GroupId, Token, WriteId};
 use super::lane::{Fallen, Lane, Step};
 use super::purpose::Purpose;
@@ -111,17 +112,33 @@ impl Writes {
         self.go_on(group, actions);
     }
 
-    /// A write failed. What of it is owed is to be asked for again before anything else of its group; answers what fails
-    /// with it.
-    pub(super) fn lane_failed(&mut self, write: &Write) -> Fallen {
+    /// A write is larger than a batch may be. One that is owed goes again at once, in parts, and nobody hears of it; answers
+    /// any other.
+    pub(super) fn part(&mut self, write: Write, actions: &mut Vec<Action>) -> Option<Write> {
+        let group = match &write.lane {
+            Some(group) if write.purpose.is_owed() && write.records.len() > 1 => group.clone(),
+            _ => return Some(write),
+        };
+        let lane = self.lanes.entry(group.clone()).or_default();
+        let Write { records, purpose, replies, ends, .. } = write;
+        lane.part(Step { records: records.to_vec(), purpose, replies }, &ends);
+        self.go_on(&group, actions);
+        None
+    }
+
+    /// A write failed. What of it is owed is to be asked for again before anything else of its group, unless it never fits;
+    /// answers what fails with it.
+    pub(super) fn lane_failed(&mut self, write: &Write, fault: WriteFault) -> Fallen {
         let Some(lane) = write.lane.as_ref().and_then(|group| self.lanes.get_mut(group)) else {
             return Fallen::default();
         };
-        if write.purpose.is_owed() {
+        if write.purpose.is_owed() && fault != WriteFault::TooLarge {
             return lane.failed(&write.records, &write.ends, &write.purpose);
         }
         lane.ended();
-        Fallen::default()
+        // Behind a record that is given up nobody is to believe that all of a change is in the log.
+        let replies = if write.purpose.is_owed() { lane.take_replies() } else { Vec::new() };
+        Fallen { purposes: Vec::new(), replies }
     }
 
     /// Whether a group has changed, as one of the consumer protocol, what the log does not hold yet.

@@ -85,6 +85,7 @@ impl Life {
         let clients = clients.collect();
         let mut life =
             Life { stage: Stage::new(settings), choices, clients, drawn: 0, group_epoch: Epoch(0) };
+        life.stage.batch_bytes_max = [usize::MAX, 300][life.choices.below(2)];
         life.stage.topics.put("t", 4);
         life
     }
@@ -226,7 +227,7 @@ impl Life {
 
     /// A write that fails leaves no trace; what was asked for behind it may be stored.
     fn complete(&mut self) {
-        let faults = [WriteFault::Unavailable, WriteFault::TooLarge];
+        let faults = [WriteFault::Unavailable, WriteFault::NotLeader];
         let result = if self.choices.one_in(6) { Err(faults[self.choices.below(2)]) } else { Ok(()) };
         if !self.stage.held.is_empty() {
             self.stage.complete(result);
@@ -282,7 +283,9 @@ impl Life {
 
     fn hear_refusal(&mut self, client: usize, error: GroupError) {
         match error {
-            GroupError::CoordinatorNotAvailable | GroupError::UnknownServerError => {
+            GroupError::NotCoordinator
+            | GroupError::CoordinatorNotAvailable
+            | GroupError::UnknownServerError => {
                 let known = &mut self.clients[client];
                 known.owes_all = true;
                 known.revoked_by.get_or_insert(known.asked_at + REBALANCE_MS);

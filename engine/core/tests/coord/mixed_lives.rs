@@ -106,6 +106,8 @@ impl Life {
         settings.consumer.assignment_interval_ms = [0, 1000][choices.below(2)];
         settings.initial_rebalance_delay_ms = 100;
         settings.consumer_assignors = vec![[Assignor::Uniform, Assignor::Range][choices.below(2)]];
+        let batch_bytes_max = [usize::MAX, 1000][choices.below(2)];
+        settings.batch_bytes_max = batch_bytes_max;
         let manner = [Manner::Eager, Manner::Cooperative][choices.below(2)];
         let clients = (0..CLIENTS).map(|number| Client {
             protocol: [MemberProtocol::Classic, MemberProtocol::Consumer][choices.below(2)],
@@ -126,6 +128,7 @@ impl Life {
         let (clients, stage) = (clients.collect(), Stage::new(settings));
         let fleet = MemberProtocol::Classic;
         let mut life = Life { stage, choices, clients, manner, fleet, drawn: 0, turns: 0, last_type: "" };
+        life.stage.batch_bytes_max = batch_bytes_max;
         life.stage.topics.put("t", 4);
         (0..CLIENTS).for_each(|client| life.begin_anew(client));
         life
@@ -365,7 +368,7 @@ impl Life {
 
     /// A write that fails leaves no trace; what was asked for behind it may be stored.
     fn complete(&mut self) {
-        let faults = [WriteFault::Unavailable, WriteFault::TooLarge];
+        let faults = [WriteFault::Unavailable, WriteFault::NotLeader];
         let result = if self.choices.one_in(6) { Err(faults[self.choices.below(2)]) } else { Ok(()) };
         if !self.stage.held.is_empty() {
             self.stage.complete(result);
@@ -454,6 +457,7 @@ impl Life {
     fn hear_refusal(&mut self, client: usize, error: GroupError) {
         match error {
             GroupError::RebalanceInProgress
+            | GroupError::NotCoordinator
             | GroupError::CoordinatorNotAvailable
             | GroupError::UnknownServerError => {
                 let known = &mut self.clients[client];
@@ -566,5 +570,5 @@ fn nothing_is_owned_twice_whatever_protocols_members_speak() {
         });
         turns += lived.unwrap_or_else(|_| panic!("seed {seed}"));
     }
-    assert!(turns as u64 * 3 > count * 7 || count < 100, "groups turned {turns} times in {count} lives");
+    assert!(turns as u64 > count * 2 || count < 100, "groups turned {turns} times in {count} lives");
 }

@@ -74,6 +74,7 @@ impl Runner {
         given.consumer_max_size = given.max_size;
         given.consumer.assignment_interval_ms = line.number("interval", 0);
         given.consumer_migration = MigrationPolicy::of_name(line.get("policy").unwrap_or_default());
+        given.batch_bytes_max = line.number("batch-max", given.batch_bytes_max);
         given.offsets_retention_ms = line.number("retention", given.offsets_retention_ms);
         given.retention_check_interval_ms = line.number("check", given.retention_check_interval_ms);
         Runner { stage: Stage::new(given), labels: Vec::new(), drawn: 0 }
@@ -158,6 +159,7 @@ impl Runner {
                 "TooLarge" => WriteFault::TooLarge,
                 other => panic!("no fault {other}"),
             })),
+            "batch-max" => self.stage.batch_bytes_max = line.words[0].parse().unwrap(),
             "restart" => self.stage.restart(),
             "unload" => self.stage.unload(),
             "topic" => self.stage.topics.put(line.words[0], line.words[1].parse().unwrap()),

@@ -74,6 +74,11 @@ fn deletion() {
 }
 
 #[test]
+fn oversize() {
+    check("oversize.txt");
+}
+
+#[test]
 fn expiry() {
     check("expiry.txt");
 }

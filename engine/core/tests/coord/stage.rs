@@ -29,6 +29,8 @@ pub(crate) struct Stage {
     /// Answers nobody has taken yet.
     pub(crate) answers: Vec<(Token, Answer)>,
     pub(crate) topics: TopicTable,
+    /// A write of more bytes fails: keys and values count.
+    pub(crate) batch_bytes_max: usize,
     clock: u64,
 }
 
@@ -75,7 +77,8 @@ impl Stage {
         let coordinator = Coordinator::new(Arc::clone(&settings), now_at(0));
         let (log, held, answers) = (Vec::new(), VecDeque::new(), Vec::new());
         let topics = TopicTable::default();
-        Stage { settings, coordinator, disk: Disk::Fast, log, held, answers, topics, clock: 0 }
+        let (disk, batch_bytes_max) = (Disk::Fast, usize::MAX);
+        Stage { settings, coordinator, disk, log, held, answers, topics, batch_bytes_max, clock: 0 }
     }
 
     pub(crate) fn defaults() -> GroupSettings {
@@ -131,8 +134,11 @@ impl Stage {
     }
 
     /// The oldest write comes into the log, or fails.
-    pub(crate) fn complete(&mut self, result: Result<(), WriteFault>) {
+    pub(crate) fn complete(&mut self, mut result: Result<(), WriteFault>) {
         let (id, records) = self.held.pop_front().unwrap();
+        if result.is_ok() && records.iter().map(bytes_of).sum::<usize>() > self.batch_bytes_max {
+            result = Err(WriteFault::TooLarge);
+        }
         if result.is_ok() {
             self.log.extend(records.iter().cloned());
         }
@@ -174,6 +180,11 @@ impl Stage {
         std::mem::replace(&mut self.coordinator, empty).unload(&mut actions);
         self.take(actions);
     }
+}
+
+fn bytes_of(record: &CoordinatorRecord) -> usize {
+    let bytes = record.encode().unwrap();
+    bytes.key.len() + bytes.value.map_or(0, |value| value.len())
 }
 
 fn now_at(clock: u64) -> Now {

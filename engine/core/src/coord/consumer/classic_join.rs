@@ -12,7 +12,7 @@ use crate::coord::embedded::{Subscribed, subscribed};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Generation, MemberId};
 use crate::coord::kip848::{ClassicMetadata, MigrationPolicy, Topics};
-use crate::coord::request::{JoinRequest, MemberIdHandshake};
+use crate::coord::request::{JoinRequest, MemberIdHandshake, Protocol};
 use crate::coord::settings::GroupSettings;
 use crate::coord::turn::Turn;
 
@@ -91,6 +91,10 @@ impl ConsumerGroup {
         }
         if &*request.protocol_type != CONSUMER || !self.classic.supports(&request.protocols) {
             return Err(GroupError::InconsistentGroupProtocol);
+        }
+        let bytes = |offered: &Protocol| offered.name.len() + offered.metadata.len();
+        if request.protocols.iter().map(bytes).sum::<usize>() >= settings.batch_bytes_max {
+            return Err(GroupError::UnknownServerError);
         }
         match instance {
             Some(None) if !request.member.is_empty() => Err(GroupError::UnknownMemberId),

@@ -41,6 +41,12 @@ impl ConsumerGroup {
             && self.members.len() <= settings.max_size
     }
 
+    /// It cannot: those that are left share anew here.
+    pub(in crate::coord) fn stay(&mut self) {
+        self.life = Life::Alive;
+        self.bump();
+    }
+
     /// Whether only members of the classic protocol are left, so that the group is to become one of theirs.
     pub(in crate::coord) fn is_downgrading(&self) -> bool {
         self.life == Life::Downgrading

@@ -88,7 +88,7 @@ impl Coordinator {
                 return match request.epoch {
                     // Leaving checks for itself.
                     Epoch::LEAVING | Epoch::AWAY => Ok(None),
-                    _ => checks::check_member(consumer, request).map(|()| None),
+                    _ => checks::check_member(consumer, request, &self.settings).map(|()| None),
                 };
             }
             (_, Some(_), None) => return not_found(format!("Group {id} is not a consumer group.")),

@@ -39,7 +39,12 @@ impl Coordinator {
 
     fn failed(&mut self, now: Now, id: WriteId, fault: WriteFault, actions: &mut Vec<Action>) {
         let write = self.writes.take_failed(id);
-        let fallen = self.writes.lane_failed(&write);
+        let write = match fault {
+            WriteFault::TooLarge => self.writes.part(write, actions),
+            WriteFault::Unavailable | WriteFault::NotLeader => Some(write),
+        };
+        let Some(write) = write else { return };
+        let fallen = self.writes.lane_failed(&write, fault);
         for purpose in std::iter::once(&write.purpose).chain(&fallen.purposes) {
             self.take_back(now, purpose, fault, actions);
         }
@@ -47,7 +52,8 @@ impl Coordinator {
             let answer = answer.failed(GroupError::from(fault));
             actions.push(Action::Reply { token, answer });
         }
-        if let Some(group) = write.lane.filter(|_| !write.purpose.is_owed()) {
+        let is_over = fault == WriteFault::TooLarge || !write.purpose.is_owed();
+        if let Some(group) = write.lane.filter(|_| is_over) {
             self.writes.go_on(&group, actions);
         }
     }
