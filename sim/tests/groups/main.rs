@@ -54,7 +54,7 @@ fn check(planted: Planted, expected: &str) {
     panic!("{expected} was not found, but {seen:?}");
 }
 
-const SEEDS_MAX: u64 = 12;
+const SEEDS_MAX: u64 = 48;
 
 #[test]
 fn commits_that_nobody_wrote_are_caught() {
