@@ -144,6 +144,7 @@ impl Elder {
     }
 
     fn take(&mut self, joined: &Joined) -> Result<(), Broken> {
+        self.flow.ledger.borrow_mut().consumers.note_leader(&joined.leader);
         self.id.clone_from(&joined.member);
         (self.generation, self.next) = (joined.generation, Next::Sync);
         self.assignments.clear();
