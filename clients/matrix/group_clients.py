@@ -1,5 +1,6 @@
 """Which scenarios of groups each client runs: what it has, and which assignors it calls even and sticky."""
 
+from group_migration import migrated, migrated_through_kills
 from group_scenarios import Groups, broker_killed, plan as scenarios_of
 
 EVERY = frozenset({
@@ -51,4 +52,9 @@ def plan(name, driver, new_driver, broker, prefix):
         beside += [(f"{protocol}: {scenario}", function) for scenario, function in scenarios_of(groups, has)]
         if hasattr(broker, "kill"):
             alone.append((f"{protocol}: kill -9 of the broker", lambda groups=groups: broker_killed(groups, broker)))
+        if protocol == "classic" and "consumer" in HAS[name]:
+            beside.append(("both protocols: migration", lambda groups=groups: migrated(groups)))
+            if hasattr(broker, "kill"):
+                through = lambda groups=groups: migrated_through_kills(groups, broker)
+                alone.append(("both protocols: migration through kill -9 of the broker", through))
     return beside, alone

@@ -14,6 +14,7 @@ use millrace_wire::messages::consumer_group_heartbeat_response::ConsumerGroupHea
 use millrace_wire::{ApiKey, ErrorCode, Reader};
 
 use super::consumers::Part;
+use super::elder::Elder;
 use super::flow::{Flow, LOOK_AGAIN};
 use super::joining;
 use super::mood::Mood;
@@ -28,6 +29,8 @@ const FIND_VERSION: i16 = 4;
 const PAUSE_MS: std::ops::Range<u64> = 10..60;
 /// A member lives so long before something befalls it.
 const LIFE_MS: std::ops::Range<u64> = 50..1_500;
+/// So many of the members speak the classic protocol, so that the group turns back and forth.
+const CLASSIC_ONE_IN: u64 = 2;
 const VACANCY_MS: std::ops::Range<u64> = 0..400;
 /// From far below the session timeout to far above it.
 const FREEZE_MS: std::ops::Range<u64> = 50..2_000;
@@ -43,9 +46,14 @@ pub(crate) async fn keep_consumer(flow: Flow, slot: usize) {
     loop {
         let mood: Rc<Mood> = Rc::default();
         let number = flow.ledger.borrow_mut().consumers.draw();
-        let consumer = Consumer::new(flow.clone(), slot, number, Rc::clone(&mood));
         // Whichever ends: it has left, or it crashed in the middle of whatever it did.
-        select(consumer.live(), befall(&flow, number, &mood)).await;
+        if random_u64().is_multiple_of(CLASSIC_ONE_IN) {
+            let elder = Elder::new(flow.clone(), GROUP, slot, number, Rc::clone(&mood));
+            select(elder.live(), befall(&flow, number, &mood)).await;
+        } else {
+            let consumer = Consumer::new(flow.clone(), slot, number, Rc::clone(&mood));
+            select(consumer.live(), befall(&flow, number, &mood)).await;
+        }
         flow.ledger.borrow_mut().consumers.forget(number);
         sleep(Duration::from_millis(within(VACANCY_MS))).await;
     }

@@ -15,6 +15,9 @@ pub(crate) struct Consumers {
     heard: BTreeMap<u64, bool>,
     drawn: u64,
     put_off: u64,
+    /// Whether the group had a leader when a classic member last joined it.
+    has_leader: bool,
+    turns: u64,
 }
 
 impl Consumers {
@@ -31,6 +34,18 @@ impl Consumers {
     /// How often that was said.
     pub(crate) fn put_off(&self) -> u64 {
         self.put_off
+    }
+
+    /// A classic member joined, and was told who leads: in a group of the consumer protocol nobody does.
+    pub(crate) fn note_leader(&mut self, leader: &str) {
+        let has_leader = !leader.is_empty();
+        self.turns += u64::from(has_leader != self.has_leader);
+        self.has_leader = has_leader;
+    }
+
+    /// How often classic members found a group of the other protocol than before.
+    pub(crate) fn turns(&self) -> u64 {
+        self.turns
     }
 
     /// A member owns exactly these from now on.

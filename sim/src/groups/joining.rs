@@ -50,6 +50,8 @@ pub(crate) struct Joined {
     pub(crate) skip_assignment: bool,
     /// Ids and instance ids, for the leader.
     pub(crate) members: Vec<(String, Option<String>)>,
+    /// What each of them says of itself.
+    pub(crate) subscriptions: Vec<Bytes>,
 }
 
 /// What administrators see of a group.
@@ -101,6 +103,7 @@ pub(crate) async fn join(
         leader: answer.leader.to_string(),
         skip_assignment: answer.skip_assignment,
         members: members.collect(),
+        subscriptions: answer.members.iter().map(|member| Bytes::copy_from_slice(&member.metadata)).collect(),
     })
 }
 

@@ -3,7 +3,8 @@
 //!
 //! `plan` says who is in which group, `member` is one member as a client, `conduct` what befalls it by way of its `mood`,
 //! `joining` and `offsets_requests` are its requests, `assignor` is what leaders do, `observer` asks for everything again
-//! and again, `consumer` is a member of the one group that speaks the consumer protocol, `offsets`, `generations` and
+//! and again, `consumer` is a member of the one group of the consumer protocol, `elder` one of it that speaks the classic
+//! protocol, so that the group turns back and forth, `offsets`, `generations` and
 //! `consumers` judge, `course` is a broker with its clients, `run` the course of one seed,
 //! `case` that of a sweep.
 
@@ -13,6 +14,7 @@ mod conduct;
 mod consumer;
 mod consumers;
 mod course;
+mod elder;
 mod flow;
 mod generations;
 mod joining;

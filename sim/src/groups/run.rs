@@ -34,6 +34,8 @@ pub struct Report {
     pub generations: u64,
     /// Heartbeats of the consumer protocol that found a group which could not be written.
     pub put_off: u64,
+    /// How often classic members found the group of the consumer protocol turned into one of the other protocol.
+    pub turns: u64,
     pub trace: Vec<String>,
 }
 
@@ -65,6 +67,7 @@ fn run(seed: u64, planted: Option<Planted>) -> Report {
         acknowledgements: ledger.acknowledgements,
         generations: ledger.generations.iter().map(super::generations::Generations::count).sum(),
         put_off: ledger.consumers.put_off(),
+        turns: ledger.consumers.turns(),
         trace: course.world.trace().to_vec(),
     }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::ids::{Epoch, GroupId, InstanceId, MemberId};
 use super::kip848::{
-    ConsumerMemberMetadata, ConsumerRecord, CurrentAssignment, GroupEpoch, MemberState, Partitions,
-    ResolvedPattern, TargetEpoch,
+    ClassicMetadata, ConsumerMemberMetadata, ConsumerRecord, CurrentAssignment, GroupEpoch, MemberState,
+    Partitions, ResolvedPattern, TargetEpoch,
 };
 use super::record::CoordinatorRecord;
 use super::records::consumer_group_current_member_assignment_value::TopicPartitions as CurrentPartitions;
+use super::records::consumer_group_member_metadata_value::{ClassicMemberMetadata, ClassicProtocol};
 use super::records::consumer_group_target_assignment_member_value::TopicPartition as TargetPartitions;
 use super::records::{
     ConsumerGroupCurrentMemberAssignmentKey, ConsumerGroupCurrentMemberAssignmentValue,
@@ -17,6 +18,7 @@ use super::records::{
     ConsumerGroupTargetAssignmentMemberKey, ConsumerGroupTargetAssignmentMemberValue,
     ConsumerGroupTargetAssignmentMetadataKey, ConsumerGroupTargetAssignmentMetadataValue, GroupRecord,
 };
+use super::request::Protocol;
 use crate::base::{PartitionIndex, PartitionKey, TimestampMs};
 
 /// A record of a consumer group as Kafka writes it.
@@ -108,8 +110,29 @@ fn member_value(value: &ConsumerMemberMetadata) -> ConsumerGroupMemberMetadataVa
         subscribed_topic_regex: Some(value.pattern.as_deref().unwrap_or_default().to_owned()),
         rebalance_timeout_ms: value.rebalance_timeout_ms,
         server_assignor: value.assignor.as_deref().map(str::to_owned),
-        classic_member_metadata: None,
+        classic_member_metadata: value.classic.as_ref().map(classic_value),
     }
+}
+
+fn classic_value(value: &ClassicMetadata) -> ClassicMemberMetadata {
+    let protocols = value.protocols.iter().map(|protocol| ClassicProtocol {
+        name: protocol.name.to_string(),
+        metadata: protocol.metadata.clone(),
+    });
+    ClassicMemberMetadata {
+        session_timeout_ms: value.session_timeout_ms,
+        supported_protocols: protocols.collect(),
+    }
+}
+
+/// A member without a protocol is nothing that a broker writes; it counts as one of the consumer protocol.
+fn classic(value: ClassicMemberMetadata) -> Option<ClassicMetadata> {
+    let protocols = value
+        .supported_protocols
+        .into_iter()
+        .map(|protocol| Protocol { name: Arc::from(protocol.name), metadata: protocol.metadata });
+    let (session_timeout_ms, protocols) = (value.session_timeout_ms, protocols.collect::<Vec<_>>());
+    Some(ClassicMetadata { session_timeout_ms, protocols }).filter(|classic| !classic.protocols.is_empty())
 }
 
 fn member(value: ConsumerGroupMemberMetadataValue) -> ConsumerMemberMetadata {
@@ -125,6 +148,7 @@ fn member(value: ConsumerGroupMemberMetadataValue) -> ConsumerMemberMetadata {
         pattern: value.subscribed_topic_regex.filter(|pattern| !pattern.is_empty()).map(Arc::from),
         rebalance_timeout_ms: value.rebalance_timeout_ms,
         assignor: value.server_assignor.map(Arc::from),
+        classic: value.classic_member_metadata.and_then(classic),
     }
 }
 

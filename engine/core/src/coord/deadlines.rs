@@ -14,7 +14,8 @@ pub(super) enum Subject {
     Join(GroupId),
     /// The phase in which members fetch their assignment.
     Sync(GroupId),
-    /// The time that a member of the consumer protocol has to give partitions up.
+    /// The time that a member of a consumer group has to give partitions up, or, where it speaks the classic protocol, for
+    /// its next join or sync.
     Revocation(GroupId, MemberId),
     /// The search for expired offsets.
     Search,
@@ -70,6 +71,10 @@ impl Default for Timer {
 impl Timer {
     pub(super) fn cancel(&mut self) {
         self.armed = MonotonicMs::NEVER;
+    }
+
+    pub(super) fn is_armed(&self) -> bool {
+        self.armed != MonotonicMs::NEVER
     }
 
     /// Whether the entry that was queued for `at` is this timer's.

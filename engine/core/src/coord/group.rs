@@ -8,12 +8,13 @@ use super::consumer::ConsumerGroup;
 use super::deadlines::Subject;
 use super::error::GroupError;
 use super::ids::{Epoch, GroupId, MonotonicMs, Now, Token};
-use super::kip848::ConsumerGroupState;
+use super::kip848::{ConsumerGroupState, Topics};
+use super::migration;
 use super::offsets::{GroupOffsets, subscribed_topics};
+use super::purpose::Purpose;
 use super::record::{CommittedOffset, CoordinatorRecord};
 use super::request::CommitRequest;
 use super::turn::Turn;
-use super::writes::Purpose;
 
 /// The protocol type of consumers, whose metadata name topics.
 const CONSUMER: &str = "consumer";
@@ -113,13 +114,57 @@ impl Group {
         }
     }
 
-    /// Writes what of a consumer group the log does not hold; who waits is answered when it does.
-    pub(super) fn write_changes(&mut self, reply: Option<(Token, Answer)>, turn: &mut Turn<'_>) {
-        let records = self.consumer.as_mut().map(|consumer| consumer.take_records()).unwrap_or_default();
-        self.write(records, reply, turn);
+    /// Lets a classic group with members be the consumer group that was made of it; answers the tombstone of what it was.
+    pub(super) fn upgrade(&mut self, consumer: ConsumerGroup, turn: &mut Turn<'_>) -> CoordinatorRecord {
+        let id = self.classic.id().clone();
+        self.classic.dissolve(turn);
+        self.classic = ClassicGroup::new(id.clone(), turn.now);
+        self.consumer.insert(Box::new(consumer)).taken_over(turn);
+        CoordinatorRecord::Group { group: id, value: None }
     }
 
-    /// As `write_changes`, with records of what the group was before.
+    /// Ends a turn of a consumer group: writes `before`, records of what it was before, and what of it the log does not
+    /// hold, or, where only classic members are left, what it becomes. Who waits is answered when the log holds that.
+    pub(super) fn conclude(
+        &mut self,
+        mut before: Vec<CoordinatorRecord>,
+        reply: Option<(Token, Answer)>,
+        topics: &dyn Topics,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some((classic, records)) = self.downgraded(topics, turn) {
+            before.extend(records);
+            (self.classic, self.consumer) = (classic, None);
+            turn.write(before, Purpose::Consumer { group: self.classic.id().clone() }, reply);
+            self.classic.begin_sessions(turn);
+            // Even where all have what they are to have: of them none knows that it leads, and watches the topics.
+            return self.classic.rebalance_or_complete_join(turn);
+        }
+        if let Some(consumer) = &mut self.consumer {
+            before.extend(consumer.take_records());
+        }
+        self.write(before, reply, turn);
+    }
+
+    /// The classic group that it is to become now, and the records of that. What fits into no batch goes on as it is.
+    fn downgraded(
+        &mut self,
+        topics: &dyn Topics,
+        turn: &Turn<'_>,
+    ) -> Option<(ClassicGroup, Vec<CoordinatorRecord>)> {
+        let consumer = self.consumer.as_mut().filter(|consumer| consumer.is_downgrading())?;
+        let mut records = consumer.tombstones();
+        let classic = migration::downgraded(consumer, topics, turn.now);
+        records.push(classic.record());
+        if CoordinatorRecord::encoded_bytes(&records) > turn.settings.batch_bytes_max {
+            consumer.stay();
+            return None;
+        }
+        Some((classic, records))
+    }
+
+    /// Writes what a group was or is of the consumer protocol; who waits is answered when the log holds that, and all
+    /// that it changed before.
     pub(super) fn write(
         &mut self,
         records: Vec<CoordinatorRecord>,

@@ -1,22 +1,35 @@
-//! What one consumer group has changed and the log does not hold yet, a write at a time.
+//! What one group has changed and the log does not hold yet, a write at a time.
 
 use std::collections::VecDeque;
 
 use super::answer::Answer;
 use super::ids::Token;
+use super::purpose::Purpose;
 use super::record::CoordinatorRecord;
 
 /// Changes that were made together: with them, and all steps before, the log shows the group as it once was.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Step {
     pub(super) records: Vec<CoordinatorRecord>,
+    pub(super) purpose: Purpose,
     /// Who is told when it is in the log.
     pub(super) replies: Vec<(Token, Answer)>,
 }
 
-/// The steps of one consumer group. Always: steps come into the log in the order in which they were made, none without
-/// those before it. So a crash never finds a partition that was taken from one member and given to another as both
-/// their own, whatever write failed; and what a failed write was to bring about comes about with the next that does not.
+/// What fails with a write of a lane that is to be asked for again.
+#[derive(Debug, Default)]
+pub(super) struct Fallen {
+    /// Of steps behind it that had not come about.
+    pub(super) purposes: Vec<Purpose>,
+    /// Who waited for steps behind it.
+    pub(super) replies: Vec<(Token, Answer)>,
+}
+
+/// The steps of one consumer group, and of the classic group that it may have become while some were still to be
+/// written. Always: steps come into the log in the order in which they were made, none without those before it that are
+/// owed. So a crash never finds a partition that was taken from one member and given to another as both their own, nor a
+/// group as it was behind what it became, whatever write failed; and what a failed write was to bring about comes about
+/// with the next that does not. Only a record that is larger than a batch may be is given up.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lane {
     /// Behind the write under way, oldest first.
@@ -62,10 +75,12 @@ impl Lane {
             return None;
         };
         let mut ends = vec![together.records.len()];
-        while self.flow == Flow::UnderWay
-            && let Some(step) = self
-                .steps
-                .pop_front_if(|step| together.records.len() + step.records.len() <= RECORDS_TOGETHER_MAX)
+        let may_grow = self.flow == Flow::UnderWay && together.purpose.is_owed();
+        while may_grow
+            && let Some(step) = self.steps.pop_front_if(|step| {
+                let records = together.records.len() + step.records.len();
+                step.purpose.is_owed() && records <= RECORDS_TOGETHER_MAX
+            })
         {
             together.records.extend(step.records);
             together.replies.extend(step.replies);
@@ -74,8 +89,8 @@ impl Lane {
         Some((together, ends))
     }
 
-    /// The write under way is in the log.
-    pub(super) fn written(&mut self) {
+    /// The write under way is in the log, or failed and owes it nothing.
+    pub(super) fn ended(&mut self) {
         self.flow = match self.flow {
             // Until the last of them is written.
             Flow::Again if !self.steps.is_empty() => Flow::Failed,
@@ -83,17 +98,46 @@ impl Lane {
         };
     }
 
-    /// The write under way failed; its steps go before all others again. Answers who waited for those.
-    pub(super) fn failed(&mut self, records: &[CoordinatorRecord], ends: &[usize]) -> Vec<(Token, Answer)> {
-        let waiting = self.take_replies();
+    /// The write under way failed; its steps, all of them owed, go before all others again. Answers what fails with it.
+    pub(super) fn failed(
+        &mut self,
+        records: &[CoordinatorRecord],
+        ends: &[usize],
+        purpose: &Purpose,
+    ) -> Fallen {
+        let replies = self.take_replies();
+        let (owed, fallen): (VecDeque<Step>, VecDeque<Step>) =
+            self.steps.drain(..).partition(|step| step.purpose.is_owed());
+        self.steps = owed;
+        self.put_back(records, ends, purpose);
+        self.flow = Flow::Failed;
+        Fallen { purposes: fallen.into_iter().map(|step| step.purpose).collect(), replies }
+    }
+
+    /// The write under way is larger than a batch may be: its steps go one by one, or its one step in two parts, before
+    /// all others. A crash between the parts of a step finds the first of them only. Who waits is answered when the last
+    /// is in the log.
+    pub(super) fn part(&mut self, write: Step, ends: &[usize]) {
+        let Step { records, purpose, replies } = write;
+        let ends = match ends {
+            [end] => vec![end / 2, *end],
+            ends => ends.to_vec(),
+        };
+        self.put_back(&records, &ends, &purpose);
+        if let Some(last) = self.steps.get_mut(ends.len() - 1) {
+            last.replies = replies;
+        }
+        self.flow = Flow::Failed;
+    }
+
+    fn put_back(&mut self, records: &[CoordinatorRecord], ends: &[usize], purpose: &Purpose) {
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let steps: Vec<&[CoordinatorRecord]> =
             starts.zip(ends).filter_map(|(start, end)| records.get(start..*end)).collect();
         for records in steps.into_iter().rev() {
-            self.steps.push_front(Step { records: records.to_vec(), replies: Vec::new() });
+            let (records, purpose) = (records.to_vec(), purpose.clone());
+            self.steps.push_front(Step { records, purpose, replies: Vec::new() });
         }
-        self.flow = Flow::Failed;
-        waiting
     }
 
     pub(super) fn take_replies(&mut self) -> Vec<(Token, Answer)> {

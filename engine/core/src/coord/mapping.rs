@@ -12,6 +12,9 @@ use super::records::{
 };
 use crate::base::{LeaderEpoch, Offset, PartitionIndex, TimestampMs};
 
+/// Lengths, offset and time beside the key and the value of a record; no more than this.
+const RECORD_OVERHEAD_BYTES: usize = 24;
+
 impl CoordinatorRecord {
     /// The bytes to append, as Kafka writes them; an error for texts that are longer than the format allows, which the
     /// host reports as `WriteFault::TooLarge`.
@@ -29,6 +32,16 @@ impl CoordinatorRecord {
             CoordinatorRecord::Consumer { group, record } => consumer_mapping::to_kafka(group, record),
         };
         record.encode()
+    }
+
+    /// What records take of a batch; those that the format has no room for more than any batch has.
+    pub(super) fn encoded_bytes(records: &[CoordinatorRecord]) -> usize {
+        records.iter().fold(0, |sum, record| {
+            let bytes = record.encode().map_or(usize::MAX, |encoded| {
+                encoded.key.len() + encoded.value.map_or(0, |value| value.len()) + RECORD_OVERHEAD_BYTES
+            });
+            bytes.saturating_add(sum)
+        })
     }
 
     /// What a record of the log says; `None` where it is of a kind that is not coordinated here, which a load passes

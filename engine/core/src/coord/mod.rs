@@ -7,13 +7,16 @@ mod consumer;
 mod consumer_mapping;
 mod coordinator;
 mod deadlines;
+mod embedded;
 mod error;
 mod group;
 mod ids;
 mod kip848;
 mod lane;
 mod mapping;
+mod migration;
 mod offsets;
+mod purpose;
 mod record;
 pub mod records;
 mod request;
@@ -36,9 +39,9 @@ pub use ids::{
     partition_of,
 };
 pub use kip848::{
-    Assignor, Beat, BeatRefused, ConsumerBeat, ConsumerGroupState, ConsumerMemberMetadata, ConsumerRecord,
-    CurrentAssignment, GroupEpoch, MemberIdOrigin, MemberState, Partitions, ResolvedPattern, TargetEpoch,
-    TopicView, Topics,
+    Assignor, Beat, BeatRefused, ClassicMetadata, ConsumerBeat, ConsumerGroupState, ConsumerMemberMetadata,
+    ConsumerRecord, CurrentAssignment, GroupEpoch, MemberIdOrigin, MemberProtocol, MemberState,
+    MigrationPolicy, Partitions, ResolvedPattern, TargetEpoch, TopicView, Topics,
 };
 pub use record::{CommittedOffset, CoordinatorRecord, GroupMetadata, MemberMetadata};
 pub use request::{

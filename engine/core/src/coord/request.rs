@@ -37,6 +37,8 @@ pub struct JoinRequest {
     pub member: MemberId,
     /// Drawn by the host; becomes the member's id if it has none: client id or instance id, `-`, and a random UUID.
     pub new_member: MemberId,
+    /// The same in a consumer group: a random id alone.
+    pub new_consumer: MemberId,
     pub instance: Option<InstanceId>,
     pub client_id: Arc<str>,
     pub client_host: Arc<str>,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::kip848::Assignor;
-use crate::base::config::{BrokerConfig, ConfigLayers, ConfigMap, GroupConfig};
+use super::kip848::{Assignor, MigrationPolicy};
+use crate::base::config::{BrokerConfig, ConfigLayers, ConfigMap, GroupConfig, TopicConfig};
 
 /// Limits and delays of groups, from the keys of the same names. Shared by all coordinators of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,12 @@ pub struct GroupSettings {
     pub consumer_max_size: usize,
     /// `group.consumer.assignors`; the first is the default.
     pub consumer_assignors: Vec<Assignor>,
+    /// `group.consumer.migration.policy`
+    pub consumer_migration: MigrationPolicy,
     /// `group.consumer.regex.refresh.interval.ms`
     pub consumer_pattern_refresh_interval_ms: i64,
+    /// `message.max.bytes`: no larger batch is in the offsets topic, unless that has a setting of its own.
+    pub batch_bytes_max: usize,
     /// `offset.metadata.max.bytes`; Kafka counts UTF-16 units, not bytes.
     pub offset_metadata_max: usize,
     /// `offsets.retention.minutes`, in milliseconds.
@@ -74,9 +78,11 @@ impl GroupSettings {
                 .collect(),
             consumer_max_size: usize::try_from(config.group_consumer_max_size()).unwrap_or(0),
             consumer_assignors: assignors(&config.group_consumer_assignors()),
+            consumer_migration: MigrationPolicy::of_name(config.group_consumer_migration_policy()),
             consumer_pattern_refresh_interval_ms: i64::from(
                 config.group_consumer_regex_refresh_interval_ms(),
             ),
+            batch_bytes_max: batch_bytes_max(layers),
             offset_metadata_max: usize::try_from(config.offset_metadata_max()).unwrap_or(0),
             offsets_retention_ms: i64::from(config.offsets_retention_minutes()) * MS_PER_MINUTE,
             retention_check_interval_ms: config.offsets_retention_check_interval_ms(),
@@ -87,6 +93,11 @@ impl GroupSettings {
     pub(super) fn of_group(&self, group: &str) -> GroupConfig {
         self.of_groups.get(group).copied().unwrap_or(self.consumer)
     }
+}
+
+fn batch_bytes_max(layers: ConfigLayers<'_>) -> usize {
+    let topic = TopicConfig::resolve(layers.broker, &layers.dynamic(), &NOTHING);
+    usize::try_from(topic.max_message_bytes).unwrap_or(0)
 }
 
 static NOTHING: ConfigMap = ConfigMap::new();
@@ -122,7 +133,9 @@ mod tests {
             of_groups: BTreeMap::new(),
             consumer_max_size: i32::MAX as usize,
             consumer_assignors: vec![Assignor::Uniform, Assignor::Range],
+            consumer_migration: MigrationPolicy::Bidirectional,
             consumer_pattern_refresh_interval_ms: 600_000,
+            batch_bytes_max: 1_048_588,
             offset_metadata_max: 4096,
             offsets_retention_ms: 7 * 24 * 3_600_000,
             retention_check_interval_ms: 600_000,

@@ -7,41 +7,11 @@ use rustc_hash::FxHashMap;
 
 use super::action::Action;
 use super::answer::Answer;
-use super::ids::{Generation, GroupId, MemberId, Token, WriteId};
-use super::lane::{Lane, Step};
+use super::error::WriteFault;
+use super::ids::{GroupId, Token, WriteId};
+use super::lane::{Fallen, Lane, Step};
+use super::purpose::Purpose;
 use super::record::CoordinatorRecord;
-use super::request::{Protocol, SkipAssignment};
-
-/// What a write is for, beside its records.
-#[derive(Debug, Clone)]
-pub(super) enum Purpose {
-    /// The records say it all.
-    Records,
-    /// A leader's assignment for `generation` of `group`.
-    Assignment { group: GroupId, generation: Generation },
-    /// A static member of a stable group under another id.
-    Replacement(Box<Replacement>),
-    /// Changes of a group of the consumer protocol, which it has made already: one write of a group at a time, so that
-    /// the log never holds a later change without an earlier one.
-    Consumer { group: GroupId },
-    /// These groups go, unless the write fails.
-    Deletion { groups: Vec<GroupId> },
-}
-
-/// A static member that came back without its id, and what it was before.
-#[derive(Debug, Clone)]
-pub(super) struct Replacement {
-    pub(super) group: GroupId,
-    pub(super) token: Token,
-    pub(super) old: MemberId,
-    pub(super) new: MemberId,
-    /// The group's leader before; a client that does not know how to skip its assignment is told of it.
-    pub(super) leader: Option<MemberId>,
-    pub(super) skip_assignment: SkipAssignment,
-    pub(super) protocols: Vec<Protocol>,
-    pub(super) session_timeout_ms: i32,
-    pub(super) rebalance_timeout_ms: i32,
-}
 
 /// A write that was asked for and not yet answered by the host.
 #[derive(Debug, Clone)]
@@ -51,7 +21,9 @@ pub(super) struct Write {
     pub(super) purpose: Purpose,
     /// Who is told when it is in the log.
     pub(super) replies: Vec<(Token, Answer)>,
-    /// Where each step of a consumer group's changes ends in `records`.
+    /// The group whose lane it came from.
+    pub(super) lane: Option<GroupId>,
+    /// Where each step of the lane ends in `records`.
     ends: Vec<usize>,
 }
 
@@ -59,7 +31,8 @@ pub(super) struct Write {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Writes {
     under_way: VecDeque<Write>,
-    /// Of consumer groups that have changed what the log does not hold yet.
+    /// Of groups of the consumer protocol that have changed what the log does not hold yet. What such a group writes
+    /// once it is a classic one goes into its lane as long as there is one.
     lanes: FxHashMap<GroupId, Lane>,
     last: u64,
 }
@@ -72,28 +45,30 @@ impl Writes {
         reply: Option<(Token, Answer)>,
         actions: &mut Vec<Action>,
     ) {
-        let replies = reply.into_iter().collect();
-        if let Purpose::Consumer { group } = purpose {
-            self.lanes.entry(group.clone()).or_default().push(Step { records, replies });
-            self.go_on(&group, actions);
-        } else {
-            self.send(records, purpose, replies, Vec::new(), actions);
+        let step = Step { records, purpose, replies: reply.into_iter().collect() };
+        match self.lane_of(&step.purpose) {
+            Some(group) => {
+                self.lanes.entry(group.clone()).or_default().push(step);
+                self.go_on(&group, actions);
+            }
+            None => self.send(step, None, Vec::new(), actions),
         }
     }
 
-    fn send(
-        &mut self,
-        records: Vec<CoordinatorRecord>,
-        purpose: Purpose,
-        replies: Vec<(Token, Answer)>,
-        ends: Vec<usize>,
-        actions: &mut Vec<Action>,
-    ) {
+    /// The group whose lane a write has to take: it must not come before what the group has changed, nor must that, asked
+    /// for again, come behind it.
+    fn lane_of(&self, purpose: &Purpose) -> Option<GroupId> {
+        let group = purpose.group()?;
+        (purpose.is_owed() || self.is_behind(group.as_str())).then(|| group.clone())
+    }
+
+    fn send(&mut self, step: Step, lane: Option<GroupId>, ends: Vec<usize>, actions: &mut Vec<Action>) {
         self.last += 1;
         let id = WriteId(self.last);
+        let Step { records, purpose, replies } = step;
         let records: Arc<[CoordinatorRecord]> = records.into();
         actions.push(Action::Write { id, records: Arc::clone(&records) });
-        self.under_way.push_back(Write { id, records, purpose, replies, ends });
+        self.under_way.push_back(Write { id, records, purpose, replies, lane, ends });
     }
 
     /// Answers when everything that a consumer group has changed is in the log, at once if all is: an answer must not
@@ -123,38 +98,60 @@ impl Writes {
     pub(super) fn go_on(&mut self, group: &GroupId, actions: &mut Vec<Action>) {
         let Some(lane) = self.lanes.get_mut(group) else { return };
         if let Some((step, ends)) = lane.begin() {
-            let purpose = Purpose::Consumer { group: group.clone() };
-            self.send(step.records, purpose, step.replies, ends, actions);
+            self.send(step, Some(group.clone()), ends, actions);
         } else if lane.is_idle() {
             self.lanes.remove(group);
         }
     }
 
-    /// A write of a consumer group is in the log.
+    /// A write of a group's lane is in the log.
     pub(super) fn lane_written(&mut self, group: &GroupId, actions: &mut Vec<Action>) {
         if let Some(lane) = self.lanes.get_mut(group) {
-            lane.written();
+            lane.ended();
         }
         self.go_on(group, actions);
     }
 
-    /// A write of a consumer group failed: it is to be asked for again before anything else of the group. Answers who
-    /// waited for what stood behind it.
-    pub(super) fn lane_failed(&mut self, group: &GroupId, write: &Write) -> Vec<(Token, Answer)> {
-        self.lanes.get_mut(group).map(|lane| lane.failed(&write.records, &write.ends)).unwrap_or_default()
+    /// A write is larger than a batch may be. One that is owed goes again at once, in parts, and nobody hears of it; answers
+    /// any other.
+    pub(super) fn part(&mut self, write: Write, actions: &mut Vec<Action>) -> Option<Write> {
+        let group = match &write.lane {
+            Some(group) if write.purpose.is_owed() && write.records.len() > 1 => group.clone(),
+            _ => return Some(write),
+        };
+        let lane = self.lanes.entry(group.clone()).or_default();
+        let Write { records, purpose, replies, ends, .. } = write;
+        lane.part(Step { records: records.to_vec(), purpose, replies }, &ends);
+        self.go_on(&group, actions);
+        None
     }
 
-    /// Whether a consumer group has changed what the log does not hold yet.
+    /// A write failed. What of it is owed is to be asked for again before anything else of its group, unless it never fits;
+    /// answers what fails with it.
+    pub(super) fn lane_failed(&mut self, write: &Write, fault: WriteFault) -> Fallen {
+        let Some(lane) = write.lane.as_ref().and_then(|group| self.lanes.get_mut(group)) else {
+            return Fallen::default();
+        };
+        if write.purpose.is_owed() && fault != WriteFault::TooLarge {
+            return lane.failed(&write.records, &write.ends, &write.purpose);
+        }
+        lane.ended();
+        // Behind a record that is given up nobody is to believe that all of a change is in the log.
+        let replies = if write.purpose.is_owed() { lane.take_replies() } else { Vec::new() };
+        Fallen { purposes: Vec::new(), replies }
+    }
+
+    /// Whether a group has changed, as one of the consumer protocol, what the log does not hold yet.
     pub(super) fn is_behind(&self, group: &str) -> bool {
         self.lanes.contains_key(group)
     }
 
-    /// Whether the last write of a consumer group failed.
+    /// Whether the last write of those changes failed.
     pub(super) fn is_stalled(&self, group: &str) -> bool {
         self.lanes.get(group).is_some_and(Lane::is_stalled)
     }
 
-    /// Asks again for every write of a consumer group that failed.
+    /// Asks again for every one that failed.
     pub(super) fn retry_all(&mut self, actions: &mut Vec<Action>) {
         let mut stalled: Vec<GroupId> =
             self.lanes.iter().filter(|(_, lane)| lane.is_stalled()).map(|(group, _)| group.clone()).collect();
@@ -206,6 +203,6 @@ impl Writes {
 
 impl Write {
     fn is_of(&self, wanted: &GroupId) -> bool {
-        matches!(&self.purpose, Purpose::Consumer { group } if group == wanted)
+        self.lane.as_ref() == Some(wanted)
     }
 }

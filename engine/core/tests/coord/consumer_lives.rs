@@ -85,6 +85,7 @@ impl Life {
         let clients = clients.collect();
         let mut life =
             Life { stage: Stage::new(settings), choices, clients, drawn: 0, group_epoch: Epoch(0) };
+        life.stage.batch_bytes_max = [usize::MAX, 300][life.choices.below(2)];
         life.stage.topics.put("t", 4);
         life
     }
@@ -226,7 +227,7 @@ impl Life {
 
     /// A write that fails leaves no trace; what was asked for behind it may be stored.
     fn complete(&mut self) {
-        let faults = [WriteFault::Unavailable, WriteFault::TooLarge];
+        let faults = [WriteFault::Unavailable, WriteFault::NotLeader];
         let result = if self.choices.one_in(6) { Err(faults[self.choices.below(2)]) } else { Ok(()) };
         if !self.stage.held.is_empty() {
             self.stage.complete(result);
@@ -282,7 +283,9 @@ impl Life {
 
     fn hear_refusal(&mut self, client: usize, error: GroupError) {
         match error {
-            GroupError::CoordinatorNotAvailable | GroupError::UnknownServerError => {
+            GroupError::NotCoordinator
+            | GroupError::CoordinatorNotAvailable
+            | GroupError::UnknownServerError => {
                 let known = &mut self.clients[client];
                 known.owes_all = true;
                 known.revoked_by.get_or_insert(known.asked_at + REBALANCE_MS);
@@ -324,6 +327,7 @@ impl Life {
             group: GroupId::new("g"),
             member: MemberId::none(),
             new_member: MemberId::new(&format!("c-{}", self.drawn)),
+            new_consumer: MemberId::new(&format!("k-{}", self.drawn)),
             instance: None,
             client_id: Arc::from("client"),
             client_host: Arc::from("/127.0.0.1"),
@@ -336,8 +340,8 @@ impl Life {
         };
         let member = LeavingMember { member: request.new_member.clone(), instance: None };
         let leaving = LeaveRequest { group: request.group.clone(), members: vec![member] };
-        self.stage.turn(|coordinator, now, actions| coordinator.join(now, &request, token, actions));
-        self.stage.turn(|coordinator, now, actions| coordinator.leave(now, &leaving, token, actions));
+        self.stage.join(&request, token);
+        self.stage.leave(&leaving, token);
     }
 
     /// Nothing fails any more, and everybody who lives is heard of: then all is owned.
@@ -391,7 +395,7 @@ impl Life {
 
 /// What a start would find, before it puts anything right: each partition is some member's alone, and nothing of the
 /// consumer protocol stands in a group of the other.
-fn check_log(log: &[CoordinatorRecord]) {
+pub(crate) fn check_log(log: &[CoordinatorRecord]) {
     let mut claims: BTreeMap<&MemberId, &CurrentAssignment> = BTreeMap::new();
     let (mut epoch, mut classic) = (None, false);
     for record in log {

@@ -124,6 +124,7 @@ impl Life {
             group: known.group.clone(),
             member: known.member.clone(),
             new_member: MemberId::new(&format!("c{client}-{}", self.drawn)),
+            new_consumer: MemberId::new(&format!("k{client}-{}", self.drawn)),
             instance: known.instance.clone(),
             client_id: Arc::from("c"),
             client_host: Arc::from("/h"),
@@ -134,7 +135,7 @@ impl Life {
             handshake: [MemberIdHandshake::Required, MemberIdHandshake::Absent][self.choices.below(2)],
             skip_assignment: [SkipAssignment::Known, SkipAssignment::Unknown][self.choices.below(2)],
         };
-        self.stage.turn(|coordinator, now, actions| coordinator.join(now, &request, token, actions));
+        self.stage.join(&request, token);
     }
 
     fn sync(&mut self, client: usize) {
@@ -150,7 +151,7 @@ impl Life {
             protocol: None,
             assignments: known.led.iter().map(|member| (member.clone(), assignment(member))).collect(),
         };
-        self.stage.turn(|coordinator, now, actions| coordinator.sync(now, &request, token, actions));
+        self.stage.sync(&request, token);
     }
 
     fn heartbeat(&mut self, client: usize) {
@@ -197,7 +198,7 @@ impl Life {
         let known = &self.clients[client];
         let leaving = LeavingMember { member: known.member.clone(), instance: known.instance.clone() };
         let request = LeaveRequest { group: known.group.clone(), members: vec![leaving] };
-        self.stage.turn(|coordinator, now, actions| coordinator.leave(now, &request, token, actions));
+        self.stage.leave(&request, token);
     }
 
     /// The client's process ends and begins again; its request is answered to nobody.

@@ -5,7 +5,11 @@ mod consumer_lives;
 #[cfg(test)]
 mod lives;
 #[cfg(test)]
+mod loading;
+#[cfg(test)]
 mod mapping;
+#[cfg(test)]
+mod mixed_lives;
 #[cfg(test)]
 mod print;
 #[cfg(test)]

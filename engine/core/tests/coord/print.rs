@@ -6,7 +6,8 @@ use std::fmt::Display;
 use millrace_core::base::PartitionKey;
 use millrace_core::coord::{
     Answer, Beat, CommittedOffset, ConsumerRecord, CoordinatorRecord, DescribedConsumerGroup, DescribedGroup,
-    GroupMetadata, Joined, LeftMember, Partitions, RefusedOffset, Synced,
+    GroupMetadata, Joined, LeftMember, MemberProtocol, Partitions, RefusedOffset, Synced,
+    records::ConsumerProtocolAssignment,
 };
 
 use crate::stage::EPOCH_MS;
@@ -70,8 +71,9 @@ pub(crate) fn consumers(group: &DescribedConsumerGroup) -> Vec<String> {
         let instance = member.instance.as_ref().map(|instance| format!("@{instance}")).unwrap_or_default();
         let topics = member.topics.join(" ");
         let pattern = member.pattern.as_ref().map(|pattern| format!(" /{pattern}/")).unwrap_or_default();
+        let classic = if member.protocol == MemberProtocol::Classic { " classic" } else { "" };
         format!(
-            "{}{instance} epoch {} of [{topics}{pattern}] owns [{}] target [{}]",
+            "{}{instance}{classic} epoch {} of [{topics}{pattern}] owns [{}] target [{}]",
             member.member,
             member.epoch,
             partitions(&member.assigned),
@@ -91,7 +93,13 @@ fn consumer_record(record: &ConsumerRecord) -> String {
             format!("target epoch {}", value.map_or_else(gone, |value| value.epoch.to_string()))
         }
         ConsumerRecord::Member(id, value) => {
-            let shown = value.as_ref().map_or_else(gone, |value| format!("of [{}]", value.topics.join(" ")));
+            let shown = value.as_ref().map_or_else(gone, |value| {
+                let classic = value.classic.as_ref().map(|classic| {
+                    let protocols = classic.protocols.iter().map(|offered| offered.name.to_string());
+                    format!(" offers {} within {}", join(protocols), classic.session_timeout_ms)
+                });
+                format!("of [{}]{}", value.topics.join(" "), classic.unwrap_or_default())
+            });
             format!("member {id} {shown}")
         }
         ConsumerRecord::Pattern(pattern, value) => {
@@ -135,7 +143,7 @@ fn joined(answer: &Joined) -> String {
 
 fn synced(answer: &Synced) -> String {
     let (protocol_type, protocol) = (option(answer.protocol_type.as_ref()), option(answer.protocol.as_ref()));
-    format!("synced {} {protocol_type} {protocol}", bytes(&answer.assignment))
+    format!("synced {} {protocol_type} {protocol}", assignment(&answer.assignment))
 }
 
 fn left(member: &LeftMember) -> String {
@@ -170,7 +178,7 @@ pub(crate) fn record(record: &CoordinatorRecord) -> String {
 fn metadata(value: &GroupMetadata) -> String {
     let members = value.members.iter().map(|member| {
         let instance = member.instance.as_ref().map(|instance| format!("@{instance}")).unwrap_or_default();
-        format!("{}{instance}={}>{}", member.id, bytes(&member.subscription), bytes(&member.assignment))
+        format!("{}{instance}={}>{}", member.id, bytes(&member.subscription), assignment(&member.assignment))
     });
     format!(
         "generation {} {} {} leader {} since {} members [{}]",
@@ -194,7 +202,7 @@ pub(crate) fn offset(value: &CommittedOffset) -> String {
 pub(crate) fn group(group: &DescribedGroup) -> String {
     let members = group.members.iter().map(|member| {
         let instance = member.instance.as_ref().map(|instance| format!("@{instance}")).unwrap_or_default();
-        format!("{}{instance}={}>{}", member.member, bytes(&member.metadata), bytes(&member.assignment))
+        format!("{}{instance}={}>{}", member.member, bytes(&member.metadata), assignment(&member.assignment))
     });
     format!(
         "{} generation {} {} {} leader {} [{}]",
@@ -205,6 +213,20 @@ pub(crate) fn group(group: &DescribedGroup) -> String {
         option(group.leader.as_ref()),
         join(members)
     )
+}
+
+/// `parts(t0 t1)v3` of an assignment of consumers, else its text.
+fn assignment(assignment: &Bytes) -> String {
+    let version = assignment.first_chunk().map(|version| i16::from_be_bytes(*version));
+    match (ConsumerProtocolAssignment::parse(assignment), version) {
+        (Ok(said), Some(version)) => {
+            let topics = said.assigned_partitions.iter();
+            let parts =
+                topics.flat_map(|it| it.partitions.iter().map(|index| format!("{}{index}", it.topic)));
+            format!("parts({})v{version}", parts.collect::<Vec<_>>().join(" "))
+        }
+        _ => bytes(assignment),
+    }
 }
 
 fn bytes(bytes: &Bytes) -> String {

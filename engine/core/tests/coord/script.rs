@@ -73,6 +73,8 @@ impl Runner {
         given.max_size = line.number("max-size", given.max_size);
         given.consumer_max_size = given.max_size;
         given.consumer.assignment_interval_ms = line.number("interval", 0);
+        given.consumer_migration = MigrationPolicy::of_name(line.get("policy").unwrap_or_default());
+        given.batch_bytes_max = line.number("batch-max", given.batch_bytes_max);
         given.offsets_retention_ms = line.number("retention", given.offsets_retention_ms);
         given.retention_check_interval_ms = line.number("check", given.retention_check_interval_ms);
         Runner { stage: Stage::new(given), labels: Vec::new(), drawn: 0 }
@@ -97,6 +99,9 @@ impl Runner {
             "settings" => {
                 let mut settings = (*self.stage.settings).clone();
                 settings.max_size = line.number("max-size", settings.max_size);
+                if let Some(policy) = line.get("policy") {
+                    settings.consumer_migration = MigrationPolicy::of_name(policy);
+                }
                 self.stage.settings = Arc::new(settings);
                 Vec::new()
             }
@@ -154,6 +159,7 @@ impl Runner {
                 "TooLarge" => WriteFault::TooLarge,
                 other => panic!("no fault {other}"),
             })),
+            "batch-max" => self.stage.batch_bytes_max = line.words[0].parse().unwrap(),
             "restart" => self.stage.restart(),
             "unload" => self.stage.unload(),
             "topic" => self.stage.topics.put(line.words[0], line.words[1].parse().unwrap()),
@@ -198,15 +204,15 @@ impl Runner {
         match line.command {
             "join" => {
                 let request = self.join(line);
-                self.stage.turn(|coordinator, now, actions| coordinator.join(now, &request, token, actions));
+                self.stage.join(&request, token);
             }
             "sync" => {
                 let request = sync(line);
-                self.stage.turn(|coordinator, now, actions| coordinator.sync(now, &request, token, actions));
+                self.stage.sync(&request, token);
             }
             "leave" => {
                 let request = leave(line);
-                self.stage.turn(|coordinator, now, actions| coordinator.leave(now, &request, token, actions));
+                self.stage.leave(&request, token);
             }
             "commit" => {
                 let request = commit(line);
@@ -239,6 +245,7 @@ impl Runner {
             group: line.group(),
             member: line.member(),
             new_member: MemberId::new(&format!("{stem}-{}", self.drawn)),
+            new_consumer: MemberId::new(&format!("k-{}", self.drawn)),
             instance: line.instance(),
             client_id: Arc::from(client),
             client_host: Arc::from("/127.0.0.1"),
@@ -303,17 +310,49 @@ impl Runner {
     }
 }
 
-/// `range` or `range:metadata`, by commas; a subscription is `range:topics(a+b)`.
+/// An assignment of `t0+t1`; behind a `/` the data of the members' own assignor.
+fn assigned(text: &str) -> Bytes {
+    let (parts, data) = text.split_once('/').map_or((text, None), |(parts, data)| (parts, Some(data)));
+    let parts = parts.split('+').filter(|part| !part.is_empty()).map(|part| part.split_at(1));
+    let topics = parts.map(|(topic, index)| records::consumer_protocol_assignment::TopicPartition {
+        topic: topic.to_owned(),
+        partitions: vec![index.parse().unwrap()],
+    });
+    let user_data = data.map(|data| Bytes::copy_from_slice(data.as_bytes()));
+    let assigned_partitions = topics.collect();
+    let assignment = records::ConsumerProtocolAssignment { assigned_partitions, user_data };
+    assignment.to_bytes(0).unwrap().into()
+}
+
+/// `range` or `range:metadata`, by commas; a subscription is `range:topics(a+b)`, or `range:topics(a/a0+a1)` where the
+/// member owns partitions.
 fn protocols(text: &str) -> Vec<Protocol> {
     let one = |item: &str| {
         let (name, metadata) = item.split_once(':').unwrap_or((item, item));
         let metadata = match metadata.strip_prefix("topics(").and_then(|rest| rest.strip_suffix(')')) {
-            Some(topics) => subscription(topics),
+            Some(topics) => match topics.split_once('/') {
+                Some((topics, owned)) => owning(topics, owned),
+                None => subscription(topics),
+            },
             None => Bytes::copy_from_slice(metadata.as_bytes()),
         };
         Protocol { name: Arc::from(name), metadata }
     };
     text.split(',').filter(|item| !item.is_empty()).map(one).collect()
+}
+
+fn owning(topics: &str, owned: &str) -> Bytes {
+    let owned = owned.split('+').filter(|part| !part.is_empty()).map(|part| part.split_at(1));
+    let owned = owned.map(|(topic, index)| records::consumer_protocol_subscription::TopicPartition {
+        topic: topic.to_owned(),
+        partitions: vec![index.parse().unwrap()],
+    });
+    let subscription = records::ConsumerProtocolSubscription {
+        topics: topics.split('+').map(str::to_owned).collect(),
+        owned_partitions: owned.collect(),
+        ..Default::default()
+    };
+    subscription.to_bytes(1).unwrap().into()
 }
 
 fn subscription(topics: &str) -> Bytes {
@@ -332,7 +371,9 @@ fn sync(line: &Line<'_>) -> SyncRequest {
     let assign = line.get("assign").unwrap_or("").split(',').filter(|item| !item.is_empty());
     let one = |item: &str| {
         let (member, assignment) = item.split_once(':').unwrap();
-        (MemberId::new(member), Bytes::copy_from_slice(assignment.as_bytes()))
+        let parts = assignment.strip_prefix("parts(").and_then(|rest| rest.strip_suffix(')'));
+        let bytes = parts.map_or_else(|| Bytes::copy_from_slice(assignment.as_bytes()), assigned);
+        (MemberId::new(member), bytes)
     };
     SyncRequest {
         group: line.group(),

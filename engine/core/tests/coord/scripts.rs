@@ -74,6 +74,11 @@ fn deletion() {
 }
 
 #[test]
+fn oversize() {
+    check("oversize.txt");
+}
+
+#[test]
 fn expiry() {
     check("expiry.txt");
 }
@@ -106,6 +111,21 @@ fn consumer_restarts() {
 #[test]
 fn consumer_and_classic() {
     check("consumer_and_classic.txt");
+}
+
+#[test]
+fn migrating_up() {
+    check("migrating_up.txt");
+}
+
+#[test]
+fn migrating_members() {
+    check("migrating_members.txt");
+}
+
+#[test]
+fn migrating_down() {
+    check("migrating_down.txt");
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn join_of(group: &GroupId, number: usize, metadata: &Bytes) -> JoinRequest {
         group: group.clone(),
         member: MemberId::none(),
         new_member: MemberId::new(&format!("consumer-orders-1-9f0c2a4e-5b1d-4e6f-8a7b-{number:012}")),
+        new_consumer: MemberId::new(&format!("9f0c2a4e5b1d4e6f8a7b{number:02}")),
         instance: None,
         client_id: Arc::from("consumer-orders-1"),
         client_host: Arc::from("/192.168.100.200"),
@@ -107,7 +108,7 @@ fn large_group(stage: &mut Stage, count: usize) -> (GroupId, Vec<Joined>) {
     for number in 0..count {
         let request = join_of(&group, number, &metadata);
         let token = Token(number as u64);
-        stage.turn(|coordinator, now, actions| coordinator.join(now, &request, token, actions));
+        stage.join(&request, token);
     }
     stage.pass(6_000);
     let answers = std::mem::take(&mut stage.answers);
@@ -141,7 +142,7 @@ fn seven_thousand_members_join_sync_and_take_a_kibibyte_each() {
             assignments: if leads { assignments.clone() } else { Vec::new() },
         };
         let token = Token(number as u64);
-        stage.turn(|coordinator, now, actions| coordinator.sync(now, &request, token, actions));
+        stage.sync(&request, token);
     }
     let is_assigned =
         |answer: &Answer| matches!(answer, Answer::Sync(Ok(synced)) if synced.assignment == assignment);
@@ -185,8 +186,8 @@ fn members_that_come_and_go_leave_nothing_behind() {
             members: vec![LeavingMember { member: request.new_member.clone(), instance: None }],
         };
         let token = |kind| Token(2 * number as u64 + kind);
-        stage.turn(|coordinator, now, actions| coordinator.join(now, &request, token(0), actions));
-        stage.turn(|coordinator, now, actions| coordinator.leave(now, &leave, token(1), actions));
+        stage.join(&request, token(0));
+        stage.leave(&leave, token(1));
     }
     assert_eq!(stage.answers.len(), 40_000);
     let bytes = stage.coordinator.memory_bytes();
@@ -201,7 +202,7 @@ fn ids_that_are_asked_for_and_never_used_are_bounded() {
         let request =
             JoinRequest { handshake: MemberIdHandshake::Required, ..join_of(&group, number, &metadata) };
         let token = Token(number as u64);
-        stage.turn(|coordinator, now, actions| coordinator.join(now, &request, token, actions));
+        stage.join(&request, token);
     };
     (0..11_000).for_each(|number| ask(&mut stage, number));
     let before = stage.coordinator.memory_bytes();
@@ -213,7 +214,7 @@ fn ids_that_are_asked_for_and_never_used_are_bounded() {
         let request = JoinRequest { member: request.new_member.clone(), ..request };
         stage.answers.clear();
         let token = Token(100_000 + number as u64);
-        stage.turn(|coordinator, now, actions| coordinator.join(now, &request, token, actions));
+        stage.join(&request, token);
         assert_eq!(stage.answers.is_empty(), is_good, "{number}");
     }
 }

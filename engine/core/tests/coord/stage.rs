@@ -6,8 +6,8 @@ use std::sync::Arc;
 use millrace_core::base::config::BrokerConfig;
 use millrace_core::base::{TimestampMs, TopicId};
 use millrace_core::coord::{
-    Action, Answer, ConsumerBeat, Coordinator, CoordinatorRecord, GroupSettings, Loader, MonotonicMs, Now,
-    Token, TopicView, Topics, WriteFault, WriteId,
+    Action, Answer, ConsumerBeat, Coordinator, CoordinatorRecord, GroupSettings, JoinRequest, LeaveRequest,
+    Loader, MonotonicMs, Now, SyncRequest, Token, TopicView, Topics, WriteFault, WriteId,
 };
 
 /// What becomes of writes.
@@ -29,6 +29,8 @@ pub(crate) struct Stage {
     /// Answers nobody has taken yet.
     pub(crate) answers: Vec<(Token, Answer)>,
     pub(crate) topics: TopicTable,
+    /// A write of more bytes fails: keys and values count.
+    pub(crate) batch_bytes_max: usize,
     clock: u64,
 }
 
@@ -75,7 +77,8 @@ impl Stage {
         let coordinator = Coordinator::new(Arc::clone(&settings), now_at(0));
         let (log, held, answers) = (Vec::new(), VecDeque::new(), Vec::new());
         let topics = TopicTable::default();
-        Stage { settings, coordinator, disk: Disk::Fast, log, held, answers, topics, clock: 0 }
+        let (disk, batch_bytes_max) = (Disk::Fast, usize::MAX);
+        Stage { settings, coordinator, disk, log, held, answers, topics, batch_bytes_max, clock: 0 }
     }
 
     pub(crate) fn defaults() -> GroupSettings {
@@ -115,9 +118,27 @@ impl Stage {
         });
     }
 
+    pub(crate) fn join(&mut self, request: &JoinRequest, token: Token) {
+        let topics = self.topics.clone();
+        self.turn(|coordinator, now, actions| coordinator.join(now, request, &topics, token, actions));
+    }
+
+    pub(crate) fn sync(&mut self, request: &SyncRequest, token: Token) {
+        let topics = self.topics.clone();
+        self.turn(|coordinator, now, actions| coordinator.sync(now, request, &topics, token, actions));
+    }
+
+    pub(crate) fn leave(&mut self, request: &LeaveRequest, token: Token) {
+        let topics = self.topics.clone();
+        self.turn(|coordinator, now, actions| coordinator.leave(now, request, &topics, token, actions));
+    }
+
     /// The oldest write comes into the log, or fails.
-    pub(crate) fn complete(&mut self, result: Result<(), WriteFault>) {
+    pub(crate) fn complete(&mut self, mut result: Result<(), WriteFault>) {
         let (id, records) = self.held.pop_front().unwrap();
+        if result.is_ok() && records.iter().map(bytes_of).sum::<usize>() > self.batch_bytes_max {
+            result = Err(WriteFault::TooLarge);
+        }
         if result.is_ok() {
             self.log.extend(records.iter().cloned());
         }
@@ -131,7 +152,8 @@ impl Stage {
         let end = self.clock + ms;
         while let Some(MonotonicMs(next)) = self.coordinator.next_deadline().filter(|next| next.0 <= end) {
             self.clock = next.max(self.clock);
-            self.turn(|coordinator, now, actions| coordinator.expire(now, actions));
+            let topics = self.topics.clone();
+            self.turn(|coordinator, now, actions| coordinator.expire(now, &topics, actions));
         }
         self.clock = end;
     }
@@ -158,6 +180,11 @@ impl Stage {
         std::mem::replace(&mut self.coordinator, empty).unload(&mut actions);
         self.take(actions);
     }
+}
+
+fn bytes_of(record: &CoordinatorRecord) -> usize {
+    let bytes = record.encode().unwrap();
+    bytes.key.len() + bytes.value.map_or(0, |value| value.len())
 }
 
 fn now_at(clock: u64) -> Now {

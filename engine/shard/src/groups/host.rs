@@ -13,8 +13,6 @@ use crate::group_ask::{FetchOffsets, GroupAnswer, GroupAsk, GroupRequest, Offset
 use crate::message::Answer;
 use crate::shard::Core;
 
-use super::topics::ClusterTopics;
-
 impl Core {
     /// Hands a request to its coordinator; `respond` is used now, or when the coordinator says so.
     pub(crate) fn ask_group(self: &Rc<Core>, ask: GroupAsk, respond: Respond<Answer>) {
@@ -53,10 +51,17 @@ impl Core {
         let (now, token) = (now(), self.groups.token());
         serving.waiting.insert(token, respond);
         let coordinator = &mut serving.coordinator;
+        let topics = self.cluster_topics();
         let at_once = match self.spoil(request, coordinator) {
-            GroupRequest::Join(request) => return coordinator.join(now, &request, token, actions),
-            GroupRequest::Sync(request) => return coordinator.sync(now, &request, token, actions),
-            GroupRequest::Leave(request) => return coordinator.leave(now, &request, token, actions),
+            GroupRequest::Join(request) => {
+                return coordinator.join(now, &request, &topics, token, actions);
+            }
+            GroupRequest::Sync(request) => {
+                return coordinator.sync(now, &request, &topics, token, actions);
+            }
+            GroupRequest::Leave(request) => {
+                return coordinator.leave(now, &request, &topics, token, actions);
+            }
             GroupRequest::Commit(request) => return coordinator.commit(now, &request, token, actions),
             GroupRequest::DeleteOffsets(request) => {
                 return coordinator.delete_offsets(&request, token, actions);
@@ -66,7 +71,6 @@ impl Core {
                 GroupAnswer::Heartbeat(coordinator.heartbeat(now, &beat.request()))
             }
             GroupRequest::ConsumerHeartbeat(request) => {
-                let topics = ClusterTopics::of(&self.image.borrow(), self.groups.metadata_version.get());
                 return coordinator.consumer_heartbeat(now, &request, &topics, token, actions);
             }
             GroupRequest::FetchOffsets(ask) => {

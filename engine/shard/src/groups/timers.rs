@@ -24,7 +24,9 @@ impl Core {
             let moment = now();
             for key in self.groups.due(moment.clock) {
                 let mut actions = Vec::new();
-                self.groups.with_serving(key, |serving| serving.coordinator.expire(moment, &mut actions));
+                let topics = self.cluster_topics();
+                self.groups
+                    .with_serving(key, |serving| serving.coordinator.expire(moment, &topics, &mut actions));
                 self.carry_out(key, actions);
             }
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use millrace_core::base::TopicId;
 use millrace_core::coord::{
-    Described, DescribedConsumer, DescribedConsumerGroup, GroupError, GroupId, Partitions,
+    Described, DescribedConsumer, DescribedConsumerGroup, GroupError, GroupId, MemberProtocol, Partitions,
 };
 use millrace_core::meta::MetadataImage;
 use millrace_wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
@@ -19,6 +19,8 @@ use crate::api::members::GROUP_OPERATIONS;
 use crate::api::topics::OPERATIONS_NOT_ASKED;
 use crate::errors;
 
+/// The member type of those that speak the classic protocol.
+const CLASSIC: i8 = 0;
 /// The member type of those that speak the consumer protocol.
 const CONSUMER: i8 = 1;
 
@@ -126,6 +128,9 @@ fn member<'a>(member: &'a DescribedConsumer, names: &'a Names) -> Member<'a> {
         subscribed_topic_regex: Some(member.pattern.as_deref().unwrap_or_default().into()),
         assignment: names.assignment(&member.assigned),
         target_assignment: names.assignment(&member.target),
-        member_type: CONSUMER,
+        member_type: match member.protocol {
+            MemberProtocol::Classic => CLASSIC,
+            MemberProtocol::Consumer => CONSUMER,
+        },
     }
 }

@@ -1,7 +1,7 @@
 //! ConsumerGroupHeartbeat 0-1: a member of the consumer protocol joins, lives or leaves, and hears what it is to own.
 
 use millrace_core::base::{PartitionIndex, PartitionKey};
-use millrace_core::coord::{Beat, BeatRefused, ConsumerBeat, Epoch, MemberId, MemberIdOrigin, Partitions};
+use millrace_core::coord::{Beat, BeatRefused, ConsumerBeat, Epoch, MemberIdOrigin, Partitions};
 use millrace_wire::messages::consumer_group_heartbeat_request::{
     ConsumerGroupHeartbeatRequest, TopicPartitions as OwnedPartitions,
 };
@@ -12,7 +12,6 @@ use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
 use crate::api::members;
-use crate::api::topics::new_topic_id;
 use crate::errors;
 
 /// First version in which members draw their ids themselves.
@@ -29,7 +28,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         group: request.group_id.as_ref().into(),
         member: request.member_id.as_ref().into(),
         // Kafka's own kind of id, which is not that of classic members.
-        new_member: MemberId::new(&new_topic_id().to_string()),
+        new_member: members::new_consumer_id(),
         id_origin: match version >= FIRST_WITH_OWN_IDS {
             true => MemberIdOrigin::Member,
             false => MemberIdOrigin::Broker,

@@ -34,6 +34,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         group: request.group_id.as_ref().into(),
         member: request.member_id.as_ref().into(),
         new_member: members::new_member_id(instance.as_ref(), &client_id),
+        new_consumer: members::new_consumer_id(),
         instance,
         client_id,
         client_host: members::client_host(&call.caller),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use millrace_core::coord::{InstanceId, MemberId};
 
-use crate::api::topics::random_uuid;
+use crate::api::topics::{new_topic_id, random_uuid};
 use crate::conn::caller::Caller;
 
 /// Without an authorizer: read, delete, describe, describe configs and alter configs, as bits (`AclOperation`).
@@ -21,6 +21,11 @@ pub(crate) fn new_member_id(instance: Option<&InstanceId>, client_id: &str) -> M
     let (a, b, c) = (number >> 96, (number >> 80) & 0xffff, (number >> 64) & 0xffff);
     let (d, e) = ((number >> 48) & 0xffff, number & 0xffff_ffff_ffff);
     MemberId::new(&format!("{prefix}-{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}"))
+}
+
+/// What a member without an id is called in a group of the consumer protocol: a random UUID.
+pub(crate) fn new_consumer_id() -> MemberId {
+    MemberId::new(&new_topic_id().to_string())
 }
 
 /// Java's way to write an address without a name.

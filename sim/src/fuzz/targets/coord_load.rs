@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use millrace_core::base::config::BrokerConfig;
 use millrace_core::base::{PartitionIndex, PartitionKey, TimestampMs, TopicId};
 use millrace_core::coord::{
-    Action, ConsumerMemberMetadata, ConsumerRecord, Coordinator, CoordinatorRecord, CurrentAssignment, Epoch,
-    GroupEpoch, GroupFilter, GroupId, GroupSettings, InstanceId, Loader, MemberId, MemberState, MonotonicMs,
-    Now, Partitions, TargetEpoch,
+    Action, ClassicMetadata, ConsumerMemberMetadata, ConsumerRecord, Coordinator, CoordinatorRecord,
+    CurrentAssignment, Epoch, GroupEpoch, GroupFilter, GroupId, GroupSettings, InstanceId, Loader, MemberId,
+    MemberState, MonotonicMs, Now, Partitions, Protocol, TargetEpoch, TopicView, Topics,
 };
 
 use crate::chance::Chance;
@@ -77,6 +78,26 @@ fn generate(chance: &mut Chance) -> Vec<u8> {
 }
 
 /// A group of the consumer protocol whose members may claim the same partitions, be of one instance, or be gone.
+/// A subscription to `t`, in its first version.
+const SUBSCRIPTION: &[u8] = b"\0\0\0\0\0\x01\0\x01t\xff\xff\xff\xff";
+
+/// The cluster's topics are all gone.
+struct NoTopics;
+
+impl Topics for NoTopics {
+    fn version(&self) -> u64 {
+        1
+    }
+
+    fn topic(&self, _name: &str) -> Option<TopicView> {
+        None
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+}
+
 fn generate_consumers(chance: &mut Chance) -> Vec<u8> {
     let mut partitions = |count: u64| {
         let keys = (0..chance.below(count)).map(|_| chance.below(4) as i32);
@@ -100,6 +121,13 @@ fn generate_consumers(chance: &mut Chance) -> Vec<u8> {
             pattern: (chance.below(2) == 0).then(|| Arc::from("t.*")),
             rebalance_timeout_ms: chance.below(100_000) as i32,
             assignor: None,
+            classic: (chance.below(2) == 0).then(|| ClassicMetadata {
+                session_timeout_ms: chance.below(100_000) as i32,
+                protocols: vec![Protocol {
+                    name: Arc::from("range"),
+                    metadata: Bytes::from_static(SUBSCRIPTION),
+                }],
+            }),
         };
         let current = CurrentAssignment {
             epoch: Epoch(chance.below(6) as i32 - 2),
@@ -187,7 +215,7 @@ fn come_to_rest(coordinator: &mut Coordinator, actions: &mut Vec<Action>) -> Res
         at_once = if next == now.clock { at_once + 1 } else { 0 };
         promise(at_once < ROUNDS_AT_ONCE_MAX, || format!("time stands still at {next:?}"))?;
         now = Now { clock: next, wall: TimestampMs(LOADED.wall.0 + next.0 as i64) };
-        coordinator.expire(now, actions);
+        coordinator.expire(now, &NoTopics, actions);
     }
     Ok(false)
 }

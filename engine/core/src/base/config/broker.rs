@@ -169,6 +169,11 @@ impl BrokerConfig {
         self.list("group.consumer.assignors")
     }
 
+    /// Which groups with members may change their protocol: disabled, upgrade, downgrade or bidirectional, in any case.
+    pub fn group_consumer_migration_policy(&self) -> &str {
+        self.text("group.consumer.migration.policy").unwrap_or_default()
+    }
+
     /// Pause between evaluations of subscribed patterns while the topics stay the same.
     pub fn group_consumer_regex_refresh_interval_ms(&self) -> i32 {
         self.int("group.consumer.regex.refresh.interval.ms")

@@ -83,6 +83,10 @@ impl ClassicGroup {
         }
     }
 
+    pub(in crate::coord) fn id(&self) -> &GroupId {
+        &self.id
+    }
+
     pub(in crate::coord) fn state(&self) -> GroupState {
         self.state
     }
@@ -101,6 +105,10 @@ impl ClassicGroup {
 
     pub(in crate::coord) fn leader(&self) -> Option<&MemberId> {
         self.leader.as_ref()
+    }
+
+    pub(in crate::coord) fn has_member(&self, id: &MemberId) -> bool {
+        self.members.contains_key(id)
     }
 
     pub(in crate::coord) fn members(&self) -> impl ExactSizeIterator<Item = &Member> {

@@ -127,8 +127,11 @@ impl ClassicGroup {
         let is_changed = self.members.get(id).is_some_and(|member| member.protocols != request.protocols);
         let must_rebalance = match self.state {
             GroupState::PreparingRebalance => true,
-            GroupState::CompletingRebalance => is_changed,
-            // The leader's join asks for a rebalance: it may have seen what members' metadata do not show.
+            // The leader's join, once it has assigned, asks for a rebalance: it may have seen what members' metadata do
+            // not show.
+            GroupState::CompletingRebalance => {
+                is_changed || (self.assigning.is_some() && self.is_leader(id.as_str()))
+            }
             GroupState::Stable => is_changed || self.is_leader(id.as_str()),
             GroupState::Empty | GroupState::Dead => panic!("{} is {:?} with members", self.id, self.state),
         };

@@ -1,5 +1,6 @@
 //! Classic groups: members join, a leader assigns, everybody fetches its assignment.
 
+mod conversion;
 mod expiry;
 mod group;
 mod join;
@@ -14,5 +15,6 @@ mod state;
 mod sync;
 
 pub(in crate::coord) use group::ClassicGroup;
-pub(in crate::coord) use member::Member;
+pub(in crate::coord) use member::{Member, SyncDuty, Tenure, kept};
+pub(in crate::coord) use protocols::ProtocolCounts;
 pub use state::GroupState;

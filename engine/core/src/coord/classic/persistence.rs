@@ -13,7 +13,7 @@ use crate::coord::record::{CoordinatorRecord, GroupMetadata, MemberMetadata};
 use crate::coord::request::Protocol;
 
 impl ClassicGroup {
-    pub(super) fn record(&self) -> CoordinatorRecord {
+    pub(in crate::coord) fn record(&self) -> CoordinatorRecord {
         CoordinatorRecord::Group { group: self.id.clone(), value: Some(self.metadata()) }
     }
 

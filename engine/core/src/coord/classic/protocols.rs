@@ -8,18 +8,18 @@ use crate::coord::request::Protocol;
 
 /// How many members offer each protocol, so that a join need not ask all of them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ProtocolCounts {
+pub(in crate::coord) struct ProtocolCounts {
     members: BTreeMap<Arc<str>, usize>,
 }
 
 impl ProtocolCounts {
-    pub(super) fn add(&mut self, protocols: &[Protocol]) {
+    pub(in crate::coord) fn add(&mut self, protocols: &[Protocol]) {
         for name in distinct(protocols) {
             *self.members.entry(Arc::clone(name)).or_default() += 1;
         }
     }
 
-    pub(super) fn remove(&mut self, protocols: &[Protocol]) {
+    pub(in crate::coord) fn remove(&mut self, protocols: &[Protocol]) {
         for name in distinct(protocols) {
             match self.members.get_mut(name) {
                 Some(1) => drop(self.members.remove(name)),
@@ -30,8 +30,13 @@ impl ProtocolCounts {
     }
 
     /// Whether one of `protocols` is offered by all `members`.
-    pub(super) fn has_common(&self, protocols: &[Protocol], members: usize) -> bool {
+    pub(in crate::coord) fn has_common(&self, protocols: &[Protocol], members: usize) -> bool {
         protocols.iter().any(|offered| self.is_common(&offered.name, members))
+    }
+
+    /// Whether all `members` have a protocol in common.
+    pub(in crate::coord) fn is_any_common(&self, members: usize) -> bool {
+        self.members.values().any(|count| *count == members)
     }
 
     fn is_common(&self, name: &str, members: usize) -> bool {

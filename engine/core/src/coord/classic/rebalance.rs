@@ -9,9 +9,9 @@ use crate::coord::answer::Answer;
 use crate::coord::deadlines::Subject;
 use crate::coord::error::GroupError;
 use crate::coord::ids::{MemberId, MonotonicMs, Token};
+use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::turn::Turn;
-use crate::coord::writes::Purpose;
 
 /// A group of absent static members is looked at no more often, whatever rebalance timeout they ask for: with none it
 /// would be looked at without end.
@@ -20,7 +20,7 @@ const ABSENCE_CHECK_MS_MIN: i32 = 1_000;
 impl ClassicGroup {
     /// Begins a rebalance, or, where one is under way, sees whether all are there now. For changes that cannot empty
     /// the group.
-    pub(super) fn rebalance_or_complete_join(&mut self, turn: &mut Turn<'_>) {
+    pub(in crate::coord) fn rebalance_or_complete_join(&mut self, turn: &mut Turn<'_>) {
         let emptied = self.rebalance(turn);
         self.write_emptied(emptied, None, turn);
     }
@@ -45,7 +45,9 @@ impl ClassicGroup {
         turn: &mut Turn<'_>,
     ) {
         match (record, reply) {
-            (Some(record), reply) => turn.write(vec![record], Purpose::Records, reply),
+            (Some(record), reply) => {
+                turn.write(vec![record], Purpose::Emptied { group: self.id.clone() }, reply);
+            }
             (None, Some((token, answer))) => turn.reply(token, answer),
             (None, None) => {}
         }

@@ -7,7 +7,7 @@ use super::group::ConsumerGroup;
 use super::member::ConsumerMember;
 use super::pattern::Watched;
 use crate::coord::deadlines::Timer;
-use crate::coord::ids::{Epoch, MemberId};
+use crate::coord::ids::{Epoch, InstanceId, MemberId};
 use crate::coord::kip848::ConsumerBeat;
 
 /// Whether what the group subscribes to is another than before.
@@ -21,10 +21,15 @@ impl ConsumerGroup {
     /// The member that a request is of; a new one, or an instance's next, where it joins. All checks have passed.
     pub(super) fn admit(&mut self, request: &ConsumerBeat) -> MemberId {
         let id = if request.member.is_empty() { &request.new_member } else { &request.member };
-        if request.epoch != Epoch::JOINING {
-            return id.clone();
+        if request.epoch == Epoch::JOINING {
+            self.seat(id, request.instance.as_ref());
         }
-        let replaced = request.instance.as_ref().and_then(|instance| self.static_members.get(instance));
+        id.clone()
+    }
+
+    /// Gives a member a place: its own, that of its instance, or a new one.
+    pub(super) fn seat(&mut self, id: &MemberId, instance: Option<&InstanceId>) {
+        let replaced = instance.and_then(|instance| self.static_members.get(instance));
         match replaced.filter(|replaced| *replaced != id).cloned() {
             Some(old) => self.replace(&old, id),
             None if self.members.contains_key(id) => {}
@@ -33,7 +38,6 @@ impl ConsumerGroup {
                 self.changes.insert(Change::Member(id.clone()));
             }
         }
-        id.clone()
     }
 
     /// Gives the place of a static member that is away to another id.
@@ -76,6 +80,13 @@ impl ConsumerGroup {
         if let Some(pattern) = &request.pattern {
             member.pattern = Some(Arc::clone(pattern)).filter(|pattern| !pattern.is_empty());
         }
+        self.set_classic(id, None);
+        self.note_update(id, before)
+    }
+
+    /// A member may be another than `before`; answers whether it subscribes anew.
+    pub(super) fn note_update(&mut self, id: &MemberId, before: ConsumerMember) -> Subscribing {
+        let member = self.member(id);
         if is_described_as(member, &before) {
             return Subscribing::AsBefore;
         }
@@ -116,4 +127,5 @@ fn is_described_as(member: &ConsumerMember, before: &ConsumerMember) -> bool {
         && member.assignor == before.assignor
         && member.topics == before.topics
         && member.pattern == before.pattern
+        && member.classic == before.classic
 }

@@ -9,6 +9,21 @@ use crate::coord::kip848::Partitions;
 use crate::coord::kip848::{BeatRefused, ConsumerBeat, MemberIdOrigin};
 use crate::coord::settings::GroupSettings;
 
+/// Whether the log can hold what a member says of itself.
+fn check_size(request: &ConsumerBeat, settings: &GroupSettings) -> Result<(), BeatRefused> {
+    let texts = [&request.rack, &request.pattern, &request.assignor];
+    let texts: usize = texts.into_iter().flatten().map(|text| text.len()).sum();
+    let topics: usize = request.topics.iter().flatten().map(|topic| topic.len() + TEXT_OVERHEAD_BYTES).sum();
+    let (bytes, max) = (request.member.len() + texts + topics, settings.batch_bytes_max);
+    if bytes < max {
+        return Ok(());
+    }
+    let message = format!(
+        "The subscription of {bytes} bytes does not fit into a batch of the offsets topic, which is of {max}."
+    );
+    Err(BeatRefused::new(GroupError::UnknownServerError, message))
+}
+
 /// Whether a request makes sense, whatever group it is for.
 pub(in crate::coord) fn check_request(
     request: &ConsumerBeat,
@@ -76,18 +91,21 @@ pub(in crate::coord) fn check_join(
         group.check_room(request, settings)?;
         group.check_release(request)?;
     }
-    check_pattern(group, request)
+    check_pattern(group, request)?;
+    check_size(request, settings)
 }
 
 /// Whether a member that is in the group may go on.
 pub(in crate::coord) fn check_member(
     group: &ConsumerGroup,
     request: &ConsumerBeat,
+    settings: &GroupSettings,
 ) -> Result<(), BeatRefused> {
     group.check_life()?;
     let member = group.find(&request.member, request.instance.as_ref())?;
     check_epoch(member, request.epoch, request.owned.as_ref())?;
-    check_pattern(Some(group), request)
+    check_pattern(Some(group), request)?;
+    check_size(request, settings)
 }
 
 /// A pattern that the group knows has been checked.
@@ -122,10 +140,13 @@ fn check_epoch(member: &ConsumerMember, epoch: Epoch, owned: Option<&Partitions>
     Err(BeatRefused::new(GroupError::FencedMemberEpoch, message))
 }
 
+/// Beside each text of a record.
+const TEXT_OVERHEAD_BYTES: usize = 3;
+
 impl ConsumerGroup {
     fn check_life(&self) -> Result<(), BeatRefused> {
         match self.life {
-            Life::Alive => Ok(()),
+            Life::Alive | Life::Downgrading => Ok(()),
             Life::Dying => Err(GroupError::CoordinatorNotAvailable.into()),
         }
     }
@@ -147,6 +168,8 @@ impl ConsumerGroup {
     fn check_release(&self, request: &ConsumerBeat) -> Result<(), BeatRefused> {
         let Some(instance) = &request.instance else { return Ok(()) };
         match self.instance(instance.as_str()) {
+            // One of the classic protocol does not say that it goes.
+            Some(owner) if owner.classic.is_some() => Ok(()),
             Some(owner) if owner.id != request.member && owner.epoch != Epoch::AWAY => {
                 let (member, owner) = (&request.member, &owner.id);
                 let message = format!(

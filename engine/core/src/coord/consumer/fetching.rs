@@ -4,6 +4,7 @@ use super::group::{ConsumerGroup, Life};
 use crate::base::PartitionKey;
 use crate::coord::error::GroupError;
 use crate::coord::ids::Epoch;
+use crate::coord::kip848::MemberProtocol;
 use crate::coord::request::{CommitRequest, UnknownGroup};
 
 impl ConsumerGroup {
@@ -19,6 +20,9 @@ impl ConsumerGroup {
             return Ok(());
         }
         let member = self.members.get(&request.member).ok_or(GroupError::UnknownMemberId)?;
+        if member.classic.is_some() {
+            return if epoch == member.epoch { Ok(()) } else { Err(GroupError::IllegalGeneration) };
+        }
         if request.unknown_group == UnknownGroup::IllegalGeneration {
             // The versions that know no better do not know of epochs.
             return Err(GroupError::UnsupportedVersion);
@@ -43,6 +47,10 @@ impl ConsumerGroup {
             };
         };
         let member = self.members.get(member).ok_or(GroupError::UnknownMemberId)?;
-        if member.epoch == epoch { Ok(()) } else { Err(GroupError::StaleMemberEpoch) }
+        match member.protocol() {
+            _ if member.epoch == epoch => Ok(()),
+            MemberProtocol::Classic => Err(GroupError::IllegalGeneration),
+            MemberProtocol::Consumer => Err(GroupError::StaleMemberEpoch),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::changes::{Change, Changes};
+use super::classic_members::ClassicMembers;
 use super::member::ConsumerMember;
 use super::pattern::Watched;
 use crate::base::{PartitionKey, TimestampMs};
@@ -17,6 +18,8 @@ pub(super) enum Life {
     Alive,
     /// Its deletion is on its way to the log.
     Dying,
+    /// Only members of the classic protocol are left; before its turn ends it is a classic group.
+    Downgrading,
 }
 
 /// A consumer group (Kafka: `ConsumerGroup`). Lives on the shard that owns its partition of the offsets topic. Always:
@@ -37,6 +40,7 @@ pub(in crate::coord) struct ConsumerGroup {
     pub(super) static_members: BTreeMap<InstanceId, MemberId>,
     pub(super) owners: BTreeMap<PartitionKey, MemberId>,
     pub(super) patterns: BTreeMap<Arc<str>, Watched>,
+    pub(super) classic: ClassicMembers,
     /// The version of the metadata that `metadata_hash` was last compared with.
     pub(super) seen_version: u64,
     pub(super) changes: Changes,
@@ -66,6 +70,7 @@ impl ConsumerGroup {
             static_members: BTreeMap::new(),
             owners: BTreeMap::new(),
             patterns: BTreeMap::new(),
+            classic: ClassicMembers::default(),
             seen_version: 0,
             changes: Changes::new(),
         }
@@ -144,12 +149,14 @@ impl ConsumerGroup {
             let before = self.owners.insert(key, member.id.clone());
             assert!(before.is_none(), "{key:?} of {} is owned twice", self.id);
         }
+        self.classic.add(member.classic.as_deref());
         self.members.insert(member.id.clone(), member);
     }
 
     /// Takes a member out, with all that it claims; the log is to forget it.
     pub(super) fn remove(&mut self, id: &MemberId) -> Option<ConsumerMember> {
         let member = self.members.remove(id)?;
+        self.classic.remove(member.classic.as_deref());
         for key in member.claims() {
             self.owners.remove(&key);
         }

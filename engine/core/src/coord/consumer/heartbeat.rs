@@ -2,11 +2,11 @@
 
 use super::admission::Subscribing;
 use super::group::ConsumerGroup;
-use super::reconcile::Step;
+use super::reconcile::{Owning, Step};
 use crate::coord::deadlines::Subject;
 use crate::coord::ids::{Epoch, MemberId};
+use crate::coord::kip848::Topics;
 use crate::coord::kip848::{Beat, ConsumerBeat};
-use crate::coord::kip848::{MemberState, Topics};
 use crate::coord::turn::Turn;
 
 impl ConsumerGroup {
@@ -31,7 +31,7 @@ impl ConsumerGroup {
             turn.tally.consumer_rebalances += 1;
         }
         self.assign_if_due(topics, turn.now, turn.settings);
-        let step = self.reconcile(&id, request);
+        let step = self.reconcile(&id, Owning::of(request));
         self.keep_alive(&id, step, turn);
         let interval_ms = turn.settings.of_group(self.id.as_str()).heartbeat_interval_ms;
         let member = self.member(&id);
@@ -54,19 +54,21 @@ impl ConsumerGroup {
         }
     }
 
-    /// A member lives, while nothing else that it says can be taken in: that it has given up what it was to, either.
+    /// A member lives, while nothing else that it says can be taken in: that it takes the step that is waited for, either.
     pub(in crate::coord) fn hear_of(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
-        let Some(state) = self.members.get(id).map(|member| member.state) else { return };
+        let Some(is_awaited) = self.members.get(id).map(|member| member.rebalance.is_armed()) else { return };
         self.arm_session(id, turn);
-        if state == MemberState::UnrevokedPartitions {
+        if is_awaited {
             self.arm_rebalance(id, turn);
         }
     }
 
     pub(super) fn arm_session(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
         let group = self.id.clone();
-        let timeout_ms = turn.settings.of_group(group.as_str()).session_timeout_ms;
+        let consumer_timeout_ms = turn.settings.of_group(group.as_str()).session_timeout_ms;
         let member = self.member(id);
+        let timeout_ms =
+            member.classic.as_ref().map_or(consumer_timeout_ms, |classic| classic.session_timeout_ms);
         turn.arm(&mut member.session, timeout_ms, || Subject::Session(group, id.clone()));
     }
 

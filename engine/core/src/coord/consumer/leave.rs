@@ -2,24 +2,32 @@
 
 use super::changes::Change;
 use super::group::{ConsumerGroup, Life};
+use super::makeup::Makeup;
+use crate::coord::answer::LeftMember;
 use crate::coord::deadlines::{Fired, Subject};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Epoch, InstanceId, MemberId, MonotonicMs};
 use crate::coord::kip848::MemberState;
 use crate::coord::kip848::Partitions;
 use crate::coord::kip848::{Beat, BeatRefused, ConsumerBeat};
+use crate::coord::request::LeavingMember;
+use crate::coord::settings::GroupSettings;
 use crate::coord::turn::Turn;
 
 impl ConsumerGroup {
     /// A member says that it leaves, or, as a static one, that it will be back.
-    pub(in crate::coord) fn leave(&mut self, request: &ConsumerBeat) -> Result<Beat, BeatRefused> {
+    pub(in crate::coord) fn leave(
+        &mut self,
+        request: &ConsumerBeat,
+        settings: &GroupSettings,
+    ) -> Result<Beat, BeatRefused> {
         if self.life == Life::Dying {
             return Err(GroupError::CoordinatorNotAvailable.into());
         }
         let id = self.find(&request.member, request.instance.as_ref())?.id.clone();
         match request.epoch {
             Epoch::AWAY => self.go_away(&id),
-            _ => self.dismiss(&id),
+            _ => self.dismiss(&id, settings),
         }
         Ok(Beat { member: id, epoch: request.epoch, interval_ms: 0, assignment: None })
     }
@@ -36,28 +44,56 @@ impl ConsumerGroup {
     }
 
     /// A member is out; the others are to share what it had.
-    fn dismiss(&mut self, id: &MemberId) {
-        if let Some(member) = self.remove(id) {
-            if let Some(pattern) = &member.pattern {
-                self.forget_pattern(pattern);
-            }
-            self.bump();
+    fn dismiss(&mut self, id: &MemberId, settings: &GroupSettings) {
+        let before = self.makeup();
+        self.take_out(id);
+        self.go_on_without(before, settings);
+    }
+
+    fn take_out(&mut self, id: &MemberId) {
+        if let Some(member) = self.remove(id)
+            && let Some(pattern) = &member.pattern
+        {
+            self.forget_pattern(pattern);
         }
     }
 
-    /// LeaveGroup, by which administrators remove members.
-    pub(in crate::coord) fn leave_classic(
+    /// Members are gone: those that are left share anew, here or as a classic group.
+    fn go_on_without(&mut self, before: Makeup, settings: &GroupSettings) {
+        match self.is_left_to_classic(before, settings) {
+            true => self.life = Life::Downgrading,
+            false => self.bump(),
+        }
+    }
+
+    /// LeaveGroup, by which classic members go and administrators remove members.
+    pub(in crate::coord) fn leave_group(
         &mut self,
-        id: &MemberId,
-        instance: Option<&InstanceId>,
-    ) -> Result<(), GroupError> {
+        leaving: &[LeavingMember],
+        settings: &GroupSettings,
+    ) -> Vec<LeftMember> {
+        let before = self.makeup();
+        let mut left = Vec::with_capacity(leaving.len());
+        for LeavingMember { member, instance } in leaving {
+            let found = self.find_leaving(member, instance.as_ref());
+            if let Ok(id) = &found {
+                self.take_out(id);
+            }
+            let (member, instance) = (member.clone(), instance.clone());
+            left.push(LeftMember { member, instance, result: found.map(drop) });
+        }
+        if left.iter().any(|left| left.result.is_ok()) {
+            self.go_on_without(before, settings);
+        }
+        left
+    }
+
+    fn find_leaving(&self, id: &MemberId, instance: Option<&InstanceId>) -> Result<MemberId, GroupError> {
         let found = match instance {
             Some(instance) if id.is_empty() => self.instance(instance.as_str()),
             _ => Some(self.find(id, instance).map_err(|refused| refused.error)?),
         };
-        let id = found.ok_or(GroupError::UnknownMemberId)?.id.clone();
-        self.dismiss(&id);
-        Ok(())
+        found.map(|member| member.id.clone()).ok_or(GroupError::UnknownMemberId)
     }
 
     /// The entry of a member's session, queued for `at`, came up.
@@ -65,11 +101,11 @@ impl ConsumerGroup {
         let subject = Subject::Session(self.id.clone(), id.clone());
         let Some(member) = self.members.get_mut(id) else { return };
         if turn.fired(&mut member.session, at, || subject) == Fired::Now {
-            self.dismiss(id);
+            self.dismiss(id, turn.settings);
         }
     }
 
-    /// The entry of the time that a member has to give partitions up came up. Its timer is cancelled when it has.
+    /// The entry of the time that a member has for its next step came up. Its timer is cancelled when it has taken that.
     pub(in crate::coord) fn revocation_came_up(
         &mut self,
         id: &MemberId,
@@ -79,7 +115,7 @@ impl ConsumerGroup {
         let subject = Subject::Revocation(self.id.clone(), id.clone());
         let Some(member) = self.members.get_mut(id) else { return };
         if turn.fired(&mut member.rebalance, at, || subject) == Fired::Now {
-            self.dismiss(id);
+            self.dismiss(id, turn.settings);
         }
     }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::coord::deadlines::Timer;
 use crate::coord::ids::{Epoch, InstanceId, MemberId};
-use crate::coord::kip848::MemberState;
 use crate::coord::kip848::Partitions;
+use crate::coord::kip848::{ClassicMetadata, MemberProtocol, MemberState};
+use crate::coord::request::Protocol;
 
 /// A member; owned by its group.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub(in crate::coord) struct ConsumerMember {
     pub(in crate::coord) topics: Vec<Arc<str>>,
     pub(in crate::coord) pattern: Option<Arc<str>>,
     pub(in crate::coord) assignor: Option<Arc<str>>,
+    /// Of a member that goes on with the classic protocol.
+    pub(in crate::coord) classic: Option<Box<ClassicMetadata>>,
     /// [`Epoch::AWAY`] while a static member is away.
     pub(in crate::coord) epoch: Epoch,
     pub(in crate::coord) previous_epoch: Epoch,
@@ -32,12 +35,13 @@ pub(in crate::coord) struct ConsumerMember {
     /// What it is to own in the end.
     pub(in crate::coord) target: Partitions,
     pub(in crate::coord) session: Timer,
+    /// For giving partitions up; of a classic member for its next join or sync.
     pub(in crate::coord) rebalance: Timer,
 }
 
 impl ConsumerMember {
     /// One that nothing is known of but its id.
-    pub(super) fn new(id: MemberId) -> ConsumerMember {
+    pub(in crate::coord) fn new(id: MemberId) -> ConsumerMember {
         ConsumerMember {
             id,
             instance: None,
@@ -48,6 +52,7 @@ impl ConsumerMember {
             topics: Vec::new(),
             pattern: None,
             assignor: None,
+            classic: None,
             epoch: Epoch::JOINING,
             previous_epoch: Epoch::JOINING,
             state: MemberState::Stable,
@@ -57,6 +62,10 @@ impl ConsumerMember {
             session: Timer::default(),
             rebalance: Timer::default(),
         }
+    }
+
+    pub(in crate::coord) fn protocol(&self) -> MemberProtocol {
+        if self.classic.is_some() { MemberProtocol::Classic } else { MemberProtocol::Consumer }
     }
 
     /// Whether it has what the assignment of `epoch` gives it.
@@ -76,7 +85,12 @@ impl ConsumerMember {
         let topics: usize = self.topics.iter().map(|topic| topic.len() + COUNTS_OF_AN_ARC).sum();
         let sets = [&self.assigned, &self.revoking, &self.target];
         let sets: usize = sets.iter().map(|set| set.held_bytes()).sum();
-        texts + instance + topics + self.topics.capacity() * size_of::<Arc<str>>() + sets
+        let classic = self.classic.as_ref().map_or(0, |classic| {
+            let names: usize =
+                classic.protocols.iter().map(|offered| offered.name.len() + COUNTS_OF_AN_ARC).sum();
+            size_of::<ClassicMetadata>() + classic.protocols.capacity() * size_of::<Protocol>() + names
+        });
+        texts + classic + instance + topics + self.topics.capacity() * size_of::<Arc<str>>() + sets
     }
 }
 

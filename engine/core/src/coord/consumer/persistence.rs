@@ -27,11 +27,26 @@ impl ConsumerGroup {
         gone.into_iter().rev().chain(here).map(|record| of_group(&self.id, record)).collect()
     }
 
-    /// Tombstones of all that the log holds of a group without members. All that it changed is written.
+    /// Tombstones of all that the log holds, or will hold, of the group.
     pub(in crate::coord) fn tombstones(&self) -> Vec<CoordinatorRecord> {
-        let patterns = self.patterns.keys().map(|pattern| ConsumerRecord::Pattern(Arc::clone(pattern), None));
+        let mut keys = self.changes.clone();
+        keys.extend(self.patterns.keys().map(|pattern| Change::Pattern(Arc::clone(pattern))));
+        for id in self.members.keys() {
+            keys.extend([
+                Change::Current(id.clone()),
+                Change::Target(id.clone()),
+                Change::Member(id.clone()),
+            ]);
+        }
+        let parts = keys.into_iter().rev().filter_map(|change| match change {
+            Change::Member(id) => Some(ConsumerRecord::Member(id, None)),
+            Change::Target(id) => Some(ConsumerRecord::Target(id, None)),
+            Change::Current(id) => Some(ConsumerRecord::Current(id, None)),
+            Change::Pattern(pattern) => Some(ConsumerRecord::Pattern(pattern, None)),
+            Change::Epoch | Change::TargetEpoch => None,
+        });
         let whole = [ConsumerRecord::TargetEpoch(None), ConsumerRecord::Epoch(None)];
-        patterns.chain(whole).map(|record| of_group(&self.id, record)).collect()
+        parts.chain(whole).map(|record| of_group(&self.id, record)).collect()
     }
 
     /// `None`: there is nothing to say, then or now.
@@ -144,6 +159,7 @@ impl ConsumerMember {
             pattern: self.pattern.clone(),
             rebalance_timeout_ms: self.rebalance_timeout_ms,
             assignor: self.assignor.clone(),
+            classic: self.classic.as_deref().cloned(),
         }
     }
 
@@ -166,6 +182,7 @@ impl ConsumerMember {
         self.pattern.clone_from(&metadata.pattern);
         self.rebalance_timeout_ms = metadata.rebalance_timeout_ms.max(0);
         self.assignor.clone_from(&metadata.assignor);
+        self.classic = metadata.classic.clone().map(Box::new);
     }
 
     /// A member cannot join without saying how long it may take to give partitions up.

@@ -16,23 +16,60 @@ pub(super) enum Step {
     None,
 }
 
+/// What a member says that it owns.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Owning<'a> {
+    /// It joins, and owns nothing.
+    Nothing,
+    /// These, or, where it does not say, what it owned before. What it was told of may be on its way to it.
+    AtLeast(Option<&'a Partitions>),
+    /// These: a classic member says so when it joins, and gets others with its next sync.
+    Exactly(&'a Partitions),
+}
+
+impl<'a> Owning<'a> {
+    pub(super) fn of(request: &'a ConsumerBeat) -> Owning<'a> {
+        match request.epoch {
+            Epoch::JOINING => Owning::Nothing,
+            _ => Owning::AtLeast(request.owned.as_ref()),
+        }
+    }
+
+    /// Whether it may still use some of `partitions`, which it knows that it has to give up.
+    fn may_hold(self, partitions: &Partitions) -> bool {
+        match self {
+            Owning::Nothing => false,
+            Owning::AtLeast(None) => true,
+            Owning::AtLeast(Some(owned)) | Owning::Exactly(owned) => {
+                partitions.keys().any(|key| owned.contains(key))
+            }
+        }
+    }
+
+    /// Whether it has to be told first that it is to give `partitions` up.
+    fn must_be_told(self, partitions: &Partitions) -> bool {
+        match self {
+            Owning::Nothing => false,
+            Owning::AtLeast(_) => !partitions.is_empty(),
+            Owning::Exactly(_) => self.may_hold(partitions),
+        }
+    }
+}
+
 impl ConsumerGroup {
     /// Takes a member as far towards its target as it can come. Who joins
     /// owns nothing; a member that does not own what it was told of may have it any moment, and has to be told first.
-    pub(super) fn reconcile(&mut self, id: &MemberId, request: &ConsumerBeat) -> Step {
+    pub(super) fn reconcile(&mut self, id: &MemberId, owning: Owning<'_>) -> Step {
         let assigned_epoch = self.assigned_epoch;
-        let owned = request.owned.as_ref();
         let member = self.member(id);
-        let may_own = |partitions: &Partitions| {
-            owned.is_none_or(|owned| partitions.keys().any(|key| owned.contains(key)))
-        };
-        let is_waited_for = member.state == MemberState::UnrevokedPartitions && may_own(&member.revoking);
+        let is_waited_for =
+            member.state == MemberState::UnrevokedPartitions && owning.may_hold(&member.revoking);
         if is_waited_for || member.has_reached(assigned_epoch) {
             return Step::None;
         }
         let kept = member.assigned.and(&member.target);
         let revoking = member.assigned.without(&member.target);
-        if !revoking.is_empty() && request.epoch != Epoch::JOINING {
+        if owning.must_be_told(&revoking) {
             member.state = MemberState::UnrevokedPartitions;
             self.claim(id, kept, revoking);
             self.changes.insert(Change::Current(id.clone()));

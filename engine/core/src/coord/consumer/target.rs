@@ -14,13 +14,17 @@ impl ConsumerGroup {
     /// Assigns anew where the group has changed since, but not more often than its pause allows: changes that come
     /// together are assigned together (KIP-1263).
     pub(super) fn assign_if_due(&mut self, topics: &dyn Topics, now: Now, settings: &GroupSettings) {
+        if self.is_assignment_due(now, settings) {
+            self.assign(topics, now, settings);
+        }
+    }
+
+    pub(super) fn is_assignment_due(&self, now: Now, settings: &GroupSettings) -> bool {
         let age_ms = now.wall.0.saturating_sub(self.assigned_at.0);
         // A clock that was set back makes it due.
         let pause_ms = settings.of_group(self.id.as_str()).assignment_interval_ms;
         let is_early = (0..i64::from(pause_ms)).contains(&age_ms);
-        if self.epoch > self.assigned_epoch && !is_early {
-            self.assign(topics, now, settings);
-        }
+        self.epoch > self.assigned_epoch && !is_early
     }
 
     fn assign(&mut self, topics: &dyn Topics, now: Now, settings: &GroupSettings) {

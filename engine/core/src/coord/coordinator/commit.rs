@@ -6,9 +6,9 @@ use crate::coord::action::Action;
 use crate::coord::answer::{Answer, RefusedOffset};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Epoch, Generation, Now, Token, TopicName};
+use crate::coord::purpose::Purpose;
 use crate::coord::record::{CommittedOffset, CoordinatorRecord};
 use crate::coord::request::{CommitRequest, OffsetToCommit, UnknownGroup};
-use crate::coord::writes::Purpose;
 
 impl Coordinator {
     /// OffsetCommit; answered with [`Answer::Commit`] once the log holds the offsets. A group that nobody has heard of

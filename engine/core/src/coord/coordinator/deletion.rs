@@ -9,9 +9,10 @@ use crate::coord::answer::{Answer, RefusedOffset};
 use crate::coord::error::GroupError;
 use crate::coord::group::{Group, Subscription};
 use crate::coord::ids::{GroupId, Now, Token, TopicName};
+use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::request::DeleteOffsetsRequest;
-use crate::coord::writes::{Purpose, Writes};
+use crate::coord::writes::Writes;
 
 impl Coordinator {
     /// OffsetDelete; answered with [`Answer::DeleteOffsets`]. Offsets of topics that members consume stay.
@@ -81,7 +82,7 @@ impl Coordinator {
     fn check_deletion(&self, id: &GroupId) -> Result<(), GroupError> {
         let group = self.groups.get(id).ok_or(GroupError::GroupIdNotFound)?;
         group.check_deletion()?;
-        match group.consumer.is_some() && self.writes.is_behind(id.as_str()) {
+        match self.writes.is_behind(id.as_str()) {
             // What it has yet to write would bring it back.
             true => Err(GroupError::CoordinatorNotAvailable),
             false => Ok(()),

@@ -6,9 +6,11 @@ use crate::coord::answer::Answer;
 use crate::coord::deadlines::{Fired, Subject};
 use crate::coord::error::{GroupError, WriteFault};
 use crate::coord::group::Group;
-use crate::coord::ids::{GroupId, MonotonicMs, Now, Token, WriteId};
+use crate::coord::ids::{GroupId, MonotonicMs, Now, WriteId};
+use crate::coord::kip848::Topics;
+use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
-use crate::coord::writes::{Purpose, Write};
+use crate::coord::writes::Write;
 
 impl Coordinator {
     /// A write is in the log, as durable as the topic wants it, or it failed and nothing of it is. Writes that succeed
@@ -22,28 +24,46 @@ impl Coordinator {
     ) {
         match result {
             Ok(()) => {
-                let write = self.writes.take_oldest(id);
+                let mut write = self.writes.take_oldest(id);
                 self.carry_out(now, &write, actions);
+                self.check_classic_joins(now, &mut write, actions);
                 let replies = write.replies.into_iter();
                 actions.extend(replies.map(|(token, answer)| Action::Reply { token, answer }));
-                if let Purpose::Consumer { group } = &write.purpose {
+                if let Some(group) = &write.lane {
                     self.writes.lane_written(group, actions);
                 }
             }
-            Err(fault) => {
-                let write = self.writes.take_failed(id);
-                let behind = self.take_back(now, &write, fault, actions);
-                for (token, answer) in write.replies.into_iter().chain(behind) {
-                    let answer = answer.failed(GroupError::from(fault));
-                    actions.push(Action::Reply { token, answer });
-                }
-            }
+            Err(fault) => self.failed(now, id, fault, actions),
+        }
+    }
+
+    fn failed(&mut self, now: Now, id: WriteId, fault: WriteFault, actions: &mut Vec<Action>) {
+        let write = self.writes.take_failed(id);
+        let write = match fault {
+            WriteFault::TooLarge => self.writes.part(write, actions),
+            WriteFault::Unavailable | WriteFault::NotLeader => Some(write),
+        };
+        let Some(write) = write else { return };
+        let fallen = self.writes.lane_failed(&write, fault);
+        for purpose in std::iter::once(&write.purpose).chain(&fallen.purposes) {
+            self.take_back(now, purpose, fault, actions);
+        }
+        for (token, answer) in write.replies.into_iter().chain(fallen.replies) {
+            let answer = answer.failed(GroupError::from(fault));
+            actions.push(Action::Reply { token, answer });
+        }
+        let is_over = fault == WriteFault::TooLarge || !write.purpose.is_owed();
+        if let Some(group) = write.lane.filter(|_| is_over) {
+            self.writes.go_on(&group, actions);
         }
     }
 
     fn carry_out(&mut self, now: Now, write: &Write, actions: &mut Vec<Action>) {
         match &write.purpose {
-            Purpose::Records | Purpose::Consumer { .. } | Purpose::Deletion { .. } => {}
+            Purpose::Records
+            | Purpose::Emptied { .. }
+            | Purpose::Consumer { .. }
+            | Purpose::Deletion { .. } => {}
             Purpose::Assignment { group, generation } => {
                 let metadata = write.records.iter().find_map(|record| match record {
                     CoordinatorRecord::Group { value, .. } => value.as_ref(),
@@ -70,6 +90,23 @@ impl Coordinator {
         }
     }
 
+    /// Classic members of a consumer group that hear now that they have joined have their times from now; those that are
+    /// out of it since hear that instead.
+    fn check_classic_joins(&mut self, now: Now, write: &mut Write, actions: &mut Vec<Action>) {
+        let Purpose::Consumer { group } = &write.purpose else { return };
+        for (_, answer) in &mut write.replies {
+            let Answer::Join(Ok(joined)) = answer else { continue };
+            let found = self.group_turn(group.as_str(), now, actions);
+            let is_member = found.is_some_and(|(group, mut turn)| match &mut group.consumer {
+                Some(consumer) => consumer.answered(&joined.member, &mut turn),
+                None => group.classic.has_member(&joined.member),
+            });
+            if !is_member {
+                *answer = Answer::join_refused(GroupError::UnknownMemberId, joined.member.clone());
+            }
+        }
+    }
+
     /// What a record in the log means for offsets. The members of a group are ahead of their records.
     fn apply(&mut self, now: Now, record: &CoordinatorRecord) {
         match record {
@@ -89,17 +126,10 @@ impl Coordinator {
         }
     }
 
-    /// Answers who waited for what stood behind the write, and fails with it.
-    fn take_back(
-        &mut self,
-        now: Now,
-        write: &Write,
-        fault: WriteFault,
-        actions: &mut Vec<Action>,
-    ) -> Vec<(Token, Answer)> {
-        match &write.purpose {
-            Purpose::Records => {}
-            Purpose::Consumer { group } => return self.writes.lane_failed(group, write),
+    /// What was to come about with a write that failed does not.
+    fn take_back(&mut self, now: Now, purpose: &Purpose, fault: WriteFault, actions: &mut Vec<Action>) {
+        match purpose {
+            Purpose::Records | Purpose::Emptied { .. } | Purpose::Consumer { .. } => {}
             Purpose::Assignment { group, generation } => {
                 if let Some((group, mut turn)) = self.group_turn(group.as_str(), now, actions) {
                     group.classic.not_assigned(*generation, fault, &mut turn);
@@ -118,11 +148,10 @@ impl Coordinator {
                 }
             }
         }
-        Vec::new()
     }
 
     /// Lets every timeout fire that is over by `now`.
-    pub fn expire(&mut self, now: Now, actions: &mut Vec<Action>) {
+    pub fn expire(&mut self, now: Now, topics: &dyn Topics, actions: &mut Vec<Action>) {
         while let Some((at, subject)) = self.deadlines.pop(now.clock) {
             match subject {
                 Subject::Search => {
@@ -132,16 +161,22 @@ impl Coordinator {
                         self.search(now, actions);
                     }
                 }
-                subject => self.expire_in_group(now, at, &subject, actions),
+                subject => self.expire_in_group((now, at), &subject, topics, actions),
             }
         }
     }
 
-    fn expire_in_group(&mut self, now: Now, at: MonotonicMs, subject: &Subject, actions: &mut Vec<Action>) {
+    fn expire_in_group(
+        &mut self,
+        (now, at): (Now, MonotonicMs),
+        subject: &Subject,
+        topics: &dyn Topics,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(id) = subject.group() else { return };
         if let Some((group, mut turn)) = self.group_turn(id.as_str(), now, actions) {
             group.came_up(subject, at, &mut turn);
-            group.write_changes(None, &mut turn);
+            group.conclude(Vec::new(), None, topics, &mut turn);
         }
         self.forget_if_blank(id.as_str());
     }

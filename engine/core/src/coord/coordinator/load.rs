@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::machine::Coordinator;
 use crate::base::PartitionIndex;
 use crate::coord::action::Action;
-use crate::coord::classic::ClassicGroup;
+use crate::coord::classic::{ClassicGroup, GroupState};
 use crate::coord::consumer::ConsumerGroup;
 use crate::coord::group::Group;
-use crate::coord::ids::{GroupId, Now};
+use crate::coord::ids::{Epoch, Generation, GroupId, Now};
 use crate::coord::kip848::ConsumerRecord;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::settings::GroupSettings;
@@ -20,13 +20,25 @@ use crate::coord::settings::GroupSettings;
 pub struct Loader {
     coordinator: Coordinator,
     now: Now,
-    /// What groups were that are classic now: a write of their tombstones failed, and the broker ended before the next.
+    lasts: BTreeMap<GroupId, Last>,
+    /// What groups were that are classic now: a broker wrote that, and not the tombstones before it.
     left_behind: BTreeMap<GroupId, Box<ConsumerGroup>>,
+}
+
+/// What the log last said of a group that was one of the consumer protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// That it is gone, and the epoch it had; compaction may have taken that away.
+    Gone(Option<Epoch>),
+    /// That it is a classic group at the generation to which it was turned, which has not been rebalanced since: nobody
+    /// has what the last member of the consumer protocol had.
+    Downgraded,
 }
 
 impl Loader {
     pub fn new(settings: Arc<GroupSettings>, now: Now) -> Loader {
-        Loader { coordinator: Coordinator::new(settings, now), now, left_behind: BTreeMap::new() }
+        let coordinator = Coordinator::new(settings, now);
+        Loader { coordinator, now, lasts: BTreeMap::new(), left_behind: BTreeMap::new() }
     }
 
     /// Settings were changed.
@@ -45,6 +57,7 @@ impl Loader {
             }
             CoordinatorRecord::Group { group, value: Some(metadata) } => {
                 let classic = ClassicGroup::from_metadata(group.clone(), metadata, self.now);
+                self.note_classic(group, metadata.generation);
                 let known = self.group(group);
                 known.classic = classic;
                 if let Some(consumer) = known.consumer.take() {
@@ -66,9 +79,9 @@ impl Loader {
             self.left_behind.remove(id);
         }
         if *record == ConsumerRecord::Epoch(None) {
-            if let Some(group) = self.coordinator.groups.get_mut(id) {
-                group.consumer = None;
-            }
+            let group = self.coordinator.groups.get_mut(id);
+            let epoch = group.and_then(|group| group.consumer.take()).map(|consumer| consumer.epoch());
+            self.lasts.insert(id.clone(), Last::Gone(epoch));
             self.coordinator.forget_if_blank(id.as_str());
             return;
         }
@@ -76,6 +89,15 @@ impl Loader {
         if is_known || !record.is_tombstone() {
             let consumer = &mut self.group(id).consumer;
             consumer.get_or_insert_with(|| Box::new(ConsumerGroup::unwritten(id.clone()))).replay(record);
+        }
+    }
+
+    fn note_classic(&mut self, id: &GroupId, generation: Generation) {
+        let last = self.lasts.remove(id);
+        if let Some(Last::Gone(epoch)) = last
+            && epoch.is_none_or(|epoch| epoch.0 == generation.0)
+        {
+            self.lasts.insert(id.clone(), Last::Downgraded);
         }
     }
 
@@ -100,6 +122,11 @@ impl Loader {
                 match &mut group.consumer {
                     Some(consumer) => consumer.loaded(&mut turn),
                     None => group.classic.loaded(&mut turn),
+                }
+                if group.classic.state() == GroupState::Stable
+                    && self.lasts.get(&id) == Some(&Last::Downgraded)
+                {
+                    group.classic.rebalance_or_complete_join(&mut turn);
                 }
             }
         }

@@ -7,17 +7,28 @@ use crate::coord::classic::GroupState;
 use crate::coord::error::GroupError;
 use crate::coord::group::Group;
 use crate::coord::ids::{Now, Token};
+use crate::coord::kip848::Topics;
 use crate::coord::request::{HeartbeatRequest, JoinRequest, LeaveRequest, SyncRequest};
 
 impl Coordinator {
     /// JoinGroup; answered with [`Answer::Join`].
-    pub fn join(&mut self, now: Now, request: &JoinRequest, token: Token, actions: &mut Vec<Action>) {
+    pub fn join(
+        &mut self,
+        now: Now,
+        request: &JoinRequest,
+        topics: &dyn Topics,
+        token: Token,
+        actions: &mut Vec<Action>,
+    ) {
         if let Err(error) = self.check_join(request) {
             actions
                 .push(Action::Reply { token, answer: Answer::join_refused(error, request.member.clone()) });
             return;
         }
         let id = &request.group;
+        if self.has_consumers(id.as_str()) {
+            return self.join_consumers(now, request, topics, token, actions);
+        }
         if let Err(error) = self.make_way_for_classic(now, request, actions) {
             actions
                 .push(Action::Reply { token, answer: Answer::join_refused(error, request.member.clone()) });
@@ -46,9 +57,19 @@ impl Coordinator {
     }
 
     /// SyncGroup; answered with [`Answer::Sync`].
-    pub fn sync(&mut self, now: Now, request: &SyncRequest, token: Token, actions: &mut Vec<Action>) {
+    pub fn sync(
+        &mut self,
+        now: Now,
+        request: &SyncRequest,
+        topics: &dyn Topics,
+        token: Token,
+        actions: &mut Vec<Action>,
+    ) {
         let error = match self.groups.get(&request.group) {
             _ if request.group.is_empty() => GroupError::InvalidGroupId,
+            Some(group) if group.consumer.is_some() => {
+                return self.sync_consumers(now, request, topics, token, actions);
+            }
             Some(group) if group.classic.state() != GroupState::Empty => {
                 if let Some((group, mut turn)) = self.group_turn(request.group.as_str(), now, actions) {
                     group.classic.sync(request, token, &mut turn);
@@ -68,11 +89,21 @@ impl Coordinator {
         let mut actions = Vec::new();
         let found = self.group_turn(request.group, now, &mut actions);
         let (group, mut turn) = found.ok_or(GroupError::UnknownMemberId)?;
-        group.classic.heartbeat(request, &mut turn)
+        match &mut group.consumer {
+            Some(consumer) => consumer.heartbeat_classic(request, &mut turn),
+            None => group.classic.heartbeat(request, &mut turn),
+        }
     }
 
     /// LeaveGroup; answered with [`Answer::Leave`].
-    pub fn leave(&mut self, now: Now, request: &LeaveRequest, token: Token, actions: &mut Vec<Action>) {
+    pub fn leave(
+        &mut self,
+        now: Now,
+        request: &LeaveRequest,
+        topics: &dyn Topics,
+        token: Token,
+        actions: &mut Vec<Action>,
+    ) {
         let id = request.group.as_str();
         if id.is_empty() {
             let answer = Answer::Leave(Err(GroupError::InvalidGroupId));
@@ -80,7 +111,7 @@ impl Coordinator {
             return;
         }
         if self.is_of_consumers(id) {
-            return self.leave_consumers(now, request, token, actions);
+            return self.leave_consumers(now, request, topics, token, actions);
         }
         if let Some((group, mut turn)) = self.group_turn(id, now, actions) {
             group.classic.leave(request, token, &mut turn);

@@ -9,7 +9,7 @@ use crate::coord::classic::{GroupState, Member};
 use crate::coord::consumer::ConsumerMember;
 use crate::coord::group::GroupStatus;
 use crate::coord::ids::{Epoch, Generation, GroupId, InstanceId, MemberId, TopicName};
-use crate::coord::kip848::{ConsumerGroupState, Partitions};
+use crate::coord::kip848::{ConsumerGroupState, MemberProtocol, Partitions};
 use crate::coord::tally::GroupTally;
 
 /// Which groups are listed; names count without regard to case and surrounding blanks.
@@ -85,6 +85,7 @@ pub struct DescribedConsumer {
     pub pattern: Option<Arc<str>>,
     pub assigned: Partitions,
     pub target: Partitions,
+    pub protocol: MemberProtocol,
 }
 
 /// A group in figures, for metrics.
@@ -171,6 +172,7 @@ impl Coordinator {
             pattern: member.pattern.clone(),
             assigned: member.assigned.clone(),
             target: member.target.clone(),
+            protocol: member.protocol(),
         };
         Described::Found(DescribedConsumerGroup {
             state: consumer.state(),

@@ -1,6 +1,7 @@
 //! What the machine, the records and the requests of the consumer protocol (KIP-848) have in common.
 
 mod assignor;
+mod migration;
 mod partitions;
 mod record;
 mod request;
@@ -8,10 +9,12 @@ mod state;
 mod topics;
 
 pub use assignor::Assignor;
+pub use migration::MigrationPolicy;
 pub use partitions::Partitions;
 pub use record::{
-    ConsumerMemberMetadata, ConsumerRecord, CurrentAssignment, GroupEpoch, ResolvedPattern, TargetEpoch,
+    ClassicMetadata, ConsumerMemberMetadata, ConsumerRecord, CurrentAssignment, GroupEpoch, ResolvedPattern,
+    TargetEpoch,
 };
 pub use request::{Beat, BeatRefused, ConsumerBeat, MemberIdOrigin};
-pub use state::{ConsumerGroupState, MemberState};
+pub use state::{ConsumerGroupState, MemberProtocol, MemberState};
 pub use topics::{TopicView, Topics};

@@ -6,6 +6,7 @@ use super::partitions::Partitions;
 use super::state::MemberState;
 use crate::base::TimestampMs;
 use crate::coord::ids::{Epoch, InstanceId, MemberId};
+use crate::coord::request::Protocol;
 
 /// One record of a consumer group; a value of `None` is a tombstone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,16 @@ pub struct ConsumerMemberMetadata {
     pub pattern: Option<Arc<str>>,
     pub rebalance_timeout_ms: i32,
     pub assignor: Option<Arc<str>>,
+    /// Of a member that goes on with the classic protocol.
+    pub classic: Option<ClassicMetadata>,
+}
+
+/// What a member said that joined with the classic protocol (`ClassicMemberMetadata`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassicMetadata {
+    pub session_timeout_ms: i32,
+    /// Most wanted first; never empty.
+    pub protocols: Vec<Protocol>,
 }
 
 /// A pattern and the topics that it matched.

@@ -36,6 +36,15 @@ impl ConsumerGroupState {
     }
 }
 
+/// By which protocol a member of a consumer group speaks (Kafka's member type).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MemberProtocol {
+    /// JoinGroup, SyncGroup and Heartbeat.
+    Classic,
+    /// ConsumerGroupHeartbeat.
+    Consumer,
+}
+
 /// Where a member stands on its way to its target (Kafka: `MemberState`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MemberState {
