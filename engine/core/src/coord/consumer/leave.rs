@@ -36,7 +36,7 @@ impl ConsumerGroup {
     }
 
     /// A member is out; the others are to share what it had.
-    fn dismiss(&mut self, id: &MemberId) {
+    pub(super) fn dismiss(&mut self, id: &MemberId) {
         if let Some(member) = self.remove(id) {
             if let Some(pattern) = &member.pattern {
                 self.forget_pattern(pattern);
