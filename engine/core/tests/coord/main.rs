@@ -16,3 +16,5 @@ mod scripts;
 mod sizes;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod transitions;
