@@ -8,6 +8,8 @@ mod broker;
 mod directory;
 #[path = "support/member.rs"]
 mod member;
+#[path = "support/requests.rs"]
+mod requests;
 
 use std::process::Command;
 
@@ -177,7 +179,7 @@ fn a_group_with_members_is_described_and_left_alone() {
         "{}",
         said.out
     );
-    let expected = [member.id.as_str(), "-", member::CLIENT, "/127.0.0.1", TOPIC, "0,1"];
+    let expected = [member.id.as_str(), "-", requests::CLIENT, "/127.0.0.1", TOPIC, "0,1"];
     assert_eq!(said.rows("member"), [expected], "{}", said.out);
     let rows = said.rows("topic");
     assert_eq!((rows[0][2], rows[0][5]), ("2", member.id.as_str()));

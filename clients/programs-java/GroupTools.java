@@ -1,9 +1,13 @@
 import java.io.BufferedReader;
 import java.io.ByteArrayOutputStream;
+import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -17,6 +21,7 @@ import org.apache.kafka.common.utils.Exit;
  * <p>{@code GroupTools BOOTSTRAP} answers each line of its input by lines that end with {@code done}:
  * {@code groups ARGUMENT...} what ConsumerGroupCommand prints, and {@code exit CODE};
  * {@code create TOPIC PARTITIONS}; {@code write TOPIC FROM TO} the numbered records of {@link Cluster};
+ * {@code file NAME LINE...} writes a file, which an argument {@code @NAME} is the path of;
  * {@code read GROUP PROTOCOL TOPIC RECORDS} in a group, committed; {@code join MEMBER GROUP PROTOCOL TOPIC} stays until
  * {@code close MEMBER}.
  */
@@ -28,10 +33,12 @@ public final class GroupTools {
     private final Cluster cluster;
     private final Map<String, GroupMember> members = new LinkedHashMap<>();
     private final PrintStream out = System.out;
+    private final Path files;
 
-    private GroupTools(String bootstrap) {
+    private GroupTools(String bootstrap) throws IOException {
         this.bootstrap = bootstrap;
         this.cluster = new Cluster(bootstrap, "");
+        this.files = Files.createTempDirectory("group-tools");
     }
 
     /** A tool's way out, which must not end this process. */
@@ -54,6 +61,7 @@ public final class GroupTools {
             tools.out.println("done");
             tools.out.flush();
         }
+        tools.removeFiles();
         System.exit(0);
     }
 
@@ -61,6 +69,7 @@ public final class GroupTools {
         try {
             switch (words[0]) {
                 case "groups" -> groups(Arrays.copyOfRange(words, 1, words.length));
+                case "file" -> Files.write(files.resolve(words[1]), List.of(words).subList(2, words.length));
                 case "create" -> cluster.createNamed(words[1], Integer.parseInt(words[2]));
                 case "write" -> cluster.write(words[1],
                     Cluster.numbered(Integer.parseInt(words[2]), Integer.parseInt(words[3]), KEYS));
@@ -81,9 +90,20 @@ public final class GroupTools {
         }
     }
 
+    private void removeFiles() throws IOException {
+        try (DirectoryStream<Path> found = Files.newDirectoryStream(files)) {
+            for (Path file : found) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(files);
+    }
+
     private void groups(String[] arguments) throws Exception {
         List<String> words = new ArrayList<>(List.of("--bootstrap-server", bootstrap));
-        words.addAll(Arrays.asList(arguments));
+        for (String argument : arguments) {
+            words.add(argument.startsWith("@") ? files.resolve(argument.substring(1)).toString() : argument);
+        }
         ByteArrayOutputStream said = new ByteArrayOutputStream();
         System.setOut(new PrintStream(said, true, StandardCharsets.UTF_8));
         int code = 0;

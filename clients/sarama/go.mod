@@ -20,3 +20,8 @@ require (
 	golang.org/x/net v0.59.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
 )
+
+// What the drivers in Go share, from this repository.
+require millrace/clients/go v0.0.0
+
+replace millrace/clients/go => ../go

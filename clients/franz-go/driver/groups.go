@@ -3,104 +3,86 @@ package main
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"millrace/clients/go/driver"
 )
 
 // group serves the commands for members of groups.
-func (d *driver) group(ctx context.Context, words []string) error {
+func (c *client) group(ctx context.Context, words []string) error {
 	verb, name, rest := words[0], words[1], words[2:]
 	switch verb {
 	case "join":
-		joined, err := joinMember(d.bootstrap, rest[0], rest[1], pairs(rest[2:], "="))
-		d.members[name], d.groups[name] = joined, rest[0]
+		joined, err := joinMember(c.bootstrap, rest[0], rest[1], driver.Settings(rest[2:]))
+		c.members[name], c.groups[name] = joined, rest[0]
 		return err
-	case "assign":
-		return d.assign(ctx, name, rest[0], rest[1], pairs(rest[2:], ":"))
 	}
-	m := d.members[name]
+	m := c.members[name]
 	switch verb {
 	case "events":
-		for _, event := range m.events() {
-			fmt.Fprintln(d.out, event)
+		for _, event := range m.Take() {
+			c.Print(event)
 		}
-	case "commit":
-		return m.between(func() error { return d.commit(ctx, d.groups[name], m, rest) })
-	case "committed":
-		return d.committed(ctx, d.groups[name], m.topic, rest)
-	case "seek":
-		return m.between(func() error { return m.seek(rest[0]) })
-	case "pause", "resume":
-		partitions, err := numbers(rest)
-		if err != nil {
-			return err
-		}
-		return m.between(func() error {
-			if verb == "pause" {
-				m.client.PauseFetchPartitions(map[string][]int32{m.topic: partitions})
-			} else {
-				m.client.ResumeFetchPartitions(map[string][]int32{m.topic: partitions})
-			}
-			return nil
-		})
+		return nil
 	case "wakeup":
 		m.wakeup()
+		return nil
 	case "close":
 		m.close()
-	default:
-		return fmt.Errorf("unknown command %s", verb)
+		return nil
+	case "assign":
+		rest = rest[2:]
 	}
-	return nil
-}
-
-func (d *driver) assign(ctx context.Context, name, group, topic string, starts map[string]string) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(d.bootstrap))
+	places, err := driver.Places(rest)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	offsets := make(map[int32]kgo.Offset)
-	for partition, start := range starts {
-		p, err := strconv.Atoi(partition)
-		if err != nil {
-			return err
-		}
-		at, err := strconv.ParseInt(start, 10, 64)
-		if start == "stored" {
-			var stored kadm.OffsetResponses
-			stored, err = kadm.NewClient(client).FetchOffsets(ctx, group)
-			found, _ := stored.Lookup(topic, int32(p))
-			at = found.At
-		}
-		if err != nil {
-			return err
-		}
-		offsets[int32(p)] = kgo.NewOffset().At(at)
+	switch verb {
+	case "assign":
+		return c.assign(ctx, name, words[2], words[3], places)
+	case "commit":
+		return m.commands.Run(func() error { return c.commit(ctx, c.groups[name], m, places) })
+	case "committed":
+		return c.committed(ctx, c.groups[name], m.topic, places)
+	case "seek", "pause", "resume":
+		return m.commands.Run(func() error { m.move(verb, places); return nil })
 	}
-	assigned, err := assignMember(d.bootstrap, group, topic, offsets)
-	d.members[name], d.groups[name] = assigned, group
+	return fmt.Errorf("unknown command %s", verb)
+}
+
+func (c *client) assign(ctx context.Context, name, group, topic string, starts []driver.Place) error {
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(c.bootstrap))
+	if err != nil {
+		return err
+	}
+	defer kafka.Close()
+	offsets := make(map[int32]kgo.Offset)
+	for _, start := range starts {
+		if start.Offset == driver.Stored {
+			stored, err := kadm.NewClient(kafka).FetchOffsets(ctx, group)
+			if err != nil {
+				return err
+			}
+			found, _ := stored.Lookup(topic, start.Partition)
+			start.Offset = found.At
+		}
+		offsets[start.Partition] = kgo.NewOffset().At(start.Offset)
+	}
+	assigned, err := assignMember(c.bootstrap, group, topic, offsets)
+	c.members[name], c.groups[name] = assigned, group
 	return err
 }
 
 // commit is a member's own; one whose partitions are assigned by hand commits for the group without being in it.
-func (d *driver) commit(ctx context.Context, group string, m *member, words []string) error {
+func (c *client) commit(ctx context.Context, group string, m *member, places []driver.Place) error {
 	var offsets kadm.Offsets
-	for _, word := range words {
-		parts := strings.SplitN(word, ":", 3)
-		partition, err := strconv.Atoi(parts[0])
-		if err != nil {
-			return err
-		}
-		at, err := strconv.ParseInt(parts[1], 10, 64)
-		if err != nil {
-			return err
-		}
-		offsets.Add(kadm.Offset{Topic: m.topic, Partition: int32(partition), At: at, LeaderEpoch: -1, Metadata: parts[2]})
+	for _, place := range places {
+		offsets.Add(kadm.Offset{
+			Topic: m.topic, Partition: place.Partition, At: place.Offset, LeaderEpoch: -1, Metadata: place.Metadata})
 	}
 	memberID, generation := m.client.GroupMetadata()
 	if memberID == "" {
@@ -123,42 +105,38 @@ func (d *driver) commit(ctx context.Context, group string, m *member, words []st
 	return commitError(answer)
 }
 
-func (d *driver) committed(ctx context.Context, group, topic string, words []string) error {
-	partitions, err := numbers(words)
+func (c *client) committed(ctx context.Context, group, topic string, places []driver.Place) error {
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(c.bootstrap))
 	if err != nil {
 		return err
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(d.bootstrap))
+	defer kafka.Close()
+	stored, err := kadm.NewClient(kafka).FetchOffsets(ctx, group)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	stored, err := kadm.NewClient(client).FetchOffsets(ctx, group)
-	if err != nil {
-		return err
-	}
-	for _, partition := range partitions {
-		if found, ok := stored.Lookup(topic, partition); ok {
-			fmt.Fprintf(d.out, "%d\t%d\t%s\n", partition, found.At, found.Metadata)
+	for _, place := range places {
+		if found, ok := stored.Lookup(topic, place.Partition); ok {
+			c.PrintCommitted(place.Partition, found.At, found.Metadata)
 		} else {
-			fmt.Fprintf(d.out, "%d\t-1\t\n", partition)
+			c.PrintCommitted(place.Partition, -1, "")
 		}
 	}
 	return nil
 }
 
-func (m *member) seek(place string) error {
-	partition, offset, _ := strings.Cut(place, ":")
-	p, err := strconv.Atoi(partition)
-	if err != nil {
-		return err
+// move serves the commands that change what is fetched.
+func (m *member) move(verb string, places []driver.Place) {
+	partitions := map[string][]int32{m.topic: driver.Partitions(places)}
+	switch verb {
+	case "pause":
+		m.client.PauseFetchPartitions(partitions)
+	case "resume":
+		m.client.ResumeFetchPartitions(partitions)
+	default:
+		offset := kgo.EpochOffset{Epoch: -1, Offset: places[0].Offset}
+		m.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{m.topic: {places[0].Partition: offset}})
 	}
-	at, err := strconv.ParseInt(offset, 10, 64)
-	if err != nil {
-		return err
-	}
-	m.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{m.topic: {int32(p): {Epoch: -1, Offset: at}}})
-	return nil
 }
 
 // commitOffsets commits and waits; the error of any partition is that of all.
@@ -181,25 +159,4 @@ func commitError(answer *kmsg.OffsetCommitResponse) error {
 		}
 	}
 	return nil
-}
-
-func pairs(words []string, separator string) map[string]string {
-	found := make(map[string]string)
-	for _, word := range words {
-		name, value, _ := strings.Cut(word, separator)
-		found[name] = value
-	}
-	return found
-}
-
-func numbers(words []string) ([]int32, error) {
-	var found []int32
-	for _, word := range words {
-		number, err := strconv.Atoi(word)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, int32(number))
-	}
-	return found, nil
 }

@@ -2,174 +2,140 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"millrace/clients/go/driver"
 )
 
-const (
-	answerMax     = 60 * time.Second
-	batchBytesMax = 2_000_000
-	lineBytesMax  = 4 << 20
-	requestBytes  = 1 << 20
-)
-
-type driver struct {
+// client is what the driver keeps between requests.
+type client struct {
+	*driver.Lines
 	bootstrap string
-	in        *bufio.Scanner
-	out       *bufio.Writer
 	members   map[string]*member
 	groups    map[string]string
 }
 
 func main() {
-	d := driver{os.Args[1], bufio.NewScanner(os.Stdin), bufio.NewWriterSize(os.Stdout, 1<<20),
-		make(map[string]*member), make(map[string]string)}
-	d.in.Buffer(make([]byte, requestBytes), lineBytesMax)
-	for d.in.Scan() {
-		words := strings.Split(d.in.Text(), " ")
-		if err := d.serve(words); err != nil {
-			fmt.Fprintf(d.out, "failed %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
-		} else {
-			fmt.Fprintln(d.out, "done")
-		}
-		d.out.Flush()
-	}
+	c := client{bootstrap: os.Args[1], members: make(map[string]*member), groups: make(map[string]string)}
+	driver.Serve(func(lines *driver.Lines, words []string) error {
+		c.Lines = lines
+		ctx, cancel := context.WithTimeout(context.Background(), driver.AnswerMax)
+		defer cancel()
+		return c.serve(ctx, words)
+	})
 }
 
-func (d *driver) serve(words []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), answerMax)
-	defer cancel()
+func (c *client) serve(ctx context.Context, words []string) error {
 	switch words[0] {
 	case "create":
 		partitions, err := strconv.Atoi(words[2])
 		if err != nil {
 			return err
 		}
-		return d.create(ctx, words[1], int32(partitions))
+		return c.create(ctx, words[1], int32(partitions))
 	case "produce":
-		return d.produce(ctx, words[1], words[2], words[3] == "true", words[4], words[5])
+		request, err := driver.ParseProduce(words)
+		if err != nil {
+			return err
+		}
+		return c.produce(ctx, request)
 	case "consume":
-		return d.consume(ctx, words[1], words[2], words[3:])
+		request, err := driver.ParseConsume(words)
+		if err != nil {
+			return err
+		}
+		return c.consume(ctx, request)
 	}
-	return d.group(ctx, words)
+	return c.group(ctx, words)
 }
 
-func (d *driver) create(ctx context.Context, topic string, partitions int32) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(d.bootstrap))
+func (c *client) create(ctx context.Context, topic string, partitions int32) error {
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(c.bootstrap))
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	_, err = kadm.NewClient(client).CreateTopic(ctx, partitions, 1, nil, topic)
+	defer kafka.Close()
+	_, err = kadm.NewClient(kafka).CreateTopic(ctx, partitions, 1, nil, topic)
 	return err
 }
 
-func (d *driver) produce(ctx context.Context, topic, codec string, idempotent bool, count, headers string) error {
+func (c *client) produce(ctx context.Context, request driver.Produce) error {
 	codecs := map[string]kgo.CompressionCodec{
 		"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(), "snappy": kgo.SnappyCompression(),
 		"lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression(),
 	}
-	options := []kgo.Opt{kgo.SeedBrokers(d.bootstrap), kgo.ProducerBatchCompression(codecs[codec]),
-		kgo.ProducerBatchMaxBytes(batchBytesMax), kgo.ProducerLinger(5 * time.Millisecond)}
-	if !idempotent {
+	options := []kgo.Opt{kgo.SeedBrokers(c.bootstrap), kgo.ProducerBatchCompression(codecs[request.Codec]),
+		kgo.ProducerBatchMaxBytes(driver.RecordBytesMax), kgo.ProducerLinger(5 * time.Millisecond)}
+	if !request.Idempotent {
 		// One request in flight keeps the order when it is repeated.
 		options = append(options, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(1))
 	}
-	client, err := kgo.NewClient(options...)
+	kafka, err := kgo.NewClient(options...)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	records, err := d.records(topic, count, headers)
-	if err != nil {
-		return err
+	defer kafka.Close()
+	var headers []kgo.RecordHeader
+	for _, header := range request.Headers {
+		headers = append(headers, kgo.RecordHeader{Key: header.Name, Value: []byte(header.Value)})
 	}
-	answers := make([]string, len(records))
-	for i, record := range records {
-		client.Produce(ctx, record, func(r *kgo.Record, err error) {
-			if err != nil {
-				answers[i] = "error\t" + strings.ReplaceAll(err.Error(), "\n", " ")
-			} else {
-				answers[i] = fmt.Sprintf("%d\t%d", r.Partition, r.Offset)
-			}
+	answers := make([]string, request.Count)
+	place := 0
+	err = c.Records(request.Count, func(key, value string) error {
+		at := place
+		place++
+		record := &kgo.Record{Topic: request.Topic, Key: []byte(key), Value: []byte(value), Headers: headers}
+		kafka.Produce(ctx, record, func(r *kgo.Record, err error) {
+			answers[at] = driver.Produced(r.Partition, r.Offset, err)
 		})
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	if err := client.Flush(ctx); err != nil {
+	if err := kafka.Flush(ctx); err != nil {
 		return err
 	}
 	for _, answer := range answers {
-		fmt.Fprintln(d.out, answer)
+		c.Print(answer)
 	}
 	return nil
 }
 
-func (d *driver) records(topic, count, headers string) ([]*kgo.Record, error) {
-	var pairs []kgo.RecordHeader
-	for _, header := range strings.Split(headers, ",") {
-		name, value, _ := strings.Cut(header, "=")
-		pairs = append(pairs, kgo.RecordHeader{Key: name, Value: []byte(value)})
-	}
-	total, err := strconv.Atoi(count)
-	if err != nil {
-		return nil, err
-	}
-	records := make([]*kgo.Record, 0, total)
-	for len(records) < total && d.in.Scan() {
-		key, value, _ := strings.Cut(d.in.Text(), "\t")
-		records = append(records, &kgo.Record{Topic: topic, Key: []byte(key), Value: []byte(value), Headers: pairs})
-	}
-	return records, d.in.Err()
-}
-
-func (d *driver) consume(ctx context.Context, topic, count string, starts []string) error {
+func (c *client) consume(ctx context.Context, request driver.Consume) error {
 	offsets := make(map[int32]kgo.Offset)
-	for _, start := range starts {
-		partition, offset, _ := strings.Cut(start, ":")
-		p, err := strconv.Atoi(partition)
-		if err != nil {
-			return err
-		}
-		at, err := strconv.ParseInt(offset, 10, 64)
-		if err != nil {
-			return err
-		}
-		offsets[int32(p)] = kgo.NewOffset().At(at)
+	for _, start := range request.Starts {
+		offsets[start.Partition] = kgo.NewOffset().At(start.Offset)
 	}
-	total, err := strconv.Atoi(count)
-	if err != nil {
-		return err
-	}
-	assigned := map[string]map[int32]kgo.Offset{topic: offsets}
-	client, err := kgo.NewClient(kgo.SeedBrokers(d.bootstrap), kgo.ConsumePartitions(assigned),
+	assigned := map[string]map[int32]kgo.Offset{request.Topic: offsets}
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(c.bootstrap), kgo.ConsumePartitions(assigned),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()))
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	for read := 0; read < total; {
-		fetches := client.PollFetches(ctx)
+	defer kafka.Close()
+	for read := 0; read < request.Count; {
+		fetches := kafka.PollFetches(ctx)
 		for _, failure := range fetches.Errors() {
-			return fmt.Errorf("%d of %d records read: %w", read, total, failure.Err)
+			return fmt.Errorf("%d of %d records read: %w", read, request.Count, failure.Err)
 		}
-		fetches.EachRecord(d.print)
+		fetches.EachRecord(c.print)
 		read += fetches.NumRecords()
 	}
 	return nil
 }
 
-func (d *driver) print(record *kgo.Record) {
-	var headers []string
+func (c *client) print(record *kgo.Record) {
+	var headers []driver.Header
 	for _, header := range record.Headers {
-		headers = append(headers, header.Key+"="+string(header.Value))
+		headers = append(headers, driver.Header{Name: header.Key, Value: string(header.Value)})
 	}
-	fmt.Fprintf(d.out, "%d\t%d\t%s\t%s\t%s\n",
-		record.Partition, record.Offset, record.Key, strings.Join(headers, ","), record.Value)
+	c.PrintRecord(record.Partition, record.Offset, record.Key, headers, record.Value)
 }

@@ -2,86 +2,74 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/kafka"
+
+	"millrace/clients/go/driver"
 )
 
-const (
-	answerMax      = 60 * time.Second
-	recordBytesMax = 2_000_000
-	lineBytesMax   = 4 << 20
-	requestBytes   = 1 << 20
-	pollMs         = 200
-)
+const pollMs = 200
 
-type driver struct {
+// client is what the driver keeps between requests.
+type client struct {
+	*driver.Lines
 	bootstrap string
-	in        *bufio.Scanner
-	out       *bufio.Writer
 	members   map[string]*member
 }
 
 func main() {
-	d := driver{os.Args[1], bufio.NewScanner(os.Stdin), bufio.NewWriterSize(os.Stdout, 1<<20), make(map[string]*member)}
-	d.in.Buffer(make([]byte, requestBytes), lineBytesMax)
-	for d.in.Scan() {
-		words := strings.Split(d.in.Text(), " ")
-		if err := d.serve(words); err != nil {
-			fmt.Fprintf(d.out, "failed %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
-		} else {
-			fmt.Fprintln(d.out, "done")
-		}
-		d.out.Flush()
-	}
+	c := client{bootstrap: os.Args[1], members: make(map[string]*member)}
+	driver.Serve(func(lines *driver.Lines, words []string) error {
+		c.Lines = lines
+		return c.serve(words)
+	})
 }
 
-func (d *driver) serve(words []string) error {
+func (c *client) serve(words []string) error {
 	switch words[0] {
 	case "create", "grow":
 		partitions, err := strconv.Atoi(words[2])
 		if err != nil {
 			return err
 		}
-		return d.admin(words[0], words[1], partitions)
+		return c.admin(words[0], words[1], partitions)
 	case "produce":
-		count, err := strconv.Atoi(words[4])
+		request, err := driver.ParseProduce(words)
 		if err != nil {
 			return err
 		}
-		return d.produce(words[1], words[2], words[3] == "true", count, words[5])
+		return c.produce(request)
 	case "consume":
-		count, err := strconv.Atoi(words[2])
+		request, err := driver.ParseConsume(words)
 		if err != nil {
 			return err
 		}
-		return d.consume(words[1], count, words[3:])
+		return c.consume(request)
 	}
-	return d.group(words)
+	return c.group(words)
 }
 
 // config gives the common settings and these.
-func (d *driver) config(settings kafka.ConfigMap) *kafka.ConfigMap {
-	all := kafka.ConfigMap{"bootstrap.servers": d.bootstrap, "message.max.bytes": recordBytesMax}
+func (c *client) config(settings kafka.ConfigMap) *kafka.ConfigMap {
+	all := kafka.ConfigMap{"bootstrap.servers": c.bootstrap, "message.max.bytes": driver.RecordBytesMax}
 	for name, value := range settings {
 		all[name] = value
 	}
 	return &all
 }
 
-func (d *driver) admin(verb, topic string, partitions int) error {
-	admin, err := kafka.NewAdminClient(d.config(nil))
+func (c *client) admin(verb, topic string, partitions int) error {
+	admin, err := kafka.NewAdminClient(c.config(nil))
 	if err != nil {
 		return err
 	}
 	defer admin.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), answerMax)
+	ctx, cancel := context.WithTimeout(context.Background(), driver.AnswerMax)
 	defer cancel()
 	var results []kafka.TopicResult
 	if verb == "create" {
@@ -97,87 +85,78 @@ func (d *driver) admin(verb, topic string, partitions int) error {
 	return err
 }
 
-func (d *driver) produce(topic, codec string, idempotent bool, count int, headers string) error {
-	var pairs []kafka.Header
-	for _, header := range strings.Split(headers, ",") {
-		name, value, _ := strings.Cut(header, "=")
-		pairs = append(pairs, kafka.Header{Key: name, Value: []byte(value)})
+func (c *client) produce(request driver.Produce) error {
+	var headers []kafka.Header
+	for _, header := range request.Headers {
+		headers = append(headers, kafka.Header{Key: header.Name, Value: []byte(header.Value)})
 	}
 	// Several batches in each partition, and no way for a retry to change the order.
 	inFlight := 1
-	if idempotent {
+	if request.Idempotent {
 		inFlight = 5
 	}
-	producer, err := kafka.NewProducer(d.config(kafka.ConfigMap{
-		"compression.codec": codec, "enable.idempotence": idempotent, "max.in.flight": inFlight, "batch.num.messages": 1000}))
+	producer, err := kafka.NewProducer(c.config(kafka.ConfigMap{"compression.codec": request.Codec,
+		"enable.idempotence": request.Idempotent, "max.in.flight": inFlight, "batch.num.messages": 1000}))
 	if err != nil {
 		return err
 	}
 	defer producer.Close()
-	delivered := make(chan kafka.Event, count)
-	for place := 0; place < count && d.in.Scan(); place++ {
-		key, value, _ := strings.Cut(d.in.Text(), "\t")
+	delivered := make(chan kafka.Event, request.Count)
+	place := 0
+	err = c.Records(request.Count, func(key, value string) error {
 		message := kafka.Message{
-			TopicPartition: kafka.TopicPartition{Topic: &topic, Partition: kafka.PartitionAny},
-			Key:            []byte(key), Value: []byte(value), Headers: pairs, Opaque: place}
-		if err := producer.Produce(&message, delivered); err != nil {
-			return err
-		}
+			TopicPartition: kafka.TopicPartition{Topic: &request.Topic, Partition: kafka.PartitionAny},
+			Key:            []byte(key), Value: []byte(value), Headers: headers, Opaque: place}
+		place++
+		return producer.Produce(&message, delivered)
+	})
+	if err != nil {
+		return err
 	}
-	answers := make([]string, count)
-	late := time.After(answerMax)
-	for range count {
+	answers := make([]string, request.Count)
+	late := time.After(driver.AnswerMax)
+	for range request.Count {
 		select {
 		case event := <-delivered:
 			message, isMessage := event.(*kafka.Message)
 			if !isMessage {
 				return fmt.Errorf("no delivery report: %s", event)
 			}
-			answers[message.Opaque.(int)] = answer(message)
+			at := message.TopicPartition
+			answers[message.Opaque.(int)] = driver.Produced(at.Partition, int64(at.Offset), at.Error)
 		case <-late:
-			return fmt.Errorf("records without an answer after %s", answerMax)
+			return fmt.Errorf("records without an answer after %s", driver.AnswerMax)
 		}
 	}
 	for _, answer := range answers {
-		fmt.Fprintln(d.out, answer)
+		c.Print(answer)
 	}
 	return nil
 }
 
-func answer(message *kafka.Message) string {
-	if err := message.TopicPartition.Error; err != nil {
-		return "error\t" + strings.ReplaceAll(err.Error(), "\n", " ")
-	}
-	return fmt.Sprintf("%d\t%d", message.TopicPartition.Partition, message.TopicPartition.Offset)
-}
-
-func (d *driver) consume(topic string, count int, starts []string) error {
-	consumer, err := kafka.NewConsumer(d.config(kafka.ConfigMap{
+func (c *client) consume(request driver.Consume) error {
+	consumer, err := kafka.NewConsumer(c.config(kafka.ConfigMap{
 		"group.id": "unused", "enable.auto.commit": false, "check.crcs": true, "auto.offset.reset": "error",
-		"fetch.message.max.bytes": recordBytesMax}))
+		"fetch.message.max.bytes": driver.RecordBytesMax}))
 	if err != nil {
 		return err
 	}
 	// It waits for ten seconds, whatever happens.
 	defer func() { go consumer.Close() }()
-	places, err := placesOf(topic, starts)
-	if err != nil {
+	if err := consumer.Assign(positions(request.Topic, request.Starts)); err != nil {
 		return err
 	}
-	if err := consumer.Assign(places); err != nil {
-		return err
-	}
-	deadline := time.Now().Add(answerMax)
-	for read := 0; read < count; {
+	deadline := time.Now().Add(driver.AnswerMax)
+	for read := 0; read < request.Count; {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d of %d records after %s", read, count, answerMax)
+			return fmt.Errorf("%d of %d records after %s", read, request.Count, driver.AnswerMax)
 		}
 		switch event := consumer.Poll(pollMs).(type) {
 		case *kafka.Message:
 			if err := event.TopicPartition.Error; err != nil {
 				return err
 			}
-			d.print(event)
+			c.print(event)
 			read++
 		case kafka.Error:
 			return event
@@ -186,36 +165,27 @@ func (d *driver) consume(topic string, count int, starts []string) error {
 	return nil
 }
 
-func (d *driver) print(message *kafka.Message) {
-	var headers []string
+func (c *client) print(message *kafka.Message) {
+	var headers []driver.Header
 	for _, header := range message.Headers {
-		headers = append(headers, header.Key+"="+string(header.Value))
+		headers = append(headers, driver.Header{Name: header.Key, Value: string(header.Value)})
 	}
 	place := message.TopicPartition
-	fmt.Fprintf(d.out, "%d\t%d\t%s\t%s\t%s\n", place.Partition, place.Offset, message.Key, strings.Join(headers, ","), message.Value)
+	c.PrintRecord(place.Partition, int64(place.Offset), message.Key, headers, message.Value)
 }
 
-// placesOf reads words PARTITION, PARTITION:OFFSET or PARTITION:OFFSET:METADATA; the offset may be `stored`.
-func placesOf(topic string, words []string) ([]kafka.TopicPartition, error) {
-	var places []kafka.TopicPartition
-	for _, word := range words {
-		parts := strings.SplitN(word, ":", 3)
-		partition, err := strconv.Atoi(parts[0])
-		if err != nil {
-			return nil, err
+// positions are places as this client names them.
+func positions(topic string, places []driver.Place) []kafka.TopicPartition {
+	var found []kafka.TopicPartition
+	for _, place := range places {
+		position := kafka.TopicPartition{Topic: &topic, Partition: place.Partition, Offset: kafka.Offset(place.Offset)}
+		if place.Offset == driver.Stored {
+			position.Offset = kafka.OffsetStored
 		}
-		place := kafka.TopicPartition{Topic: &topic, Partition: int32(partition), Offset: kafka.OffsetStored}
-		if len(parts) > 1 && parts[1] != "stored" {
-			offset, err := strconv.ParseInt(parts[1], 10, 64)
-			if err != nil {
-				return nil, err
-			}
-			place.Offset = kafka.Offset(offset)
+		if place.Metadata != "" {
+			position.Metadata = &place.Metadata
 		}
-		if len(parts) > 2 {
-			place.Metadata = &parts[2]
-		}
-		places = append(places, place)
+		found = append(found, position)
 	}
-	return places, nil
+	return found
 }

@@ -2,13 +2,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/kafka"
+
+	"millrace/clients/go/driver"
 )
 
 const (
@@ -18,28 +17,26 @@ const (
 
 // member polls on a goroutine of its own and notes what it sees (see matrix/members.py).
 type member struct {
+	driver.Notes
 	topic, commits string
 	byHand         bool
 	consumer       *kafka.Consumer
 	waitMs         int
-	commands       chan func()
+	commands       driver.Commands
 	closing        chan struct{}
 	closed         chan error
 	// Partition -> offset behind what was read and is not committed.
 	uncommitted map[int32]kafka.Offset
-
-	mutex sync.Mutex
-	notes []string
 }
 
-func (d *driver) joinMember(group, topic string, settings map[string]string) (*member, error) {
+func (c *client) joinMember(group, topic string, settings map[string]string) (*member, error) {
 	config := kafka.ConfigMap{
 		"enable.auto.commit": settings["commit"] == "auto", "partition.assignment.strategy": settings["assignor"],
-		"session.timeout.ms": settings["session_ms"], "heartbeat.interval.ms": 1000, "max.poll.interval.ms": settings["poll_max_ms"]}
+		"session.timeout.ms": settings["session_ms"], "heartbeat.interval.ms": int(driver.HeartbeatInterval.Milliseconds()), "max.poll.interval.ms": settings["poll_max_ms"]}
 	if settings["instance"] != "-" {
 		config["group.instance.id"] = settings["instance"]
 	}
-	m, err := d.newMember(group, topic, settings["reset"], config)
+	m, err := c.newMember(group, topic, settings["reset"], config)
 	if err != nil {
 		return nil, err
 	}
@@ -55,39 +52,34 @@ func (d *driver) joinMember(group, topic string, settings map[string]string) (*m
 }
 
 // assignMember reads partitions by hand; the group keeps its offsets only.
-func (d *driver) assignMember(group, topic string, starts []string) (*member, error) {
-	m, err := d.newMember(group, topic, "none", kafka.ConfigMap{"enable.auto.commit": false})
+func (c *client) assignMember(group, topic string, starts []driver.Place) (*member, error) {
+	m, err := c.newMember(group, topic, "none", kafka.ConfigMap{"enable.auto.commit": false})
 	if err != nil {
 		return nil, err
 	}
 	m.byHand, m.commits, m.waitMs = true, "none", pollMs
-	places, err := placesOf(topic, starts)
-	if err != nil {
-		return nil, err
-	}
-	if err := m.consumer.Assign(places); err != nil {
+	if err := m.consumer.Assign(positions(topic, starts)); err != nil {
 		return nil, err
 	}
 	go m.run()
 	return m, nil
 }
 
-func (d *driver) newMember(group, topic, reset string, settings kafka.ConfigMap) (*member, error) {
+func (c *client) newMember(group, topic, reset string, settings kafka.ConfigMap) (*member, error) {
 	settings["group.id"] = group
-	settings["auto.commit.interval.ms"] = 200
+	settings["auto.commit.interval.ms"] = int(driver.AutoCommitInterval.Milliseconds())
 	settings["auto.offset.reset"] = reset
 	if reset == "none" {
 		settings["auto.offset.reset"] = "error"
 	}
-	// Idle fetches would keep a record from being read until they end.
-	settings["fetch.wait.max.ms"] = 100
+	settings["fetch.wait.max.ms"] = int(driver.FetchWaitMax.Milliseconds())
 	// How long partitions that the topic gets meanwhile stay unnoticed.
 	settings["topic.metadata.refresh.interval.ms"] = 2000
-	consumer, err := kafka.NewConsumer(d.config(settings))
+	consumer, err := kafka.NewConsumer(c.config(settings))
 	if err != nil {
 		return nil, err
 	}
-	return &member{topic: topic, consumer: consumer, commands: make(chan func(), 1), closing: make(chan struct{}),
+	return &member{topic: topic, consumer: consumer, commands: driver.NewCommands(), closing: make(chan struct{}),
 		closed: make(chan error, 1), uncommitted: make(map[int32]kafka.Offset)}, nil
 }
 
@@ -113,7 +105,7 @@ func (m *member) leave() error {
 	if m.byHand {
 		err = m.consumer.Unassign()
 	}
-	for deadline := time.Now().Add(answerMax); err == nil && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(driver.AnswerMax); err == nil && time.Now().Before(deadline); {
 		m.consumer.Poll(leavePollMs)
 		var held []kafka.TopicPartition
 		if held, err = m.consumer.Assignment(); len(held) == 0 {
@@ -140,7 +132,7 @@ func (m *member) step() bool {
 			}
 		case kafka.Error:
 			if ends(event) {
-				m.note("error " + event.Code().String() + " " + event.Error())
+				m.Note("error " + event.Code().String() + " " + event.Error())
 				return false
 			}
 		}
@@ -154,13 +146,13 @@ func (m *member) step() bool {
 func (m *member) take(message *kafka.Message) bool {
 	place := message.TopicPartition
 	if place.Error == nil {
-		m.note(fmt.Sprintf("record %d %d %s", place.Partition, place.Offset, message.Key))
+		m.NoteRecord(place.Partition, int64(place.Offset), message.Key)
 		m.uncommitted[place.Partition] = place.Offset + 1
 		return true
 	}
 	var failure kafka.Error
 	if errors.As(place.Error, &failure) && ends(failure) {
-		m.note("error " + failure.Code().String() + " " + failure.Error())
+		m.Note("error " + failure.Code().String() + " " + failure.Error())
 		return false
 	}
 	return true
@@ -190,7 +182,7 @@ func (m *member) commit() {
 		switch failure.Code() {
 		case kafka.ErrRebalanceInProgress, kafka.ErrIllegalGeneration, kafka.ErrUnknownMemberID, kafka.ErrNoOffset:
 		default:
-			m.note("error commit " + failure.Error())
+			m.Note("error commit " + failure.Error())
 		}
 		return
 	}
@@ -204,55 +196,26 @@ func (m *member) commit() {
 func (m *member) rebalanced(consumer *kafka.Consumer, event kafka.Event) error {
 	switch event := event.(type) {
 	case kafka.AssignedPartitions:
-		m.note("assigned " + numbers(event.Partitions))
+		m.NotePartitions("assigned", partitions(event.Partitions))
 	case kafka.RevokedPartitions:
-		kind := "revoked "
+		kind := "revoked"
 		if consumer.AssignmentLost() {
-			kind = "lost "
+			kind = "lost"
 		} else {
 			m.commit()
 		}
 		for _, place := range event.Partitions {
 			delete(m.uncommitted, place.Partition)
 		}
-		m.note(kind + numbers(event.Partitions))
+		m.NotePartitions(kind, partitions(event.Partitions))
 	}
 	return nil
 }
 
-func numbers(places []kafka.TopicPartition) string {
-	if len(places) == 0 {
-		return "-"
-	}
-	var found []string
+func partitions(places []kafka.TopicPartition) []int32 {
+	var found []int32
 	for _, place := range places {
-		found = append(found, strconv.Itoa(int(place.Partition)))
+		found = append(found, place.Partition)
 	}
-	return strings.Join(found, ",")
-}
-
-// between runs the command between two polls and waits for it.
-func (m *member) between(command func() error) error {
-	done := make(chan error, 1)
-	m.commands <- func() { done <- command() }
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(answerMax):
-		return fmt.Errorf("the member does not poll")
-	}
-}
-
-func (m *member) note(event string) {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	m.notes = append(m.notes, fmt.Sprintf("%d %s", time.Now().UnixMilli(), strings.ReplaceAll(event, "\n", " ")))
-}
-
-func (m *member) events() []string {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	taken := m.notes
-	m.notes = nil
-	return taken
+	return found
 }

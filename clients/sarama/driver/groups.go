@@ -2,67 +2,63 @@ package main
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"millrace/clients/go/driver"
 )
 
 // group serves the commands for members of groups.
-func (d *driver) group(words []string) (err error) {
+func (c *client) group(words []string) (err error) {
 	verb, name, rest := words[0], words[1], words[2:]
-	m := d.members[name]
+	m := c.members[name]
 	switch verb {
 	case "join":
-		d.members[name], err = joinMember(d.bootstrap, rest[0], rest[1], pairs(rest[2:], "="))
-	case "assign":
-		d.members[name], err = assignMember(d.bootstrap, rest[0], rest[1], pairs(rest[2:], ":"))
+		c.members[name], err = joinMember(c.bootstrap, rest[0], rest[1], driver.Settings(rest[2:]))
+		return err
 	case "events":
-		for _, event := range m.events() {
-			fmt.Fprintln(d.out, event)
+		for _, event := range m.Take() {
+			c.Print(event)
 		}
-	case "commit":
-		return m.commit(rest)
-	case "committed":
-		return d.committed(m, rest)
-	case "pause", "resume":
-		places, err := numbers(rest)
-		if err != nil {
-			return err
-		}
-		partitions := make([]int32, len(places))
-		for i, place := range places {
-			partitions[i] = int32(place)
-		}
-		if verb == "pause" {
-			m.group.Pause(map[string][]int32{m.topic: partitions})
-			// The fetch under way still brings what it finds.
-			time.Sleep(10 * fetchWaitMax)
-		} else {
-			m.group.Resume(map[string][]int32{m.topic: partitions})
-		}
+		return nil
 	case "close":
 		return m.close()
+	case "assign":
+		rest = rest[2:]
+	}
+	places, err := driver.Places(rest)
+	if err != nil {
+		return err
+	}
+	switch verb {
+	case "assign":
+		c.members[name], err = assignMember(c.bootstrap, words[2], words[3], places)
+		return err
+	case "commit":
+		m.commit(places)
+	case "committed":
+		return c.committed(m, driver.Partitions(places))
+	case "pause":
+		m.group.Pause(map[string][]int32{m.topic: driver.Partitions(places)})
+		// The fetch under way still brings what it finds.
+		time.Sleep(10 * driver.FetchWaitMax)
+	case "resume":
+		m.group.Resume(map[string][]int32{m.topic: driver.Partitions(places)})
 	default:
 		return fmt.Errorf("unknown command %s", verb)
 	}
-	return err
+	return nil
 }
 
-func (m *member) commit(words []string) error {
-	for _, word := range words {
-		parts := strings.SplitN(word, ":", 3)
-		place, err := numbers(parts[:2])
-		if err != nil {
-			return err
-		}
-		partition, offset := int32(place[0]), place[1]
-		if managed := m.managed[partition]; managed != nil {
+func (m *member) commit(places []driver.Place) {
+	for _, place := range places {
+		if managed := m.managed[place.Partition]; managed != nil {
 			// Marking moves forward, resetting back; only one of them does anything.
-			managed.MarkOffset(offset, parts[2])
-			managed.ResetOffset(offset, parts[2])
+			managed.MarkOffset(place.Offset, place.Metadata)
+			managed.ResetOffset(place.Offset, place.Metadata)
 		} else {
-			m.session.MarkOffset(m.topic, partition, offset, parts[2])
+			m.session.MarkOffset(m.topic, place.Partition, place.Offset, place.Metadata)
 		}
 	}
 	if m.offsets != nil {
@@ -70,19 +66,10 @@ func (m *member) commit(words []string) error {
 	} else {
 		m.session.Commit()
 	}
-	return nil
 }
 
-func (d *driver) committed(m *member, words []string) error {
-	places, err := numbers(words)
-	if err != nil {
-		return err
-	}
-	partitions := make([]int32, len(places))
-	for i, place := range places {
-		partitions[i] = int32(place)
-	}
-	admin, err := sarama.NewClusterAdmin(d.bootstrap, config())
+func (c *client) committed(m *member, partitions []int32) error {
+	admin, err := sarama.NewClusterAdmin(c.bootstrap, config())
 	if err != nil {
 		return err
 	}
@@ -93,16 +80,7 @@ func (d *driver) committed(m *member, words []string) error {
 	}
 	for _, partition := range partitions {
 		block := answer.GetBlock(m.topic, partition)
-		fmt.Fprintf(d.out, "%d\t%d\t%s\n", partition, block.Offset, block.Metadata)
+		c.PrintCommitted(partition, block.Offset, block.Metadata)
 	}
 	return nil
-}
-
-func pairs(words []string, separator string) map[string]string {
-	found := make(map[string]string)
-	for _, word := range words {
-		name, value, _ := strings.Cut(word, separator)
-		found[name] = value
-	}
-	return found
 }

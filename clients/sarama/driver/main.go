@@ -2,77 +2,71 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"log"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"millrace/clients/go/driver"
 )
 
-const (
-	answerMax       = 60 * time.Second
-	recordBytesMax  = 2_000_000
-	lineBytesMax    = 4 << 20
-	requestBytes    = 1 << 20
-	recordsPerBatch = 1000
-	// An idle fetch would keep a record from being read until it ends.
-	fetchWaitMax = 100 * time.Millisecond
-)
+const recordsPerBatch = 1000
 
-type driver struct {
+// client is what the driver keeps between requests.
+type client struct {
+	*driver.Lines
 	bootstrap []string
-	in        *bufio.Scanner
-	out       *bufio.Writer
 	members   map[string]*member
 }
 
 func main() {
 	// Standard error is the driver's log: it tells why sarama sent something again.
 	sarama.Logger = log.New(os.Stderr, "", log.LstdFlags|log.Lmicroseconds)
-	d := driver{[]string{os.Args[1]}, bufio.NewScanner(os.Stdin), bufio.NewWriterSize(os.Stdout, 1<<20), make(map[string]*member)}
-	d.in.Buffer(make([]byte, requestBytes), lineBytesMax)
-	for d.in.Scan() {
-		words := strings.Split(d.in.Text(), " ")
-		if err := d.serve(words); err != nil {
-			fmt.Fprintf(d.out, "failed %s\n", strings.ReplaceAll(err.Error(), "\n", " "))
-		} else {
-			fmt.Fprintln(d.out, "done")
-		}
-		d.out.Flush()
-	}
+	c := client{bootstrap: []string{os.Args[1]}, members: make(map[string]*member)}
+	driver.Serve(func(lines *driver.Lines, words []string) error {
+		c.Lines = lines
+		return c.serve(words)
+	})
 }
 
-func (d *driver) serve(words []string) error {
+func (c *client) serve(words []string) error {
 	switch words[0] {
 	case "create":
 		partitions, err := strconv.Atoi(words[2])
 		if err != nil {
 			return err
 		}
-		return d.create(words[1], int32(partitions))
+		return c.create(words[1], int32(partitions))
 	case "produce":
-		return d.produce(words[1], words[2], words[3] == "true", words[4], words[5])
+		request, err := driver.ParseProduce(words)
+		if err != nil {
+			return err
+		}
+		return c.produce(request)
 	case "consume":
-		return d.consume(words[1], words[2], words[3:])
+		request, err := driver.ParseConsume(words)
+		if err != nil {
+			return err
+		}
+		return c.consume(request)
 	}
-	return d.group(words)
+	return c.group(words)
 }
 
 func config() *sarama.Config {
 	c := sarama.NewConfig()
 	c.Version = sarama.MaxVersion
-	c.Consumer.MaxWaitTime = fetchWaitMax
+	c.Consumer.MaxWaitTime = driver.FetchWaitMax
 	c.Consumer.Return.Errors = true
 	return c
 }
 
-func (d *driver) create(topic string, partitions int32) error {
-	admin, err := sarama.NewClusterAdmin(d.bootstrap, config())
+func (c *client) create(topic string, partitions int32) error {
+	admin, err := sarama.NewClusterAdmin(c.bootstrap, config())
 	if err != nil {
 		return err
 	}
@@ -80,25 +74,25 @@ func (d *driver) create(topic string, partitions int32) error {
 	return admin.CreateTopic(topic, &sarama.TopicDetail{NumPartitions: partitions, ReplicationFactor: 1}, false)
 }
 
-func (d *driver) produce(topic, codec string, idempotent bool, count, headers string) error {
+func (c *client) produce(request driver.Produce) error {
 	codecs := map[string]sarama.CompressionCodec{
 		"none": sarama.CompressionNone, "gzip": sarama.CompressionGZIP, "snappy": sarama.CompressionSnappy,
 		"lz4": sarama.CompressionLZ4, "zstd": sarama.CompressionZSTD,
 	}
-	c := config()
-	c.Producer.Compression = codecs[codec]
-	c.Producer.RequiredAcks = sarama.WaitForAll
-	c.Producer.MaxMessageBytes = recordBytesMax
-	c.Producer.Return.Successes = true
-	c.Producer.Flush.MaxMessages = recordsPerBatch
-	c.Producer.Idempotent = idempotent
+	settings := config()
+	settings.Producer.Compression = codecs[request.Codec]
+	settings.Producer.RequiredAcks = sarama.WaitForAll
+	settings.Producer.MaxMessageBytes = driver.RecordBytesMax
+	settings.Producer.Return.Successes = true
+	settings.Producer.Flush.MaxMessages = recordsPerBatch
+	settings.Producer.Idempotent = request.Idempotent
 	// One request in flight keeps the order when it is repeated; sarama asks for it with idempotence too.
-	c.Net.MaxOpenRequests = 1
-	messages, err := d.records(topic, count, headers)
+	settings.Net.MaxOpenRequests = 1
+	messages, err := c.messages(request)
 	if err != nil {
 		return err
 	}
-	producer, err := sarama.NewSyncProducer(d.bootstrap, c)
+	producer, err := sarama.NewSyncProducer(c.bootstrap, settings)
 	if err != nil {
 		return err
 	}
@@ -113,67 +107,50 @@ func (d *driver) produce(topic, codec string, idempotent bool, count, headers st
 		return err
 	}
 	for _, message := range messages {
-		if err := refused[message]; err != nil {
-			fmt.Fprintf(d.out, "error\t%s\n", strings.ReplaceAll(err.Error(), "\n", " "))
-		} else {
-			fmt.Fprintf(d.out, "%d\t%d\n", message.Partition, message.Offset)
-		}
+		c.Print(driver.Produced(message.Partition, message.Offset, refused[message]))
 	}
 	return nil
 }
 
-func (d *driver) records(topic, count, headers string) ([]*sarama.ProducerMessage, error) {
-	var pairs []sarama.RecordHeader
-	for _, header := range strings.Split(headers, ",") {
-		name, value, _ := strings.Cut(header, "=")
-		pairs = append(pairs, sarama.RecordHeader{Key: []byte(name), Value: []byte(value)})
+func (c *client) messages(request driver.Produce) ([]*sarama.ProducerMessage, error) {
+	var headers []sarama.RecordHeader
+	for _, header := range request.Headers {
+		headers = append(headers, sarama.RecordHeader{Key: []byte(header.Name), Value: []byte(header.Value)})
 	}
-	total, err := strconv.Atoi(count)
-	if err != nil {
-		return nil, err
-	}
-	messages := make([]*sarama.ProducerMessage, 0, total)
-	for len(messages) < total && d.in.Scan() {
-		key, value, _ := strings.Cut(d.in.Text(), "\t")
+	messages := make([]*sarama.ProducerMessage, 0, request.Count)
+	err := c.Records(request.Count, func(key, value string) error {
 		messages = append(messages, &sarama.ProducerMessage{
-			Topic: topic, Key: sarama.StringEncoder(key), Value: sarama.StringEncoder(value), Headers: pairs})
-	}
-	return messages, d.in.Err()
+			Topic: request.Topic, Key: sarama.StringEncoder(key), Value: sarama.StringEncoder(value), Headers: headers})
+		return nil
+	})
+	return messages, err
 }
 
-func (d *driver) consume(topic, count string, starts []string) error {
-	total, err := strconv.Atoi(count)
-	if err != nil {
-		return err
-	}
-	consumer, err := sarama.NewConsumer(d.bootstrap, config())
+func (c *client) consume(request driver.Consume) error {
+	consumer, err := sarama.NewConsumer(c.bootstrap, config())
 	if err != nil {
 		return err
 	}
 	defer consumer.Close()
 	found := make(chan *sarama.ConsumerMessage, recordsPerBatch)
 	failed := make(chan error, 1)
-	for _, start := range starts {
-		place, err := numbers(strings.Split(start, ":"))
-		if err != nil {
-			return err
-		}
-		claim, err := consumer.ConsumePartition(topic, int32(place[0]), place[1])
+	for _, start := range request.Starts {
+		claim, err := consumer.ConsumePartition(request.Topic, start.Partition, start.Offset)
 		if err != nil {
 			return err
 		}
 		defer claim.AsyncClose()
 		go forward(claim, found, failed)
 	}
-	late := time.After(answerMax)
-	for read := 0; read < total; read++ {
+	late := time.After(driver.AnswerMax)
+	for read := 0; read < request.Count; read++ {
 		select {
 		case message := <-found:
-			d.print(message)
+			c.print(message)
 		case err := <-failed:
-			return fmt.Errorf("%d of %d records read: %w", read, total, err)
+			return fmt.Errorf("%d of %d records read: %w", read, request.Count, err)
 		case <-late:
-			return fmt.Errorf("%d of %d records after %s", read, total, answerMax)
+			return fmt.Errorf("%d of %d records after %s", read, request.Count, driver.AnswerMax)
 		}
 	}
 	return nil
@@ -188,7 +165,7 @@ func forward(claim sarama.PartitionConsumer, found chan<- *sarama.ConsumerMessag
 			}
 			select {
 			case found <- message:
-			case <-time.After(answerMax):
+			case <-time.After(driver.AnswerMax):
 				return
 			}
 		case err, open := <-claim.Errors():
@@ -200,23 +177,10 @@ func forward(claim sarama.PartitionConsumer, found chan<- *sarama.ConsumerMessag
 	}
 }
 
-func (d *driver) print(message *sarama.ConsumerMessage) {
-	var headers []string
+func (c *client) print(message *sarama.ConsumerMessage) {
+	var headers []driver.Header
 	for _, header := range message.Headers {
-		headers = append(headers, string(header.Key)+"="+string(header.Value))
+		headers = append(headers, driver.Header{Name: string(header.Key), Value: string(header.Value)})
 	}
-	fmt.Fprintf(d.out, "%d\t%d\t%s\t%s\t%s\n",
-		message.Partition, message.Offset, message.Key, strings.Join(headers, ","), message.Value)
-}
-
-func numbers(words []string) ([]int64, error) {
-	var found []int64
-	for _, word := range words {
-		number, err := strconv.ParseInt(word, 10, 64)
-		if err != nil {
-			return nil, err
-		}
-		found = append(found, number)
-	}
-	return found, nil
+	c.PrintRecord(message.Partition, message.Offset, message.Key, headers, message.Value)
 }

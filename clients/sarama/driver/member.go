@@ -3,21 +3,17 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
-)
 
-const (
-	autoCommitInterval = 200 * time.Millisecond
-	heartbeatInterval  = time.Second
+	"millrace/clients/go/driver"
 )
 
 // member is what reads for one member's name and notes what it sees (see matrix/members.py).
 type member struct {
+	driver.Notes
 	name, topic, commits string
 	client               sarama.Client
 	group                sarama.ConsumerGroup
@@ -27,7 +23,6 @@ type member struct {
 	ended                sync.WaitGroup
 
 	mutex   sync.Mutex
-	notes   []string
 	session sarama.ConsumerGroupSession
 }
 
@@ -37,13 +32,19 @@ func joinMember(bootstrap []string, group, topic string, settings map[string]str
 	}
 	resets := map[string]int64{"earliest": sarama.OffsetOldest, "latest": sarama.OffsetNewest}
 	c := config()
-	c.Consumer.Group.Session.Timeout = milliseconds(settings["session_ms"])
-	c.Consumer.Group.Heartbeat.Interval = heartbeatInterval
-	c.Consumer.Group.Rebalance.Timeout = milliseconds(settings["poll_max_ms"])
+	for name, timeout := range map[string]*time.Duration{
+		"session_ms": &c.Consumer.Group.Session.Timeout, "poll_max_ms": &c.Consumer.Group.Rebalance.Timeout,
+	} {
+		var err error
+		if *timeout, err = driver.Milliseconds(settings[name]); err != nil {
+			return nil, err
+		}
+	}
+	c.Consumer.Group.Heartbeat.Interval = driver.HeartbeatInterval
 	c.Consumer.Group.Rebalance.GroupStrategies = []sarama.BalanceStrategy{strategies[settings["assignor"]]}
 	c.Consumer.Offsets.Initial = resets[settings["reset"]]
 	c.Consumer.Offsets.AutoCommit.Enable = settings["commit"] == "auto"
-	c.Consumer.Offsets.AutoCommit.Interval = autoCommitInterval
+	c.Consumer.Offsets.AutoCommit.Interval = driver.AutoCommitInterval
 	if settings["instance"] != "-" {
 		c.Consumer.Group.InstanceId = settings["instance"]
 	}
@@ -64,7 +65,7 @@ func joinMember(bootstrap []string, group, topic string, settings map[string]str
 }
 
 // assignMember reads partitions by hand; the group keeps its offsets only.
-func assignMember(bootstrap []string, group, topic string, starts map[string]string) (*member, error) {
+func assignMember(bootstrap []string, group, topic string, starts []driver.Place) (*member, error) {
 	c := config()
 	c.Consumer.Offsets.AutoCommit.Enable = false
 	m := &member{name: group, topic: topic, commits: "none", managed: make(map[int32]sarama.PartitionOffsetManager)}
@@ -81,25 +82,17 @@ func assignMember(bootstrap []string, group, topic string, starts map[string]str
 	if err != nil {
 		return nil, err
 	}
-	for word, start := range starts {
-		partition, err := numbers([]string{word})
+	for _, start := range starts {
+		managed, err := m.offsets.ManagePartition(topic, start.Partition)
 		if err != nil {
 			return nil, err
 		}
-		managed, err := m.offsets.ManagePartition(topic, int32(partition[0]))
-		if err != nil {
-			return nil, err
-		}
-		m.managed[int32(partition[0])] = managed
+		m.managed[start.Partition] = managed
 		offset, _ := managed.NextOffset()
-		if start != "stored" {
-			found, err := numbers([]string{start})
-			if err != nil {
-				return nil, err
-			}
-			offset = found[0]
+		if start.Offset != driver.Stored {
+			offset = start.Offset
 		}
-		claim, err := consumer.ConsumePartition(topic, int32(partition[0]), offset)
+		claim, err := consumer.ConsumePartition(topic, start.Partition, offset)
 		if err != nil {
 			return nil, err
 		}
@@ -117,9 +110,9 @@ func (m *member) readByHand(ctx context.Context, claim sarama.PartitionConsumer)
 		case <-ctx.Done():
 			return
 		case message := <-claim.Messages():
-			m.noteRecord(message)
+			m.NoteRecord(message.Partition, message.Offset, message.Key)
 		case err := <-claim.Errors():
-			m.note("error " + err.Error())
+			m.Note("error " + err.Error())
 			return
 		}
 	}
@@ -131,7 +124,7 @@ func (m *member) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := m.group.Consume(ctx, []string{m.topic}, m)
 		if errors.Is(err, sarama.ErrFencedInstancedId) {
-			m.note("error " + err.Error())
+			m.Note("error " + err.Error())
 			return
 		}
 	}
@@ -141,7 +134,7 @@ func (m *member) run(ctx context.Context) {
 func (m *member) watch() {
 	for err := range m.group.Errors() {
 		if errors.Is(err, sarama.ErrFencedInstancedId) {
-			m.note("error " + err.Error())
+			m.Note("error " + err.Error())
 		}
 	}
 }
@@ -162,7 +155,7 @@ func (m *member) Cleanup(sarama.ConsumerGroupSession) error {
 
 // ConsumeClaim is one partition from its assignment until it goes.
 func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
-	m.note(fmt.Sprintf("assigned %d", claim.Partition()))
+	m.NotePartitions("assigned", []int32{claim.Partition()})
 	for m.readClaim(session, claim) {
 		if m.commits == "sync" {
 			session.Commit()
@@ -171,7 +164,7 @@ func (m *member) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 	if m.commits != "none" && m.commits != "auto" {
 		session.Commit()
 	}
-	m.note(fmt.Sprintf("revoked %d", claim.Partition()))
+	m.NotePartitions("revoked", []int32{claim.Partition()})
 	return nil
 }
 
@@ -200,28 +193,10 @@ func (m *member) readClaim(session sarama.ConsumerGroupSession, claim sarama.Con
 }
 
 func (m *member) take(session sarama.ConsumerGroupSession, message *sarama.ConsumerMessage) {
-	m.noteRecord(message)
+	m.NoteRecord(message.Partition, message.Offset, message.Key)
 	if m.commits != "none" {
 		session.MarkMessage(message, "")
 	}
-}
-
-func (m *member) noteRecord(message *sarama.ConsumerMessage) {
-	m.note(fmt.Sprintf("record %d %d %s", message.Partition, message.Offset, message.Key))
-}
-
-func (m *member) note(event string) {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	m.notes = append(m.notes, fmt.Sprintf("%d %s", time.Now().UnixMilli(), strings.ReplaceAll(event, "\n", " ")))
-}
-
-func (m *member) events() []string {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	taken := m.notes
-	m.notes = nil
-	return taken
 }
 
 func (m *member) close() error {
@@ -241,12 +216,4 @@ func (m *member) close() error {
 		}
 	}
 	return m.client.Close()
-}
-
-func milliseconds(text string) time.Duration {
-	found, err := numbers([]string{text})
-	if err != nil {
-		return 0
-	}
-	return time.Duration(found[0]) * time.Millisecond
 }

@@ -59,6 +59,8 @@ pub enum Planted {
     TrustsFullDisk,
     /// What groups write counts as stored, and is not.
     ForgetsGroupWrites,
+    /// What a consumer group could not write counts as stored.
+    TrustsFailedGroupWrites,
     /// All members of a generation get the same assignment.
     GivesAllTheSame,
     /// Commits count as those of a member that is in the group now.

@@ -162,6 +162,8 @@ pub(crate) enum Writing {
     Refused(WriteFault),
     /// Nobody wrote it, and it counts as stored: a planted fault.
     Forgotten,
+    /// Whatever becomes of it, it counts as stored: a planted fault.
+    Trusted(AppendTicket),
 }
 
 /// The coordinators of one shard. Counts are since the shard opened.

@@ -87,6 +87,11 @@ fn within(range: std::ops::Range<u64>) -> u64 {
     range.start + random_u64() % (range.end - range.start)
 }
 
+/// Whether a member is fenced because it is ahead of its group.
+fn is_ahead(answer: &ConsumerGroupHeartbeatResponse<'_>) -> bool {
+    answer.error_message.as_ref().is_some_and(|message| message.contains("has a greater member epoch"))
+}
+
 fn numbers(parts: &BTreeSet<Part>) -> Vec<i32> {
     parts.iter().map(|part| part.1).collect()
 }
@@ -186,6 +191,10 @@ impl Consumer {
                 Ok(())
             }
             ErrorCode::CoordinatorLoadInProgress | ErrorCode::NotCoordinator => Ok(()),
+            // What was answered is in the log, whatever was full when it was asked for.
+            ErrorCode::FencedMemberEpoch if is_ahead(&answer) => {
+                Err(Broken::Nonsense(format!("the group is behind epoch {}, which it was told", self.epoch)))
+            }
             // A join that was not answered may have been lost.
             ErrorCode::UnknownMemberId
             | ErrorCode::FencedMemberEpoch

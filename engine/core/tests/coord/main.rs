@@ -20,3 +20,5 @@ mod scripts;
 mod sizes;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod transitions;

@@ -58,7 +58,7 @@ impl<'a> Line<'a> {
 
 /// Runs scripts, one case after another.
 pub(crate) struct Runner {
-    stage: Stage,
+    pub(crate) stage: Stage,
     labels: Vec<String>,
     drawn: usize,
 }
@@ -114,6 +114,7 @@ impl Runner {
                 self.set(&line);
                 Vec::new()
             }
+            "may-fetch" => vec![self.may_fetch(&line)],
             "heartbeat" => vec![self.heartbeat(&line)],
             "fetch" => self.fetch(&line),
             "describe" => vec![match self.stage.coordinator.describe(line.group().as_str()) {
@@ -148,10 +149,26 @@ impl Runner {
         self.stage.coordinator.follow(Arc::clone(&self.stage.settings));
     }
 
+    /// `limit 2`: the most members of a group, from now on.
+    fn limit(&mut self, members: usize) {
+        let mut settings = (*self.stage.settings).clone();
+        (settings.max_size, settings.consumer_max_size) = (members, members);
+        self.stage.settings = Arc::new(settings);
+        self.stage.coordinator.follow(Arc::clone(&self.stage.settings));
+    }
+
+    /// `may-fetch member=m epoch=2`; without a member as tools do.
+    fn may_fetch(&self, line: &Line<'_>) -> String {
+        let (group, epoch) = (line.group(), Epoch(line.number("epoch", -1)));
+        let checked = self.stage.coordinator.check_fetch(group.as_str(), line.get("member"), epoch);
+        checked.map_or_else(|error| format!("{error:?}"), |()| "may fetch".to_owned())
+    }
+
     fn event(&mut self, line: &Line<'_>) {
         match line.command {
             "after" => self.stage.pass(line.words[0].parse().unwrap()),
             "hold" => self.stage.disk = Disk::Held,
+            "limit" => self.limit(line.words[0].parse().unwrap()),
             "written" => self.stage.complete(Ok(())),
             "failed" => self.stage.complete(Err(match line.words[0] {
                 "Unavailable" => WriteFault::Unavailable,
@@ -241,10 +258,11 @@ impl Runner {
         let client = line.get("client").unwrap_or(line.words[0]);
         self.drawn += usize::from(line.get("member").is_none());
         let stem = line.get("instance").unwrap_or(client);
+        let drawn = line.get("new").map_or_else(|| format!("{stem}-{}", self.drawn), str::to_owned);
         JoinRequest {
             group: line.group(),
             member: line.member(),
-            new_member: MemberId::new(&format!("{stem}-{}", self.drawn)),
+            new_member: MemberId::new(&drawn),
             new_consumer: MemberId::new(&format!("k-{}", self.drawn)),
             instance: line.instance(),
             client_id: Arc::from(client),

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::definition::{Effect, OWN_PREFIX};
 use super::listeners::{Listener, PROTOCOL_MAP_KEY, ProtocolMap, SecurityProtocol, check_distinct};
 use super::per_address::{OVERRIDES_KEY, check_address_limits};
-use super::registry::broker_keys;
+use super::registry::{broker_keys, topic_keys};
 use super::value::{ConfigError, Value};
 use super::{BrokerConfig, Properties};
 
@@ -63,6 +63,7 @@ impl LoadedConfig {
                 check_roles,
                 check_retention,
                 check_consumer_groups,
+                check_offsets_topic,
                 check_connections,
                 check_not_served,
                 read_listeners,
@@ -193,6 +194,16 @@ fn check_consumer_groups(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
         return Err(ConfigError::invalid(interval, int(interval), reason));
     }
     Ok(())
+}
+
+/// The offsets topic is made with segments of this size when somebody first asks for a coordinator. Kafka takes every
+/// size at the start and refuses to make the topic then, so that groups never have a coordinator.
+fn check_offsets_topic(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
+    const KEY: &str = "offsets.topic.segment.bytes";
+    match (broker.value(KEY), topic_keys().get("segment.bytes")) {
+        (Some(bytes), Some(segment)) => segment.validator.check(KEY, bytes.clone()).map(drop),
+        _ => Ok(()),
+    }
 }
 
 /// What would be unsafe to ignore.
@@ -405,6 +416,10 @@ mod tests {
             ("process.roles=boss", "String must be one of: broker, controller"),
             ("controller.quorum.voters=1@a:1,2@b:1", "a cluster of several controllers is not served yet"),
             ("log.retention.hours=0", "must be unlimited (-1) or, equal or greater than 1"),
+            (
+                "offsets.topic.segment.bytes=1048575",
+                "Invalid value 1048575 for configuration offsets.topic.segment.bytes: Value must be at least 1048576",
+            ),
             ("authorizer.class.name=a.b.C", "authorization is not served yet"),
             ("millrace.durability=hope", "String must be one of: power, process"),
             ("millrace.memory=1MiB", "Value must be at least 33554432"),

@@ -42,8 +42,10 @@ impl ConsumerGroup {
 
     /// Gives the place of a static member that is away to another id.
     fn replace(&mut self, old: &MemberId, new: &MemberId) {
-        // A dynamic member that takes an instance's place leaves its own.
-        self.remove(new);
+        // A dynamic member that takes an instance's place leaves its own, for the others to share.
+        if self.take_out(new) {
+            self.bump();
+        }
         let Some(mut member) = self.remove(old) else { return };
         member.id = new.clone();
         (member.session, member.rebalance) = (Timer::default(), Timer::default());

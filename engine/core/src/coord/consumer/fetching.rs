@@ -40,11 +40,8 @@ impl ConsumerGroup {
 
     /// Whether the sender of a fetch of offsets may have them; tools name no member.
     pub(in crate::coord) fn check_fetch(&self, member: Option<&str>, epoch: Epoch) -> Result<(), GroupError> {
-        let Some(member) = member.filter(|_| epoch >= Epoch::JOINING) else {
-            return match member {
-                None if epoch < Epoch::JOINING => Ok(()),
-                _ => Err(GroupError::UnknownMemberId),
-            };
+        let Some(member) = member else {
+            return if epoch < Epoch::JOINING { Ok(()) } else { Err(GroupError::UnknownMemberId) };
         };
         let member = self.members.get(member).ok_or(GroupError::UnknownMemberId)?;
         match member.protocol() {

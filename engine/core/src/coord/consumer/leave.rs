@@ -50,12 +50,13 @@ impl ConsumerGroup {
         self.go_on_without(before, settings);
     }
 
-    fn take_out(&mut self, id: &MemberId) {
-        if let Some(member) = self.remove(id)
-            && let Some(pattern) = &member.pattern
-        {
+    /// Answers whether it was there.
+    pub(super) fn take_out(&mut self, id: &MemberId) -> bool {
+        let Some(member) = self.remove(id) else { return false };
+        if let Some(pattern) = &member.pattern {
             self.forget_pattern(pattern);
         }
+        true
     }
 
     /// Members are gone: those that are left share anew, here or as a classic group.

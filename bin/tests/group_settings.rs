@@ -1,0 +1,160 @@
+//! Settings of single groups over a broker process that is killed: what was answered holds, and acts.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+#[path = "support/broker.rs"]
+mod broker;
+#[path = "support/directory.rs"]
+mod directory;
+#[path = "support/requests.rs"]
+mod requests;
+
+use std::time::{Duration, Instant};
+
+use broker::{Broker, address};
+use directory::Directory;
+use requests::{Answer, Bytes, Connection};
+
+const FIND_COORDINATOR: (i16, i16) = (10, 0);
+const DESCRIBE_CONFIGS: (i16, i16) = (32, 1);
+const INCREMENTAL_ALTER_CONFIGS: (i16, i16) = (44, 0);
+const CONSUMER_GROUP_HEARTBEAT: (i16, i16) = (68, 0);
+
+/// Type of a resource.
+const GROUP: i8 = 32;
+const INTERVAL: &str = "consumer.heartbeat.interval.ms";
+const SESSION: &str = "consumer.session.timeout.ms";
+/// What holds for groups without a setting.
+const DEFAULT_INTERVAL_MS: i32 = 5_000;
+
+/// A coordinator that is just read, or made, is there by then.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+impl Bytes {
+    fn i8(&mut self, value: i8) -> &mut Bytes {
+        self.0.extend(value.to_be_bytes());
+        self
+    }
+
+    /// Text of the compact form, shorter than 127 bytes.
+    fn compact(&mut self, text: &str) -> &mut Bytes {
+        self.i8(i8::try_from(text.len() + 1).unwrap());
+        self.0.extend(text.as_bytes());
+        self
+    }
+}
+
+impl Answer<'_> {
+    fn i8(&mut self) -> i8 {
+        let (value, rest) = self.0.split_first_chunk().unwrap();
+        self.0 = rest;
+        i8::from_be_bytes(*value)
+    }
+
+    /// Text of the compact form, shorter than 127 bytes; empty where there is none.
+    fn compact(&mut self) -> String {
+        let length = usize::try_from(self.i8()).unwrap();
+        let (text, rest) = self.0.split_at(length.saturating_sub(1));
+        self.0 = rest;
+        String::from_utf8(text.to_vec()).unwrap()
+    }
+}
+
+/// A broker on the directory, and a connection to it.
+fn start(directory: &Directory) -> (Broker, Connection) {
+    let arguments = ["--log-format", "json", "--set", "offsets.topic.num.partitions=2"];
+    let mut broker = Broker::start(directory, &arguments, &[]);
+    let address = address(&broker.json_until("listening"), "listening");
+    let connection = Connection::open(&address);
+    (broker, connection)
+}
+
+/// As `kill -9` does it: the process says and writes nothing more.
+fn kill(mut broker: Broker) {
+    broker.child.kill().unwrap();
+    assert_eq!(broker.child.wait().unwrap().code(), None);
+}
+
+/// Sets a key of a group, or, without a value, deletes it.
+fn alter(connection: &mut Connection, group: &str, key: &str, value: Option<&str>) {
+    let mut body = Bytes::default();
+    body.i32(1).i8(GROUP).text(group).i32(1).text(key).i8(i8::from(value.is_none()));
+    match value {
+        Some(value) => body.text(value),
+        None => body.i16(-1),
+    };
+    body.i8(0);
+    let answer = connection.ask(INCREMENTAL_ALTER_CONFIGS, &body.0);
+    let mut answer = Answer(&answer);
+    // Behind the throttle time and the number of resources.
+    assert_eq!((answer.i32(), answer.i32(), answer.i16()), (0, 1, 0), "{}", answer.text());
+}
+
+/// The value of one key of a group.
+fn described(connection: &mut Connection, group: &str, key: &str) -> String {
+    let mut body = Bytes::default();
+    body.i32(1).i8(GROUP).text(group).i32(1).text(key).i8(0);
+    let answer = connection.ask(DESCRIBE_CONFIGS, &body.0);
+    let mut answer = Answer(&answer);
+    assert_eq!((answer.i32(), answer.i32(), answer.i16()), (0, 1, 0), "{}", answer.text());
+    let _message = answer.text();
+    assert_eq!((answer.i8(), answer.text().as_str(), answer.i32()), (GROUP, group, 1));
+    assert_eq!(answer.text(), key);
+    answer.text()
+}
+
+/// A member joins, or joins again; when the next heartbeat is expected of it.
+fn interval_ms(connection: &mut Connection, group: &str) -> i32 {
+    let mut asked = Bytes::default();
+    asked.text(group);
+    let mut body = Bytes::default();
+    // Header and body are of the compact form: lengths are one more than they are, and tags end each part.
+    body.i8(0).compact(group).compact("m").i32(0).i8(0).i8(0).i32(60_000);
+    body.i8(2).compact("topic").i8(0).i8(1).i8(0);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        connection.ask(FIND_COORDINATOR, &asked.0);
+        let answer = connection.ask(CONSUMER_GROUP_HEARTBEAT, &body.0);
+        let mut answer = Answer(&answer);
+        let (_tags, _throttle, error) = (answer.i8(), answer.i32(), answer.i16());
+        if error == 0 {
+            let (_message, member, epoch) = (answer.compact(), answer.compact(), answer.i32());
+            assert!(member == "m" && epoch > 0, "{member} at epoch {epoch}");
+            return answer.i32();
+        }
+        // The coordinator is read, is not there yet, or is not known.
+        assert!((14..=16).contains(&error) && Instant::now() < deadline, "error {error}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn settings_of_a_group_outlive_a_kill_and_act() {
+    let directory = Directory::new("group-settings");
+    let (broker, mut client) = start(&directory);
+    assert_eq!(interval_ms(&mut client, "set"), DEFAULT_INTERVAL_MS);
+    alter(&mut client, "set", INTERVAL, Some("6000"));
+    alter(&mut client, "set", SESSION, Some("50000"));
+    // The group need not be there.
+    alter(&mut client, "unborn", INTERVAL, Some("7000"));
+    assert_eq!(interval_ms(&mut client, "set"), 6_000);
+    kill(broker);
+
+    let (broker, mut client) = start(&directory);
+    assert_eq!(described(&mut client, "set", INTERVAL), "6000");
+    assert_eq!(described(&mut client, "set", SESSION), "50000");
+    assert_eq!(interval_ms(&mut client, "set"), 6_000);
+    assert_eq!(interval_ms(&mut client, "unborn"), 7_000);
+    assert_eq!(interval_ms(&mut client, "other"), DEFAULT_INTERVAL_MS);
+    alter(&mut client, "set", INTERVAL, None);
+    alter(&mut client, "unborn", INTERVAL, Some("8000"));
+    kill(broker);
+
+    let (broker, mut client) = start(&directory);
+    assert_eq!(described(&mut client, "set", INTERVAL), DEFAULT_INTERVAL_MS.to_string());
+    assert_eq!(described(&mut client, "set", SESSION), "50000");
+    assert_eq!(interval_ms(&mut client, "set"), DEFAULT_INTERVAL_MS);
+    assert_eq!(interval_ms(&mut client, "unborn"), 8_000);
+    broker.terminate();
+    broker.ended_well();
+}

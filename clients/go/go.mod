@@ -1,0 +1,3 @@
+module millrace/clients/go
+
+go 1.24.0
