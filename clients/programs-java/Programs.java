@@ -48,7 +48,7 @@ public final class Programs {
         Cluster cluster = new Cluster(args[1], args[2]);
         switch (args[0]) {
             case "all" -> all(cluster, Pace.atOnce());
-            case "faults" -> all(cluster, Pace.throughFaults());
+            case "faults" -> all(cluster, Pace.throughFaults(ALL.size()));
             case "instance" -> instance(cluster);
             case "write" -> write(cluster, Integer.parseInt(args[3]), Integer.parseInt(args[4]));
             case "await" -> await(cluster, Integer.parseInt(args[3]));
@@ -67,8 +67,11 @@ public final class Programs {
             } catch (Exception | AssertionError e) {
                 System.out.println("FAILED " + name + ": " + e);
                 e.printStackTrace();
+            } finally {
+                pace.begin();
             }
         })));
+        pace.begun().await();
         System.out.println("running " + ALL.size());
         for (Future<?> program : running) {
             program.get();

@@ -20,6 +20,7 @@ final class StreamsPrograms {
     private static final int KEYS = 20;
     private static final int PARTITIONS = 4;
     private static final Duration CLOSE = Duration.ofSeconds(30);
+    private static final Duration RUNNING = Duration.ofSeconds(60);
 
     private StreamsPrograms() {
     }
@@ -37,17 +38,27 @@ final class StreamsPrograms {
             "auto.offset.reset", "earliest"));
     }
 
-    /** Runs the topology, writes the input half by half, and waits for all the values in the output. */
+    /** Writes what the application reads, once it runs. */
+    private static void feed(KafkaStreams streams, Cluster cluster, Pace pace, String name) throws Exception {
+        streams.start();
+        long until = System.nanoTime() + RUNNING.toNanos();
+        while (streams.state() != KafkaStreams.State.RUNNING) {
+            Check.that(System.nanoTime() < until, name + " is " + streams.state() + " after " + RUNNING);
+            Thread.sleep(20);
+        }
+        for (int from = 0; from < RECORDS; from += RECORDS / 10) {
+            cluster.write(cluster.topic(name + "-in"), Cluster.numbered(from, from + RECORDS / 10, KEYS));
+            for (int step = 0; step < 100; step++) {
+                pace.step();
+            }
+        }
+    }
+
+    /** Runs the topology, writes its input, and waits for all the values in the output. */
     private static void run(Cluster cluster, Pace pace, String name, Topology topology, List<String> wanted) throws Exception {
         Path state = Files.createTempDirectory("streams-" + name);
         try (KafkaStreams streams = new KafkaStreams(topology, settings(cluster, name, state))) {
-            streams.start();
-            for (int from = 0; from < RECORDS; from += RECORDS / 10) {
-                cluster.write(cluster.topic(name + "-in"), Cluster.numbered(from, from + RECORDS / 10, KEYS));
-                for (int step = 0; step < 100; step++) {
-                    pace.step();
-                }
-            }
+            feed(streams, cluster, pace, name);
             var written = cluster.readUntil(cluster.topic(name + "-out"), records -> Check.holds(records, wanted));
             Check.values(written, wanted, pace.repeats());
             streams.close(CLOSE);
@@ -133,13 +144,7 @@ final class StreamsPrograms {
     /** Repeats after a fault are counted, too: no count may be too small. */
     private static void atLeast(Cluster cluster, Pace pace, Topology topology, Map<String, Integer> counts) throws Exception {
         try (KafkaStreams streams = new KafkaStreams(topology, settings(cluster, "count", Files.createTempDirectory("streams-count")))) {
-            streams.start();
-            for (int from = 0; from < RECORDS; from += RECORDS / 10) {
-                cluster.write(cluster.topic("count-in"), Cluster.numbered(from, from + RECORDS / 10, KEYS));
-                for (int step = 0; step < 100; step++) {
-                    pace.step();
-                }
-            }
+            feed(streams, cluster, pace, "count");
             cluster.readUntil(cluster.topic("count-out"), records -> {
                 Map<String, Integer> found = new HashMap<>();
                 records.forEach(r -> found.merge(r.key(), Integer.parseInt(r.value().split(" ")[1]), Math::max));

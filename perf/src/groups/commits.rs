@@ -36,19 +36,22 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
     let length: Duration = rig.slice * SLICES;
     // The first lap of the journal waits for slots that are zeroed just ahead of it.
     topic.produce(rig.slice * SLICES)?;
-    let (mut alone, mut beside, mut commits, mut rates) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut alone, mut beside, mut late) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut commits, mut rates) = (Vec::new(), Vec::new());
     for _ in 0..rig.rounds {
         let outcome = topic.run(vec![topic.producers(Producers::STEADY)?], length)?;
         alone.extend(outcome.tallies.first().map(|tally| tally.latencies.clone()));
         let committers = Group::committers(&load, broker.address, CONNECTIONS)?;
         let outcome = topic.run(vec![topic.producers(Producers::STEADY)?, committers], length)?;
         beside.extend(outcome.tallies.first().map(|tally| tally.latencies.clone()));
+        late.extend(outcome.tallies.first().map(|tally| tally.lags.clone()));
         commits.extend(outcome.tallies.last().map(|tally| tally.latencies.clone()));
         rates.extend(outcome.tallies.last().map(|tally| tally.requests as f64 / outcome.seconds));
     }
     let mut table = Table::of_latencies();
     table.latencies("produce, alone", &Latencies::merged(&alone));
     table.latencies("produce, beside commits", &Latencies::merged(&beside));
+    table.latencies("  of it before it was sent", &Latencies::merged(&late));
     table.latencies("commits", &Latencies::merged(&commits));
     rig.report.table(&table);
     let rate = median(rates.iter().copied());

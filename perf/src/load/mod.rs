@@ -10,6 +10,7 @@ mod producer;
 mod run;
 mod schedule;
 mod socket;
+mod sockets;
 #[cfg(test)]
 mod stall;
 mod tally;

@@ -1,22 +1,22 @@
 //! One thread that drives several connections: it sleeps until a socket or a schedule has something for it.
 
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
-
 use super::lane::Lane;
 use super::schedule::Window;
+use super::sockets::{self, Sockets};
 use super::tally::Tally;
 use crate::clock;
 use crate::failure::Failure;
 
 /// How late a worker may notice that another one failed.
 const LOOK_UP: Duration = Duration::from_millis(200);
+
+/// Of the groups behind the first, so many connections have their turn before the first is looked at again: its latencies
+/// are what a figure is about, and an answer that waits behind fifty others in the generator would count as late.
+const STEPS_BESIDE: usize = 4;
 
 /// A connection, and the group that it counts for.
 pub(super) struct Member {
@@ -46,93 +46,81 @@ fn drive_armed(
     shared: &Mutex<Vec<Tally>>,
     failed: &AtomicBool,
 ) -> Result<(), Failure> {
-    let mut sockets = Sockets::watch(lanes)?;
+    let mut crews = crews(lanes)?;
     loop {
         let now = clock::now();
-        if lanes.iter().all(|member| member.lane.is_done(now)) || failed.load(Ordering::Relaxed) {
+        let is_done = crews.iter().all(|crew| crew.members.iter().all(|member| member.lane.is_done(now)));
+        if is_done || failed.load(Ordering::Relaxed) {
             return Ok(());
         }
         let mut tallies = shared.lock().unwrap_or_else(PoisonError::into_inner);
         if now >= window.patience() {
-            lanes.iter_mut().for_each(|Member { lane, group }| lane.give_up(&mut tallies[*group]));
+            for Member { lane, group } in crews.iter_mut().flat_map(|crew| &mut *crew.members) {
+                lane.give_up(&mut tallies[*group]);
+            }
             return Ok(());
         }
-        for (Member { lane, group }, readable) in lanes.iter_mut().zip(&sockets.ready) {
-            if *readable || lane.is_writing() || lane.wake(now).is_some_and(|wake| wake <= now) {
-                lane.step(*readable, &mut tallies[*group])?;
-            }
+        for crew in &mut crews {
+            crew.step(now, &mut tallies)?;
         }
         drop(tallies);
-        sockets.wait(lanes, next_wake(lanes, window))?;
-    }
-}
-
-/// The sockets of a worker's connections, as the kernel watches them: what a look costs depends on how many have
-/// something, not on how many there are.
-struct Sockets {
-    watch: Epoll,
-    /// Which of them are watched for room as well.
-    writing: Vec<bool>,
-    /// Which of them brought something.
-    ready: Vec<bool>,
-    events: Vec<EpollEvent>,
-}
-
-impl Sockets {
-    fn watch(lanes: &[Member]) -> Result<Sockets, Failure> {
-        let watch = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed)?;
-        for (place, Member { lane, .. }) in lanes.iter().enumerate() {
-            watch.add(lane, interest(place, false)).map_err(failed)?;
+        let timeout = next_wake(crews.iter().flat_map(|crew| &*crew.members), window);
+        sockets::sleep(crews.iter().map(|crew| &crew.sockets), timeout)?;
+        for crew in &mut crews {
+            crew.sockets.look()?;
         }
-        let count = lanes.len();
-        let events = vec![EpollEvent::empty(); count.max(1)];
-        Ok(Sockets { watch, writing: vec![false; count], ready: vec![false; count], events })
+    }
+}
+
+/// The connections of one group among those of a thread.
+struct Crew<'a> {
+    members: &'a mut [Member],
+    sockets: Sockets,
+    /// Of them, in one turn.
+    steps_max: usize,
+    /// Who comes first in the next turn.
+    first: usize,
+}
+
+/// One of each group. Connections of a group lie together.
+fn crews(lanes: &mut [Member]) -> Result<Vec<Crew<'_>>, Failure> {
+    let groups = lanes.chunk_by_mut(|one, other| one.group == other.group);
+    let crew =
+        |(place, members): (usize, _)| Crew::new(members, if place == 0 { usize::MAX } else { STEPS_BESIDE });
+    groups.enumerate().map(crew).collect()
+}
+
+impl Crew<'_> {
+    fn new(members: &mut [Member], steps_max: usize) -> Result<Crew<'_>, Failure> {
+        let sockets = Sockets::watch(members.iter().map(|member| &member.lane))?;
+        Ok(Crew { members, sockets, steps_max, first: 0 })
     }
 
-    /// Sleeps until a socket is ready or so much time has passed; then `ready` is of now.
-    fn wait(&mut self, lanes: &[Member], timeout: Duration) -> Result<(), Failure> {
-        for (place, (Member { lane, .. }, writing)) in lanes.iter().zip(&mut self.writing).enumerate() {
-            if lane.is_writing() != *writing {
-                *writing = lane.is_writing();
-                self.watch.modify(lane, &mut interest(place, *writing)).map_err(failed)?;
+    /// Drives those that have something, one after the other; who is left waits for the next turn.
+    fn step(&mut self, now: Instant, tallies: &mut [Tally]) -> Result<(), Failure> {
+        let count = self.members.len();
+        let mut left = self.steps_max;
+        for place in (self.first..count).chain(0..self.first) {
+            let Member { lane, group } = &mut self.members[place];
+            let readable = std::mem::take(&mut self.sockets.ready[place]);
+            if !(readable || lane.is_writing() || lane.wake(now).is_some_and(|wake| wake <= now)) {
+                continue;
+            }
+            lane.step(readable, &mut tallies[*group])?;
+            left -= 1;
+            if left == 0 {
+                self.first = (place + 1) % count;
+                break;
             }
         }
-        // The watch itself would sleep for whole milliseconds.
-        let mut watch = [PollFd::new(self.watch.0.as_fd(), PollFlags::POLLIN)];
-        match ppoll(&mut watch, Some(timeout.into()), None) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(failed(error)),
-        }
-        self.ready.fill(false);
-        let count = self.watch.wait(&mut self.events, EpollTimeout::ZERO).map_err(failed)?;
-        for event in &self.events[..count] {
-            // An error or a hang-up is found by reading.
-            let brought = event.events().intersects(!EpollFlags::EPOLLOUT);
-            let ready = usize::try_from(event.data()).ok().and_then(|place| self.ready.get_mut(place));
-            if let Some(ready) = ready {
-                *ready = brought;
-            }
-        }
-        Ok(())
+        self.sockets.mind(self.members.iter().map(|member| &member.lane))
     }
 }
 
-fn interest(place: usize, writing: bool) -> EpollEvent {
-    let flags = match writing {
-        true => EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT,
-        false => EpollFlags::EPOLLIN,
-    };
-    EpollEvent::new(flags, place as u64)
-}
-
-fn failed(error: Errno) -> Failure {
-    Failure::io("waiting for sockets")(error.into())
-}
-
-fn next_wake(lanes: &[Member], window: &Window) -> Duration {
+fn next_wake<'a>(members: impl Iterator<Item = &'a Member>, window: &Window) -> Duration {
     let now = clock::now();
     // A consumer that waits for records has to look at the end of the window.
     let end: Option<Instant> = (now < window.end).then_some(window.end);
-    let wakes = lanes.iter().filter_map(|member| member.lane.wake(now));
+    let wakes = members.filter_map(|member| member.lane.wake(now));
     wakes.chain(end).map(|wake| wake.saturating_duration_since(now)).fold(LOOK_UP, Duration::min)
 }
