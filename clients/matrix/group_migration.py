@@ -4,6 +4,7 @@ replaced one by one, as programs are that are given new settings and started aga
 import time
 
 import group_judge as judge
+from group_scenarios import kill_and_restart
 from offsets import LOADING, LOADING_SECONDS_MAX
 from requests import Answer, array, text
 from scenarios import check
@@ -82,13 +83,7 @@ def migrated_through_kills(groups, broker):
     scene, members = begin(groups, "migrated-kills")
 
     def kill():
-        scene.wait_committed()
-        before = scene.committed()
-        broker.kill()
-        time.sleep(0.5)
-        broker.start()
-        after = scene.committed()
-        check(after == before, f"committed {after} after the restart, {before} before it")
+        kill_and_restart(scene, broker)
         check_type(scene, "consumer")
         scene.produce()
         scene.wait_read()

@@ -488,6 +488,18 @@ def reset(groups, none):
         refused.close()
 
 
+def kill_and_restart(scene, broker):
+    """Kill -9 of the broker once all is committed. Answers what was committed before, which is there afterwards."""
+    scene.wait_committed()
+    before = scene.committed()
+    broker.kill()
+    time.sleep(0.5)
+    broker.start()
+    after = scene.committed()
+    check(after == before, f"committed {after} after the restart, {before} before it")
+    return before
+
+
 def broker_killed(groups, broker):
     """Through kill -9 of the broker: members go on, nothing is lost, and no commit moves back."""
     scene = groups.scene("broker")
@@ -496,13 +508,7 @@ def broker_killed(groups, broker):
     scene.wait_shares(3, 3)
     scene.produce()
     scene.wait_read()
-    scene.wait_committed()
-    before = scene.committed()
-    broker.kill()
-    time.sleep(0.5)
-    broker.start()
-    after = scene.committed()
-    check(after == before, f"committed {after} after the restart, {before} before it")
+    before = kill_and_restart(scene, broker)
     scene.produce()
     scene.wait_read()
     scene.wait_shares(3, 3)

@@ -117,14 +117,9 @@ impl Consumer {
     async fn live(mut self) {
         loop {
             if let Ok(mut client) = Client::connect(self.flow.broker()).await {
-                match self.serve(&mut client).await {
-                    Ok(()) => return,
-                    Err(Broken::Ended) => {}
-                    Err(Broken::Nonsense(reason)) => {
-                        let what = format!("consumer {}: {reason}", self.number);
-                        self.flow.ledger.borrow_mut().violate(what);
-                        return std::future::pending().await;
-                    }
+                let served = self.serve(&mut client).await;
+                if self.flow.has_left(&format!("consumer {}", self.number), served).await {
+                    return;
                 }
             }
             sleep(LOOK_AGAIN).await;

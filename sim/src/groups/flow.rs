@@ -10,6 +10,7 @@ use millrace_wire::Uuid;
 use super::ledger::Ledger;
 use super::plan::Plan;
 use crate::broker::boot::{BROKER, PORT};
+use crate::broker::client::Broken;
 
 /// How often somebody who waits looks again.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(2);
@@ -40,6 +41,19 @@ impl Flow {
 
     pub(crate) fn broker(&self) -> SocketAddr {
         SocketAddr::from((BROKER, PORT))
+    }
+
+    /// Whether the member `who` has left, by how it ended with its connection. One that was told nonsense says so and does
+    /// nothing more.
+    pub(crate) async fn has_left(&self, who: &str, served: Result<(), Broken>) -> bool {
+        match served {
+            Ok(()) => true,
+            Err(Broken::Ended) => false,
+            Err(Broken::Nonsense(reason)) => {
+                self.ledger.borrow_mut().violate(format!("{who}: {reason}"));
+                std::future::pending().await
+            }
+        }
     }
 
     pub(crate) fn topics_are(&self, ids: Vec<Uuid>) {

@@ -67,14 +67,9 @@ impl Member {
         loop {
             self.mood.thaw().await;
             if let Ok(mut client) = Client::connect(self.flow.broker()).await {
-                match self.serve(&mut client).await {
-                    Ok(()) => return,
-                    Err(Broken::Ended) => {}
-                    Err(Broken::Nonsense(reason)) => {
-                        let name = self.name();
-                        self.flow.ledger.borrow_mut().violate(format!("{name}: {reason}"));
-                        return std::future::pending().await;
-                    }
+                let served = self.serve(&mut client).await;
+                if self.flow.has_left(&self.name(), served).await {
+                    return;
                 }
             }
             sleep(LOOK_AGAIN).await;

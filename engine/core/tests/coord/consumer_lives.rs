@@ -4,27 +4,14 @@
 //! and no epoch goes back; at the end every partition that somebody subscribes to is owned.
 
 use bytes::Bytes;
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millrace_core::base::PartitionKey;
 use millrace_core::coord::*;
 
+use crate::choices::Choices;
 use crate::stage::{Disk, Stage};
-
-struct Choices(Xoshiro256PlusPlus);
-
-impl Choices {
-    fn below(&mut self, limit: usize) -> usize {
-        (self.0.next_u64() % limit as u64) as usize
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-}
 
 /// A member as it sees itself.
 #[derive(Debug, Clone)]
@@ -64,7 +51,7 @@ const NAMES: [&str; 3] = ["t", "u", "v"];
 
 impl Life {
     fn new(seed: u64) -> Life {
-        let mut choices = Choices(Xoshiro256PlusPlus::seed_from_u64(seed));
+        let mut choices = Choices::seeded(seed);
         let mut settings = Stage::defaults();
         settings.consumer.assignment_interval_ms = [0, 1000][choices.below(2)];
         settings.consumer_max_size = [3, 100][choices.below(2)];

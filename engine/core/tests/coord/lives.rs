@@ -2,28 +2,14 @@
 //! writes are slow or fail, through restarts. What must hold in each of them is checked at every step.
 
 use bytes::Bytes;
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, TopicId};
 use millrace_core::coord::*;
 
+use crate::choices::Choices;
 use crate::stage::{Disk, Stage};
-
-/// A seeded source of small choices.
-struct Choices(Xoshiro256PlusPlus);
-
-impl Choices {
-    fn below(&mut self, limit: usize) -> usize {
-        (self.0.next_u64() % limit as u64) as usize
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-}
 
 /// A client of a group, as far as it knows.
 #[derive(Debug, Clone)]
@@ -60,7 +46,7 @@ const CLIENTS: usize = 12;
 
 impl Life {
     fn new(seed: u64) -> Life {
-        let mut choices = Choices(Xoshiro256PlusPlus::seed_from_u64(seed));
+        let mut choices = Choices::seeded(seed);
         let mut settings = Stage::defaults();
         settings.initial_rebalance_delay_ms = [0, 3000][choices.below(2)];
         settings.max_size = [3, 100][choices.below(2)];

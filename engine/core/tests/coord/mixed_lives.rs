@@ -4,8 +4,6 @@
 //! owned by two members, as they themselves see it; at the end every partition is owned.
 
 use bytes::Bytes;
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::{Rng as _, SeedableRng as _};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -15,20 +13,9 @@ use millrace_core::coord::records::consumer_protocol_subscription::TopicPartitio
 use millrace_core::coord::records::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
 use millrace_core::coord::*;
 
+use crate::choices::Choices;
 use crate::consumer_lives::check_log;
 use crate::stage::{Disk, Stage};
-
-struct Choices(Xoshiro256PlusPlus);
-
-impl Choices {
-    fn below(&mut self, limit: usize) -> usize {
-        (self.0.next_u64() % limit as u64) as usize
-    }
-
-    fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
-    }
-}
 
 /// What a client has asked for and not heard of.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +88,7 @@ struct Life {
 
 impl Life {
     fn new(seed: u64) -> Life {
-        let mut choices = Choices(Xoshiro256PlusPlus::seed_from_u64(seed));
+        let mut choices = Choices::seeded(seed);
         let mut settings = Stage::defaults();
         settings.consumer.assignment_interval_ms = [0, 1000][choices.below(2)];
         settings.initial_rebalance_delay_ms = 100;

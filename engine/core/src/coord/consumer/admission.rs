@@ -60,14 +60,12 @@ impl ConsumerGroup {
     pub(super) fn update(&mut self, id: &MemberId, request: &ConsumerBeat) -> Subscribing {
         let member = self.member(id);
         let before = member.clone();
-        member.client_id = Arc::clone(&request.client_id);
-        member.client_host = Arc::clone(&request.client_host);
-        if let Some(instance) = &request.instance {
-            member.instance = Some(instance.clone());
-        }
-        if let Some(rack) = &request.rack {
-            member.rack = Some(Arc::clone(rack));
-        }
+        member.introduce(
+            &request.client_id,
+            &request.client_host,
+            request.instance.as_ref(),
+            request.rack.as_ref(),
+        );
         if let Some(timeout_ms) = request.rebalance_timeout_ms {
             member.rebalance_timeout_ms = timeout_ms;
         }

@@ -109,14 +109,12 @@ impl ConsumerGroup {
     fn update_classic(&mut self, id: &MemberId, request: &JoinRequest, said: &Subscribed) -> Subscribing {
         let member = self.member(id);
         let before = member.clone();
-        member.client_id = Arc::clone(&request.client_id);
-        member.client_host = Arc::clone(&request.client_host);
-        if let Some(instance) = &request.instance {
-            member.instance = Some(instance.clone());
-        }
-        if let Some(rack) = &said.rack {
-            member.rack = Some(Arc::clone(rack));
-        }
+        member.introduce(
+            &request.client_id,
+            &request.client_host,
+            request.instance.as_ref(),
+            said.rack.as_ref(),
+        );
         if request.rebalance_timeout_ms >= 0 || member.rebalance_timeout_ms < 0 {
             member.rebalance_timeout_ms = request.rebalance_timeout_ms.max(0);
         }

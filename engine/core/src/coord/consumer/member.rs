@@ -64,6 +64,23 @@ impl ConsumerMember {
         }
     }
 
+    /// Takes in who it says it is; what it leaves out stays.
+    pub(super) fn introduce(
+        &mut self,
+        client_id: &Arc<str>,
+        client_host: &Arc<str>,
+        instance: Option<&InstanceId>,
+        rack: Option<&Arc<str>>,
+    ) {
+        (self.client_id, self.client_host) = (Arc::clone(client_id), Arc::clone(client_host));
+        if let Some(instance) = instance {
+            self.instance = Some(instance.clone());
+        }
+        if let Some(rack) = rack {
+            self.rack = Some(Arc::clone(rack));
+        }
+    }
+
     pub(in crate::coord) fn protocol(&self) -> MemberProtocol {
         if self.classic.is_some() { MemberProtocol::Classic } else { MemberProtocol::Consumer }
     }

@@ -1,6 +1,7 @@
 //! Members of the consumer protocol (KIP-848), and classic requests that meet a group of it.
 
 use super::machine::Coordinator;
+use super::membership::refused;
 use crate::coord::action::Action;
 use crate::coord::answer::Answer;
 use crate::coord::classic::{ClassicGroup, GroupState};
@@ -152,10 +153,7 @@ impl Coordinator {
     ) {
         if self.writes.is_stalled(request.group.as_str()) {
             self.hold_off(now, &request.group, Some(&request.member), actions);
-            let error = GroupError::CoordinatorNotAvailable;
-            actions
-                .push(Action::Reply { token, answer: Answer::join_refused(error, request.member.clone()) });
-            return;
+            return actions.push(refused(request, GroupError::CoordinatorNotAvailable, token));
         }
         if let Some((group, mut turn)) = self.group_turn(request.group.as_str(), now, actions)
             && let Some(consumer) = &mut group.consumer

@@ -21,18 +21,14 @@ impl Coordinator {
         actions: &mut Vec<Action>,
     ) {
         if let Err(error) = self.check_join(request) {
-            actions
-                .push(Action::Reply { token, answer: Answer::join_refused(error, request.member.clone()) });
-            return;
+            return actions.push(refused(request, error, token));
         }
         let id = &request.group;
         if self.has_consumers(id.as_str()) {
             return self.join_consumers(now, request, topics, token, actions);
         }
         if let Err(error) = self.make_way_for_classic(now, request, actions) {
-            actions
-                .push(Action::Reply { token, answer: Answer::join_refused(error, request.member.clone()) });
-            return;
+            return actions.push(refused(request, error, token));
         }
         self.groups.entry(id.clone()).or_insert_with(|| Box::new(Group::new(id.clone(), now)));
         if let Some((group, mut turn)) = self.group_turn(id.as_str(), now, actions) {
@@ -125,4 +121,9 @@ impl Coordinator {
         });
         actions.push(Action::Reply { token, answer: Answer::Leave(Ok(unknown.collect())) });
     }
+}
+
+/// A join that is refused keeps the member id that it came with.
+pub(super) fn refused(request: &JoinRequest, error: GroupError, token: Token) -> Action {
+    Action::Reply { token, answer: Answer::join_refused(error, request.member.clone()) }
 }
