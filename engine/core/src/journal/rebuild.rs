@@ -35,7 +35,8 @@ enum Behind {
     Nothing,
     /// The rest of the last block, or room taken ahead.
     Zeros,
-    /// A batch that is not there whole.
+    /// A batch that is not there whole, perhaps with others behind it: of writes that are under way together each may arrive
+    /// alone.
     Unfinished,
     /// Bytes that are no batch, or a bad one.
     Bad(Position),
@@ -84,10 +85,10 @@ impl LogRebuild {
                     self.behind = Behind::Hole(at);
                 }
             }
-            Scanned::Batch { position, header, fault: None } if !self.may_lead(header.leader_epoch) => {
+            Scanned::Batch { position, header, fault: None, .. } if !self.may_lead(header.leader_epoch) => {
                 self.behind = Behind::Hole(*position);
             }
-            Scanned::Batch { position, header, fault: None } => {
+            Scanned::Batch { position, header, fault: None, .. } => {
                 self.epochs.assign(header.leader_epoch, header.base_offset);
                 if header.has_producer() {
                     self.producers.record(header, header.base_offset, header.max_timestamp);
@@ -99,6 +100,8 @@ impl LogRebuild {
                 self.end = Position(position.0 + header.size() as u64);
             }
             Scanned::Lost { fault: StoredFault::Batch(BatchFault::Incomplete { .. }), .. }
+            | Scanned::Lost { has_blank_sector: true, .. }
+            | Scanned::Batch { has_blank_sector: true, .. }
                 if self.behind == Behind::Nothing =>
             {
                 self.behind = Behind::Unfinished;

@@ -13,6 +13,9 @@ use crate::log::batch::{
 };
 use crate::log::fault::BatchFault;
 
+/// What a device writes whole or not at all.
+const SECTOR_BYTES: u64 = 512;
+
 /// Why stored bytes are not the batch that belongs there.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoredFault {
@@ -30,9 +33,10 @@ pub enum StoredFault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scanned {
     /// A batch; `fault` says what is wrong with it, though where it ends is believed.
-    Batch { position: Position, header: BatchHeader, fault: Option<StoredFault> },
-    /// Bytes up to `to` that are no batch.
-    Lost { position: Position, to: Position, fault: StoredFault },
+    /// `has_blank_sector` as of [`Scanned::Lost`].
+    Batch { position: Position, header: BatchHeader, fault: Option<StoredFault>, has_blank_sector: bool },
+    /// Bytes up to `to` that are no batch. A sector of them may hold nothing but zeros: a write may not have arrived there.
+    Lost { position: Position, to: Position, fault: StoredFault, has_blank_sector: bool },
     /// Nothing but zeros up to `to`, the end: room taken ahead, or a padded block.
     Zeros { position: Position, to: Position },
 }
@@ -51,6 +55,39 @@ pub struct SegmentScan {
     open: Option<Open>,
     /// Where bytes that are no batch began, and why they are none.
     lost: Option<(u64, StoredFault)>,
+    blanks: Blanks,
+}
+
+/// Looks for sectors of nothing but zeros.
+#[derive(Debug, Default)]
+struct Blanks {
+    /// Bytes seen.
+    at: u64,
+    /// Behind the last byte that is none.
+    zeros_from: u64,
+    /// Where the last such sector ends.
+    last: Option<u64>,
+}
+
+impl Blanks {
+    fn look(&mut self, mut piece: &[u8]) {
+        while !piece.is_empty() {
+            let left = SECTOR_BYTES - self.at % SECTOR_BYTES;
+            let (taken, rest) = piece.split_at(usize::try_from(left).unwrap_or(usize::MAX).min(piece.len()));
+            if let Some(last) = taken.iter().rposition(|byte| *byte != 0) {
+                self.zeros_from = self.at + last as u64 + 1;
+            }
+            self.at += taken.len() as u64;
+            if self.at.is_multiple_of(SECTOR_BYTES) && self.at - self.zeros_from >= SECTOR_BYTES {
+                self.last = Some(self.at);
+            }
+            piece = rest;
+        }
+    }
+
+    fn is_any_behind(&self, position: Position) -> bool {
+        self.last.is_some_and(|end| end > position.0)
+    }
 }
 
 #[derive(Debug)]
@@ -72,6 +109,7 @@ impl SegmentScan {
             filled: 0,
             open: None,
             lost: None,
+            blanks: Blanks::default(),
         }
     }
 
@@ -79,7 +117,9 @@ impl SegmentScan {
     /// others. The first byte fed is the one after it.
     pub fn behind(base: Offset, expected: Offset, position: Position, fault: StoredFault) -> SegmentScan {
         let lost = Some((position.0, fault));
-        SegmentScan { expected, position: position.0 + 1, lost, ..SegmentScan::new(base) }
+        let at = position.0 + 1;
+        let blanks = Blanks { at, zeros_from: at, last: None };
+        SegmentScan { expected, position: at, lost, blanks, ..SegmentScan::new(base) }
     }
 
     /// The offset behind the last batch.
@@ -95,6 +135,7 @@ impl SegmentScan {
                 let (taken, rest) = piece.split_at(take);
                 open.checksum = crc32c::crc32c_append(open.checksum, taken);
                 open.left -= take as u64;
+                self.blanks.look(taken);
                 piece = rest;
                 self.close_if_whole(&mut tell);
                 continue;
@@ -103,6 +144,7 @@ impl SegmentScan {
             let (taken, rest) = piece.split_at(room.len().min(piece.len()));
             room.iter_mut().zip(taken).for_each(|(to, from)| *to = *from);
             self.filled += taken.len();
+            self.blanks.look(taken);
             piece = rest;
             if self.filled == RECORD_BATCH_OVERHEAD {
                 self.look(&mut tell);
@@ -118,7 +160,7 @@ impl SegmentScan {
             let have = need - usize::try_from(open.left).unwrap_or(0);
             let fault = BatchFault::Incomplete { have, need };
             let to = Position(at + have as u64);
-            return tell(Scanned::Lost { position: Position(at), to, fault: fault.into() });
+            return tell(self.lost(Position(at), to, fault.into()));
         }
         let rest = self.window.get(..have).unwrap_or_default();
         let end = Position(at + have as u64);
@@ -126,14 +168,14 @@ impl SegmentScan {
             Some((position, fault)) if is_zero_fault(&fault) && rest.iter().all(|byte| *byte == 0) => {
                 tell(Scanned::Zeros { position: Position(position), to: end });
             }
-            Some((position, fault)) => tell(Scanned::Lost { position: Position(position), to: end, fault }),
+            Some((position, fault)) => tell(self.lost(Position(position), end, fault)),
             None if have == 0 => {}
             None if rest.iter().all(|byte| *byte == 0) => {
                 tell(Scanned::Zeros { position: Position(at), to: end });
             }
             None => {
                 let fault = BatchFault::Incomplete { have, need: RECORD_BATCH_OVERHEAD };
-                tell(Scanned::Lost { position: Position(at), to: end, fault: fault.into() });
+                tell(self.lost(Position(at), end, fault.into()));
             }
         }
     }
@@ -143,8 +185,7 @@ impl SegmentScan {
         match self.judge() {
             Ok((header, fault)) => {
                 if let Some((position, fault)) = self.lost.take() {
-                    let to = Position(self.position);
-                    tell(Scanned::Lost { position: Position(position), to, fault });
+                    tell(self.lost(Position(position), Position(self.position), fault));
                 }
                 let covered = self.window.get(CHECKSUM_COVERS_FROM..).unwrap_or_default();
                 let left = (header.size() - RECORD_BATCH_OVERHEAD) as u64;
@@ -165,6 +206,10 @@ impl SegmentScan {
                 self.position += 1;
             }
         }
+    }
+
+    fn lost(&self, position: Position, to: Position, fault: StoredFault) -> Scanned {
+        Scanned::Lost { position, to, fault, has_blank_sector: self.blanks.is_any_behind(position) }
     }
 
     /// The header in the window, if a batch begins there.
@@ -201,7 +246,9 @@ impl SegmentScan {
         };
         let summed = BatchFault::Checksum { stored: header.checksum, computed: checksum };
         let fault = if header.checksum == checksum { fault } else { Some(summed.into()) };
-        tell(Scanned::Batch { position: Position(self.position), header, fault });
+        let position = Position(self.position);
+        let has_blank_sector = self.blanks.is_any_behind(position);
+        tell(Scanned::Batch { position, header, fault, has_blank_sector });
         self.position += header.size() as u64;
         self.expected = header.next_offset();
     }
@@ -304,7 +351,13 @@ mod tests {
         let mut tell = |scanned| {
             told.push(match scanned {
                 Scanned::Batch { header, fault: None, .. } => format!("ok {}", header.base_offset),
-                Scanned::Batch { header, fault: Some(_), .. } => format!("bad {}", header.base_offset),
+                Scanned::Batch { header, has_blank_sector: true, .. } => {
+                    format!("blank {}", header.base_offset)
+                }
+                Scanned::Batch { header, .. } => format!("bad {}", header.base_offset),
+                Scanned::Lost { position, to, has_blank_sector: true, .. } => {
+                    format!("blank {position}-{to}")
+                }
                 Scanned::Lost { position, to, .. } => format!("lost {position}-{to}"),
                 Scanned::Zeros { position, to } => format!("zeros {position}-{to}"),
             })
@@ -368,6 +421,33 @@ mod tests {
             let told = scan(&flipped(at), 4096);
             assert_eq!(told == "ok 10, ok 12, ok 14, ok 16", epoch, "{at}: {told}");
         }
+    }
+
+    /// What a write leaves that did not arrive everywhere.
+    #[test]
+    fn blank_sectors_are_noticed() {
+        let mut builder = BatchBuilder::new(Codec::None);
+        builder.push(BatchRecord::of_value(TimestampMs(5), &[7; 4000]));
+        let mut batch = builder.build();
+        set_base_offset(batch.first_chunk_mut().unwrap(), Offset(10));
+        let mut second = batch.clone();
+        set_base_offset(second.first_chunk_mut().unwrap(), Offset(11));
+        let (end, bytes) = (batch.len(), [batch, second].concat());
+        let blank = |range: std::ops::Range<usize>| {
+            let mut bytes = bytes.clone();
+            bytes[range].fill(0);
+            bytes
+        };
+        check(&blank(1024..1536), "blank 10, ok 11");
+        check(&blank(1025..1536), "bad 10, ok 11");
+        check(&blank(1200..2047), "bad 10, ok 11");
+        check(&blank(1200..2048), "blank 10, ok 11");
+        check(&blank(0..512), &format!("blank 0-{end}, ok 11"));
+        check(&blank(0..511), &format!("lost 0-{end}, ok 11"));
+        // A sector that is blank, but for the end of the batch before it, is none.
+        check(&blank(end..end + 200), &format!("ok 10, lost {end}-{}", 2 * end));
+        check(&bytes[..end + 1000], &format!("ok 10, lost {end}-{}", end + 1000));
+        check(&blank(end + 600..2 * end)[..2 * end - 1], &format!("ok 10, blank {end}-{}", 2 * end - 1));
     }
 
     #[test]

@@ -116,7 +116,7 @@ fn dump_segment(
     let segment = SegmentBytes { base: name.base, file: path, stretches: &stretches };
     let mut failure = None;
     segment.scan(|scanned| match scanned {
-        Scanned::Batch { position, header, fault } => {
+        Scanned::Batch { position, header, fault, .. } => {
             let fact = batch(position, &header).with("valid", fault.is_none());
             match &fault {
                 Some(fault) => tell(fact.with("fault", fault.to_string())),
@@ -126,7 +126,7 @@ fn dump_segment(
                 failure = records(path, position, &header, options.records, tell).err().or(failure.take());
             }
         }
-        Scanned::Lost { position, to, fault } => {
+        Scanned::Lost { position, to, fault, .. } => {
             tell(Fact::damage(path, position.0, fault).with("to", to.0));
         }
         Scanned::Zeros { position, to } => {

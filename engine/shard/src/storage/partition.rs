@@ -210,7 +210,7 @@ impl PartitionCheck {
     /// Notes one stretch; answers the offset due behind it.
     fn stretch(&mut self, path: &Path, scanned: Scanned, due: Offset, is_last: bool) -> Offset {
         match scanned {
-            Scanned::Batch { position, header, fault } => {
+            Scanned::Batch { position, header, fault, .. } => {
                 let led = self.lineage.epoch_at(header.base_offset).map(|epoch| epoch.0);
                 let misled = led.filter(|led| *led != header.leader_epoch.0);
                 let epoch = |expected| StoredFault::Epoch { expected, found: header.leader_epoch.0 };
@@ -224,7 +224,7 @@ impl PartitionCheck {
             // The log goes on in a journal that does not tell.
             Scanned::Zeros { .. } if is_last => due,
             Scanned::Lost { fault: StoredFault::Batch(BatchFault::Incomplete { .. }), .. } if is_last => due,
-            Scanned::Lost { position, to, fault } => {
+            Scanned::Lost { position, to, fault, .. } => {
                 let fact = Fact::damage(path, position.0, fault).with("to", to.0);
                 self.damage(fact, due);
                 due

@@ -107,10 +107,11 @@ impl<F: FnMut(Scanned)> Sorter<'_, F> {
                 position,
                 to,
                 fault: fault @ StoredFault::Batch(BatchFault::Incomplete { .. }),
+                ..
             } if position.0 >= self.floor && to.0 - position.0 > RECORD_BATCH_OVERHEAD as u64 => {
                 self.back = Some((*position, None, fault.clone()));
             }
-            Scanned::Batch { position, header, fault: Some(StoredFault::Batch(_)) } => {
+            Scanned::Batch { position, header, fault: Some(StoredFault::Batch(_)), .. } => {
                 self.suspect = Some((*position, header.base_offset, scanned));
             }
             _ => (self.tell)(scanned),
