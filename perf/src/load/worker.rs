@@ -17,6 +17,10 @@ const LOOK_UP: Duration = Duration::from_millis(200);
 /// Of the groups behind the first, so many connections have their turn before the first is looked at again: its latencies
 /// are what a figure is about, and an answer that waits behind fifty others in the generator would count as late.
 const STEPS_BESIDE: usize = 4;
+/// Of the groups behind the first, once nothing is left to do: requests that come due and answers that arrive meanwhile are
+/// one wake, as they are where a network card tells of several packets at once. A wake for each of 20,000 a second takes
+/// most of a processor, from the kernel's own workers as well.
+const REST: Duration = Duration::from_micros(200);
 
 /// A connection, and the group that it counts for.
 pub(super) struct Member {
@@ -60,13 +64,15 @@ fn drive_armed(
             }
             return Ok(());
         }
-        for crew in &mut crews {
+        for crew in crews.iter_mut().filter(|crew| crew.is_awake(now)) {
             crew.step(now, &mut tallies)?;
         }
         drop(tallies);
-        let timeout = next_wake(crews.iter().flat_map(|crew| &*crew.members), window);
-        sockets::sleep(crews.iter().map(|crew| &crew.sockets), timeout)?;
-        for crew in &mut crews {
+        let now = clock::now();
+        let awake = crews.iter().filter(|crew| crew.is_awake(now)).map(|crew| &crew.sockets);
+        sockets::sleep(awake, next_wake(&crews, window, now))?;
+        let now = clock::now();
+        for crew in crews.iter_mut().filter(|crew| crew.is_awake(now)) {
             crew.sockets.look()?;
         }
     }
@@ -76,30 +82,34 @@ fn drive_armed(
 struct Crew<'a> {
     members: &'a mut [Member],
     sockets: Sockets,
-    /// Of them, in one turn.
-    steps_max: usize,
+    /// Another group's latencies are what the run is about.
+    is_beside: bool,
     /// Who comes first in the next turn.
     first: usize,
+    rests_until: Option<Instant>,
 }
 
 /// One of each group. Connections of a group lie together.
 fn crews(lanes: &mut [Member]) -> Result<Vec<Crew<'_>>, Failure> {
     let groups = lanes.chunk_by_mut(|one, other| one.group == other.group);
-    let crew =
-        |(place, members): (usize, _)| Crew::new(members, if place == 0 { usize::MAX } else { STEPS_BESIDE });
-    groups.enumerate().map(crew).collect()
+    groups.enumerate().map(|(place, members)| Crew::new(members, place > 0)).collect()
 }
 
 impl Crew<'_> {
-    fn new(members: &mut [Member], steps_max: usize) -> Result<Crew<'_>, Failure> {
+    fn new(members: &mut [Member], is_beside: bool) -> Result<Crew<'_>, Failure> {
         let sockets = Sockets::watch(members.iter().map(|member| &member.lane))?;
-        Ok(Crew { members, sockets, steps_max, first: 0 })
+        Ok(Crew { members, sockets, is_beside, first: 0, rests_until: None })
+    }
+
+    fn is_awake(&self, now: Instant) -> bool {
+        self.rests_until.is_none_or(|until| until <= now)
     }
 
     /// Drives those that have something, one after the other; who is left waits for the next turn.
     fn step(&mut self, now: Instant, tallies: &mut [Tally]) -> Result<(), Failure> {
         let count = self.members.len();
-        let mut left = self.steps_max;
+        let steps_max = if self.is_beside { STEPS_BESIDE } else { usize::MAX };
+        let mut left = steps_max;
         for place in (self.first..count).chain(0..self.first) {
             let Member { lane, group } = &mut self.members[place];
             let readable = std::mem::take(&mut self.sockets.ready[place]);
@@ -113,14 +123,27 @@ impl Crew<'_> {
                 break;
             }
         }
-        self.sockets.mind(self.members.iter().map(|member| &member.lane))
+        self.sockets.mind(self.members.iter().map(|member| &member.lane))?;
+        if self.is_beside && (1..steps_max).contains(&left) {
+            self.sockets.look()?;
+            let is_idle = !self.sockets.ready.contains(&true);
+            self.rests_until = is_idle.then(|| now + REST);
+        }
+        Ok(())
+    }
+
+    /// When it wants to be driven again, if nothing arrives before.
+    fn wake(&self, now: Instant) -> Option<Instant> {
+        match self.rests_until {
+            Some(until) if until > now => Some(until),
+            _ => self.members.iter().filter_map(|member| member.lane.wake(now)).min(),
+        }
     }
 }
 
-fn next_wake<'a>(members: impl Iterator<Item = &'a Member>, window: &Window) -> Duration {
-    let now = clock::now();
+fn next_wake(crews: &[Crew<'_>], window: &Window, now: Instant) -> Duration {
     // A consumer that waits for records has to look at the end of the window.
     let end: Option<Instant> = (now < window.end).then_some(window.end);
-    let wakes = members.filter_map(|member| member.lane.wake(now));
+    let wakes = crews.iter().filter_map(|crew| crew.wake(now));
     wakes.chain(end).map(|wake| wake.saturating_duration_since(now)).fold(LOOK_UP, Duration::min)
 }
