@@ -5,7 +5,7 @@ from group_scenarios import Groups, broker_killed, plan as scenarios_of
 
 EVERY = frozenset({
     "grow", "static", "fenced", "cooperative", "hold", "stall", "commit", "async", "auto", "listeners", "seek", "assign", "pause",
-    "wakeup", "none",
+    "wakeup", "none", "back",
 })
 
 
@@ -17,24 +17,28 @@ def consumer(has):
     return {"consumer": (has, ("range", "uniform"))}
 
 
+# Whose members are those of the consumer protocol in the groups of clients that lack it.
+PARTNER = "confluent-kafka"
+
 # To add partitions (`grow`) is asked of the two clients that most others are made after.
 # Client -> group protocol -> what it has, and its assignors.
 HAS = {
     # kcat prints what it reads and commits by itself; stopped as a process it holds still.
-    "kcat": classic(frozenset({"static", "fenced", "cooperative", "hold", "auto", "none"})),
+    "kcat": classic(frozenset({"static", "fenced", "cooperative", "hold", "auto", "none", "back"})),
     # librdkafka waits in short polls: nothing is there to wake up. In the new protocol a member that does not poll leaves
     # when it polls again, whatever max.poll.interval.ms says.
     "confluent-kafka": classic(EVERY - {"wakeup"}) | consumer(EVERY - {"wakeup", "stall"}),
     "java": classic(EVERY) | consumer(EVERY),
     # franz-go has no max.poll.interval.ms: whoever holds up a rebalance does so for the rebalance timeout alone.
-    "franz-go": classic(EVERY - {"grow", "stall"}),
+    "franz-go": classic(EVERY - {"grow", "stall"}) | consumer(EVERY - {"grow", "stall"}),
     # kafka-python cannot commit in a plain listener, and never says that a member was fenced.
     "kafka-python": classic(EVERY - {"grow", "wakeup", "listeners", "fenced"}),
     # aiokafka has the eager protocol alone, and never says that a member was fenced.
     "aiokafka": classic(EVERY - {"grow", "wakeup", "cooperative", "fenced"}, ("range", None)),
     # sarama commits synchronously, knows no max.poll.interval.ms, and reads on where a session began.
     "sarama": classic(EVERY - {"grow", "wakeup", "stall", "async", "seek", "none"}),
-    # KafkaJS knows neither static members nor listeners that are told before partitions go.
+    # KafkaJS knows neither static members nor listeners that are told before partitions go, and fails inside where a group of
+    # the consumer protocol takes partitions from it.
     "kafkajs": classic(frozenset({"commit", "auto", "seek", "hold", "pause"}), ("-", None)),
     "rdkafka": classic(EVERY - {"wakeup"}) | consumer(EVERY - {"wakeup", "stall"}),
     # Static members came with Kafka 2.3, the cooperative protocol with 2.4.
@@ -57,4 +61,7 @@ def plan(name, driver, new_driver, broker, prefix):
             if hasattr(broker, "kill"):
                 through = lambda groups=groups: migrated_through_kills(groups, broker)
                 alone.append(("both protocols: migration through kill -9 of the broker", through))
+        elif protocol == "classic":
+            run = lambda groups=groups, has=has: migrated(groups, new_driver(PARTNER), "back" in has)
+            beside.append((f"migration with {PARTNER}", run))
     return beside, alone

@@ -13,16 +13,16 @@ from wire import Connection, expect
 # Of a group of the consumer protocol this version, which does not know of any, says that it is dead.
 DESCRIBE_GROUPS, DESCRIBE_GROUPS_VERSION = 15, 0
 
-# Each client that has both protocols knows these assignors, on either side.
-ASSIGNORS = {"classic": "range", "consumer": "uniform"}
+# The broker's own; on the classic side each client has its own.
+CONSUMER_ASSIGNOR = "uniform"
 
 
-def roll(scene, members, protocol, halfway=None):
+def roll(scene, members, protocol, driver=None, halfway=None):
     """Puts a member of `protocol` in the place of each, which goes when the new one has its share."""
     successors = []
     for number, member in enumerate(members):
-        name = f"{protocol}-{len(scene.members)}"
-        successors.append(scene.join(name, protocol=protocol, assignor=ASSIGNORS[protocol]))
+        changes = {"assignor": CONSUMER_ASSIGNOR} if protocol == "consumer" else {}
+        successors.append(scene.join(f"{protocol}-{len(scene.members)}", driver, protocol=protocol, **changes))
         scene.wait_shares(2, 2, 2)
         scene.produce()
         scene.wait_read()
@@ -37,7 +37,7 @@ def roll(scene, members, protocol, halfway=None):
 
 def begin(groups, name):
     scene = groups.scene(name)
-    members = [scene.join(f"first-{number}", assignor=ASSIGNORS["classic"]) for number in range(2)]
+    members = [scene.join(f"first-{number}") for number in range(2)]
     scene.wait_shares(3, 3)
     scene.produce()
     scene.wait_read()
@@ -66,13 +66,16 @@ def described(address, group):
     return error, answer.text()
 
 
-def migrated(groups):
-    """Up and down: every record once, no partition with two members, what was committed is where each goes on."""
+def migrated(groups, partner=None, back=True):
+    """Up and, but for clients that cannot, back: every record once, no partition with two members, what was committed is
+    where each goes on. Members of the consumer protocol are those of the partner, another client's driver, where the client
+    has none."""
     scene, members = begin(groups, "migrated")
-    members = roll(scene, members, "consumer", lambda: check_type(scene, "consumer"))
+    members = roll(scene, members, "consumer", partner, lambda: check_type(scene, "consumer"))
     check_type(scene, "consumer")
-    roll(scene, members, "classic", lambda: check_type(scene, "consumer"))
-    check_type(scene, "classic")
+    if back:
+        roll(scene, members, "classic", halfway=lambda: check_type(scene, "consumer"))
+        check_type(scene, "classic")
     scene.wait_committed()
     scene.finish()
     judge.check_committed(scene.committed(), scene.ends())
@@ -89,8 +92,8 @@ def migrated_through_kills(groups, broker):
         scene.wait_read()
         scene.wait_shares(2, 2, 2)
 
-    members = roll(scene, members, "consumer", kill)
-    roll(scene, members, "classic", kill)
+    members = roll(scene, members, "consumer", halfway=kill)
+    roll(scene, members, "classic", halfway=kill)
     check_type(scene, "classic")
     scene.wait_committed()
     scene.close()

@@ -74,8 +74,8 @@ def run_groups(name, arguments, directory):
     broker = broker_for(arguments, home, group_scenarios.BROKER_SETTINGS)
     drivers = []
 
-    def new_driver():
-        drivers.append(Driver(driver_commands()[name], broker.address, home / f"driver-{len(drivers)}.log"))
+    def new_driver(client=name):
+        drivers.append(Driver(driver_commands()[client], broker.address, home / f"driver-{len(drivers)}.log"))
         return drivers[-1]
 
     outcomes = {"start": attempt(f"{name}: start", broker.start)}

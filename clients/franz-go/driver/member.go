@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +15,9 @@ import (
 )
 
 const shortWait = 200 * time.Millisecond
+
+// consumerProtocol is how franz-go is asked for the consumer protocol (KIP-848), which it has, but not by default yet.
+const consumerProtocol = "opt_in_kafka_next_gen_balancer_beta"
 
 // member is a consumer that polls by itself and notes what it sees (see matrix/members.py).
 type member struct {
@@ -47,7 +51,9 @@ func joinMember(bootstrap, group, topic string, settings map[string]string) (*me
 		}
 	}
 	m := newMember(topic, settings["commit"], times[0])
-	balancers := map[string]kgo.GroupBalancer{"range": kgo.RangeBalancer(), "cooperative-sticky": kgo.CooperativeStickyBalancer()}
+	// In the consumer protocol a balancer stands for the broker's own: sticky for uniform.
+	balancers := map[string]kgo.GroupBalancer{"range": kgo.RangeBalancer(), "uniform": kgo.StickyBalancer(),
+		"cooperative-sticky": kgo.CooperativeStickyBalancer()}
 	resets := map[string]kgo.Offset{"earliest": kgo.NewOffset().AtStart(), "latest": kgo.NewOffset().AtEnd(),
 		"none": kgo.NewOffset().AtCommitted()}
 	options := []kgo.Opt{kgo.SeedBrokers(bootstrap), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic),
@@ -62,6 +68,9 @@ func joinMember(bootstrap, group, topic string, settings map[string]string) (*me
 		options = append(options, kgo.AutoCommitMarks(), kgo.AutoCommitInterval(driver.AutoCommitInterval))
 	} else {
 		options = append(options, kgo.DisableAutoCommit())
+	}
+	if settings["protocol"] == "consumer" {
+		options = append(options, kgo.WithContext(context.WithValue(context.Background(), consumerProtocol, true)))
 	}
 	if settings["instance"] != "-" {
 		options = append(options, kgo.InstanceID(settings["instance"]))
@@ -109,7 +118,7 @@ func (m *member) step() bool {
 		if errors.Is(failure.Err, context.Canceled) {
 			m.Note("woken")
 			m.wait = shortWait
-		} else if !errors.Is(failure.Err, context.DeadlineExceeded) && !kerr.IsRetriable(failure.Err) {
+		} else if !passes(failure.Err) {
 			m.Note("error " + failure.Err.Error())
 			return false
 		}
@@ -124,6 +133,12 @@ func (m *member) step() bool {
 		m.client.MarkCommitRecords(fetches.Records()...)
 	}
 	return true
+}
+
+// passes says whether the client goes on by itself: the broker may be away.
+func passes(err error) bool {
+	var connecting *net.OpError
+	return errors.As(err, &connecting) || errors.Is(err, context.DeadlineExceeded) || kerr.IsRetriable(err)
 }
 
 func (m *member) read(record *kgo.Record) {

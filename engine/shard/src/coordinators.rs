@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use millrace_core::base::config::BrokerConfig;
+use millrace_core::base::config::{BrokerConfig, ConfigMap};
 use millrace_core::base::ids::{PartitionIndex, PartitionKey, TimestampMs, TopicId};
 use millrace_core::coord::{
     Coordinator, GroupFigures, GroupSettings, GroupTally, MonotonicMs, Now, Token, WriteFault, WriteId,
@@ -146,7 +146,9 @@ impl Groups {
 
 /// What groups go by, as the metadata have it.
 pub(crate) fn group_settings(config: &BrokerConfig, image: &MetadataImage) -> GroupSettings {
-    GroupSettings::resolve(image.config_layers(config), image.group_configs())
+    static NOTHING: ConfigMap = ConfigMap::new();
+    let offsets_topic = image.topic(OFFSETS_TOPIC).map_or(&NOTHING, |topic| &topic.configs);
+    GroupSettings::resolve(image.config_layers(config), offsets_topic, image.group_configs())
 }
 
 /// The time of an event that happens now.

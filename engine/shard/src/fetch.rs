@@ -9,6 +9,7 @@ use millrace_rt::{Moment, Signal};
 
 use crate::api::{FetchPartition, FetchQuery, FetchedPartition};
 use crate::egress::EgressCharge;
+use crate::fitting::keep_within;
 use crate::granted::{Granted, fetched_bytes};
 use crate::message::{Answer, Ask, ReadAsk, WatchAsk};
 use crate::shard::{Core, Shard};
@@ -65,7 +66,7 @@ impl Shard {
     }
 
     /// One read of every partition. All owners read at once, each within the whole budget; where several did, what
-    /// is beyond the budget in the order of the request is dropped again. Answers how long the longest took, too.
+    /// one alone would not have read is dropped again. Answers how long the longest took, too.
     async fn read_once(
         &self,
         asked: &[FetchPartition],
@@ -104,7 +105,7 @@ impl Shard {
         answers.sort_unstable_by_key(|(place, _)| *place);
         let mut fetched: Vec<FetchedPartition> = answers.into_iter().map(|(_, answer)| answer).collect();
         if several {
-            keep_within(&mut fetched, granted.bytes);
+            keep_within(asked, &mut fetched, granted.bytes);
         }
         (fetched, longest)
     }
@@ -140,25 +141,6 @@ impl Core {
                 return watch.fire();
             }
             partition.watches.add(Rc::clone(&watch), now);
-        }
-    }
-}
-
-/// Drops records that do not fit into the budget any more; the first batches come whatever their size.
-fn keep_within(fetched: &mut [FetchedPartition], max_bytes: usize) {
-    let mut budget = max_bytes;
-    let mut first = true;
-    for partition in fetched {
-        let bytes = fetched_bytes(partition);
-        if bytes == 0 {
-            continue;
-        }
-        if first || bytes <= budget {
-            first = false;
-            budget = budget.saturating_sub(bytes);
-        } else if let Ok(fetched) = &mut partition.result {
-            fetched.records.clear();
-            fetched.held_bytes = 0;
         }
     }
 }

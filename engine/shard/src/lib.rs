@@ -26,6 +26,7 @@ mod extents;
 mod fetch;
 mod files;
 mod first_files;
+mod fitting;
 mod flush;
 mod flusher;
 mod granted;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use millrace_core::base::ids::{PartitionKey, ProducerId, ShardIndex, TopicId};
 use millrace_core::meta::{
     self, AlterError, Alteration, ConfigResource, CreatedTopic, MetadataImage, MetadataRecord,
-    MorePartitions, NewTopic, TopicError,
+    MorePartitions, NewTopic, OFFSETS_TOPIC, TopicError,
 };
 use millrace_rt::fs;
 
@@ -294,10 +294,14 @@ impl Core {
                     }
                 }
                 MetadataRecord::RemoveTopic { id } => {
+                    changed.of_groups |=
+                        before.topic_by_id(*id).is_some_and(|topic| &*topic.name == OFFSETS_TOPIC);
                     self.forget_topic_in_groups(&before, *id);
                     self.remove_topic(&before, *id).await;
                 }
                 MetadataRecord::Config { resource: ConfigResource::Topic(name), .. } => {
+                    // What a batch of it holds, groups go by.
+                    changed.of_groups |= name == OFFSETS_TOPIC;
                     changed.topics.insert(name.clone());
                 }
                 MetadataRecord::Config { resource: ConfigResource::Group(_), .. } => changed.of_groups = true,

@@ -206,10 +206,11 @@ impl Group {
     pub(super) fn check_commit(
         &mut self,
         request: &CommitRequest,
+        topics: &dyn Topics,
         turn: &mut Turn<'_>,
     ) -> Result<(), GroupError> {
         match &self.consumer {
-            Some(consumer) => consumer.check_commit(request),
+            Some(consumer) => consumer.check_commit(request, topics),
             None => self.classic.check_commit(request, turn),
         }
     }

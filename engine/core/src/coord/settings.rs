@@ -29,7 +29,8 @@ pub struct GroupSettings {
     pub consumer_migration: MigrationPolicy,
     /// `group.consumer.regex.refresh.interval.ms`
     pub consumer_pattern_refresh_interval_ms: i64,
-    /// `message.max.bytes`: no larger batch is in the offsets topic, unless that has a setting of its own.
+    /// No larger batch is in the offsets topic: `max.message.bytes` of that topic, or the broker's `message.max.bytes`,
+    /// and no more than a segment of it.
     pub batch_bytes_max: usize,
     /// `offset.metadata.max.bytes`; Kafka counts UTF-16 units, not bytes.
     pub offset_metadata_max: usize,
@@ -58,12 +59,13 @@ impl GroupSettings {
     /// Without anything that was set while the broker runs.
     pub fn of(config: &BrokerConfig) -> GroupSettings {
         let layers = ConfigLayers { broker: config, dynamic_broker: &NOTHING, dynamic_default: &NOTHING };
-        GroupSettings::resolve(layers, std::iter::empty())
+        GroupSettings::resolve(layers, &NOTHING, std::iter::empty())
     }
 
-    /// With the settings of brokers and of `groups` as they stand.
+    /// With the settings of brokers, of the offsets topic and of `groups` as they stand.
     pub fn resolve<'a>(
         layers: ConfigLayers<'_>,
+        offsets_topic: &ConfigMap,
         groups: impl Iterator<Item = (&'a Arc<str>, &'a ConfigMap)>,
     ) -> GroupSettings {
         let config = layers.broker;
@@ -82,7 +84,7 @@ impl GroupSettings {
             consumer_pattern_refresh_interval_ms: i64::from(
                 config.group_consumer_regex_refresh_interval_ms(),
             ),
-            batch_bytes_max: batch_bytes_max(layers),
+            batch_bytes_max: batch_bytes_max(layers, offsets_topic),
             offset_metadata_max: usize::try_from(config.offset_metadata_max()).unwrap_or(0),
             offsets_retention_ms: i64::from(config.offsets_retention_minutes()) * MS_PER_MINUTE,
             retention_check_interval_ms: config.offsets_retention_check_interval_ms(),
@@ -95,9 +97,9 @@ impl GroupSettings {
     }
 }
 
-fn batch_bytes_max(layers: ConfigLayers<'_>) -> usize {
-    let topic = TopicConfig::resolve(layers.broker, &layers.dynamic(), &NOTHING);
-    usize::try_from(topic.max_message_bytes).unwrap_or(0)
+fn batch_bytes_max(layers: ConfigLayers<'_>, offsets_topic: &ConfigMap) -> usize {
+    let topic = TopicConfig::resolve(layers.broker, &layers.dynamic(), offsets_topic);
+    usize::try_from(topic.max_message_bytes.min(topic.segment_bytes)).unwrap_or(0)
 }
 
 static NOTHING: ConfigMap = ConfigMap::new();
@@ -148,8 +150,24 @@ mod tests {
         let config = BrokerConfig::default();
         let layers = ConfigLayers { broker: &config, dynamic_broker: &NOTHING, dynamic_default: &NOTHING };
         let set = ConfigMap::from([("consumer.heartbeat.interval.ms".to_owned(), "6000".to_owned())]);
-        let settings = GroupSettings::resolve(layers, std::iter::once((&Arc::from("g"), &set)));
+        let settings = GroupSettings::resolve(layers, &NOTHING, std::iter::once((&Arc::from("g"), &set)));
         let intervals = ["g", "h"].map(|group| settings.of_group(group).heartbeat_interval_ms);
         assert_eq!(intervals, [6_000, 5_000]);
+    }
+
+    #[test]
+    fn the_offsets_topic_says_what_a_batch_holds() {
+        let config = BrokerConfig::default();
+        let dynamic = ConfigMap::from([("message.max.bytes".to_owned(), "3000000".to_owned())]);
+        let layers = ConfigLayers { broker: &config, dynamic_broker: &NOTHING, dynamic_default: &dynamic };
+        let check = |topic: &[(&str, &str)], expected: usize| {
+            let topic = topic.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+            let settings = GroupSettings::resolve(layers, &topic, std::iter::empty());
+            assert_eq!(settings.batch_bytes_max, expected, "{topic:?}");
+        };
+        check(&[], 3_000_000);
+        check(&[("max.message.bytes", "2000")], 2_000);
+        check(&[("segment.bytes", "2097152")], 2_097_152);
+        check(&[("max.message.bytes", "1000"), ("segment.bytes", "2097152")], 1_000);
     }
 }

@@ -176,7 +176,7 @@ impl Life {
             unknown_group: UnknownGroup::NotFound,
             offsets: vec![offset],
         };
-        self.stage.turn(|coordinator, now, actions| coordinator.commit(now, &request, token, actions));
+        self.stage.commit(&request, token);
     }
 
     fn leave(&mut self, client: usize) {

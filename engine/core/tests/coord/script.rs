@@ -233,8 +233,7 @@ impl Runner {
             }
             "commit" => {
                 let request = commit(line);
-                self.stage
-                    .turn(|coordinator, now, actions| coordinator.commit(now, &request, token, actions));
+                self.stage.commit(&request, token);
             }
             "delete" => {
                 let groups: Vec<GroupId> = line.words[1..].iter().map(|name| GroupId::new(name)).collect();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use millrace_core::base::config::BrokerConfig;
 use millrace_core::base::{TimestampMs, TopicId};
 use millrace_core::coord::{
-    Action, Answer, ConsumerBeat, Coordinator, CoordinatorRecord, GroupSettings, JoinRequest, LeaveRequest,
-    Loader, MonotonicMs, Now, SyncRequest, Token, TopicView, Topics, WriteFault, WriteId,
+    Action, Answer, CommitRequest, ConsumerBeat, Coordinator, CoordinatorRecord, GroupSettings, JoinRequest,
+    LeaveRequest, Loader, MonotonicMs, Now, SyncRequest, Token, TopicView, Topics, WriteFault, WriteId,
 };
 
 /// What becomes of writes.
@@ -121,6 +121,11 @@ impl Stage {
     pub(crate) fn join(&mut self, request: &JoinRequest, token: Token) {
         let topics = self.topics.clone();
         self.turn(|coordinator, now, actions| coordinator.join(now, request, &topics, token, actions));
+    }
+
+    pub(crate) fn commit(&mut self, request: &CommitRequest, token: Token) {
+        let topics = self.topics.clone();
+        self.turn(|coordinator, now, actions| coordinator.commit(now, request, &topics, token, actions));
     }
 
     pub(crate) fn sync(&mut self, request: &SyncRequest, token: Token) {

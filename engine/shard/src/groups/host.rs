@@ -62,7 +62,9 @@ impl Core {
             GroupRequest::Leave(request) => {
                 return coordinator.leave(now, &request, &topics, token, actions);
             }
-            GroupRequest::Commit(request) => return coordinator.commit(now, &request, token, actions),
+            GroupRequest::Commit(request) => {
+                return coordinator.commit(now, &request, &topics, token, actions);
+            }
             GroupRequest::DeleteOffsets(request) => {
                 return coordinator.delete_offsets(&request, token, actions);
             }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use millrace_core::coord::records::consumer_protocol_subscription::ConsumerProtocolSubscription;
 use millrace_rt::{now, sleep};
 use millrace_wire::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
 use millrace_wire::messages::consumer_group_heartbeat_response::ConsumerGroupHeartbeatResponse;
@@ -16,7 +17,7 @@ use millrace_wire::messages::sync_group_request::{SyncGroupRequest, SyncGroupReq
 use millrace_wire::messages::sync_group_response::SyncGroupResponse;
 use millrace_wire::{ApiKey, ErrorCode, Reader};
 
-use crate::client::{Client, GROUP, HEADER_BYTES};
+use crate::client::{Client, GROUP, HEADER_BYTES, TOPIC};
 use crate::stage::{Stage, play};
 
 const FIND_COORDINATOR: i16 = 3;
@@ -56,7 +57,11 @@ async fn member(stage: &Stage, group: &str) -> Client {
 }
 
 async fn send_join(client: &mut Client, group: &str, id: &str) {
-    let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: b"topics".as_slice().into() };
+    send_join_with(client, group, id, b"topics").await;
+}
+
+async fn send_join_with(client: &mut Client, group: &str, id: &str, metadata: &[u8]) {
+    let protocol = JoinGroupRequestProtocol { name: "range".into(), metadata: metadata.into() };
     let request = JoinGroupRequest {
         group_id: group.into(),
         session_timeout_ms: 10_000,
@@ -166,6 +171,17 @@ fn a_stop_sends_waiting_members_elsewhere() {
     });
 }
 
+/// Names and types of all groups.
+async fn list(stage: &Stage) -> Vec<(String, String)> {
+    let mut admin = Client::connect(stage.address).await;
+    let request = ListGroupsRequest::default();
+    admin.send(ApiKey::ListGroups, LIST, |writer, version| request.encode(writer, version)).await;
+    let body = admin.answer().await.expect("an answer").slice(HEADER_BYTES..);
+    let listed = ListGroupsResponse::decode(&mut Reader::new(&body), LIST).unwrap();
+    assert_eq!(listed.error_code, 0);
+    listed.groups.iter().map(|group| (group.group_id.to_string(), group.group_type.to_string())).collect()
+}
+
 /// In the order of the partitions that they lie in, and of their names there, whichever shard that is.
 #[test]
 fn groups_of_all_shards_are_listed() {
@@ -175,19 +191,22 @@ fn groups_of_all_shards_are_listed() {
             send_join(&mut client, group, "").await;
             joined(client).await;
         }
-        let mut admin = Client::connect(stage.address).await;
-        let request = ListGroupsRequest::default();
-        admin.send(ApiKey::ListGroups, LIST, |writer, version| request.encode(writer, version)).await;
-        let body = admin.answer().await.expect("an answer").slice(HEADER_BYTES..);
-        let listed = ListGroupsResponse::decode(&mut Reader::new(&body), LIST).unwrap();
-        let names: Vec<&str> = listed.groups.iter().map(|group| &*group.group_id).collect();
+        let listed = list(&stage).await;
+        let names: Vec<&str> = listed.iter().map(|(name, _)| name.as_str()).collect();
         // Of four partitions "a" hashes to the second, and so on in a circle.
-        assert_eq!((listed.error_code, names), (0, vec!["d", "a", "b", "c"]));
+        assert_eq!(names, ["d", "a", "b", "c"]);
     });
 }
 
 /// Joins a group of the consumer protocol, or joins it again; when the next heartbeat is expected.
 async fn beat(client: &mut Client, group: &str) -> i32 {
+    let (error, interval_ms) = try_beat(client, group).await;
+    assert_eq!(error, 0);
+    interval_ms
+}
+
+/// The same with the error.
+async fn try_beat(client: &mut Client, group: &str) -> (i16, i32) {
     let request = ConsumerGroupHeartbeatRequest {
         group_id: group.into(),
         member_id: "m".into(),
@@ -201,8 +220,7 @@ async fn beat(client: &mut Client, group: &str) -> i32 {
         .await;
     let body = client.answer().await.expect("an answer").slice(HEADER_BYTES..);
     let beat = ConsumerGroupHeartbeatResponse::decode(&mut Reader::new(&body), BEAT).unwrap();
-    assert_eq!(beat.error_code, 0);
-    beat.heartbeat_interval_ms
+    (beat.error_code, beat.heartbeat_interval_ms)
 }
 
 #[test]
@@ -243,6 +261,40 @@ fn groups_stay_where_they_are_when_their_topic_grows() {
             let parts: [(String, &[u8]); 1] = [(one.id.clone(), b"all")];
             send_sync(&mut one, group, &parts).await;
             assert_eq!(synced(&mut one).await, (0, Bytes::from_static(b"all")), "{group}");
+        }
+    });
+}
+
+#[test]
+fn a_group_turns_only_where_a_batch_of_the_offsets_topic_holds_it() {
+    const BATCH: &str = "max.message.bytes";
+    // Its group as one of the consumer protocol is twice as large.
+    let topics = (0..20).map(|number| format!("{number:050}")).collect();
+    let subscription = ConsumerProtocolSubscription { topics, ..ConsumerProtocolSubscription::default() };
+    let subscription: Bytes = subscription.to_bytes(1).unwrap().into();
+    play(2, KEYS, move |stage| {
+        let subscription = subscription.clone();
+        async move {
+            for group in GROUPS {
+                let type_of = async || {
+                    let listed = list(&stage).await;
+                    listed.into_iter().find(|(name, _)| name == group).map(|(_, kind)| kind)
+                };
+                let mut client = member(&stage, group).await;
+                send_join_with(&mut client, group, "", &subscription).await;
+                let mut classic = joined(client).await;
+                let nothing: [(String, &[u8]); 1] = [(classic.id.clone(), b"")];
+                send_sync(&mut classic, group, &nothing).await;
+                assert_eq!(synced(&mut classic).await.0, 0);
+                let mut admin = Client::connect(stage.address).await;
+                assert_eq!(admin.alter(TOPIC, "__consumer_offsets", BATCH, Some("2000")).await, 0);
+                let mut newcomer = member(&stage, group).await;
+                let refused = try_beat(&mut newcomer, group).await.0;
+                assert_eq!((refused, type_of().await.as_deref()), (-1, Some("classic")), "{group}");
+                assert_eq!(admin.alter(TOPIC, "__consumer_offsets", BATCH, None).await, 0);
+                assert_eq!(try_beat(&mut newcomer, group).await.0, 0, "{group}");
+                assert_eq!(type_of().await.as_deref(), Some("consumer"), "{group}");
+            }
         }
     });
 }

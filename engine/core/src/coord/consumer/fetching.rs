@@ -1,16 +1,20 @@
 //! Whether members may commit and fetch offsets: they name themselves and their epoch.
 
 use super::group::{ConsumerGroup, Life};
-use crate::base::PartitionKey;
+use crate::base::{PartitionKey, TopicId};
 use crate::coord::error::GroupError;
 use crate::coord::ids::Epoch;
-use crate::coord::kip848::MemberProtocol;
-use crate::coord::request::{CommitRequest, UnknownGroup};
+use crate::coord::kip848::{MemberProtocol, Topics};
+use crate::coord::request::{CommitRequest, OffsetToCommit, UnknownGroup};
 
 impl ConsumerGroup {
     /// Whether the sender of a commit may commit. A member may do so with an older epoch than its own as long as it has
-    /// held the partitions since then (KIP-1251).
-    pub(in crate::coord) fn check_commit(&self, request: &CommitRequest) -> Result<(), GroupError> {
+    /// held the partitions since then (KIP-1251); topics that it names are those that have the names now.
+    pub(in crate::coord) fn check_commit(
+        &self,
+        request: &CommitRequest,
+        topics: &dyn Topics,
+    ) -> Result<(), GroupError> {
         if self.life == Life::Dying {
             return Err(GroupError::CoordinatorNotAvailable);
         }
@@ -27,9 +31,13 @@ impl ConsumerGroup {
             // The versions that know no better do not know of epochs.
             return Err(GroupError::UnsupportedVersion);
         }
-        let has_held = |offset: &crate::coord::request::OffsetToCommit| {
-            let since = member.assigned.since(PartitionKey::new(offset.topic_id, offset.partition));
-            since.is_some_and(|since| epoch >= since)
+        let has_held = |offset: &OffsetToCommit| {
+            let topic = match offset.topic_id {
+                TopicId::ZERO => topics.topic(offset.topic.as_str()).map(|topic| topic.id),
+                id => Some(id),
+            };
+            let held = topic.map(|topic| PartitionKey::new(topic, offset.partition));
+            held.and_then(|held| member.assigned.since(held)).is_some_and(|since| epoch >= since)
         };
         match epoch.cmp(&member.epoch) {
             std::cmp::Ordering::Equal => Ok(()),
@@ -41,7 +49,8 @@ impl ConsumerGroup {
     /// Whether the sender of a fetch of offsets may have them; tools name no member.
     pub(in crate::coord) fn check_fetch(&self, member: Option<&str>, epoch: Epoch) -> Result<(), GroupError> {
         let Some(member) = member else {
-            return if epoch < Epoch::JOINING { Ok(()) } else { Err(GroupError::UnknownMemberId) };
+            // Kafka looks for the member without a name, and fails inside.
+            return if epoch < Epoch::JOINING { Ok(()) } else { Err(GroupError::UnknownServerError) };
         };
         let member = self.members.get(member).ok_or(GroupError::UnknownMemberId)?;
         match member.protocol() {

@@ -6,6 +6,7 @@ use crate::coord::action::Action;
 use crate::coord::answer::{Answer, RefusedOffset};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Epoch, Generation, Now, Token, TopicName};
+use crate::coord::kip848::Topics;
 use crate::coord::purpose::Purpose;
 use crate::coord::record::{CommittedOffset, CoordinatorRecord};
 use crate::coord::request::{CommitRequest, OffsetToCommit, UnknownGroup};
@@ -13,8 +14,15 @@ use crate::coord::request::{CommitRequest, OffsetToCommit, UnknownGroup};
 impl Coordinator {
     /// OffsetCommit; answered with [`Answer::Commit`] once the log holds the offsets. A group that nobody has heard of
     /// begins with its first commit, if that is not a member's.
-    pub fn commit(&mut self, now: Now, request: &CommitRequest, token: Token, actions: &mut Vec<Action>) {
-        if let Err(error) = self.check_commit(now, request) {
+    pub fn commit(
+        &mut self,
+        now: Now,
+        request: &CommitRequest,
+        topics: &dyn Topics,
+        token: Token,
+        actions: &mut Vec<Action>,
+    ) {
+        if let Err(error) = self.check_commit(now, request, topics) {
             actions.push(Action::Reply { token, answer: Answer::Commit(Err(error)) });
             return;
         }
@@ -40,10 +48,15 @@ impl Coordinator {
         self.writes.ask(records, Purpose::Records, Some((token, answer)), actions);
     }
 
-    fn check_commit(&mut self, now: Now, request: &CommitRequest) -> Result<(), GroupError> {
+    fn check_commit(
+        &mut self,
+        now: Now,
+        request: &CommitRequest,
+        topics: &dyn Topics,
+    ) -> Result<(), GroupError> {
         let mut actions = Vec::new();
         if let Some((group, mut turn)) = self.group_turn(request.group.as_str(), now, &mut actions) {
-            return group.check_commit(request, &mut turn);
+            return group.check_commit(request, topics, &mut turn);
         }
         match request.unknown_group {
             _ if request.generation < Generation(0) => Ok(()),
