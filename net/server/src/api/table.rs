@@ -9,9 +9,10 @@ use crate::api::call::{Call, CallFault, Handling, Outcome};
 use crate::api::{
     alter_configs, api_versions, consumer_group_describe, consumer_group_heartbeat, create_partitions,
     create_topics, delete_groups, delete_records, delete_topics, describe_cluster, describe_configs,
-    describe_groups, fetch, find_coordinator, heartbeat, incremental_alter_configs, init_producer_id,
-    join_group, leave_group, list_config_resources, list_groups, list_offsets, metadata, offset_commit,
-    offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    describe_groups, describe_topic_partitions, fetch, find_coordinator, heartbeat,
+    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
+    list_offsets, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce,
+    sync_group,
 };
 
 /// When a request of a connection may begin.
@@ -94,6 +95,7 @@ const APIS: &[Api] = &[
     api!(ConsumerGroupHeartbeat 0..=1, Alone, consumer_group_heartbeat::handle),
     api!(ConsumerGroupDescribe 0..=1, Alone, consumer_group_describe::handle),
     api!(ListConfigResources 0..=1, Alone, list_config_resources::handle),
+    api!(DescribeTopicPartitions 0..=0, Alone, describe_topic_partitions::handle),
 ];
 
 /// What is served is defined by Kafka, and no draft.
@@ -161,7 +163,8 @@ mod tests {
         60 DescribeCluster 0-2 from 0
         68 ConsumerGroupHeartbeat 0-1 from 0
         69 ConsumerGroupDescribe 0-1 from 0
-        74 ListConfigResources 0-1 from 0";
+        74 ListConfigResources 0-1 from 0
+        75 DescribeTopicPartitions 0-0 from 0";
 
     #[test]
     fn the_table_serves_what_the_protocol_says() {
