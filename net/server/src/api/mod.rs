@@ -1,6 +1,7 @@
 //! One file per API: decode, ask a shard, encode.
 
 mod alter_configs;
+mod alter_replica_log_dirs;
 mod alterations;
 pub(crate) mod api_versions;
 mod brokers;
@@ -17,6 +18,7 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
 mod describe_topic_partitions;
 mod fetch;
 mod find_coordinator;

@@ -7,12 +7,12 @@ use millrace_wire::messages::api_versions_response::ApiVersion;
 
 use crate::api::call::{Call, CallFault, Handling, Outcome};
 use crate::api::{
-    alter_configs, api_versions, consumer_group_describe, consumer_group_heartbeat, create_partitions,
-    create_topics, delete_groups, delete_records, delete_topics, describe_cluster, describe_configs,
-    describe_groups, describe_topic_partitions, fetch, find_coordinator, heartbeat,
-    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
-    list_offsets, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce,
-    sync_group,
+    alter_configs, alter_replica_log_dirs, api_versions, consumer_group_describe, consumer_group_heartbeat,
+    create_partitions, create_topics, delete_groups, delete_records, delete_topics, describe_cluster,
+    describe_configs, describe_groups, describe_log_dirs, describe_topic_partitions, fetch, find_coordinator,
+    heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources,
+    list_groups, list_offsets, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch,
+    produce, sync_group,
 };
 
 /// When a request of a connection may begin.
@@ -87,6 +87,8 @@ const APIS: &[Api] = &[
     api!(OffsetForLeaderEpoch 2..=4, Alone, offset_for_leader_epoch::handle),
     api!(DescribeConfigs 1..=4, Alone, describe_configs::handle),
     api!(AlterConfigs 0..=2, Alone, alter_configs::handle),
+    api!(AlterReplicaLogDirs 1..=2, Alone, alter_replica_log_dirs::handle),
+    api!(DescribeLogDirs 1..=5, Alone, describe_log_dirs::handle),
     api!(CreatePartitions 0..=3, Alone, create_partitions::handle),
     api!(DeleteGroups 0..=2, Alone, delete_groups::handle),
     api!(IncrementalAlterConfigs 0..=1, Alone, incremental_alter_configs::handle),
@@ -156,6 +158,8 @@ mod tests {
         23 OffsetForLeaderEpoch 2-4 from 2
         32 DescribeConfigs 1-4 from 1
         33 AlterConfigs 0-2 from 0
+        34 AlterReplicaLogDirs 1-2 from 1
+        35 DescribeLogDirs 1-5 from 1
         37 CreatePartitions 0-3 from 0
         42 DeleteGroups 0-2 from 0
         44 IncrementalAlterConfigs 0-1 from 0
