@@ -10,7 +10,7 @@ use crate::api::{
     alter_configs, alter_replica_log_dirs, api_versions, consumer_group_describe, consumer_group_heartbeat,
     create_partitions, create_topics, delete_groups, delete_records, delete_topics, describe_cluster,
     describe_configs, describe_groups, describe_log_dirs, describe_producers, describe_quorum,
-    describe_topic_partitions, fetch, find_coordinator, heartbeat, incremental_alter_configs,
+    describe_topic_partitions, elect_leaders, fetch, find_coordinator, heartbeat, incremental_alter_configs,
     init_producer_id, join_group, leave_group, list_config_resources, list_groups, list_offsets, metadata,
     offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
 };
@@ -91,6 +91,7 @@ const APIS: &[Api] = &[
     api!(DescribeLogDirs 1..=5, Alone, describe_log_dirs::handle),
     api!(CreatePartitions 0..=3, Alone, create_partitions::handle),
     api!(DeleteGroups 0..=2, Alone, delete_groups::handle),
+    api!(ElectLeaders 0..=2, Alone, elect_leaders::handle),
     api!(IncrementalAlterConfigs 0..=1, Alone, incremental_alter_configs::handle),
     api!(OffsetDelete 0..=0, Alone, offset_delete::handle),
     api!(DescribeQuorum 0..=2, Alone, describe_quorum::handle),
@@ -164,6 +165,7 @@ mod tests {
         35 DescribeLogDirs 1-5 from 1
         37 CreatePartitions 0-3 from 0
         42 DeleteGroups 0-2 from 0
+        43 ElectLeaders 0-2 from 0
         44 IncrementalAlterConfigs 0-1 from 0
         47 OffsetDelete 0-0 from 0
         55 DescribeQuorum 0-2 from 0
