@@ -1,6 +1,7 @@
 //! One file per API: decode, ask a shard, encode.
 
 mod alter_configs;
+mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
 mod alterations;
 pub(crate) mod api_versions;
@@ -33,6 +34,7 @@ mod leave_group;
 mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod members;
 mod metadata;
 mod offset_commit;

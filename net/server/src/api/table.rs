@@ -7,12 +7,13 @@ use millrace_wire::messages::api_versions_response::ApiVersion;
 
 use crate::api::call::{Call, CallFault, Handling, Outcome};
 use crate::api::{
-    alter_configs, alter_replica_log_dirs, api_versions, consumer_group_describe, consumer_group_heartbeat,
-    create_partitions, create_topics, delete_groups, delete_records, delete_topics, describe_cluster,
-    describe_configs, describe_groups, describe_log_dirs, describe_producers, describe_quorum,
-    describe_topic_partitions, elect_leaders, fetch, find_coordinator, heartbeat, incremental_alter_configs,
-    init_producer_id, join_group, leave_group, list_config_resources, list_groups, list_offsets, metadata,
-    offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
+    consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
+    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    describe_producers, describe_quorum, describe_topic_partitions, elect_leaders, fetch, find_coordinator,
+    heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources,
+    list_groups, list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
+    offset_fetch, offset_for_leader_epoch, produce, sync_group,
 };
 
 /// When a request of a connection may begin.
@@ -93,6 +94,8 @@ const APIS: &[Api] = &[
     api!(DeleteGroups 0..=2, Alone, delete_groups::handle),
     api!(ElectLeaders 0..=2, Alone, elect_leaders::handle),
     api!(IncrementalAlterConfigs 0..=1, Alone, incremental_alter_configs::handle),
+    api!(AlterPartitionReassignments 0..=1, Alone, alter_partition_reassignments::handle),
+    api!(ListPartitionReassignments 0..=0, Alone, list_partition_reassignments::handle),
     api!(OffsetDelete 0..=0, Alone, offset_delete::handle),
     api!(DescribeQuorum 0..=2, Alone, describe_quorum::handle),
     api!(DescribeCluster 0..=2, Alone, describe_cluster::handle),
@@ -167,6 +170,8 @@ mod tests {
         42 DeleteGroups 0-2 from 0
         43 ElectLeaders 0-2 from 0
         44 IncrementalAlterConfigs 0-1 from 0
+        45 AlterPartitionReassignments 0-1 from 0
+        46 ListPartitionReassignments 0-0 from 0
         47 OffsetDelete 0-0 from 0
         55 DescribeQuorum 0-2 from 0
         60 DescribeCluster 0-2 from 0
