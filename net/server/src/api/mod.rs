@@ -46,3 +46,4 @@ mod sync_group;
 pub(crate) mod table;
 mod topics;
 mod truncation;
+mod unregister_broker;

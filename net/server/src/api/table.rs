@@ -13,7 +13,7 @@ use crate::api::{
     describe_producers, describe_quorum, describe_topic_partitions, elect_leaders, fetch, find_coordinator,
     heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources,
     list_groups, list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
-    offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    offset_fetch, offset_for_leader_epoch, produce, sync_group, unregister_broker,
 };
 
 /// When a request of a connection may begin.
@@ -100,6 +100,7 @@ const APIS: &[Api] = &[
     api!(DescribeQuorum 0..=2, Alone, describe_quorum::handle),
     api!(DescribeCluster 0..=2, Alone, describe_cluster::handle),
     api!(DescribeProducers 0..=0, Alone, describe_producers::handle),
+    api!(UnregisterBroker 0..=0, Alone, unregister_broker::handle),
     api!(ConsumerGroupHeartbeat 0..=1, Alone, consumer_group_heartbeat::handle),
     api!(ConsumerGroupDescribe 0..=1, Alone, consumer_group_describe::handle),
     api!(ListConfigResources 0..=1, Alone, list_config_resources::handle),
@@ -176,6 +177,7 @@ mod tests {
         55 DescribeQuorum 0-2 from 0
         60 DescribeCluster 0-2 from 0
         61 DescribeProducers 0-0 from 0
+        64 UnregisterBroker 0-0 from 0
         68 ConsumerGroupHeartbeat 0-1 from 0
         69 ConsumerGroupDescribe 0-1 from 0
         74 ListConfigResources 0-1 from 0
