@@ -21,6 +21,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 /// load generator speaks; an entry costs about 50 ms of compile time.
 pub(crate) const APIS: &[&str] = &[
     "AlterConfigs",
+    "AlterPartitionReassignments",
+    "AlterReplicaLogDirs",
     "ApiVersions",
     "ConsumerGroupDescribe",
     "ConsumerGroupHeartbeat",
@@ -32,6 +34,11 @@ pub(crate) const APIS: &[&str] = &[
     "DescribeCluster",
     "DescribeConfigs",
     "DescribeGroups",
+    "DescribeLogDirs",
+    "DescribeProducers",
+    "DescribeQuorum",
+    "DescribeTopicPartitions",
+    "ElectLeaders",
     "Fetch",
     "FindCoordinator",
     "Heartbeat",
@@ -39,8 +46,10 @@ pub(crate) const APIS: &[&str] = &[
     "InitProducerId",
     "JoinGroup",
     "LeaveGroup",
+    "ListConfigResources",
     "ListGroups",
     "ListOffsets",
+    "ListPartitionReassignments",
     "Metadata",
     "OffsetCommit",
     "OffsetDelete",
@@ -48,6 +57,8 @@ pub(crate) const APIS: &[&str] = &[
     "OffsetForLeaderEpoch",
     "Produce",
     "SyncGroup",
+    "UnregisterBroker",
+    "UpdateFeatures",
 ];
 
 /// Records of `__consumer_offsets` that get code, a key and a value each.

@@ -39,6 +39,8 @@ pub struct OpenOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AvailableSpace {
     pub bytes: u64,
+    /// Its size, of which they are left.
+    pub total_bytes: u64,
     /// Files and directories that can still be made; `u64::MAX` where the file system does not count them.
     pub inodes: u64,
 }

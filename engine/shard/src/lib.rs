@@ -18,6 +18,7 @@ mod compaction;
 mod coordinators;
 mod counters;
 mod deleting;
+mod describing;
 mod disk_classes;
 mod doomed;
 mod egress;
@@ -80,7 +81,7 @@ mod watch;
 pub use api::{
     AppendError, AppendPartition, Appended, DeleteRecordsAsk, DeleteRecordsError, EngineSettings, EpochAsk,
     EpochEnd, FetchError, FetchPartition, FetchQuery, Fetched, FetchedPartition, FoundOffset, Isolation,
-    OffsetAsk, OffsetQuery, OpenError, Planted, StorageError, ValidateOnly,
+    MetadataQuorum, OffsetAsk, OffsetQuery, OpenError, Planted, StorageError, ValidateOnly,
 };
 pub use cache::ReadCacheStats;
 pub use compaction::CompactionStats;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use millrace_core::base::ids::{Offset, PartitionKey, TopicId};
 use millrace_core::coord::GroupFilter;
+use millrace_core::log::producers::ProducerSnapshot;
 use millrace_core::meta::{
     AlterError, Alteration, CreatedTopic, MetadataImage, MetadataRecord, MorePartitions, NewTopic, TopicError,
 };
@@ -13,7 +14,7 @@ use millrace_rt::Moment;
 
 use crate::api::{
     AppendPartition, DeleteRecordsAsk, DeleteRecordsError, EpochAsk, EpochEnd, FetchError, FetchPartition,
-    FetchedPartition, FoundOffset, OffsetAsk, Outcome, StorageError, ValidateOnly,
+    FetchedPartition, FoundOffset, MetadataQuorum, OffsetAsk, Outcome, StorageError, ValidateOnly,
 };
 use crate::group_ask::{GroupAnswer, GroupAsk, ListedPartitions};
 use crate::times::Milestones;
@@ -26,12 +27,15 @@ pub(crate) enum Ask {
     Offsets(Vec<OffsetAsk>),
     Epochs(Vec<EpochAsk>),
     DeleteRecords(Vec<DeleteRecordsAsk>),
+    LogSizes(Vec<PartitionKey>),
+    Producers(Vec<PartitionKey>),
     /// To shard 0, which owns the metadata log.
     CreateTopics(Vec<NewTopic>, ValidateOnly),
     CreatePartitions(Vec<MorePartitions>, ValidateOnly),
     DeleteTopics(Vec<TopicId>),
     AlterConfigs(Vec<Alteration>, ValidateOnly),
     ProducerIds,
+    Quorum,
     /// From shard 0: the image after `records` were applied.
     Image(Arc<MetadataImage>, Arc<Vec<MetadataRecord>>),
     /// To the coordinator of a group; may be answered much later.
@@ -51,6 +55,8 @@ pub(crate) enum Answer {
     Offsets(Vec<Result<FoundOffset, FetchError>>),
     Epochs(Vec<Result<EpochEnd, FetchError>>),
     LogStarts(Vec<Result<Offset, DeleteRecordsError>>),
+    LogSizes(Vec<Option<u64>>),
+    Producers(Vec<Option<Vec<ProducerSnapshot>>>),
     Topics(Vec<Result<CreatedTopic, TopicError>>),
     Grown(Vec<Result<(), TopicError>>),
     Deleted(Vec<Result<(), TopicError>>),
@@ -59,6 +65,7 @@ pub(crate) enum Answer {
     ListedGroups(ListedPartitions),
     /// A block of ids that nobody else has.
     ProducerIds(Result<std::ops::Range<i64>, StorageError>),
+    Quorum(MetadataQuorum),
 }
 
 /// Read of the partitions that one shard owns.

@@ -12,7 +12,7 @@ use millrace_core::meta::{
 };
 use millrace_rt::fs;
 
-use crate::api::{Planted, StorageError, ValidateOnly};
+use crate::api::{MetadataQuorum, Planted, StorageError, ValidateOnly};
 use crate::coordinators::group_settings;
 use crate::message::{Answer, Ask};
 use crate::metadata_log::{Leads, MetadataLog};
@@ -254,6 +254,10 @@ impl Core {
             Some(Planted::ForgetsPartitions) => records.iter().all(is_partition),
             _ => false,
         }
+    }
+
+    pub(crate) fn metadata_quorum(&self) -> MetadataQuorum {
+        self.metadata().quorum()
     }
 
     /// Has the log vouch for its changes, soon after the last of several. Runs until the shard ends.

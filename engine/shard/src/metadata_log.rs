@@ -7,11 +7,12 @@ use std::cell::Cell;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use millrace_core::base::ids::{LeaderEpoch, Offset};
 use millrace_core::meta::{self, DecodedLog, MetadataEntry, MetadataImage, MetadataRecord};
 use millrace_rt::fs::DirLock;
 use millrace_rt::{File, OpenOptions, Signal, Sync, fs};
 
-use crate::api::OpenError;
+use crate::api::{MetadataQuorum, OpenError};
 use crate::engine::Inner;
 use crate::layout::Layout;
 use crate::manifest::Stopped;
@@ -141,6 +142,12 @@ impl MetadataLog {
         self.vouched.set(vouches);
         self.changed.notify_all();
         Ok(())
+    }
+
+    pub(crate) fn quorum(&self) -> MetadataQuorum {
+        // Entries are counted in this process's life and the ones before: far below the range of an offset.
+        let next = i64::try_from(self.index.get() + 1).unwrap_or(i64::MAX);
+        MetadataQuorum { leader_epoch: LeaderEpoch(EPOCH), end_offset: Offset(next) }
     }
 
     pub(crate) fn is_vouched(&self) -> bool {

@@ -172,6 +172,11 @@ impl Partition {
         &mut self.segments[last]
     }
 
+    /// Bytes of all segments, in files or not yet.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.segments.iter().map(Segment::length).sum()
+    }
+
     pub(crate) fn end(&self) -> LogPosition {
         LogPosition { segment: self.active().base, position: self.active().length() }
     }

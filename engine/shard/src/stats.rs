@@ -193,7 +193,7 @@ impl Partition {
             partition: self.key.partition,
             log_start_offset: self.log_start.0.unsigned_abs(),
             log_end_offset: self.log_end.0.unsigned_abs(),
-            size_bytes: self.segments.iter().map(|segment| segment.length()).sum(),
+            size_bytes: self.size_bytes(),
             segments: self.segments.len() as u64,
             bytes_in: self.traffic.bytes_in,
             messages_in: self.traffic.messages_in,

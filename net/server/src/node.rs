@@ -49,6 +49,8 @@ pub struct Node {
 
 struct Shared {
     settings: BrokerSettings,
+    /// The data directory as clients are told: absolute.
+    log_dir: String,
     engine: Engine,
     wanted: Vec<BoundListener>,
     bound: OnceLock<Vec<BoundListener>>,
@@ -109,8 +111,10 @@ impl Node {
         let overrides =
             ConfigLayers { broker: &settings.config, dynamic_broker: &nothing, dynamic_default: &nothing }
                 .max_connections_per_ip_overrides();
+        let log_dir = std::path::absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
         let shared = Shared {
             settings,
+            log_dir: log_dir.to_string_lossy().into_owned(),
             engine,
             wanted,
             bound: OnceLock::new(),
@@ -212,6 +216,11 @@ impl Node {
 
     pub(crate) fn settings(&self) -> &BrokerSettings {
         &self.shared.settings
+    }
+
+    /// The data directory as clients are told.
+    pub(crate) fn log_dir(&self) -> &str {
+        &self.shared.log_dir
     }
 
     pub(crate) fn config(&self) -> &BrokerConfig {

@@ -30,6 +30,7 @@ pub(super) struct Normaliser {
     session_ids: Vec<Value>,
     /// Ids of members of consumer groups, and the random part of those of classic groups.
     member_ids: Vec<Value>,
+    log_dirs: Vec<Value>,
 }
 
 impl Normaliser {
@@ -46,6 +47,7 @@ impl Normaliser {
             producer_ids: Vec::new(),
             session_ids: Vec::new(),
             member_ids: Vec::new(),
+            log_dirs: Vec::new(),
         }
     }
 
@@ -79,6 +81,7 @@ impl Normaliser {
             "port" if number.to_string() == self.port => Some("<port>".to_owned()),
             "throttleTimeMs" if number > 0 => Some("<throttle>".to_owned()),
             "finalizedFeaturesEpoch" if number >= 0 => Some("<epoch>".to_owned()),
+            "totalBytes" | "usableBytes" if number > 0 => Some("<bytes>".to_owned()),
             _ => self.time(number),
         }
     }
@@ -99,6 +102,10 @@ impl Normaliser {
             "memberId" if is_member_id(text) => {
                 return format!("<member-{}>", position(&mut self.member_ids, text.into()));
             }
+            "logDir" if text.starts_with('/') => {
+                return format!("<log-dir-{}>", position(&mut self.log_dirs, text.into()));
+            }
+            "replicaDirectoryId" if text != ZERO_ID => return "<directory>".to_owned(),
             "clusterId" if !text.is_empty() => return "<cluster>".to_owned(),
             "host" if !text.is_empty() => return "<host>".to_owned(),
             "documentation" if !text.is_empty() => return "<text>".to_owned(),
@@ -216,14 +223,14 @@ mod tests {
         let mut value = json!({
             "topics": [{"topicId": "mXzvSZmFR0yDLEbxsJYWLg", "name": "a-x1y2"}, {"topicId": ZERO_ID}],
             "again": [{"topicId": "mXzvSZmFR0yDLEbxsJYWLg", "logAppendTimeMs": 1_800_000_600_012i64}],
-            "producerId": 4000, "port": 9092, "host": "localhost", "timestamp": 1_800_000_000_005i64,
+            "producerId": 4000, "port": 9092, "logDir": "/var/log-x1y2", "totalBytes": 5, "usableBytes": -1, "host": "localhost", "timestamp": 1_800_000_000_005i64,
             "errorMessage": "Timestamp 1800000000000 of producer 4000 in a-x1y2 by 3600000",
         });
         normaliser.normalise(&mut value);
         let expect = json!({
             "topics": [{"topicId": "<topic-id-1>", "name": "a"}, {"topicId": ZERO_ID}],
             "again": [{"topicId": "<topic-id-1>", "logAppendTimeMs": "<time>"}],
-            "producerId": "<producer-1>", "port": "<port>", "host": "<host>", "timestamp": "<t+5>",
+            "producerId": "<producer-1>", "port": "<port>", "logDir": "<log-dir-1>", "totalBytes": "<bytes>", "usableBytes": -1, "host": "<host>", "timestamp": "<t+5>",
             "errorMessage": "Timestamp <t> of producer <producer> in a by 3600000",
         });
         assert_eq!(value, expect);

@@ -197,10 +197,13 @@ impl Disk {
         }
     }
 
+    pub(crate) fn capacity(&self) -> u64 {
+        self.faults.capacity.unwrap_or(UNLIMITED_BYTES)
+    }
+
     /// Bytes that still fit.
     pub(crate) fn room(&self) -> u64 {
-        let capacity = self.faults.capacity.unwrap_or(UNLIMITED_BYTES);
-        capacity.saturating_sub(self.used_bytes())
+        self.capacity().saturating_sub(self.used_bytes())
     }
 
     /// Files and directories that can still be made.

@@ -113,7 +113,8 @@ impl Storage {
             DiskRequest::Replace { path, contents } => done(self.replace(&path, &contents)),
             DiskRequest::SyncFs(_) => done(disk.sync_all()),
             DiskRequest::AvailableSpace(_) => {
-                Ok(DiskAnswer::Space(AvailableSpace { bytes: disk.room(), inodes: disk.inodes_left() }))
+                let (bytes, total_bytes) = (disk.room(), disk.capacity());
+                Ok(DiskAnswer::Space(AvailableSpace { bytes, total_bytes, inodes: disk.inodes_left() }))
             }
             DiskRequest::Lock(path) => self.lock(path),
             DiskRequest::RegionCreate { path, len } => self.create_region(path, len),

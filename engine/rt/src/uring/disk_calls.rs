@@ -149,7 +149,8 @@ fn available_space(path: &Path) -> io::Result<AvailableSpace> {
     let stat = statvfs(path)?;
     // btrfs and others make inodes as they need them, and say that they have none.
     let inodes = if stat.files() == 0 { u64::MAX } else { stat.files_available() };
-    Ok(AvailableSpace { bytes: stat.blocks_available() * stat.fragment_size(), inodes })
+    let unit = stat.fragment_size();
+    Ok(AvailableSpace { bytes: stat.blocks_available() * unit, total_bytes: stat.blocks() * unit, inodes })
 }
 
 fn lock(path: &Path) -> io::Result<DirLock> {

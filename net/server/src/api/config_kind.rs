@@ -1,4 +1,4 @@
-//! Kinds of resources that have a configuration, as DescribeConfigs and both ways to alter configs number them.
+//! Kinds of resources that have a configuration, as requests about configs number them.
 
 /// Kinds of resources that have a configuration (`ConfigResource.Type`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,16 @@ impl ConfigKind {
             16 => Some(ConfigKind::ClientMetrics),
             32 => Some(ConfigKind::Group),
             _ => None,
+        }
+    }
+
+    pub(crate) fn code(self) -> i8 {
+        match self {
+            ConfigKind::Topic => 2,
+            ConfigKind::Broker => 4,
+            ConfigKind::BrokerLogger => 8,
+            ConfigKind::ClientMetrics => 16,
+            ConfigKind::Group => 32,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! One file per API: decode, ask a shard, encode.
 
 mod alter_configs;
+mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod alterations;
 pub(crate) mod api_versions;
 mod brokers;
@@ -17,6 +19,11 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_quorum;
+mod describe_topic_partitions;
+mod elect_leaders;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -24,8 +31,10 @@ mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod members;
 mod metadata;
 mod offset_commit;
@@ -37,3 +46,4 @@ mod sync_group;
 pub(crate) mod table;
 mod topics;
 mod truncation;
+mod unregister_broker;

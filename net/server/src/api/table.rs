@@ -7,11 +7,13 @@ use millrace_wire::messages::api_versions_response::ApiVersion;
 
 use crate::api::call::{Call, CallFault, Handling, Outcome};
 use crate::api::{
-    alter_configs, api_versions, consumer_group_describe, consumer_group_heartbeat, create_partitions,
-    create_topics, delete_groups, delete_records, delete_topics, describe_cluster, describe_configs,
-    describe_groups, fetch, find_coordinator, heartbeat, incremental_alter_configs, init_producer_id,
-    join_group, leave_group, list_groups, list_offsets, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, sync_group,
+    alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
+    consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
+    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    describe_producers, describe_quorum, describe_topic_partitions, elect_leaders, fetch, find_coordinator,
+    heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources,
+    list_groups, list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
+    offset_fetch, offset_for_leader_epoch, produce, sync_group, unregister_broker,
 };
 
 /// When a request of a connection may begin.
@@ -86,13 +88,23 @@ const APIS: &[Api] = &[
     api!(OffsetForLeaderEpoch 2..=4, Alone, offset_for_leader_epoch::handle),
     api!(DescribeConfigs 1..=4, Alone, describe_configs::handle),
     api!(AlterConfigs 0..=2, Alone, alter_configs::handle),
+    api!(AlterReplicaLogDirs 1..=2, Alone, alter_replica_log_dirs::handle),
+    api!(DescribeLogDirs 1..=5, Alone, describe_log_dirs::handle),
     api!(CreatePartitions 0..=3, Alone, create_partitions::handle),
     api!(DeleteGroups 0..=2, Alone, delete_groups::handle),
+    api!(ElectLeaders 0..=2, Alone, elect_leaders::handle),
     api!(IncrementalAlterConfigs 0..=1, Alone, incremental_alter_configs::handle),
+    api!(AlterPartitionReassignments 0..=1, Alone, alter_partition_reassignments::handle),
+    api!(ListPartitionReassignments 0..=0, Alone, list_partition_reassignments::handle),
     api!(OffsetDelete 0..=0, Alone, offset_delete::handle),
+    api!(DescribeQuorum 0..=2, Alone, describe_quorum::handle),
     api!(DescribeCluster 0..=2, Alone, describe_cluster::handle),
+    api!(DescribeProducers 0..=0, Alone, describe_producers::handle),
+    api!(UnregisterBroker 0..=0, Alone, unregister_broker::handle),
     api!(ConsumerGroupHeartbeat 0..=1, Alone, consumer_group_heartbeat::handle),
     api!(ConsumerGroupDescribe 0..=1, Alone, consumer_group_describe::handle),
+    api!(ListConfigResources 0..=1, Alone, list_config_resources::handle),
+    api!(DescribeTopicPartitions 0..=0, Alone, describe_topic_partitions::handle),
 ];
 
 /// What is served is defined by Kafka, and no draft.
@@ -153,13 +165,23 @@ mod tests {
         23 OffsetForLeaderEpoch 2-4 from 2
         32 DescribeConfigs 1-4 from 1
         33 AlterConfigs 0-2 from 0
+        34 AlterReplicaLogDirs 1-2 from 1
+        35 DescribeLogDirs 1-5 from 1
         37 CreatePartitions 0-3 from 0
         42 DeleteGroups 0-2 from 0
+        43 ElectLeaders 0-2 from 0
         44 IncrementalAlterConfigs 0-1 from 0
+        45 AlterPartitionReassignments 0-1 from 0
+        46 ListPartitionReassignments 0-0 from 0
         47 OffsetDelete 0-0 from 0
+        55 DescribeQuorum 0-2 from 0
         60 DescribeCluster 0-2 from 0
+        61 DescribeProducers 0-0 from 0
+        64 UnregisterBroker 0-0 from 0
         68 ConsumerGroupHeartbeat 0-1 from 0
-        69 ConsumerGroupDescribe 0-1 from 0";
+        69 ConsumerGroupDescribe 0-1 from 0
+        74 ListConfigResources 0-1 from 0
+        75 DescribeTopicPartitions 0-0 from 0";
 
     #[test]
     fn the_table_serves_what_the_protocol_says() {

@@ -111,6 +111,11 @@ impl BrokerConfig {
         self.int("socket.request.max.bytes")
     }
 
+    /// Most partitions that one answer about topics describes; at least 1.
+    pub fn max_request_partition_size_limit(&self) -> i32 {
+        self.int("max.request.partition.size.limit")
+    }
+
     pub fn fetch_max_bytes(&self) -> i32 {
         self.int("fetch.max.bytes")
     }

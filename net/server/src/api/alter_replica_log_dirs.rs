@@ -1,0 +1,44 @@
+//! AlterReplicaLogDirs 1-2: moves of partitions between data directories, of which there is one.
+
+use std::collections::BTreeMap;
+
+use millrace_core::base::PartitionIndex;
+use millrace_wire::messages::alter_replica_log_dirs_request::AlterReplicaLogDirsRequest;
+use millrace_wire::messages::alter_replica_log_dirs_response::{
+    AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult, AlterReplicaLogDirsResponse,
+};
+use millrace_wire::{ErrorCode, Reader};
+
+use crate::api::call::{Call, CallFault, Outcome};
+
+pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
+    let request = AlterReplicaLogDirsRequest::decode(&mut Reader::new(&call.body), call.version())?;
+    let image = call.host.shard.image();
+    let own = call.host.node.log_dir();
+    // Of a partition that stands twice the last directory counts, as in Kafka.
+    let mut wanted: BTreeMap<&str, BTreeMap<i32, &str>> = BTreeMap::new();
+    for dir in &request.dirs {
+        for topic in dir.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
+            let partitions = wanted.entry(&topic.name).or_default();
+            partitions.extend(topic.partitions.iter().map(|index| (*index, dir.path.as_ref())));
+        }
+    }
+    let results = wanted.into_iter().map(|(name, partitions)| {
+        let topic = image.topic(name);
+        let result = |(index, path): (i32, &str)| {
+            let known = topic.is_some_and(|topic| topic.partition(PartitionIndex(index)).is_some());
+            let code = match known {
+                _ if path != own => ErrorCode::LogDirNotFound,
+                // It is there already.
+                true => ErrorCode::None,
+                false => ErrorCode::UnknownTopicOrPartition,
+            };
+            AlterReplicaLogDirPartitionResult { partition_index: index, error_code: code.code() }
+        };
+        let partitions = partitions.into_iter().map(result).collect();
+        AlterReplicaLogDirTopicResult { topic_name: name.into(), partitions }
+    });
+    let response =
+        AlterReplicaLogDirsResponse { results: results.collect(), ..AlterReplicaLogDirsResponse::default() };
+    call.answer(|writer, version| response.encode(writer, version))
+}
