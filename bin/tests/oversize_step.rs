@@ -156,7 +156,7 @@ fn commit(client: &mut Connection, partitions: std::ops::Range<usize>, offset: i
     }
     let first_error = |answer: &[u8]| {
         let mut answer = Answer(answer);
-        (answer.i32(), answer.text(), answer.i32(), answer.i32());
+        let _before = (answer.i32(), answer.text(), answer.i32(), answer.i32());
         answer.i16()
     };
     let answer = ask_coordinator(client, OFFSET_COMMIT, &body.0, first_error);
