@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use millrace_core::base::{Offset, PartitionIndex, PartitionKey};
+use millrace_core::meta::is_internal_topic;
 use millrace_shard::DeleteRecordsAsk;
 use millrace_wire::messages::delete_records_request::DeleteRecordsRequest;
 use millrace_wire::messages::delete_records_response::{
@@ -30,7 +31,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         partitions.extend(topic.partitions.iter().map(|asked| (asked.partition_index, asked.offset)));
     }
     let mut asks = Vec::new();
-    for (name, partitions) in &wanted {
+    for (name, partitions) in wanted.iter().filter(|(name, _)| !is_internal_topic(name)) {
         let Some(topic) = image.topic(name) else { continue };
         let known = partitions.iter().filter(|(index, _)| topic.partition(PartitionIndex(**index)).is_some());
         asks.extend(known.map(|(index, offset)| DeleteRecordsAsk {
@@ -48,6 +49,10 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             let (code, low_watermark) = match key.and_then(|key| starts.get(&key)) {
                 Some(Ok(start)) => (ErrorCode::None, start.0),
                 Some(Err(error)) => (errors::of_delete_records(*error), NO_LOW_WATERMARK),
+                // What the broker itself keeps there is not a client's to delete.
+                None if is_internal_topic(name) && key.is_some_and(|key| image.partition(key).is_some()) => {
+                    (ErrorCode::InvalidTopicException, NO_LOW_WATERMARK)
+                }
                 None => (ErrorCode::UnknownTopicOrPartition, NO_LOW_WATERMARK),
             };
             DeleteRecordsPartitionResult { partition_index: index, low_watermark, error_code: code.code() }

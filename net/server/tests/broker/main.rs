@@ -1,6 +1,7 @@
 //! The whole server in a simulated world, seen by clients that send any bytes they like.
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test that is surprised ends")]
 
+mod administration;
 mod client;
 mod cold;
 mod copies;
