@@ -32,6 +32,7 @@ type member struct {
 
 	mutex       sync.Mutex
 	wake        context.CancelFunc
+	woken       bool
 	uncommitted map[int32]kgo.EpochOffset
 }
 
@@ -111,6 +112,9 @@ func (m *member) step() bool {
 	defer cancel()
 	m.mutex.Lock()
 	m.wake = cancel
+	if m.woken {
+		cancel()
+	}
 	m.mutex.Unlock()
 	fetches := m.client.PollFetches(ctx)
 	defer m.client.AllowRebalance()
@@ -118,6 +122,9 @@ func (m *member) step() bool {
 		if errors.Is(failure.Err, context.Canceled) {
 			m.Note("woken")
 			m.wait = shortWait
+			m.mutex.Lock()
+			m.woken = false
+			m.mutex.Unlock()
 		} else if !passes(failure.Err) {
 			m.Note("error " + failure.Err.Error())
 			return false
@@ -206,9 +213,11 @@ func (m *member) forget(partitions []int32) {
 	}
 }
 
+// wakeup ends the poll, or the next one where the member is between two.
 func (m *member) wakeup() {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
+	m.woken = true
 	m.wake()
 }
 
