@@ -1,7 +1,7 @@
 //! What one client is held to, and the memory of it that its connection keeps.
 
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use millrace_core::base::config::BrokerConfig;
@@ -37,7 +37,8 @@ pub(crate) struct Limits {
 
 /// Limits as a connection remembers them.
 pub(crate) struct Held {
-    quotas: Arc<ClientQuotas>,
+    /// Those they were found in; an idle connection keeps no old ones.
+    quotas: Weak<ClientQuotas>,
     client_id: Box<[u8]>,
     limits: Option<Rc<Limits>>,
 }
@@ -51,12 +52,12 @@ impl Held {
         config: &BrokerConfig,
     ) -> Held {
         let limits = Limits::find(quotas, client_id, meters, config, millrace_rt::now());
-        Held { quotas: Arc::clone(quotas), client_id: client_id.into(), limits: limits.map(Rc::new) }
+        Held { quotas: Arc::downgrade(quotas), client_id: client_id.into(), limits: limits.map(Rc::new) }
     }
 
     /// Whether nothing has changed since.
     pub(crate) fn is_of(&self, quotas: &Arc<ClientQuotas>, client_id: &[u8]) -> bool {
-        Arc::ptr_eq(&self.quotas, quotas) && *self.client_id == *client_id
+        self.quotas.as_ptr() == Arc::as_ptr(quotas) && *self.client_id == *client_id
     }
 
     pub(crate) fn limits(&self) -> Option<Rc<Limits>> {

@@ -10,4 +10,4 @@ pub(crate) use addresses::{AddressRates, addresses_of};
 pub(crate) use limits::{Held, Limits};
 pub(crate) use meter::Meter;
 pub(crate) use meters::{MeterReport, Meters};
-pub(crate) use request::{LimitedRequest, Mutations, timed};
+pub(crate) use request::{LimitedRequest, Mutations, timed, timed_to_the_end};

@@ -13,7 +13,7 @@ use crate::quota::limits::Limits;
 use crate::quota::meter::Meter;
 
 /// A fetch may bring at least so much of a second's worth, however little is left: many small ones would cost more.
-const FETCH_PART_OF_SECOND: f64 = 0.25;
+const FETCH_PART_OF_SECOND: f64 = 0.1;
 
 /// Made for each request of a client that has a quota, and for no other. Shared by the reader of the connection and the
 /// request's handler.
@@ -170,6 +170,13 @@ impl<'a> Mutations<'a> {
         }
         true
     }
+}
+
+/// The same for what is left of a request that was answered for later; counts its time when it is done.
+pub(crate) async fn timed_to_the_end<T>(work: impl Future<Output = T>, request: Rc<LimitedRequest>) -> T {
+    let result = timed(work, request.clone()).await;
+    request.settle();
+    result
 }
 
 /// Runs a handler, or the rest of it, and measures the time of its turns.

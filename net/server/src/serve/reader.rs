@@ -18,7 +18,7 @@ use crate::conn::inbox::{Frame, Inbox, State};
 use crate::conn::parcel::Parcel;
 use crate::conn::writer::{WriterEnd, write_answers};
 use crate::host::Host;
-use crate::quota::{LimitedRequest, timed};
+use crate::quota::{LimitedRequest, timed, timed_to_the_end};
 use crate::timings::Trace;
 
 /// How the reader of a connection ended.
@@ -181,6 +181,12 @@ impl Reader {
                 Either::Right(()) => return Next::End,
             },
         };
+        let outcome = match (outcome, &limited) {
+            (Ok(Outcome::Later(later)), Some(limited)) if limited.is_timed() => {
+                Ok(Outcome::Later(Box::pin(timed_to_the_end(later, limited.clone()))))
+            }
+            (outcome, _) => outcome,
+        };
         match (self.answer(outcome, charge, trace).await, limited) {
             (Next::Request, Some(limited)) => Next::Rest(limited),
             (next, _) => next,
@@ -193,7 +199,7 @@ impl Reader {
     async fn rest(&self, limited: &LimitedRequest, waiting: usize) -> Next {
         let Some((meter, rest)) = limited.take_rest() else { return Next::Request };
         self.host.count_throttle(&meter, rest);
-        if waiting > 0 {
+        if waiting > 0 || self.inbox.holds_part() {
             self.caller.note_partial(Partial::Yes);
         }
         match select(millrace_rt::sleep(rest), self.caller.hung_up()).await {
