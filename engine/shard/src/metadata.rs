@@ -288,6 +288,9 @@ impl Core {
             Some(Planted::ForgetsDeletions) => records.iter().any(is_deletion),
             // Partitions that come with their topic follow its record.
             Some(Planted::ForgetsPartitions) => records.iter().all(is_partition),
+            Some(Planted::ForgetsQuotas) => {
+                records.iter().all(|record| matches!(record, MetadataRecord::ClientQuota { .. }))
+            }
             _ => false,
         }
     }

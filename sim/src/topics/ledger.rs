@@ -7,6 +7,7 @@ use millrace_core::base::{Durability, Offset};
 use millrace_core::log::BatchHeader;
 
 use super::plan::{Home, Life, NAMES, Plan};
+use super::quotas::Quotas;
 use crate::promises::Stored;
 
 /// How far a topic is, as far as the outside knows.
@@ -49,6 +50,7 @@ pub(crate) struct Ledger {
     batches: Vec<Vec<Vec<Sent>>>,
     /// Bytes of each live partition's log when it was last read, by the name of its directory.
     pub(crate) read: BTreeMap<String, Vec<u8>>,
+    pub(crate) quotas: Quotas,
     /// The machine lost power since the last audit.
     pub(crate) lost_power: bool,
     pub(crate) violations: Vec<String>,
@@ -64,6 +66,7 @@ impl Ledger {
             batches: plan.lives.iter().map(unsent).collect(),
             plan,
             read: BTreeMap::new(),
+            quotas: Quotas::default(),
             lost_power: false,
             violations: Vec::new(),
             acknowledgements: 0,
