@@ -66,10 +66,7 @@ impl Boot {
                 assert_eq!(by_name, image.topic_by_id(asked.id), "names and ids fit together");
                 by_name.map(|topic| topic.partitions.len())
             });
-            let mut ledger = self.ledger.borrow_mut();
-            let broken = ledger.quotas.audit(image.client_quotas());
-            broken.into_iter().for_each(|what| ledger.violate(what));
-            drop(ledger);
+            self.ledger.borrow_mut().audit_quotas(image.client_quotas());
             self.audit_logs(&shard).await;
             self.ledger.borrow_mut().lost_power = false;
             gates.loaded.open();

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use millrace_core::base::{Durability, Offset};
 use millrace_core::log::BatchHeader;
+use millrace_core::meta::ClientQuotas;
 
 use super::plan::{Home, Life, NAMES, Plan};
 use super::quotas::Quotas;
@@ -144,6 +145,13 @@ impl Ledger {
             if alive > 1 {
                 self.violate(format!("{alive} topics of the name {name} are there"));
             }
+        }
+    }
+
+    /// Compares the quotas that a node has after a start with what was promised.
+    pub(crate) fn audit_quotas(&mut self, found: &ClientQuotas) {
+        for broken in self.quotas.audit(found) {
+            self.violate(broken);
         }
     }
 
