@@ -14,6 +14,7 @@ mod errors;
 mod host;
 mod node;
 mod per_address;
+mod quota;
 mod serve;
 mod session;
 mod start_error;

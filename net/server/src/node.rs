@@ -16,6 +16,7 @@ use crate::addresses::{self, BoundListener};
 use crate::counts::ShardReport;
 use crate::desk::Desk;
 use crate::per_address::AddressCounts;
+use crate::quota::{AddressRates, Meters};
 use crate::start_error::StartError;
 
 /// What a broker needs to know before it starts.
@@ -72,6 +73,8 @@ struct Shared {
     /// Connections that there are descriptors for.
     connections_max: AtomicU32,
     addresses: AddressCounts,
+    address_rates: AddressRates,
+    meters: Meters,
 }
 
 /// How far a broker is in its life.
@@ -133,6 +136,8 @@ impl Node {
             log_lines_lost: OnceLock::new(),
             connections_max: AtomicU32::new(u32::MAX),
             addresses: AddressCounts::new(&overrides),
+            address_rates: AddressRates::default(),
+            meters: Meters::default(),
         };
         let node = Node { shared: Arc::new(shared) };
         node.limit_descriptors(u64::MAX);
@@ -296,6 +301,16 @@ impl Node {
     /// The connections of each address.
     pub(crate) fn per_address(&self) -> &AddressCounts {
         &self.shared.addresses
+    }
+
+    /// How many connections each address may make.
+    pub(crate) fn address_rates(&self) -> &AddressRates {
+        &self.shared.address_rates
+    }
+
+    /// What clients with quotas have spent of them.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.shared.meters
     }
 
     pub(crate) fn connection_opened(&self, shard: ShardIndex) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::quota::ClientQuotas;
 use super::record::{ConfigResource, Endpoint, MetadataRecord};
 use crate::base::config::{BrokerConfig, ConfigLayers, ConfigMap, TopicConfig};
 use crate::base::ids::{BrokerId, LeaderEpoch, PartitionIndex, PartitionKey, ProducerId, TopicId};
@@ -73,6 +74,7 @@ pub struct MetadataImage {
     broker_default_config: ConfigMap,
     /// No group has an empty map.
     group_configs: Arc<BTreeMap<Arc<str>, ConfigMap>>,
+    client_quotas: Arc<ClientQuotas>,
     next_producer_id: ProducerId,
     partition_count: usize,
 }
@@ -105,6 +107,9 @@ impl MetadataImage {
                 self.set_config(resource, key, value.as_ref())?;
             }
             MetadataRecord::ProducerIds { next } => self.next_producer_id = *next,
+            MetadataRecord::ClientQuota { entity, key, value } => {
+                Arc::make_mut(&mut self.client_quotas).set(entity, *key, *value);
+            }
         }
         Ok(())
     }
@@ -138,6 +143,13 @@ impl MetadataImage {
             records.extend(topic.partitions.iter().map(|partition| partition.record(topic.id)));
         }
         records.push(MetadataRecord::ProducerIds { next: self.next_producer_id });
+        for (entity, values) in self.client_quotas.iter() {
+            records.extend(values.iter().map(|(key, value)| MetadataRecord::ClientQuota {
+                entity: entity.clone(),
+                key: *key,
+                value: Some(*value),
+            }));
+        }
         records
     }
 
@@ -202,6 +214,11 @@ impl MetadataImage {
     /// Groups with settings of their own, by name.
     pub fn group_configs(&self) -> impl Iterator<Item = (&Arc<str>, &ConfigMap)> {
         self.group_configs.iter()
+    }
+
+    /// The same value as long as no quota changes.
+    pub fn client_quotas(&self) -> &Arc<ClientQuotas> {
+        &self.client_quotas
     }
 
     /// The layers from which this broker's configuration is described.

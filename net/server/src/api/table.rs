@@ -7,13 +7,14 @@ use millrace_wire::messages::api_versions_response::ApiVersion;
 
 use crate::api::call::{Call, CallFault, Handling, Outcome};
 use crate::api::{
-    alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
+    alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
     consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
-    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
-    describe_producers, describe_quorum, describe_topic_partitions, elect_leaders, fetch, find_coordinator,
-    heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources,
-    list_groups, list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
-    offset_fetch, offset_for_leader_epoch, produce, sync_group, unregister_broker,
+    delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs,
+    describe_groups, describe_log_dirs, describe_producers, describe_quorum, describe_topic_partitions,
+    elect_leaders, fetch, find_coordinator, heartbeat, incremental_alter_configs, init_producer_id,
+    join_group, leave_group, list_config_resources, list_groups, list_offsets, list_partition_reassignments,
+    metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    unregister_broker,
 };
 
 /// When a request of a connection may begin.
@@ -97,6 +98,8 @@ const APIS: &[Api] = &[
     api!(AlterPartitionReassignments 0..=1, Alone, alter_partition_reassignments::handle),
     api!(ListPartitionReassignments 0..=0, Alone, list_partition_reassignments::handle),
     api!(OffsetDelete 0..=0, Alone, offset_delete::handle),
+    api!(DescribeClientQuotas 0..=1, Alone, describe_client_quotas::handle),
+    api!(AlterClientQuotas 0..=1, Alone, alter_client_quotas::handle),
     api!(DescribeQuorum 0..=2, Alone, describe_quorum::handle),
     api!(DescribeCluster 0..=2, Alone, describe_cluster::handle),
     api!(DescribeProducers 0..=0, Alone, describe_producers::handle),
@@ -174,6 +177,8 @@ mod tests {
         45 AlterPartitionReassignments 0-1 from 0
         46 ListPartitionReassignments 0-0 from 0
         47 OffsetDelete 0-0 from 0
+        48 DescribeClientQuotas 0-1 from 0
+        49 AlterClientQuotas 0-1 from 0
         55 DescribeQuorum 0-2 from 0
         60 DescribeCluster 0-2 from 0
         61 DescribeProducers 0-0 from 0

@@ -8,6 +8,7 @@ mod copies;
 mod egress;
 mod groups;
 mod growth;
+mod quotas;
 mod settings;
 mod slow;
 mod space;

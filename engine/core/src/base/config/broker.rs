@@ -132,6 +132,27 @@ impl BrokerConfig {
         self.int("max.incremental.fetch.session.cache.slots")
     }
 
+    // ---- quotas ----
+
+    /// Length of the windows that client quotas are counted in.
+    pub fn quota_window(&self) -> Duration {
+        seconds(self.int("quota.window.size.seconds"))
+    }
+
+    /// How many there are, with the current one.
+    pub fn quota_windows(&self) -> u32 {
+        u32::try_from(self.int("quota.window.num")).unwrap_or(1)
+    }
+
+    /// The same for the rate at which clients create and delete partitions.
+    pub fn controller_quota_window(&self) -> Duration {
+        seconds(self.int("controller.quota.window.size.seconds"))
+    }
+
+    pub fn controller_quota_windows(&self) -> u32 {
+        u32::try_from(self.int("controller.quota.window.num")).unwrap_or(1)
+    }
+
     // ---- producers ----
 
     pub fn producer_id_expiration(&self) -> Duration {
@@ -347,6 +368,11 @@ pub const JOURNAL_BYTES_MIN: u64 = 4 << 20;
 
 fn wrong_type(key: &str, wanted: &str, found: Option<&Value>) -> ! {
     panic!("{key} is not {wanted}: {found:?}")
+}
+
+/// Of a key that is at least 1.
+fn seconds(seconds: i32) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(1))
 }
 
 /// Negative times mean never.
