@@ -8,7 +8,8 @@ use millrace_core::base::ids::{Offset, PartitionKey, TopicId};
 use millrace_core::coord::GroupFilter;
 use millrace_core::log::producers::ProducerSnapshot;
 use millrace_core::meta::{
-    AlterError, Alteration, CreatedTopic, MetadataImage, MetadataRecord, MorePartitions, NewTopic, TopicError,
+    AlterError, Alteration, CreatedTopic, FeatureError, FeatureUpdate, MetadataImage, MetadataRecord,
+    MorePartitions, NewTopic, TopicError,
 };
 use millrace_rt::Moment;
 
@@ -34,6 +35,7 @@ pub(crate) enum Ask {
     CreatePartitions(Vec<MorePartitions>, ValidateOnly),
     DeleteTopics(Vec<TopicId>),
     AlterConfigs(Vec<Alteration>, ValidateOnly),
+    UpdateFeatures(Vec<FeatureUpdate>, ValidateOnly),
     ProducerIds,
     Quorum,
     /// From shard 0: the image after `records` were applied.
@@ -61,6 +63,7 @@ pub(crate) enum Answer {
     Grown(Vec<Result<(), TopicError>>),
     Deleted(Vec<Result<(), TopicError>>),
     Altered(Vec<Result<(), AlterError>>),
+    Features(Result<(), FeatureError>),
     Group(GroupAnswer),
     ListedGroups(ListedPartitions),
     /// A block of ids that nobody else has.

@@ -2,7 +2,7 @@
 
 use millrace_core::coord::GroupError;
 use millrace_core::log::{BatchFault, ProducerFault};
-use millrace_core::meta::{AlterErrorKind, TopicErrorKind};
+use millrace_core::meta::{AlterErrorKind, FeatureError, TopicErrorKind};
 use millrace_shard::{AppendError, DeleteRecordsError, FetchError};
 use millrace_wire::ErrorCode;
 
@@ -153,6 +153,13 @@ pub(crate) fn of_alteration(kind: AlterErrorKind) -> ErrorCode {
         AlterErrorKind::InvalidTopic => ErrorCode::InvalidTopicException,
         AlterErrorKind::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
         AlterErrorKind::Storage => ErrorCode::KafkaStorageError,
+    }
+}
+
+pub(crate) fn of_features(error: &FeatureError) -> ErrorCode {
+    match error {
+        FeatureError::InvalidLevel(_) => ErrorCode::InvalidUpdateVersion,
+        FeatureError::Storage(_) => ErrorCode::KafkaStorageError,
     }
 }
 

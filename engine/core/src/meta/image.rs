@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::features::{FinalizedFeatures, UnsupportedLevel};
 use super::record::{ConfigResource, Endpoint, MetadataRecord};
 use crate::base::config::{BrokerConfig, ConfigLayers, ConfigMap, TopicConfig};
 use crate::base::ids::{BrokerId, LeaderEpoch, PartitionIndex, PartitionKey, ProducerId, TopicId};
@@ -59,6 +60,8 @@ pub enum ImageFault {
     PartitionGap(TopicId, PartitionIndex),
     #[error("a setting names topic {0}, which does not exist")]
     UnknownTopicName(String),
+    #[error(transparent)]
+    UnsupportedLevel(#[from] UnsupportedLevel),
 }
 
 /// Cluster state at one point of the metadata log. Every shard holds the newest one it has seen. Clones share their
@@ -73,6 +76,7 @@ pub struct MetadataImage {
     broker_default_config: ConfigMap,
     /// No group has an empty map.
     group_configs: Arc<BTreeMap<Arc<str>, ConfigMap>>,
+    features: Arc<FinalizedFeatures>,
     next_producer_id: ProducerId,
     partition_count: usize,
 }
@@ -105,6 +109,9 @@ impl MetadataImage {
                 self.set_config(resource, key, value.as_ref())?;
             }
             MetadataRecord::ProducerIds { next } => self.next_producer_id = *next,
+            MetadataRecord::Features { epoch, levels } => {
+                self.features = Arc::new(FinalizedFeatures::of_record(*epoch, levels)?);
+            }
         }
         Ok(())
     }
@@ -137,6 +144,7 @@ impl MetadataImage {
             records.extend(config_records(&ConfigResource::Topic(topic.name.to_string()), &topic.configs));
             records.extend(topic.partitions.iter().map(|partition| partition.record(topic.id)));
         }
+        records.push(self.features.record());
         records.push(MetadataRecord::ProducerIds { next: self.next_producer_id });
         records
     }
@@ -177,6 +185,11 @@ impl MetadataImage {
 
     pub fn partition(&self, key: PartitionKey) -> Option<&PartitionImage> {
         self.topic_by_id(key.topic)?.partition(key.partition)
+    }
+
+    /// The level of each feature.
+    pub fn features(&self) -> &FinalizedFeatures {
+        &self.features
     }
 
     /// The producer id that the next block begins with.

@@ -53,6 +53,8 @@ pub enum MetadataRecord {
     RemoveTopic { id: TopicId },
     /// A dynamic setting; `None` removes it.
     Config { resource: ConfigResource, key: String, value: Option<String> },
+    /// The levels of features from here on, by name; a feature that is not named is not used. `epoch` counts changes.
+    Features { epoch: i64, levels: Vec<(String, i16)> },
     /// Every producer id below `next` was handed out to some broker.
     ProducerIds { next: ProducerId },
 }
@@ -63,6 +65,8 @@ const VERSION: u16 = 0;
 const BROKER_ID_BYTES: usize = 4;
 /// Two texts, a port and a protocol.
 const ENDPOINT_BYTES_MIN: usize = 4 + 4 + 2 + 2;
+/// A text and a level.
+const FEATURE_BYTES_MIN: usize = 4 + 2;
 
 impl MetadataRecord {
     fn kind(&self) -> u16 {
@@ -75,6 +79,7 @@ impl MetadataRecord {
             MetadataRecord::Config { resource: ConfigResource::Group(_), .. } => 8,
             MetadataRecord::Config { .. } => 6,
             MetadataRecord::ProducerIds { .. } => 7,
+            MetadataRecord::Features { .. } => 9,
         }
     }
 
@@ -135,6 +140,14 @@ impl MetadataRecord {
                 out.optional_text(value.as_deref());
             }
             MetadataRecord::ProducerIds { next } => out.bytes(&next.0.to_le_bytes()),
+            MetadataRecord::Features { epoch, levels } => {
+                out.bytes(&epoch.to_le_bytes());
+                out.length(levels.len());
+                for (name, level) in levels {
+                    out.text(name);
+                    out.bytes(&level.to_le_bytes());
+                }
+            }
         }
     }
 
@@ -171,6 +184,7 @@ impl MetadataRecord {
                 key: fields.text()?,
                 value: fields.optional_text()?,
             },
+            9 => decode_features(&mut fields)?,
             _ => return Err(fields.corrupt("a record is of a kind of a newer release")),
         };
         match fields.is_empty() {
@@ -197,6 +211,13 @@ fn decode_broker(fields: &mut Reader<'_>) -> Result<MetadataRecord, Corrupt> {
 fn decode_brokers(fields: &mut Reader<'_>) -> Result<Vec<BrokerId>, Corrupt> {
     let count = fields.count(BROKER_ID_BYTES)?;
     (0..count).map(|_| fields.i32().map(BrokerId)).collect()
+}
+
+fn decode_features(fields: &mut Reader<'_>) -> Result<MetadataRecord, Corrupt> {
+    let epoch = fields.i64()?;
+    let count = fields.count(FEATURE_BYTES_MIN)?;
+    let levels: Result<_, Corrupt> = (0..count).map(|_| Ok((fields.text()?, fields.i16()?))).collect();
+    Ok(MetadataRecord::Features { epoch, levels: levels? })
 }
 
 fn decode_resource(fields: &mut Reader<'_>) -> Result<ConfigResource, Corrupt> {

@@ -41,7 +41,7 @@ impl Samples {
     }
 
     pub(super) fn record(&mut self) -> MetadataRecord {
-        match self.below(7) {
+        match self.below(8) {
             0 => MetadataRecord::Cluster { cluster_id: self.text() },
             1 => MetadataRecord::Broker {
                 id: BrokerId(self.below(9) as i32),
@@ -74,6 +74,10 @@ impl Samples {
                 },
                 key: self.text(),
                 value: self.optional_text(),
+            },
+            6 => MetadataRecord::Features {
+                epoch: self.below(9) as i64,
+                levels: (0..self.below(3)).map(|_| (self.text(), self.below(9) as i16)).collect(),
             },
             _ => MetadataRecord::ProducerIds { next: ProducerId(self.0.next_u64() as i64) },
         }

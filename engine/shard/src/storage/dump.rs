@@ -375,6 +375,10 @@ fn record_fact(record: &MetadataRecord) -> Fact {
             }
         }
         MetadataRecord::ProducerIds { next } => of("producer_ids").with("next", next.0),
+        MetadataRecord::Features { epoch, levels } => {
+            let named = levels.iter().map(|(name, level)| format!("{name}={level}"));
+            of("features").with("epoch", *epoch).with("levels", named.collect::<Vec<_>>().join(","))
+        }
     }
 }
 

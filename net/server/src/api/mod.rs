@@ -47,3 +47,4 @@ pub(crate) mod table;
 mod topics;
 mod truncation;
 mod unregister_broker;
+mod update_features;

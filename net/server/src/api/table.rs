@@ -13,7 +13,7 @@ use crate::api::{
     describe_producers, describe_quorum, describe_topic_partitions, elect_leaders, fetch, find_coordinator,
     heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources,
     list_groups, list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
-    offset_fetch, offset_for_leader_epoch, produce, sync_group, unregister_broker,
+    offset_fetch, offset_for_leader_epoch, produce, sync_group, unregister_broker, update_features,
 };
 
 /// When a request of a connection may begin.
@@ -98,6 +98,7 @@ const APIS: &[Api] = &[
     api!(ListPartitionReassignments 0..=0, Alone, list_partition_reassignments::handle),
     api!(OffsetDelete 0..=0, Alone, offset_delete::handle),
     api!(DescribeQuorum 0..=2, Alone, describe_quorum::handle),
+    api!(UpdateFeatures 0..=2, Alone, update_features::handle),
     api!(DescribeCluster 0..=2, Alone, describe_cluster::handle),
     api!(DescribeProducers 0..=0, Alone, describe_producers::handle),
     api!(UnregisterBroker 0..=0, Alone, unregister_broker::handle),
@@ -175,6 +176,7 @@ mod tests {
         46 ListPartitionReassignments 0-0 from 0
         47 OffsetDelete 0-0 from 0
         55 DescribeQuorum 0-2 from 0
+        57 UpdateFeatures 0-2 from 0
         60 DescribeCluster 0-2 from 0
         61 DescribeProducers 0-0 from 0
         64 UnregisterBroker 0-0 from 0

@@ -267,7 +267,7 @@ fn record(chance: &mut Chance) -> MetadataRecord {
     let topic = TopicId([chance.below(4) as u8; 16]);
     let name = format!("topic {}", chance.below(4));
     let brokers = |chance: &mut Chance| (0..chance.below(4)).map(|id| BrokerId(id as i32)).collect();
-    match chance.below(7) {
+    match chance.below(8) {
         0 => MetadataRecord::Cluster { cluster_id: name },
         1 => MetadataRecord::Broker {
             id: BrokerId(chance.below(3) as i32),
@@ -300,6 +300,10 @@ fn record(chance: &mut Chance) -> MetadataRecord {
             },
             key: "retention.ms".to_owned(),
             value: chance.one_in(2).then(|| "1".to_owned()),
+        },
+        6 => MetadataRecord::Features {
+            epoch: chance.below(9) as i64,
+            levels: (0..chance.below(3)).map(|level| (format!("feature {level}"), level as i16)).collect(),
         },
         _ => MetadataRecord::ProducerIds { next: ProducerId(chance.below(9000) as i64) },
     }
