@@ -14,7 +14,8 @@ pub mod record;
 mod samples;
 
 pub use alter::{
-    AlterEntry, AlterError, AlterErrorKind, AlterOperation, AlterTarget, Alteration, OtherKeys, alter_configs,
+    AlterEntry, AlterError, AlterErrorKind, AlterOperation, AlterTarget, Alteration, OtherKeys,
+    alter_configs, check_entries,
 };
 pub use change::{
     CreateOutcome, CreatedTopic, NewTopic, PRODUCER_ID_BLOCK, TopicError, TopicErrorKind, bootstrap,
