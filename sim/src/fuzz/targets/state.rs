@@ -74,6 +74,7 @@ pub(in crate::fuzz) const METADATA_LOG: Target = Target {
         "record::decode",
         "record::decode_broker",
         "record::decode_brokers",
+        "record::decode_features",
         "record::decode_resource",
         "image::apply_all",
         "listeners::from_code",
