@@ -22,6 +22,7 @@ mod timings;
 
 pub use addresses::BoundListener;
 pub use admin::{MetricDescription, metric_descriptions};
+pub use api::{ServedApi, served_apis};
 pub use broker::{Broker, Stopper, machine_name};
 pub use loggers::{ApplyLevels, LogLevel, LogLevels, Loggers, ROOT_LOGGER};
 pub use millrace_shard::storage;

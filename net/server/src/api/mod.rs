@@ -48,3 +48,5 @@ mod topics;
 mod truncation;
 mod unregister_broker;
 mod update_features;
+
+pub use table::{ServedApi, served_apis};

@@ -46,6 +46,31 @@ impl Api {
     }
 }
 
+/// One served API, as the documentation lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedApi {
+    /// Kafka's number of it.
+    pub key: i16,
+    pub name: &'static str,
+    pub versions: RangeInclusive<i16>,
+    /// The lowest version that ApiVersions names, below those that are served where clients want that.
+    pub advertised_from: i16,
+    /// The versions of Kafka 4.3.1, without unstable ones.
+    pub of_kafka: RangeInclusive<i16>,
+}
+
+/// Every served API by key.
+pub fn served_apis() -> Vec<ServedApi> {
+    let served = |api: &Api| ServedApi {
+        key: api.key.code(),
+        name: api.key.name(),
+        versions: api.versions.clone(),
+        advertised_from: api.advertised_from,
+        of_kafka: api.key.min_version()..=api.key.max_stable_version(),
+    };
+    APIS.iter().map(served).collect()
+}
+
 /// A handler as a table entry.
 macro_rules! api {
     ($key:ident $versions:expr, $turn:ident, $handle:path) => {
