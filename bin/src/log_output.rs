@@ -7,11 +7,12 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use millrace_core::base::config::{ConfigError, LogFormat};
+use millrace_core::base::config::LogFormat;
+use millrace_server::{ApplyLevels, LogLevels, Loggers};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::reload::Handle;
 
-/// Says what is logged, over `millrace.log.level`.
-const FILTER_VARIABLE: &str = "MILLRACE_LOG";
+use crate::log_filter::{self, LogFilter};
 
 /// Lines, and bytes of lines, that may wait for the reader; what comes on top is lost, and counted.
 const LINES_MAX: usize = 2048;
@@ -19,9 +20,6 @@ const BYTES_MAX: usize = 1 << 20;
 
 /// How long the end of the process waits for the reader.
 const END_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Levels by name, as filters have them.
-const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
@@ -38,51 +36,43 @@ enum Message {
     End(SyncSender<()>),
 }
 
-/// The filter to use: a flag's, the environment's, or the configured one.
-pub(crate) fn filter(flag: Option<&str>, configured: &str) -> Result<EnvFilter, ConfigError> {
-    let environment = std::env::var(FILTER_VARIABLE).ok();
-    let (key, text) = match (flag, &environment) {
-        (Some(text), _) => ("millrace.log.level", text),
-        (None, Some(text)) => (FILTER_VARIABLE, text.as_str()),
-        (None, None) => ("millrace.log.level", configured),
-    };
-    check_levels(text).map_err(|reason| ConfigError::invalid(key, text, reason))?;
-    EnvFilter::builder().parse(text).map_err(|error| ConfigError::invalid(key, text, error))
-}
-
-/// A misspelt level would be taken for the name of a module, and nothing be logged.
-fn check_levels(text: &str) -> Result<(), String> {
-    let levels = text.split(',').filter(|part| !part.contains('[')).map(|part| {
-        let (_, level) = part.rsplit_once('=').unwrap_or(("", part));
-        level.trim()
-    });
-    for level in levels {
-        if !LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)) {
-            return Err(format!("`{level}` is no level; levels are {}", LEVELS.join(", ")));
-        }
-    }
-    Ok(())
-}
-
-/// Starts logging; the answer counts the lines that are lost. Only the first call of a process starts anything.
-pub(crate) fn start(format: LogFormat, filter: EnvFilter) -> io::Result<Arc<AtomicU64>> {
+/// Starts logging. The answer counts the lines that are lost, and has the loggers; only the first call of a process starts
+/// anything.
+pub(crate) fn start(format: LogFormat, filter: LogFilter) -> io::Result<(Arc<AtomicU64>, Option<Loggers>)> {
     let (lines, queued) = mpsc::sync_channel(LINES_MAX);
     let queue = Queue { lines, waiting_bytes: Arc::default(), lost: Arc::default() };
     let (waiting_bytes, lost) = (queue.waiting_bytes.clone(), queue.lost.clone());
     let count = lost.clone();
     if QUEUE.set(queue).is_err() {
-        return Ok(count);
+        return Ok((count, None));
     }
     let write = move || write_lines(format, &queued, &waiting_bytes, &lost);
     std::thread::Builder::new().name("millrace-log".to_owned()).spawn(write)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| Enqueue);
-    let _already_set = match format {
-        LogFormat::Text => tracing::subscriber::set_global_default(builder.with_target(false).finish()),
+    let LogFilter { initial, levels, others } = filter;
+    let builder = tracing_subscriber::fmt().with_env_filter(initial).with_ansi(false).with_writer(|| Enqueue);
+    let apply: ApplyLevels = match format {
+        LogFormat::Text => {
+            let builder = builder.with_target(false).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let _already_set = tracing::subscriber::set_global_default(builder.finish());
+            Box::new(move |levels| reload(&handle, levels, &others))
+        }
         LogFormat::Json => {
-            tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish())
+            let builder = builder.json().flatten_event(true).with_filter_reloading();
+            let handle = builder.reload_handle();
+            let _already_set = tracing::subscriber::set_global_default(builder.finish());
+            Box::new(move |levels| reload(&handle, levels, &others))
         }
     };
-    Ok(count)
+    Ok((count, Some(Loggers::new(levels, apply))))
+}
+
+fn reload<S>(handle: &Handle<EnvFilter, S>, levels: &LogLevels, others: &str) {
+    let text = log_filter::directives(levels, others);
+    let result = EnvFilter::builder().parse(&text).map_err(|error| error.to_string());
+    if let Err(error) = result.and_then(|filter| handle.reload(filter).map_err(|error| error.to_string())) {
+        tracing::error!(error, "the levels of loggers stay as they are");
+    }
 }
 
 /// Waits a moment until what was logged has been written, before the process ends.
@@ -157,16 +147,6 @@ fn loss(format: LogFormat, lines: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn levels_are_checked_by_name() {
-        for good in ["info", "WARN", "warn,millrace_server=debug", "off, millrace_rt=trace", "[span]=debug"] {
-            assert_eq!(check_levels(good), Ok(()), "{good}");
-        }
-        for (wrong, level) in [("verbose", "verbose"), ("info,a=loud", "loud"), ("", "")] {
-            assert!(check_levels(wrong).unwrap_err().contains(&format!("`{level}` is no level")), "{wrong}");
-        }
-    }
 
     #[test]
     fn what_is_too_much_is_lost_and_counted() {

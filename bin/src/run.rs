@@ -12,6 +12,8 @@ use tracing::{info, warn};
 
 use crate::cli::{CommonArguments, DurabilityArgument, LogFormatArgument};
 use crate::exit::Failure;
+use crate::log_filter::log_filter;
+use crate::loggers::LOGGERS;
 use crate::service::State;
 use crate::{log_output, machine, service, signals};
 
@@ -24,11 +26,11 @@ pub(crate) fn run(
     apply(arguments, &mut properties);
     let unknown = if arguments.strict { UnknownKeys::Refuse } else { UnknownKeys::Warn };
     let loaded = LoadedConfig::load(&properties, unknown).map_err(Failure::Configuration)?;
-    let filter = log_output::filter(arguments.log_level.as_deref(), loaded.broker.log_level())
+    let filter = log_filter(arguments.log_level.as_deref(), loaded.broker.log_level(), LOGGERS)
         .map_err(|error| Failure::Configuration(vec![error]))?;
     // Signals are blocked before any thread is started: threads inherit that.
     let signals = signals::block().map_err(|error| Failure::Signals(error.to_string()))?;
-    let lost = log_output::start(loaded.broker.log_format(), filter)
+    let (lost, loggers) = log_output::start(loaded.broker.log_format(), filter)
         .map_err(|error| Failure::Log(error.to_string()))?;
     log_warnings(&loaded.warnings);
     let settings = settings(loaded.broker);
@@ -55,6 +57,9 @@ pub(crate) fn run(
         }),
     )?;
     broker.count_lost_log_lines(lost);
+    if let Some(loggers) = loggers {
+        broker.hand_over_loggers(loggers);
+    }
     signals.stop_on_arrival(broker.stopper()).map_err(|error| Failure::Signals(error.to_string()))?;
     broker.run()?;
     info!("stopped");

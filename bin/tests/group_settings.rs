@@ -1,4 +1,5 @@
-//! Settings of single groups over a broker process that is killed: what was answered holds, and acts.
+//! Settings of single groups, and the feature behind the consumer protocol, over a broker process that is killed: what was
+//! answered holds, and acts.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -20,7 +21,12 @@ use requests::{Answer, Bytes, Connection};
 const FIND_COORDINATOR: (i16, i16) = (10, 0);
 const DESCRIBE_CONFIGS: (i16, i16) = (32, 1);
 const INCREMENTAL_ALTER_CONFIGS: (i16, i16) = (44, 0);
+const UPDATE_FEATURES: (i16, i16) = (57, 1);
 const CONSUMER_GROUP_HEARTBEAT: (i16, i16) = (68, 0);
+
+const UPGRADE: i8 = 1;
+const SAFE_DOWNGRADE: i8 = 2;
+const UNSUPPORTED_VERSION: i16 = 35;
 
 /// Type of a resource.
 const GROUP: i8 = 32;
@@ -75,18 +81,23 @@ fn described(connection: &mut Connection, group: &str, key: &str) -> String {
     answer.text()
 }
 
-/// A member joins, or joins again; when the next heartbeat is expected of it.
-fn interval_ms(connection: &mut Connection, group: &str) -> i32 {
-    let mut asked = Bytes::default();
-    asked.text(group);
+/// The request of a member that joins.
+fn joining(group: &str) -> Bytes {
     let mut body = Bytes::default();
     // Header and body are of the compact form: lengths are one more than they are, and tags end each part.
     body.i8(0).compact(group).compact("m").i32(0).i8(0).i8(0).i32(60_000);
     body.i8(2).compact("topic").i8(0).i8(1).i8(0);
+    body
+}
+
+/// A member joins, or joins again; when the next heartbeat is expected of it.
+fn interval_ms(connection: &mut Connection, group: &str) -> i32 {
+    let mut asked = Bytes::default();
+    asked.text(group);
     let deadline = Instant::now() + PATIENCE;
     loop {
         connection.ask(FIND_COORDINATOR, &asked.0);
-        let answer = connection.ask(CONSUMER_GROUP_HEARTBEAT, &body.0);
+        let answer = connection.ask(CONSUMER_GROUP_HEARTBEAT, &joining(group).0);
         let mut answer = Answer(&answer);
         let (_tags, _throttle, error) = (answer.i8(), answer.i32(), answer.i16());
         if error == 0 {
@@ -98,6 +109,43 @@ fn interval_ms(connection: &mut Connection, group: &str) -> i32 {
         assert!((14..=16).contains(&error) && Instant::now() < deadline, "error {error}");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Asks for a level of the feature by which groups of the consumer protocol are served.
+fn update_group_version(connection: &mut Connection, level: i16, upgrade_type: i8) {
+    let mut body = Bytes::default();
+    body.i8(0).i32(60_000).i8(2).compact("group.version").i16(level).i8(upgrade_type).i8(0);
+    body.i8(0).i8(0);
+    let answer = connection.ask(UPDATE_FEATURES, &body.0);
+    let mut answer = Answer(&answer);
+    assert_eq!((answer.i8(), answer.i32(), answer.i16()), (0, 0, 0), "{}", answer.compact());
+}
+
+fn is_refused(connection: &mut Connection, group: &str) -> bool {
+    let answer = connection.ask(CONSUMER_GROUP_HEARTBEAT, &joining(group).0);
+    let mut answer = Answer(&answer);
+    (answer.i8(), answer.i32(), answer.i16()) == (0, 0, UNSUPPORTED_VERSION)
+}
+
+#[test]
+fn the_level_of_a_feature_outlives_a_kill_and_acts() {
+    let directory = Directory::new("features");
+    let (broker, mut client) = start(&directory);
+    assert!(interval_ms(&mut client, "g") > 0);
+    update_group_version(&mut client, 0, SAFE_DOWNGRADE);
+    assert!(is_refused(&mut client, "g"));
+    kill(broker);
+
+    let (broker, mut client) = start(&directory);
+    assert!(is_refused(&mut client, "g"));
+    update_group_version(&mut client, 1, UPGRADE);
+    assert!(!is_refused(&mut client, "g"));
+    kill(broker);
+
+    let (broker, mut client) = start(&directory);
+    assert!(interval_ms(&mut client, "g") > 0);
+    broker.terminate();
+    broker.ended_well();
 }
 
 #[test]

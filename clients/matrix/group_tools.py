@@ -69,10 +69,10 @@ def check_committed(runs, topic, ends):
 
 
 class Shell:
-    """The program GroupTools, asked line by line."""
+    """The program GroupTools, or another like it, asked line by line."""
 
-    def __init__(self, runs):
-        self.process = runs.spawn("GroupTools", runs.broker.address)
+    def __init__(self, runs, program="GroupTools"):
+        self.process = runs.spawn(program, runs.broker.address)
 
     def ask(self, command):
         watchdog = threading.Timer(ANSWER_SECONDS_MAX, self.process.kill)

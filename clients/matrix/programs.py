@@ -1,4 +1,4 @@
-"""Runs the Java programs of programs-java and Kafka's own group tools, also through a broker that is killed."""
+"""Runs the Java programs of programs-java and Kafka's own tools, also through a broker that is killed."""
 
 import argparse
 import shutil
@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import group_tools
+import kafka_tools
 from broker import CLIENTS, KINDS
 from scenarios import CheckFailed, check
 
@@ -23,8 +24,10 @@ BEFORE_KILL_SECONDS = 5
 # So many programs must be in their middle when the broker is killed, or little is proved.
 UNDER_WAY_LEAST = 12
 # What a part stands for; CI runs the sample.
-PARTS = {"tools": ["tools"], "all": ["all"], "instances": ["instances"], "kill": ["kill"], "sample": ["tools", "kill"],
-         "whole": ["tools", "all", "instances", "kill"]}
+PARTS = {"tools": ["tools"], "admin": ["admin"], "all": ["all"], "instances": ["instances"], "kill": ["kill"], "sample": ["tools", "kill"],
+         "whole": ["tools", "admin", "all", "instances", "kill"]}
+# Parts that begin with a broker that nobody has used.
+APART = {"admin"}
 INSTANCE_PARTITIONS = 6
 
 
@@ -153,15 +156,23 @@ def main():
     parser = argparse.ArgumentParser(prog="clients/programs")
     parser.add_argument("names", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--against", choices=KINDS, default="millrace")
-    parser.add_argument("--record", action="store_true", help="write down what the group command answers, of Apache Kafka")
+    parser.add_argument("--record", action="store_true", help="write down what Kafka's tools answer (tools, admin)")
     arguments = parser.parse_args()
     parts = {part for name in arguments.names or ["whole"] for part in PARTS[name]}
     (CACHE / "runs").mkdir(parents=True, exist_ok=True)
+    counts = [run_beside(arguments, some) for some in (parts - APART, parts & APART) if some]
+    failed = sum(count for _, count in counts)
+    print(f"{sum(count for count, _ in counts)} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+def run_beside(arguments, parts):
+    """Runs parts against a broker of their own; how many passed and failed."""
     directory = Path(tempfile.mkdtemp(prefix="programs-", dir=CACHE / "runs"))
     runs = Runs(KINDS[arguments.against](directory, settings=group_tools.BROKER_SETTINGS), directory)
     runs.attempt("start", runs.broker.start)
     try:
-        run_parts(runs, parts, arguments.record)
+        run_parts(runs, parts, arguments.record, arguments.against == "kafka")
     finally:
         runs.attempt("stop", runs.broker.stop)
     failed = sum(failure is not None for failure in runs.outcomes.values())
@@ -169,11 +180,12 @@ def main():
         print(f"data and logs: {directory}")
     else:
         shutil.rmtree(directory)
-    print(f"{len(runs.outcomes) - failed} passed, {failed} failed")
-    sys.exit(1 if failed else 0)
+    return len(runs.outcomes) - failed, failed
 
 
-def run_parts(runs, parts, record):
+def run_parts(runs, parts, record, of_kafka):
+    if "admin" in parts:
+        kafka_tools.run(runs, of_kafka, record)
     if "tools" in parts:
         # First: the transcript begins with a broker that knows no group.
         runs.attempt("group command", lambda: group_tools.group_command(runs, record))

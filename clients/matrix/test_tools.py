@@ -5,6 +5,7 @@ import unittest
 from pathlib import Path
 
 import group_tools
+import kafka_tools
 from dump import Segment
 
 BATCH = "baseOffset: {} lastOffset: {} count: {} baseSequence: -1 position: {} CreateTime: 1 size: {} magic: 2 crc: 7 isvalid: {}"
@@ -84,6 +85,59 @@ class Transcript(unittest.TestCase):
         self.assertIn("g m-UUID 1", group_tools.difference(group_tools.normal(here), group_tools.normal(other)))
         member = "g L0ea3PzcRLCOBnNUFSHYmw /127.0.0.1 carol 3"
         self.assertEqual(group_tools.normal([member]), ["g UUID /127.0.0.1 carol 3"])
+
+
+class KafkaTools(unittest.TestCase):
+    TEXT = "# What it is.\n\n> topics --list\na\nexit 0\n\n# More.\n> features describe\nb\nhere:\nc\n> lines x y\n"
+
+    def test_read(self):
+        steps = [part for part in kafka_tools.read(self.TEXT) if isinstance(part, kafka_tools.Step)]
+        self.assertEqual([(step.command, step.kafka, step.here) for step in steps], [
+            ("topics --list", ["a", "exit 0"], None), ("features describe", ["b"], ["c"]), ("lines x y", [], None)])
+        self.assertEqual([step.wanted(of_kafka=True) for step in steps], [["a", "exit 0"], ["b"], []])
+        self.assertEqual([step.wanted(of_kafka=False) for step in steps], [["a", "exit 0"], ["c"], []])
+        self.assertEqual(kafka_tools.written(kafka_tools.read(self.TEXT)), self.TEXT)
+
+    def test_normal(self):
+        """Ids, times, rates and frames of exceptions do not count; everything else does."""
+        alike = [
+            (["Feature: a  Max: 1  Epoch: 17"], ["Feature: a Max: 1 Epoch: 0"]),
+            (["1  AAAAAAAAAAAAAAAAAAAAAA  58  0  17  17  Leader"], ["1 L0ea3PzcRLCOBnNUFSHYmw 9 0 3 ms ago 4 ms ago Leader"]),
+            (["50 records sent, 8.5 records/sec, 3.61 ms avg, 36 ms 50th"], ["50 records sent, 99.1 records/sec, 4.0 ms avg, 1 ms 50th"]),
+            (["x failed", "\tat a.b.C.d(C.java:5)", "\t... 3 more"], ["x failed", "\tat e.f(Native Method)"]),
+            (['{"logDir":"/a/b","size":17}'], ['{"logDir":"/c","size":3}']),
+        ]
+        for one, other in alike:
+            self.assertEqual(kafka_tools.normal(one), kafka_tools.normal(other))
+        unlike = [
+            ("Feature: a Max: 1 Epoch: 17", "Feature: a Max: 2 Epoch: 17"),
+            ("ratio=0.5 sensitive=false", "ratio=0.7 sensitive=false"),
+            ("50 records sent, 8.5 records/sec", "51 records sent, 8.5 records/sec"),
+            ('{"size":17}', '{"size":0}'),
+            ("one:0:7", "one:0:8"),
+        ]
+        for one, other in unlike:
+            self.assertNotEqual(kafka_tools.normal([one]), kafka_tools.normal([other]))
+
+    def test_apis(self):
+        """An API that is not served is not compared; versions of the others are."""
+        kafka = ["A(1): 0 to 3 [usable: 3],", "B(2): 0 to 1 [usable: 1],", "C(3): 0 [usable: 0]"]
+        here = ["A(1): 0 to 3 [usable: 3],", "B(2): 0 to 1 [usable: 1]", "C(3): UNSUPPORTED,"]
+        found, wanted = kafka_tools.compared("broker-api-versions", here, kafka)
+        self.assertEqual(found, wanted)
+        found, wanted = kafka_tools.compared("broker-api-versions", ["A(1): 0 to 2 [usable: 2],", *here[1:]], kafka)
+        self.assertNotEqual(found, wanted)
+        found, wanted = kafka_tools.compared("topics", here, kafka)
+        self.assertNotEqual(found, wanted)
+
+    def test_differences_have_reasons(self):
+        parts = kafka_tools.read(kafka_tools.TRANSCRIPT.read_text())
+        differing = [part.command for part in parts if isinstance(part, kafka_tools.Step) and part.here is not None]
+        reasons = kafka_tools.reasons()
+        for command in differing:
+            self.assertTrue(any(command.startswith(reason) for reason in reasons), command)
+        for reason in reasons:
+            self.assertTrue(any(command.startswith(reason) for command in differing), f"{reason} differs no more")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ use millrace_core::base::ids::{PartitionKey, ShardIndex};
 use millrace_core::log::producers::ProducerSnapshot;
 
 use crate::api::MetadataQuorum;
+use crate::gathering::over_the_mesh;
 use crate::message::{Answer, Ask};
 use crate::partition::Partition;
 use crate::shard::{Core, Shard};
@@ -19,43 +20,15 @@ impl Shard {
     /// Bytes of each log, written or not, in the order of `keys`; nothing of a partition that this node does not host.
     /// Dropping the future leaves nothing behind.
     pub async fn log_sizes(&self, keys: &[PartitionKey]) -> Vec<Option<u64>> {
-        let mut sizes = vec![None; keys.len()];
-        for (owner, places) in self.by_owner(keys.iter().copied()) {
-            let owned: Vec<PartitionKey> = places.iter().map(|&place| keys[place]).collect();
-            let answers = if owner == self.index() {
-                self.core().log_sizes(&owned).await
-            } else {
-                match self.ask(owner, Ask::LogSizes(owned)).await {
-                    Answer::LogSizes(answers) => answers,
-                    _ => unreachable!("sizes are answered with sizes"),
-                }
-            };
-            for (place, answer) in places.into_iter().zip(answers) {
-                sizes[place] = answer;
-            }
-        }
-        sizes
+        let own = async |core: &Rc<Core>, keys: Vec<PartitionKey>| core.log_sizes(&keys).await;
+        self.gather(keys, |key| *key, own, over_the_mesh!(LogSizes, LogSizes)).await
     }
 
     /// The producers that each log remembers, by their ids, in the order of `keys`; nothing of a partition that this node
     /// does not host. Dropping the future leaves nothing behind.
     pub async fn producers(&self, keys: &[PartitionKey]) -> Vec<Option<Vec<ProducerSnapshot>>> {
-        let mut found = vec![None; keys.len()];
-        for (owner, places) in self.by_owner(keys.iter().copied()) {
-            let owned: Vec<PartitionKey> = places.iter().map(|&place| keys[place]).collect();
-            let answers = if owner == self.index() {
-                self.core().producers(&owned).await
-            } else {
-                match self.ask(owner, Ask::Producers(owned)).await {
-                    Answer::Producers(answers) => answers,
-                    _ => unreachable!("producers are answered with producers"),
-                }
-            };
-            for (place, answer) in places.into_iter().zip(answers) {
-                found[place] = answer;
-            }
-        }
-        found
+        let own = async |core: &Rc<Core>, keys: Vec<PartitionKey>| core.producers(&keys).await;
+        self.gather(keys, |key| *key, own, over_the_mesh!(Producers, Producers)).await
     }
 
     /// The metadata log, which this node leads alone. Dropping the future leaves nothing behind.

@@ -30,6 +30,7 @@ mod first_files;
 mod fitting;
 mod flush;
 mod flusher;
+mod gathering;
 mod granted;
 mod group_ask;
 mod groups;

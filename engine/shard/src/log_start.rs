@@ -8,8 +8,8 @@ use millrace_core::base::ids::{Offset, Position};
 use millrace_core::journal::{APPEND_HEAD_BYTES, Entry, Purpose};
 
 use crate::api::{DeleteRecordsAsk, DeleteRecordsError, Planted};
+use crate::gathering::over_the_mesh;
 use crate::layout::{index_file, segment_file};
-use crate::message::{Answer, Ask};
 use crate::partition::{Partition, PartitionRef, SealedStart};
 use crate::segment::Segment;
 use crate::shard::{Core, Shard};
@@ -35,22 +35,8 @@ impl Shard {
         &self,
         asks: Vec<DeleteRecordsAsk>,
     ) -> Vec<Result<Offset, DeleteRecordsError>> {
-        let mut starts: Vec<_> = asks.iter().map(|_| Err(DeleteRecordsError::UnknownPartition)).collect();
-        for (owner, places) in self.by_owner(asks.iter().map(|ask| ask.key)) {
-            let owned: Vec<DeleteRecordsAsk> = places.iter().map(|&place| asks[place]).collect();
-            let answers = if owner == self.index() {
-                self.core().delete_records(owned).await
-            } else {
-                match self.ask(owner, Ask::DeleteRecords(owned)).await {
-                    Answer::LogStarts(answers) => answers,
-                    _ => unreachable!("deletions of records are answered with starts of logs"),
-                }
-            };
-            for (place, answer) in places.into_iter().zip(answers) {
-                starts[place] = answer;
-            }
-        }
-        starts
+        let own = async |core: &Rc<Core>, asks: Vec<DeleteRecordsAsk>| core.delete_records(asks).await;
+        self.gather(&asks, |ask| ask.key, own, over_the_mesh!(DeleteRecords, LogStarts)).await
     }
 }
 

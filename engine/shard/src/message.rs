@@ -8,8 +8,8 @@ use millrace_core::base::ids::{Offset, PartitionKey, TopicId};
 use millrace_core::coord::GroupFilter;
 use millrace_core::log::producers::ProducerSnapshot;
 use millrace_core::meta::{
-    AlterError, Alteration, AlteredQuota, CreatedTopic, MetadataImage, MetadataRecord, MorePartitions,
-    NewTopic, QuotaAlteration, TopicError,
+    AlterError, Alteration, AlteredQuota, CreatedTopic, FeatureError, FeatureUpdate, MetadataImage,
+    MetadataRecord, MorePartitions, NewTopic, QuotaAlteration, TopicError,
 };
 use millrace_rt::Moment;
 
@@ -36,6 +36,7 @@ pub(crate) enum Ask {
     DeleteTopics(Vec<TopicId>),
     AlterConfigs(Vec<Alteration>, ValidateOnly),
     AlterClientQuotas(Vec<QuotaAlteration>, ValidateOnly),
+    UpdateFeatures(Vec<FeatureUpdate>, ValidateOnly),
     ProducerIds,
     Quorum,
     /// From shard 0: the image after `records` were applied.
@@ -64,6 +65,7 @@ pub(crate) enum Answer {
     Deleted(Vec<Result<(), TopicError>>),
     Altered(Vec<Result<(), AlterError>>),
     AlteredQuotas(Vec<AlteredQuota>),
+    Features(Result<(), FeatureError>),
     Group(GroupAnswer),
     ListedGroups(ListedPartitions),
     /// A block of ids that nobody else has.

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use millrace_core::base::ids::{PartitionKey, ProducerId, ShardIndex, TopicId};
 use millrace_core::meta::{
-    self, AlterError, Alteration, AlteredQuota, ConfigResource, CreatedTopic, MetadataImage, MetadataRecord,
-    MorePartitions, NewTopic, OFFSETS_TOPIC, QuotaAlteration, QuotaError, TopicError,
+    self, AlterError, Alteration, AlteredQuota, ConfigResource, CreatedTopic, FeatureError, FeatureUpdate,
+    MetadataImage, MetadataRecord, MorePartitions, NewTopic, OFFSETS_TOPIC, QuotaAlteration, QuotaError,
+    TopicError,
 };
 use millrace_rt::fs;
 
@@ -109,6 +110,23 @@ impl Shard {
         match self.ask(METADATA_SHARD, Ask::AlterClientQuotas(changes, mode)).await {
             Answer::AlteredQuotas(results) => results,
             _ => unreachable!("changes of quotas are answered with what became of them"),
+        }
+    }
+
+    /// Changes levels of features, all or none. Answered once every shard acts by them.
+    ///
+    /// Dropping the future does not undo what is under way.
+    pub async fn update_features(
+        &self,
+        updates: Vec<FeatureUpdate>,
+        mode: ValidateOnly,
+    ) -> Result<(), FeatureError> {
+        if self.index() == METADATA_SHARD {
+            return self.core().update_features(updates, mode).await;
+        }
+        match self.ask(METADATA_SHARD, Ask::UpdateFeatures(updates, mode)).await {
+            Answer::Features(result) => result,
+            _ => unreachable!("features are answered with what became of them"),
         }
     }
 
@@ -242,6 +260,23 @@ impl Core {
         results.into_iter().map(|(entity, result)| (entity, refused(result))).collect()
     }
 
+    pub(crate) async fn update_features(
+        self: &Rc<Core>,
+        updates: Vec<FeatureUpdate>,
+        mode: ValidateOnly,
+    ) -> Result<(), FeatureError> {
+        let _turn = self.metadata().turn().await;
+        let image = Arc::clone(&self.image.borrow());
+        let records = meta::update_features(image.features(), &updates, self.config.node_id())?;
+        match mode {
+            ValidateOnly::Yes => Ok(()),
+            ValidateOnly::No => {
+                let stored = self.change(records, Leads::ToLess).await;
+                stored.map_err(|StorageError| FeatureError::Storage(NO_SPACE.to_owned()))
+            }
+        }
+    }
+
     pub(crate) async fn producer_id_block(self: &Rc<Core>) -> Result<std::ops::Range<i64>, StorageError> {
         let _turn = self.metadata().turn().await;
         let image = Arc::clone(&self.image.borrow());
@@ -353,7 +388,8 @@ impl Core {
                 | MetadataRecord::Broker { .. }
                 | MetadataRecord::Topic { .. }
                 | MetadataRecord::ProducerIds { .. }
-                | MetadataRecord::ClientQuota { .. } => {}
+                | MetadataRecord::ClientQuota { .. }
+                | MetadataRecord::Features { .. } => {}
             }
         }
         match changed.of_brokers {

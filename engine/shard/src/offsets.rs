@@ -1,6 +1,7 @@
 //! Answers where a log begins and ends, which record is the first of a time, and where a leader epoch ended.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use millrace_core::base::ids::{LeaderEpoch, Offset, TimestampMs};
 use millrace_core::base::limits::INDEX_INTERVAL_BYTES;
@@ -8,7 +9,7 @@ use millrace_core::log::search::{FoundRecord, record_at_time};
 use millrace_core::log::{Batch, OffsetIndex};
 
 use crate::api::{EpochAsk, EpochEnd, FetchError, FoundOffset, OffsetAsk, OffsetQuery};
-use crate::message::{Answer, Ask};
+use crate::gathering::over_the_mesh;
 use crate::partition::{Partition, PartitionRef, SegmentAt};
 use crate::read::{BatchPlace, Pieces, read_range};
 use crate::shard::{Core, Shard};
@@ -20,42 +21,14 @@ impl Shard {
     /// Answers each ask, in order. Times are found by index and then by a walk of at most one index interval.
     /// Dropping the future leaves nothing behind.
     pub async fn list_offsets(&self, asks: Vec<OffsetAsk>) -> Vec<Result<FoundOffset, FetchError>> {
-        let mut found: Vec<_> = asks.iter().map(|_| Err(FetchError::UnknownPartition)).collect();
-        for (owner, places) in self.by_owner(asks.iter().map(|ask| ask.key)) {
-            let owned = places.iter().map(|&place| asks[place]).collect();
-            let answers = if owner == self.index() {
-                self.core().offsets(owned).await
-            } else {
-                match self.ask(owner, Ask::Offsets(owned)).await {
-                    Answer::Offsets(answers) => answers,
-                    _ => unreachable!("offsets are answered with offsets"),
-                }
-            };
-            for (place, answer) in places.into_iter().zip(answers) {
-                found[place] = answer;
-            }
-        }
-        found
+        let own = async |core: &Rc<Core>, asks: Vec<OffsetAsk>| core.offsets(asks).await;
+        self.gather(&asks, |ask| ask.key, own, over_the_mesh!(Offsets, Offsets)).await
     }
 
     /// Answers each ask, in order. Dropping the future leaves nothing behind.
     pub async fn offset_for_leader_epoch(&self, asks: Vec<EpochAsk>) -> Vec<Result<EpochEnd, FetchError>> {
-        let mut found: Vec<_> = asks.iter().map(|_| Err(FetchError::UnknownPartition)).collect();
-        for (owner, places) in self.by_owner(asks.iter().map(|ask| ask.key)) {
-            let owned: Vec<EpochAsk> = places.iter().map(|&place| asks[place]).collect();
-            let answers = if owner == self.index() {
-                self.core().epochs(&owned)
-            } else {
-                match self.ask(owner, Ask::Epochs(owned)).await {
-                    Answer::Epochs(answers) => answers,
-                    _ => unreachable!("epochs are answered with epochs"),
-                }
-            };
-            for (place, answer) in places.into_iter().zip(answers) {
-                found[place] = answer;
-            }
-        }
-        found
+        let own = async |core: &Rc<Core>, asks: Vec<EpochAsk>| core.epochs(&asks);
+        self.gather(&asks, |ask| ask.key, own, over_the_mesh!(Epochs, Epochs)).await
     }
 }
 

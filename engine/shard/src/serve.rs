@@ -64,6 +64,9 @@ impl Core {
                 Ask::AlterClientQuotas(changes, mode) => {
                     Answer::AlteredQuotas(self.alter_client_quotas(changes, mode).await)
                 }
+                Ask::UpdateFeatures(updates, mode) => {
+                    Answer::Features(self.update_features(updates, mode).await)
+                }
                 Ask::ListGroups(keys, filter) => Answer::ListedGroups(self.list_groups(keys, &filter).await),
                 Ask::ProducerIds => Answer::ProducerIds(self.producer_id_block().await),
                 Ask::Image(image, records) => {

@@ -7,6 +7,7 @@ use millrace_rt::{Seat, Settings};
 use tracing::error;
 
 use crate::admin::SideThread;
+use crate::loggers::Loggers;
 use crate::node::{BrokerSettings, Node, OnReady};
 use crate::serve::serve_shard;
 use crate::start_error::StartError;
@@ -35,6 +36,11 @@ impl Broker {
     /// Lets the metrics show what the process's log could not take.
     pub fn count_lost_log_lines(&self, lost: Arc<AtomicU64>) {
         self.node.count_lost_log_lines(lost);
+    }
+
+    /// Lets clients see and set the levels of the process's loggers.
+    pub fn hand_over_loggers(&self, loggers: Loggers) {
+        self.node.hand_over_loggers(loggers);
     }
 
     /// Serves until it is stopped; blocks the calling thread.

@@ -2,7 +2,7 @@
 
 use millrace_core::coord::GroupError;
 use millrace_core::log::{BatchFault, ProducerFault};
-use millrace_core::meta::{AlterErrorKind, QuotaErrorKind, TopicError, TopicErrorKind};
+use millrace_core::meta::{AlterErrorKind, FeatureError, QuotaErrorKind, TopicError, TopicErrorKind};
 use millrace_shard::{AppendError, DeleteRecordsError, FetchError};
 use millrace_wire::ErrorCode;
 
@@ -168,6 +168,13 @@ pub(crate) fn of_quota(kind: QuotaErrorKind) -> ErrorCode {
 /// What is said of a refused change of topics beside its code.
 pub(crate) fn topic_message(error: TopicError) -> Option<String> {
     (error.kind != TopicErrorKind::QuotaExceeded).then_some(error.message)
+}
+
+pub(crate) fn of_features(error: &FeatureError) -> ErrorCode {
+    match error {
+        FeatureError::InvalidLevel(_) => ErrorCode::InvalidUpdateVersion,
+        FeatureError::Storage(_) => ErrorCode::KafkaStorageError,
+    }
 }
 
 /// What Kafka says of a code where it has nothing more particular to say (`org.apache.kafka.common.protocol.Errors`).

@@ -12,6 +12,7 @@ mod creations;
 mod desk;
 mod errors;
 mod host;
+mod loggers;
 mod node;
 mod per_address;
 mod quota;
@@ -22,7 +23,9 @@ mod timings;
 
 pub use addresses::BoundListener;
 pub use admin::{MetricDescription, metric_descriptions};
+pub use api::{ServedApi, served_apis};
 pub use broker::{Broker, Stopper, machine_name};
+pub use loggers::{ApplyLevels, LogLevel, LogLevels, Loggers, ROOT_LOGGER};
 pub use millrace_shard::storage;
 pub use node::{BrokerSettings, Node, OnReady};
 pub use serve::serve_shard;

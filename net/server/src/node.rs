@@ -15,6 +15,7 @@ use millrace_shard::{Engine, EngineSettings, Planted};
 use crate::addresses::{self, BoundListener};
 use crate::counts::ShardReport;
 use crate::desk::Desk;
+use crate::loggers::Loggers;
 use crate::per_address::AddressCounts;
 use crate::quota::{AddressRates, Meters};
 use crate::start_error::StartError;
@@ -70,6 +71,7 @@ struct Shared {
     admin_wanted: Option<BoundListener>,
     admin: OnceLock<SocketAddr>,
     log_lines_lost: OnceLock<Arc<AtomicU64>>,
+    loggers: OnceLock<Loggers>,
     /// Connections that there are descriptors for.
     connections_max: AtomicU32,
     addresses: AddressCounts,
@@ -134,6 +136,7 @@ impl Node {
             admin_wanted,
             admin: OnceLock::new(),
             log_lines_lost: OnceLock::new(),
+            loggers: OnceLock::new(),
             connections_max: AtomicU32::new(u32::MAX),
             addresses: AddressCounts::new(&overrides),
             address_rates: AddressRates::default(),
@@ -212,6 +215,15 @@ impl Node {
 
     pub(crate) fn count_lost_log_lines(&self, lost: Arc<AtomicU64>) {
         assert!(self.shared.log_lines_lost.set(lost).is_ok(), "a process has one log");
+    }
+
+    /// Those of the process; nothing where it has not handed them over.
+    pub(crate) fn loggers(&self) -> Option<&Loggers> {
+        self.shared.loggers.get()
+    }
+
+    pub(crate) fn hand_over_loggers(&self, loggers: Loggers) {
+        assert!(self.shared.loggers.set(loggers).is_ok(), "a process has one log");
     }
 
     /// Where other threads ask the shards.

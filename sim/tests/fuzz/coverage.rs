@@ -14,9 +14,10 @@ const SOURCES: [&str; 4] = ["engine/core/src", "engine/shard/src", "net/wire/src
 const DECODING: [&str; 5] = ["decode", "parse", "decompress", "recover_chain", "from_code"];
 
 /// Functions that match and read nothing from outside.
-const NOT_DECODERS: [&str; 1] = [
-    // The kind of resource in a message that was decoded.
+const NOT_DECODERS: [&str; 2] = [
+    // The kind of resource, and the kind of a change of a level, in a message that was decoded.
     "config_kind::from_code",
+    "features::from_code",
 ];
 
 fn repository() -> PathBuf {

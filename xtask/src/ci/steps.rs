@@ -215,6 +215,8 @@ pub(super) const STEPS: &[Step] = &[
         needs: &["release"],
         work: Work::Script("clients/programs", &["{programs}"]),
     },
+    // Kafka's other command line tools, held to what they print of Apache Kafka.
+    Step { name: "kafka-tools", needs: &["release"], work: Work::Script("clients/programs", &["admin"]) },
     // `--dump`: Kafka's own tool reads every segment afterwards.
     Step {
         name: "kill",

@@ -122,7 +122,8 @@ fn alter(
     }
 }
 
-fn check_entries(entries: &[AlterEntry]) -> Result<(), AlterError> {
+/// Refuses entries of which two name the same key, or one that sets lacks its value.
+pub fn check_entries(entries: &[AlterEntry]) -> Result<(), AlterError> {
     let mut seen = BTreeSet::new();
     if !entries.iter().all(|entry| seen.insert(entry.key.as_str())) {
         return Err(AlterError::request("Error due to duplicate config keys"));

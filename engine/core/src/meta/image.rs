@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::features::{FinalizedFeatures, UnsupportedLevel};
 use super::quota::ClientQuotas;
 use super::record::{ConfigResource, Endpoint, MetadataRecord};
 use crate::base::config::{BrokerConfig, ConfigLayers, ConfigMap, TopicConfig};
@@ -60,6 +61,8 @@ pub enum ImageFault {
     PartitionGap(TopicId, PartitionIndex),
     #[error("a setting names topic {0}, which does not exist")]
     UnknownTopicName(String),
+    #[error(transparent)]
+    UnsupportedLevel(#[from] UnsupportedLevel),
 }
 
 /// Cluster state at one point of the metadata log. Every shard holds the newest one it has seen. Clones share their
@@ -75,6 +78,7 @@ pub struct MetadataImage {
     /// No group has an empty map.
     group_configs: Arc<BTreeMap<Arc<str>, ConfigMap>>,
     client_quotas: Arc<ClientQuotas>,
+    features: Arc<FinalizedFeatures>,
     next_producer_id: ProducerId,
     partition_count: usize,
 }
@@ -110,6 +114,9 @@ impl MetadataImage {
             MetadataRecord::ClientQuota { entity, key, value } => {
                 Arc::make_mut(&mut self.client_quotas).set(entity, *key, *value);
             }
+            MetadataRecord::Features { epoch, levels } => {
+                self.features = Arc::new(FinalizedFeatures::of_record(*epoch, levels)?);
+            }
         }
         Ok(())
     }
@@ -142,6 +149,7 @@ impl MetadataImage {
             records.extend(config_records(&ConfigResource::Topic(topic.name.to_string()), &topic.configs));
             records.extend(topic.partitions.iter().map(|partition| partition.record(topic.id)));
         }
+        records.push(self.features.record());
         records.push(MetadataRecord::ProducerIds { next: self.next_producer_id });
         for (entity, values) in self.client_quotas.iter() {
             records.extend(values.iter().map(|(key, value)| MetadataRecord::ClientQuota {
@@ -189,6 +197,11 @@ impl MetadataImage {
 
     pub fn partition(&self, key: PartitionKey) -> Option<&PartitionImage> {
         self.topic_by_id(key.topic)?.partition(key.partition)
+    }
+
+    /// The level of each feature.
+    pub fn features(&self) -> &FinalizedFeatures {
+        &self.features
     }
 
     /// The producer id that the next block begins with.

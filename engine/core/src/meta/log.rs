@@ -286,6 +286,21 @@ mod tests {
     }
 
     #[test]
+    fn levels_of_features_stay_in_their_format() {
+        let record =
+            MetadataRecord::Features { epoch: 3, levels: vec![("a".to_owned(), 2), ("b".to_owned(), -1)] };
+        let mut bytes = Vec::new();
+        record.encode(&mut bytes);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            hex,
+            "090000001a00000003000000000000000200000001000000610200\
+             0100000062ffff"
+        );
+        assert_eq!(MetadataRecord::decode(&mut Reader::new(&bytes, 0)).unwrap(), record);
+    }
+
+    #[test]
     fn what_is_written_is_read() {
         for seed in 0..200 {
             let mut samples = Samples::new(seed);

@@ -2,6 +2,7 @@
 
 pub mod alter;
 pub mod change;
+pub mod features;
 mod fields;
 pub mod growth;
 pub mod image;
@@ -15,11 +16,15 @@ pub mod record;
 mod samples;
 
 pub use alter::{
-    AlterEntry, AlterError, AlterErrorKind, AlterOperation, AlterTarget, Alteration, OtherKeys, alter_configs,
+    AlterEntry, AlterError, AlterErrorKind, AlterOperation, AlterTarget, Alteration, OtherKeys,
+    alter_configs, check_entries,
 };
 pub use change::{
     CreateOutcome, CreatedTopic, NewTopic, PRODUCER_ID_BLOCK, TopicError, TopicErrorKind, bootstrap,
     create_topics, delete_topics, next_producer_ids, raise_leader_epochs, register_broker,
+};
+pub use features::{
+    Feature, FeatureError, FeatureUpdate, FinalizedFeatures, UnsupportedLevel, UpgradeType, update_features,
 };
 pub use growth::{MorePartitions, create_partitions};
 pub use image::{BrokerRegistration, ImageFault, MetadataImage, PartitionImage, TopicImage};

@@ -54,6 +54,8 @@ pub enum MetadataRecord {
     RemoveTopic { id: TopicId },
     /// A dynamic setting; `None` removes it.
     Config { resource: ConfigResource, key: String, value: Option<String> },
+    /// The levels of features from here on, by name; a feature that is not named is not used. `epoch` counts changes.
+    Features { epoch: i64, levels: Vec<(String, i16)> },
     /// Every producer id below `next` was handed out to some broker.
     ProducerIds { next: ProducerId },
     /// A quota of an entity; `None` removes it.
@@ -66,6 +68,8 @@ const VERSION: u16 = 0;
 const BROKER_ID_BYTES: usize = 4;
 /// Two texts, a port and a protocol.
 const ENDPOINT_BYTES_MIN: usize = 4 + 4 + 2 + 2;
+/// A text and a level.
+const FEATURE_BYTES_MIN: usize = 4 + 2;
 
 impl MetadataRecord {
     fn kind(&self) -> u16 {
@@ -79,6 +83,7 @@ impl MetadataRecord {
             MetadataRecord::Config { .. } => 6,
             MetadataRecord::ProducerIds { .. } => 7,
             MetadataRecord::ClientQuota { .. } => 10,
+            MetadataRecord::Features { .. } => 9,
         }
     }
 
@@ -149,6 +154,14 @@ impl MetadataRecord {
                     out.bytes(&value.get().to_bits().to_le_bytes());
                 }
             }
+            MetadataRecord::Features { epoch, levels } => {
+                out.bytes(&epoch.to_le_bytes());
+                out.length(levels.len());
+                for (name, level) in levels {
+                    out.text(name);
+                    out.bytes(&level.to_le_bytes());
+                }
+            }
         }
     }
 
@@ -186,6 +199,7 @@ impl MetadataRecord {
                 value: fields.optional_text()?,
             },
             10 => decode_quota(&mut fields)?,
+            9 => decode_features(&mut fields)?,
             _ => return Err(fields.corrupt("a record is of a kind of a newer release")),
         };
         match fields.is_empty() {
@@ -212,6 +226,13 @@ fn decode_broker(fields: &mut Reader<'_>) -> Result<MetadataRecord, Corrupt> {
 fn decode_brokers(fields: &mut Reader<'_>) -> Result<Vec<BrokerId>, Corrupt> {
     let count = fields.count(BROKER_ID_BYTES)?;
     (0..count).map(|_| fields.i32().map(BrokerId)).collect()
+}
+
+fn decode_features(fields: &mut Reader<'_>) -> Result<MetadataRecord, Corrupt> {
+    let epoch = fields.i64()?;
+    let count = fields.count(FEATURE_BYTES_MIN)?;
+    let levels: Result<_, Corrupt> = (0..count).map(|_| Ok((fields.text()?, fields.i16()?))).collect();
+    Ok(MetadataRecord::Features { epoch, levels: levels? })
 }
 
 fn decode_resource(fields: &mut Reader<'_>) -> Result<ConfigResource, Corrupt> {

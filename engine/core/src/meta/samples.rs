@@ -55,7 +55,7 @@ impl Samples {
     }
 
     pub(super) fn record(&mut self) -> MetadataRecord {
-        match self.below(8) {
+        match self.below(9) {
             0 => MetadataRecord::Cluster { cluster_id: self.text() },
             1 => MetadataRecord::Broker {
                 id: BrokerId(self.below(9) as i32),
@@ -93,6 +93,10 @@ impl Samples {
                 entity: self.quota_entity(),
                 key: QuotaKey::ALL[self.below(5) as usize],
                 value: (self.below(3) > 0).then(|| QuotaValue::new(self.below(1 << 40) as f64)),
+            },
+            7 => MetadataRecord::Features {
+                epoch: self.below(9) as i64,
+                levels: (0..self.below(3)).map(|_| (self.text(), self.below(9) as i16)).collect(),
             },
             _ => MetadataRecord::ProducerIds { next: ProducerId(self.0.next_u64() as i64) },
         }

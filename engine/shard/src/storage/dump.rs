@@ -385,6 +385,10 @@ fn record_fact(record: &MetadataRecord) -> Fact {
                 None => fact.with("key", key.name()).with("removed", true),
             }
         }
+        MetadataRecord::Features { epoch, levels } => {
+            let named = levels.iter().map(|(name, level)| format!("{name}={level}"));
+            of("features").with("epoch", *epoch).with("levels", named.collect::<Vec<_>>().join(","))
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use millrace_core::meta::{AlterEntry, AlterTarget, Alteration, OtherKeys};
+use millrace_core::base::BrokerId;
+use millrace_core::meta::{AlterEntry, AlterError, AlterErrorKind, AlterTarget, Alteration, OtherKeys};
 use millrace_shard::ValidateOnly;
 use millrace_wire::ErrorCode;
 
@@ -37,31 +38,34 @@ pub(crate) async fn alter<'a>(
         *counts.entry((resource.kind, resource.name)).or_default() += 1;
     }
     let mut changes = Vec::new();
-    let mut answers = Vec::with_capacity(resources.len());
+    let mut outcomes = Vec::with_capacity(resources.len());
     for Named { kind, name, entries } in resources {
-        let refusal = match target(kind, name) {
+        let outcome = match target(kind, name, others) {
             _ if counts.get(&(kind, name)).is_some_and(|count| *count > 1) => {
-                Some("Each resource must appear at most once.".to_owned())
+                Some(Err(refusal("Each resource must appear at most once.")))
             }
-            Ok(target) => {
+            Ok(Target::Settings(target)) => {
                 changes.push(Alteration { target, entries, others });
                 None
             }
-            Err(message) => Some(message),
+            Ok(Target::Loggers) => Some(alter_loggers(host, name, &entries, mode)),
+            Err(error) => Some(Err(error)),
         };
-        answers.push(Altered { kind, name, code: ErrorCode::InvalidRequest, message: refusal });
+        outcomes.push((kind, name, outcome));
     }
     let mut results = match changes.is_empty() {
         true => Vec::new(),
         false => host.shard.alter_configs(changes, mode).await,
     }
     .into_iter();
-    for answer in answers.iter_mut().filter(|answer| answer.message.is_none()) {
-        (answer.code, answer.message) = match results.next() {
+    let mut answers = Vec::with_capacity(outcomes.len());
+    for (kind, name, outcome) in outcomes {
+        let (code, message) = match outcome.or_else(|| results.next()) {
             Some(Ok(())) => (ErrorCode::None, None),
             Some(Err(error)) => (errors::of_alteration(error.kind), Some(error.message)),
             None => unreachable!("every change is answered"),
         };
+        answers.push(Altered { kind, name, code, message });
     }
     if mode == ValidateOnly::No {
         let image = host.shard.image();
@@ -70,14 +74,46 @@ pub(crate) async fn alter<'a>(
     answers
 }
 
-fn target(kind: i8, name: &str) -> Result<AlterTarget, String> {
+/// Where a change goes.
+enum Target {
+    /// To the metadata log.
+    Settings(AlterTarget),
+    /// To the process's log, until it ends.
+    Loggers,
+}
+
+fn target(kind: i8, name: &str, others: OtherKeys) -> Result<Target, AlterError> {
     match ConfigKind::from_code(kind) {
-        Some(ConfigKind::Topic) => Ok(AlterTarget::Topic(name.to_owned())),
-        Some(ConfigKind::Broker) => Ok(AlterTarget::Broker(name.to_owned())),
-        Some(ConfigKind::Group) => Ok(AlterTarget::Group(name.to_owned())),
-        Some(ConfigKind::BrokerLogger | ConfigKind::ClientMetrics) => {
-            Err(format!("Settings of resource type {kind} are not served yet."))
+        Some(ConfigKind::Topic) => Ok(Target::Settings(AlterTarget::Topic(name.to_owned()))),
+        Some(ConfigKind::Broker) => Ok(Target::Settings(AlterTarget::Broker(name.to_owned()))),
+        Some(ConfigKind::Group) => Ok(Target::Settings(AlterTarget::Group(name.to_owned()))),
+        Some(ConfigKind::BrokerLogger) if others == OtherKeys::Keep => Ok(Target::Loggers),
+        Some(ConfigKind::ClientMetrics) => {
+            Err(refusal(format!("Settings of resource type {kind} are not served yet.")))
         }
-        None => Err(format!("Unknown resource type {kind}")),
+        Some(ConfigKind::BrokerLogger) | None => Err(refusal(format!("Unknown resource type {kind}"))),
     }
+}
+
+fn alter_loggers(
+    host: &Host,
+    name: &str,
+    entries: &[AlterEntry],
+    mode: ValidateOnly,
+) -> Result<(), AlterError> {
+    let own = host.node.config().node_id();
+    match name.parse().map(BrokerId) {
+        Err(_) => Err(refusal(format!("Node id must be an integer, but it is: {name}"))),
+        Ok(id) if id != own => {
+            Err(refusal(format!("Unexpected node id. Expected {own}, but received {name}")))
+        }
+        Ok(_) => host.node.loggers().map_or_else(
+            || Err(refusal("The log of this process is not the broker's.")),
+            |loggers| loggers.alter(entries, mode),
+        ),
+    }
+}
+
+fn refusal(message: impl Into<String>) -> AlterError {
+    AlterError { kind: AlterErrorKind::InvalidRequest, message: message.into() }
 }

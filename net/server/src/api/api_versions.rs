@@ -1,5 +1,6 @@
 //! ApiVersions 0-4: what this broker serves, so that clients can choose.
 
+use millrace_core::meta::Feature;
 use millrace_wire::messages::api_versions_request::ApiVersionsRequest;
 use millrace_wire::messages::api_versions_response::{
     ApiVersion, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
@@ -13,24 +14,6 @@ const FIRST_WITH_FEATURES: i16 = 3;
 /// First version that can say that a feature starts at level 0.
 const FIRST_WITH_LEVEL_ZERO: i16 = 4;
 
-/// A feature that works whole here, as Kafka 4.3.1 reports it.
-struct Feature {
-    name: &'static str,
-    min: i16,
-    max: i16,
-    finalized: i16,
-}
-
-/// Features gate clients: one is listed only once all of it works.
-const FEATURES: &[Feature] = &[
-    Feature { name: "group.version", min: 0, max: 1, finalized: 1 },
-    Feature { name: "metadata.version", min: 7, max: 30, finalized: 30 },
-];
-
-/// Kafka's epoch is the offset of its metadata log; here it only says that the list does not change while the broker
-/// runs.
-const FINALIZED_FEATURES_EPOCH: i64 = 0;
-
 /// `served` is what the broker serves.
 pub(crate) fn answer(call: &Call, served: Vec<ApiVersion>) -> Result<Outcome, CallFault> {
     let version = call.version();
@@ -43,22 +26,24 @@ pub(crate) fn answer(call: &Call, served: Vec<ApiVersion>) -> Result<Outcome, Ca
         };
         return call.answer(|writer, version| response.encode(writer, version));
     }
-    let listed = FEATURES.iter().filter(|feature| feature.min > 0 || version >= FIRST_WITH_LEVEL_ZERO);
-    let supported = listed.map(|feature| SupportedFeatureKey {
-        name: feature.name.into(),
-        min_version: feature.min,
-        max_version: feature.max,
+    let supported = Feature::ALL.into_iter().map(|feature| SupportedFeatureKey {
+        name: feature.name().into(),
+        min_version: *feature.levels().start(),
+        max_version: *feature.levels().end(),
     });
-    let finalized =
-        FEATURES.iter().filter(|feature| feature.finalized > 0).map(|feature| FinalizedFeatureKey {
-            name: feature.name.into(),
-            max_version_level: feature.finalized,
-            min_version_level: feature.finalized,
-        });
+    let image = call.host.shard.image();
+    let features = image.features();
+    let finalized = features.used().map(|(feature, level)| FinalizedFeatureKey {
+        name: feature.name().into(),
+        max_version_level: level,
+        min_version_level: level,
+    });
     let response = ApiVersionsResponse {
         api_keys: served,
-        supported_features: supported.collect(),
-        finalized_features_epoch: FINALIZED_FEATURES_EPOCH,
+        supported_features: supported
+            .filter(|feature| feature.min_version > 0 || version >= FIRST_WITH_LEVEL_ZERO)
+            .collect(),
+        finalized_features_epoch: features.epoch(),
         finalized_features: finalized.collect(),
         ..ApiVersionsResponse::default()
     };

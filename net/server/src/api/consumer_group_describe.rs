@@ -15,7 +15,7 @@ use millrace_wire::{ErrorCode, Reader};
 use rustc_hash::FxHashMap;
 
 use crate::api::call::{Call, CallFault, Outcome, uuid};
-use crate::api::members::GROUP_OPERATIONS;
+use crate::api::members::{GROUP_OPERATIONS, has_consumer_protocol};
 use crate::api::topics::OPERATIONS_NOT_ASKED;
 use crate::errors;
 
@@ -26,6 +26,14 @@ const CONSUMER: i8 = 1;
 
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let request = ConsumerGroupDescribeRequest::decode(&mut Reader::new(&call.body), call.version())?;
+    if !has_consumer_protocol(&call.host.shard.image()) {
+        let refused = |name| refused(name, ErrorCode::UnsupportedVersion, None);
+        let response = ConsumerGroupDescribeResponse {
+            groups: request.group_ids.iter().map(refused).collect(),
+            ..ConsumerGroupDescribeResponse::default()
+        };
+        return call.answer(|writer, version| response.encode(writer, version));
+    }
     let operations =
         if request.include_authorized_operations { GROUP_OPERATIONS } else { OPERATIONS_NOT_ASKED };
     let asked: Vec<GroupId> = request.group_ids.iter().map(|group| group.as_ref().into()).collect();

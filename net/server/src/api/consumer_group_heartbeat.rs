@@ -23,6 +23,13 @@ const SAME_TIMEOUT: i32 = -1;
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = ConsumerGroupHeartbeatRequest::decode(&mut Reader::new(&call.body), version)?;
+    if !members::has_consumer_protocol(&call.host.shard.image()) {
+        let response = ConsumerGroupHeartbeatResponse {
+            error_code: ErrorCode::UnsupportedVersion.code(),
+            ..ConsumerGroupHeartbeatResponse::default()
+        };
+        return call.answer(|writer, version| response.encode(writer, version));
+    }
     let topics = request.subscribed_topic_names.as_ref();
     let beat = ConsumerBeat {
         group: request.group_id.as_ref().into(),

@@ -1,4 +1,5 @@
-//! DescribeConfigs 1-4: values, defaults, sources and synonyms of the configuration of topics, brokers and groups.
+//! DescribeConfigs 1-4: values, defaults, sources and synonyms of the configuration of topics, brokers and groups, and
+//! levels of loggers.
 
 use std::borrow::Cow;
 
@@ -16,6 +17,10 @@ use crate::api::call::{Call, CallFault, Outcome};
 use crate::api::config_kind::ConfigKind;
 use crate::errors::generic_message;
 use crate::host::Host;
+use crate::loggers::{LogLevel, ROOT_LOGGER};
+
+/// The source of a logger's level (`ConfigSource.DYNAMIC_BROKER_LOGGER_CONFIG`).
+const OF_BROKER_LOGGER: i8 = 6;
 
 /// Why a resource is not described. The message is empty, never null, where there is nothing to say.
 struct Refusal {
@@ -39,10 +44,12 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         request.resources.iter().all(|resource| ConfigKind::from_code(resource.resource_type).is_some());
     let results = request.resources.iter().map(|resource| {
         let described = match (all_known, ConfigKind::from_code(resource.resource_type)) {
-            (true, Some(kind)) => describe(host, &image, kind, resource),
+            (true, Some(ConfigKind::BrokerLogger)) => describe_loggers(host, resource),
+            (true, Some(kind)) => describe(host, &image, kind, resource)
+                .map(|entries| entries.into_iter().map(|entry| config(&request, entry)).collect()),
             _ => Err(Refusal::invalid(generic_message(ErrorCode::InvalidRequest))),
         };
-        result(&request, resource, described)
+        result(resource, described)
     });
     let response =
         DescribeConfigsResponse { results: results.collect(), ..DescribeConfigsResponse::default() };
@@ -57,11 +64,8 @@ fn describe(
 ) -> Result<Vec<ConfigEntry>, Refusal> {
     let broker = host.node.config();
     let layers = image.config_layers(broker);
-    let names: Option<Vec<String>> = resource
-        .configuration_keys
-        .as_ref()
-        .filter(|keys| !keys.is_empty())
-        .map(|keys| keys.iter().map(Cow::to_string).collect());
+    let names: Option<Vec<String>> =
+        wanted_keys(resource).map(|keys| keys.iter().map(Cow::to_string).collect());
     let names = names.as_deref();
     let name = resource.resource_name.as_ref();
     match kind {
@@ -80,18 +84,50 @@ fn describe(
                 "Unexpected broker id, expected {own} or empty string, but received {name}"
             )))
         }
-        ConfigKind::BrokerLogger if name.is_empty() => Err(Refusal::invalid("Broker id must not be empty")),
-        ConfigKind::BrokerLogger if broker_id(name)? != broker.node_id().0 => {
-            let own = broker.node_id();
-            Err(Refusal::invalid(format!("Unexpected broker id, expected {own} but received {name}")))
-        }
         ConfigKind::ClientMetrics if name.is_empty() => {
             Err(Refusal::invalid("Client metrics subscription name must not be empty"))
         }
         ConfigKind::Group if name.is_empty() => Err(Refusal::invalid("Group name must not be empty")),
         ConfigKind::Group => Ok(describe_group(layers, image.group_config(name), names)),
-        // Nothing of these can be set yet.
-        ConfigKind::BrokerLogger | ConfigKind::ClientMetrics => Ok(Vec::new()),
+        // None can be set yet, and loggers are described apart.
+        ConfigKind::ClientMetrics | ConfigKind::BrokerLogger => Ok(Vec::new()),
+    }
+}
+
+/// Nothing where all keys are asked for.
+fn wanted_keys<'a>(resource: &'a DescribeConfigsResource<'_>) -> Option<&'a [Cow<'a, str>]> {
+    resource.configuration_keys.as_deref().filter(|keys| !keys.is_empty())
+}
+
+/// The root, and the modules by name.
+fn describe_loggers(
+    host: &Host,
+    resource: &DescribeConfigsResource<'_>,
+) -> Result<Vec<DescribeConfigsResourceResult<'static>>, Refusal> {
+    let name = resource.resource_name.as_ref();
+    let own = host.node.config().node_id();
+    if name.is_empty() {
+        return Err(Refusal::invalid("Broker id must not be empty"));
+    }
+    if broker_id(name)? != own.0 {
+        return Err(Refusal::invalid(format!("Unexpected broker id, expected {own} but received {name}")));
+    }
+    let Some(loggers) = host.node.loggers() else { return Ok(Vec::new()) };
+    let levels = loggers.levels();
+    let all = std::iter::once((ROOT_LOGGER, levels.root())).chain(levels.modules());
+    let wanted = wanted_keys(resource);
+    let described = all.filter(|(name, _)| wanted.is_none_or(|wanted| wanted.iter().any(|key| key == name)));
+    Ok(described.map(|(name, level)| logger(name, level)).collect())
+}
+
+fn logger(name: &'static str, level: LogLevel) -> DescribeConfigsResourceResult<'static> {
+    DescribeConfigsResourceResult {
+        name: name.into(),
+        value: Some(level.name().into()),
+        config_source: OF_BROKER_LOGGER,
+        // Kafka's is empty, asked for or not.
+        documentation: Some(Cow::Borrowed("")),
+        ..DescribeConfigsResourceResult::default()
     }
 }
 
@@ -100,12 +136,11 @@ fn broker_id(name: &str) -> Result<i32, Refusal> {
 }
 
 fn result<'a>(
-    request: &DescribeConfigsRequest<'_>,
     resource: &'a DescribeConfigsResource<'_>,
-    described: Result<Vec<ConfigEntry>, Refusal>,
+    described: Result<Vec<DescribeConfigsResourceResult<'static>>, Refusal>,
 ) -> DescribeConfigsResult<'a> {
-    let (code, message, entries) = match described {
-        Ok(entries) => (ErrorCode::None, String::new(), entries),
+    let (code, message, configs) = match described {
+        Ok(configs) => (ErrorCode::None, String::new(), configs),
         Err(refusal) => (refusal.code, refusal.message, Vec::new()),
     };
     DescribeConfigsResult {
@@ -113,7 +148,7 @@ fn result<'a>(
         error_message: Some(Cow::Owned(message)),
         resource_type: resource.resource_type,
         resource_name: resource.resource_name.as_ref().into(),
-        configs: entries.into_iter().map(|entry| config(request, entry)).collect(),
+        configs,
     }
 }
 

@@ -3,12 +3,21 @@
 use std::sync::Arc;
 
 use millrace_core::coord::{InstanceId, MemberId};
+use millrace_core::meta::{Feature, MetadataImage};
 
 use crate::api::topics::{new_topic_id, random_uuid};
 use crate::conn::caller::Caller;
 
 /// Without an authorizer: read, delete, describe, describe configs and alter configs, as bits (`AclOperation`).
 pub(crate) const GROUP_OPERATIONS: i32 = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
+
+/// From which level of its feature on there are groups of the consumer protocol.
+const FIRST_WITH_CONSUMER_PROTOCOL: i16 = 1;
+
+/// Whether the cluster uses groups of the consumer protocol.
+pub(crate) fn has_consumer_protocol(image: &MetadataImage) -> bool {
+    image.features().level(Feature::GroupVersion) >= FIRST_WITH_CONSUMER_PROTOCOL
+}
 
 pub(crate) fn instance(id: Option<&str>) -> Option<InstanceId> {
     id.map(InstanceId::from)

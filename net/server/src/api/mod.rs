@@ -50,3 +50,6 @@ pub(crate) mod table;
 mod topics;
 mod truncation;
 mod unregister_broker;
+mod update_features;
+
+pub use table::{ServedApi, served_apis};

@@ -14,7 +14,7 @@ use crate::api::{
     elect_leaders, fetch, find_coordinator, heartbeat, incremental_alter_configs, init_producer_id,
     join_group, leave_group, list_config_resources, list_groups, list_offsets, list_partition_reassignments,
     metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
-    unregister_broker,
+    unregister_broker, update_features,
 };
 
 /// When a request of a connection may begin.
@@ -45,6 +45,31 @@ impl Api {
             max_version: *self.versions.end(),
         }
     }
+}
+
+/// One served API, as the documentation lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedApi {
+    /// Kafka's number of it.
+    pub key: i16,
+    pub name: &'static str,
+    pub versions: RangeInclusive<i16>,
+    /// The lowest version that ApiVersions names, below those that are served where clients want that.
+    pub advertised_from: i16,
+    /// The versions of Kafka 4.3.1, without unstable ones.
+    pub of_kafka: RangeInclusive<i16>,
+}
+
+/// Every served API by key.
+pub fn served_apis() -> Vec<ServedApi> {
+    let served = |api: &Api| ServedApi {
+        key: api.key.code(),
+        name: api.key.name(),
+        versions: api.versions.clone(),
+        advertised_from: api.advertised_from,
+        of_kafka: api.key.min_version()..=api.key.max_stable_version(),
+    };
+    APIS.iter().map(served).collect()
 }
 
 /// A handler as a table entry.
@@ -101,6 +126,7 @@ const APIS: &[Api] = &[
     api!(DescribeClientQuotas 0..=1, Alone, describe_client_quotas::handle),
     api!(AlterClientQuotas 0..=1, Alone, alter_client_quotas::handle),
     api!(DescribeQuorum 0..=2, Alone, describe_quorum::handle),
+    api!(UpdateFeatures 0..=2, Alone, update_features::handle),
     api!(DescribeCluster 0..=2, Alone, describe_cluster::handle),
     api!(DescribeProducers 0..=0, Alone, describe_producers::handle),
     api!(UnregisterBroker 0..=0, Alone, unregister_broker::handle),
@@ -180,6 +206,7 @@ mod tests {
         48 DescribeClientQuotas 0-1 from 0
         49 AlterClientQuotas 0-1 from 0
         55 DescribeQuorum 0-2 from 0
+        57 UpdateFeatures 0-2 from 0
         60 DescribeCluster 0-2 from 0
         61 DescribeProducers 0-0 from 0
         64 UnregisterBroker 0-0 from 0

@@ -6,6 +6,7 @@ mod client;
 mod cold;
 mod copies;
 mod egress;
+mod features;
 mod groups;
 mod growth;
 mod quotas;

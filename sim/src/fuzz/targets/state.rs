@@ -76,6 +76,7 @@ pub(in crate::fuzz) const METADATA_LOG: Target = Target {
         "record::decode_broker",
         "record::decode_brokers",
         "record::decode_quota",
+        "record::decode_features",
         "record::decode_resource",
         "image::apply_all",
         "listeners::from_code",
@@ -269,7 +270,7 @@ fn record(chance: &mut Chance) -> MetadataRecord {
     let topic = TopicId([chance.below(4) as u8; 16]);
     let name = format!("topic {}", chance.below(4));
     let brokers = |chance: &mut Chance| (0..chance.below(4)).map(|id| BrokerId(id as i32)).collect();
-    match chance.below(8) {
+    match chance.below(9) {
         0 => MetadataRecord::Cluster { cluster_id: name },
         1 => MetadataRecord::Broker {
             id: BrokerId(chance.below(3) as i32),
@@ -310,6 +311,10 @@ fn record(chance: &mut Chance) -> MetadataRecord {
             ),
             key: QuotaKey::ProducerByteRate,
             value: chance.one_in(2).then(|| QuotaValue::new(chance.below(9000) as f64)),
+        },
+        7 => MetadataRecord::Features {
+            epoch: chance.below(9) as i64,
+            levels: (0..chance.below(3)).map(|level| (format!("feature {level}"), level as i16)).collect(),
         },
         _ => MetadataRecord::ProducerIds { next: ProducerId(chance.below(9000) as i64) },
     }
