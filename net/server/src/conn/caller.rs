@@ -9,6 +9,7 @@ use millrace_core::base::ShardIndex;
 use millrace_core::meta::ClientQuotas;
 use millrace_rt::{Moment, Signal, Stream};
 
+use crate::addresses::EndpointType;
 use crate::conn::affinity::Affinity;
 use crate::conn::answers::Answers;
 use crate::quota::{Held, Limits};
@@ -17,6 +18,8 @@ use crate::quota::{Held, Limits};
 pub(crate) struct Caller {
     /// Which of the broker's listeners accepted it.
     pub(crate) listener: usize,
+    /// What this process is to the client there.
+    pub(crate) endpoint_type: EndpointType,
     affinity: RefCell<Affinity>,
     /// Fetch sessions made on this connection; they go with it.
     sessions: RefCell<Vec<i32>>,
@@ -35,9 +38,14 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn new(listener: usize, stream: &Rc<Stream>, answers: Rc<Answers>) -> Caller {
+    pub(crate) fn new(
+        (listener, endpoint_type): (usize, EndpointType),
+        stream: &Rc<Stream>,
+        answers: Rc<Answers>,
+    ) -> Caller {
         Caller {
             listener,
+            endpoint_type,
             affinity: RefCell::default(),
             sessions: RefCell::default(),
             limits: RefCell::default(),

@@ -31,11 +31,12 @@ const PORT_PAUSE: Duration = Duration::from_millis(20);
 /// Opens every listener or none. Port 0 is replaced by the port that the system chose.
 pub(crate) async fn open(wanted: &[BoundListener]) -> Result<Vec<(Listener, BoundListener)>, StartError> {
     let mut opened = Vec::with_capacity(wanted.len());
-    for BoundListener { name, address } in wanted {
+    for listener in wanted {
+        let BoundListener { name, address, .. } = listener;
         let error = |error: io::Error| StartError::listen(name, *address, &error);
-        let listener = bind(*address).await.map_err(error)?;
-        let address = listener.local_addr();
-        opened.push((listener, BoundListener { name: name.clone(), address }));
+        let open = bind(*address).await.map_err(error)?;
+        let address = open.local_addr();
+        opened.push((open, BoundListener { address, ..listener.clone() }));
     }
     Ok(opened)
 }

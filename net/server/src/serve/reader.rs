@@ -40,7 +40,8 @@ enum Next {
 pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
     let stream = Rc::new(Stream::attach(parcel.stream));
     let answers = Rc::new(Answers::new());
-    let caller = Rc::new(Caller::new(parcel.listener, &stream, answers.clone()));
+    let listener = (parcel.listener, host.node.endpoint_type(parcel.listener));
+    let caller = Rc::new(Caller::new(listener, &stream, answers.clone()));
     for session in parcel.sessions {
         caller.add_session(session.id());
         host.adopt_session(session);
@@ -144,7 +145,7 @@ impl Reader {
         };
         let frame_bytes = bytes.len();
         drop(bytes);
-        let Some(api) = dispatch(head.api, head.version) else {
+        let Some(api) = dispatch(self.caller.endpoint_type, head.api, head.version) else {
             return self.close("the API or its version is not served").await;
         };
         self.host.counts.request(head.api, head.version, frame_bytes);

@@ -4,6 +4,7 @@
 mod administration;
 mod client;
 mod cold;
+mod controllers;
 mod copies;
 mod egress;
 mod features;

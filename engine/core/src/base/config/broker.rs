@@ -38,6 +38,7 @@ pub struct BrokerConfig {
     pub(super) listeners: Vec<Listener>,
     pub(super) controller_listeners: Vec<Listener>,
     pub(super) advertised_listeners: Vec<Listener>,
+    pub(super) advertised_controller_listeners: Vec<Listener>,
 }
 
 impl BrokerConfig {
@@ -66,9 +67,14 @@ impl BrokerConfig {
         &self.listeners
     }
 
-    /// Accepted, and not opened: this broker is its own controller.
+    /// Where this broker is served as a controller, which it is of itself; may be empty.
     pub fn controller_listeners(&self) -> &[Listener] {
         &self.controller_listeners
+    }
+
+    /// What is told of each of `controller_listeners`, in the same order.
+    pub fn advertised_controller_listeners(&self) -> &[Listener] {
+        &self.advertised_controller_listeners
     }
 
     /// What clients are told, for each of `listeners` in the same order; see [`Listener::host`] and `port` for what is
