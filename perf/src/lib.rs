@@ -9,6 +9,7 @@ mod disk;
 mod failure;
 mod first_light;
 mod groups;
+mod hostile;
 mod load;
 mod measure;
 mod probe;
@@ -18,5 +19,5 @@ mod storage;
 mod suite;
 
 pub use bench::BenchOptions;
-pub use program::{run_bench, run_first_light, run_groups, run_storage};
+pub use program::{run_bench, run_first_light, run_groups, run_hostile, run_storage};
 pub use suite::SuiteOptions;

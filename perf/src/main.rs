@@ -6,7 +6,7 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::Parser;
-use millrace_perf::{run_bench, run_first_light, run_groups, run_storage};
+use millrace_perf::{run_bench, run_first_light, run_groups, run_hostile, run_storage};
 
 use cli::{Cli, Command};
 
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::FirstLight(options) => run_first_light(&options),
         Command::Storage(options) => run_storage(&options),
         Command::Groups(options) => run_groups(&options),
+        Command::Hostile(options) => run_hostile(&options),
         Command::Bench(options) => run_bench(&options),
     }
 }

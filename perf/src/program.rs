@@ -7,6 +7,7 @@ use crate::clock;
 use crate::failure::Failure;
 use crate::first_light;
 use crate::groups;
+use crate::hostile;
 use crate::measure::Verdict;
 use crate::storage;
 use crate::suite::SuiteOptions;
@@ -27,6 +28,11 @@ pub fn run_storage(options: &SuiteOptions) -> ExitCode {
 /// The figures of consumer groups. The exit code is 1 if one missed its limit.
 pub fn run_groups(options: &SuiteOptions) -> ExitCode {
     finish(|| groups::run(options))
+}
+
+/// Hostile peers, and an honest client beside them. The exit code is 1 if one missed its limit.
+pub fn run_hostile(options: &SuiteOptions) -> ExitCode {
+    finish(|| hostile::run(options))
 }
 
 /// Loads one broker. The exit code is 1 if a load got no answer while it counted.

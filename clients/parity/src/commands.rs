@@ -30,20 +30,20 @@ const SETTLING: &str = "case settling
 
 /// Which cases `compare` prints.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Listing {
+pub enum Listing {
     Differing,
     Every,
 }
 
 /// Which cases `compare` holds against the broker.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Judged {
+pub enum Judged {
     /// Those that `not-served.txt` does not name.
     Served,
     Every,
 }
 
-pub(crate) fn record(bootstrap: &str, chosen: &[String]) -> Result<bool, String> {
+pub fn record(bootstrap: &str, chosen: &[String]) -> Result<bool, String> {
     let protocol = Protocol::load(&files::schema_folder())?;
     let target = Target::find(&protocol, bootstrap)?;
     warm_up(&target)?;
@@ -72,7 +72,7 @@ pub(crate) fn record(bootstrap: &str, chosen: &[String]) -> Result<bool, String>
     Ok(failed == 0)
 }
 
-pub(crate) fn compare(
+pub fn compare(
     bootstrap: &str,
     chosen: &[String],
     (listing, judged): (Listing, Judged),
@@ -111,7 +111,7 @@ pub(crate) fn compare(
     Ok(tally.failed == 0 && enough && tally.total + tally.unserved > 0)
 }
 
-pub(crate) fn list() -> Result<bool, String> {
+pub fn list() -> Result<bool, String> {
     let subjects = files::read_subjects()?;
     for case in subjects.iter().flat_map(|subject| &subject.cases) {
         println!("{}", case.name);

@@ -1,15 +1,7 @@
-//! Parity with Apache Kafka: records its answers to the cases of `cases/`, and compares a running broker with them.
-mod answers;
-mod batch;
-mod case;
-mod codec;
-mod commands;
-mod files;
-mod primitives;
-mod run;
-mod text;
+//! The command `millrace-parity`: records Apache Kafka's answers, and compares a running broker with them.
 
 use clap::{Parser, Subcommand};
+use millrace_parity::{Judged, Listing, compare, list, record};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -52,13 +44,13 @@ enum Command {
 #[expect(clippy::print_stderr, reason = "a command line tool reports on its standard error")]
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Record { bootstrap, cases } => commands::record(&bootstrap, &cases),
+        Command::Record { bootstrap, cases } => record(&bootstrap, &cases),
         Command::Compare { bootstrap, list, not_served, compatibility, cases } => {
-            let listing = if list { commands::Listing::Every } else { commands::Listing::Differing };
-            let judged = if not_served { commands::Judged::Every } else { commands::Judged::Served };
-            commands::compare(&bootstrap, &cases, (listing, judged), compatibility.as_deref())
+            let listing = if list { Listing::Every } else { Listing::Differing };
+            let judged = if not_served { Judged::Every } else { Judged::Served };
+            compare(&bootstrap, &cases, (listing, judged), compatibility.as_deref())
         }
-        Command::List => commands::list(),
+        Command::List => list(),
     };
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -125,6 +125,8 @@ pub(crate) struct Home {
     returned: AtomicPtr<u8>,
     /// Blocks that are held, wherever they are.
     in_use_bytes: AtomicUsize,
+    /// The most of them since `mark_peak`; of simulated homes alone.
+    peak_bytes: AtomicUsize,
 }
 
 // SAFETY: `chunks` is only touched by the owner's thread (checked by thread id) or with exclusive access in `drop`;
@@ -166,6 +168,7 @@ impl Home {
             chunks: RefCell::new(Chunks::default()),
             returned: AtomicPtr::new(ptr::null_mut()),
             in_use_bytes: AtomicUsize::new(0),
+            peak_bytes: AtomicUsize::new(0),
         })
     }
 
@@ -175,7 +178,10 @@ impl Home {
         let raw = self
             .take_pooled(capacity)
             .unwrap_or_else(|| RawBlock { pointer: Pages::mapped(capacity).into_raw(), capacity });
-        self.in_use_bytes.fetch_add(capacity, Ordering::Relaxed);
+        let before = self.in_use_bytes.fetch_add(capacity, Ordering::Relaxed);
+        if self.kind == MemoryKind::Simulated {
+            self.peak_bytes.fetch_max(before + capacity, Ordering::Relaxed);
+        }
         Block { raw: ManuallyDrop::new(raw), home: Arc::clone(self) }
     }
 
@@ -183,6 +189,17 @@ impl Home {
         self.collect_returned();
         let pooled_bytes = self.owned_chunks().map_or(0, |chunks| chunks.borrow().buddies.pooled_bytes());
         HomeUse { in_use_bytes: self.in_use_bytes.load(Ordering::Relaxed), pooled_bytes }
+    }
+
+    /// Lets the peak begin anew at what is in use, which it returns.
+    pub(crate) fn mark_peak(&self) -> usize {
+        let in_use = self.in_use_bytes.load(Ordering::Relaxed);
+        self.peak_bytes.store(in_use, Ordering::Relaxed);
+        in_use
+    }
+
+    pub(crate) fn peak_bytes(&self) -> usize {
+        self.peak_bytes.load(Ordering::Relaxed)
     }
 
     fn take_pooled(&self, capacity: usize) -> Option<RawBlock> {

@@ -7,12 +7,13 @@ use millrace_core::base::config::{ProduceValidation, TimestampType as Configured
 use millrace_core::base::ids::{LeaderEpoch, Offset, Position, ShardIndex, TimestampMs};
 use millrace_core::journal::{Entry, Payload, Span};
 use millrace_core::log::batch::{HeaderBytes, RECORD_BATCH_OVERHEAD};
+use millrace_core::log::compression::DECOMPRESSED_BYTES_MAX;
 use millrace_core::log::recompress::{codec_of_type, recompress};
 use millrace_core::log::segments::{self, NextAppend, RollRules, SegmentAge, should_roll};
 use millrace_core::log::validate::Compacted;
 use millrace_core::log::{
-    BatchFault, BatchHeader, ProducerBatch, ProducerVerdict, TimestampType, ValidBatch, Validation,
-    ValidationRules, validate,
+    BatchFault, BatchHeader, ProducerBatch, ProducerVerdict, Size, Sizing, TimestampType, ValidBatch,
+    Validation, ValidationRules, validate_within,
 };
 
 use crate::api::{AppendError, AppendPartition, Appended};
@@ -91,7 +92,7 @@ impl Shard {
         for ((owner, places), owned) in divide(appends, groups) {
             let source = if owner == self.index() {
                 let gathering = Gathering::local(owned.len());
-                self.core().admit(owned, &gathering);
+                self.core().admit_in_turns(owned, &gathering).await;
                 Source::Local(gathering)
             } else {
                 Source::Remote(millrace_rt::now(), self.admit(owner, Ask::Append(owned)).await)
@@ -99,6 +100,24 @@ impl Shard {
             parts.push(Part { places, source });
         }
         AppendTicket::new(count, parts)
+    }
+}
+
+/// Batches that inflate to more are looked at in steps of so many bytes: a millisecond or so each. Producers bound theirs by
+/// 1 MiB before they compress them, where nobody says otherwise.
+const INFLATED_AT_ONCE: u64 = 1 << 20;
+
+/// An append that may be queued: its partition, its header, and its bytes as they are to be stored.
+type Checked = (PartitionRef, ValidBatch, Bytes);
+
+/// Inflates the records in steps. Dropping the future leaves nothing behind.
+async fn inflates_to_a_bomb(records: &[u8]) -> bool {
+    let Some(mut sizing) = Sizing::new(records) else { return false };
+    loop {
+        match sizing.step(INFLATED_AT_ONCE) {
+            Size::Unknown => millrace_rt::yield_now().await,
+            size => return size == Size::Bomb,
+        }
     }
 }
 
@@ -123,18 +142,49 @@ impl Core {
     pub(crate) fn admit(self: &Rc<Core>, appends: Vec<AppendPartition>, gathering: &Rc<Gathering>) {
         let now = TimestampMs(millrace_rt::wall_now_ms());
         for (place, append) in appends.into_iter().enumerate() {
-            match self.check(append, now) {
-                Ok((partition, batch, records)) => {
-                    // One after another such reads would hold up all that is queued.
-                    self.resume(&partition, &mut partition.borrow_mut());
-                    let durability = partition.borrow().config.durability();
-                    let answer = (Rc::clone(gathering), place);
-                    self.enqueue(Job { partition, durability, batch, records, answer });
-                }
-                Err(error) => {
-                    self.counters.appends_refused.increment();
-                    gathering.resolve(place, Err(error));
-                }
+            let checked = self.check(append, now, DECOMPRESSED_BYTES_MAX);
+            self.queue(checked, gathering, place);
+        }
+    }
+
+    /// As `admit`, for batches of clients: one that inflates to much is looked at in steps, between which others have
+    /// their turn, before it is validated or refused. Whoever admits appends of the same connection waits for this.
+    pub(crate) async fn admit_in_turns(
+        self: &Rc<Core>,
+        appends: Vec<AppendPartition>,
+        gathering: &Rc<Gathering>,
+    ) {
+        let now = TimestampMs(millrace_rt::wall_now_ms());
+        for (place, append) in appends.into_iter().enumerate() {
+            let again = append.clone();
+            let mut checked = self.check(append, now, INFLATED_AT_ONCE);
+            if let Err(AppendError::Batch(BatchFault::Bomb { max: INFLATED_AT_ONCE })) = checked {
+                checked = match inflates_to_a_bomb(&again.records).await {
+                    true => Err(BatchFault::Bomb { max: DECOMPRESSED_BYTES_MAX }.into()),
+                    false => self.check(again, now, DECOMPRESSED_BYTES_MAX),
+                };
+            }
+            self.queue(checked, gathering, place);
+        }
+    }
+
+    fn queue(
+        self: &Rc<Core>,
+        checked: Result<Checked, AppendError>,
+        gathering: &Rc<Gathering>,
+        place: usize,
+    ) {
+        match checked {
+            Ok((partition, batch, records)) => {
+                // One after another such reads would hold up all that is queued.
+                self.resume(&partition, &mut partition.borrow_mut());
+                let durability = partition.borrow().config.durability();
+                let answer = (Rc::clone(gathering), place);
+                self.enqueue(Job { partition, durability, batch, records, answer });
+            }
+            Err(error) => {
+                self.counters.appends_refused.increment();
+                gathering.resolve(place, Err(error));
             }
         }
     }
@@ -143,7 +193,8 @@ impl Core {
         &self,
         append: AppendPartition,
         now: TimestampMs,
-    ) -> Result<(PartitionRef, ValidBatch, Bytes), AppendError> {
+        inflated_max: u64,
+    ) -> Result<Checked, AppendError> {
         let partition = self.table.get(append.key).ok_or(AppendError::UnknownPartition)?;
         if self.commit.waiting_bytes() + append.records.len() > self.queue_bytes_max {
             self.counters.appends_overdue.increment();
@@ -153,7 +204,7 @@ impl Core {
             return Err(AppendError::NoSpace);
         }
         let rules = self.rules(&partition.borrow().config, append.produce_version, now);
-        let batch = validate(&append.records, &rules)?;
+        let batch = validate_within(&append.records, &rules, inflated_max)?;
         if batch.header.attributes.is_transactional() {
             return Err(AppendError::Transactional);
         }

@@ -10,6 +10,7 @@ use millrace_core::base::ShardIndex;
 use millrace_core::meta::ClientQuotas;
 use millrace_rt::{Moment, Signal, fs};
 use millrace_shard::Shard;
+use millrace_wire::ApiKey;
 use rustc_hash::FxHashMap;
 use tracing::{debug, warn};
 
@@ -29,6 +30,18 @@ const REQUEST_SHARE: u64 = 4;
 
 /// The least a shard grants to requests: a few of Kafka's default largest ones (1 MiB).
 const REQUEST_BYTES_MIN: u64 = 8 * 1024 * 1024;
+
+/// Of the memory for requests, what one request may have that is no produce request: its lists take many times their bytes
+/// while it is decoded, carried out and answered (a hundred times, for names of groups that are not there). At the
+/// least it names ten thousand partitions.
+const CONTROL_SHARE: u64 = 64;
+const CONTROL_BYTES_MIN: u64 = 512 * 1024;
+
+/// What a setting with its synonyms takes of the memory for requests while it is described.
+const DESCRIBED_ENTRY_BYTES: u64 = 256;
+
+/// The same of what members of a group tell each other, which is taken as bytes.
+const MEMBERS_SHARE: u64 = 8;
 
 /// A connection that has held part of a request for this long is closed when others wait for its memory.
 const PARTIAL_PATIENCE: Duration = Duration::from_secs(10);
@@ -53,6 +66,8 @@ pub(crate) struct Host {
     pub(crate) counts: HostCounts,
     pub(crate) timings: Rc<Timings>,
     frame_bytes_max: usize,
+    control_bytes_max: usize,
+    members_bytes_max: usize,
     connections: RefCell<FxHashMap<u64, Rc<Caller>>>,
     next_number: Cell<u64>,
     left: Signal,
@@ -76,6 +91,8 @@ impl Host {
             counts: HostCounts::new(),
             timings: Rc::default(),
             frame_bytes_max: frame_bytes_max.max(BLOCK_BYTES_MIN),
+            control_bytes_max: (request_bytes / CONTROL_SHARE).max(CONTROL_BYTES_MIN) as usize,
+            members_bytes_max: (request_bytes / MEMBERS_SHARE).max(CONTROL_BYTES_MIN) as usize,
             connections: RefCell::default(),
             next_number: Cell::new(0),
             left: Signal::new(),
@@ -87,6 +104,20 @@ impl Host {
     /// The longest request, without its length.
     pub(crate) fn frame_bytes_max(&self) -> usize {
         self.frame_bytes_max
+    }
+
+    /// The longest request of this API, header included.
+    pub(crate) fn request_bytes_max(&self, api: ApiKey) -> usize {
+        match api {
+            ApiKey::Produce => self.frame_bytes_max,
+            ApiKey::JoinGroup | ApiKey::SyncGroup => self.members_bytes_max,
+            _ => self.control_bytes_max,
+        }
+    }
+
+    /// Settings that one answer may describe.
+    pub(crate) fn described_entries_max(&self) -> usize {
+        (self.request_budget.bytes_max() / DESCRIBED_ENTRY_BYTES) as usize
     }
 
     /// Time since this shard began to serve.

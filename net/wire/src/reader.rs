@@ -4,9 +4,16 @@ use crate::value::{Form, Records, STRING_BYTES_MAX, Uuid};
 use bytes::Bytes;
 use std::borrow::Cow;
 
-/// Memory that decoded arrays may take per byte of their frame. Each generated array asserts at compile time
-/// that its element stays below this, so no message that is well formed is ever refused for it.
-pub const MEMORY_PER_FRAME_BYTE: usize = 64;
+/// Memory that decoded arrays may take per byte of their frame, beside `MEMORY_BYTES_MIN`. Names, ids and offsets make
+/// elements take two to six times their bytes; a list of a million elements of next to no bytes is refused before memory is
+/// taken for it.
+pub const MEMORY_PER_FRAME_BYTE: usize = 8;
+
+/// Memory that the arrays of any frame may take: short frames are decoded whatever they hold.
+pub const MEMORY_BYTES_MIN: usize = 64 * 1024;
+
+/// How much larger than its smallest encoding an element may be; each generated array asserts it at compile time.
+const ELEMENT_GROWTH_MAX: usize = 64;
 
 /// Why bytes are not a message. The frame is of no further use; Kafka closes the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,7 +34,9 @@ pub enum DecodeError {
     TagNotInVersion(u32),
     #[error("message has no version {0}")]
     Version(i16),
-    #[error("arrays need more than {MEMORY_PER_FRAME_BYTE} bytes of memory per byte of the frame")]
+    #[error(
+        "arrays need more than {MEMORY_PER_FRAME_BYTE} bytes of memory per byte of the frame, and {MEMORY_BYTES_MIN}"
+    )]
     Memory,
 }
 
@@ -42,7 +51,7 @@ pub struct TaggedField {
 /// A cursor over one frame. Strings and bytes borrow from the frame, records share it.
 ///
 /// Invariant: `position <= frame.len()`; memory taken for arrays is at most `MEMORY_PER_FRAME_BYTE` times the
-/// frame, whatever lengths the frame claims.
+/// frame and `MEMORY_BYTES_MIN`, whatever lengths the frame claims.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     frame: &'a Bytes,
@@ -176,7 +185,7 @@ impl<'a> Reader<'a> {
         form: Form,
         mut element: impl FnMut(&mut Reader<'a>) -> Result<T, DecodeError>,
     ) -> Result<Option<Vec<T>>, DecodeError> {
-        const { assert!(SMALLEST > 0 && size_of::<T>() <= SMALLEST * MEMORY_PER_FRAME_BYTE) };
+        const { assert!(SMALLEST > 0 && size_of::<T>() <= SMALLEST * ELEMENT_GROWTH_MAX) };
         let Some(count) = self.length(form)? else { return Ok(None) };
         let remaining = self.remaining();
         if count > remaining / SMALLEST {
@@ -250,7 +259,7 @@ impl<'a> Reader<'a> {
 
     fn charge(&mut self, bytes: usize) -> Result<(), DecodeError> {
         self.memory += bytes;
-        if self.memory / MEMORY_PER_FRAME_BYTE > self.frame.len() {
+        if self.memory > self.frame.len() * MEMORY_PER_FRAME_BYTE + MEMORY_BYTES_MIN {
             return Err(DecodeError::Memory);
         }
         Ok(())
@@ -294,6 +303,23 @@ mod tests {
         assert_eq!(plain.0, Some(DecodeError::EndOfFrame { wanted: 0x7fff_ffff, remaining: 0 }));
         let plain = claims(&|r| r.string(Form::Plain).err());
         assert_eq!(plain.0, Some(DecodeError::EndOfFrame { wanted: 0x7fff, remaining: 2 }));
+    }
+
+    #[test]
+    fn long_lists_of_next_to_nothing_are_refused_before_memory_is_taken() {
+        let list = |count: usize| {
+            let mut frame = (count as u32).to_be_bytes().to_vec();
+            frame.resize(4 + 2 * count, 0);
+            Bytes::from(frame)
+        };
+        let read = |count: usize| {
+            let frame = list(count);
+            let mut reader = Reader::new(&frame);
+            reader.array::<_, 2>(Form::Plain, |r| r.string(Form::Plain)).map(|names| names.len())
+        };
+        // Names of no letter take 24 bytes of memory for two of the frame.
+        assert_eq!(read(1000), Ok(1000));
+        assert_eq!(read(1_000_000), Err(DecodeError::Memory));
     }
 
     #[test]

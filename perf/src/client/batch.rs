@@ -15,20 +15,7 @@ const NONE: i64 = -1;
 /// One batch with a record for each value, without keys, all of the time `timestamp_ms`.
 pub(crate) fn encode_batch(values: &[&[u8]], timestamp_ms: i64) -> Vec<u8> {
     let count = i32::try_from(values.len()).unwrap_or(i32::MAX);
-    let mut out = Vec::with_capacity(values.iter().map(|value| value.len() + 16).sum::<usize>() + 64);
-    out.extend_from_slice(&0_i64.to_be_bytes());
-    out.extend_from_slice(&0_i32.to_be_bytes());
-    out.extend_from_slice(&(-1_i32).to_be_bytes());
-    out.push(MAGIC);
-    out.extend_from_slice(&0_u32.to_be_bytes());
-    out.extend_from_slice(&0_i16.to_be_bytes());
-    out.extend_from_slice(&(count - 1).to_be_bytes());
-    out.extend_from_slice(&timestamp_ms.to_be_bytes());
-    out.extend_from_slice(&timestamp_ms.to_be_bytes());
-    out.extend_from_slice(&NONE.to_be_bytes());
-    out.extend_from_slice(&(-1_i16).to_be_bytes());
-    out.extend_from_slice(&(-1_i32).to_be_bytes());
-    out.extend_from_slice(&count.to_be_bytes());
+    let mut records = Vec::with_capacity(values.iter().map(|value| value.len() + 16).sum::<usize>());
     let mut body = Vec::new();
     for (delta, value) in (0..).zip(values) {
         body.clear();
@@ -40,9 +27,29 @@ pub(crate) fn encode_batch(values: &[&[u8]], timestamp_ms: i64) -> Vec<u8> {
         put_varint(&mut body, value.len() as i64);
         body.extend_from_slice(value);
         put_varint(&mut body, 0);
-        put_varint(&mut out, body.len() as i64);
-        out.extend_from_slice(&body);
+        put_varint(&mut records, body.len() as i64);
+        records.extend_from_slice(&body);
     }
+    pack_batch(0, count, &records, timestamp_ms)
+}
+
+/// One batch of `count` records that stand in `body` as these attributes say.
+pub(crate) fn pack_batch(attributes: u16, count: i32, body: &[u8], timestamp_ms: i64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len() + 64);
+    out.extend_from_slice(&0_i64.to_be_bytes());
+    out.extend_from_slice(&0_i32.to_be_bytes());
+    out.extend_from_slice(&(-1_i32).to_be_bytes());
+    out.push(MAGIC);
+    out.extend_from_slice(&0_u32.to_be_bytes());
+    out.extend_from_slice(&attributes.to_be_bytes());
+    out.extend_from_slice(&(count - 1).to_be_bytes());
+    out.extend_from_slice(&timestamp_ms.to_be_bytes());
+    out.extend_from_slice(&timestamp_ms.to_be_bytes());
+    out.extend_from_slice(&NONE.to_be_bytes());
+    out.extend_from_slice(&(-1_i16).to_be_bytes());
+    out.extend_from_slice(&(-1_i32).to_be_bytes());
+    out.extend_from_slice(&count.to_be_bytes());
+    out.extend_from_slice(body);
     let length = u32::try_from(out.len() - COUNTED_AT).unwrap_or(u32::MAX);
     out[LENGTH_AT..COUNTED_AT].copy_from_slice(&length.to_be_bytes());
     let checksum = crc32c::crc32c(&out[COVERED_AT..]);

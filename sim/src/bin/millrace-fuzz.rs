@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use millrace_rt::CountingAllocator;
-use millrace_sim::fuzz::{self, Failure, Fuzz, TARGETS, Tally, Target};
+use millrace_sim::fuzz::{self, Failure, FrameRun, FrameTally, Fuzz, LIFE_FRAMES, TARGETS, Tally, Target};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -33,6 +33,10 @@ struct Options {
     /// One case of one target: shows its input, then checks it.
     #[arg(long, value_name = "N")]
     case: Option<u64>,
+    /// Instead of targets: so many frames through the whole of a broker, on as many threads as there are processors.
+    /// With --case: one life of that number.
+    #[arg(long, value_name = "N", conflicts_with_all = ["names", "input"])]
+    frames: Option<u64>,
     /// One input of one target, saved in hexadecimal digits.
     #[arg(long, value_name = "FILE")]
     input: Option<PathBuf>,
@@ -44,6 +48,9 @@ fn main() -> ExitCode {
     if options.list {
         TARGETS.iter().for_each(|target| println!("{:18} {}", target.name, target.decoders.join(" ")));
         return ExitCode::SUCCESS;
+    }
+    if let Some(frames) = options.frames {
+        return send_frames(frames, &options);
     }
     let mut targets: Vec<&'static Target> = Vec::new();
     for name in &options.names {
@@ -58,6 +65,55 @@ fn main() -> ExitCode {
     }
     let failed = targets.iter().filter(|target| !run(target, &options)).count();
     println!("{} passed, {failed} failed", targets.len() - failed);
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Lives one after another on each thread, until all frames together are sent.
+fn send_frames(frames: u64, options: &Options) -> ExitCode {
+    let begun = Instant::now();
+    let lives = match options.case {
+        Some(number) => number..number + 1,
+        None => 0..frames.div_ceil(LIFE_FRAMES),
+    };
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let part = |thread: u64| {
+        millrace_sim::name_panics();
+        let run = FrameRun::new(options.seed);
+        let mut tally = FrameTally::default();
+        for number in lives.clone().filter(|number| number % threads == thread) {
+            tally += run.life(number, LIFE_FRAMES.min(frames)).map_err(|what| (number, what))?;
+        }
+        Ok(tally)
+    };
+    let results: Vec<Result<FrameTally, (u64, String)>> = std::thread::scope(|scope| {
+        let part = &part;
+        let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || part(thread))).collect();
+        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+    });
+    let (mut all, mut failed) = (FrameTally::default(), 0);
+    for result in results {
+        match result {
+            Ok(tally) => all += tally,
+            Err((number, what)) => {
+                failed += 1;
+                println!("FAILED: {what}");
+                println!(
+                    "    again: millrace-fuzz --frames {frames} --seed {} --case {number}",
+                    options.seed
+                );
+            }
+        }
+    }
+    let FrameTally { answered, closed, silent, waiting, halves, beyond_bytes } = all;
+    println!(
+        "{} frames: {answered} answered, {closed} closed, {silent} asked for no answer, {waiting} waited; {halves} halves",
+        all.frames()
+    );
+    println!(
+        "at most {beyond_bytes} bytes beyond twice the frame, in {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
+    println!("{} passed, {failed} failed", usize::from(failed == 0));
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

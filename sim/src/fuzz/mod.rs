@@ -2,15 +2,18 @@
 
 mod golden;
 mod input;
+mod machine;
 mod meter;
 mod mutate;
 mod planted;
 mod run;
+mod seeds;
 mod table;
 mod target;
 mod targets;
 
 pub use golden::from_hex;
+pub use machine::{FrameRun, FrameTally, LIFE_FRAMES};
 pub use planted::PLANTED;
 pub use run::{Failure, Fuzz, Tally, check_input};
 pub use table::{TARGETS, find};

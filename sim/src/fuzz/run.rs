@@ -12,7 +12,11 @@ pub struct Fuzz {
     target: &'static Target,
     seed: u64,
     golden: Vec<Vec<u8>>,
+    seeds: Vec<Vec<u8>>,
 }
+
+/// One of so many seeds is checked unchanged.
+const SEEDS_AS_THEY_ARE: u64 = 8;
 
 /// What came of the cases so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -61,7 +65,7 @@ impl Fuzz {
             meter::counts(),
             "memory is not counted; name `CountingAllocator` as the program's allocator"
         );
-        Fuzz { target, seed, golden: (target.golden)() }
+        Fuzz { target, seed, golden: (target.golden)(), seeds: (target.seeds)() }
     }
 
     /// The input of a case.
@@ -89,29 +93,35 @@ impl Fuzz {
 
     fn case(&self, number: u64) -> Case {
         let mut chance = Chance::new(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number);
-        let mut example = || match self.golden.len() as u64 {
-            count if count > 0 && chance.one_in(2) => {
-                self.golden.get(chance.below(count) as usize).cloned().unwrap_or_default()
-            }
-            _ => (self.target.generate)(&mut chance),
+        let is_seeded = !self.seeds.is_empty() && chance.one_in(3);
+        let mut example = || match () {
+            () if is_seeded => one_of(&self.seeds, &mut chance),
+            () if !self.golden.is_empty() && chance.one_in(2) => one_of(&self.golden, &mut chance),
+            () => (self.target.generate)(&mut chance),
         };
         let sources = [example(), example()];
         let mut bytes = sources[0].clone();
         let kind = match chance.below(8) {
+            _ if is_seeded => Kind::Forged,
             0 => Kind::Whole,
             1 | 2 => Kind::Damaged,
             _ => Kind::Forged,
         };
-        if !matches!(kind, Kind::Whole) {
+        let is_changed = !is_seeded || !chance.one_in(SEEDS_AS_THEY_ARE);
+        if !matches!(kind, Kind::Whole) && is_changed {
             let fields = (self.target.fields)(&bytes);
             mutate(&mut bytes, &sources[1], &fields, &mut chance);
             bytes.truncate(self.target.bytes_max);
         }
-        if matches!(kind, Kind::Forged) {
+        if matches!(kind, Kind::Forged) && is_changed {
             (self.target.repair)(&mut bytes);
         }
         Case { bytes, kind, sources }
     }
+}
+
+fn one_of(examples: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
+    examples.get(chance.below(examples.len() as u64) as usize).cloned().unwrap_or_default()
 }
 
 /// Checks bytes of which nothing is known, such as a saved failure.

@@ -10,6 +10,8 @@ pub struct Target {
     pub decoders: &'static [&'static str],
     /// Inputs known to be good that no encoder here made: golden bytes.
     pub(super) golden: fn() -> Vec<Vec<u8>>,
+    /// Inputs of the parity cases, good or bad on purpose: where mutation begins, and nothing that must be read.
+    pub(super) seeds: fn() -> Vec<Vec<u8>>,
     /// A new good input.
     pub(super) generate: fn(&mut Chance) -> Vec<u8>,
     /// Where lengths, counts and kinds stand in an input.
@@ -22,11 +24,17 @@ pub struct Target {
 }
 
 impl Target {
+    /// The inputs that others begin with: golden bytes, and those of the parity cases.
+    pub fn examples(&self) -> Vec<Vec<u8>> {
+        [(self.golden)(), (self.seeds)()].concat()
+    }
+
     /// What most targets have in common.
     pub(super) const PLAIN: Target = Target {
         name: "",
         decoders: &[],
         golden: Vec::new,
+        seeds: Vec::new,
         generate: |_| Vec::new(),
         fields: |_| Vec::new(),
         repair: |_| {},

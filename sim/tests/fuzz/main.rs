@@ -8,6 +8,8 @@ mod coverage;
 mod planted;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod served;
 
 use millrace_rt::CountingAllocator;
 

@@ -190,6 +190,8 @@ impl<'a> Place<'a> {
             let argument = argument.replace("{flips}", &flips(*every).to_string());
             let argument = argument.replace("{reuses}", &least_reuses(*cycles).to_string());
             let argument = argument.replace("{programs}", programs(*cycles));
+            let argument = argument.replace("{frames}", &frames(*fuzz).to_string());
+            let argument = argument.replace("{hostile}", hostile(*fuzz));
             command.arg(argument.replace("{broker}", &broker));
         }
         command
@@ -209,6 +211,19 @@ impl<'a> Place<'a> {
         lines[from..].iter().for_each(|line| println!("{line}"));
         println!("---");
     }
+}
+
+/// Seconds of each fuzz target from which on the other attacks take their full length, too.
+const FULL_FROM_SECONDS: u32 = 60;
+
+/// Frames that go through the whole of a broker.
+fn frames(fuzz: u32) -> u64 {
+    if fuzz < FULL_FROM_SECONDS { 1_000_000 } else { 20_000_000 }
+}
+
+/// Hostile peers: a sample, or all of them and the strict verdicts.
+fn hostile(fuzz: u32) -> &'static str {
+    if fuzz < FULL_FROM_SECONDS { "--quick" } else { "--rounds=5" }
 }
 
 /// Journal slots that the kills of one mode must see filled again: below that the journals hardly wrapped, and the kills

@@ -16,7 +16,7 @@ pub(super) enum Work {
 }
 
 /// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked for, `{flips}`,
-/// `{reuses}` and `{programs}` by what follows from that, `{broker}` by the path of the release build.
+/// `{reuses}`, `{programs}`, `{frames}` and `{hostile}` by what follows from that, `{broker}` by the path of the release build.
 pub(super) struct Step {
     pub(super) name: &'static str,
     /// Steps without which this one cannot run.
@@ -172,6 +172,23 @@ pub(super) const STEPS: &[Step] = &[
         work: Work::Built("debug/millrace-sim", &["--sweep", "--flips", "--sample", "{flips}"]),
     },
     Step { name: "release", needs: &[], work: Work::Cargo(&["build", "--release"]) },
+    // Frames of golden bytes and parity cases, whole and damaged, through the whole of a broker: each is answered or ends its
+    // connection, in bounded memory.
+    Step {
+        name: "frames",
+        needs: &[],
+        work: Work::Cargo(&[
+            "run",
+            "--release",
+            "-p",
+            "millrace-sim",
+            "--bin",
+            "millrace-fuzz",
+            "--",
+            "--frames",
+            "{frames}",
+        ]),
+    },
     // Instructions of the append, fetch and codec paths under callgrind, held to a committed baseline.
     Step { name: "instructions", needs: &["release"], work: Work::Cargo(&["xtask", "instructions"]) },
     // README's first command, on a port of its own.
@@ -189,6 +206,22 @@ pub(super) const STEPS: &[Step] = &[
         name: "figures",
         needs: &["programs", "release"],
         work: Work::Built("debug/millrace-perf", &["first-light", "--quick", "--millrace", "{broker}"]),
+    },
+    // Hostile peers of six kinds: memory, and an honest client beside each. With `.ci/soak` at their full numbers.
+    Step {
+        name: "hostile",
+        needs: &["release"],
+        work: Work::Cargo(&[
+            "run",
+            "--release",
+            "-p",
+            "millrace-perf",
+            "--",
+            "hostile",
+            "{hostile}",
+            "--millrace",
+            "{broker}",
+        ]),
     },
     // The judges of the two steps that follow, held to planted faults.
     Step { name: "matrix-judge", needs: &[], work: Work::Script("clients/run", &["--self-test"]) },

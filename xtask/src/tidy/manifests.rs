@@ -12,7 +12,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("millrace-wire", &[]),
     ("millrace-server", &["millrace-wire", "millrace-shard", "millrace-core", "millrace-rt"]),
     ("millrace", &["millrace-server", "millrace-core", "millrace-rt", "millrace-perf", "millrace-client"]),
-    ("millrace-sim", &["millrace-server", "millrace-wire", "millrace-shard", "millrace-core", "millrace-rt"]),
+    // The cases of parity are examples for fuzz targets.
+    (
+        "millrace-sim",
+        &[
+            "millrace-server",
+            "millrace-wire",
+            "millrace-shard",
+            "millrace-core",
+            "millrace-rt",
+            "millrace-parity",
+        ],
+    ),
     ("millrace-client", &["millrace-wire"]),
     ("millrace-perf", &["millrace-client", "millrace-wire"]),
     (

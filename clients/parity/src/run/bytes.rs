@@ -1,12 +1,15 @@
 //! Raw bytes of a case: `i16:18 str:name hex:00ff zeros:8 uvarint:300`.
 use crate::primitives::{Writer, hex_from_text};
+use crate::text::{Variables, substitute};
+use serde_json::Value;
 
 /// Most zero bytes that one piece may stand for.
 const ZEROS_MAX: usize = 8 << 20;
 
-pub(super) fn assemble(pieces: &str) -> Result<Vec<u8>, String> {
+pub(crate) fn assemble(pieces: &str, variables: &Variables) -> Result<Vec<u8>, String> {
+    let pieces = substitute(&Value::from(format!(" {pieces}")), variables)?;
     let mut out = Writer::default();
-    for piece in pieces.split_ascii_whitespace() {
+    for piece in pieces.as_str().unwrap_or_default().split_ascii_whitespace() {
         let (kind, value) =
             piece.split_once(':').ok_or_else(|| format!("{piece}: kind:value is expected"))?;
         put(kind, value, &mut out).map_err(|e| format!("{piece}: {e}"))?;

@@ -5,4 +5,5 @@ mod normalise;
 mod session;
 mod setup;
 
-pub(crate) use session::{Entry, Target, run_case};
+pub(crate) use bytes::assemble;
+pub(crate) use session::{CLIENT_ID, Entry, Target, first_variables, resolve, run_case};

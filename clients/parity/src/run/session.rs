@@ -20,7 +20,7 @@ pub(super) const ATTEMPTS_MAX: u64 = 200;
 const GIVEN_BEFORE_MS: i64 = 10 * 60 * 1000;
 /// Raw bytes carry their own correlation id, which is not checked.
 const RAW_CORRELATION_ID: i32 = 0;
-const CLIENT_ID: &str = "parity";
+pub(crate) const CLIENT_ID: &str = "parity";
 /// Connections whose name begins so are made to the controller.
 const CONTROLLER: &str = "controller";
 
@@ -45,18 +45,7 @@ pub(crate) fn run_case(target: &Target<'_>, case: &Case) -> Result<Vec<Entry>, S
     let started_ms = wall_now_ms();
     let given_ms = started_ms - GIVEN_BEFORE_MS;
     let run_suffix = format!("-{:06x}", started_ms & 0xff_ffff);
-    let topic = case.name.replace('@', "-v");
-    let mut variables = Variables::from([
-        ("t".to_owned(), given_ms.into()),
-        ("run".to_owned(), run_suffix.as_str().into()),
-        ("v".to_owned(), case.version.unwrap_or_default().into()),
-        ("topic".to_owned(), format!("{topic}{run_suffix}").into()),
-        ("group".to_owned(), format!("{topic}.group{run_suffix}").into()),
-    ]);
-    for number in 2..=4 {
-        variables.insert(format!("topic{number}"), format!("{topic}.{number}{run_suffix}").into());
-        variables.insert(format!("group{number}"), format!("{topic}.group{number}{run_suffix}").into());
-    }
+    let variables = first_variables(case, &case.name.replace('@', "-v"), &run_suffix, given_ms);
     let normaliser =
         Normaliser::new([target.bootstrap, &target.controller], &run_suffix, started_ms, given_ms);
     let mut session = Session::new(target, variables, normaliser);
@@ -65,6 +54,22 @@ pub(crate) fn run_case(target: &Target<'_>, case: &Case) -> Result<Vec<Entry>, S
         done.map_err(|e| format!("step {}: {e}", index + 1))?;
     }
     Ok(session.entries)
+}
+
+/// What a case knows before its first step: topics and groups carry the name `topic` and the suffix of the run.
+pub(crate) fn first_variables(case: &Case, topic: &str, run_suffix: &str, given_ms: i64) -> Variables {
+    let mut variables = Variables::from([
+        ("t".to_owned(), given_ms.into()),
+        ("run".to_owned(), run_suffix.into()),
+        ("v".to_owned(), case.version.unwrap_or_default().into()),
+        ("topic".to_owned(), format!("{topic}{run_suffix}").into()),
+        ("group".to_owned(), format!("{topic}.group{run_suffix}").into()),
+    ]);
+    for number in 2..=4 {
+        variables.insert(format!("topic{number}"), format!("{topic}.{number}{run_suffix}").into());
+        variables.insert(format!("group{number}"), format!("{topic}.group{number}{run_suffix}").into());
+    }
+    variables
 }
 
 pub(super) struct Session<'a> {
@@ -96,8 +101,7 @@ impl Session<'_> {
             }
             Action::Request(request) => self.request(step, request),
             Action::Bytes { pieces, framed, mode } => {
-                let pieces = self.text(pieces)?;
-                let bytes = assemble(&pieces)?;
+                let bytes = assemble(pieces, &self.variables)?;
                 let connection = self.connection(&step.connection)?;
                 if *framed {
                     connection.send_frame(&bytes)
@@ -228,10 +232,7 @@ impl Session<'_> {
 
     /// The value with its variables replaced, and with a time on every batch that gives none.
     pub(super) fn value(&self, value: &Value) -> Result<Value, String> {
-        let mut value = substitute(value, &self.variables)?;
-        let time = self.variables.get("t").cloned().unwrap_or_default();
-        stamp_batches(&mut value, &time);
-        Ok(value)
+        resolve(value, &self.variables)
     }
 
     fn version(&self, version: &Value) -> Result<i16, String> {
@@ -239,11 +240,6 @@ impl Session<'_> {
             .as_i64()
             .map(|version| version as i16)
             .ok_or("the version is no number".to_owned())
-    }
-
-    fn text(&self, text: &str) -> Result<String, String> {
-        let value = substitute(&Value::from(format!(" {text}")), &self.variables)?;
-        Ok(value.as_str().unwrap_or_default().to_owned())
     }
 }
 
@@ -265,6 +261,14 @@ fn with_time(mut answer: Value, step: &Step, due: &Due) -> Value {
         members.insert("tookMs".to_owned(), took);
     }
     answer
+}
+
+/// The value with its variables replaced, and with the case's time on every batch that gives none.
+pub(crate) fn resolve(value: &Value, variables: &Variables) -> Result<Value, String> {
+    let mut value = substitute(value, variables)?;
+    let time = variables.get("t").cloned().unwrap_or_default();
+    stamp_batches(&mut value, &time);
+    Ok(value)
 }
 
 /// Kafka deletes records older than its retention, so that batches without a time take the case's own.

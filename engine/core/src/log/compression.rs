@@ -46,9 +46,10 @@ impl Codec {
     }
 }
 
-/// The records of one batch may decompress to this much. Clients read a batch into memory of signed 32-bit size, and
-/// a shard that inflates zeros for seconds serves nobody meanwhile.
-pub const DECOMPRESSED_BYTES_MAX: u64 = 1 << 30;
+/// The records of one batch may decompress to this much: as much as the largest block of a bare snappy batch. Producers
+/// bound their batches before they compress them (by 1 MiB, where nobody says otherwise), and a shard that inflates zeros
+/// serves nobody meanwhile.
+pub const DECOMPRESSED_BYTES_MAX: u64 = 128 << 20;
 
 /// The largest window of zstd's own command line and of Kafka's binding. A decoder reserves address space for it;
 /// memory is used only as far as output is written, and one shard decodes one batch at a time.

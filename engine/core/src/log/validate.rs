@@ -3,9 +3,9 @@
 
 use crate::base::{LeaderEpoch, Offset, TimestampMs};
 use crate::log::batch::{self, Batch, BatchHeader, HeaderBytes, RECORD_BATCH_OVERHEAD, TimestampType};
-use crate::log::compression::Codec;
+use crate::log::compression::{Codec, DECOMPRESSED_BYTES_MAX};
 use crate::log::fault::{BatchFault, RecordError, RecordErrorReason, RecordErrors, RecordFault};
-use crate::log::walk::{Next, Shape, walk};
+use crate::log::walk::{Next, Shape, walk_within};
 
 /// How far the producer is trusted (`millrace.produce.validation`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +98,15 @@ impl ValidBatch {
 /// Checks what one client sent for one partition. Reads each byte once for the checksum and, under `Full`, once more
 /// for the records; allocates only for compressed batches and for the list of refused records.
 pub fn validate(bytes: &[u8], rules: &ValidationRules) -> Result<ValidBatch, BatchFault> {
+    validate_within(bytes, rules, DECOMPRESSED_BYTES_MAX)
+}
+
+/// As `validate`, but a batch that inflates to more than `inflated_max` bytes is a bomb, of that maximum.
+pub fn validate_within(
+    bytes: &[u8],
+    rules: &ValidationRules,
+    inflated_max: u64,
+) -> Result<ValidBatch, BatchFault> {
     let batch = only_batch(bytes, rules)?;
     if batch.header.base_offset != Offset::ZERO {
         return Err(BatchFault::BaseOffset(batch.header.base_offset.0));
@@ -110,7 +119,7 @@ pub fn validate(bytes: &[u8], rules: &ValidationRules) -> Result<ValidBatch, Bat
     batch.header.attributes.codec()?;
     check_header(&batch.header)?;
     let valid = match rules.validation {
-        Validation::Full => check_records(&batch, rules)?,
+        Validation::Full => check_records(&batch, rules, inflated_max)?,
         Validation::Header => trust_records(&batch.header, rules)?,
     };
     if size as u64 > rules.segment_bytes {
@@ -164,12 +173,16 @@ fn check_header(header: &BatchHeader) -> Result<(), BatchFault> {
 }
 
 /// The checks that need each record.
-fn check_records(batch: &Batch<'_>, rules: &ValidationRules) -> Result<ValidBatch, BatchFault> {
+fn check_records(
+    batch: &Batch<'_>,
+    rules: &ValidationRules,
+    inflated_max: u64,
+) -> Result<ValidBatch, BatchFault> {
     let header = &batch.header;
     let mut errors = RecordErrors::default();
     let mut misfit = None;
     let mut max = (TimestampMs::NONE, 0);
-    walk(batch, |shape| {
+    walk_within(batch, inflated_max, |shape| {
         let timestamp = record_timestamp(header, shape.timestamp_delta);
         misfit = misfit.or_else(|| misfit_of(&shape));
         if let Some(reason) = record_fault(header, rules, &shape, timestamp) {

@@ -35,11 +35,19 @@ pub(super) fn walk<F>(batch: &Batch<'_>, visit: F) -> Result<(), BatchFault>
 where
     F: FnMut(Shape) -> Result<Next, BatchFault>,
 {
+    walk_within(batch, DECOMPRESSED_BYTES_MAX, visit)
+}
+
+/// As `walk`, over a batch that is taken for a bomb if it inflates to more than `inflated_max` bytes.
+pub(super) fn walk_within<F>(batch: &Batch<'_>, inflated_max: u64, visit: F) -> Result<(), BatchFault>
+where
+    F: FnMut(Shape) -> Result<Next, BatchFault>,
+{
     let codec = batch.header.attributes.codec()?;
     let count = batch.header.records_count;
     match Inflate::new(codec, batch.body())? {
         None => walk_source(Plain { rest: batch.body(), taken: 0 }, count, visit),
-        Some(inflate) => walk_source(Window::new(inflate), count, visit),
+        Some(inflate) => walk_source(Window::new(inflate, inflated_max), count, visit),
     }
 }
 
@@ -197,11 +205,13 @@ struct Window<'a> {
     filled: usize,
     /// Bytes decompressed before the window.
     before: u64,
+    inflated_max: u64,
 }
 
 impl<'a> Window<'a> {
-    fn new(inflate: Inflate<'a>) -> Window<'a> {
-        Window { inflate, buffer: vec![0; WINDOW_BYTES].into_boxed_slice(), at: 0, filled: 0, before: 0 }
+    fn new(inflate: Inflate<'a>, inflated_max: u64) -> Window<'a> {
+        let buffer = vec![0; WINDOW_BYTES].into_boxed_slice();
+        Window { inflate, buffer, at: 0, filled: 0, before: 0, inflated_max }
     }
 
     /// Replaces the read window by the next one; false at the end. One read at a time, so that a fault of the stream
@@ -210,8 +220,8 @@ impl<'a> Window<'a> {
         assert_eq!(self.at, self.filled, "a window is replaced once it is read");
         self.before += self.filled as u64;
         (self.at, self.filled) = (0, 0);
-        if self.before > DECOMPRESSED_BYTES_MAX {
-            return Err(BatchFault::Bomb { max: DECOMPRESSED_BYTES_MAX });
+        if self.before > self.inflated_max {
+            return Err(BatchFault::Bomb { max: self.inflated_max });
         }
         self.filled = self.inflate.read(&mut self.buffer).map_err(|_| BatchFault::Undecodable)?;
         Ok(self.filled > 0)

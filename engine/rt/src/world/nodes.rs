@@ -203,6 +203,21 @@ impl World {
         self.twin.borrow_mut().node(node.0).storage.disk.files()
     }
 
+    /// Bytes of blocks that the shards of a node hold; their peak begins anew.
+    pub fn mark_block_peak(&mut self, node: NodeId) -> u64 {
+        self.homes(node).map(|home| home.mark_peak() as u64).sum()
+    }
+
+    /// The most that each of the node's shards held since `mark_block_peak`, together.
+    pub fn block_peak(&self, node: NodeId) -> u64 {
+        self.homes(node).map(|home| home.peak_bytes() as u64).sum()
+    }
+
+    fn homes(&self, node: NodeId) -> impl Iterator<Item = &Arc<Home>> {
+        let of_node = self.living.iter().filter(move |(key, _)| key.node == node.0);
+        of_node.map(|(_, living)| &living.shard.home)
+    }
+
     /// What happened, line by line, with its moment.
     pub fn trace(&self) -> &[String] {
         &self.trace

@@ -53,6 +53,8 @@ pub(crate) enum Outcome {
 pub(crate) enum CallFault {
     #[error("the request does not decode: {0}")]
     Malformed(#[from] DecodeError),
+    #[error("the answer would take more than the memory for requests")]
+    AnswerTooLong,
     #[error("the answer does not fit the protocol: {0}")]
     Unanswerable(#[from] EncodeError),
 }

@@ -42,17 +42,24 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     // As in Kafka a kind that nobody knows refuses the whole request.
     let all_known =
         request.resources.iter().all(|resource| ConfigKind::from_code(resource.resource_type).is_some());
-    let results = request.resources.iter().map(|resource| {
-        let described = match (all_known, ConfigKind::from_code(resource.resource_type)) {
-            (true, Some(ConfigKind::BrokerLogger)) => describe_loggers(host, resource),
-            (true, Some(kind)) => describe(host, &image, kind, resource)
-                .map(|entries| entries.into_iter().map(|entry| config(&request, entry)).collect()),
-            _ => Err(Refusal::invalid(generic_message(ErrorCode::InvalidRequest))),
-        };
-        result(resource, described)
-    });
-    let response =
-        DescribeConfigsResponse { results: results.collect(), ..DescribeConfigsResponse::default() };
+    let entries_max = host.described_entries_max();
+    let (mut results, mut entries) = (Vec::new(), 0);
+    for resource in &request.resources {
+        let described: Result<Vec<_>, Refusal> =
+            match (all_known, ConfigKind::from_code(resource.resource_type)) {
+                (true, Some(ConfigKind::BrokerLogger)) => describe_loggers(host, resource),
+                (true, Some(kind)) => describe(host, &image, kind, resource)
+                    .map(|entries| entries.into_iter().map(|entry| config(&request, entry)).collect()),
+                _ => Err(Refusal::invalid(generic_message(ErrorCode::InvalidRequest))),
+            };
+        entries += 1 + described.as_ref().map_or(0, Vec::len);
+        // A resource may be named again and again, in a few bytes each time.
+        if entries > entries_max {
+            return Err(CallFault::AnswerTooLong);
+        }
+        results.push(result(resource, described));
+    }
+    let response = DescribeConfigsResponse { results, ..DescribeConfigsResponse::default() };
     call.answer(|writer, version| response.encode(writer, version))
 }
 

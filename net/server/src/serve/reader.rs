@@ -21,6 +21,10 @@ use crate::host::Host;
 use crate::quota::{LimitedRequest, timed, timed_to_the_end};
 use crate::timings::Trace;
 
+/// What the operator is told.
+const TOO_LONG: &str =
+    "a request is larger than the memory for requests allows; give the broker more with millrace.memory";
+
 /// How the reader of a connection ended.
 enum ReaderEnd {
     /// The peer, an answer or the broker's stop closed it.
@@ -148,6 +152,12 @@ impl Reader {
         let Some(api) = dispatch(self.caller.endpoint_type, head.api, head.version) else {
             return self.close("the API or its version is not served").await;
         };
+        let bytes_max = self.host.request_bytes_max(head.api);
+        if frame_bytes > bytes_max {
+            self.host.counts.limits.request_bytes.increment();
+            warn!(api = head.api.name(), request_bytes = frame_bytes, bytes_max, "{TOO_LONG}");
+            return self.close("the request is longer than the memory for requests of its API allows").await;
+        }
         self.host.counts.request(head.api, head.version, frame_bytes);
         if self.answers.pending() >= PENDING_MAX {
             self.host.counts.limits.pending_requests.increment();
@@ -239,11 +249,7 @@ impl Reader {
         let host = &self.host;
         if (1..=host.node.config().socket_request_max_bytes()).contains(&length) {
             host.counts.limits.request_bytes.increment();
-            warn!(
-                request_bytes = length,
-                bytes_max = host.frame_bytes_max(),
-                "a request is larger than the memory for requests allows; give the broker more with millrace.memory"
-            );
+            warn!(request_bytes = length, bytes_max = host.frame_bytes_max(), "{TOO_LONG}");
         } else {
             host.counts.connections.refused_requests.increment();
             debug!(length, "no request has this length");

@@ -8,6 +8,7 @@ mod controllers;
 mod copies;
 mod egress;
 mod features;
+mod greedy;
 mod groups;
 mod growth;
 mod quotas;

@@ -16,6 +16,7 @@ use crate::chance::Chance;
 use crate::fuzz::golden;
 use crate::fuzz::input::Input;
 use crate::fuzz::meter::Bound;
+use crate::fuzz::seeds;
 use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
 
 pub(in crate::fuzz) const RECORD_BATCH: Target = Target {
@@ -43,6 +44,7 @@ pub(in crate::fuzz) const RECORD_BATCH: Target = Target {
         let lines = texts.iter().flat_map(|text| text.lines()).filter_map(|line| line.split_once(' '));
         lines.map(|(_, hex)| golden::from_hex(hex)).collect()
     },
+    seeds: seeds::batches,
     generate: |chance| (0..1 + chance.below(3) / 2).flat_map(|_| batch(Codec::None, chance)).collect(),
     fields,
     repair,

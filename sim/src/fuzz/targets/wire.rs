@@ -3,11 +3,14 @@
 use bytes::Bytes;
 use millrace_wire::conn::{FrameCursor, Framed, HeaderError, decode_request_header};
 use millrace_wire::messages::*;
-use millrace_wire::{ApiKey, DecodeError, EncodeError, MEMORY_PER_FRAME_BYTE, Reader, Writer};
+use millrace_wire::{
+    ApiKey, DecodeError, EncodeError, MEMORY_BYTES_MIN, MEMORY_PER_FRAME_BYTE, Reader, Writer,
+};
 
 use crate::fuzz::golden;
 use crate::fuzz::input::Input;
 use crate::fuzz::meter::Bound;
+use crate::fuzz::seeds;
 use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
 
 /// An input is the message's place in the list below, its version, and its bytes.
@@ -28,6 +31,13 @@ pub(in crate::fuzz) const MESSAGES: Target = Target {
             .into_iter()
             .map(|(place, version, body)| [&[place, version][..], &body].concat())
             .collect()
+    },
+    seeds: || {
+        let message = |frame: &Vec<u8>| {
+            let (place, version, body) = message_of(frame)?;
+            Some([&[place, version][..], &body].concat())
+        };
+        seeds::frames().iter().filter_map(message).collect()
     },
     // ApiVersions 0 has no field.
     generate: |_| {
@@ -50,6 +60,7 @@ pub(in crate::fuzz) const REQUESTS: Target = Target {
     name: "requests",
     decoders: &["header::decode_request_header", "header::peek_key"],
     golden: golden_requests,
+    seeds: seeds::frames,
     generate: |_| b"\x00\x12\x00\x03\x00\x00\x00\x07\x00\x02ab\x00\x01\x01\x00".to_vec(),
     fields,
     check: check_request,
@@ -84,7 +95,7 @@ pub(in crate::fuzz) const FRAMES: Target = Target {
 const FRAME_BYTES_MAX: usize = 1000;
 
 /// What the codec promises, and what sharing the frame takes.
-const MESSAGE: Bound = Bound { per_byte: MEMORY_PER_FRAME_BYTE, fixed: 1024 };
+const MESSAGE: Bound = Bound { per_byte: MEMORY_PER_FRAME_BYTE, fixed: MEMORY_BYTES_MIN + 1024 };
 /// Places in the stream, nothing of it.
 const CURSOR: Bound = Bound { per_byte: 0, fixed: 0 };
 
@@ -189,6 +200,17 @@ fn golden_requests() -> Vec<Vec<u8>> {
         Some(frame)
     };
     golden_messages().into_iter().filter_map(request).collect()
+}
+
+/// The message in a frame, if its header is good and its API known.
+fn message_of(frame: &[u8]) -> Option<(u8, u8, Vec<u8>)> {
+    let frame = Bytes::copy_from_slice(frame);
+    let mut reader = Reader::new(&frame);
+    let (api, header) = decode_request_header(&mut reader).ok()?;
+    let name = format!("{}Request", api.name());
+    let place = MESSAGE_NAMES.iter().position(|known| **known == name)?;
+    let version = u8::try_from(header.request_api_version).ok()?;
+    Some((u8::try_from(place).ok()?, version, frame.get(reader.position()..)?.to_vec()))
 }
 
 fn check_request(input: &Input<'_>) -> Checked {

@@ -1,0 +1,13 @@
+//! Peers that mean no good, one kind a file: what they take of the broker's memory, and of an honest client's time.
+
+mod bombs;
+mod figures;
+mod half_sent;
+mod honest;
+mod lengths;
+mod peer;
+mod pipelines;
+mod slow_readers;
+mod storm;
+
+pub(crate) use figures::run;
