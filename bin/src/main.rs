@@ -2,7 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod broker;
 mod cli;
+mod client;
+mod cluster;
+mod completion;
+mod config;
 mod dev;
 mod exit;
 mod group;
@@ -10,11 +15,14 @@ mod log_filter;
 mod log_output;
 mod loggers;
 mod machine;
+mod profile;
+mod records;
 mod run;
 mod serve;
 mod service;
 mod signals;
 mod storage;
+mod topic;
 
 use std::process::ExitCode;
 
@@ -27,6 +35,14 @@ fn main() -> ExitCode {
         Command::Dev(arguments) => dev::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Bench(options) => return bench::run(&options),
+        Command::Topic(arguments) => return topic::run(&arguments),
+        Command::Config(arguments) => return config::run(&arguments),
+        Command::Produce(arguments) => return records::run_produce(&arguments),
+        Command::Consume(arguments) => return records::run_consume(&arguments),
+        Command::Cluster(arguments) => return cluster::run(&arguments),
+        Command::Broker(arguments) => return broker::run(&arguments),
+        Command::Profile(arguments) => return profile::run(&arguments),
+        Command::Completion(arguments) => return completion::run(&arguments),
         Command::Group(arguments) => return group::run(&arguments),
         Command::Storage(arguments) => return storage::run(&arguments),
     };

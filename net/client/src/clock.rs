@@ -12,6 +12,8 @@ use crate::failure::Failure;
 const PAUSE: Duration = Duration::from_millis(50);
 /// A coordinator that is loading, or a topic just made, is there long before.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Within it Kafka's controller has made another replica the leader, and the brokers know.
+const ELECTION: Duration = Duration::from_millis(500);
 
 /// Asks until there is an answer; `None` is `not yet`. Nothing if there is none in time.
 pub(crate) fn insist<T>(mut ask: impl FnMut() -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
@@ -23,4 +25,8 @@ pub(crate) fn insist<T>(mut ask: impl FnMut() -> Result<Option<T>, Failure>) -> 
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+pub(crate) fn await_election() {
+    std::thread::sleep(ELECTION);
 }
