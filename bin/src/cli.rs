@@ -197,6 +197,30 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Paths of all commands below this one.
+    fn paths(command: &clap::Command, above: &str, found: &mut Vec<String>) {
+        for below in command.get_subcommands() {
+            let path = format!("{above} {}", below.get_name());
+            if below.has_subcommands() { paths(below, &path, found) } else { found.push(path) }
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "the documentation is read once")]
+    fn commands_of_users_are_documented() {
+        use clap::CommandFactory;
+        let documents = ["docs/cli.md", "docs/operations.md", "docs/config.md"];
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let text: String =
+            documents.iter().map(|document| std::fs::read_to_string(root.join(document)).unwrap()).collect();
+        let mut found = Vec::new();
+        paths(&Cli::command(), "millrace", &mut found);
+        assert!(found.len() > 25, "{found:?}");
+        for path in found {
+            assert!(text.contains(&path), "no document has `{path}`");
+        }
+    }
+
     #[test]
     fn addresses_are_split_once() {
         assert_eq!(read_address("127.0.0.1:9092"), Ok(("127.0.0.1".to_owned(), 9092)));
