@@ -18,6 +18,8 @@ pub(crate) const LOGGERS: &[&str] = &[
     "millrace_server::broker",
     "millrace_server::host",
     "millrace_server::per_address",
+    "millrace_server::quota",
+    "millrace_server::quota::addresses",
     "millrace_server::serve",
     "millrace_server::serve::listen",
     "millrace_server::serve::reader",

@@ -121,7 +121,7 @@ fn log_warnings(warnings: &[ConfigWarning]) {
     for warning in warnings {
         match warning {
             ConfigWarning::WithoutEffect { key } => without_effect.push(key.as_str()),
-            ConfigWarning::ControllerListener { .. } | ConfigWarning::InPart { .. } => info!("{warning}"),
+            ConfigWarning::InPart { .. } => info!("{warning}"),
             _ => warn!("{warning}"),
         }
     }

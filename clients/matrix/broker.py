@@ -21,7 +21,7 @@ LOGGED = "info,millrace_shard::cleaning=debug"
 
 
 def free_port():
-    """A port whose successor is free too: Kafka's controller takes it."""
+    """A port whose successor is free too: the controller takes it."""
     for _ in range(100):
         port = random.choice(PORTS)
         with socket.socket() as first, socket.socket() as second:
@@ -32,6 +32,11 @@ def free_port():
             except OSError:
                 continue
     raise RuntimeError("no free port")
+
+
+def addresses(port):
+    """Where the broker listens, and where its controller."""
+    return f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"
 
 
 def millrace_binary():
@@ -48,7 +53,7 @@ class Millrace:
     def __init__(self, directory, shards=None, durability=None, settings=()):
         self.directory, self.shards, self.durability, self.settings = Path(directory), shards, durability, settings
         self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
+        self.address, self.controller = addresses(self.port)
         self.log = self.directory / "broker.log"
         self.binary = millrace_binary()
         self.process = None
@@ -72,7 +77,8 @@ class Millrace:
         command += ["--shards", str(self.shards)] if self.shards else []
         command += ["--durability", self.durability] if self.durability else []
         command += ["--memory", "256MiB"]
-        for setting in ("num.partitions=3", *self.settings):
+        controller = ("controller.listener.names=CONTROLLER", f"listeners=CONTROLLER://{self.controller}")
+        for setting in ("num.partitions=3", *controller, *self.settings):
             command += ["--set", setting]
         with self.log.open("ab") as log:
             environment = {"MILLRACE_LOG": LOGGED, **os.environ}
@@ -130,7 +136,7 @@ class Kafka:
     def __init__(self, directory, shards=None, durability=None, settings=()):
         self.directory, self.port = Path(directory), free_port()
         self.shards, self.durability, self.settings = shards, durability, settings
-        self.address = f"127.0.0.1:{self.port}"
+        self.address, self.controller = addresses(self.port)
         self.log = self.directory / "kafka.log"
         self.script = str(CLIENTS / "kafka")
 

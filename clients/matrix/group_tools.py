@@ -72,7 +72,7 @@ class Shell:
     """The program GroupTools, or another like it, asked line by line."""
 
     def __init__(self, runs, program="GroupTools"):
-        self.process = runs.spawn(program, runs.broker.address)
+        self.process = runs.spawn(program, runs.broker.address, runs.broker.controller)
 
     def ask(self, command):
         watchdog = threading.Timer(ANSWER_SECONDS_MAX, self.process.kill)

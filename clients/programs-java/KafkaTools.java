@@ -10,10 +10,11 @@ import java.util.Set;
 /**
  * Kafka's own tools beside those of groups, one call after another in one process.
  *
- * <p>{@code KafkaTools BOOTSTRAP} answers each line of its input by lines that end with {@code done}:
+ * <p>{@code KafkaTools BOOTSTRAP CONTROLLER} answers each line of its input by lines that end with {@code done}:
  * {@code TOOL ARGUMENT...} what the tool prints, and {@code exit CODE}, where an argument {@code < @NAME} at the end is what
  * it reads; {@code file NAME WORD...} writes a file of one line, {@code lines NAME WORD...} one of a line for each word, which
- * an argument {@code @NAME} is the path of. Of a word {@code _} stands for a blank.
+ * an argument {@code @NAME} is the path of. Of a word {@code _} stands for a blank. {@code BROKER} and
+ * {@code CONTROLLER} stand for the two addresses; a command with neither is given the broker's.
  */
 public final class KafkaTools {
     private static final String TOOLS = "org.apache.kafka.tools.";
@@ -46,7 +47,7 @@ public final class KafkaTools {
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = in.readLine(); line != null; line = in.readLine()) {
             try {
-                serve(calls, args[0], Arrays.asList(line.split(" ")));
+                serve(calls, Map.of("BROKER", args[0], "CONTROLLER", args[1]), Arrays.asList(line.split(" ")));
             } catch (Exception | AssertionError e) {
                 System.out.println("failed " + e);
                 e.printStackTrace();
@@ -59,7 +60,7 @@ public final class KafkaTools {
         Runtime.getRuntime().halt(0);
     }
 
-    private static void serve(ToolCalls calls, String bootstrap, List<String> line) throws Exception {
+    private static void serve(ToolCalls calls, Map<String, String> places, List<String> line) throws Exception {
         List<String> words = line.subList(1, line.size());
         switch (line.get(0)) {
             case "file" -> calls.write(words.get(0), List.of(String.join(" ", words.subList(1, words.size()))));
@@ -69,12 +70,12 @@ public final class KafkaTools {
                 if (!CLASSES.containsKey(line.get(0))) {
                     throw new IllegalArgumentException(line.get(0));
                 }
-                call(calls, line.get(0), bootstrap, words);
+                call(calls, line.get(0), places, words);
             }
         }
     }
 
-    private static void call(ToolCalls calls, String tool, String bootstrap, List<String> words) throws Exception {
+    private static void call(ToolCalls calls, String tool, Map<String, String> places, List<String> words) throws Exception {
         String input = null;
         int length = words.size();
         if (length >= 2 && words.get(length - 2).equals("<")) {
@@ -82,11 +83,9 @@ public final class KafkaTools {
             words = words.subList(0, length - 2);
         }
         List<String> arguments = new ArrayList<>(words);
-        int at = arguments.indexOf("BROKER");
-        if (at >= 0) {
-            arguments.set(at, bootstrap);
-        } else {
-            arguments.addAll(0, List.of("--bootstrap-server", bootstrap));
+        arguments.replaceAll(word -> places.getOrDefault(word, word));
+        if (arguments.equals(words)) {
+            arguments.addAll(0, List.of("--bootstrap-server", places.get("BROKER")));
         }
         if (APART.contains(tool)) {
             calls.callApart(CLASSES.get(tool), arguments);

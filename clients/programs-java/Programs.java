@@ -32,6 +32,7 @@ public final class Programs {
         ALL.put("automatic commit", Consumers::automaticCommit);
         ALL.put("commit per partition", Consumers::partitionCommit);
         ALL.put("assignment", Consumers::assignment);
+        ALL.put("producer with a quota", Quotas::producer);
         ALL.put("safe close", Consumers::safeClose);
         ALL.put("streams: to", StreamsPrograms::copy);
         ALL.put("streams: filter", StreamsPrograms::filter);

@@ -20,6 +20,7 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 /// Messages that get code: requests and responses of these APIs. One entry per API that the server or the
 /// load generator speaks; an entry costs about 50 ms of compile time.
 pub(crate) const APIS: &[&str] = &[
+    "AlterClientQuotas",
     "AlterConfigs",
     "AlterPartitionReassignments",
     "AlterReplicaLogDirs",
@@ -31,6 +32,7 @@ pub(crate) const APIS: &[&str] = &[
     "DeleteGroups",
     "DeleteRecords",
     "DeleteTopics",
+    "DescribeClientQuotas",
     "DescribeCluster",
     "DescribeConfigs",
     "DescribeGroups",

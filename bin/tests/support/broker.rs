@@ -9,7 +9,7 @@ use crate::directory::Directory;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
 
-/// A broker of one shard; killed with the test if the test does not stop it.
+/// A broker of one shard unless the arguments say otherwise; killed with the test if the test does not stop it.
 pub(crate) struct Broker {
     pub(crate) child: Child,
     pub(crate) log: BufReader<ChildStderr>,
@@ -18,10 +18,14 @@ pub(crate) struct Broker {
 impl Broker {
     pub(crate) fn start(directory: &Directory, arguments: &[&str], environment: &[(&str, &str)]) -> Broker {
         let mut command = Command::new(PROGRAM);
-        command.args(["dev", "--listen", "127.0.0.1:0", "--shards", "1", "--memory", "64MiB", "--data-dir"]);
+        command.args(["dev", "--listen", "127.0.0.1:0", "--memory", "64MiB"]);
+        if !arguments.contains(&"--shards") {
+            command.args(["--shards", "1"]);
+        }
         // No tmpfs: its ring lies in the directory, and goes with it.
         let ring = format!("millrace.shm.dir={}", directory.0.display());
         command
+            .arg("--data-dir")
             .arg(directory.0.join("data"))
             .args(["--set", &ring])
             .args(arguments)

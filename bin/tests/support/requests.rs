@@ -7,24 +7,28 @@ use std::net::TcpStream;
 pub(crate) const CLIENT: &str = "member-of-a-test";
 
 /// A connection to a broker; it ends with its owner.
-pub(crate) struct Connection(TcpStream);
+pub(crate) struct Connection {
+    stream: TcpStream,
+    /// Client id of its requests.
+    pub(crate) client: &'static str,
+}
 
 impl Connection {
     pub(crate) fn open(address: &str) -> Connection {
-        Connection(TcpStream::connect(address).unwrap())
+        Connection { stream: TcpStream::connect(address).unwrap(), client: CLIENT }
     }
 
     /// Sends a request and answers what stands behind the header of its answer.
     pub(crate) fn ask(&mut self, (key, version): (i16, i16), body: &[u8]) -> Vec<u8> {
         let mut request = Bytes::default();
-        request.i16(key).i16(version).i32(1).text(CLIENT);
+        request.i16(key).i16(version).i32(1).text(self.client);
         request.0.extend_from_slice(body);
         let length = (request.0.len() as u32).to_be_bytes();
-        self.0.write_all(&[&length[..], &request.0].concat()).unwrap();
+        self.stream.write_all(&[&length[..], &request.0].concat()).unwrap();
         let mut length = [0; 4];
-        self.0.read_exact(&mut length).unwrap();
+        self.stream.read_exact(&mut length).unwrap();
         let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-        self.0.read_exact(&mut answer).unwrap();
+        self.stream.read_exact(&mut answer).unwrap();
         answer.split_off(4)
     }
 }

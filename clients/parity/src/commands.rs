@@ -45,7 +45,7 @@ pub(crate) enum Judged {
 
 pub(crate) fn record(bootstrap: &str, chosen: &[String]) -> Result<bool, String> {
     let protocol = Protocol::load(&files::schema_folder())?;
-    let target = Target { protocol: &protocol, bootstrap };
+    let target = Target::find(&protocol, bootstrap)?;
     warm_up(&target)?;
     let mut failed = 0;
     for mut subject in files::read_subjects()? {
@@ -79,7 +79,7 @@ pub(crate) fn compare(
     compatibility: Option<&Path>,
 ) -> Result<bool, String> {
     let protocol = Protocol::load(&files::schema_folder())?;
-    let target = Target { protocol: &protocol, bootstrap };
+    let target = Target::find(&protocol, bootstrap)?;
     warm_up(&target)?;
     let default_document = files::compatibility_document();
     let wanted = Wanted::parse(&files::read_document(compatibility.unwrap_or(&default_document)));

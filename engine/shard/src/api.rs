@@ -45,6 +45,8 @@ pub enum Planted {
     ForgetsDeletions,
     /// Partitions that topics get later are not written to the metadata log.
     ForgetsPartitions,
+    /// Changes of quotas are answered, and not written to the metadata log.
+    ForgetsQuotas,
     /// Files of deleted topics stay where they are.
     KeepsDeletedFiles,
     /// Logs begin later without a word in the journal.

@@ -62,6 +62,11 @@ impl Bulks {
         self.lines.borrow_mut().entry(key).or_default().push_back(job);
     }
 
+    /// Of the appends in a partition's line.
+    pub(crate) fn waiting_bytes(&self, key: PartitionKey) -> u64 {
+        self.with_line(key, |line| line.iter().map(|job| job.records.len() as u64).sum())
+    }
+
     /// Looks at a partition's line, or takes appends out of it; those stay counted until `left`.
     pub(crate) fn with_line<T>(&self, key: PartitionKey, look: impl FnOnce(&mut VecDeque<Job>) -> T) -> T {
         look(self.lines.borrow_mut().entry(key).or_default())

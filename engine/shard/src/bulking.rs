@@ -22,7 +22,7 @@ const BACKLOG_BYTES_MIN: usize = 256 * 1024;
 /// them at once, go at two thirds of the device's speed; the journal and a flush of the same would take two writes.
 const APPEND_BYTES_MIN: usize = 32 * 1024;
 /// What must have come during the write of an extent for another to follow.
-const GO_ON_BYTES_MIN: usize = APPEND_BYTES_MIN;
+const GO_ON_BYTES_MIN: u64 = APPEND_BYTES_MIN as u64;
 /// Hardened writes that extend a file wait for one of a few kernel's threads; what comes beyond this many goes through the
 /// journal, which takes the device's time too.
 const BULKS_MAX: usize = 128;
@@ -82,11 +82,12 @@ impl Core {
     pub(crate) fn goes_on(&self, shared: &PartitionRef, active: Offset, now: TimestampMs) -> bool {
         let mut partition = shared.borrow_mut();
         let bulks = &self.commit.bulks;
-        let goes_on = bulks.with_line(partition.key, |line| {
-            let waiting: usize = line.iter().map(|job| job.records.len()).sum();
-            let may_stage = |job| partition.active().base == active && partition.may_stage(job, now);
-            waiting >= GO_ON_BYTES_MIN && !self.space.is_short() && line.front().is_some_and(may_stage)
-        });
+        let comes = bulks.waiting_bytes(partition.key) >= GO_ON_BYTES_MIN && !self.space.is_short();
+        let goes_on = comes
+            && bulks.with_line(partition.key, |line| {
+                let may_stage = |job| partition.active().base == active && partition.may_stage(job, now);
+                line.front().is_some_and(may_stage)
+            });
         if goes_on {
             return true;
         }

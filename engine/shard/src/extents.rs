@@ -32,7 +32,10 @@ const HEADERS_BYTES_MAX: usize = 64 * 1024;
 impl Core {
     /// Writes a partition's appends to its segment, extent by extent, until too few wait to be worth it.
     pub(crate) async fn write_extents(self: Rc<Core>, shared: PartitionRef) {
+        let key = shared.borrow().key;
         loop {
+            let waiting = || self.commit.bulks.waiting_bytes(key).min(EXTENT_BYTES_MAX);
+            self.commit.classes.bulk_turn(waiting).await;
             while !self.has_tail_room() {
                 self.counters.tail_waits.increment();
                 self.commit.work.wait().await;

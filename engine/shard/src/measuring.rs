@@ -78,11 +78,13 @@ impl Core {
 
     async fn measured(&self) -> io::Result<SpaceMeasure> {
         let (layout, shared) = (self.files.layout(), &self.engine.space);
-        let data = shared.data_measure(fs::available_space(layout.data()).await?);
+        let need = shared.data_need();
+        let data = need.beside(fs::available_space(layout.data()).await?);
         if self.engine.settings.journal_dir.is_none() {
             return Ok(data);
         }
-        Ok(data.tighter(shared.journal_measure(fs::available_space(layout.journals()).await?)))
+        let need = shared.journal_need();
+        Ok(data.tighter(need.beside(fs::available_space(layout.journals()).await?)))
     }
 
     /// The disk took no more, and somebody waits for space.

@@ -8,8 +8,8 @@ use millrace_core::base::ids::{Offset, PartitionKey, TopicId};
 use millrace_core::coord::GroupFilter;
 use millrace_core::log::producers::ProducerSnapshot;
 use millrace_core::meta::{
-    AlterError, Alteration, CreatedTopic, FeatureError, FeatureUpdate, MetadataImage, MetadataRecord,
-    MorePartitions, NewTopic, TopicError,
+    AlterError, Alteration, AlteredQuota, CreatedTopic, FeatureError, FeatureUpdate, MetadataImage,
+    MetadataRecord, MorePartitions, NewTopic, QuotaAlteration, TopicError,
 };
 use millrace_rt::Moment;
 
@@ -35,6 +35,7 @@ pub(crate) enum Ask {
     CreatePartitions(Vec<MorePartitions>, ValidateOnly),
     DeleteTopics(Vec<TopicId>),
     AlterConfigs(Vec<Alteration>, ValidateOnly),
+    AlterClientQuotas(Vec<QuotaAlteration>, ValidateOnly),
     UpdateFeatures(Vec<FeatureUpdate>, ValidateOnly),
     ProducerIds,
     Quorum,
@@ -63,6 +64,7 @@ pub(crate) enum Answer {
     Grown(Vec<Result<(), TopicError>>),
     Deleted(Vec<Result<(), TopicError>>),
     Altered(Vec<Result<(), AlterError>>),
+    AlteredQuotas(Vec<AlteredQuota>),
     Features(Result<(), FeatureError>),
     Group(GroupAnswer),
     ListedGroups(ListedPartitions),

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use millrace_core::base::ids::{PartitionKey, ProducerId, ShardIndex, TopicId};
 use millrace_core::meta::{
-    self, AlterError, Alteration, ConfigResource, CreatedTopic, FeatureError, FeatureUpdate, MetadataImage,
-    MetadataRecord, MorePartitions, NewTopic, OFFSETS_TOPIC, TopicError,
+    self, AlterError, Alteration, AlteredQuota, ConfigResource, CreatedTopic, FeatureError, FeatureUpdate,
+    MetadataImage, MetadataRecord, MorePartitions, NewTopic, OFFSETS_TOPIC, QuotaAlteration, QuotaError,
+    TopicError,
 };
 use millrace_rt::fs;
 
@@ -92,6 +93,23 @@ impl Shard {
         match self.ask(METADATA_SHARD, Ask::AlterConfigs(changes, mode)).await {
             Answer::Altered(results) => results,
             _ => unreachable!("changes of settings are answered with what became of them"),
+        }
+    }
+
+    /// Changes client quotas: what became of each entity, once for each. Answered once every shard knows them.
+    ///
+    /// Dropping the future does not undo what is under way.
+    pub async fn alter_client_quotas(
+        &self,
+        changes: Vec<QuotaAlteration>,
+        mode: ValidateOnly,
+    ) -> Vec<AlteredQuota> {
+        if self.index() == METADATA_SHARD {
+            return self.core().alter_client_quotas(changes, mode).await;
+        }
+        match self.ask(METADATA_SHARD, Ask::AlterClientQuotas(changes, mode)).await {
+            Answer::AlteredQuotas(results) => results,
+            _ => unreachable!("changes of quotas are answered with what became of them"),
         }
     }
 
@@ -223,6 +241,25 @@ impl Core {
         all_or_none(results, stored, || AlterError::storage(NO_SPACE))
     }
 
+    pub(crate) async fn alter_client_quotas(
+        self: &Rc<Core>,
+        changes: Vec<QuotaAlteration>,
+        mode: ValidateOnly,
+    ) -> Vec<AlteredQuota> {
+        let _turn = self.metadata().turn().await;
+        let image = Arc::clone(&self.image.borrow());
+        let (results, records) = meta::alter_client_quotas(image.client_quotas(), &changes);
+        let stored = match mode {
+            ValidateOnly::Yes => Ok(()),
+            ValidateOnly::No => self.change(records, Leads::ToLess).await,
+        };
+        let refused = |result: Result<(), QuotaError>| match stored {
+            Ok(()) => result,
+            Err(StorageError) => result.and(Err(QuotaError::storage(NO_SPACE))),
+        };
+        results.into_iter().map(|(entity, result)| (entity, refused(result))).collect()
+    }
+
     pub(crate) async fn update_features(
         self: &Rc<Core>,
         updates: Vec<FeatureUpdate>,
@@ -286,6 +323,9 @@ impl Core {
             Some(Planted::ForgetsDeletions) => records.iter().any(is_deletion),
             // Partitions that come with their topic follow its record.
             Some(Planted::ForgetsPartitions) => records.iter().all(is_partition),
+            Some(Planted::ForgetsQuotas) => {
+                records.iter().all(|record| matches!(record, MetadataRecord::ClientQuota { .. }))
+            }
             _ => false,
         }
     }
@@ -348,6 +388,7 @@ impl Core {
                 | MetadataRecord::Broker { .. }
                 | MetadataRecord::Topic { .. }
                 | MetadataRecord::ProducerIds { .. }
+                | MetadataRecord::ClientQuota { .. }
                 | MetadataRecord::Features { .. } => {}
             }
         }

@@ -61,6 +61,9 @@ impl Core {
                 Ask::CreatePartitions(more, mode) => Answer::Grown(self.create_partitions(more, mode).await),
                 Ask::DeleteTopics(topics) => Answer::Deleted(self.delete_topics(topics).await),
                 Ask::AlterConfigs(changes, mode) => Answer::Altered(self.alter_configs(changes, mode).await),
+                Ask::AlterClientQuotas(changes, mode) => {
+                    Answer::AlteredQuotas(self.alter_client_quotas(changes, mode).await)
+                }
                 Ask::UpdateFeatures(updates, mode) => {
                     Answer::Features(self.update_features(updates, mode).await)
                 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use millrace_core::base::config::BrokerConfig;
 use millrace_core::base::ids::{PartitionKey, ShardIndex};
 use millrace_core::journal::BootNonce;
-use millrace_core::meta::MetadataImage;
+use millrace_core::meta::{ClientQuotas, MetadataImage};
 use millrace_rt::{Mesh, Reply, Signal};
 
 use crate::asks::SlowAsks;
@@ -142,6 +142,14 @@ impl Shard {
     /// The newest metadata that this shard has seen.
     pub fn image(&self) -> Arc<MetadataImage> {
         Arc::clone(&self.core.image.borrow())
+    }
+
+    /// Looks at the client quotas that this shard has seen last, without taking a share of them; nothing where there are
+    /// none.
+    pub fn with_client_quotas<T>(&self, look: impl FnOnce(&Arc<ClientQuotas>) -> T) -> Option<T> {
+        let image = self.core.image.borrow();
+        let quotas = image.client_quotas();
+        (!quotas.is_empty()).then(|| look(quotas))
     }
 
     pub fn config(&self) -> &Arc<BrokerConfig> {

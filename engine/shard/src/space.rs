@@ -41,18 +41,14 @@ impl SharedSpace {
         }
     }
 
-    /// What the data directory's file system has, beside what all shards need of it.
-    pub(crate) fn data_measure(&self, free: AvailableSpace) -> SpaceMeasure {
-        let bytes = self.sum(|need| &need.data_bytes);
-        let inodes = self.sum(|need| &need.data_inodes);
-        measure(free, bytes, inodes)
+    /// What all shards need of the data directory's file system.
+    pub(crate) fn data_need(&self) -> AllNeed {
+        AllNeed { bytes: self.sum(|need| &need.data_bytes), inodes: self.sum(|need| &need.data_inodes) }
     }
 
     /// The same of the journal's, where that is another one.
-    pub(crate) fn journal_measure(&self, free: AvailableSpace) -> SpaceMeasure {
-        let bytes = self.sum(|need| &need.journal_bytes);
-        let inodes = self.sum(|need| &need.journal_inodes);
-        measure(free, bytes, inodes)
+    pub(crate) fn journal_need(&self) -> AllNeed {
+        AllNeed { bytes: self.sum(|need| &need.journal_bytes), inodes: self.sum(|need| &need.journal_inodes) }
     }
 
     fn sum(&self, part: impl Fn(&PublishedNeed) -> &AtomicU64) -> u64 {
@@ -60,10 +56,19 @@ impl SharedSpace {
     }
 }
 
-fn measure(free: AvailableSpace, bytes: u64, inodes: u64) -> SpaceMeasure {
-    SpaceMeasure {
-        bytes: Stock { free: free.bytes, need: bytes },
-        inodes: Stock { free: free.inodes, need: inodes },
+/// What the shards of a process need of one file system. It has to be known before the file system is asked what is free:
+/// of what they make meanwhile, neither would tell.
+pub(crate) struct AllNeed {
+    bytes: u64,
+    inodes: u64,
+}
+
+impl AllNeed {
+    pub(crate) fn beside(self, free: AvailableSpace) -> SpaceMeasure {
+        SpaceMeasure {
+            bytes: Stock { free: free.bytes, need: self.bytes },
+            inodes: Stock { free: free.inodes, need: self.inodes },
+        }
     }
 }
 

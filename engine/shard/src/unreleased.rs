@@ -1,4 +1,5 @@
-//! Partitions that the journal is still needed for: what a cleaning looks at, of however many the shard has.
+//! Partitions that the journal is still needed for, or that are to be given files: what a cleaning and a measure of the
+//! free space look at, of however many the shard has.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use crate::partition::{Partition, PartitionRef};
 use crate::segment::{Segment, Stage};
 
 /// Every partition of the shard with bytes, an end of a segment or a file that may not survive a power loss without the
-/// journal; some others may be among them.
+/// journal, or with a file to be made; some others may be among them.
 #[derive(Default)]
 pub(crate) struct Unreleased {
     partitions: RefCell<BTreeMap<PartitionKey, PartitionRef>>,
@@ -34,11 +35,12 @@ impl Unreleased {
         self.partitions.borrow().values().map(|shared| shared.borrow().files_due()).sum()
     }
 
-    /// Forgets those that need the journal no more.
+    /// Forgets those that need the journal no more and have all their files. An index is made behind the checkpoint that calls
+    /// its segment hard; until then an inode of the reserve is its.
     pub(crate) fn forget_released(&self) {
         self.partitions.borrow_mut().retain(|_, shared| {
             let mut partition = shared.borrow_mut();
-            let stays = !partition.removed && partition.needs_journal();
+            let stays = !partition.removed && (partition.needs_journal() || partition.files_due() > 0);
             partition.lines.unreleased = stays;
             stays
         });

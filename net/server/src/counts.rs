@@ -3,10 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_core::base::TopicId;
 use millrace_core::base::measure::Counter;
-use millrace_core::meta::MetadataImage;
+use millrace_core::meta::{MetadataImage, QuotaKey};
 use millrace_rt::fs::AvailableSpace;
 use millrace_shard::ShardStats;
 use millrace_wire::{ApiKey, ErrorCode};
@@ -23,8 +24,18 @@ pub(crate) struct HostCounts {
     apis: RefCell<Vec<Option<Box<ApiCounts>>>>,
     topics: RefCell<FxHashMap<TopicId, TopicTraffic>>,
     traffic: Cell<TopicTraffic>,
+    throttles: RefCell<BTreeMap<QuotaKey, Throttles>>,
+    /// Connections that are kept open for a moment because their address made too many.
+    pub(crate) held_connections: Cell<u32>,
     pub(crate) limits: LimitCounts,
     pub(crate) connections: ConnectionCounts,
+}
+
+/// Requests, or connections, of clients that were over a quota, and how long those rested together.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Throttles {
+    pub(crate) count: u64,
+    pub(crate) time: Duration,
 }
 
 #[derive(Default)]
@@ -85,6 +96,8 @@ impl HostCounts {
             apis: RefCell::new((0..=apis).map(|_| None).collect()),
             topics: RefCell::default(),
             traffic: Cell::default(),
+            throttles: RefCell::default(),
+            held_connections: Cell::new(0),
             limits: LimitCounts::default(),
             connections: ConnectionCounts::default(),
         }
@@ -119,6 +132,14 @@ impl HostCounts {
         self.traffic.set(traffic);
     }
 
+    /// Somebody was over a quota.
+    pub(crate) fn throttled(&self, key: QuotaKey, rest: Duration) {
+        let mut throttles = self.throttles.borrow_mut();
+        let of_key = throttles.entry(key).or_default();
+        of_key.count += 1;
+        of_key.time += rest;
+    }
+
     fn with_api(&self, key: ApiKey, count: impl FnOnce(&mut ApiCounts)) {
         let mut apis = self.apis.borrow_mut();
         if let Some(api) = usize::try_from(key.code()).ok().and_then(|code| apis.get_mut(code)) {
@@ -142,6 +163,7 @@ impl HostCounts {
             apis: asked.collect(),
             topics: named.collect(),
             traffic: self.traffic.get(),
+            throttles: self.throttles.borrow().clone(),
             limits: self.limits.named(),
             accepted: self.connections.accepted.get(),
             moved_away: self.connections.moved_away.get(),
@@ -190,6 +212,7 @@ pub(crate) struct HostStats {
     pub(crate) apis: Vec<ApiStats>,
     pub(crate) topics: Vec<(Arc<str>, TopicTraffic)>,
     pub(crate) traffic: TopicTraffic,
+    pub(crate) throttles: BTreeMap<QuotaKey, Throttles>,
     pub(crate) limits: Vec<(&'static str, u64)>,
     pub(crate) connections: u64,
     pub(crate) accepted: u64,

@@ -2,7 +2,7 @@
 
 use millrace_core::coord::GroupError;
 use millrace_core::log::{BatchFault, ProducerFault};
-use millrace_core::meta::{AlterErrorKind, FeatureError, TopicErrorKind};
+use millrace_core::meta::{AlterErrorKind, FeatureError, QuotaErrorKind, TopicError, TopicErrorKind};
 use millrace_shard::{AppendError, DeleteRecordsError, FetchError};
 use millrace_wire::ErrorCode;
 
@@ -101,6 +101,7 @@ pub(crate) fn of_topic(kind: TopicErrorKind) -> ErrorCode {
         TopicErrorKind::PolicyViolation => ErrorCode::PolicyViolation,
         TopicErrorKind::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
         TopicErrorKind::UnknownTopicId => ErrorCode::UnknownTopicId,
+        TopicErrorKind::QuotaExceeded => ErrorCode::ThrottlingQuotaExceeded,
         TopicErrorKind::Storage => ErrorCode::KafkaStorageError,
     }
 }
@@ -156,6 +157,19 @@ pub(crate) fn of_alteration(kind: AlterErrorKind) -> ErrorCode {
     }
 }
 
+pub(crate) fn of_quota(kind: QuotaErrorKind) -> ErrorCode {
+    match kind {
+        QuotaErrorKind::InvalidRequest => ErrorCode::InvalidRequest,
+        QuotaErrorKind::UnsupportedVersion => ErrorCode::UnsupportedVersion,
+        QuotaErrorKind::Storage => ErrorCode::KafkaStorageError,
+    }
+}
+
+/// What is said of a refused change of topics beside its code.
+pub(crate) fn topic_message(error: TopicError) -> Option<String> {
+    (error.kind != TopicErrorKind::QuotaExceeded).then_some(error.message)
+}
+
 pub(crate) fn of_features(error: &FeatureError) -> ErrorCode {
     match error {
         FeatureError::InvalidLevel(_) => ErrorCode::InvalidUpdateVersion,
@@ -179,6 +193,7 @@ pub(crate) fn generic_message(code: ErrorCode) -> &'static str {
         ErrorCode::UnknownTopicId => "This server does not host this topic ID.",
         ErrorCode::TopicDeletionDisabled => "Topic deletion is disabled.",
         ErrorCode::UnsupportedVersion => "The version of API is not supported.",
+        ErrorCode::ThrottlingQuotaExceeded => "The throttling quota has been exceeded.",
         _ => "The server experienced an unexpected error when processing the request.",
     }
 }

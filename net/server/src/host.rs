@@ -3,9 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_core::base::ShardIndex;
+use millrace_core::meta::ClientQuotas;
 use millrace_rt::{Moment, Signal, fs};
 use millrace_shard::Shard;
 use rustc_hash::FxHashMap;
@@ -18,6 +20,7 @@ use crate::counts::{HostCounts, HostStats, NodeStats, RequestMemory, ShardReport
 use crate::creations::Creations;
 use crate::desk::Question;
 use crate::node::Node;
+use crate::quota::{Held, Limits, Meter};
 use crate::session::{FetchSession, SessionCache};
 use crate::timings::Timings;
 
@@ -116,6 +119,33 @@ impl Host {
         self.node.connection_opened(to);
     }
 
+    /// What the client of a request is held to. Where no quotas are set that is one look; where some are, and none for
+    /// this client, one more.
+    pub(crate) fn limits(&self, caller: &Caller, client_id: &[u8]) -> Option<Rc<Limits>> {
+        let find = |quotas: &Arc<ClientQuotas>| {
+            let (meters, config) = (self.node.meters(), self.node.config());
+            caller.limits(quotas, client_id, || Held::find(quotas, client_id, meters, config))
+        };
+        self.shard.with_client_quotas(find).flatten()
+    }
+
+    /// Takes over the rates of addresses that are set now.
+    pub(crate) async fn learn_address_rates(&self) {
+        loop {
+            let quotas = Arc::clone(self.shard.image().client_quotas());
+            self.node.address_rates().learn(&quotas).await;
+            if Arc::ptr_eq(&quotas, self.shard.image().client_quotas()) {
+                return;
+            }
+        }
+    }
+
+    /// A connection rests because its client is over a quota.
+    pub(crate) fn count_throttle(&self, meter: &Meter, rest: Duration) {
+        meter.note_throttle(rest);
+        self.counts.throttled(meter.key(), rest);
+    }
+
     pub(crate) fn adopt_session(&self, session: FetchSession) {
         let uptime = self.uptime();
         self.sessions.borrow_mut().adopt(session, uptime);
@@ -174,6 +204,9 @@ impl Host {
         loop {
             millrace_rt::sleep(period).await;
             self.close_overdue(idle_max);
+            if self.shard.index() == ShardIndex(0) {
+                self.node.meters().forget_idle(millrace_rt::now());
+            }
         }
     }
 

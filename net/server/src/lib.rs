@@ -15,6 +15,7 @@ mod host;
 mod loggers;
 mod node;
 mod per_address;
+mod quota;
 mod serve;
 mod session;
 mod start_error;

@@ -12,11 +12,12 @@ use millrace_core::meta::Endpoint;
 use millrace_rt::Gate;
 use millrace_shard::{Engine, EngineSettings, Planted};
 
-use crate::addresses::{self, BoundListener};
+use crate::addresses::{self, BoundListener, EndpointType};
 use crate::counts::ShardReport;
 use crate::desk::Desk;
 use crate::loggers::Loggers;
 use crate::per_address::AddressCounts;
+use crate::quota::{AddressRates, Meters};
 use crate::start_error::StartError;
 
 /// What a broker needs to know before it starts.
@@ -67,13 +68,15 @@ struct Shared {
     failure: Mutex<Option<StartError>>,
     desk: Desk<ShardReport>,
     /// Where metrics and health are to be served, and where they are.
-    admin_wanted: Option<BoundListener>,
+    admin_wanted: Option<SocketAddr>,
     admin: OnceLock<SocketAddr>,
     log_lines_lost: OnceLock<Arc<AtomicU64>>,
     loggers: OnceLock<Loggers>,
     /// Connections that there are descriptors for.
     connections_max: AtomicU32,
     addresses: AddressCounts,
+    address_rates: AddressRates,
+    meters: Meters,
 }
 
 /// How far a broker is in its life.
@@ -105,7 +108,7 @@ impl Node {
         on_ready: Option<OnReady>,
     ) -> Result<Node, StartError> {
         assert!(settings.shards > 0, "a broker has at least one shard");
-        let wanted = addresses::resolve(settings.config.listeners())?;
+        let wanted = addresses::resolve(&settings.config)?;
         let admin_wanted = settings.config.admin_listener().map(addresses::resolve_admin).transpose()?;
         let desk = Desk::new(settings.shards);
         let connections = (0..settings.shards).map(|_| AtomicU32::new(0)).collect();
@@ -136,6 +139,8 @@ impl Node {
             loggers: OnceLock::new(),
             connections_max: AtomicU32::new(u32::MAX),
             addresses: AddressCounts::new(&overrides),
+            address_rates: AddressRates::default(),
+            meters: Meters::default(),
         };
         let node = Node { shared: Arc::new(shared) };
         node.limit_descriptors(u64::MAX);
@@ -195,8 +200,8 @@ impl Node {
         self.shared.admin.get().copied()
     }
 
-    pub(crate) fn admin_wanted(&self) -> Option<&BoundListener> {
-        self.shared.admin_wanted.as_ref()
+    pub(crate) fn admin_wanted(&self) -> Option<SocketAddr> {
+        self.shared.admin_wanted
     }
 
     pub(crate) fn set_admin_address(&self, address: SocketAddr) {
@@ -263,10 +268,18 @@ impl Node {
         self.shared.quiet.clone()
     }
 
-    /// Where clients of a listener reach this broker: what is advertised, with the real port for port 0.
+    /// What this process is to those whom a listener accepts.
+    pub(crate) fn endpoint_type(&self, listener: usize) -> EndpointType {
+        self.shared.wanted.get(listener).map_or(EndpointType::Broker, |listener| listener.endpoint_type)
+    }
+
+    /// Where a listener is reached: what is advertised, with the real port for port 0. They count on from those of
+    /// brokers to those of controllers.
     pub(crate) fn advertised(&self, listener: usize) -> (&str, u16) {
         let settings = &self.shared.settings;
-        let Some(advertised) = settings.config.advertised_listeners().get(listener) else {
+        let config = &settings.config;
+        let mut all = config.advertised_listeners().iter().chain(config.advertised_controller_listeners());
+        let Some(advertised) = all.nth(listener) else {
             return (&settings.host_name, 0);
         };
         let host = if advertised.host.is_empty() { &settings.host_name } else { &advertised.host };
@@ -308,6 +321,16 @@ impl Node {
     /// The connections of each address.
     pub(crate) fn per_address(&self) -> &AddressCounts {
         &self.shared.addresses
+    }
+
+    /// How many connections each address may make.
+    pub(crate) fn address_rates(&self) -> &AddressRates {
+        &self.shared.address_rates
+    }
+
+    /// What clients with quotas have spent of them.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.shared.meters
     }
 
     pub(crate) fn connection_opened(&self, shard: ShardIndex) {

@@ -56,6 +56,9 @@ fn framed(content: impl FnOnce(&mut Writer) -> Result<(), EncodeError>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::messages::heartbeat_response::HeartbeatResponse;
+    use crate::messages::produce_response::ProduceResponse;
+    use crate::reader::Reader;
     use crate::value::Records;
 
     #[test]
@@ -75,6 +78,29 @@ mod tests {
         let pieces = pieces.unwrap();
         assert_eq!(pieces[0], [0, 0, 1, 53, 0, 0, 0, 7, 0, 0, 1, 44].as_slice());
         assert_eq!((pieces[1].as_ptr(), pieces.len()), (batch.as_ptr(), 3));
+    }
+
+    /// First in one message, last in the other, and missing in the oldest versions.
+    #[test]
+    fn who_frames_an_answer_says_its_throttle_time() {
+        let heartbeat = HeartbeatResponse { throttle_time_ms: 5, ..HeartbeatResponse::default() };
+        let produce = ProduceResponse { throttle_time_ms: 5, ..ProduceResponse::default() };
+        for (throttle, expected) in [(None, 5), (Some(0), 0), (Some(700), 700)] {
+            let frame = |body: &dyn Fn(&mut Writer) -> Result<(), EncodeError>| {
+                let pieces = encode_response_frame(7, Form::Plain, |writer| {
+                    throttle.into_iter().for_each(|throttle| writer.throttle(throttle));
+                    body(writer)
+                });
+                pieces.unwrap().concat()
+            };
+            let beaten = frame(&|writer| heartbeat.encode(writer, 4));
+            let answer = HeartbeatResponse::decode(&mut Reader::new(&Bytes::from(beaten).slice(8..)), 4);
+            assert_eq!(answer.unwrap().throttle_time_ms, expected);
+            let produced = Bytes::from(frame(&|writer| produce.encode(writer, 9))).slice(8..);
+            let answer = ProduceResponse::decode(&mut Reader::new(&produced), 9);
+            assert_eq!(answer.unwrap().throttle_time_ms, expected);
+            assert_eq!(frame(&|writer| heartbeat.encode(writer, 0)).len(), 4 + 4 + 2);
+        }
     }
 
     #[test]

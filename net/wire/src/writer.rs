@@ -31,6 +31,8 @@ pub struct Writer {
     /// Kept writable, because a frame starts with its length, which is known last.
     first: BytesMut,
     buffer: BytesMut,
+    /// Of an answer to a client that is over its quota: stands in for the message's own.
+    throttle_time_ms: Option<i32>,
 }
 
 impl Writer {
@@ -74,6 +76,16 @@ impl Writer {
             *room = prefix;
         }
         Ok(self.finish())
+    }
+
+    /// What the answer that is written next tells its client as throttle time, whatever the message says.
+    pub fn throttle(&mut self, throttle_time_ms: i32) {
+        self.throttle_time_ms = Some(throttle_time_ms);
+    }
+
+    /// The throttle time of an answer that has that field.
+    pub fn throttle_time_ms(&mut self, own: i32) {
+        self.i32(self.throttle_time_ms.unwrap_or(own));
     }
 
     pub fn bool(&mut self, value: bool) {

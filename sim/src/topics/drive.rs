@@ -8,12 +8,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::{Offset, PartitionKey};
-use millrace_core::meta::{TopicError, TopicErrorKind};
+use millrace_core::meta::{QuotaErrorKind, TopicError, TopicErrorKind};
 use millrace_rt::{Gate, Seat, fs};
 use millrace_shard::{AppendError, AppendPartition, AppendTicket, Engine, Shard, ValidateOnly};
 
 use super::ledger::{Growth, Ledger, Sent, Stage};
 use super::plan::{Home, NAMES};
+use super::quotas;
 use crate::machine::Progress;
 use crate::promises::DATA_DIR;
 use crate::reading::{PRODUCE_VERSION, Unread, fetch, read_whole};
@@ -65,6 +66,7 @@ impl Boot {
                 assert_eq!(by_name, image.topic_by_id(asked.id), "names and ids fit together");
                 by_name.map(|topic| topic.partitions.len())
             });
+            self.ledger.borrow_mut().audit_quotas(image.client_quotas());
             self.audit_logs(&shard).await;
             self.ledger.borrow_mut().lost_power = false;
             gates.loaded.open();
@@ -108,6 +110,7 @@ impl Boot {
             if self.ledger.borrow().stage(life) == Stage::Unborn && !self.create(&shard, life).await {
                 return;
             }
+            self.set_quota(&shard, name, life).await;
             let first = self.ledger.borrow().partitions(life);
             let mut sent = self.send(&shard, life, 0..first).await;
             if self.ledger.borrow().growth(life) != Growth::Done {
@@ -145,6 +148,21 @@ impl Boot {
             refused => ledger.violate(format!("a creation was answered with {refused:?}")),
         }
         matches!(ledger.stage(life), Stage::Alive)
+    }
+
+    /// A client id of the topic's name gets another quota, or none. One that a failing disk refused is as it was.
+    async fn set_quota(&self, shard: &Shard, name: &'static str, life: usize) {
+        let value = quotas::of_life(life);
+        self.ledger.borrow_mut().quotas.ask(name, value);
+        let alterations = vec![quotas::alteration(name, value)];
+        let result = shard.alter_client_quotas(alterations, ValidateOnly::No).await.into_iter().next();
+        let mut ledger = self.ledger.borrow_mut();
+        match result {
+            Some((_, Ok(()))) => ledger.quotas.answer(name),
+            Some((_, Err(error)))
+                if error.kind == QuotaErrorKind::Storage && self.progress.disk_may_fail() => {}
+            refused => ledger.violate(format!("a change of quotas was answered with {refused:?}")),
+        }
     }
 
     async fn grow(&self, shard: &Shard, life: usize) -> bool {

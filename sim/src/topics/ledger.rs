@@ -5,8 +5,10 @@ use std::rc::Rc;
 
 use millrace_core::base::{Durability, Offset};
 use millrace_core::log::BatchHeader;
+use millrace_core::meta::ClientQuotas;
 
 use super::plan::{Home, Life, NAMES, Plan};
+use super::quotas::Quotas;
 use crate::promises::Stored;
 
 /// How far a topic is, as far as the outside knows.
@@ -49,6 +51,7 @@ pub(crate) struct Ledger {
     batches: Vec<Vec<Vec<Sent>>>,
     /// Bytes of each live partition's log when it was last read, by the name of its directory.
     pub(crate) read: BTreeMap<String, Vec<u8>>,
+    pub(crate) quotas: Quotas,
     /// The machine lost power since the last audit.
     pub(crate) lost_power: bool,
     pub(crate) violations: Vec<String>,
@@ -64,6 +67,7 @@ impl Ledger {
             batches: plan.lives.iter().map(unsent).collect(),
             plan,
             read: BTreeMap::new(),
+            quotas: Quotas::default(),
             lost_power: false,
             violations: Vec::new(),
             acknowledgements: 0,
@@ -141,6 +145,13 @@ impl Ledger {
             if alive > 1 {
                 self.violate(format!("{alive} topics of the name {name} are there"));
             }
+        }
+    }
+
+    /// Compares the quotas that a node has after a start with what was promised.
+    pub(crate) fn audit_quotas(&mut self, found: &ClientQuotas) {
+        for broken in self.quotas.audit(found) {
+            self.violate(broken);
         }
     }
 

@@ -1,12 +1,13 @@
 //! Topics that are created, written, get more partitions, are deleted and created again under the same name, while the
-//! node crashes.
+//! node crashes; and quotas that change between their lives.
 //!
-//! `plan` says what is sent, `ledger` what the outside was told and whether it was true, `drive` runs on the shards, `run`
-//! boots the node.
+//! `plan` says what is sent, `ledger` and `quotas` what the outside was told and whether it was true, `drive` runs on the
+//! shards, `run` boots the node.
 
 mod drive;
 mod ledger;
 mod plan;
+mod quotas;
 mod run;
 
 pub(crate) use plan::Plan;

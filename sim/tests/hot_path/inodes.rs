@@ -10,15 +10,16 @@ use millrace_core::meta::NewTopic;
 use millrace_rt::world::DiskFault;
 use millrace_shard::{AppendPartition, Shard, ValidateOnly};
 
-use crate::bench::{Setting, around_a_fault, batch, fetch, key};
+use crate::bench::{Setting, append_to, around_a_fault, batch, before_and_after_a_crash, fetch, key};
 
 const PARTITIONS: i32 = 200;
 /// Files and directories that can be made beyond the reserve.
 const SPARE_INODES: u64 = 50;
 /// More than a paced write of a tail, so that each partition gets its directory and its segment.
 const BATCH_BYTES: usize = 200_000;
-/// A topic whose segments end with each append.
+/// A topic whose segments end with each append that comes so much later.
 const ROLLED: TopicId = TopicId([9; 16]);
+const SEGMENT_PAUSE: Duration = Duration::from_millis(2);
 
 #[test]
 fn records_are_refused_before_a_segment_finds_no_inode() {
@@ -81,35 +82,15 @@ fn a_topic_of_more_partitions_than_inodes_is_refused_and_records_are_taken() {
 #[test]
 fn segments_without_a_file_yet_are_of_the_reserve() {
     const PARTITIONS: i32 = 20;
-    const ROUNDS: usize = 10;
-    let topic = NewTopic {
-        partitions: PARTITIONS,
-        configs: [("segment.ms", "1"), ("message.timestamp.type", "LogAppendTime")]
-            .map(|(key, value)| (key.to_owned(), Some(value.to_owned())))
-            .into(),
-        ..NewTopic::named("rolled", ROLLED)
-    };
     around_a_fault(
         Setting::USUAL,
-        async move |shard| {
-            let made = shard.create_topics(vec![topic.clone()], ValidateOnly::No).await;
-            assert!(made.iter().all(Result::is_ok));
-        },
+        async move |shard| create_rolled(shard, PARTITIONS).await,
         DiskFault::Slow(Duration::from_millis(50)),
         async |shard| {
             // It looks at the disk once a second.
             millrace_rt::sleep(Duration::from_secs(2)).await;
             let before = shard.stats().await.reserve_inodes;
-            for _ in 0..ROUNDS {
-                let records: Bytes = batch(Codec::None, 1, 100);
-                let append = |partition| AppendPartition {
-                    key: PartitionKey::new(ROLLED, PartitionIndex(partition)),
-                    records: records.clone(),
-                    produce_version: 9,
-                };
-                let outcomes = shard.admit_append((0..PARTITIONS).map(append).collect()).await.await;
-                assert!(outcomes.iter().all(Result::is_ok));
-            }
+            append_rolled(shard, PARTITIONS, 10).await;
             millrace_rt::sleep(Duration::from_secs(1)).await;
             let stats = shard.stats().await;
             assert!(stats.rolls >= 100, "{} rolls", stats.rolls);
@@ -121,6 +102,59 @@ fn segments_without_a_file_yet_are_of_the_reserve() {
             assert!(before < after && after < most, "{before} before, {most} at most, {after} after");
         },
     );
+}
+
+/// The checkpoint of a start calls segments hard; their indexes are made when the journal is cleaned, which may be much
+/// later.
+#[test]
+fn indexes_that_a_start_leaves_to_be_made_are_of_the_reserve() {
+    const ROLLS: usize = 50;
+    let reserve = before_and_after_a_crash(
+        async |shard| {
+            create_rolled(&shard, 1).await;
+            append_rolled(&shard, 1, ROLLS).await;
+            // No tail for the journal to carry: it goes to its file, and the partition needs no journal.
+            append_to(
+                &shard,
+                PartitionKey::new(ROLLED, PartitionIndex(0)),
+                batch(Codec::None, 1, BATCH_BYTES),
+            )
+            .await;
+        },
+        async |shard| {
+            millrace_rt::sleep(Duration::from_secs(2)).await;
+            shard.stats().await.reserve_inodes
+        },
+    );
+    let need = SpaceNeed { journal_bytes: 0, partitions: 2, files_due: ROLLS as u64, checkpoint_bytes: 0 };
+    assert_eq!(reserve, need.inodes() + ADMISSION_INODES);
+}
+
+async fn create_rolled(shard: &Shard, partitions: i32) {
+    let topic = NewTopic {
+        partitions,
+        configs: [("segment.ms", "1"), ("message.timestamp.type", "LogAppendTime")]
+            .map(|(key, value)| (key.to_owned(), Some(value.to_owned())))
+            .into(),
+        ..NewTopic::named("rolled", ROLLED)
+    };
+    let made = shard.create_topics(vec![topic], ValidateOnly::No).await;
+    assert!(made.iter().all(Result::is_ok));
+}
+
+/// Appends a batch to each of its partitions, so many times.
+async fn append_rolled(shard: &Shard, partitions: i32, rounds: usize) {
+    let records: Bytes = batch(Codec::None, 1, 100);
+    for _ in 0..rounds {
+        let append = |partition| AppendPartition {
+            key: PartitionKey::new(ROLLED, PartitionIndex(partition)),
+            records: records.clone(),
+            produce_version: 9,
+        };
+        let outcomes = shard.admit_append((0..partitions).map(append).collect()).await.await;
+        assert!(outcomes.iter().all(Result::is_ok));
+        millrace_rt::sleep(SEGMENT_PAUSE).await;
+    }
 }
 
 /// Whether the partition took a record.

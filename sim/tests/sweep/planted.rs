@@ -64,6 +64,11 @@ fn partitions_that_are_forgotten_are_caught() {
 }
 
 #[test]
+fn a_quota_that_is_forgotten_is_caught() {
+    check_topics(Planted::ForgetsQuotas, "the quota of");
+}
+
+#[test]
 fn files_that_outlive_their_topic_are_caught() {
     check_topics(Planted::KeepsDeletedFiles, "files of a deleted topic are still there");
 }

@@ -6,6 +6,9 @@ use super::shape::{Shape, Slot, When, when};
 use millrace_schema::FieldType;
 use std::fmt::Write as _;
 
+/// Of answers: whoever frames one may know better.
+const THROTTLE_TIME: &str = "ThrottleTimeMs";
+
 pub(super) fn write(out: &mut String, shape: &Shape<'_>) -> Outcome<()> {
     let visible = if shape.is_message { "pub " } else { "" };
     if shape.is_message {
@@ -103,6 +106,9 @@ fn write_slot(slot: &Slot<'_>) -> String {
     let form = if slot.field.flexible.is_some() { "Form::Plain" } else { "form" };
     let name = &slot.name;
     let kind = &slot.field.kind;
+    if slot.field.name == THROTTLE_TIME {
+        return format!("writer.throttle_time_ms(self.{name});");
+    }
     if !slot.is_optional() {
         return write_value(kind, &format!("self.{name}"), &format!("&self.{name}"), form);
     }

@@ -21,8 +21,8 @@ const TIME_RANGE: &str = "The timestamp should be within [";
 pub(super) struct Normaliser {
     /// Text that makes the topic names of this run unique.
     run_suffix: String,
-    host: String,
-    port: String,
+    bootstrap: Address,
+    controller: Address,
     started_ms: i64,
     given_ms: i64,
     topic_ids: Vec<Value>,
@@ -33,14 +33,32 @@ pub(super) struct Normaliser {
     log_dirs: Vec<Value>,
 }
 
+/// Where a listener is.
+struct Address {
+    /// Host and port.
+    text: String,
+    port: String,
+}
+
+impl Address {
+    fn of(text: &str) -> Address {
+        let port = text.rsplit_once(':').map_or("", |(_, port)| port);
+        Address { text: text.to_owned(), port: port.to_owned() }
+    }
+}
+
 impl Normaliser {
     /// `given_ms` is `$t`, the time from which a case counts its own timestamps.
-    pub(super) fn new(bootstrap: &str, run_suffix: &str, started_ms: i64, given_ms: i64) -> Normaliser {
-        let (host, port) = bootstrap.rsplit_once(':').unwrap_or((bootstrap, ""));
+    pub(super) fn new(
+        [bootstrap, controller]: [&str; 2],
+        run_suffix: &str,
+        started_ms: i64,
+        given_ms: i64,
+    ) -> Normaliser {
         Normaliser {
             run_suffix: run_suffix.to_owned(),
-            host: host.to_owned(),
-            port: port.to_owned(),
+            bootstrap: Address::of(bootstrap),
+            controller: Address::of(controller),
             started_ms,
             given_ms,
             topic_ids: Vec::new(),
@@ -78,7 +96,8 @@ impl Normaliser {
             "sessionId" if number != 0 => {
                 Some(format!("<session-{}>", position(&mut self.session_ids, number.into())))
             }
-            "port" if number.to_string() == self.port => Some("<port>".to_owned()),
+            "port" if number.to_string() == self.bootstrap.port => Some("<port>".to_owned()),
+            "port" if number.to_string() == self.controller.port => Some("<controller-port>".to_owned()),
             "throttleTimeMs" if number > 0 => Some("<throttle>".to_owned()),
             "finalizedFeaturesEpoch" if number >= 0 => Some("<epoch>".to_owned()),
             "totalBytes" | "usableBytes" if number > 0 => Some("<bytes>".to_owned()),
@@ -115,7 +134,7 @@ impl Normaliser {
         let mut text = self
             .replace_member_ids(text)
             .replace(&self.run_suffix, "")
-            .replace(&format!("{}:{}", self.host, self.port), "<address>");
+            .replace(&self.bootstrap.text, "<address>");
         for (index, id) in self.topic_ids.iter().enumerate() {
             text = text.replace(id.as_str().unwrap_or(ZERO_ID), &format!("<topic-id-{}>", index + 1));
         }
@@ -201,7 +220,12 @@ mod tests {
 
     #[test]
     fn member_ids_become_placeholders() {
-        let mut normaliser = Normaliser::new("localhost:9092", "-x1y2", 1_800_000_600_000, 1_800_000_000_000);
+        let mut normaliser = Normaliser::new(
+            ["localhost:9092", "localhost:9093"],
+            "-x1y2",
+            1_800_000_600_000,
+            1_800_000_000_000,
+        );
         let one = "one-c1f3e7a0-0000-4000-8000-0123456789ab";
         let mut value = json!({
             "leader": one, "memberId": "two-d2f3e7a0-0000-4000-8000-0123456789ab",
@@ -219,18 +243,23 @@ mod tests {
 
     #[test]
     fn what_changes_becomes_a_placeholder() {
-        let mut normaliser = Normaliser::new("localhost:9092", "-x1y2", 1_800_000_600_000, 1_800_000_000_000);
+        let mut normaliser = Normaliser::new(
+            ["localhost:9092", "localhost:9093"],
+            "-x1y2",
+            1_800_000_600_000,
+            1_800_000_000_000,
+        );
         let mut value = json!({
             "topics": [{"topicId": "mXzvSZmFR0yDLEbxsJYWLg", "name": "a-x1y2"}, {"topicId": ZERO_ID}],
             "again": [{"topicId": "mXzvSZmFR0yDLEbxsJYWLg", "logAppendTimeMs": 1_800_000_600_012i64}],
-            "producerId": 4000, "port": 9092, "logDir": "/var/log-x1y2", "totalBytes": 5, "usableBytes": -1, "host": "localhost", "timestamp": 1_800_000_000_005i64,
+            "producerId": 4000, "port": 9092, "listeners": [{"port": 9093}], "logDir": "/var/log-x1y2", "totalBytes": 5, "usableBytes": -1, "host": "localhost", "timestamp": 1_800_000_000_005i64,
             "errorMessage": "Timestamp 1800000000000 of producer 4000 in a-x1y2 by 3600000",
         });
         normaliser.normalise(&mut value);
         let expect = json!({
             "topics": [{"topicId": "<topic-id-1>", "name": "a"}, {"topicId": ZERO_ID}],
             "again": [{"topicId": "<topic-id-1>", "logAppendTimeMs": "<time>"}],
-            "producerId": "<producer-1>", "port": "<port>", "logDir": "<log-dir-1>", "totalBytes": "<bytes>", "usableBytes": -1, "host": "<host>", "timestamp": "<t+5>",
+            "producerId": "<producer-1>", "port": "<port>", "listeners": [{"port": "<controller-port>"}], "logDir": "<log-dir-1>", "totalBytes": "<bytes>", "usableBytes": -1, "host": "<host>", "timestamp": "<t+5>",
             "errorMessage": "Timestamp <t> of producer <producer> in a by 3600000",
         });
         assert_eq!(value, expect);

@@ -21,6 +21,8 @@ const GIVEN_BEFORE_MS: i64 = 10 * 60 * 1000;
 /// Raw bytes carry their own correlation id, which is not checked.
 const RAW_CORRELATION_ID: i32 = 0;
 const CLIENT_ID: &str = "parity";
+/// Connections whose name begins so are made to the controller.
+const CONTROLLER: &str = "controller";
 
 /// One answer of a case: what was asked, and the answer made repeatable.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +34,10 @@ pub(crate) struct Entry {
 /// The broker under test.
 pub(crate) struct Target<'a> {
     pub(crate) protocol: &'a Protocol,
+    /// Where it serves clients.
     pub(crate) bootstrap: &'a str,
+    /// Where it serves as a controller.
+    pub(crate) controller: String,
 }
 
 /// Answers in the order of the case's steps; an error when the case itself cannot run.
@@ -52,9 +57,9 @@ pub(crate) fn run_case(target: &Target<'_>, case: &Case) -> Result<Vec<Entry>, S
         variables.insert(format!("topic{number}"), format!("{topic}.{number}{run_suffix}").into());
         variables.insert(format!("group{number}"), format!("{topic}.group{number}{run_suffix}").into());
     }
-    let normaliser = Normaliser::new(target.bootstrap, &run_suffix, started_ms, given_ms);
-    let mut session =
-        Session { target, connections: BTreeMap::new(), variables, normaliser, entries: Vec::new() };
+    let normaliser =
+        Normaliser::new([target.bootstrap, &target.controller], &run_suffix, started_ms, given_ms);
+    let mut session = Session::new(target, variables, normaliser);
     for (index, step) in case.steps.iter().enumerate() {
         let done = session.step(step).and_then(|()| if step.quiet { session.hush() } else { Ok(()) });
         done.map_err(|e| format!("step {}: {e}", index + 1))?;
@@ -68,6 +73,12 @@ pub(super) struct Session<'a> {
     pub(super) variables: Variables,
     normaliser: Normaliser,
     entries: Vec<Entry>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(target: &'a Target<'a>, variables: Variables, normaliser: Normaliser) -> Session<'a> {
+        Session { target, connections: BTreeMap::new(), variables, normaliser, entries: Vec::new() }
+    }
 }
 
 impl Session<'_> {
@@ -205,7 +216,11 @@ impl Session<'_> {
 
     pub(super) fn connection(&mut self, name: &str) -> Result<&mut Connection, String> {
         if !self.connections.contains_key(name) {
-            let opened = Connection::open(self.target.bootstrap)?;
+            let address = match name.starts_with(CONTROLLER) {
+                true => &self.target.controller,
+                false => self.target.bootstrap,
+            };
+            let opened = Connection::open(address)?;
             self.connections.insert(name.to_owned(), opened);
         }
         self.connections.get_mut(name).ok_or_else(|| "no connection".to_owned())

@@ -1,7 +1,9 @@
 //! Steps that prepare a case: topics, records, producer ids. Their answers are not recorded, only required.
 use super::connection::{Arrived, pause};
-use super::session::{ATTEMPT_PAUSE_MS, ATTEMPTS_MAX, Session, stamp_batch};
+use super::normalise::Normaliser;
+use super::session::{ATTEMPT_PAUSE_MS, ATTEMPTS_MAX, Session, Target, stamp_batch};
 use crate::codec::Protocol;
+use crate::text::Variables;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -13,7 +15,27 @@ const UNKNOWN_TOPIC_OR_PARTITION: i64 = 3;
 /// Kafka's answer while it fetches its first block of producer ids.
 const COORDINATOR_LOAD_IN_PROGRESS: i64 = 14;
 
+impl<'a> Target<'a> {
+    /// Asks the broker where its controller is.
+    pub(crate) fn find(protocol: &'a Protocol, bootstrap: &'a str) -> Result<Target<'a>, String> {
+        let target = Target { protocol, bootstrap, controller: String::new() };
+        let normaliser = Normaliser::new([bootstrap, ""], "", 0, 0);
+        let controller = Session::new(&target, Variables::new(), normaliser).find_controller()?;
+        Ok(Target { controller, ..target })
+    }
+}
+
 impl Session<'_> {
+    /// The first listener of the controller that the broker tells of; empty where there is none.
+    fn find_controller(&mut self) -> Result<String, String> {
+        let log = json!({"topicName": "__cluster_metadata", "partitions": [{"partitionIndex": 0}]});
+        let answer = self.call("DescribeQuorum", 2, &json!({"topics": [log]}))?;
+        let Some(listener) = answer.pointer("/nodes/0/listeners/0") else { return Ok(String::new()) };
+        let host = listener["host"].as_str().ok_or("a listener without a host")?;
+        let port = listener["port"].as_u64().ok_or("a listener without a port")?;
+        Ok(format!("{host}:{port}"))
+    }
+
     pub(super) fn make_topic(&mut self, name: &Value, options: &Value, id: &str) -> Result<(), String> {
         let name = self.value(name)?;
         let options = self.value(options)?;

@@ -7,6 +7,7 @@ pub mod error;
 pub mod ids;
 pub mod limits;
 pub mod measure;
+pub mod pace;
 
 pub use error::Corrupt;
 pub use ids::{

@@ -66,6 +66,8 @@ pub enum TopicErrorKind {
     PolicyViolation,
     UnknownTopic,
     UnknownTopicId,
+    /// The client makes more changes than its quota allows.
+    QuotaExceeded,
     /// The change could not be stored, or what it makes would find no space.
     Storage,
 }
@@ -81,6 +83,11 @@ pub struct TopicError {
 impl TopicError {
     pub(super) fn new(kind: TopicErrorKind, message: impl Into<String>) -> TopicError {
         TopicError { kind, message: message.into() }
+    }
+
+    /// Kafka says no more of it than its code does.
+    pub fn quota_exceeded() -> TopicError {
+        TopicError::new(TopicErrorKind::QuotaExceeded, "The throttling quota has been exceeded.")
     }
 
     pub fn storage(message: impl Into<String>) -> TopicError {

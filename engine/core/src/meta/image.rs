@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::features::{FinalizedFeatures, UnsupportedLevel};
+use super::quota::ClientQuotas;
 use super::record::{ConfigResource, Endpoint, MetadataRecord};
 use crate::base::config::{BrokerConfig, ConfigLayers, ConfigMap, TopicConfig};
 use crate::base::ids::{BrokerId, LeaderEpoch, PartitionIndex, PartitionKey, ProducerId, TopicId};
@@ -76,6 +77,7 @@ pub struct MetadataImage {
     broker_default_config: ConfigMap,
     /// No group has an empty map.
     group_configs: Arc<BTreeMap<Arc<str>, ConfigMap>>,
+    client_quotas: Arc<ClientQuotas>,
     features: Arc<FinalizedFeatures>,
     next_producer_id: ProducerId,
     partition_count: usize,
@@ -109,6 +111,9 @@ impl MetadataImage {
                 self.set_config(resource, key, value.as_ref())?;
             }
             MetadataRecord::ProducerIds { next } => self.next_producer_id = *next,
+            MetadataRecord::ClientQuota { entity, key, value } => {
+                Arc::make_mut(&mut self.client_quotas).set(entity, *key, *value);
+            }
             MetadataRecord::Features { epoch, levels } => {
                 self.features = Arc::new(FinalizedFeatures::of_record(*epoch, levels)?);
             }
@@ -146,6 +151,13 @@ impl MetadataImage {
         }
         records.push(self.features.record());
         records.push(MetadataRecord::ProducerIds { next: self.next_producer_id });
+        for (entity, values) in self.client_quotas.iter() {
+            records.extend(values.iter().map(|(key, value)| MetadataRecord::ClientQuota {
+                entity: entity.clone(),
+                key: *key,
+                value: Some(*value),
+            }));
+        }
         records
     }
 
@@ -215,6 +227,11 @@ impl MetadataImage {
     /// Groups with settings of their own, by name.
     pub fn group_configs(&self) -> impl Iterator<Item = (&Arc<str>, &ConfigMap)> {
         self.group_configs.iter()
+    }
+
+    /// The same value as long as no quota changes.
+    pub fn client_quotas(&self) -> &Arc<ClientQuotas> {
+        &self.client_quotas
     }
 
     /// The layers from which this broker's configuration is described.

@@ -178,6 +178,7 @@ fn is_sealed(bytes: &[u8], start: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::quota::{EntityKind, QuotaEntity, QuotaKey, QuotaName, QuotaValue};
     use super::super::record::{ConfigResource, Endpoint};
     use super::super::samples::Samples;
     use super::*;
@@ -260,6 +261,28 @@ mod tests {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "08000000100000000100000067010000006b010100000076");
         assert_eq!(MetadataRecord::decode(&mut Reader::new(&bytes, 0)).unwrap(), record);
+    }
+
+    #[test]
+    fn a_quota_is_written_for_good() {
+        let entity = QuotaEntity::default()
+            .with(EntityKind::ClientId, QuotaName::Named("c".to_owned()))
+            .with(EntityKind::User, QuotaName::Default);
+        for (value, expected) in [
+            (
+                Some(QuotaValue::new(1.5)),
+                "0a00000027000000 0201000000630100 1200000070726f64756365725f627974655f72617465 01000000000000f83f",
+            ),
+            (None, "0a0000001f000000 0201000000630100 1200000070726f64756365725f627974655f72617465 00"),
+        ] {
+            let key = QuotaKey::ProducerByteRate;
+            let record = MetadataRecord::ClientQuota { entity: entity.clone(), key, value };
+            let mut bytes = Vec::new();
+            record.encode(&mut bytes);
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex, expected.replace(' ', ""));
+            assert_eq!(MetadataRecord::decode(&mut Reader::new(&bytes, 0)).unwrap(), record);
+        }
     }
 
     #[test]

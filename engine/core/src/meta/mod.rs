@@ -9,6 +9,8 @@ pub mod image;
 pub mod log;
 pub mod name;
 mod on_demand;
+pub mod quota;
+pub mod quota_change;
 pub mod record;
 #[cfg(test)]
 mod samples;
@@ -28,4 +30,12 @@ pub use growth::{MorePartitions, create_partitions};
 pub use image::{BrokerRegistration, ImageFault, MetadataImage, PartitionImage, TopicImage};
 pub use log::{DecodedLog, MetadataEntry, Tail};
 pub use name::{OFFSETS_TOPIC, TOPIC_NAME_MAX, check_topic_name, is_internal_topic};
+pub use quota::{
+    ClientQuotas, EntityKind, FoundQuota, QuotaEntity, QuotaKey, QuotaName, QuotaScope, QuotaValue,
+    QuotaValues,
+};
+pub use quota_change::{
+    AlteredQuota, FilterPart, Host, NamedEntity, QuotaAlteration, QuotaError, QuotaErrorKind, Strict,
+    alter_client_quotas, describe_client_quotas,
+};
 pub use record::{ConfigResource, Endpoint, MetadataRecord};

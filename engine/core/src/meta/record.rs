@@ -6,6 +6,7 @@
 //! known was written by a newer release and is refused.
 
 use super::fields::{Reader, Writer};
+use super::quota::{QuotaEntity, QuotaKey, QuotaName, QuotaValue};
 use crate::base::Corrupt;
 use crate::base::config::SecurityProtocol;
 use crate::base::ids::{BrokerId, LeaderEpoch, PartitionIndex, ProducerId, TopicId};
@@ -57,6 +58,8 @@ pub enum MetadataRecord {
     Features { epoch: i64, levels: Vec<(String, i16)> },
     /// Every producer id below `next` was handed out to some broker.
     ProducerIds { next: ProducerId },
+    /// A quota of an entity; `None` removes it.
+    ClientQuota { entity: QuotaEntity, key: QuotaKey, value: Option<QuotaValue> },
 }
 
 /// The newest form of each kind, and so far the only one.
@@ -79,6 +82,7 @@ impl MetadataRecord {
             MetadataRecord::Config { resource: ConfigResource::Group(_), .. } => 8,
             MetadataRecord::Config { .. } => 6,
             MetadataRecord::ProducerIds { .. } => 7,
+            MetadataRecord::ClientQuota { .. } => 10,
             MetadataRecord::Features { .. } => 9,
         }
     }
@@ -140,6 +144,16 @@ impl MetadataRecord {
                 out.optional_text(value.as_deref());
             }
             MetadataRecord::ProducerIds { next } => out.bytes(&next.0.to_le_bytes()),
+            MetadataRecord::ClientQuota { entity, key, value } => {
+                for kind in QuotaEntity::KINDS {
+                    encode_name(out, entity.part(kind));
+                }
+                out.text(key.name());
+                out.bytes(&[u8::from(value.is_some())]);
+                if let Some(value) = value {
+                    out.bytes(&value.get().to_bits().to_le_bytes());
+                }
+            }
             MetadataRecord::Features { epoch, levels } => {
                 out.bytes(&epoch.to_le_bytes());
                 out.length(levels.len());
@@ -184,6 +198,7 @@ impl MetadataRecord {
                 key: fields.text()?,
                 value: fields.optional_text()?,
             },
+            10 => decode_quota(&mut fields)?,
             9 => decode_features(&mut fields)?,
             _ => return Err(fields.corrupt("a record is of a kind of a newer release")),
         };
@@ -227,4 +242,36 @@ fn decode_resource(fields: &mut Reader<'_>) -> Result<ConfigResource, Corrupt> {
         [2] => Ok(ConfigResource::BrokerDefault),
         _ => Err(fields.corrupt("a setting belongs to an unknown kind of resource")),
     }
+}
+
+/// A byte 0 for no such part of an entity, 1 for everybody, 2 before a name.
+fn encode_name(out: &mut Writer<'_>, name: Option<&QuotaName>) {
+    match name {
+        None => out.bytes(&[0]),
+        Some(QuotaName::Default) => out.bytes(&[1]),
+        Some(QuotaName::Named(name)) => {
+            out.bytes(&[2]);
+            out.text(name);
+        }
+    }
+}
+
+fn decode_quota(fields: &mut Reader<'_>) -> Result<MetadataRecord, Corrupt> {
+    let mut entity = QuotaEntity::default();
+    for kind in QuotaEntity::KINDS {
+        match fields.array::<1>()? {
+            [0] => {}
+            [1] => entity = entity.with(kind, QuotaName::Default),
+            [2] => entity = entity.with(kind, QuotaName::Named(fields.text()?)),
+            _ => return Err(fields.corrupt("a quota is for an unknown kind of name")),
+        }
+    }
+    let key = QuotaKey::from_name(&fields.text()?)
+        .ok_or_else(|| fields.corrupt("a quota has a key of a newer release"))?;
+    let value = match fields.array::<1>()? {
+        [0] => None,
+        [1] => Some(QuotaValue::new(f64::from_bits(fields.u64()?))),
+        _ => return Err(fields.corrupt("a flag is neither 0 nor 1")),
+    };
+    Ok(MetadataRecord::ClientQuota { entity, key, value })
 }

@@ -4,6 +4,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 use super::log::MetadataEntry;
+use super::quota::{EntityKind, QuotaEntity, QuotaKey, QuotaName, QuotaValue};
 use super::record::{ConfigResource, Endpoint, MetadataRecord};
 use crate::base::config::SecurityProtocol;
 use crate::base::ids::{BrokerId, LeaderEpoch, PartitionIndex, ProducerId, TopicId};
@@ -40,8 +41,21 @@ impl Samples {
         TopicId((u128::from(self.0.next_u64()) << 64 | 7).to_be_bytes())
     }
 
+    fn quota_entity(&mut self) -> QuotaEntity {
+        let name = if self.below(2) == 0 { QuotaName::Default } else { QuotaName::Named(self.text()) };
+        match self.below(4) {
+            0 => QuotaEntity::default().with(EntityKind::Ip, name),
+            1 => QuotaEntity::default().with(EntityKind::User, name),
+            2 => QuotaEntity::default().with(EntityKind::ClientId, name),
+            _ => {
+                let user = QuotaEntity::default().with(EntityKind::User, QuotaName::Default);
+                user.with(EntityKind::ClientId, name)
+            }
+        }
+    }
+
     pub(super) fn record(&mut self) -> MetadataRecord {
-        match self.below(8) {
+        match self.below(9) {
             0 => MetadataRecord::Cluster { cluster_id: self.text() },
             1 => MetadataRecord::Broker {
                 id: BrokerId(self.below(9) as i32),
@@ -75,7 +89,12 @@ impl Samples {
                 key: self.text(),
                 value: self.optional_text(),
             },
-            6 => MetadataRecord::Features {
+            6 => MetadataRecord::ClientQuota {
+                entity: self.quota_entity(),
+                key: QuotaKey::ALL[self.below(5) as usize],
+                value: (self.below(3) > 0).then(|| QuotaValue::new(self.below(1 << 40) as f64)),
+            },
+            7 => MetadataRecord::Features {
                 epoch: self.below(9) as i64,
                 levels: (0..self.below(3)).map(|_| (self.text(), self.below(9) as i16)).collect(),
             },

@@ -59,11 +59,11 @@ where
 {
     assert!(settings.shards > 0, "a process without shards would do nothing");
     barrier::register();
-    let cpus = sched_getaffinity(Pid::from_raw(0))?;
-    let blocking = BlockingPool::new(cpus);
-    let cpus = seats(&listed(&cpus), settings.shards, std::process::id(), |cpus| {
+    let all = sched_getaffinity(Pid::from_raw(0))?;
+    let cpus = seats(&listed(&all), settings.shards, std::process::id(), |cpus| {
         interrupts::quiet_cpus(cpus, &settings.directory)
     });
+    let blocking = BlockingPool::new(left_to_others(all, &cpus));
     let mut threads = Vec::new();
     for shard in 0..settings.shards {
         let birth = Birth {
@@ -107,6 +107,15 @@ fn seats(cpus: &[usize], shards: u16, process: u32, quiet: impl Fn(&[usize]) -> 
     let cpus = if quiet.len() < shards { cpus } else { &quiet };
     let first = process as usize % (cpus.len() - shards + 1);
     cpus.iter().copied().skip(first).take(shards).collect()
+}
+
+/// Where the threads run that shards leave blocking work to, the kernel's and the process's: beside the shards, where as
+/// many processors are left as those have. The scheduler leaves such a thread where it ran last; hardened writes of bulk
+/// data took a fifth of the shard's processor so, while another was half idle.
+fn left_to_others(cpus: CpuSet, shards: &[usize]) -> CpuSet {
+    let mut left = cpus;
+    let are_taken = shards.iter().all(|cpu| left.unset(*cpu).is_ok());
+    if are_taken && listed(&left).len() >= shards.len() { left } else { cpus }
 }
 
 /// Tests unwind where the shipped profiles abort; other shards would wait for this one for ever.
@@ -204,6 +213,17 @@ mod tests {
         for (shards, process, quiet, seated) in cases {
             let seats = seats(&all, shards, process, |_| quiet.to_vec());
             assert_eq!(seats, seated, "{shards} shards of process {process} beside {quiet:?}");
+        }
+    }
+
+    #[test]
+    fn blocking_work_is_done_beside_the_shards_where_as_many_processors_are_left() {
+        let mut cpus = CpuSet::new();
+        (0..4).for_each(|cpu| cpus.set(cpu).unwrap());
+        let cases: [(&[usize], &[usize]); 4] =
+            [(&[2], &[0, 1, 3]), (&[0, 2], &[1, 3]), (&[0, 1, 2], &[0, 1, 2, 3]), (&[], &[0, 1, 2, 3])];
+        for (shards, left) in cases {
+            assert_eq!(listed(&left_to_others(cpus, shards)), left, "beside {shards:?}");
         }
     }
 }

@@ -35,7 +35,7 @@ struct State {
 pub(crate) struct BlockingPool {
     state: Mutex<State>,
     work: Condvar,
-    /// The processors of the whole process: a thread would inherit the pinning of the shard that starts it.
+    /// Where they run: a thread would inherit the pinning of the shard that starts it.
     cpus: CpuSet,
 }
 

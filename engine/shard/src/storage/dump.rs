@@ -12,7 +12,7 @@ use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
 use millrace_core::log::compression::decompress;
 use millrace_core::log::records::Records as RecordWalk;
 use millrace_core::log::{BatchHeader, OffsetIndex, Scanned, SegmentName, TimestampType};
-use millrace_core::meta::{ConfigResource, MetadataRecord};
+use millrace_core::meta::{ConfigResource, MetadataRecord, QuotaName};
 
 use super::disk::{StorageDirs, ToolError, is_dir, length, lock_above, names, stream};
 use super::fact::Fact;
@@ -375,6 +375,16 @@ fn record_fact(record: &MetadataRecord) -> Fact {
             }
         }
         MetadataRecord::ProducerIds { next } => of("producer_ids").with("next", next.0),
+        MetadataRecord::ClientQuota { entity, key, value } => {
+            let name = |name: &QuotaName| name.named().unwrap_or("<default>").to_owned();
+            let fact = entity
+                .parts()
+                .fold(of("client_quota"), |fact, (kind, part)| fact.with(kind.name(), name(part)));
+            match value {
+                Some(value) => fact.with("key", key.name()).with("value", value.get().to_string()),
+                None => fact.with("key", key.name()).with("removed", true),
+            }
+        }
         MetadataRecord::Features { epoch, levels } => {
             let named = levels.iter().map(|(name, level)| format!("{name}={level}"));
             of("features").with("epoch", *epoch).with("levels", named.collect::<Vec<_>>().join(","))

@@ -8,6 +8,7 @@ mod groups;
 mod kafka;
 mod own;
 mod process;
+mod quotas;
 mod readers;
 mod routes;
 mod scrape;

@@ -7,6 +7,7 @@ use millrace_core::base::ShardIndex;
 use crate::admin::process::{self, ProcessStats};
 use crate::counts::{NodeStats, ShardReport};
 use crate::node::{Node, Phase};
+use crate::quota::MeterReport;
 
 /// How long a shard may take to answer; later it counts as missing. Prometheus gives up after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -22,6 +23,10 @@ pub(crate) struct Scrape {
     /// Shards that did not answer in time.
     pub(crate) missing_shards: u64,
     pub(crate) log_lines_lost: u64,
+    /// Of clients with quotas, some.
+    pub(crate) meters: Vec<MeterReport>,
+    /// Of all.
+    pub(crate) meter_count: usize,
 }
 
 impl Scrape {
@@ -34,6 +39,8 @@ impl Scrape {
             uptime,
             process: process::read(),
             log_lines_lost: node.log_lines_lost(),
+            meters: node.meters().reports(),
+            meter_count: node.meters().len(),
             ..Scrape::default()
         };
         for (shard, answer) in asked {

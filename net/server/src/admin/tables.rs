@@ -2,19 +2,21 @@
 
 use crate::admin::family::Family;
 use crate::admin::scrape::Scrape;
-use crate::admin::{compaction, disk, files, groups, kafka, own, readers};
+use crate::admin::{compaction, disk, files, groups, kafka, own, quotas, readers};
 
 /// In the order of the answer: Kafka's names, then ours.
 const FAMILIES: &[&[Family]] = &[
     kafka::FAMILIES,
     groups::KAFKAS,
     compaction::KAFKAS,
+    quotas::KAFKAS,
     own::FAMILIES,
     disk::FAMILIES,
     compaction::OWN,
     readers::FAMILIES,
     files::FAMILIES,
     groups::OWN,
+    quotas::OWN,
 ];
 
 /// Bytes of an answer to begin with: without many topics it is some 60 KiB.

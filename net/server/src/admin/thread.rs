@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::addresses::BoundListener;
+use crate::addresses;
 use crate::admin::routes::router;
 use crate::node::Node;
 use crate::start_error::StartError;
@@ -21,14 +21,14 @@ pub(crate) struct SideThread {
 
 impl SideThread {
     /// Starts it and waits until its address is open; the node is told which it is.
-    pub(crate) fn start(node: &Node, wanted: &BoundListener) -> Result<SideThread, StartError> {
-        let failed = |error: io::Error| StartError::listen(&wanted.name, wanted.address, &error);
+    pub(crate) fn start(node: &Node, wanted: SocketAddr) -> Result<SideThread, StartError> {
+        let failed = |error: io::Error| StartError::listen(addresses::ADMIN_LISTENER, wanted, &error);
         let (stop, stopped) = oneshot::channel();
         let (opened, open) = mpsc::channel();
-        let (served, address) = (node.clone(), wanted.address);
+        let served = node.clone();
         let thread = std::thread::Builder::new()
             .name("millrace-admin".to_owned())
-            .spawn(move || run(served, address, &opened, stopped))
+            .spawn(move || run(served, wanted, &opened, stopped))
             .map_err(failed)?;
         let bound = open.recv().unwrap_or_else(|_| Err(io::Error::other("the thread ended")));
         node.set_admin_address(bound.map_err(failed)?);

@@ -1,4 +1,4 @@
-//! Where the brokers of the cluster are reached through one listener.
+//! Where the nodes of the cluster are reached through one listener.
 
 use millrace_core::base::BrokerId;
 use millrace_core::meta::{BrokerRegistration, MetadataImage};

@@ -15,6 +15,7 @@ use millrace_wire::{ApiKey, DecodeError, EncodeError, Reader, Uuid, Writer, enco
 use crate::conn::answers::{Answer, Finished, Later};
 use crate::conn::caller::Caller;
 use crate::host::Host;
+use crate::quota::{LimitedRequest, Mutations};
 
 /// What a request says ahead of its message.
 #[derive(Debug, Clone)]
@@ -33,7 +34,11 @@ pub(crate) struct Call {
     pub(crate) head: Head,
     /// The message behind the header.
     pub(crate) body: Bytes,
+    /// Of the whole request, without its length.
+    pub(crate) frame_bytes: usize,
     pub(crate) received: Moment,
+    /// Of a client that has a quota.
+    pub(crate) limited: Option<Rc<LimitedRequest>>,
 }
 
 /// What a handler comes to.
@@ -60,6 +65,8 @@ pub(crate) struct AnswerHead {
     api: ApiKey,
     version: i16,
     correlation_id: i32,
+    /// What a client that is over its quota is told, in the answer's own field.
+    throttle_time_ms: Option<i32>,
 }
 
 impl Head {
@@ -88,12 +95,20 @@ impl Call {
         self.head.version
     }
 
+    /// To be taken when the answer is made, or what it takes is known: the time of the request counts until then.
     pub(crate) fn answer_head(&self) -> AnswerHead {
+        let limited = self.limited.as_deref().inspect(|limited| limited.count_time());
         AnswerHead {
             api: self.head.api,
             version: self.head.version,
             correlation_id: self.head.correlation_id,
+            throttle_time_ms: limited.and_then(LimitedRequest::throttle_time_ms),
         }
+    }
+
+    /// The rate at which the client may change topics.
+    pub(crate) fn mutations(&self, strict_from: i16) -> Mutations<'_> {
+        Mutations::of(self.limited.as_deref(), strict_from, self.version())
     }
 
     /// The finished outcome: a frame with the message that `encode` writes.
@@ -116,8 +131,13 @@ impl AnswerHead {
         encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
     ) -> Result<Answer, EncodeError> {
         let header = self.api.response_header_form(self.version);
-        encode_response_frame(self.correlation_id, header, |writer| encode(writer, self.version))
-            .map(Answer::Frame)
+        let write = |writer: &mut Writer| {
+            if let Some(throttle_time_ms) = self.throttle_time_ms {
+                writer.throttle(throttle_time_ms);
+            }
+            encode(writer, self.version)
+        };
+        encode_response_frame(self.correlation_id, header, write).map(Answer::Frame)
     }
 }
 

@@ -13,10 +13,14 @@ use millrace_wire::messages::create_partitions_response::{
 use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::mutations::create_partitions;
 use crate::errors;
 
 /// What Kafka says of a name that one request holds twice.
 const DUPLICATE: &str = "Duplicate topic name.";
+
+/// First version with an error for a client that is over its rate of changes.
+const FIRST_STRICT: i16 = 3;
 
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
@@ -37,7 +41,9 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         let more: Vec<MorePartitions> = single.iter().map(|topic| more_partitions(topic)).collect();
         let grown = match more.is_empty() {
             true => Vec::new(),
-            false => call.host.shard.create_partitions(more, validate_only).await,
+            false => {
+                create_partitions(&call.host.shard, more, validate_only, call.mutations(FIRST_STRICT)).await
+            }
         };
         results.extend(single.iter().zip(grown).map(|(topic, result)| became(&topic.name, result)));
     } else {

@@ -14,12 +14,16 @@ use millrace_wire::messages::create_topics_response::{
 use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::call::{Call, CallFault, Outcome, uuid};
+use crate::api::mutations::create_topics;
 use crate::api::topics::new_topic_id;
 use crate::errors;
 use crate::host::Host;
 
 /// What Kafka says of a name that one request holds twice.
 const DUPLICATE: &str = "Duplicate topic name.";
+
+/// First version with an error for a client that is over its rate of changes.
+const FIRST_STRICT: i16 = 6;
 
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
@@ -37,7 +41,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let has_time = request.timeout_ms > 0;
     let results = match new.is_empty() || !has_time {
         true => Vec::new(),
-        false => host.shard.create_topics(new, validate_only).await,
+        false => create_topics(&host.shard, new, validate_only, call.mutations(FIRST_STRICT)).await,
     };
     let image = host.shard.image();
     let mut topics: Vec<CreatableTopicResult<'_>> =
@@ -77,7 +81,10 @@ fn answered<'a>(
 ) -> CreatableTopicResult<'a> {
     let created = match result {
         Ok(created) => created,
-        Err(error) => return refused(name, errors::of_topic(error.kind), Some(error.message.into())),
+        Err(error) => {
+            let code = errors::of_topic(error.kind);
+            return refused(name, code, errors::topic_message(error).map(Cow::Owned));
+        }
     };
     let mut configs = describe_topic(image.config_layers(host.node.config()), &created.configs, None);
     configs.sort_by(|one, other| one.name.cmp(&other.name));

@@ -4,16 +4,20 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use millrace_core::base::TopicId;
-use millrace_core::meta::MetadataImage;
+use millrace_core::meta::{MetadataImage, TopicError};
 use millrace_wire::messages::delete_topics_request::DeleteTopicsRequest;
 use millrace_wire::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
 use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::api::mutations::{keep, with_refused};
 use crate::errors;
 
 /// First version with an error code of its own for a broker on which topics are not deleted.
 const FIRST_WITH_DISABLED: i16 = 3;
+
+/// First version with an error for a client that is over its rate of changes.
+const FIRST_STRICT: i16 = 5;
 
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
@@ -23,12 +27,15 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         let mut sorted = Sorted::default();
         sorted.sort(&request, &host.shard.image());
         let ids: Vec<TopicId> = sorted.delete.keys().copied().collect();
-        let results = if ids.is_empty() { Vec::new() } else { host.shard.delete_topics(ids.clone()).await };
+        let results = delete(&call, ids.clone()).await;
         for (id, result) in ids.into_iter().zip(results) {
             let name = sorted.delete.remove(&id);
             sorted.results.push(match result {
                 Ok(()) => answered(name, id, ErrorCode::None, None),
-                Err(error) => answered(name, id, errors::of_topic(error.kind), Some(error.message.into())),
+                Err(error) => {
+                    let code = errors::of_topic(error.kind);
+                    answered(name, id, code, errors::topic_message(error).map(Cow::Owned))
+                }
             });
         }
         sorted.results
@@ -41,6 +48,18 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     };
     let response = DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() };
     call.answer(|writer, version| response.encode(writer, version))
+}
+
+/// Deletes topics, as far as the client's rate of changes allows.
+async fn delete(call: &Call, ids: Vec<TopicId>) -> Vec<Result<(), TopicError>> {
+    let shard = &call.host.shard;
+    let mutations = call.mutations(FIRST_STRICT);
+    let image = shard.image();
+    let partitions = |id: &TopicId| image.topic_by_id(*id).map_or(0, |topic| topic.partitions.len());
+    let fates: Vec<bool> = ids.iter().map(|id| mutations.take(partitions(id))).collect();
+    let allowed = keep(ids, &fates);
+    let results = if allowed.is_empty() { Vec::new() } else { shard.delete_topics(allowed).await };
+    with_refused(results, &fates)
 }
 
 fn disabled<'a>(request: &'a DeleteTopicsRequest<'_>, code: ErrorCode) -> Vec<DeletableTopicResult<'a>> {

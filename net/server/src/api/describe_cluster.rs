@@ -1,4 +1,4 @@
-//! DescribeCluster 0-2: the brokers of the cluster, as tools ask for them.
+//! DescribeCluster 0-2: the brokers of the cluster, as tools ask for them, or its controllers (KIP-919).
 
 use std::borrow::Cow;
 
@@ -6,33 +6,38 @@ use millrace_wire::messages::describe_cluster_request::DescribeClusterRequest;
 use millrace_wire::messages::describe_cluster_response::{DescribeClusterBroker, DescribeClusterResponse};
 use millrace_wire::{ErrorCode, Reader};
 
+use crate::addresses::EndpointType;
 use crate::api::brokers;
 use crate::api::call::{Call, CallFault, Outcome};
 use crate::api::topics::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED};
 
-const BROKERS: i8 = 1;
-const CONTROLLERS: i8 = 2;
-
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let request = DescribeClusterRequest::decode(&mut Reader::new(&call.body), version)?;
-    let refused = match request.endpoint_type {
-        BROKERS => None,
-        CONTROLLERS => Some((
-            ErrorCode::MismatchedEndpointType,
-            Cow::Borrowed(
-                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER",
+    let own = call.caller.endpoint_type;
+    let refused = match endpoint_type(request.endpoint_type) {
+        Some(asked) if asked == own => None,
+        // The request's first version has no place for the type.
+        Some(asked) => Some((
+            match version {
+                0 => ErrorCode::InvalidRequest,
+                _ => ErrorCode::MismatchedEndpointType,
+            },
+            format!(
+                "The request was sent to an endpoint of type {}, but we wanted an endpoint of type {}",
+                name(own),
+                name(asked)
             ),
         )),
-        other => Some((
+        None => Some((
             ErrorCode::UnsupportedEndpointType,
-            Cow::Owned(format!("Unsupported endpoint type {other}")),
+            format!("Unsupported endpoint type {}", request.endpoint_type),
         )),
     };
     if let Some((code, message)) = refused {
         let response = DescribeClusterResponse {
             error_code: code.code(),
-            error_message: Some(message),
+            error_message: Some(message.into()),
             ..DescribeClusterResponse::default()
         };
         return call.answer(|writer, version| response.encode(writer, version));
@@ -47,7 +52,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         is_fenced: false,
     });
     let response = DescribeClusterResponse {
-        endpoint_type: BROKERS,
+        endpoint_type: number(own),
         cluster_id: image.cluster_id().into(),
         controller_id: host.node.config().node_id().0,
         brokers: brokers.collect(),
@@ -58,4 +63,22 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         ..DescribeClusterResponse::default()
     };
     call.answer(|writer, version| response.encode(writer, version))
+}
+
+fn number(endpoint_type: EndpointType) -> i8 {
+    match endpoint_type {
+        EndpointType::Broker => 1,
+        EndpointType::Controller => 2,
+    }
+}
+
+fn endpoint_type(asked: i8) -> Option<EndpointType> {
+    [EndpointType::Broker, EndpointType::Controller].into_iter().find(|known| number(*known) == asked)
+}
+
+fn name(endpoint_type: EndpointType) -> &'static str {
+    match endpoint_type {
+        EndpointType::Broker => "BROKER",
+        EndpointType::Controller => "CONTROLLER",
+    }
 }

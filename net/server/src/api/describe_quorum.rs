@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use millrace_core::base::config::Listener;
 use millrace_shard::MetadataQuorum;
 use millrace_wire::messages::describe_quorum_request::DescribeQuorumRequest;
 use millrace_wire::messages::describe_quorum_response::{
@@ -10,6 +9,7 @@ use millrace_wire::messages::describe_quorum_response::{
 };
 use millrace_wire::{ErrorCode, Reader, Uuid};
 
+use crate::addresses::{BoundListener, EndpointType};
 use crate::api::call::{Call, CallFault, Outcome};
 use crate::errors::generic_message;
 use crate::host::Host;
@@ -89,19 +89,16 @@ fn partition(host: &Host, quorum: Option<MetadataQuorum>, index: i32) -> Partiti
     }
 }
 
-/// Where the controller is configured to be; it is not opened.
+/// Where the controller is reached.
 fn node(host: &Host) -> Node<'_> {
-    let listener = |listener: &Listener| NodeListener {
-        name: listener.name.clone().into(),
-        host: match listener.host.as_str() {
-            "" => host.node.settings().host_name.clone().into(),
-            host => host.to_owned().into(),
-        },
-        port: listener.port,
+    let listener = |(number, listener): (usize, &BoundListener)| {
+        let (host, port) = host.node.advertised(number);
+        NodeListener { name: listener.name.clone().into(), host: host.into(), port }
     };
-    let config = host.node.config();
+    let of_controllers =
+        |(_, listener): &(usize, &BoundListener)| listener.endpoint_type == EndpointType::Controller;
     Node {
-        node_id: config.node_id().0,
-        listeners: config.controller_listeners().iter().map(listener).collect(),
+        node_id: host.node.config().node_id().0,
+        listeners: host.node.addresses().iter().enumerate().filter(of_controllers).map(listener).collect(),
     }
 }

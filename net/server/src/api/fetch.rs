@@ -50,8 +50,15 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         spent: Cell::default(),
         egress: RefCell::default(),
     };
+    let waits = call.limited.as_ref().is_some_and(|limited| limited.refuses_fetch());
     match begun {
         Begun::Refused(fault) => refuse(&call, errors::of_session(fault)),
+        // As Kafka (KIP-219): without a partition, and a full one without a session.
+        Begun::Sessionless(_) | Begun::Full(_) if waits => {
+            call.caller.remove_session(metadata.id);
+            fetch.answer(NO_SESSION, Vec::new())
+        }
+        Begun::Incremental(_) if waits => fetch.answer(metadata.id, Vec::new()),
         Begun::Sessionless(asks) => {
             call.caller.remove_session(metadata.id);
             fetch.answer(NO_SESSION, fetch.read(asks).await)
@@ -278,7 +285,8 @@ impl Fetch<'_> {
 
     fn query(&self, partitions: Vec<FetchPartition>) -> FetchQuery {
         let broker_max = self.call.host.node.config().fetch_max_bytes();
-        let max_bytes = bytes(self.request.max_bytes.min(broker_max));
+        let quota_max = self.call.limited.as_ref().map_or(usize::MAX, |limited| limited.fetch_bytes_max());
+        let max_bytes = bytes(self.request.max_bytes.min(broker_max)).min(quota_max);
         FetchQuery {
             partitions,
             max_wait: Duration::from_millis(u64::try_from(self.request.max_wait_ms).unwrap_or(0)),
@@ -359,6 +367,9 @@ impl Fetch<'_> {
         let records = response.responses.iter().flat_map(|topic| &topic.partitions);
         let record_bytes: usize = records.map(|data| data.records.as_ref().map_or(0, Records::len)).sum();
         let answer = self.call.answer_head().frame(|writer, version| response.encode(writer, version))?;
+        if let Some(limited) = &self.call.limited {
+            limited.fetched(answer.bytes());
+        }
         if let Some(charge) = self.egress.borrow_mut().as_mut() {
             // The names and numbers around the records; of thousands of partitions they are much.
             charge.resize(charge.bytes() + answer.bytes().saturating_sub(record_bytes) as u64);

@@ -1,5 +1,6 @@
 //! One file per API: decode, ask a shard, encode.
 
+mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_replica_log_dirs;
@@ -16,6 +17,7 @@ pub(crate) mod creation;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
@@ -37,6 +39,7 @@ mod list_offsets;
 mod list_partition_reassignments;
 mod members;
 mod metadata;
+mod mutations;
 mod offset_commit;
 mod offset_delete;
 mod offset_fetch;

@@ -54,6 +54,9 @@ enum Acks {
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
     let mut request = ProduceRequest::decode(&mut Reader::new(&call.body), version)?;
+    if let Some(limited) = &call.limited {
+        limited.produce(call.frame_bytes);
+    }
     let shard = call.host.shard.clone();
     let mut plan = Plan::new(&mut request, &call, &shard.image());
     let appends = std::mem::take(&mut plan.appends);

@@ -5,15 +5,17 @@ use std::ops::RangeInclusive;
 use millrace_wire::ApiKey;
 use millrace_wire::messages::api_versions_response::ApiVersion;
 
+use crate::addresses::EndpointType;
 use crate::api::call::{Call, CallFault, Handling, Outcome};
 use crate::api::{
-    alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
+    alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
     consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
-    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
-    describe_producers, describe_quorum, describe_topic_partitions, elect_leaders, fetch, find_coordinator,
-    heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources,
-    list_groups, list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete,
-    offset_fetch, offset_for_leader_epoch, produce, sync_group, unregister_broker, update_features,
+    delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs,
+    describe_groups, describe_log_dirs, describe_producers, describe_quorum, describe_topic_partitions,
+    elect_leaders, fetch, find_coordinator, heartbeat, incremental_alter_configs, init_producer_id,
+    join_group, leave_group, list_config_resources, list_groups, list_offsets, list_partition_reassignments,
+    metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    unregister_broker, update_features,
 };
 
 /// When a request of a connection may begin.
@@ -32,10 +34,16 @@ pub(crate) struct Api {
     /// The lowest version that ApiVersions names.
     pub(crate) advertised_from: i16,
     pub(crate) turn: Turn,
+    /// Whether controllers serve it, too.
+    of_controllers: bool,
     pub(crate) handle: fn(Call) -> Handling,
 }
 
 impl Api {
+    fn is_served_by(&self, endpoint_type: EndpointType) -> bool {
+        endpoint_type == EndpointType::Broker || self.of_controllers
+    }
+
     /// What ApiVersions says of it.
     fn advertised(&self) -> ApiVersion {
         ApiVersion {
@@ -55,6 +63,8 @@ pub struct ServedApi {
     pub versions: RangeInclusive<i16>,
     /// The lowest version that ApiVersions names, below those that are served where clients want that.
     pub advertised_from: i16,
+    /// Whether a listener of controllers serves it, too.
+    pub of_controllers: bool,
     /// The versions of Kafka 4.3.1, without unstable ones.
     pub of_kafka: RangeInclusive<i16>,
 }
@@ -66,6 +76,7 @@ pub fn served_apis() -> Vec<ServedApi> {
         name: api.key.name(),
         versions: api.versions.clone(),
         advertised_from: api.advertised_from,
+        of_controllers: api.of_controllers,
         of_kafka: api.key.min_version()..=api.key.max_stable_version(),
     };
     APIS.iter().map(served).collect()
@@ -74,16 +85,20 @@ pub fn served_apis() -> Vec<ServedApi> {
 /// A handler as a table entry.
 macro_rules! api {
     ($key:ident $versions:expr, $turn:ident, $handle:path) => {
-        api!($key $versions, $turn, $handle, advertised_from *$versions.start())
-    };
-    ($key:ident $versions:expr, $turn:ident, $handle:path, advertised_from $from:expr) => {
         Api {
             key: ApiKey::$key,
             versions: $versions,
-            advertised_from: $from,
+            advertised_from: *$versions.start(),
             turn: Turn::$turn,
+            of_controllers: false,
             handle: |call| Box::pin($handle(call)),
         }
+    };
+    ($key:ident $versions:expr, $turn:ident, $handle:path, advertised_from $from:expr) => {
+        Api { advertised_from: $from, ..api!($key $versions, $turn, $handle) }
+    };
+    ($key:ident $versions:expr, $turn:ident, $handle:path, of_controllers) => {
+        Api { of_controllers: true, ..api!($key $versions, $turn, $handle) }
     };
 }
 
@@ -105,28 +120,30 @@ const APIS: &[Api] = &[
     api!(SyncGroup 0..=5, Alone, sync_group::handle),
     api!(DescribeGroups 0..=6, Alone, describe_groups::handle),
     api!(ListGroups 0..=5, Alone, list_groups::handle),
-    api!(ApiVersions 0..=4, Alone, answer_versions),
-    api!(CreateTopics 2..=7, Alone, create_topics::handle),
-    api!(DeleteTopics 1..=6, Alone, delete_topics::handle),
+    api!(ApiVersions 0..=4, Alone, answer_versions, of_controllers),
+    api!(CreateTopics 2..=7, Alone, create_topics::handle, of_controllers),
+    api!(DeleteTopics 1..=6, Alone, delete_topics::handle, of_controllers),
     api!(DeleteRecords 0..=2, Alone, delete_records::handle),
     api!(InitProducerId 0..=5, Alone, init_producer_id::handle),
     api!(OffsetForLeaderEpoch 2..=4, Alone, offset_for_leader_epoch::handle),
-    api!(DescribeConfigs 1..=4, Alone, describe_configs::handle),
-    api!(AlterConfigs 0..=2, Alone, alter_configs::handle),
+    api!(DescribeConfigs 1..=4, Alone, describe_configs::handle, of_controllers),
+    api!(AlterConfigs 0..=2, Alone, alter_configs::handle, of_controllers),
     api!(AlterReplicaLogDirs 1..=2, Alone, alter_replica_log_dirs::handle),
     api!(DescribeLogDirs 1..=5, Alone, describe_log_dirs::handle),
-    api!(CreatePartitions 0..=3, Alone, create_partitions::handle),
+    api!(CreatePartitions 0..=3, Alone, create_partitions::handle, of_controllers),
     api!(DeleteGroups 0..=2, Alone, delete_groups::handle),
-    api!(ElectLeaders 0..=2, Alone, elect_leaders::handle),
-    api!(IncrementalAlterConfigs 0..=1, Alone, incremental_alter_configs::handle),
-    api!(AlterPartitionReassignments 0..=1, Alone, alter_partition_reassignments::handle),
-    api!(ListPartitionReassignments 0..=0, Alone, list_partition_reassignments::handle),
+    api!(ElectLeaders 0..=2, Alone, elect_leaders::handle, of_controllers),
+    api!(IncrementalAlterConfigs 0..=1, Alone, incremental_alter_configs::handle, of_controllers),
+    api!(AlterPartitionReassignments 0..=1, Alone, alter_partition_reassignments::handle, of_controllers),
+    api!(ListPartitionReassignments 0..=0, Alone, list_partition_reassignments::handle, of_controllers),
     api!(OffsetDelete 0..=0, Alone, offset_delete::handle),
-    api!(DescribeQuorum 0..=2, Alone, describe_quorum::handle),
-    api!(UpdateFeatures 0..=2, Alone, update_features::handle),
-    api!(DescribeCluster 0..=2, Alone, describe_cluster::handle),
+    api!(DescribeClientQuotas 0..=1, Alone, describe_client_quotas::handle),
+    api!(AlterClientQuotas 0..=1, Alone, alter_client_quotas::handle, of_controllers),
+    api!(DescribeQuorum 0..=2, Alone, describe_quorum::handle, of_controllers),
+    api!(UpdateFeatures 0..=2, Alone, update_features::handle, of_controllers),
+    api!(DescribeCluster 0..=2, Alone, describe_cluster::handle, of_controllers),
     api!(DescribeProducers 0..=0, Alone, describe_producers::handle),
-    api!(UnregisterBroker 0..=0, Alone, unregister_broker::handle),
+    api!(UnregisterBroker 0..=0, Alone, unregister_broker::handle, of_controllers),
     api!(ConsumerGroupHeartbeat 0..=1, Alone, consumer_group_heartbeat::handle),
     api!(ConsumerGroupDescribe 0..=1, Alone, consumer_group_describe::handle),
     api!(ListConfigResources 0..=1, Alone, list_config_resources::handle),
@@ -144,11 +161,12 @@ const _: () = {
 };
 
 /// Every other version of ApiVersions: answered all the same, so that the client can choose one that is served.
-static OTHER_API_VERSIONS: Api = api!(ApiVersions i16::MIN..=i16::MAX, Alone, refuse_versions);
+static OTHER_API_VERSIONS: Api =
+    api!(ApiVersions i16::MIN..=i16::MAX, Alone, refuse_versions, of_controllers);
 
 /// What serves a request by its key and version; nothing where the connection is to be closed.
-pub(crate) fn dispatch(key: ApiKey, version: i16) -> Option<&'static Api> {
-    let api = APIS.iter().find(|api| api.key == key)?;
+pub(crate) fn dispatch(endpoint_type: EndpointType, key: ApiKey, version: i16) -> Option<&'static Api> {
+    let api = APIS.iter().find(|api| api.key == key && api.is_served_by(endpoint_type))?;
     match api.versions.contains(&version) {
         true => Some(api),
         false => (key == ApiKey::ApiVersions).then_some(&OTHER_API_VERSIONS),
@@ -156,7 +174,8 @@ pub(crate) fn dispatch(key: ApiKey, version: i16) -> Option<&'static Api> {
 }
 
 async fn answer_versions(call: Call) -> Result<Outcome, CallFault> {
-    api_versions::answer(&call, APIS.iter().map(Api::advertised).collect())
+    let served = APIS.iter().filter(|api| api.is_served_by(call.caller.endpoint_type));
+    api_versions::answer(&call, served.map(Api::advertised).collect())
 }
 
 async fn refuse_versions(call: Call) -> Result<Outcome, CallFault> {
@@ -200,6 +219,8 @@ mod tests {
         45 AlterPartitionReassignments 0-1 from 0
         46 ListPartitionReassignments 0-0 from 0
         47 OffsetDelete 0-0 from 0
+        48 DescribeClientQuotas 0-1 from 0
+        49 AlterClientQuotas 0-1 from 0
         55 DescribeQuorum 0-2 from 0
         57 UpdateFeatures 0-2 from 0
         60 DescribeCluster 0-2 from 0
@@ -223,7 +244,7 @@ mod tests {
 
     #[test]
     fn what_is_not_served_is_refused() {
-        let verdict = |key, version| match dispatch(key, version) {
+        let verdict = |endpoint_type, key, version| match dispatch(endpoint_type, key, version) {
             None => "refuse",
             Some(api) if std::ptr::eq(api, &OTHER_API_VERSIONS) => "answer",
             Some(_) => "serve",
@@ -238,7 +259,22 @@ mod tests {
             (ApiKey::InitProducerId, 6, "refuse"),
             (ApiKey::Vote, 0, "refuse"),
         ] {
-            assert_eq!(verdict(key, version), expected, "{key:?} version {version}");
+            assert_eq!(verdict(EndpointType::Broker, key, version), expected, "{key:?} version {version}");
+        }
+        for (key, version, expected) in [
+            (ApiKey::Produce, 3, "refuse"),
+            (ApiKey::Fetch, 18, "refuse"),
+            (ApiKey::Metadata, 0, "refuse"),
+            (ApiKey::Vote, 0, "refuse"),
+            (ApiKey::ApiVersions, 5, "answer"),
+            (ApiKey::CreateTopics, 7, "serve"),
+            (ApiKey::CreateTopics, 8, "refuse"),
+        ] {
+            assert_eq!(
+                verdict(EndpointType::Controller, key, version),
+                expected,
+                "{key:?} version {version}"
+            );
         }
     }
 }

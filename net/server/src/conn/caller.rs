@@ -3,20 +3,28 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 
 use millrace_core::base::ShardIndex;
+use millrace_core::meta::ClientQuotas;
 use millrace_rt::{Moment, Signal, Stream};
 
+use crate::addresses::EndpointType;
 use crate::conn::affinity::Affinity;
 use crate::conn::answers::Answers;
+use crate::quota::{Held, Limits};
 
 /// Lives on the shard that serves the connection; shared by the connection's reader and the shard's upkeep.
 pub(crate) struct Caller {
     /// Which of the broker's listeners accepted it.
     pub(crate) listener: usize,
+    /// What this process is to the client there.
+    pub(crate) endpoint_type: EndpointType,
     affinity: RefCell<Affinity>,
     /// Fetch sessions made on this connection; they go with it.
     sessions: RefCell<Vec<i32>>,
+    /// What the client is held to, since a request of it found quotas.
+    limits: RefCell<Option<Held>>,
     last_active: Cell<Moment>,
     /// Since when part of a request is held; nothing between requests.
     partial_since: Cell<Option<Moment>>,
@@ -30,11 +38,17 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn new(listener: usize, stream: &Rc<Stream>, answers: Rc<Answers>) -> Caller {
+    pub(crate) fn new(
+        (listener, endpoint_type): (usize, EndpointType),
+        stream: &Rc<Stream>,
+        answers: Rc<Answers>,
+    ) -> Caller {
         Caller {
             listener,
+            endpoint_type,
             affinity: RefCell::default(),
             sessions: RefCell::default(),
+            limits: RefCell::default(),
             last_active: Cell::new(millrace_rt::now()),
             partial_since: Cell::new(None),
             stuck_at: Cell::new(None),
@@ -66,6 +80,21 @@ impl Caller {
 
     pub(crate) fn take_sessions(&self) -> Vec<i32> {
         self.sessions.take()
+    }
+
+    /// What the client of a request is held to; `find` looks for it where quotas or client are not those of the request
+    /// before.
+    pub(crate) fn limits(
+        &self,
+        quotas: &Arc<ClientQuotas>,
+        client_id: &[u8],
+        find: impl FnOnce() -> Held,
+    ) -> Option<Rc<Limits>> {
+        let mut held = self.limits.borrow_mut();
+        if !held.as_ref().is_some_and(|held| held.is_of(quotas, client_id)) {
+            *held = Some(find());
+        }
+        held.as_ref()?.limits()
     }
 
     /// Bytes came or an answer left.

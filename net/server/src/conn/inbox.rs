@@ -92,6 +92,11 @@ impl Inbox {
         }
     }
 
+    /// Whether it holds the beginning of a request.
+    pub(crate) fn holds_part(&self) -> bool {
+        self.filled > 0
+    }
+
     /// Bytes of an incomplete frame, for the shard the connection moves to.
     pub(crate) fn into_leftover(self) -> Vec<u8> {
         let filled = self.filled;

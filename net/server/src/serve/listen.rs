@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::ShardIndex;
+use millrace_core::meta::QuotaKey;
 use millrace_rt::{DetachedStream, Either, Listener, select};
 use tracing::{info, warn};
 
@@ -17,6 +18,10 @@ use crate::start_error::StartError;
 /// How long to wait before accepting again when the process has no descriptor or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Connections that are held before they are closed; of those beyond each is closed at once. They take a descriptor each,
+/// out of those that `DescriptorShares` leaves for the process itself.
+const HELD_MAX: u32 = 16;
+
 /// How long a port in use is tried again. The kernel lets go of a killed process's ring, and of the sockets in it, some
 /// time after the process is gone (on a busy machine 0.2 s were seen): whoever starts the broker again at once must not
 /// fail on its own past.
@@ -26,11 +31,12 @@ const PORT_PAUSE: Duration = Duration::from_millis(20);
 /// Opens every listener or none. Port 0 is replaced by the port that the system chose.
 pub(crate) async fn open(wanted: &[BoundListener]) -> Result<Vec<(Listener, BoundListener)>, StartError> {
     let mut opened = Vec::with_capacity(wanted.len());
-    for BoundListener { name, address } in wanted {
+    for listener in wanted {
+        let BoundListener { name, address, .. } = listener;
         let error = |error: io::Error| StartError::listen(name, *address, &error);
-        let listener = bind(*address).await.map_err(error)?;
-        let address = listener.local_addr();
-        opened.push((listener, BoundListener { name: name.clone(), address }));
+        let open = bind(*address).await.map_err(error)?;
+        let address = open.local_addr();
+        opened.push((open, BoundListener { address, ..listener.clone() }));
     }
     Ok(opened)
 }
@@ -64,11 +70,33 @@ pub(crate) async fn accept(host: Rc<Host>, listener: Listener, number: usize) {
 
 /// Gives a new connection to the shard with the fewest; past a bound of the broker or of its address it is closed.
 async fn deal(host: &Rc<Host>, stream: DetachedStream, listener: usize) {
+    let (rates, meters) = (host.node.address_rates(), host.node.meters());
+    let address = stream.peer_addr().ip();
+    if let Err(rest) = rates.enter(address, meters, host.node.config(), millrace_rt::now()) {
+        host.counts.throttled(QuotaKey::ConnectionCreationRate, rest);
+        hold(host, stream, rest);
+        return;
+    }
     let Some(shard) = admit(host, stream.peer_addr()) else { return };
     host.counts.connections.accepted.increment();
     host.node.connection_opened(shard);
     let parcel = Parcel { stream, listener, leftover: Vec::new(), sessions: Vec::new() };
     host.shard.hand_over(shard, Box::new(parcel)).await;
+}
+
+/// Closes a connection of an address that makes too many, and not before it would be let in: its client shall not come
+/// again at once (KIP-612).
+fn hold(host: &Rc<Host>, stream: DetachedStream, rest: Duration) {
+    if host.counts.held_connections.get() >= HELD_MAX {
+        return;
+    }
+    host.counts.held_connections.set(host.counts.held_connections.get() + 1);
+    let host = host.clone();
+    millrace_rt::spawn(async move {
+        select(millrace_rt::sleep(rest), host.node.stop_gate().wait()).await;
+        drop(stream);
+        host.counts.held_connections.set(host.counts.held_connections.get() - 1);
+    });
 }
 
 /// The shard of a connection that may stay.

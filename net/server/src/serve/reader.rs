@@ -13,11 +13,12 @@ use crate::api::call::{Call, CallFault, Head, Outcome};
 use crate::api::table::{Turn, dispatch};
 use crate::conn::answers::{Answer, Answers, PENDING_MAX, Pending, Slot};
 use crate::conn::budget::Charge;
-use crate::conn::caller::Caller;
+use crate::conn::caller::{Caller, Partial};
 use crate::conn::inbox::{Frame, Inbox, State};
 use crate::conn::parcel::Parcel;
 use crate::conn::writer::{WriterEnd, write_answers};
 use crate::host::Host;
+use crate::quota::{LimitedRequest, timed, timed_to_the_end};
 use crate::timings::Trace;
 
 /// How the reader of a connection ended.
@@ -28,9 +29,10 @@ enum ReaderEnd {
 }
 
 /// Whether the reader goes on after a request.
-#[derive(PartialEq, Eq)]
 enum Next {
     Request,
+    /// The next request, once the client has rested as its quotas want.
+    Rest(Rc<LimitedRequest>),
     End,
 }
 
@@ -38,7 +40,8 @@ enum Next {
 pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
     let stream = Rc::new(Stream::attach(parcel.stream));
     let answers = Rc::new(Answers::new());
-    let caller = Rc::new(Caller::new(parcel.listener, &stream, answers.clone()));
+    let listener = (parcel.listener, host.node.endpoint_type(parcel.listener));
+    let caller = Rc::new(Caller::new(listener, &stream, answers.clone()));
     for session in parcel.sessions {
         caller.add_session(session.id());
         host.adopt_session(session);
@@ -103,8 +106,13 @@ impl Reader {
     async fn run(&mut self) -> io::Result<ReaderEnd> {
         loop {
             let received = self.inbox.receive(&self.stream, &self.caller).await?;
-            for frame in received.frames {
-                if self.request(frame).await == Next::End {
+            let mut frames = received.frames.into_iter();
+            while let Some(frame) = frames.next() {
+                let next = match self.request(frame).await {
+                    Next::Rest(limited) => self.rest(&limited, frames.len()).await,
+                    next => next,
+                };
+                if matches!(next, Next::End) {
                     return Ok(ReaderEnd::Closed);
                 }
                 self.caller.touch();
@@ -137,7 +145,7 @@ impl Reader {
         };
         let frame_bytes = bytes.len();
         drop(bytes);
-        let Some(api) = dispatch(head.api, head.version) else {
+        let Some(api) = dispatch(self.caller.endpoint_type, head.api, head.version) else {
             return self.close("the API or its version is not served").await;
         };
         self.host.counts.request(head.api, head.version, frame_bytes);
@@ -152,8 +160,20 @@ impl Reader {
             return Next::End;
         }
         let trace = Trace { api: head.api, received };
-        let call = Call { host: self.host.clone(), caller: self.caller.clone(), head, body, received };
-        let handling = (api.handle)(call);
+        let limited = self.host.limits(&self.caller, &head.client_id).map(LimitedRequest::new).map(Rc::new);
+        let call = Call {
+            host: self.host.clone(),
+            caller: self.caller.clone(),
+            head,
+            body,
+            frame_bytes,
+            received,
+            limited: limited.clone(),
+        };
+        let handling = match &limited {
+            Some(limited) if limited.is_timed() => Box::pin(timed((api.handle)(call), limited.clone())),
+            _ => (api.handle)(call),
+        };
         // A fetch may wait for minutes, and a broker that stops does not.
         let outcome = match api.turn {
             Turn::Pipelined => handling.await,
@@ -162,7 +182,31 @@ impl Reader {
                 Either::Right(()) => return Next::End,
             },
         };
-        self.answer(outcome, charge, trace).await
+        let outcome = match (outcome, &limited) {
+            (Ok(Outcome::Later(later)), Some(limited)) if limited.is_timed() => {
+                Ok(Outcome::Later(Box::pin(timed_to_the_end(later, limited.clone()))))
+            }
+            (outcome, _) => outcome,
+        };
+        match (self.answer(outcome, charge, trace).await, limited) {
+            (Next::Request, Some(limited)) => Next::Rest(limited),
+            (next, _) => next,
+        }
+    }
+
+    /// Reads nothing for as long as the quotas of the client want (KIP-219); its answer is on the way. The requests that
+    /// were received with this one wait, and who holds memory that others need by that is treated as one who holds part
+    /// of a request.
+    async fn rest(&self, limited: &LimitedRequest, waiting: usize) -> Next {
+        let Some((meter, rest)) = limited.take_rest() else { return Next::Request };
+        self.host.count_throttle(&meter, rest);
+        if waiting > 0 || self.inbox.holds_part() {
+            self.caller.note_partial(Partial::Yes);
+        }
+        match select(millrace_rt::sleep(rest), self.caller.hung_up()).await {
+            Either::Left(()) => Next::Request,
+            Either::Right(()) => Next::End,
+        }
     }
 
     /// Waits until the shard has memory for an answer; false where the connection ends meanwhile. A fetch waits on its

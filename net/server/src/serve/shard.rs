@@ -49,6 +49,7 @@ async fn run(node: &Node, seat: &Seat) -> Result<(), StartError> {
             // Those that were set while an earlier process ran.
             let image = host.shard.image();
             node.per_address().learn_names(&image.config_layers(node.config())).await;
+            host.learn_address_rates().await;
         }
         for (number, listener) in listeners.into_iter().enumerate() {
             millrace_rt::spawn(listen::accept(host.clone(), listener, number));

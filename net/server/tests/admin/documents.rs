@@ -53,27 +53,29 @@ fn versions(range: &RangeInclusive<i16>) -> String {
 }
 
 fn served() -> String {
-    let mut text = String::from("| key | API | versions | of Kafka |\n|---|---|---|---|\n");
+    let mut text =
+        String::from("| key | API | versions | of Kafka | of controllers, too |\n|---|---|---|---|---|\n");
     for api in served_apis() {
         let lower = match api.advertised_from < *api.versions.start() {
             true => format!(", advertised from {}", api.advertised_from),
             false => String::new(),
         };
         let (ours, kafkas) = (versions(&api.versions), versions(&api.of_kafka));
-        let _ = writeln!(text, "| {} | {} | {ours}{lower} | {kafkas} |", api.key, api.name);
+        let controllers = if api.of_controllers { "yes" } else { "" };
+        let _ = writeln!(text, "| {} | {} | {ours}{lower} | {kafkas} | {controllers} |", api.key, api.name);
     }
     text
 }
 
-/// The names of APIs that Kafka's brokers serve, by key, from the schema: `request NAME key N ... listeners A,B`.
-fn of_kafkas_brokers() -> BTreeMap<i16, String> {
+/// The names of APIs that Kafka serves at listeners of a kind, by key, from the schema: `request NAME key N ... listeners A,B`.
+fn of_kafkas(kind: &str) -> BTreeMap<i16, String> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(repository().join("net/wire/schema")).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
         let words: Vec<&str> = text.lines().next().unwrap().split(' ').collect();
         let behind = |word: &str| words.iter().position(|it| *it == word).map(|at| words[at + 1]);
         let (Some(name), Some(key)) = (behind("request"), behind("key")) else { continue };
-        if behind("listeners").is_some_and(|listeners| listeners.split(',').any(|it| it == "broker")) {
+        if behind("listeners").is_some_and(|listeners| listeners.split(',').any(|it| it == kind)) {
             found.insert(key.parse().unwrap(), name.strip_suffix("Request").unwrap().to_owned());
         }
     }
@@ -81,9 +83,14 @@ fn of_kafkas_brokers() -> BTreeMap<i16, String> {
 }
 
 fn not_served() -> String {
-    let mut missing = of_kafkas_brokers();
+    let (mut missing, controllers) = (of_kafkas("broker"), of_kafkas("controller"));
     for api in served_apis() {
         assert_eq!(missing.remove(&api.key).as_deref(), Some(api.name), "a broker of Kafka serves it");
+        assert!(
+            !api.of_controllers || controllers.contains_key(&api.key),
+            "a controller serves {}",
+            api.name
+        );
     }
     let names: Vec<String> = missing.iter().map(|(key, name)| format!("{name} ({key})")).collect();
     format!("{}.\n", names.join(", "))

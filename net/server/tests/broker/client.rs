@@ -39,12 +39,17 @@ pub(crate) struct Client {
     stream: Stream,
     received: Vec<u8>,
     correlation_id: i32,
+    client_id: &'static str,
 }
 
 impl Client {
     pub(crate) async fn connect(to: SocketAddr) -> Client {
+        Client::connect_as("test", to).await
+    }
+
+    pub(crate) async fn connect_as(client_id: &'static str, to: SocketAddr) -> Client {
         let stream = Stream::connect(to).await.expect("the broker listens");
-        Client { stream, received: Vec::new(), correlation_id: 0 }
+        Client { stream, received: Vec::new(), correlation_id: 0, client_id }
     }
 
     pub(crate) async fn raw(&self, bytes: &[u8]) {
@@ -60,7 +65,12 @@ impl Client {
         body: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
     ) -> i32 {
         self.correlation_id += 1;
-        let head = RequestHead { api, version, correlation_id: self.correlation_id, client_id: Some("test") };
+        let head = RequestHead {
+            api,
+            version,
+            correlation_id: self.correlation_id,
+            client_id: Some(self.client_id),
+        };
         let pieces = encode_request_frame(head, |writer| body(writer, version)).unwrap();
         let _ = self.stream.send(pieces).await;
         self.correlation_id

@@ -4,11 +4,13 @@
 mod administration;
 mod client;
 mod cold;
+mod controllers;
 mod copies;
 mod egress;
 mod features;
 mod groups;
 mod growth;
+mod quotas;
 mod settings;
 mod slow;
 mod space;

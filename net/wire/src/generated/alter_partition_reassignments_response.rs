@@ -61,7 +61,7 @@ impl<'a> AlterPartitionReassignmentsResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = Form::Compact;
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         if version >= 1 {
             writer.bool(self.allow_replication_factor_change);
         }

@@ -92,7 +92,7 @@ impl<'a> ApiVersionsResponse<'a> {
             item.encode(writer, version)?;
         }
         if version >= 1 {
-            writer.i32(self.throttle_time_ms);
+            writer.throttle_time_ms(self.throttle_time_ms);
         }
         if form == Form::Compact {
             let mut count = 0;

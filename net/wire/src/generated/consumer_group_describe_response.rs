@@ -36,7 +36,7 @@ impl<'a> ConsumerGroupDescribeResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = Form::Compact;
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         writer.count(self.groups.len(), form)?;
         for item in &self.groups {
             item.encode(writer, version)?;

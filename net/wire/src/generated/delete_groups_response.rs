@@ -36,7 +36,7 @@ impl<'a> DeleteGroupsResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = if version >= 2 { Form::Compact } else { Form::Plain };
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         writer.count(self.results.len(), form)?;
         for item in &self.results {
             item.encode(writer, version)?;

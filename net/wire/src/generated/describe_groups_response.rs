@@ -37,7 +37,7 @@ impl<'a> DescribeGroupsResponse<'a> {
         }
         let form = if version >= 5 { Form::Compact } else { Form::Plain };
         if version >= 1 {
-            writer.i32(self.throttle_time_ms);
+            writer.throttle_time_ms(self.throttle_time_ms);
         }
         writer.count(self.groups.len(), form)?;
         for item in &self.groups {

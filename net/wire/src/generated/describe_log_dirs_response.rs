@@ -38,7 +38,7 @@ impl<'a> DescribeLogDirsResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = if version >= 2 { Form::Compact } else { Form::Plain };
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         if version >= 3 {
             writer.i16(self.error_code);
         }

@@ -36,7 +36,7 @@ impl<'a> DescribeProducersResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = Form::Compact;
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         writer.count(self.topics.len(), form)?;
         for item in &self.topics {
             item.encode(writer, version)?;

@@ -39,7 +39,7 @@ impl<'a> DescribeTopicPartitionsResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = Form::Compact;
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         writer.count(self.topics.len(), form)?;
         for item in &self.topics {
             item.encode(writer, version)?;

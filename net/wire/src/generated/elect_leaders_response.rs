@@ -39,7 +39,7 @@ impl<'a> ElectLeadersResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = if version >= 2 { Form::Compact } else { Form::Plain };
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         if version >= 1 {
             writer.i16(self.error_code);
         } else if self.error_code != 0 {

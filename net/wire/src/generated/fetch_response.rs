@@ -56,7 +56,7 @@ impl<'a> FetchResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = if version >= 12 { Form::Compact } else { Form::Plain };
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         if version >= 7 {
             writer.i16(self.error_code);
         }

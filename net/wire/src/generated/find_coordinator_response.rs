@@ -74,7 +74,7 @@ impl<'a> FindCoordinatorResponse<'a> {
         }
         let form = if version >= 3 { Form::Compact } else { Form::Plain };
         if version >= 1 {
-            writer.i32(self.throttle_time_ms);
+            writer.throttle_time_ms(self.throttle_time_ms);
         }
         if version <= 3 {
             writer.i16(self.error_code);

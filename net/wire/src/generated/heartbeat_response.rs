@@ -36,7 +36,7 @@ impl HeartbeatResponse {
         }
         let form = if version >= 4 { Form::Compact } else { Form::Plain };
         if version >= 1 {
-            writer.i32(self.throttle_time_ms);
+            writer.throttle_time_ms(self.throttle_time_ms);
         }
         writer.i16(self.error_code);
         writer.no_tagged_fields(form);

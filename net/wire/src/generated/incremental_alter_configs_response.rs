@@ -37,7 +37,7 @@ impl<'a> IncrementalAlterConfigsResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = if version >= 1 { Form::Compact } else { Form::Plain };
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         writer.count(self.responses.len(), form)?;
         for item in &self.responses {
             item.encode(writer, version)?;

@@ -63,7 +63,7 @@ impl InitProducerIdResponse {
             return Err(EncodeError::Version(version));
         }
         let form = if version >= 2 { Form::Compact } else { Form::Plain };
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         writer.i16(self.error_code);
         writer.i64(self.producer_id);
         writer.i16(self.producer_epoch);

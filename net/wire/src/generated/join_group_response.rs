@@ -79,7 +79,7 @@ impl<'a> JoinGroupResponse<'a> {
         }
         let form = if version >= 6 { Form::Compact } else { Form::Plain };
         if version >= 2 {
-            writer.i32(self.throttle_time_ms);
+            writer.throttle_time_ms(self.throttle_time_ms);
         }
         writer.i16(self.error_code);
         writer.i32(self.generation_id);

@@ -43,7 +43,7 @@ impl<'a> LeaveGroupResponse<'a> {
         }
         let form = if version >= 4 { Form::Compact } else { Form::Plain };
         if version >= 1 {
-            writer.i32(self.throttle_time_ms);
+            writer.throttle_time_ms(self.throttle_time_ms);
         }
         writer.i16(self.error_code);
         if version >= 3 {

@@ -39,7 +39,7 @@ impl<'a> ListConfigResourcesResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = Form::Compact;
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         writer.i16(self.error_code);
         writer.count(self.config_resources.len(), form)?;
         for item in &self.config_resources {

@@ -39,7 +39,7 @@ impl<'a> ListGroupsResponse<'a> {
         }
         let form = if version >= 3 { Form::Compact } else { Form::Plain };
         if version >= 1 {
-            writer.i32(self.throttle_time_ms);
+            writer.throttle_time_ms(self.throttle_time_ms);
         }
         writer.i16(self.error_code);
         writer.count(self.groups.len(), form)?;

@@ -71,7 +71,7 @@ impl<'a> MetadataResponse<'a> {
         }
         let form = if version >= 9 { Form::Compact } else { Form::Plain };
         if version >= 3 {
-            writer.i32(self.throttle_time_ms);
+            writer.throttle_time_ms(self.throttle_time_ms);
         }
         writer.count(self.brokers.len(), form)?;
         for item in &self.brokers {

@@ -38,7 +38,7 @@ impl<'a> OffsetCommitResponse<'a> {
         }
         let form = if version >= 8 { Form::Compact } else { Form::Plain };
         if version >= 3 {
-            writer.i32(self.throttle_time_ms);
+            writer.throttle_time_ms(self.throttle_time_ms);
         }
         writer.count(self.topics.len(), form)?;
         for item in &self.topics {

@@ -39,7 +39,7 @@ impl<'a> OffsetDeleteResponse<'a> {
         }
         let form = Form::Plain;
         writer.i16(self.error_code);
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         writer.count(self.topics.len(), form)?;
         for item in &self.topics {
             item.encode(writer, version)?;

@@ -49,7 +49,7 @@ impl<'a> OffsetFetchResponse<'a> {
         }
         let form = if version >= 6 { Form::Compact } else { Form::Plain };
         if version >= 3 {
-            writer.i32(self.throttle_time_ms);
+            writer.throttle_time_ms(self.throttle_time_ms);
         }
         if version <= 7 {
             writer.count(self.topics.len(), form)?;

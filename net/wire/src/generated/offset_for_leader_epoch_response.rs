@@ -37,7 +37,7 @@ impl<'a> OffsetForLeaderEpochResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = if version >= 4 { Form::Compact } else { Form::Plain };
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         writer.count(self.topics.len(), form)?;
         for item in &self.topics {
             item.encode(writer, version)?;

@@ -55,7 +55,7 @@ impl<'a> ProduceResponse<'a> {
         for item in &self.responses {
             item.encode(writer, version)?;
         }
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         if !(version >= 10) && !self.node_endpoints.is_empty() {
             return Err(EncodeError::NotInVersion { field: "NodeEndpoints", version });
         }

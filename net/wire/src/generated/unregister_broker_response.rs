@@ -48,7 +48,7 @@ impl<'a> UnregisterBrokerResponse<'a> {
             return Err(EncodeError::Version(version));
         }
         let form = Form::Compact;
-        writer.i32(self.throttle_time_ms);
+        writer.throttle_time_ms(self.throttle_time_ms);
         writer.i16(self.error_code);
         match &self.error_message {
             None => writer.null_string(form),

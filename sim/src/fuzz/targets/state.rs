@@ -8,7 +8,8 @@ use millrace_core::journal::{
 };
 use millrace_core::log::{BatchHeader, OffsetIndex};
 use millrace_core::meta::{
-    ConfigResource, DecodedLog, Endpoint, MetadataEntry, MetadataImage, MetadataRecord,
+    ConfigResource, DecodedLog, Endpoint, MetadataEntry, MetadataImage, MetadataRecord, QuotaEntity,
+    QuotaKey, QuotaName, QuotaValue,
 };
 use millrace_shard::Manifest;
 
@@ -74,6 +75,7 @@ pub(in crate::fuzz) const METADATA_LOG: Target = Target {
         "record::decode",
         "record::decode_broker",
         "record::decode_brokers",
+        "record::decode_quota",
         "record::decode_features",
         "record::decode_resource",
         "image::apply_all",
@@ -268,7 +270,7 @@ fn record(chance: &mut Chance) -> MetadataRecord {
     let topic = TopicId([chance.below(4) as u8; 16]);
     let name = format!("topic {}", chance.below(4));
     let brokers = |chance: &mut Chance| (0..chance.below(4)).map(|id| BrokerId(id as i32)).collect();
-    match chance.below(8) {
+    match chance.below(9) {
         0 => MetadataRecord::Cluster { cluster_id: name },
         1 => MetadataRecord::Broker {
             id: BrokerId(chance.below(3) as i32),
@@ -302,7 +304,15 @@ fn record(chance: &mut Chance) -> MetadataRecord {
             key: "retention.ms".to_owned(),
             value: chance.one_in(2).then(|| "1".to_owned()),
         },
-        6 => MetadataRecord::Features {
+        6 => MetadataRecord::ClientQuota {
+            entity: QuotaEntity::default().with(
+                QuotaEntity::KINDS[chance.below(3) as usize],
+                if chance.one_in(2) { QuotaName::Default } else { QuotaName::Named(name) },
+            ),
+            key: QuotaKey::ProducerByteRate,
+            value: chance.one_in(2).then(|| QuotaValue::new(chance.below(9000) as f64)),
+        },
+        7 => MetadataRecord::Features {
             epoch: chance.below(9) as i64,
             levels: (0..chance.below(3)).map(|level| (format!("feature {level}"), level as i16)).collect(),
         },

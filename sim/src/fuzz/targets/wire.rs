@@ -252,6 +252,8 @@ fn check_frames(input: &Input<'_>) -> Checked {
 }
 
 messages! {
+    AlterClientQuotasRequest in alter_client_quotas_request,
+    AlterClientQuotasResponse in alter_client_quotas_response,
     AlterConfigsRequest in alter_configs_request,
     AlterConfigsResponse in alter_configs_response,
     AlterPartitionReassignmentsRequest in alter_partition_reassignments_request,
@@ -274,6 +276,8 @@ messages! {
     DeleteRecordsResponse in delete_records_response,
     DeleteTopicsRequest in delete_topics_request,
     DeleteTopicsResponse in delete_topics_response,
+    DescribeClientQuotasRequest in describe_client_quotas_request,
+    DescribeClientQuotasResponse in describe_client_quotas_response,
     DescribeClusterRequest in describe_cluster_request,
     DescribeClusterResponse in describe_cluster_response,
     DescribeConfigsRequest in describe_configs_request,

@@ -38,6 +38,7 @@ pub struct BrokerConfig {
     pub(super) listeners: Vec<Listener>,
     pub(super) controller_listeners: Vec<Listener>,
     pub(super) advertised_listeners: Vec<Listener>,
+    pub(super) advertised_controller_listeners: Vec<Listener>,
 }
 
 impl BrokerConfig {
@@ -66,9 +67,14 @@ impl BrokerConfig {
         &self.listeners
     }
 
-    /// Accepted, and not opened: this broker is its own controller.
+    /// Where this broker is served as a controller, which it is of itself; may be empty.
     pub fn controller_listeners(&self) -> &[Listener] {
         &self.controller_listeners
+    }
+
+    /// What is told of each of `controller_listeners`, in the same order.
+    pub fn advertised_controller_listeners(&self) -> &[Listener] {
+        &self.advertised_controller_listeners
     }
 
     /// What clients are told, for each of `listeners` in the same order; see [`Listener::host`] and `port` for what is
@@ -130,6 +136,27 @@ impl BrokerConfig {
 
     pub fn max_incremental_fetch_session_cache_slots(&self) -> i32 {
         self.int("max.incremental.fetch.session.cache.slots")
+    }
+
+    // ---- quotas ----
+
+    /// Length of the windows that client quotas are counted in.
+    pub fn quota_window(&self) -> Duration {
+        seconds(self.int("quota.window.size.seconds"))
+    }
+
+    /// How many there are, with the current one.
+    pub fn quota_windows(&self) -> u32 {
+        u32::try_from(self.int("quota.window.num")).unwrap_or(1)
+    }
+
+    /// The same for the rate at which clients create and delete partitions.
+    pub fn controller_quota_window(&self) -> Duration {
+        seconds(self.int("controller.quota.window.size.seconds"))
+    }
+
+    pub fn controller_quota_windows(&self) -> u32 {
+        u32::try_from(self.int("controller.quota.window.num")).unwrap_or(1)
     }
 
     // ---- producers ----
@@ -347,6 +374,11 @@ pub const JOURNAL_BYTES_MIN: u64 = 4 << 20;
 
 fn wrong_type(key: &str, wanted: &str, found: Option<&Value>) -> ! {
     panic!("{key} is not {wanted}: {found:?}")
+}
+
+/// Of a key that is at least 1.
+fn seconds(seconds: i32) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(1))
 }
 
 /// Negative times mean never.

@@ -27,8 +27,6 @@ pub enum ConfigWarning {
     WithoutEffect { key: String },
     #[error("{key} acts only in part: {part}")]
     InPart { key: String, part: &'static str },
-    #[error("listener {name} is for controllers and is not opened: this broker is its own controller")]
-    ControllerListener { name: String },
     #[error("{key} names several directories: only {used} is used")]
     OneDirectory { key: &'static str, used: String },
 }
@@ -54,6 +52,7 @@ impl LoadedConfig {
             values: BrokerConfig::default_values(),
             listeners: Vec::new(),
             controller_listeners: Vec::new(),
+            advertised_controller_listeners: Vec::new(),
             advertised_listeners: Vec::new(),
         };
         complete(&mut broker);
@@ -73,7 +72,7 @@ impl LoadedConfig {
         if !errors.is_empty() {
             return Err(errors);
         }
-        warn_of_listeners_and_directories(&broker, &mut warnings);
+        warn_of_directories(&broker, &mut warnings);
         Ok(LoadedConfig { broker, warnings })
     }
 }
@@ -237,15 +236,19 @@ fn read_listeners(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
     if serving.is_empty() {
         return Err(ConfigError::invalid("listeners", items.join(","), "no listener is left for clients"));
     }
-    for listener in &serving {
+    for listener in serving.iter().chain(&controller) {
         if listener.protocol != SecurityProtocol::Plaintext {
             let reason = format!("listeners of protocol {} are not served yet", listener.protocol);
             return Err(ConfigError::invalid("listeners", listener, reason));
         }
     }
     let advertised = map.listeners("advertised.listeners", &list(broker, "advertised.listeners"))?;
-    let advertised = match_advertised(&serving, &advertised, is_controller)?;
+    let (mut of_controllers, of_brokers): (Vec<_>, Vec<_>) = advertised.into_iter().partition(is_controller);
+    // Kafka minds only brokers' that are not open.
+    of_controllers.retain(|told| controller.iter().any(|open| open.name == told.name));
+    let advertised = match_advertised(&serving, &of_brokers)?;
     check_inter_broker(broker, &advertised)?;
+    broker.advertised_controller_listeners = match_advertised(&controller, &of_controllers)?;
     broker.listeners = serving;
     broker.controller_listeners = controller;
     broker.advertised_listeners = advertised;
@@ -253,17 +256,13 @@ fn read_listeners(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
 }
 
 /// What is told for each open listener: the advertised one of the same name; where none is advertised at all, itself.
-fn match_advertised(
-    serving: &[Listener],
-    advertised: &[Listener],
-    is_controller: impl Fn(&Listener) -> bool,
-) -> Result<Vec<Listener>, ConfigError> {
+fn match_advertised(open: &[Listener], advertised: &[Listener]) -> Result<Vec<Listener>, ConfigError> {
     const KEY: &str = "advertised.listeners";
     if advertised.is_empty() {
-        return Ok(serving.iter().map(routable).collect());
+        return Ok(open.iter().map(routable).collect());
     }
-    for listener in advertised.iter().filter(|listener| !is_controller(listener)) {
-        if !serving.iter().any(|open| open.name == listener.name) {
+    for listener in advertised {
+        if !open.iter().any(|open| open.name == listener.name) {
             let reason = format!("{} is not among the listeners", listener.name);
             return Err(ConfigError::invalid(KEY, listener, reason));
         }
@@ -274,7 +273,7 @@ fn match_advertised(
         }
     }
     let of = |open: &Listener| advertised.iter().find(|listener| listener.name == open.name).cloned();
-    Ok(serving.iter().map(|open| of(open).unwrap_or_else(|| routable(open))).collect())
+    Ok(open.iter().map(|open| of(open).unwrap_or_else(|| routable(open))).collect())
 }
 
 const ANY_IPV4: &str = "0.0.0.0";
@@ -303,10 +302,7 @@ fn check_inter_broker(broker: &BrokerConfig, advertised: &[Listener]) -> Result<
     Err(ConfigError::invalid(KEY, name, reason))
 }
 
-fn warn_of_listeners_and_directories(broker: &BrokerConfig, warnings: &mut Vec<ConfigWarning>) {
-    for listener in &broker.controller_listeners {
-        warnings.push(ConfigWarning::ControllerListener { name: listener.name.clone() });
-    }
+fn warn_of_directories(broker: &BrokerConfig, warnings: &mut Vec<ConfigWarning>) {
     for key in ["log.dirs", "log.dir"] {
         if let Some(Value::List(items)) = broker.value(key)
             && items.len() > 1
@@ -345,7 +341,7 @@ mod tests {
         assert_eq!(texts(broker.controller_listeners()), ["CONTROLLER://:9093"]);
         assert_eq!(texts(broker.advertised_listeners()), ["PLAINTEXT://localhost:9092"]);
         assert!(warnings.contains(&ConfigWarning::WithoutEffect { key: "num.io.threads".to_owned() }));
-        assert!(warnings.contains(&ConfigWarning::ControllerListener { name: "CONTROLLER".to_owned() }));
+        assert_eq!(texts(broker.advertised_controller_listeners()), ["CONTROLLER://:9093"]);
         assert!(!warnings.iter().any(|warning| matches!(warning, ConfigWarning::Unknown { .. })));
     }
 
@@ -401,6 +397,10 @@ mod tests {
             ("listeners=A://:1\nlistener.security.protocol.map=A:SASL_SSL", "listeners of protocol SASL_SSL"),
             ("listener.security.protocol.map=PLAINTEXT:TLS", "no security protocol is named TLS"),
             ("listeners=CONTROLLER://:9093", "no listener is left for clients"),
+            (
+                "listeners=PLAINTEXT://:1,CONTROLLER://:2\nlistener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:SSL",
+                "listeners of protocol SSL are not served yet",
+            ),
             (
                 "listeners=A://:1,B://:1\nlistener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT",
                 "Each listener must have a different port",
