@@ -12,6 +12,7 @@ use crate::completion::CompletionArguments;
 use crate::config::ConfigArguments;
 use crate::group::GroupArguments;
 use crate::profile::ProfileArguments;
+use crate::quota::QuotaArguments;
 use crate::records::{ConsumeArguments, ProduceArguments};
 use crate::topic::TopicArguments;
 
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Cluster(ClusterCommandArguments),
     /// The brokers of a running cluster, and what they store.
     Broker(BrokerArguments),
+    /// What users, clients and addresses may use of a running cluster.
+    Quota(QuotaArguments),
     /// Clusters by name, so that commands need not be told their brokers.
     Profile(ProfileArguments),
     /// Prints what bash, zsh or fish completes of this command line.

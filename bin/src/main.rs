@@ -16,6 +16,7 @@ mod log_output;
 mod loggers;
 mod machine;
 mod profile;
+mod quota;
 mod records;
 mod run;
 mod serve;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Config(arguments) => return config::run(&arguments),
         Command::Produce(arguments) => return records::run_produce(&arguments),
         Command::Consume(arguments) => return records::run_consume(&arguments),
+        Command::Quota(arguments) => return quota::run(&arguments),
         Command::Cluster(arguments) => return cluster::run(&arguments),
         Command::Broker(arguments) => return broker::run(&arguments),
         Command::Profile(arguments) => return profile::run(&arguments),

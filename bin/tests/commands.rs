@@ -190,6 +190,50 @@ fn the_cluster_and_its_brokers_are_described() {
 }
 
 #[test]
+fn quotas_are_listed_described_and_altered() {
+    let stage = Stage::start("quotas", &[]);
+    let quota = |arguments: &[&str]| stage.run(&[&["quota"], arguments].concat());
+    assert_eq!(quota(&["list"]).rows("entity").len(), 0);
+    let said = quota(&["alter", "--client-id", "app", "--set", "producer_byte_rate=1048576", "--dry-run"]);
+    assert_eq!(said.out, "would change producer_byte_rate of client-id=app\n", "{}", said.err);
+    assert_eq!(quota(&["list"]).rows("entity").len(), 0);
+    let rates = ["--set", "producer_byte_rate=1048576", "--set", "request_percentage=12.5"];
+    let said = quota(&[&["alter", "--user", "u", "--default", "client-id"], &rates[..]].concat());
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(quota(&["alter", "--ip", "127.0.0.9", "--set", "connection_creation_rate=5"]).code, Some(0));
+    let said = quota(&["list"]);
+    let both = "client-id=<default>,user=u";
+    let expected = [
+        [both, "producer_byte_rate", "1048576"],
+        [both, "request_percentage", "12.5"],
+        ["ip=127.0.0.9", "connection_creation_rate", "5"],
+    ];
+    assert_eq!(said.rows("entity"), expected, "{}", said.out);
+    let object = &quota(&["describe", "--user", "u", "--default", "client-id", "--json"]).objects()[0];
+    assert_eq!((&object["entity"]["user"], object["entity"]["client-id"].is_null()), (&"u".into(), true));
+    assert_eq!(object["quotas"]["request_percentage"], 12.5);
+    let said = quota(&["alter", "--ip", "127.0.0.9", "--unset", "connection_creation_rate"]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(quota(&["list"]).rows("entity").len(), 2);
+    check_refused(
+        &stage,
+        &[
+            (&["quota", "describe", "--user", "u"], 1, "user=u has no quota"),
+            (&["quota", "describe"], 2, "name whom"),
+            (&["quota", "alter", "--user", "u"], 2, "--set"),
+            (&["quota", "alter", "--user", "u", "--set", "producer_byte_rate=x"], 2, "x is no number"),
+            (&["quota", "alter", "--user", "u", "--set", "no_such_rate=1"], 1, "INVALID_REQUEST"),
+            (
+                &["quota", "alter", "--user", "u", "--ip", "127.0.0.9", "--set", "producer_byte_rate=1"],
+                1,
+                "INVALID_REQUEST",
+            ),
+        ],
+    );
+    stage.stop();
+}
+
+#[test]
 fn profiles_name_clusters() {
     let stage = Stage::start("profiles", &[]);
     let list = || stage.said(&["profile", "list"]).out;
