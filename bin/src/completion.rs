@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, Command, ValueEnum};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::client::output;
 
 #[derive(Debug, Args)]
@@ -21,14 +20,15 @@ enum ShellArgument {
     Fish,
 }
 
-pub(crate) fn run(arguments: &CompletionArguments) -> ExitCode {
+/// Prints the script for this command line.
+pub(crate) fn run(arguments: &CompletionArguments, command: &mut Command) -> ExitCode {
     let shell = match arguments.shell {
         ShellArgument::Bash => Shell::Bash,
         ShellArgument::Zsh => Shell::Zsh,
         ShellArgument::Fish => Shell::Fish,
     };
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "millrace", &mut script);
+    clap_complete::generate(shell, command, "millrace", &mut script);
     output::print_bytes(&script);
     ExitCode::SUCCESS
 }

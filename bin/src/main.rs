@@ -27,7 +27,7 @@ mod topic;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         Command::Cluster(arguments) => return cluster::run(&arguments),
         Command::Broker(arguments) => return broker::run(&arguments),
         Command::Profile(arguments) => return profile::run(&arguments),
-        Command::Completion(arguments) => return completion::run(&arguments),
+        Command::Completion(arguments) => return completion::run(&arguments, &mut Cli::command()),
         Command::Group(arguments) => return group::run(&arguments),
         Command::Storage(arguments) => return storage::run(&arguments),
     };

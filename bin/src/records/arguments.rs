@@ -1,8 +1,8 @@
 //! The command lines of `millrace produce` and `millrace consume`.
 
 use clap::{Args, ValueEnum};
-use millrace_client::Acks;
 use millrace_core::log::Codec;
+use millrace_perf::AcksArgument;
 
 use super::writing::RecordFormat;
 use crate::client::{ClusterArguments, Position, read_setting};
@@ -62,28 +62,6 @@ impl CompressionArgument {
             CompressionArgument::Snappy => Codec::Snappy,
             CompressionArgument::Lz4 => Codec::Lz4,
             CompressionArgument::Zstd => Codec::Zstd,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum AcksArgument {
-    /// When all replicas in sync have it.
-    All,
-    /// When the leader has it.
-    #[value(name = "1")]
-    Leader,
-    /// At once; nobody knows whether it was.
-    #[value(name = "0")]
-    None,
-}
-
-impl AcksArgument {
-    pub(super) fn acks(self) -> Acks {
-        match self {
-            AcksArgument::All => Acks::All,
-            AcksArgument::Leader => Acks::Leader,
-            AcksArgument::None => Acks::None,
         }
     }
 }

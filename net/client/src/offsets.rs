@@ -13,13 +13,13 @@ use millrace_wire::messages::list_offsets_request::{
 use millrace_wire::messages::list_offsets_response::ListOffsetsResponse;
 use millrace_wire::{ApiKey, ErrorCode};
 
+use crate::clock::TIMEOUT_MS;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::leaders::{Answered, Answers};
 use crate::peer::Peer;
 use crate::place::{Place, by_topic};
 use crate::refusal::Refusal;
-use crate::topics::TIMEOUT_MS;
 
 /// The version that asks for one offset, to the last without a time limit.
 const LIST_OFFSETS: RangeInclusive<i16> = 1..=9;

@@ -10,13 +10,13 @@ use millrace_wire::messages::produce_request::{PartitionProduceData, ProduceRequ
 use millrace_wire::messages::produce_response::{PartitionProduceResponse, ProduceResponse};
 use millrace_wire::{ApiKey, Records};
 
+use crate::clock::TIMEOUT_MS;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::leaders::{Answered, Answers};
 use crate::peer::Peer;
 use crate::place::{Place, by_topic};
 use crate::refusal::Refusal;
-use crate::topics::TIMEOUT_MS;
 
 /// To the last versions that name topics by name.
 const PRODUCE: RangeInclusive<i16> = 3..=12;

@@ -13,7 +13,7 @@ use millrace_wire::messages::create_topics_response::{CreatableTopicResult, Crea
 use millrace_wire::messages::delete_topics_request::DeleteTopicsRequest;
 use millrace_wire::messages::delete_topics_response::DeleteTopicsResponse;
 
-use crate::clock;
+use crate::clock::{self, TIMEOUT_MS};
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::offsets::LogOffset;
@@ -26,8 +26,6 @@ const CREATE_TOPICS: RangeInclusive<i16> = 4..=7;
 const DELETE_TOPICS: RangeInclusive<i16> = 1..=5;
 const CREATE_PARTITIONS: RangeInclusive<i16> = 0..=3;
 
-/// A broker answers within it, whether it is done or not.
-pub(crate) const TIMEOUT_MS: i32 = 60_000;
 /// Number of partitions or replicas as the broker's configuration has it.
 const BROKER_DEFAULT: i32 = -1;
 
