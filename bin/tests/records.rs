@@ -100,7 +100,7 @@ fn objects_go_in_as_they_come_out() {
         fed(&stage, &["produce", "copy", "--format", "json", "-q"], said.out.as_bytes()).code,
         Some(0)
     );
-    let copy = stage.run(&["consume", "copy", "--format", "json", "--until", "end"]);
+    let copy = stage.run(&["consume", "copy", "--json", "--until", "end"]);
     assert_eq!(copy.out.replace("\"copy\"", "\"t\""), said.out);
     // By time: the second record is the first that is not older.
     let said =

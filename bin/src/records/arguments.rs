@@ -93,4 +93,13 @@ pub(crate) struct ConsumeArguments {
     /// `json`, an object a line.
     #[arg(long, short, value_name = "TEMPLATE|json", default_value = "%v\\n", value_parser = RecordFormat::read)]
     pub(crate) format: RecordFormat,
+    /// An object a line: `--format json`.
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+}
+
+impl ConsumeArguments {
+    pub(super) fn format(&self) -> &RecordFormat {
+        if self.json { &RecordFormat::Json } else { &self.format }
+    }
 }

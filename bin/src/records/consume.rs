@@ -133,7 +133,7 @@ impl Reading {
                     TimestampType::LogAppendTime => header.max_timestamp.0,
                 };
                 let (topic, partition) = (place.topic.as_str(), place.partition);
-                Placed { topic, partition, offset, timestamp_ms, record }.write(&arguments.format, out);
+                Placed { topic, partition, offset, timestamp_ms, record }.write(arguments.format(), out);
                 self.left -= 1;
             }
             next = next.max(header.next_offset().0);
