@@ -5,7 +5,16 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use millrace_perf::BenchOptions;
 
+use crate::broker::BrokerArguments;
+use crate::client::read_setting;
+use crate::cluster::ClusterCommandArguments;
+use crate::completion::CompletionArguments;
+use crate::config::ConfigArguments;
 use crate::group::GroupArguments;
+use crate::profile::ProfileArguments;
+use crate::quota::QuotaArguments;
+use crate::records::{ConsumeArguments, ProduceArguments};
+use crate::topic::TopicArguments;
 
 /// Millrace: a log broker that speaks Kafka's protocol.
 #[derive(Debug, Parser)]
@@ -16,8 +25,8 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 stopped cleanly; 1 `storage verify` found damage, a benchmark failed, or something was refused to `group`; 2 the command line or the configuration is wrong, nothing was opened; 3 the \
-broker could not start, or none answered `group`; 70 a failure ended the running broker (its reason is the last line of the log); 134 a bug \
+Exit codes: 0 stopped cleanly; 1 `storage verify` found damage, a benchmark failed, or a cluster refused something; 2 the command line or the configuration is wrong, nothing was opened; 3 the \
+broker could not start, or none answered; 70 a failure ended the running broker (its reason is the last line of the log); 134 a bug \
 was caught; 130, 143 a second SIGINT or SIGTERM ended it at once. MILLRACE_LOG sets what is logged, for instance \
 `debug` or `warn,millrace_server=debug`.";
 
@@ -29,8 +38,26 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     /// Loads any Kafka-compatible broker: throughput, latency percentiles, and the broker's own cost on this machine.
     Bench(BenchOptions),
+    /// Topics of a running cluster: created, looked at, deleted, grown, trimmed.
+    Topic(TopicArguments),
+    /// Settings of topics, brokers, loggers and groups of a running cluster.
+    Config(ConfigArguments),
+    /// Sends records from standard input to a topic.
+    Produce(ProduceArguments),
+    /// Prints records of topics, from a position on.
+    Consume(ConsumeArguments),
     /// Consumer groups of a running broker: which there are, who is in them, how far behind they are.
     Group(GroupArguments),
+    /// A running cluster as a whole: its brokers, and whether it is well.
+    Cluster(ClusterCommandArguments),
+    /// The brokers of a running cluster, and what they store.
+    Broker(BrokerArguments),
+    /// What users, clients and addresses may use of a running cluster.
+    Quota(QuotaArguments),
+    /// Clusters by name, so that commands need not be told their brokers.
+    Profile(ProfileArguments),
+    /// Prints what bash, zsh or fish completes of this command line.
+    Completion(CompletionArguments),
     /// Looks into a data directory that no broker uses: what is damaged, what could be saved, what each file holds.
     Storage(StorageArguments),
 }
@@ -156,14 +183,6 @@ pub(crate) enum LogFormatArgument {
     Json,
 }
 
-fn read_setting(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("it has no `=`")?;
-    match key.trim() {
-        "" => Err("the key is empty".to_owned()),
-        key => Ok((key.to_owned(), value.trim().to_owned())),
-    }
-}
-
 fn read_address(text: &str) -> Result<(String, u16), String> {
     let (host, port) = text.rsplit_once(':').ok_or("it is not HOST:PORT")?;
     let port = port.parse().map_err(|_| format!("{port} is not a port"))?;
@@ -181,15 +200,36 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// Paths of all commands below this one.
+    fn paths(command: &clap::Command, above: &str, found: &mut Vec<String>) {
+        for below in command.get_subcommands() {
+            let path = format!("{above} {}", below.get_name());
+            if below.has_subcommands() { paths(below, &path, found) } else { found.push(path) }
+        }
+    }
+
     #[test]
-    fn addresses_and_settings_are_split_once() {
+    #[expect(clippy::disallowed_methods, reason = "the documentation is read once")]
+    fn commands_of_users_are_documented() {
+        use clap::CommandFactory;
+        let documents = ["docs/cli.md", "docs/operations.md", "docs/config.md"];
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let text: String =
+            documents.iter().map(|document| std::fs::read_to_string(root.join(document)).unwrap()).collect();
+        let mut found = Vec::new();
+        paths(&Cli::command(), "millrace", &mut found);
+        assert!(found.len() > 25, "{found:?}");
+        for path in found {
+            assert!(text.contains(&path), "no document has `{path}`");
+        }
+    }
+
+    #[test]
+    fn addresses_are_split_once() {
         assert_eq!(read_address("127.0.0.1:9092"), Ok(("127.0.0.1".to_owned(), 9092)));
         assert_eq!(read_address("[::1]:0"), Ok(("::1".to_owned(), 0)));
         assert_eq!(read_address(":9092"), Ok((String::new(), 9092)));
         assert!(read_address("9092").is_err());
         assert!(read_address("host:70000").is_err());
-        assert_eq!(read_setting("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
-        assert!(read_setting("a").is_err());
-        assert!(read_setting("=b").is_err());
     }
 }

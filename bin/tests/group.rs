@@ -10,66 +10,35 @@ mod directory;
 mod member;
 #[path = "support/requests.rs"]
 mod requests;
-
-use std::process::Command;
+#[path = "support/stage.rs"]
+mod stage;
 
 use serde_json::Value;
 
-use broker::{Broker, PROGRAM, address};
-use directory::Directory;
 use member::Member;
+use stage::{Said, Stage};
 
 const TOPIC: &str = "orders";
 
 /// A broker with a topic of two partitions that holds records.
-struct Stage {
-    address: String,
-    broker: Broker,
-    _directory: Directory,
-}
+struct Groups(Stage);
 
-/// What one run of the command came to.
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    /// Lines of a table, without its heading, as their words.
-    fn rows(&self, heading: &str) -> Vec<Vec<&str>> {
-        let mut lines = self.out.lines().skip_while(|line| !line.starts_with(heading));
-        assert!(lines.next().is_some(), "no table of {heading} in {}", self.out);
-        lines.take_while(|line| !line.is_empty()).map(|line| line.split_whitespace().collect()).collect()
-    }
-
-    fn objects(&self) -> Vec<Value> {
-        self.out.lines().map(|line| serde_json::from_str(line).expect("an object a line")).collect()
-    }
-}
-
-impl Stage {
-    fn start(name: &str) -> Stage {
-        let directory = Directory::new(name);
-        let settings = ["offsets.topic.num.partitions=4", "group.initial.rebalance.delay.ms=0"];
-        let arguments = ["--log-format", "json", "--set", settings[0], "--set", settings[1]];
-        let mut broker = Broker::start(&directory, &arguments, &[]);
-        let address = address(&broker.json_until("listening"), "listening");
-        let stage = Stage { address, broker, _directory: directory };
+impl Groups {
+    fn start(name: &str) -> Groups {
+        let stage =
+            Stage::start(name, &["offsets.topic.num.partitions=4", "group.initial.rebalance.delay.ms=0"]);
         let load = ["--topic", TOPIC, "--partitions", "2", "--duration", "0.2", "--warm-up", "0", "--quiet"];
-        let output =
-            Command::new(PROGRAM).args(["bench", "--bootstrap", &stage.address]).args(load).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        stage
+        let said = stage.run(&[&["bench"], &load[..]].concat());
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        Groups(stage)
     }
 
     fn stop(self) {
-        self.broker.terminate();
-        self.broker.ended_well();
+        self.0.stop();
     }
 
     fn group(&self, arguments: &[&str]) -> Said {
-        group(&[arguments, &["--bootstrap", &self.address]].concat())
+        self.0.run(&[&["group"], arguments].concat())
     }
 
     /// Commits for a group without members.
@@ -87,15 +56,9 @@ impl Stage {
     }
 }
 
-fn group(arguments: &[&str]) -> Said {
-    let output = Command::new(PROGRAM).arg("group").args(arguments).output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
-}
-
 #[test]
 fn groups_are_listed_described_moved_and_deleted() {
-    let stage = Stage::start("group-life");
+    let stage = Groups::start("group-life");
     assert_eq!(stage.group(&["list"]).rows("group"), Vec::<Vec<&str>>::new());
 
     // A dry run tells and commits nothing.
@@ -168,10 +131,10 @@ fn groups_are_listed_described_moved_and_deleted() {
 
 #[test]
 fn a_group_with_members_is_described_and_left_alone() {
-    let stage = Stage::start("group-members");
+    let stage = Groups::start("group-members");
     stage.seek("live", &["--to", "2", "--partition", "0", "--execute"]);
     stage.seek("idle", &["--to", "earliest", "--execute"]);
-    let member = Member::join(&stage.address, "live", TOPIC, &[0, 1]);
+    let member = Member::join(&stage.0.address, "live", TOPIC, &[0, 1]);
 
     let said = stage.group(&["describe", "live"]);
     assert!(
@@ -215,7 +178,7 @@ fn a_group_with_members_is_described_and_left_alone() {
 
 #[test]
 fn what_cannot_be_done_is_said() {
-    let stage = Stage::start("group-wrong");
+    let stage = Groups::start("group-wrong");
     for (arguments, code, expected) in [
         (&["describe", "none"][..], 1, "there is no group none"),
         (&["seek", "g", "--topic", "none", "--to", "latest"], 1, "there is no topic none"),
@@ -227,11 +190,7 @@ fn what_cannot_be_done_is_said() {
         (&["seek", "g", "--topic", TOPIC, "--shift", "1"], 1, "nothing is committed of orders-0"),
         (&["seek", "g", "--topic", TOPIC], 2, "--to"),
         (&["seek", "g", "--topic", TOPIC, "--to", "1", "--shift", "1"], 2, "cannot be used with"),
-        (
-            &["seek", "g", "--topic", TOPIC, "--to", "soon"],
-            2,
-            "neither earliest, latest, an offset nor a time",
-        ),
+        (&["seek", "g", "--topic", TOPIC, "--to", "soon"], 2, "none of start, end, an offset"),
         (&["seek", "g", "--topic", TOPIC, "--to", "1", "--execute", "--dry-run"], 2, "cannot be used with"),
         (&["seek", "g", "--to", "1"], 2, "--topic"),
         (&["describe"], 2, "GROUP"),
@@ -242,9 +201,9 @@ fn what_cannot_be_done_is_said() {
         assert!(said.err.contains(expected), "{arguments:?}: {}", said.err);
     }
     // Port 1 is reserved, and nobody listens there.
-    let said = group(&["list", "--bootstrap", "127.0.0.1:1"]);
+    let said = stage.0.said(&["group", "list", "--bootstrap", "127.0.0.1:1"]);
     assert_eq!(said.code, Some(3), "{}", said.err);
     assert!(said.err.contains("connecting to 127.0.0.1:1"), "{}", said.err);
-    let said = group(&["list", "--bootstrap", "nowhere"]);
+    let said = stage.0.said(&["group", "list", "--bootstrap", "nowhere"]);
     assert_eq!(said.code, Some(3), "{}", said.err);
 }

@@ -18,6 +18,6 @@ mod seat;
 mod storage;
 mod suite;
 
-pub use bench::BenchOptions;
+pub use bench::{AcksArgument, BenchOptions};
 pub use program::{run_bench, run_first_light, run_groups, run_hostile, run_storage};
 pub use suite::SuiteOptions;

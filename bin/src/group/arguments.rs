@@ -2,7 +2,7 @@
 
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 
-use super::target::SeekTarget;
+use crate::client::{CommonArguments, Position};
 
 #[derive(Debug, Args)]
 pub(crate) struct GroupArguments {
@@ -20,17 +20,6 @@ pub(crate) enum GroupCommand {
     Delete(DeleteArguments),
     /// Says to which offsets a group without members would move, and moves it with --execute.
     Seek(SeekArguments),
-}
-
-/// What every command takes.
-#[derive(Debug, Args)]
-pub(crate) struct CommonArguments {
-    /// A broker of the cluster.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
-    pub(crate) bootstrap: String,
-    /// An object a line.
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -73,10 +62,11 @@ pub(crate) struct SeekArguments {
     /// Only this partition; may be repeated. Without it, all of the topic.
     #[arg(long = "partition", value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) partitions: Vec<i32>,
-    /// `earliest`, `latest`, an offset, or a time: the first record that is not older. Times are those of ISO 8601, for
-    /// instance 2026-11-22T18:30:00Z (UTC where no zone is given), or @ and milliseconds since 1970.
-    #[arg(long, value_name = "earliest|latest|OFFSET|TIMESTAMP", value_parser = SeekTarget::read)]
-    pub(crate) to: Option<SeekTarget>,
+    /// `start` (or `earliest`), `end` (or `latest`), an offset, +N from the start, -N from the end, or a time: the first
+    /// record that is not older. Times are those of ISO 8601, for instance 2026-11-22T18:30:00Z (UTC where no zone is
+    /// given), @ and milliseconds since 1970, or how long ago: @-10m.
+    #[arg(long, value_name = "POSITION", value_parser = Position::read, allow_hyphen_values = true)]
+    pub(crate) to: Option<Position>,
     /// So many records on from what is committed, or back where it is negative.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(crate) shift: Option<i64>,

@@ -4,8 +4,8 @@ use millrace_client::{Cluster, Failure};
 use serde_json::json;
 
 use super::arguments::DeleteArguments;
-use super::outcome::Done;
-use super::output;
+use crate::client::Done;
+use crate::client::output;
 
 /// Codes of the answer (`Errors.java`).
 const NON_EMPTY_GROUP: i16 = 68;
@@ -25,18 +25,9 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &DeleteArguments) -> Result<
             Err(refused @ Failure::Answer { .. }) => Some(refused.to_string()),
             Err(failure) => return Err(failure),
         };
-        if let Some(refusal) = &refusal {
-            output::complain(refusal);
-            done = Done::NotAll;
-        }
-        match arguments.common.json {
-            true => {
-                let object = json!({ "group": group, "deleted": refusal.is_none(), "error": refusal });
-                output::print(&output::lines(&[object]));
-            }
-            false if refusal.is_none() => output::print(&format!("deleted {group}\n")),
-            false => {}
-        }
+        let object = json!({ "group": group, "deleted": refusal.is_none() });
+        let line = format!("deleted {group}");
+        done = done.and(output::tell(arguments.common.is_json(), &line, object, refusal.as_deref()));
     }
     Ok(done)
 }

@@ -6,8 +6,8 @@ use millrace_client::{Cluster, Failure, Group, GroupMember, LogOffset, Place};
 use serde_json::{Value, json};
 
 use super::arguments::DescribeArguments;
-use super::outcome::Done;
-use super::output::{self, NOTHING, Table, cell, word};
+use crate::client::Done;
+use crate::client::output::{self, NOTHING, Table, cell, word};
 
 /// One partition as the group sees it.
 struct Line {
@@ -35,7 +35,7 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &DescribeArguments) -> Resul
             continue;
         };
         let lines = lines_of(cluster, &group)?;
-        match arguments.common.json {
+        match arguments.common.is_json() {
             true => output::print(&output::lines(&[object(&group, &lines)])),
             false if is_first => output::print(&text(&group, &lines)),
             false => output::print(&format!("\n{}", text(&group, &lines))),

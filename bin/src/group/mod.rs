@@ -4,12 +4,8 @@ mod arguments;
 mod delete;
 mod describe;
 mod list;
-mod moment;
-mod outcome;
-mod output;
 mod run;
 mod seek;
-mod target;
 
 pub(crate) use arguments::GroupArguments;
 pub(crate) use run::run;

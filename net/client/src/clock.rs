@@ -1,4 +1,4 @@
-//! Waiting before a question is asked again.
+//! Waiting: before a question is asked again, and for what takes a broker time.
 #![expect(
     clippy::disallowed_methods,
     reason = "a tool waits in real time; it is no part of what a seed replays"
@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
 
+/// A broker answers a request that takes time within it, whether it is done or not.
+pub(crate) const TIMEOUT_MS: i32 = 60_000;
 /// Between two questions whose answer was `not yet`.
 const PAUSE: Duration = Duration::from_millis(50);
 /// A coordinator that is loading, or a topic just made, is there long before.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Within it Kafka's controller has made another replica the leader, and the brokers know.
+const ELECTION: Duration = Duration::from_millis(500);
 
 /// Asks until there is an answer; `None` is `not yet`. Nothing if there is none in time.
 pub(crate) fn insist<T>(mut ask: impl FnMut() -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
@@ -23,4 +27,8 @@ pub(crate) fn insist<T>(mut ask: impl FnMut() -> Result<Option<T>, Failure>) -> 
         }
         std::thread::sleep(PAUSE);
     }
+}
+
+pub(crate) fn await_election() {
+    std::thread::sleep(ELECTION);
 }

@@ -2,63 +2,95 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fmt::{self, Display, Formatter};
-use std::net::SocketAddr;
+use std::net::ToSocketAddrs;
 
-use crate::address::resolve;
 use crate::failure::Failure;
-use crate::metadata;
+use crate::metadata::{self, Node, Wanted};
 use crate::peer::Peer;
-
-/// A partition by its topic's name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    pub topic: String,
-    pub partition: i32,
-}
-
-impl Display for Place {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        write!(out, "{}-{}", self.topic, self.partition)
-    }
-}
 
 /// Reached through one of its brokers; the others are connected to when they are asked.
 pub struct Cluster {
     first: Peer,
-    /// `HOST:PORT` by id, as the brokers say it.
-    addresses: BTreeMap<i32, String>,
+    nodes: BTreeMap<i32, Node>,
+    controller: Option<i32>,
     others: BTreeMap<i32, Peer>,
+    /// Of topics that were asked for: partitions that somebody leads, by topic.
+    pub(crate) leaders: BTreeMap<String, BTreeMap<i32, i32>>,
 }
 
 impl Cluster {
+    /// Through the first broker of `HOST:PORT,HOST:PORT` that answers.
     pub fn open(bootstrap: &str) -> Result<Cluster, Failure> {
-        let address: SocketAddr = resolve(bootstrap)?;
-        let mut first = Peer::open(address)?;
-        let addresses = metadata::brokers(&mut first)?;
-        Ok(Cluster { first, addresses, others: BTreeMap::new() })
+        let mut last = Failure::Usage("no broker is named".to_owned());
+        for name in bootstrap.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            match connect(name) {
+                Ok(first) => return Cluster::through(first),
+                Err(failure) => last = failure,
+            }
+        }
+        Err(last)
+    }
+
+    fn through(mut first: Peer) -> Result<Cluster, Failure> {
+        let seen = metadata::ask(&mut first, &Wanted::These(&std::collections::BTreeSet::new()))?;
+        let nodes = seen.nodes.into_iter().map(|node| (node.id, node)).collect();
+        let controller = seen.controller;
+        Ok(Cluster { first, nodes, controller, others: BTreeMap::new(), leaders: BTreeMap::new() })
     }
 
     pub(crate) fn any(&mut self) -> &mut Peer {
         &mut self.first
     }
 
+    /// Whoever is connected.
+    pub(crate) fn peers(&mut self) -> impl Iterator<Item = &mut Peer> {
+        std::iter::once(&mut self.first).chain(self.others.values_mut())
+    }
+
     /// Ids of all brokers.
-    pub(crate) fn brokers(&self) -> Vec<i32> {
-        self.addresses.keys().copied().collect()
+    pub fn brokers(&self) -> Vec<i32> {
+        self.nodes.keys().copied().collect()
+    }
+
+    /// Whoever changes topics; with brokers of KRaft any of them, which pass it on.
+    pub(crate) fn controller(&mut self) -> Result<&mut Peer, Failure> {
+        match self.controller.filter(|id| self.nodes.contains_key(id)) {
+            Some(id) => self.broker(id),
+            None => Ok(&mut self.first),
+        }
     }
 
     /// The broker of this id. The only one of a cluster is reached where it was reached already, by whatever name it
     /// knows itself.
     pub(crate) fn broker(&mut self, id: i32) -> Result<&mut Peer, Failure> {
-        if self.addresses.len() <= 1 {
+        let unknown = || Failure::Broker(format!("there is no broker {id}"));
+        let node = self.nodes.get(&id).ok_or_else(unknown)?;
+        if self.nodes.len() == 1 {
             return Ok(&mut self.first);
         }
-        let unknown = || Failure::Broker(format!("nobody knows the address of broker {id}"));
-        let address = self.addresses.get(&id).ok_or_else(unknown)?;
         match self.others.entry(id) {
             Entry::Occupied(there) => Ok(there.into_mut()),
-            Entry::Vacant(place) => Ok(place.insert(Peer::open(resolve(address)?)?)),
+            Entry::Vacant(place) => Ok(place.insert(connect(&node.address())?)),
         }
     }
+
+    /// Takes over what a newer answer says of the brokers.
+    pub(crate) fn learn(&mut self, nodes: Vec<Node>, controller: Option<i32>) {
+        self.nodes = nodes.into_iter().map(|node| (node.id, node)).collect();
+        self.controller = controller;
+        self.others.retain(|id, _| self.nodes.contains_key(id));
+    }
+}
+
+/// A broker by `HOST:PORT`, at the first of its addresses where one answers.
+fn connect(name: &str) -> Result<Peer, Failure> {
+    let addresses = name.to_socket_addrs().map_err(Failure::io(format!("resolving {name}")))?;
+    let mut last = Failure::Usage(format!("{name} has no address"));
+    for address in addresses {
+        match Peer::open(address) {
+            Ok(peer) => return Ok(peer),
+            Err(failure) => last = failure,
+        }
+    }
+    Err(last)
 }

@@ -16,6 +16,9 @@ use crate::inbox::{Arrival, Inbox};
 /// Longer than any answer that a broker owes; a broker that stalls longer has failed.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// A host that is there accepts or refuses long before.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Requests one after another, or several in flight; answers come in their order.
 pub struct Connection {
     stream: TcpStream,
@@ -31,7 +34,7 @@ impl Connection {
 
     /// A connection to a broker that may know older versions only.
     pub fn speaking(address: SocketAddr, dialect: Dialect) -> Result<Connection, Failure> {
-        let connected = TcpStream::connect(address).and_then(|stream| {
+        let connected = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).and_then(|stream| {
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
             stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
@@ -60,6 +63,13 @@ impl Connection {
         let mut pieces: Vec<IoSlice<'_>> = vec![IoSlice::new(&start)];
         pieces.extend(frame.rest().iter().map(|piece| IoSlice::new(piece)));
         write_all(&mut self.stream, &mut pieces).map_err(Failure::io("sending a request"))
+    }
+
+    /// Sends a request that is never answered, with no other in flight.
+    pub fn send_unanswered(&mut self, frame: &Frame) -> Result<(), Failure> {
+        self.send(frame)?;
+        self.inbox.skip();
+        Ok(())
     }
 
     /// The next answer, from its correlation id on.

@@ -36,6 +36,11 @@ impl Failure {
         move |failure| Failure::Of { whom, failure: Box::new(failure) }
     }
 
+    /// The broker's answer lacks what was asked for.
+    pub(crate) fn silent() -> Failure {
+        Failure::Broker("the broker answered, and not of what it was asked for".to_owned())
+    }
+
     /// An answer's error code as a result.
     pub fn check(what: &str, code: i16) -> Result<(), Failure> {
         match code {

@@ -24,9 +24,10 @@ use millrace_wire::messages::offset_fetch_response::OffsetFetchResponse;
 use millrace_wire::{ApiKey, ErrorCode};
 
 use crate::clock;
-use crate::cluster::{Cluster, Place};
+use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::groups::ListedGroup;
+use crate::place::{Place, by_topic};
 
 const LIST_GROUPS_LAST: i16 = 5;
 /// First versions that take a filter of states, and of types.
@@ -254,15 +255,12 @@ fn committed(response: &OffsetFetchResponse<'_>) -> BTreeMap<Place, i64> {
 }
 
 fn commit_request<'a>(group: &'a str, offsets: &'a BTreeMap<Place, i64>) -> OffsetCommitRequest<'a> {
-    let mut topics: BTreeMap<&str, Vec<OffsetCommitRequestPartition<'_>>> = BTreeMap::new();
-    for (place, offset) in offsets {
-        topics.entry(&place.topic).or_default().push(OffsetCommitRequestPartition {
-            partition_index: place.partition,
-            committed_offset: *offset,
-            committed_leader_epoch: NO_LEADER_EPOCH,
-            committed_metadata: Some("".into()),
-        });
-    }
+    let partition = |partition_index, offset: &i64| OffsetCommitRequestPartition {
+        partition_index,
+        committed_offset: *offset,
+        committed_leader_epoch: NO_LEADER_EPOCH,
+        committed_metadata: Some("".into()),
+    };
     let topic = |(name, partitions): (&'a str, _)| OffsetCommitRequestTopic {
         name: name.into(),
         partitions,
@@ -274,7 +272,7 @@ fn commit_request<'a>(group: &'a str, offsets: &'a BTreeMap<Place, i64>) -> Offs
         member_id: "".into(),
         group_instance_id: None,
         retention_time_ms: BROKER_RETENTION,
-        topics: topics.into_iter().map(topic).collect(),
+        topics: by_topic(offsets, partition).into_iter().map(topic).collect(),
     }
 }
 

@@ -8,8 +8,9 @@ use millrace_wire::messages::consumer_group_describe_response::{
 use millrace_wire::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use millrace_wire::{Bytes, DecodeError, ErrorCode, Form, Reader};
 
-use crate::cluster::{Cluster, Place};
+use crate::cluster::Cluster;
 use crate::failure::Failure;
+use crate::place::Place;
 
 /// State of a group that is not there.
 const DEAD: &str = "Dead";

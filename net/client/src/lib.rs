@@ -2,8 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod brokers;
 mod clock;
 mod cluster;
+mod configs;
 mod connection;
 mod dialect;
 mod failure;
@@ -11,19 +13,34 @@ mod frame;
 mod group_requests;
 mod groups;
 mod inbox;
+mod leaders;
 mod metadata;
 mod offsets;
 mod peer;
+mod place;
+mod quotas;
+mod records;
+mod refusal;
 mod topics;
 mod versions;
 
 pub use address::resolve;
-pub use cluster::{Cluster, Place};
+pub use brokers::{ClusterView, LogDirectory, StoredLog};
+pub use cluster::Cluster;
+pub use configs::{Resource, Setting, SettingChange, SettingOperation, SettingSource};
 pub use connection::Connection;
 pub use dialect::{Dialect, VersionRange};
 pub use failure::Failure;
 pub use frame::{Frame, START_BYTES, read_answer};
 pub use groups::{Group, GroupMember, ListedGroup};
 pub use inbox::{Arrival, Inbox};
+pub use leaders::Answers;
+pub use metadata::{Node, Partition, Topic};
+pub use millrace_wire::ErrorCode;
 pub use offsets::LogOffset;
+pub use place::Place;
+pub use quotas::{EntityQuotas, QuotaEntity};
+pub use records::{Acks, FetchLimits, Fetched};
+pub use refusal::Refusal;
+pub use topics::{CreatedTopic, Effect, NewTopic, TopicAnswers, creation};
 pub use versions::{answers_versions, introduce};

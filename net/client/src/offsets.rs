@@ -1,18 +1,29 @@
-//! Offsets of logs: their ends, their starts, and those of times.
+//! Offsets of logs: their ends, their starts, and those of times; and where their starts are moved to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
-use millrace_wire::ApiKey;
+use millrace_wire::messages::delete_records_request::{
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
+};
+use millrace_wire::messages::delete_records_response::DeleteRecordsResponse;
 use millrace_wire::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
 use millrace_wire::messages::list_offsets_response::ListOffsetsResponse;
+use millrace_wire::{ApiKey, ErrorCode};
 
-use crate::cluster::{Cluster, Place};
+use crate::clock::TIMEOUT_MS;
+use crate::cluster::Cluster;
 use crate::failure::Failure;
+use crate::leaders::{Answered, Answers};
+use crate::peer::Peer;
+use crate::place::{Place, by_topic};
+use crate::refusal::Refusal;
 
 /// The version that asks for one offset, to the last without a time limit.
-const LIST_OFFSETS: std::ops::RangeInclusive<i16> = 1..=9;
+const LIST_OFFSETS: RangeInclusive<i16> = 1..=9;
+const DELETE_RECORDS: RangeInclusive<i16> = 0..=2;
 /// A consumer, not a replica.
 const CONSUMER: i32 = -1;
 const NO_LEADER_EPOCH: i32 = -1;
@@ -37,9 +48,6 @@ impl LogOffset {
     }
 }
 
-/// A place's error code and offset.
-type Answered = (Place, i16, i64);
-
 impl Cluster {
     /// An offset of each of the logs; nothing where no record is so young. Partitions that nobody leads are left out, and
     /// those of topics that do not exist.
@@ -48,62 +56,81 @@ impl Cluster {
         places: &BTreeSet<Place>,
         which: LogOffset,
     ) -> Result<BTreeMap<Place, Option<i64>>, Failure> {
-        let leaders = self.leaders(&places.iter().map(|place| place.topic.clone()).collect())?;
-        let mut by_leader: BTreeMap<i32, Vec<&Place>> = BTreeMap::new();
-        for place in places {
-            let leader = leaders.get(&place.topic).and_then(|partitions| partitions.get(&place.partition));
-            if let Some(leader) = leader.filter(|leader| **leader >= 0) {
-                by_leader.entry(*leader).or_default().push(place);
-            }
-        }
+        let absent = [ErrorCode::UnknownTopicOrPartition, ErrorCode::LeaderNotAvailable];
+        let asked = places.iter().map(|place| (place.clone(), which.code())).collect();
         let mut found = BTreeMap::new();
-        for (leader, places) in by_leader {
-            for (place, code, offset) in self.offsets_at(leader, &places, which)? {
-                Failure::check(&format!("a question for offsets of {place}"), code)?;
-                found.insert(place, (offset >= 0).then_some(offset));
+        for (place, answer) in self.ask_leaders(&asked, list_offsets)? {
+            match answer {
+                Ok(offset) => {
+                    found.insert(place, (offset >= 0).then_some(offset));
+                }
+                Err(refusal) if absent.iter().any(|error| refusal.is(*error)) => {}
+                Err(refusal) => Failure::check(&format!("a question for offsets of {place}"), refusal.code)?,
             }
         }
         Ok(found)
     }
 
-    fn offsets_at(
-        &mut self,
-        leader: i32,
-        places: &[&Place],
-        which: LogOffset,
-    ) -> Result<Vec<Answered>, Failure> {
-        let mut topics: BTreeMap<&str, Vec<ListOffsetsPartition>> = BTreeMap::new();
-        for place in places {
-            topics.entry(&place.topic).or_default().push(ListOffsetsPartition {
-                partition_index: place.partition,
-                current_leader_epoch: NO_LEADER_EPOCH,
-                timestamp: which.code(),
-            });
-        }
-        let topics = topics.into_iter();
-        let request = ListOffsetsRequest {
-            replica_id: CONSUMER,
-            topics: topics
-                .map(|(name, partitions)| ListOffsetsTopic { name: name.into(), partitions })
-                .collect(),
-            ..ListOffsetsRequest::default()
-        };
-        self.broker(leader)?.call(
-            ApiKey::ListOffsets,
-            LIST_OFFSETS,
-            |writer, version| request.encode(writer, version),
-            |reader, version| Ok(read(&ListOffsetsResponse::decode(reader, version)?)),
-        )
+    /// Makes each log begin at its offset, or behind it where it has no record there: what is before is deleted. Answers
+    /// where the logs begin then. -1 is the end of what consumers see.
+    pub fn delete_records(&mut self, before: &BTreeMap<Place, i64>) -> Result<Answers<i64>, Failure> {
+        self.ask_leaders(before, delete_records)
     }
 }
 
-fn read(response: &ListOffsetsResponse<'_>) -> Vec<Answered> {
-    let mut answered = Vec::new();
-    for topic in &response.topics {
-        answered.extend(topic.partitions.iter().map(|partition| {
-            let place = Place { topic: topic.name.to_string(), partition: partition.partition_index };
-            (place, partition.error_code, partition.offset)
-        }));
-    }
-    answered
+fn list_offsets(peer: &mut Peer, asked: &BTreeMap<Place, i64>) -> Result<Vec<Answered<i64>>, Failure> {
+    let partition = |partition_index, timestamp: &i64| ListOffsetsPartition {
+        partition_index,
+        current_leader_epoch: NO_LEADER_EPOCH,
+        timestamp: *timestamp,
+    };
+    let topics = by_topic(asked, partition).into_iter();
+    let request = ListOffsetsRequest {
+        replica_id: CONSUMER,
+        topics: topics.map(|(name, partitions)| ListOffsetsTopic { name: name.into(), partitions }).collect(),
+        ..ListOffsetsRequest::default()
+    };
+    peer.call(
+        ApiKey::ListOffsets,
+        LIST_OFFSETS,
+        |writer, version| request.encode(writer, version),
+        |reader, version| {
+            let response = ListOffsetsResponse::decode(reader, version)?;
+            let partitions = response.topics.iter().flat_map(|topic| {
+                topic.partitions.iter().map(|partition| {
+                    let place = Place::new(topic.name.as_ref(), partition.partition_index);
+                    (place, Refusal::check(partition.error_code, None).map(|()| partition.offset))
+                })
+            });
+            Ok(partitions.collect())
+        },
+    )
+}
+
+fn delete_records(peer: &mut Peer, before: &BTreeMap<Place, i64>) -> Result<Vec<Answered<i64>>, Failure> {
+    let partition =
+        |partition_index, offset: &i64| DeleteRecordsPartition { partition_index, offset: *offset };
+    let topics = by_topic(before, partition).into_iter();
+    let request = DeleteRecordsRequest {
+        topics: topics
+            .map(|(name, partitions)| DeleteRecordsTopic { name: name.into(), partitions })
+            .collect(),
+        timeout_ms: TIMEOUT_MS,
+    };
+    peer.call(
+        ApiKey::DeleteRecords,
+        DELETE_RECORDS,
+        |writer, version| request.encode(writer, version),
+        |reader, version| {
+            let response = DeleteRecordsResponse::decode(reader, version)?;
+            let mut answered = Vec::new();
+            for topic in &response.topics {
+                answered.extend(topic.partitions.iter().map(|result| {
+                    let place = Place::new(topic.name.as_ref(), result.partition_index);
+                    (place, Refusal::check(result.error_code, None).map(|()| result.low_watermark))
+                }));
+            }
+            Ok(answered)
+        },
+    )
 }

@@ -39,4 +39,21 @@ impl Peer {
         let frame = Frame::new(api, version, |writer| encode(writer, version))?;
         self.connection.call(&frame, |reader| decode(reader, version))
     }
+
+    /// Sends a request that is never answered.
+    pub(crate) fn tell(
+        &mut self,
+        api: ApiKey,
+        ours: RangeInclusive<i16>,
+        encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
+    ) -> Result<(), Failure> {
+        let version = newest_common(&self.ranges, api, ours)?;
+        let frame = Frame::new(api, version, |writer| encode(writer, version))?;
+        self.connection.send_unanswered(&frame)
+    }
+
+    /// Asks for anything: the answer comes when the broker has read all that was sent before.
+    pub(crate) fn greet(&mut self) -> Result<(), Failure> {
+        versions(&mut self.connection).map(drop)
+    }
 }

@@ -8,5 +8,5 @@ mod report;
 mod run;
 mod target;
 
-pub use options::BenchOptions;
+pub use options::{AcksArgument, BenchOptions};
 pub(crate) use run::run;

@@ -90,8 +90,9 @@ const SECONDS_MAX: f64 = 86_400.0;
 /// So short a window still holds a few answers.
 const SECONDS_MIN: f64 = 0.1;
 
+/// `all`, `1` or `0`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum AcksArgument {
+pub enum AcksArgument {
     /// When all replicas in sync have it.
     All,
     /// When the leader has it.
@@ -100,6 +101,16 @@ pub(crate) enum AcksArgument {
     /// Never; it counts as answered when the kernel has taken it.
     #[value(name = "0")]
     None,
+}
+
+impl AcksArgument {
+    pub fn acks(self) -> Acks {
+        match self {
+            AcksArgument::All => Acks::All,
+            AcksArgument::Leader => Acks::Leader,
+            AcksArgument::None => Acks::None,
+        }
+    }
 }
 
 /// What the load does.
@@ -120,11 +131,7 @@ impl BenchOptions {
     }
 
     pub(crate) fn acks(&self) -> Acks {
-        match self.acks {
-            AcksArgument::All => Acks::All,
-            AcksArgument::Leader => Acks::Leader,
-            AcksArgument::None => Acks::None,
-        }
+        self.acks.acks()
     }
 
     pub(crate) fn span(&self) -> Span {

@@ -74,7 +74,7 @@ fn create(
     options: &BenchOptions,
 ) -> Result<Vec<SocketAddr>, Failure> {
     let mut new = NewTopic::new(topic, options.partitions);
-    new.replication_factor = options.replication_factor;
+    new.replication_factor = Some(options.replication_factor);
     new.configs.clone_from(&options.topic_config);
     create_topics(connection, &[new])?;
     let found = leaders(connection, address, topic)?;

@@ -21,9 +21,10 @@ pub(crate) use members::{
 };
 pub(crate) use metadata::leaders;
 pub(crate) use millrace_client::{
-    Arrival, Connection, Dialect, Frame, Inbox, START_BYTES, answers_versions, introduce, resolve,
+    Acks, Arrival, Connection, Dialect, Frame, Inbox, NewTopic, START_BYTES, answers_versions, introduce,
+    resolve,
 };
 pub(crate) use offsets::{log_ends, log_ranges};
-pub(crate) use produce::{Acks, Pipeline, Produce, check_produced, encode_produce, produce_frame};
-pub(crate) use topics::{NewTopic, create_topics, delete_topics};
+pub(crate) use produce::{Pipeline, Produce, check_produced, encode_produce, produce_frame};
+pub(crate) use topics::{create_topics, delete_topics};
 pub(crate) use walk::next_offset;

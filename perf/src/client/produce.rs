@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use millrace_client::{Connection, Dialect, Frame, read_answer};
+use millrace_client::{Acks, Connection, Dialect, Frame, read_answer};
 use millrace_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use millrace_wire::messages::produce_response::ProduceResponse;
 use millrace_wire::{ApiKey, Records};
@@ -15,25 +15,6 @@ use crate::clock;
 use crate::failure::Failure;
 
 const TIMEOUT_MS: i32 = 30_000;
-
-/// When a broker answers a produce request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Acks {
-    /// Never.
-    None,
-    Leader,
-    All,
-}
-
-impl Acks {
-    fn code(self) -> i16 {
-        match self {
-            Acks::None => 0,
-            Acks::Leader => 1,
-            Acks::All => -1,
-        }
-    }
-}
 
 /// A request with one batch for each of the partitions, acks=all, in the newest version.
 pub(crate) fn produce_frame(topic: &str, batches: &[(i32, Bytes)]) -> Result<Frame, Failure> {

@@ -3,11 +3,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use millrace_client::{Connection, Frame};
+use millrace_client::{Connection, Effect, Frame, NewTopic, creation};
 use millrace_wire::ApiKey;
-use millrace_wire::messages::create_topics_request::{
-    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
-};
 use millrace_wire::messages::create_topics_response::CreateTopicsResponse;
 use millrace_wire::messages::delete_topics_request::DeleteTopicsRequest;
 use millrace_wire::messages::delete_topics_response::DeleteTopicsResponse;
@@ -21,35 +18,9 @@ const TIMEOUT_MS: i32 = 60_000;
 const LEADERS_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// A topic to be created.
-#[derive(Debug, Clone)]
-pub(crate) struct NewTopic {
-    pub(crate) name: String,
-    pub(crate) partitions: i32,
-    pub(crate) replication_factor: i16,
-    pub(crate) configs: Vec<(String, String)>,
-}
-
-impl NewTopic {
-    /// A topic of one replica.
-    pub(crate) fn new(name: impl Into<String>, partitions: i32) -> NewTopic {
-        NewTopic { name: name.into(), partitions, replication_factor: 1, configs: Vec::new() }
-    }
-
-    pub(crate) fn with(mut self, configs: &[(&str, &str)]) -> NewTopic {
-        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        self.configs.extend(configs.iter().map(owned));
-        self
-    }
-}
-
 /// Creates the topics and waits until their partitions have leaders that answer.
 pub(crate) fn create_topics(connection: &mut Connection, topics: &[NewTopic]) -> Result<(), Failure> {
-    let request = CreateTopicsRequest {
-        topics: topics.iter().map(creatable).collect(),
-        timeout_ms: TIMEOUT_MS,
-        ..CreateTopicsRequest::default()
-    };
+    let request = creation(topics, Effect::Change);
     let version = connection.dialect().create_topics;
     let frame = Frame::new(ApiKey::CreateTopics, version, |writer| request.encode(writer, version))?;
     let codes: Vec<(String, i16)> = connection.call(&frame, |reader| {
@@ -62,24 +33,11 @@ pub(crate) fn create_topics(connection: &mut Connection, topics: &[NewTopic]) ->
     await_leaders(connection, topics)
 }
 
-fn creatable(topic: &NewTopic) -> CreatableTopic<'_> {
-    let config = |(name, value): &'_ (String, String)| CreatableTopicConfig {
-        name: Cow::Owned(name.clone()),
-        value: Some(Cow::Owned(value.clone())),
-    };
-    CreatableTopic {
-        name: Cow::Borrowed(&topic.name),
-        num_partitions: topic.partitions,
-        replication_factor: topic.replication_factor,
-        assignments: Vec::new(),
-        configs: topic.configs.iter().map(config).collect(),
-    }
-}
-
 fn await_leaders(connection: &mut Connection, topics: &[NewTopic]) -> Result<(), Failure> {
     let deadline = clock::now() + LEADERS_WITHIN;
     loop {
-        let asked = topics.iter().map(|topic| (topic.name.as_str(), topic.partitions)).collect::<Vec<_>>();
+        let asked = topics.iter().map(|topic| (topic.name.as_str(), topic.partitions.unwrap_or_default()));
+        let asked = asked.collect::<Vec<_>>();
         match log_ends(connection, &asked) {
             Ok(_) => return Ok(()),
             Err(failure) if clock::now() > deadline => return Err(failure),

@@ -2,7 +2,13 @@
 
 /// Whether everything was done that was asked for; what was not is told by then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Done {
+pub(crate) enum Done {
     All,
     NotAll,
+}
+
+impl Done {
+    pub(crate) fn and(self, other: Done) -> Done {
+        if self == Done::All { other } else { Done::NotAll }
+    }
 }

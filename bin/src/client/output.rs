@@ -2,31 +2,34 @@
 
 use std::io::{self, ErrorKind, Write};
 
-use serde_json::Value;
+use millrace_client::Node;
+use serde_json::{Value, json};
+
+use super::outcome::Done;
 
 /// Stands for a value that is not there.
-pub(super) const NOTHING: &str = "-";
+pub(crate) const NOTHING: &str = "-";
 /// Between columns.
 const GAP: &str = "  ";
 /// What a shell reports of a program that SIGPIPE ended.
 const CODE_READER_GONE: i32 = 141;
 
 /// Rows below a heading.
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new(heading: &[&str]) -> Table {
+    pub(crate) fn new(heading: &[&str]) -> Table {
         Table { rows: vec![heading.iter().map(|word| (*word).to_owned()).collect()] }
     }
 
-    pub(super) fn add(&mut self, row: Vec<String>) {
+    pub(crate) fn add(&mut self, row: Vec<String>) {
         self.rows.push(row);
     }
 
     /// Lines whose columns stand below each other.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
             self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
@@ -44,31 +47,64 @@ impl Table {
 }
 
 /// A number, or that there is none.
-pub(super) fn cell(number: Option<i64>) -> String {
+pub(crate) fn cell(number: Option<i64>) -> String {
     number.map_or_else(|| NOTHING.to_owned(), |number| number.to_string())
 }
 
 /// A text, or that there is none.
-pub(super) fn word(text: &str) -> String {
+pub(crate) fn word(text: &str) -> String {
     if text.is_empty() { NOTHING.to_owned() } else { text.to_owned() }
 }
 
+/// `1,2`, or that there are none.
+pub(crate) fn ids(ids: &[i32]) -> String {
+    word(&ids.iter().map(i32::to_string).collect::<Vec<_>>().join(","))
+}
+
 /// Objects, one a line.
-pub(super) fn lines(objects: &[Value]) -> String {
+pub(crate) fn lines(objects: &[Value]) -> String {
     objects.iter().map(|object| format!("{object}\n")).collect()
 }
 
-pub(super) fn print(text: &str) {
+/// A broker, for people's programs.
+pub(crate) fn node(node: &Node) -> Value {
+    json!({ "broker": node.id, "host": node.host, "port": node.port, "rack": node.rack })
+}
+
+pub(crate) fn print(text: &str) {
+    print_bytes(text.as_bytes());
+}
+
+pub(crate) fn print_bytes(bytes: &[u8]) {
     let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let written = out.write_all(bytes).and_then(|()| out.flush());
     // Whoever reads may have seen enough.
     if written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
         std::process::exit(CODE_READER_GONE);
     }
 }
 
+/// Tells of one thing that was to be done: a line where it was, a complaint where it was refused, or an object that says
+/// which.
+pub(crate) fn tell(is_json: bool, line: &str, mut object: Value, refusal: Option<&str>) -> Done {
+    if let Some(refusal) = refusal {
+        complain(refusal);
+    }
+    match is_json {
+        true => {
+            if let Some(fields) = object.as_object_mut() {
+                fields.insert("error".to_owned(), Value::from(refusal));
+            }
+            print(&lines(&[object]));
+        }
+        false if refusal.is_none() => print(&format!("{line}\n")),
+        false => {}
+    }
+    if refusal.is_none() { Done::All } else { Done::NotAll }
+}
+
 #[expect(clippy::print_stderr, reason = "there is no log: what is not an answer goes to standard error")]
-pub(super) fn complain(what: &str) {
+pub(crate) fn complain(what: &str) {
     eprintln!("millrace: {what}");
 }
 

@@ -1,0 +1,25 @@
+//! `millrace config set` and `millrace config unset`.
+
+use millrace_client::{Cluster, Effect, Failure, SettingChange};
+use serde_json::json;
+
+use super::arguments::OwnerArguments;
+use crate::client::{Done, output};
+
+pub(super) fn run(
+    cluster: &mut Cluster,
+    owner: &OwnerArguments,
+    changes: &[SettingChange],
+    is_dry_run: bool,
+) -> Result<Done, Failure> {
+    let answer = cluster.change_settings(&owner.resource()?, changes, Effect::of_dry_run(is_dry_run))?;
+    let refusal = answer.err().map(|refusal| format!("{}: {refusal}", owner.text()));
+    let keys: Vec<&str> = changes.iter().map(|change| change.key.as_str()).collect();
+    let object = json!({
+        "kind": owner.kind_name(), "name": owner.name, "keys": keys,
+        "changed": refusal.is_none() && !is_dry_run,
+    });
+    let verb = if is_dry_run { "would change" } else { "changed" };
+    let line = format!("{verb} {} of {}", keys.join(", "), owner.text());
+    Ok(output::tell(owner.common.is_json(), &line, object, refusal.as_deref()))
+}

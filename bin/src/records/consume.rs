@@ -1,0 +1,144 @@
+//! `millrace consume`: records of partitions, from a position on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millrace_client::{Cluster, ErrorCode, Failure, FetchLimits, Fetched, LogOffset, Place};
+use millrace_core::log::compression::{DECOMPRESSED_BYTES_MAX, decompress};
+use millrace_core::log::records::Records;
+use millrace_core::log::{BatchFault, BatchWalk, TimestampType};
+
+use super::arguments::ConsumeArguments;
+use super::writing::Placed;
+use crate::client::{Done, Logs, complain, output, places_of};
+
+const LIMITS: FetchLimits =
+    FetchLimits { wait_ms: 500, partition_bytes: 1024 * 1024, answer_bytes: 32 * 1024 * 1024 };
+
+/// Partitions that are read.
+struct Reading {
+    /// The next offset of each.
+    next: BTreeMap<Place, i64>,
+    /// The offset at which each ends, where they do.
+    stops: BTreeMap<Place, i64>,
+    /// Records that may still be printed.
+    left: u64,
+}
+
+pub(super) fn run(cluster: &mut Cluster, arguments: &ConsumeArguments) -> Result<Done, Failure> {
+    let mut reading = match begin(cluster, arguments)? {
+        Ok(reading) => reading,
+        Err(refusal) => {
+            complain(&refusal);
+            return Ok(Done::NotAll);
+        }
+    };
+    reading.drop_finished();
+    while reading.left > 0 && !reading.next.is_empty() {
+        for (place, answer) in cluster.fetch(&reading.next, LIMITS)? {
+            match answer {
+                Ok(fetched) => {
+                    let mut out = Vec::new();
+                    let read = reading.take(&place, &fetched, arguments, &mut out);
+                    output::print_bytes(&out);
+                    read.map_err(|fault| Failure::Broker(format!("{place}: {fault}")))?;
+                }
+                Err(refusal) if refusal.is(ErrorCode::OffsetOutOfRange) => {
+                    let starts =
+                        cluster.log_offsets(&BTreeSet::from([place.clone()]), LogOffset::Earliest)?;
+                    let start = starts.get(&place).copied().flatten().unwrap_or_default();
+                    complain(&format!("{place}: the log begins later now, so {start} is taken"));
+                    reading.next.insert(place, start);
+                }
+                Err(refusal) => {
+                    complain(&format!("{place}: {refusal}"));
+                    return Ok(Done::NotAll);
+                }
+            }
+        }
+        reading.drop_finished();
+    }
+    Ok(Done::All)
+}
+
+fn begin(cluster: &mut Cluster, arguments: &ConsumeArguments) -> Result<Result<Reading, String>, Failure> {
+    let mut places = BTreeSet::new();
+    for topic in &arguments.topics {
+        match places_of(cluster, topic, &arguments.partitions)? {
+            Ok(found) => places.extend(found),
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+    }
+    let positions: Vec<_> = [Some(arguments.offset), arguments.until].into_iter().flatten().collect();
+    let logs = Logs::read(cluster, &places, &positions)?;
+    Ok(reading(&logs, places, arguments))
+}
+
+fn reading(logs: &Logs, places: BTreeSet<Place>, arguments: &ConsumeArguments) -> Result<Reading, String> {
+    let left = arguments.num.unwrap_or(u64::MAX);
+    let mut reading = Reading { next: BTreeMap::new(), stops: BTreeMap::new(), left };
+    for place in places {
+        let begin = logs.seek(&place, arguments.offset)?;
+        if let Some(note) = begin.note {
+            complain(&format!("{place}: {note}, so {} is taken", begin.offset));
+        }
+        if let Some(until) = arguments.until {
+            reading.stops.insert(place.clone(), logs.seek(&place, until)?.offset);
+        }
+        reading.next.insert(place, begin.offset);
+    }
+    Ok(reading)
+}
+
+impl Reading {
+    fn drop_finished(&mut self) {
+        let stops = &self.stops;
+        self.next.retain(|place, next| stops.get(place).is_none_or(|stop| *next < *stop));
+    }
+
+    /// Prints the records, and goes on behind the last whole batch.
+    fn take(
+        &mut self,
+        place: &Place,
+        fetched: &Fetched,
+        arguments: &ConsumeArguments,
+        out: &mut Vec<u8>,
+    ) -> Result<(), BatchFault> {
+        let stop = self.stops.get(place).copied().unwrap_or(i64::MAX);
+        let mut next = self.next.get(place).copied().unwrap_or_default();
+        for batch in BatchWalk::new(&fetched.batches) {
+            let batch = match batch {
+                Ok(batch) => batch,
+                // The broker cuts the answer where it is large enough.
+                Err(BatchFault::Incomplete { .. }) => break,
+                Err(fault) => return Err(fault),
+            };
+            let header = &batch.header;
+            batch.verify_checksum()?;
+            let bytes_max = usize::try_from(DECOMPRESSED_BYTES_MAX).unwrap_or(usize::MAX);
+            let body = match header.attributes.is_control() {
+                true => Vec::new(),
+                false => decompress(header.attributes.codec()?, batch.body(), bytes_max)?,
+            };
+            let count = if header.attributes.is_control() { 0 } else { header.records_count };
+            for record in Records::new(&body, count) {
+                let record = record.map_err(|_| BatchFault::Undecodable)?;
+                let offset = header.base_offset.0 + i64::from(record.offset_delta);
+                if offset < next || offset >= stop || self.left == 0 {
+                    continue;
+                }
+                let timestamp_ms = match header.attributes.timestamp_type() {
+                    TimestampType::CreateTime => {
+                        header.base_timestamp.0.saturating_add(record.timestamp_delta)
+                    }
+                    TimestampType::LogAppendTime => header.max_timestamp.0,
+                };
+                let (topic, partition) = (place.topic.as_str(), place.partition);
+                Placed { topic, partition, offset, timestamp_ms, record }.write(arguments.format(), out);
+                self.left -= 1;
+            }
+            next = next.max(header.next_offset().0);
+        }
+        self.next.insert(place.clone(), next);
+        Ok(())
+    }
+}

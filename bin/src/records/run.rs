@@ -1,0 +1,20 @@
+//! Both commands, from their arguments to their exit codes.
+
+use std::process::ExitCode;
+
+use millrace_client::Failure;
+
+use super::arguments::{ConsumeArguments, ProduceArguments};
+use super::{consume, produce, reading};
+use crate::client;
+
+pub(crate) fn run_produce(arguments: &ProduceArguments) -> ExitCode {
+    if let Err(wrong) = reading::check_separators(&arguments.format) {
+        return client::finish(Err(Failure::Usage(wrong)));
+    }
+    client::run(&arguments.cluster, |cluster| produce::run(cluster, arguments))
+}
+
+pub(crate) fn run_consume(arguments: &ConsumeArguments) -> ExitCode {
+    client::run(&arguments.cluster, |cluster| consume::run(cluster, arguments))
+}
