@@ -341,7 +341,7 @@ mod tests {
         assert_eq!(texts(broker.controller_listeners()), ["CONTROLLER://:9093"]);
         assert_eq!(texts(broker.advertised_listeners()), ["PLAINTEXT://localhost:9092"]);
         assert!(warnings.contains(&ConfigWarning::WithoutEffect { key: "num.io.threads".to_owned() }));
-        assert_eq!(texts(broker.advertised_controller_listeners()), ["CONTROLLER://:9093"]);
+        assert_eq!(texts(broker.advertised_controller_listeners()), ["CONTROLLER://localhost:9093"]);
         assert!(!warnings.iter().any(|warning| matches!(warning, ConfigWarning::Unknown { .. })));
     }
 
