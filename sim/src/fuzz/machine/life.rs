@@ -32,6 +32,9 @@ pub struct FrameRun {
 const FIXED_BYTES: i64 = 64 * 1024;
 /// The simulated client has the frame once, and the network once.
 const COPIES: i64 = 2;
+/// A connection of its own: a frame behind one that was closed comes on a new one, with tasks that read and write, and its
+/// two ends in the simulated network.
+const CONNECTION_BYTES: i64 = 32 * 1024;
 /// The same for each byte of the answer: a message, its encoding, and what the simulated network and peer hold of it.
 const PER_ANSWER_BYTE: i64 = 16;
 
@@ -76,7 +79,9 @@ impl Held {
     fn beyond(self, finished: &Finished) -> i64 {
         let stays = (self.heap_after - self.heap_before).max(0);
         let held = self.heap_peak - self.heap_before - stays + self.blocks_peak - self.blocks_before;
-        held - (2 + COPIES) * finished.frame.len() as i64 - PER_ANSWER_BYTE * finished.answer_bytes as i64
+        held - CONNECTION_BYTES
+            - (2 + COPIES) * finished.frame.len() as i64
+            - PER_ANSWER_BYTE * finished.answer_bytes as i64
     }
 }
 
@@ -186,11 +191,17 @@ mod tests {
     #[test]
     fn memory_for_a_frame_has_its_bound() {
         let held = Held { heap_before: 0, heap_peak: 0, heap_after: 0, blocks_before: 0, blocks_peak: 0 };
-        check(Held { heap_peak: 4_000 + FIXED_BYTES, ..held }, Fate::Closed, 0, Ok(FIXED_BYTES));
-        check(Held { heap_peak: 4_001 + FIXED_BYTES, ..held }, Fate::Closed, 0, Err("bytes beyond twice"));
-        check(Held { blocks_peak: 4_001 + FIXED_BYTES, ..held }, Fate::Half, 0, Err("bytes beyond twice"));
-        check(Held { heap_peak: 9_000_000, heap_after: 9_000_000, ..held }, Fate::Closed, 0, Ok(-4_000));
-        let answered = FIXED_BYTES + WORK_BYTES;
+        let fixed = FIXED_BYTES + CONNECTION_BYTES;
+        check(Held { heap_peak: 4_000 + fixed, ..held }, Fate::Closed, 0, Ok(FIXED_BYTES));
+        check(Held { heap_peak: 4_001 + fixed, ..held }, Fate::Closed, 0, Err("bytes beyond twice"));
+        check(Held { blocks_peak: 4_001 + fixed, ..held }, Fate::Half, 0, Err("bytes beyond twice"));
+        check(
+            Held { heap_peak: 9_000_000, heap_after: 9_000_000, ..held },
+            Fate::Closed,
+            0,
+            Ok(-4_000 - CONNECTION_BYTES),
+        );
+        let answered = fixed + WORK_BYTES;
         check(Held { heap_peak: 8_000 + answered, ..held }, Fate::Answered, 250, Ok(FIXED_BYTES));
         check(Held { heap_peak: 8_001 + answered, ..held }, Fate::Answered, 250, Err("bytes beyond twice"));
     }
