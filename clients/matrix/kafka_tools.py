@@ -29,10 +29,10 @@ MORE_MASKS = (
 )
 # The frames of an exception are the tool's own, and differ with what the client does behind it.
 FRAME = re.compile(r"\s+at \S+\(.*\)$|\s+\.\.\. \d+ more$")
-# Of these tools a line about each API that the client knows: those that are not served are not compared.
 # Where docs/compatibility.md gives the reason of each difference: rows of the beginning of commands.
 COMPATIBILITY = TRANSCRIPT.parent.parent.parent / "docs" / "compatibility.md"
 REASON = re.compile(r"^\| `([a-z-]+ .*?)` \| kafka-", re.MULTILINE)
+# Of this tool a line about each API that the client knows: those that are not served are not compared.
 BY_API = "broker-api-versions"
 UNSERVED = re.compile(r"(\w+\(\d+\)): UNSUPPORTED")
 API = re.compile(r"\w+\(\d+\)")

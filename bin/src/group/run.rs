@@ -7,16 +7,18 @@ use super::{delete, describe, list, seek};
 use crate::client;
 
 pub(crate) fn run(arguments: &GroupArguments) -> ExitCode {
-    let common = match &arguments.command {
-        GroupCommand::List(arguments) => &arguments.common,
-        GroupCommand::Describe(arguments) => &arguments.common,
-        GroupCommand::Delete(arguments) => &arguments.common,
-        GroupCommand::Seek(arguments) => &arguments.common,
-    };
-    client::run(&common.cluster, |cluster| match &arguments.command {
-        GroupCommand::List(arguments) => list::run(cluster, arguments),
-        GroupCommand::Describe(arguments) => describe::run(cluster, arguments),
-        GroupCommand::Delete(arguments) => delete::run(cluster, arguments),
-        GroupCommand::Seek(arguments) => seek::run(cluster, arguments),
-    })
+    match &arguments.command {
+        GroupCommand::List(arguments) => {
+            client::run(&arguments.common.cluster, |cluster| list::run(cluster, arguments))
+        }
+        GroupCommand::Describe(arguments) => {
+            client::run(&arguments.common.cluster, |cluster| describe::run(cluster, arguments))
+        }
+        GroupCommand::Delete(arguments) => {
+            client::run(&arguments.common.cluster, |cluster| delete::run(cluster, arguments))
+        }
+        GroupCommand::Seek(arguments) => {
+            client::run(&arguments.common.cluster, |cluster| seek::run(cluster, arguments))
+        }
+    }
 }

@@ -7,20 +7,24 @@ use super::{alter, create, delete, describe, list, trim};
 use crate::client;
 
 pub(crate) fn run(arguments: &TopicArguments) -> ExitCode {
-    let common = match &arguments.command {
-        TopicCommand::Create(arguments) => &arguments.common,
-        TopicCommand::List(arguments) => &arguments.common,
-        TopicCommand::Describe(arguments) => &arguments.common,
-        TopicCommand::Delete(arguments) => &arguments.common,
-        TopicCommand::Alter(arguments) => &arguments.common,
-        TopicCommand::Trim(arguments) => &arguments.common,
-    };
-    client::run(&common.cluster, |cluster| match &arguments.command {
-        TopicCommand::Create(arguments) => create::run(cluster, arguments),
-        TopicCommand::List(arguments) => list::run(cluster, arguments),
-        TopicCommand::Describe(arguments) => describe::run(cluster, arguments),
-        TopicCommand::Delete(arguments) => delete::run(cluster, arguments),
-        TopicCommand::Alter(arguments) => alter::run(cluster, arguments),
-        TopicCommand::Trim(arguments) => trim::run(cluster, arguments),
-    })
+    match &arguments.command {
+        TopicCommand::Create(arguments) => {
+            client::run(&arguments.common.cluster, |cluster| create::run(cluster, arguments))
+        }
+        TopicCommand::List(arguments) => {
+            client::run(&arguments.common.cluster, |cluster| list::run(cluster, arguments))
+        }
+        TopicCommand::Describe(arguments) => {
+            client::run(&arguments.common.cluster, |cluster| describe::run(cluster, arguments))
+        }
+        TopicCommand::Delete(arguments) => {
+            client::run(&arguments.common.cluster, |cluster| delete::run(cluster, arguments))
+        }
+        TopicCommand::Alter(arguments) => {
+            client::run(&arguments.common.cluster, |cluster| alter::run(cluster, arguments))
+        }
+        TopicCommand::Trim(arguments) => {
+            client::run(&arguments.common.cluster, |cluster| trim::run(cluster, arguments))
+        }
+    }
 }

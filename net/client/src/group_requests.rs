@@ -27,7 +27,7 @@ use crate::clock;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::groups::ListedGroup;
-use crate::place::{Place, by_topic};
+use crate::place::{NO_LEADER_EPOCH, Place, by_topic};
 
 const LIST_GROUPS_LAST: i16 = 5;
 /// First versions that take a filter of states, and of types.
@@ -48,7 +48,6 @@ const GROUP: i8 = 0;
 /// A commit by nobody: of a tool, for a group without members.
 const NO_GENERATION: i32 = -1;
 const BROKER_RETENTION: i64 = -1;
-const NO_LEADER_EPOCH: i32 = -1;
 
 impl Cluster {
     pub(crate) fn groups_at(

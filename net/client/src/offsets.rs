@@ -18,15 +18,12 @@ use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::leaders::{Answered, Answers};
 use crate::peer::Peer;
-use crate::place::{Place, by_topic};
+use crate::place::{CONSUMER, NO_LEADER_EPOCH, Place, by_topic};
 use crate::refusal::Refusal;
 
 /// The version that asks for one offset, to the last without a time limit.
 const LIST_OFFSETS: RangeInclusive<i16> = 1..=9;
 const DELETE_RECORDS: RangeInclusive<i16> = 0..=2;
-/// A consumer, not a replica.
-const CONSUMER: i32 = -1;
-const NO_LEADER_EPOCH: i32 = -1;
 
 /// Which offset of a log is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

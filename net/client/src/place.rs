@@ -22,6 +22,11 @@ impl Display for Place {
     }
 }
 
+/// As a request names who asks: a consumer, not a replica.
+pub(crate) const CONSUMER: i32 = -1;
+/// As a request or a commit says that it names no leader epoch.
+pub(crate) const NO_LEADER_EPOCH: i32 = -1;
+
 /// The entries of a request, one list a topic.
 pub(crate) fn by_topic<'a, V: 'a, T>(
     places: impl IntoIterator<Item = (&'a Place, V)>,

@@ -15,15 +15,12 @@ use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::leaders::{Answered, Answers};
 use crate::peer::Peer;
-use crate::place::{Place, by_topic};
+use crate::place::{CONSUMER, NO_LEADER_EPOCH, Place, by_topic};
 use crate::refusal::Refusal;
 
 /// To the last versions that name topics by name.
 const PRODUCE: RangeInclusive<i16> = 3..=12;
 const FETCH: RangeInclusive<i16> = 4..=12;
-/// A consumer, not a replica.
-const CONSUMER: i32 = -1;
-const NO_EPOCH: i32 = -1;
 
 /// When a broker answers a produce request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +140,7 @@ fn fetch(
     let partition = |partition, offset: &i64| FetchPartition {
         partition,
         fetch_offset: *offset,
-        current_leader_epoch: NO_EPOCH,
+        current_leader_epoch: NO_LEADER_EPOCH,
         partition_max_bytes: limits.partition_bytes,
         ..FetchPartition::default()
     };

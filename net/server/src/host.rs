@@ -37,11 +37,11 @@ const REQUEST_BYTES_MIN: u64 = 8 * 1024 * 1024;
 const CONTROL_SHARE: u64 = 64;
 const CONTROL_BYTES_MIN: u64 = 512 * 1024;
 
-/// What a setting with its synonyms takes of the memory for requests while it is described.
-const DESCRIBED_ENTRY_BYTES: u64 = 256;
-
 /// The same of what members of a group tell each other, which is taken as bytes.
 const MEMBERS_SHARE: u64 = 8;
+
+/// What a setting with its synonyms takes of the memory for requests while it is described.
+const DESCRIBED_ENTRY_BYTES: u64 = 256;
 
 /// A connection that has held part of a request for this long is closed when others wait for its memory.
 const PARTIAL_PATIENCE: Duration = Duration::from_secs(10);

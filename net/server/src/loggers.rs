@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use millrace_core::meta::{AlterEntry, AlterError, AlterErrorKind, AlterOperation, check_entries};
+use millrace_core::meta::{AlterEntry, AlterError, AlterOperation, check_entries};
 use millrace_shard::ValidateOnly;
 
 /// The logger around all others; its level is that of those that have none.
@@ -118,12 +118,12 @@ impl LogLevels {
         for AlterEntry { key: name, operation, value } in entries {
             match operation {
                 AlterOperation::Set | AlterOperation::Delete if !self.has(name) => {
-                    return Err(invalid(format!("Logger {name} does not exist!")));
+                    return Err(AlterError::config(format!("Logger {name} does not exist!")));
                 }
                 AlterOperation::Set => {
                     let value = value.as_deref().unwrap_or_default();
                     let level = LogLevel::of_client(value).ok_or_else(|| {
-                        invalid(format!(
+                        AlterError::config(format!(
                             "Cannot set the log level of {name} to {value} as it is not a supported log level. Valid \
                              log levels are DEBUG, ERROR, FATAL, INFO, TRACE, WARN"
                         ))
@@ -131,14 +131,18 @@ impl LogLevels {
                     after.set(name, level);
                 }
                 AlterOperation::Delete if name == ROOT_LOGGER => {
-                    return Err(forbidden("Removing the log level of the root logger is not allowed"));
+                    return Err(AlterError::request(
+                        "Removing the log level of the root logger is not allowed",
+                    ));
                 }
                 AlterOperation::Delete => drop(after.own.remove(name.as_str())),
                 AlterOperation::Append => {
-                    return Err(forbidden("APPEND operation is not allowed for the BROKER_LOGGER resource"));
+                    return Err(AlterError::request(
+                        "APPEND operation is not allowed for the BROKER_LOGGER resource",
+                    ));
                 }
                 AlterOperation::Subtract => {
-                    return Err(forbidden(
+                    return Err(AlterError::request(
                         "SUBTRACT operation is not allowed for the BROKER_LOGGER resource",
                     ));
                 }
@@ -146,14 +150,6 @@ impl LogLevels {
         }
         Ok(after)
     }
-}
-
-fn invalid(message: String) -> AlterError {
-    AlterError { kind: AlterErrorKind::InvalidConfig, message }
-}
-
-fn forbidden(message: &str) -> AlterError {
-    AlterError { kind: AlterErrorKind::InvalidRequest, message: message.to_owned() }
 }
 
 /// Has the log go by these levels from now on.

@@ -40,7 +40,12 @@ pub(crate) struct MillraceSettings {
 impl MillraceSettings {
     /// What the process may take: its budget and 5 %, in units of 10^6 bytes.
     pub(crate) fn memory_limit_megabytes(&self) -> f64 {
-        ((self.memory_mib * 1024 * 1024) as f64 * MEMORY_SHARE / 1e6).round()
+        self.budget_megabytes(MEMORY_SHARE)
+    }
+
+    /// So many times its budget, in units of 10^6 bytes.
+    pub(crate) fn budget_megabytes(&self, times: f64) -> f64 {
+        ((self.memory_mib * 1024 * 1024) as f64 * times / 1e6).round()
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {

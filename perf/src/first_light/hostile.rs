@@ -19,7 +19,7 @@ const HONEST_EVERY: Duration = Duration::from_millis(2);
 const HONEST_SLICES: u32 = 3;
 /// How much slower the honest client may get, and how slow without anybody noticing.
 const SLOWER_LIMIT: f64 = 2.0;
-const UNNOTICED_SECONDS: (f64, f64) = (0.02, 2.0);
+const UNNOTICED: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 const JUNK_CONNECTIONS: (usize, usize) = (3000, 600);
 const JUNK_SEED: u64 = 20_261_121;
 const ALIVE_WITHIN: Duration = Duration::from_secs(5);
@@ -47,10 +47,9 @@ pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
     table.latencies("honest client, beside 1,000 silent peers", &during);
     rig.report.table(&table);
     rig.report.note(&format!("the peers were connected in {:.0} ms", opened.as_secs_f64() * 1e3));
-    let unnoticed = rig.scale.pick(UNNOTICED_SECONDS.0, UNNOTICED_SECONDS.1);
-    let limit = (before.at(0.99).as_secs_f64() * SLOWER_LIMIT).max(unnoticed);
-    let (p99, limit) = (during.at(0.99).as_secs_f64() * 1e3, (limit * 1e6).round() / 1e3);
-    rig.report.at_most("honest p99 beside silent peers", p99, limit, " ms");
+    let unnoticed = rig.scale.pick(UNNOTICED.0, UNNOTICED.1);
+    let name = "honest p99 beside silent peers";
+    rig.report.slowed_at_most(name, (&before, &during), SLOWER_LIMIT, unnoticed);
     let budget = broker.settings.memory_limit_megabytes();
     rig.report.at_most("peak memory beside silent peers", memory as f64 / 1e6, budget, " MB");
     any_bytes(rig, &broker)?;

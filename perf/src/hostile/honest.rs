@@ -23,13 +23,12 @@ const SLICES: u32 = 2;
 /// Peers that are not there by then do not come.
 const THERE_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
-/// How much slower the honest client may get, and how slow without anybody noticing, in seconds: on a machine that others
+/// How much slower the honest client may get, and how slow without anybody noticing: on a machine that others
 /// use too, a quick run tells a broker that stalls from one that does not.
 const SLOWER_LIMIT: f64 = 2.0;
-const UNNOTICED_QUICK: f64 = 2.0;
+const UNNOTICED_QUICK: Duration = Duration::from_secs(2);
 /// Of the memory's budget.
 const MEMORY_SHARE: f64 = 1.1;
-const MEGA: f64 = 1e6;
 
 /// What hostile peers know, and tell.
 pub(super) struct Attack {
@@ -104,13 +103,11 @@ pub(super) fn beside(
     table.latencies("honest client, alone", &alone);
     table.latencies(&format!("honest client, beside {peers}"), &during);
     rig.report.table(&table);
-    let unnoticed = rig.scale.pick(0.0, UNNOTICED_QUICK);
-    let limit = (alone.at(0.99).as_secs_f64() * SLOWER_LIMIT).max(unnoticed);
-    let (p99, limit) = (during.at(0.99).as_secs_f64() * 1e3, (limit * 1e6).round() / 1e3);
-    rig.report.at_most(&format!("honest p99 beside {peers}"), p99, limit, " ms");
-    let budget = (broker.settings.memory_mib * 1024 * 1024) as f64 / MEGA;
-    let peak = broker.process().memory_peak()? as f64 / MEGA;
-    rig.report.at_most(&format!("peak memory beside {peers}"), peak, (budget * MEMORY_SHARE).round(), " MB");
+    let unnoticed = rig.scale.pick(Duration::ZERO, UNNOTICED_QUICK);
+    let name = format!("honest p99 beside {peers}");
+    rig.report.slowed_at_most(&name, (&alone, &during), SLOWER_LIMIT, unnoticed);
+    let (peak, limit) = (broker.process().memory_peak()?, broker.settings.budget_megabytes(MEMORY_SHARE));
+    rig.report.at_most(&format!("peak memory beside {peers}"), peak as f64 / 1e6, limit, " MB");
     let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
     let (answered, closed, silent) = (count(&attack.answered), count(&attack.closed), count(&attack.silent));
     let served = honest.once().is_ok() && broker.process().is_alive();

@@ -2,9 +2,11 @@
 #![expect(clippy::print_stdout, reason = "the figures are what the command is for")]
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::latency::Latencies;
 use super::pairs::Ratios;
 use super::table::Table;
 use crate::disk;
@@ -71,6 +73,19 @@ impl Report {
     pub(crate) fn at_most(&mut self, name: &str, value: f64, limit: f64, unit: &str) {
         let (shown, bound) = (format!("{value:.3}{unit}"), format!("at most {limit}{unit}"));
         self.verdict(name, Verdict::of(value <= limit), &shown, &bound);
+    }
+
+    /// The p99 beside something must not exceed so many times the one alone, unless it is no more than what nobody notices.
+    pub(crate) fn slowed_at_most(
+        &mut self,
+        name: &str,
+        (alone, beside): (&Latencies, &Latencies),
+        times: f64,
+        unnoticed: Duration,
+    ) {
+        let limit = (alone.at(0.99).as_secs_f64() * times).max(unnoticed.as_secs_f64());
+        let (p99, limit) = (beside.at(0.99).as_secs_f64() * 1e3, (limit * 1e6).round() / 1e3);
+        self.at_most(name, p99, limit, " ms");
     }
 
     pub(crate) fn at_least(&mut self, name: &str, value: f64, limit: f64, unit: &str) {

@@ -119,8 +119,7 @@ fn clients(
     rig.report.at_least(&name, produced, share.round(), " MB/s");
     let share = rig.scale.pick(FOLLOWED_SHARE.0, FOLLOWED_SHARE.1) * produced;
     rig.report.at_least(&format!("{CLIENTS} consumers beside them"), consumed, share.round(), " MB/s");
-    let budget = (broker.settings.memory_mib * 1024 * 1024) as f64 / 1e6;
     let name = format!("peak memory with {CLIENTS} producers and {CLIENTS} consumers");
-    rig.report.at_most(&name, peak, budget.round(), " MB");
+    rig.report.at_most(&name, peak, broker.settings.budget_megabytes(1.0), " MB");
     Ok(())
 }

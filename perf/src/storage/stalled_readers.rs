@@ -39,11 +39,10 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
         table.row(vec![name.into(), Cell::Number(rate, 0), Cell::Number(p99, 1), Cell::Number(peak, 0)]);
     }
     rig.report.table(&table);
-    let budget = (broker.settings.memory_mib * 1024 * 1024) as f64 / 1e6;
     // Of its whole life: also of moments between two looks.
     let peak = broker.process().memory_peak()? as f64 / 1e6;
     let name = format!("peak memory beside {READERS} readers that never drain");
-    rig.report.at_most(&name, peak, (budget * BEYOND).round(), " MB");
+    rig.report.at_most(&name, peak, broker.settings.budget_megabytes(BEYOND), " MB");
     broker.kill()
 }
 

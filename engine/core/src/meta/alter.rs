@@ -82,11 +82,11 @@ pub struct AlterError {
 }
 
 impl AlterError {
-    fn config(message: impl Into<String>) -> AlterError {
+    pub fn config(message: impl Into<String>) -> AlterError {
         AlterError { kind: AlterErrorKind::InvalidConfig, message: message.into() }
     }
 
-    fn request(message: impl Into<String>) -> AlterError {
+    pub fn request(message: impl Into<String>) -> AlterError {
         AlterError { kind: AlterErrorKind::InvalidRequest, message: message.into() }
     }
 

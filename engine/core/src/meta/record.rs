@@ -82,8 +82,8 @@ impl MetadataRecord {
             MetadataRecord::Config { resource: ConfigResource::Group(_), .. } => 8,
             MetadataRecord::Config { .. } => 6,
             MetadataRecord::ProducerIds { .. } => 7,
-            MetadataRecord::ClientQuota { .. } => 10,
             MetadataRecord::Features { .. } => 9,
+            MetadataRecord::ClientQuota { .. } => 10,
         }
     }
 
@@ -198,8 +198,8 @@ impl MetadataRecord {
                 key: fields.text()?,
                 value: fields.optional_text()?,
             },
-            10 => decode_quota(&mut fields)?,
             9 => decode_features(&mut fields)?,
+            10 => decode_quota(&mut fields)?,
             _ => return Err(fields.corrupt("a record is of a kind of a newer release")),
         };
         match fields.is_empty() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use millrace_core::base::BrokerId;
-use millrace_core::meta::{AlterEntry, AlterError, AlterErrorKind, AlterTarget, Alteration, OtherKeys};
+use millrace_core::meta::{AlterEntry, AlterError, AlterTarget, Alteration, OtherKeys};
 use millrace_shard::ValidateOnly;
 use millrace_wire::ErrorCode;
 
@@ -42,7 +42,7 @@ pub(crate) async fn alter<'a>(
     for Named { kind, name, entries } in resources {
         let outcome = match target(kind, name, others) {
             _ if counts.get(&(kind, name)).is_some_and(|count| *count > 1) => {
-                Some(Err(refusal("Each resource must appear at most once.")))
+                Some(Err(AlterError::request("Each resource must appear at most once.")))
             }
             Ok(Target::Settings(target)) => {
                 changes.push(Alteration { target, entries, others });
@@ -89,9 +89,11 @@ fn target(kind: i8, name: &str, others: OtherKeys) -> Result<Target, AlterError>
         Some(ConfigKind::Group) => Ok(Target::Settings(AlterTarget::Group(name.to_owned()))),
         Some(ConfigKind::BrokerLogger) if others == OtherKeys::Keep => Ok(Target::Loggers),
         Some(ConfigKind::ClientMetrics) => {
-            Err(refusal(format!("Settings of resource type {kind} are not served yet.")))
+            Err(AlterError::request(format!("Settings of resource type {kind} are not served yet.")))
         }
-        Some(ConfigKind::BrokerLogger) | None => Err(refusal(format!("Unknown resource type {kind}"))),
+        Some(ConfigKind::BrokerLogger) | None => {
+            Err(AlterError::request(format!("Unknown resource type {kind}")))
+        }
     }
 }
 
@@ -103,17 +105,13 @@ fn alter_loggers(
 ) -> Result<(), AlterError> {
     let own = host.node.config().node_id();
     match name.parse().map(BrokerId) {
-        Err(_) => Err(refusal(format!("Node id must be an integer, but it is: {name}"))),
+        Err(_) => Err(AlterError::request(format!("Node id must be an integer, but it is: {name}"))),
         Ok(id) if id != own => {
-            Err(refusal(format!("Unexpected node id. Expected {own}, but received {name}")))
+            Err(AlterError::request(format!("Unexpected node id. Expected {own}, but received {name}")))
         }
         Ok(_) => host.node.loggers().map_or_else(
-            || Err(refusal("The log of this process is not the broker's.")),
+            || Err(AlterError::request("The log of this process is not the broker's.")),
             |loggers| loggers.alter(entries, mode),
         ),
     }
-}
-
-fn refusal(message: impl Into<String>) -> AlterError {
-    AlterError { kind: AlterErrorKind::InvalidRequest, message: message.into() }
 }

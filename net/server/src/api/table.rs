@@ -249,32 +249,25 @@ mod tests {
             Some(api) if std::ptr::eq(api, &OTHER_API_VERSIONS) => "answer",
             Some(_) => "serve",
         };
-        for (key, version, expected) in [
-            (ApiKey::Produce, 2, "refuse"),
-            (ApiKey::Produce, 3, "serve"),
-            (ApiKey::Produce, 14, "refuse"),
-            (ApiKey::ApiVersions, 4, "serve"),
-            (ApiKey::ApiVersions, 5, "answer"),
-            (ApiKey::ApiVersions, -1, "answer"),
-            (ApiKey::InitProducerId, 6, "refuse"),
-            (ApiKey::Vote, 0, "refuse"),
+        for (endpoint_type, key, version, expected) in [
+            (EndpointType::Broker, ApiKey::Produce, 2, "refuse"),
+            (EndpointType::Broker, ApiKey::Produce, 3, "serve"),
+            (EndpointType::Broker, ApiKey::Produce, 14, "refuse"),
+            (EndpointType::Broker, ApiKey::ApiVersions, 4, "serve"),
+            (EndpointType::Broker, ApiKey::ApiVersions, 5, "answer"),
+            (EndpointType::Broker, ApiKey::ApiVersions, -1, "answer"),
+            (EndpointType::Broker, ApiKey::InitProducerId, 6, "refuse"),
+            (EndpointType::Broker, ApiKey::Vote, 0, "refuse"),
+            (EndpointType::Controller, ApiKey::Produce, 3, "refuse"),
+            (EndpointType::Controller, ApiKey::Fetch, 18, "refuse"),
+            (EndpointType::Controller, ApiKey::Metadata, 0, "refuse"),
+            (EndpointType::Controller, ApiKey::Vote, 0, "refuse"),
+            (EndpointType::Controller, ApiKey::ApiVersions, 5, "answer"),
+            (EndpointType::Controller, ApiKey::CreateTopics, 7, "serve"),
+            (EndpointType::Controller, ApiKey::CreateTopics, 8, "refuse"),
         ] {
-            assert_eq!(verdict(EndpointType::Broker, key, version), expected, "{key:?} version {version}");
-        }
-        for (key, version, expected) in [
-            (ApiKey::Produce, 3, "refuse"),
-            (ApiKey::Fetch, 18, "refuse"),
-            (ApiKey::Metadata, 0, "refuse"),
-            (ApiKey::Vote, 0, "refuse"),
-            (ApiKey::ApiVersions, 5, "answer"),
-            (ApiKey::CreateTopics, 7, "serve"),
-            (ApiKey::CreateTopics, 8, "refuse"),
-        ] {
-            assert_eq!(
-                verdict(EndpointType::Controller, key, version),
-                expected,
-                "{key:?} version {version}"
-            );
+            let found = verdict(endpoint_type, key, version);
+            assert_eq!(found, expected, "{key:?} version {version} of a {endpoint_type:?}");
         }
     }
 }

@@ -21,10 +21,6 @@ use crate::host::Host;
 use crate::quota::{LimitedRequest, timed, timed_to_the_end};
 use crate::timings::Trace;
 
-/// What the operator is told.
-const TOO_LONG: &str =
-    "a request is larger than the memory for requests allows; give the broker more with millrace.memory";
-
 /// How the reader of a connection ended.
 enum ReaderEnd {
     /// The peer, an answer or the broker's stop closed it.
@@ -154,8 +150,7 @@ impl Reader {
         };
         let bytes_max = self.host.request_bytes_max(head.api);
         if frame_bytes > bytes_max {
-            self.host.counts.limits.request_bytes.increment();
-            warn!(api = head.api.name(), request_bytes = frame_bytes, bytes_max, "{TOO_LONG}");
+            self.count_too_long(Some(head.api), frame_bytes, bytes_max);
             return self.close("the request is longer than the memory for requests of its API allows").await;
         }
         self.host.counts.request(head.api, head.version, frame_bytes);
@@ -248,12 +243,22 @@ impl Reader {
     fn explain_length(&self, length: i32) {
         let host = &self.host;
         if (1..=host.node.config().socket_request_max_bytes()).contains(&length) {
-            host.counts.limits.request_bytes.increment();
-            warn!(request_bytes = length, bytes_max = host.frame_bytes_max(), "{TOO_LONG}");
+            self.count_too_long(None, length as usize, host.frame_bytes_max());
         } else {
             host.counts.connections.refused_requests.increment();
             debug!(length, "no request has this length");
         }
+    }
+
+    /// Tells the operator of a request that the configuration allows, and the memory does not.
+    fn count_too_long(&self, api: Option<ApiKey>, request_bytes: usize, bytes_max: usize) {
+        self.host.counts.limits.request_bytes.increment();
+        warn!(
+            api = api.map(ApiKey::name),
+            request_bytes,
+            bytes_max,
+            "a request is larger than the memory for requests allows; give the broker more with millrace.memory"
+        );
     }
 
     /// Lets earlier answers leave and then closes the connection.

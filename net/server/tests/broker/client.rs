@@ -154,7 +154,11 @@ impl Client {
     pub(crate) async fn send_produce(&mut self, topic: &str, partition: i32, acks: i16, value: &[u8]) -> i32 {
         let batch =
             BatchBuilder::new(Codec::None).record(BatchRecord::of_value(TimestampMs(0), value)).build();
-        let data = PartitionProduceData { index: partition, records: Some(Bytes::from(batch).into()) };
+        self.send_batch(topic, partition, acks, batch.into()).await
+    }
+
+    pub(crate) async fn send_batch(&mut self, topic: &str, partition: i32, acks: i16, batch: Bytes) -> i32 {
+        let data = PartitionProduceData { index: partition, records: Some(batch.into()) };
         let topic = TopicProduceData {
             name: topic.into(),
             partition_data: vec![data],

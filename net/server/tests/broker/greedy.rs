@@ -3,21 +3,15 @@
 use bytes::Bytes;
 use millrace_core::base::TimestampMs;
 use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
+use millrace_wire::ApiKey;
 use millrace_wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
 use millrace_wire::messages::describe_groups_request::DescribeGroupsRequest;
-use millrace_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use millrace_wire::messages::produce_response::ProduceResponse;
-use millrace_wire::{ApiKey, Reader, Records};
 
-use crate::client::Client;
+use crate::client::{Client, produced};
 use crate::stage::play;
 
 const NONE: i16 = 0;
 const INVALID_RECORD: i16 = 87;
-/// Of requests that produce.
-const VERSION: i16 = 9;
-/// Of an answer: correlation id and tagged fields.
-const HEADER_BYTES: usize = 5;
 /// Beyond what the records of a batch may come to.
 const BOMB_BYTES: usize = 130 << 20;
 /// More than is inflated at once.
@@ -82,16 +76,10 @@ fn zeros(bytes: usize) -> Bytes {
 }
 
 /// The error code.
-async fn produced(client: &mut Client, batch: Bytes) -> i16 {
-    let data = PartitionProduceData { index: 0, records: Some(Records::from(batch)) };
-    let topic =
-        TopicProduceData { name: "t".into(), partition_data: vec![data], ..TopicProduceData::default() };
-    let request =
-        ProduceRequest { acks: -1, timeout_ms: 1000, topic_data: vec![topic], ..ProduceRequest::default() };
-    client.send(ApiKey::Produce, VERSION, |writer, version| request.encode(writer, version)).await;
-    let answer = client.answer().await.expect("a batch is answered").slice(HEADER_BYTES..);
-    let answer = ProduceResponse::decode(&mut Reader::new(&answer), VERSION).unwrap();
-    answer.responses[0].partition_responses[0].error_code
+async fn sent(client: &mut Client, batch: Bytes) -> i16 {
+    client.send_batch("t", 0, -1, batch).await;
+    let frame = client.answer().await.expect("a batch is answered");
+    produced(&frame).0
 }
 
 /// Whether others are answered meanwhile is for `millrace-perf hostile` to say: here time is virtual.
@@ -106,9 +94,9 @@ fn a_bomb_is_refused_and_a_large_batch_is_not() {
             async move {
                 let mut client = Client::connect(stage.address).await;
                 client.create_topic("t", 1).await;
-                assert_eq!(produced(&mut client, large.clone()).await, NONE);
-                assert_eq!(produced(&mut client, bomb).await, INVALID_RECORD);
-                assert_eq!(produced(&mut client, large).await, NONE);
+                assert_eq!(sent(&mut client, large.clone()).await, NONE);
+                assert_eq!(sent(&mut client, bomb).await, INVALID_RECORD);
+                assert_eq!(sent(&mut client, large).await, NONE);
                 assert_eq!(client.produce("t", 0, &[1; 100]).await, (NONE, 2));
             }
         });

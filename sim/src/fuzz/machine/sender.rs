@@ -72,8 +72,6 @@ impl Sender {
                 None => self.stock.frame(number as i32, &ids, &mut self.chance),
             };
             last = Some(made.clone());
-            // What it took to make the frame is not the broker's.
-            millrace_rt::mark_peak();
             let open = match line.take() {
                 Some(open) => open,
                 None => match Stream::connect(self.broker).await {

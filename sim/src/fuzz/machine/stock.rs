@@ -63,8 +63,6 @@ impl Stock {
             let fields: Vec<Field> = (0..frame.len().min(200)).map(|at| Field::big(at, 4)).collect();
             mutate(&mut frame, &other, &fields, chance);
             frame.truncate(FRAME_BYTES_MAX);
-            // The client has the frame once, as its bound has it.
-            frame.shrink_to_fit();
         }
         put_ids(&mut frame, ids);
         if let Some(place) = frame.get_mut(CORRELATION_AT) {
