@@ -1,6 +1,7 @@
 //! The runtime seam: shards, tasks, time, memory, files, sockets and the mesh, on io_uring or in a simulated world.
 
 mod arena;
+mod aside;
 mod block;
 mod buddies;
 mod clock;
@@ -36,6 +37,7 @@ mod waiters;
 pub mod world;
 
 pub use arena::{MemoryUse, copied_bytes, copy_payload, memory};
+pub use aside::aside;
 pub use block::{BLOCK_ALIGNMENT, Block, POOLED_BLOCK_MAX};
 pub use clock::{fill_random, now, random_u64, sleep, sleep_until, timeout, wall_now_ms};
 pub use counting::{Allocations, CountingAllocator, allocations, mark_peak};

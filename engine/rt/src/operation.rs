@@ -1,5 +1,6 @@
 //! What a shard asks of its kernel, and what comes back. An operation owns all memory and handles it touches.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
@@ -199,7 +200,7 @@ pub(crate) enum Operation {
     Outside,
 }
 
-/// Work on paths and metadata, and names of hosts: a blocking thread does it, or the simulated machine.
+/// Work on paths and metadata, names of hosts, and long computations: a blocking thread does it, or the simulated machine.
 #[derive(Debug)]
 pub(crate) enum DiskRequest {
     Open { path: PathBuf, options: OpenOptions },
@@ -223,6 +224,26 @@ pub(crate) enum DiskRequest {
     RegionOpen(PathBuf),
     RegionUsable(PathBuf),
     AddressesOf(String),
+    Work(Work),
+}
+
+/// A computation, until its thread takes it.
+pub(crate) struct Work(Box<dyn FnOnce() + Send>);
+
+impl Work {
+    pub(crate) fn new(work: impl FnOnce() + Send + 'static) -> Work {
+        Work(Box::new(work))
+    }
+
+    pub(crate) fn perform(self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Work")
+    }
 }
 
 pub(crate) enum DiskAnswer {

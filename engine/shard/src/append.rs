@@ -12,8 +12,8 @@ use millrace_core::log::recompress::{codec_of_type, recompress};
 use millrace_core::log::segments::{self, NextAppend, RollRules, SegmentAge, should_roll};
 use millrace_core::log::validate::Compacted;
 use millrace_core::log::{
-    BatchFault, BatchHeader, ProducerBatch, ProducerVerdict, Size, Sizing, TimestampType, ValidBatch,
-    Validation, ValidationRules, validate_within,
+    BatchFault, BatchHeader, Codec, ProducerBatch, ProducerVerdict, TimestampType, ValidBatch, Validation,
+    ValidationRules, validate_within,
 };
 
 use crate::api::{AppendError, AppendPartition, Appended};
@@ -24,10 +24,28 @@ use crate::shard::{Core, Shard};
 use crate::tail::Growth;
 use crate::ticket::{AppendTicket, Gathering, Part, Source};
 
-/// A batch may have become larger in the codec of its topic.
-fn check_size(batch: &ValidBatch, rules: &ValidationRules) -> Result<(), BatchFault> {
+/// What is to be stored of a batch: as it came, or in the codec that its topic wants.
+fn to_store(
+    records: Bytes,
+    rules: &ValidationRules,
+    wanted: Option<Codec>,
+    inflated_max: u64,
+) -> Result<(ValidBatch, Bytes), AppendError> {
+    let batch = validate_within(&records, rules, inflated_max)?;
+    if batch.header.attributes.is_transactional() {
+        return Err(AppendError::Transactional);
+    }
+    let recompressed = match wanted {
+        None => None,
+        Some(codec) => recompress(&batch, &records, codec)?,
+    };
+    let Some((batch, records)) = recompressed else { return Ok((batch, records)) };
+    // It may have become larger.
     let (size, max) = (batch.size(), rules.max_message_bytes);
-    if size > max { Err(BatchFault::MessageTooLarge { size, max }) } else { Ok(()) }
+    if size > max {
+        return Err(BatchFault::MessageTooLarge { size, max }.into());
+    }
+    Ok((batch, records.into()))
 }
 
 /// What the appends of one frame amount to.
@@ -92,7 +110,7 @@ impl Shard {
         for ((owner, places), owned) in divide(appends, groups) {
             let source = if owner == self.index() {
                 let gathering = Gathering::local(owned.len());
-                self.core().admit_in_turns(owned, &gathering).await;
+                self.core().admit_of_clients(owned, &gathering).await;
                 Source::Local(gathering)
             } else {
                 Source::Remote(millrace_rt::now(), self.admit(owner, Ask::Append(owned)).await)
@@ -103,23 +121,12 @@ impl Shard {
     }
 }
 
-/// Batches that inflate to more are looked at in steps of so many bytes: a millisecond or so each. Producers bound theirs by
-/// 1 MiB before they compress them, where nobody says otherwise.
-const INFLATED_AT_ONCE: u64 = 1 << 20;
+/// Batches that inflate to more are validated off the shard: this much takes a millisecond or two. Producers bound theirs by
+/// 16 KiB to 1 MiB before they compress them.
+const INFLATED_AT_ONCE: u64 = 512 * 1024;
 
 /// An append that may be queued: its partition, its header, and its bytes as they are to be stored.
 type Checked = (PartitionRef, ValidBatch, Bytes);
-
-/// Inflates the records in steps. Dropping the future leaves nothing behind.
-async fn inflates_to_a_bomb(records: &[u8]) -> bool {
-    let Some(mut sizing) = Sizing::new(records) else { return false };
-    loop {
-        match sizing.step(INFLATED_AT_ONCE) {
-            Size::Unknown => millrace_rt::yield_now().await,
-            size => return size == Size::Bomb,
-        }
-    }
-}
 
 /// A shard and the places of a request that are its.
 type Group = (ShardIndex, Vec<usize>);
@@ -142,28 +149,21 @@ impl Core {
     pub(crate) fn admit(self: &Rc<Core>, appends: Vec<AppendPartition>, gathering: &Rc<Gathering>) {
         let now = TimestampMs(millrace_rt::wall_now_ms());
         for (place, append) in appends.into_iter().enumerate() {
-            let checked = self.check(append, now, DECOMPRESSED_BYTES_MAX);
+            let checked = self.check(append, now);
             self.queue(checked, gathering, place);
         }
     }
 
-    /// As `admit`, for batches of clients: one that inflates to much is looked at in steps, between which others have
-    /// their turn, before it is validated or refused. Whoever admits appends of the same connection waits for this.
-    pub(crate) async fn admit_in_turns(
+    /// As `admit`, for batches of clients, of which one that inflates to much is validated off the shard. Whoever admits
+    /// appends of the same connection waits for this.
+    pub(crate) async fn admit_of_clients(
         self: &Rc<Core>,
         appends: Vec<AppendPartition>,
         gathering: &Rc<Gathering>,
     ) {
         let now = TimestampMs(millrace_rt::wall_now_ms());
         for (place, append) in appends.into_iter().enumerate() {
-            let again = append.clone();
-            let mut checked = self.check(append, now, INFLATED_AT_ONCE);
-            if let Err(AppendError::Batch(BatchFault::Bomb { max: INFLATED_AT_ONCE })) = checked {
-                checked = match inflates_to_a_bomb(&again.records).await {
-                    true => Err(BatchFault::Bomb { max: DECOMPRESSED_BYTES_MAX }.into()),
-                    false => self.check(again, now, DECOMPRESSED_BYTES_MAX),
-                };
-            }
+            let checked = self.check_of_client(append, now).await;
             self.queue(checked, gathering, place);
         }
     }
@@ -189,12 +189,34 @@ impl Core {
         }
     }
 
-    fn check(
+    fn check(&self, append: AppendPartition, now: TimestampMs) -> Result<Checked, AppendError> {
+        let (partition, rules, codec) = self.expect(&append, now)?;
+        let (batch, records) = to_store(append.records, &rules, codec, DECOMPRESSED_BYTES_MAX)?;
+        Ok((partition, batch, records))
+    }
+
+    async fn check_of_client(
         &self,
         append: AppendPartition,
         now: TimestampMs,
-        inflated_max: u64,
     ) -> Result<Checked, AppendError> {
+        let (partition, rules, codec) = self.expect(&append, now)?;
+        let mut stored = to_store(append.records.clone(), &rules, codec, INFLATED_AT_ONCE);
+        if matches!(stored, Err(AppendError::Batch(BatchFault::Bomb { .. }))) {
+            let _turn = self.inflating.turn().await;
+            let work = move || to_store(append.records, &rules, codec, DECOMPRESSED_BYTES_MAX);
+            stored = millrace_rt::aside(work).await;
+        }
+        let (batch, records) = stored?;
+        Ok((partition, batch, records))
+    }
+
+    /// Whether the append may come now, what its batch is held to, and the codec that its topic wants.
+    fn expect(
+        &self,
+        append: &AppendPartition,
+        now: TimestampMs,
+    ) -> Result<(PartitionRef, ValidationRules, Option<Codec>), AppendError> {
         let partition = self.table.get(append.key).ok_or(AppendError::UnknownPartition)?;
         if self.commit.waiting_bytes() + append.records.len() > self.queue_bytes_max {
             self.counters.appends_overdue.increment();
@@ -204,22 +226,8 @@ impl Core {
             return Err(AppendError::NoSpace);
         }
         let rules = self.rules(&partition.borrow().config, append.produce_version, now);
-        let batch = validate_within(&append.records, &rules, inflated_max)?;
-        if batch.header.attributes.is_transactional() {
-            return Err(AppendError::Transactional);
-        }
-        let wanted = codec_of_type(&partition.borrow().config.compression_type);
-        let recompressed = match wanted {
-            None => None,
-            Some(codec) => recompress(&batch, &append.records, codec)?,
-        };
-        match recompressed {
-            None => Ok((partition, batch, append.records)),
-            Some((batch, records)) => {
-                check_size(&batch, &rules)?;
-                Ok((partition, batch, records.into()))
-            }
-        }
+        let codec = codec_of_type(&partition.borrow().config.compression_type);
+        Ok((partition, rules, codec))
     }
 
     fn rules(&self, config: &TopicConfig, produce_version: i16, now: TimestampMs) -> ValidationRules {

@@ -75,6 +75,7 @@ mod tail;
 mod tail_memory;
 mod ticket;
 mod times;
+mod turns;
 mod unreleased;
 mod upkeep;
 mod watch;

@@ -16,6 +16,7 @@ use crate::api::{MetadataQuorum, OpenError};
 use crate::engine::Inner;
 use crate::layout::Layout;
 use crate::manifest::Stopped;
+use crate::turns::{Turn, Turns};
 
 /// Owned by shard 0. Each change is durable before anybody sees it.
 pub(crate) struct MetadataLog {
@@ -28,9 +29,8 @@ pub(crate) struct MetadataLog {
     vouched: Cell<bool>,
     /// The last change has no such entry yet.
     pub(crate) changed: Signal,
-    /// A change is being written and told; the next one waits.
-    busy: Cell<bool>,
-    freed: Signal,
+    /// The right to change metadata.
+    turns: Turns,
     /// Held as long as the process uses the data directory.
     _lock: DirLock,
 }
@@ -87,8 +87,7 @@ impl MetadataLog {
             index: Cell::new(index),
             vouched: Cell::new(vouched),
             changed: Signal::new(),
-            busy: Cell::new(false),
-            freed: Signal::new(),
+            turns: Turns::default(),
             _lock: lock,
         };
         Ok((log, image))
@@ -170,21 +169,8 @@ impl MetadataLog {
         Ok(())
     }
 
-    /// Dropping the future leaves the turn to others.
+    /// A change is written and told within a turn; the next one waits. Dropping the future leaves the turn to others.
     pub(crate) async fn turn(&self) -> Turn<'_> {
-        while self.busy.replace(true) {
-            self.freed.wait().await;
-        }
-        Turn(self)
-    }
-}
-
-/// The right to change metadata; the next one waits until it is dropped.
-pub(crate) struct Turn<'a>(&'a MetadataLog);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.busy.set(false);
-        self.0.freed.notify_all();
+        self.turns.turn().await
     }
 }

@@ -47,6 +47,7 @@ use crate::serve::{READERS, SERVERS};
 use crate::shard::{Arrivals, Core, Shard};
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
+use crate::turns::Turns;
 use crate::unreleased::Unreleased;
 
 /// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
@@ -150,6 +151,7 @@ impl Engine {
             egress: EgressBudget::new(shard_memory / EGRESS_SHARE),
             table: Table::default(),
             commit: Commit::new(journal, ring, slots),
+            inflating: Turns::default(),
             flusher: Flusher::new(),
             tails: TailMemory::new(share(shard_memory, TAIL_SHARE)),
             unreleased: Unreleased::default(),

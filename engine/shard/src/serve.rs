@@ -24,7 +24,7 @@ impl Core {
             match request {
                 Ask::Append(appends) => {
                     let gathering = Gathering::remote(appends.len(), respond);
-                    self.admit_in_turns(appends, &gathering).await;
+                    self.admit_of_clients(appends, &gathering).await;
                 }
                 Ask::Watch(ask) => self.watch(&ask, Watch::remote(ask.bytes, ask.deadline, respond)),
                 Ask::Arrival(parcel) => {

@@ -34,6 +34,7 @@ use crate::reads_beside::ReadsBeside;
 use crate::retention::Retention;
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
+use crate::turns::Turns;
 use crate::unreleased::Unreleased;
 
 /// While commits come and go: 0.01 ms. Sends of 128 KiB made commits beside a reader take 1.6 times as long at their 90th
@@ -56,6 +57,8 @@ pub(crate) struct Core {
     pub(crate) egress: Rc<EgressBudget>,
     pub(crate) table: Table,
     pub(crate) commit: Commit,
+    /// One batch of the shard is inflated aside at a time.
+    pub(crate) inflating: Turns,
     pub(crate) flusher: Flusher,
     pub(crate) tails: TailMemory,
     pub(crate) unreleased: Unreleased,

@@ -14,7 +14,6 @@ pub mod retention;
 pub mod scan;
 pub mod search;
 pub mod segments;
-pub mod sizing;
 pub mod validate;
 mod walk;
 
@@ -28,5 +27,4 @@ pub use producers::{ProducerBatch, ProducerFault, ProducerVerdict, ProducerWindo
 pub use retention::{Expired, RetainedLog, RetentionRules};
 pub use scan::{Scanned, SegmentScan, StoredFault, StoredSum, check_place, check_stored};
 pub use segments::{SegmentList, SegmentName};
-pub use sizing::{Size, Sizing};
 pub use validate::{ValidBatch, Validation, ValidationRules, validate, validate_within};

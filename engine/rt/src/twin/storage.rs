@@ -124,6 +124,10 @@ impl Storage {
             },
             DiskRequest::RegionUsable(_) => Ok(DiskAnswer::Done),
             DiskRequest::AddressesOf(host) => Ok(DiskAnswer::Addresses(addresses_of(&host))),
+            DiskRequest::Work(work) => {
+                work.perform();
+                Ok(DiskAnswer::Done)
+            }
         }
     }
 

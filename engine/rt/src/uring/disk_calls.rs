@@ -57,6 +57,10 @@ fn answer(request: DiskRequest) -> io::Result<DiskAnswer> {
             let found = (host.as_str(), 0).to_socket_addrs()?;
             Ok(DiskAnswer::Addresses(found.map(|address| address.ip()).collect()))
         }
+        DiskRequest::Work(work) => {
+            work.perform();
+            Ok(DiskAnswer::Done)
+        }
     }
 }
 

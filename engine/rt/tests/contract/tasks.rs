@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use millrace_rt::{Either, Gate, Signal, now, oneshot, select, sleep, spawn, timeout, yield_now};
+use millrace_rt::{Either, Gate, Signal, aside, now, oneshot, select, sleep, spawn, timeout, yield_now};
 
 use crate::host::on_both;
 
@@ -21,6 +21,18 @@ fn a_task_gives_its_result_and_goes_on_when_detached() {
             sender.send(8).unwrap();
         }));
         assert_eq!(receiver.await, Some(8));
+    });
+}
+
+#[test]
+fn work_aside_gives_its_result_and_goes_on_when_nobody_waits() {
+    on_both("aside", 1, |_| async {
+        let text = "abc".to_owned();
+        assert_eq!(aside(move || text.len()).await, 3);
+        let gate = Gate::new();
+        let opened = gate.clone();
+        let _ = timeout(Duration::ZERO, aside(move || opened.open())).await;
+        assert_eq!(timeout(LONG, gate.wait()).await, Some(()));
     });
 }
 

@@ -1,0 +1,31 @@
+//! A right that one task of the shard has at a time.
+
+use std::cell::Cell;
+
+use millrace_rt::Signal;
+
+#[derive(Default)]
+pub(crate) struct Turns {
+    busy: Cell<bool>,
+    freed: Signal,
+}
+
+impl Turns {
+    /// Waits for the right; whoever gets it next is not decided by who came first. Dropping the future leaves it to others.
+    pub(crate) async fn turn(&self) -> Turn<'_> {
+        while self.busy.replace(true) {
+            self.freed.wait().await;
+        }
+        Turn(self)
+    }
+}
+
+/// The right; the next one waits until it is dropped.
+pub(crate) struct Turn<'a>(&'a Turns);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.busy.set(false);
+        self.0.freed.notify_all();
+    }
+}
