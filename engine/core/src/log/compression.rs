@@ -55,9 +55,6 @@ pub const DECOMPRESSED_BYTES_MAX: u64 = 128 << 20;
 /// memory is used only as far as output is written, and one shard decodes one batch at a time.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-/// Snappy blocks decode as a whole. Framed producers write 32 KiB, bare ones the whole batch.
-const SNAPPY_BLOCK_BYTES_MAX: usize = 128 << 20;
-
 /// No snappy element grows by more: 3 bytes copy at most 64. A block that claims more lies, and is refused before
 /// memory is taken for it.
 const SNAPPY_GROWTH_MAX: usize = 22;
@@ -83,11 +80,13 @@ pub enum Inflate<'a> {
 
 impl<'a> Inflate<'a> {
     /// `None` for `Codec::None`, whose bytes need no decompressor.
-    pub fn new(codec: Codec, bytes: &'a [u8]) -> Result<Option<Inflate<'a>>, BatchFault> {
+    /// `None` for `Codec::None`, whose bytes need no decompressor. Its reader takes `max_bytes` and refuses more; what a codec
+    /// decodes as a whole is refused here, before it is decoded.
+    pub fn new(codec: Codec, bytes: &'a [u8], max_bytes: u64) -> Result<Option<Inflate<'a>>, BatchFault> {
         Ok(Some(match codec {
             Codec::None => return Ok(None),
             Codec::Gzip => Inflate::Gzip(GzipMembers::new(bytes)),
-            Codec::Snappy => Inflate::Snappy(SnappyBlocks::new(bytes)),
+            Codec::Snappy => Inflate::Snappy(SnappyBlocks::new(bytes, max_bytes)),
             Codec::Lz4 => Inflate::Lz4(Lz4Frame::new(bytes)?),
             Codec::Zstd if bytes.is_empty() => Inflate::Nothing,
             Codec::Zstd => {
@@ -110,6 +109,11 @@ impl Read for Inflate<'_> {
             Inflate::Zstd(decoder) => decoder.read(out),
         }
     }
+}
+
+/// What a failed read of a decompressor says about its batch.
+pub(super) fn fault_of(error: io::Error) -> BatchFault {
+    error.downcast().unwrap_or(BatchFault::Undecodable)
 }
 
 /// Gzip members one after another. What follows the last one and is no member is not looked at, as in Java's reader.
@@ -146,13 +150,17 @@ pub struct SnappyBlocks<'a> {
     block: Vec<u8>,
     /// Bytes of `block` already read.
     taken: usize,
+    /// Bytes of all blocks so far.
+    inflated: u64,
+    max_bytes: u64,
 }
 
 impl<'a> SnappyBlocks<'a> {
-    fn new(bytes: &'a [u8]) -> SnappyBlocks<'a> {
+    fn new(bytes: &'a [u8], max_bytes: u64) -> SnappyBlocks<'a> {
         let framed = bytes.len() >= XERIAL_HEADER_BYTES && bytes.starts_with(&XERIAL_MAGIC);
         let rest = if framed { bytes.get(XERIAL_HEADER_BYTES..).unwrap_or_default() } else { bytes };
-        SnappyBlocks { rest, framed, decoder: snap::raw::Decoder::new(), block: Vec::new(), taken: 0 }
+        let decoder = snap::raw::Decoder::new();
+        SnappyBlocks { rest, framed, decoder, block: Vec::new(), taken: 0, inflated: 0, max_bytes }
     }
 
     /// Decodes the next block; false at the end.
@@ -164,8 +172,12 @@ impl<'a> SnappyBlocks<'a> {
             return Ok(false);
         };
         let claimed = snap::raw::decompress_len(compressed).map_err(|_| malformed("snappy length"))?;
-        if claimed > SNAPPY_BLOCK_BYTES_MAX || claimed > compressed.len().saturating_mul(SNAPPY_GROWTH_MAX) {
+        if claimed > compressed.len().saturating_mul(SNAPPY_GROWTH_MAX) {
             return Err(malformed("snappy length"));
+        }
+        self.inflated += claimed as u64;
+        if self.inflated > self.max_bytes {
+            return Err(io::Error::other(BatchFault::Bomb { max: self.max_bytes }));
         }
         self.block.resize(claimed, 0);
         let written =
@@ -276,12 +288,12 @@ const LZ4_UNCOMPRESSED_BLOCK: u32 = 1 << 31;
 /// Decompresses into memory, `max_bytes` at most.
 pub fn decompress(codec: Codec, bytes: &[u8], max_bytes: usize) -> Result<Vec<u8>, BatchFault> {
     let bomb = BatchFault::Bomb { max: max_bytes as u64 };
-    let Some(inflate) = Inflate::new(codec, bytes)? else {
+    let Some(inflate) = Inflate::new(codec, bytes, max_bytes as u64)? else {
         return if bytes.len() <= max_bytes { Ok(bytes.to_vec()) } else { Err(bomb) };
     };
     let mut out = Vec::new();
     let limit = (max_bytes as u64).saturating_add(1);
-    inflate.take(limit).read_to_end(&mut out).map_err(|_| BatchFault::Undecodable)?;
+    inflate.take(limit).read_to_end(&mut out).map_err(fault_of)?;
     if out.len() > max_bytes { Err(bomb) } else { Ok(out) }
 }
 
@@ -370,6 +382,16 @@ mod tests {
         let text = vec![3; 100_000];
         let bare = compress_bare_snappy(&text).unwrap();
         assert_eq!(decompress(Codec::Snappy, &bare, 1 << 20), Ok(text));
+    }
+
+    #[test]
+    fn a_snappy_block_larger_than_what_is_taken_is_not_decoded() {
+        let mut bare = compress_bare_snappy(&[3; 100_000]).unwrap();
+        // A copy from before the block's begin.
+        bare.truncate(3);
+        bare.extend_from_slice(&[0xff; 8_000]);
+        assert_eq!(decompress(Codec::Snappy, &bare, 100_000), Err(BatchFault::Undecodable));
+        assert_eq!(decompress(Codec::Snappy, &bare, 99_999), Err(BatchFault::Bomb { max: 99_999 }));
     }
 
     #[test]

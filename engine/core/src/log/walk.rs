@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use crate::log::batch::Batch;
-use crate::log::compression::{DECOMPRESSED_BYTES_MAX, Inflate};
+use crate::log::compression::{DECOMPRESSED_BYTES_MAX, Inflate, fault_of};
 use crate::log::fault::{BatchFault, RecordFault};
 use crate::log::records::{zigzag_32, zigzag_64};
 
@@ -45,7 +45,7 @@ where
 {
     let codec = batch.header.attributes.codec()?;
     let count = batch.header.records_count;
-    match Inflate::new(codec, batch.body())? {
+    match Inflate::new(codec, batch.body(), inflated_max)? {
         None => walk_source(Plain { rest: batch.body(), taken: 0 }, count, visit),
         Some(inflate) => walk_source(Window::new(inflate, inflated_max), count, visit),
     }
@@ -223,7 +223,7 @@ impl<'a> Window<'a> {
         if self.before > self.inflated_max {
             return Err(BatchFault::Bomb { max: self.inflated_max });
         }
-        self.filled = self.inflate.read(&mut self.buffer).map_err(|_| BatchFault::Undecodable)?;
+        self.filled = self.inflate.read(&mut self.buffer).map_err(fault_of)?;
         Ok(self.filled > 0)
     }
 }

@@ -147,7 +147,7 @@ struct Pieces {
 fn read_in_pieces(codec: Codec, bytes: &[u8], chance: &mut Chance) -> Result<Pieces, BatchFault> {
     let mut buffer = [0u8; 4096];
     let mut pieces = Pieces { length: 0, checksum: 0 };
-    let Some(mut inflate) = Inflate::new(codec, bytes)? else { return Ok(pieces) };
+    let Some(mut inflate) = Inflate::new(codec, bytes, u64::MAX)? else { return Ok(pieces) };
     while pieces.length <= PLAIN_BYTES_MAX {
         let size = if chance.one_in(4) { 1 + chance.below(16) as usize } else { buffer.len() };
         let place = buffer.get_mut(..size).unwrap_or_default();
