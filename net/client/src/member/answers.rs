@@ -136,10 +136,10 @@ impl Member {
         match ErrorCode::from_i16(code) {
             Some(NotCoordinator | CoordinatorNotAvailable) => {
                 self.has_coordinator = false;
-                self.wait(now);
+                self.put_off(now, request, code);
             }
             Some(CoordinatorLoadInProgress | UnstableOffsetCommit | LeaderNotAvailable | RequestTimedOut) => {
-                self.wait(now);
+                self.put_off(now, request, code);
             }
             // Whoever is not there any more has left.
             _ if matches!(request, Request::Leave(_)) => self.end(),
@@ -149,10 +149,19 @@ impl Member {
                 self.generation.member.clear();
                 self.lose(now);
             }
-            _ => {
-                let what = request.name().to_owned();
-                self.fail(Failure::Answer { what, code });
-            }
+            _ => self.fail(refusal(request, code)),
         }
     }
+
+    /// Asks again later. What lasts is told, once.
+    fn put_off(&mut self, now: Duration, request: &Request, code: i16) {
+        if self.has_waited_long() && !std::mem::replace(&mut self.is_unreachable, true) {
+            self.notices.push_back(Notice::Unreachable(refusal(request, code).to_string()));
+        }
+        self.wait(now);
+    }
+}
+
+fn refusal(request: &Request, code: i16) -> Failure {
+    Failure::Answer { what: request.name().to_owned(), code }
 }

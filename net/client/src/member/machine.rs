@@ -232,6 +232,11 @@ impl Member {
         self.pause = (self.pause * 2).min(PAUSE_LONGEST);
     }
 
+    /// Whether the same was refused for more than a second.
+    pub(super) fn has_waited_long(&self) -> bool {
+        self.pause == PAUSE_LONGEST
+    }
+
     /// All is well again: the next pause is a short one.
     pub(super) fn recover(&mut self) {
         self.pause = PAUSE_FIRST;
