@@ -25,6 +25,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 const IDLE: Duration = Duration::from_secs(1);
 /// Before brokers are asked again that had no good answer.
 const PAUSE: Duration = Duration::from_millis(200);
+/// A command whose member has left ends by itself within it, whatever it reads then.
+const LAST_WORDS: Duration = Duration::from_secs(3);
 /// How often a process whose output nobody takes looks whether its member has left.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -111,7 +113,7 @@ fn stop_on_arrival(signals: StopSignals, stopper: Stopper) -> Result<(), Failure
             while !stopper.has_ended() {
                 sleep(LOOK);
             }
-            sleep(IDLE);
+            sleep(LAST_WORDS);
             std::process::exit(signals::code_of(signal));
         };
         // Without it the second signal ends the process.
