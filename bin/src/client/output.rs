@@ -76,12 +76,20 @@ pub(crate) fn print(text: &str) {
 }
 
 pub(crate) fn print_bytes(bytes: &[u8]) {
-    let mut out = io::stdout().lock();
-    let written = out.write_all(bytes).and_then(|()| out.flush());
-    // Whoever reads may have seen enough.
-    if written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
-        std::process::exit(CODE_READER_GONE);
+    if try_print_bytes(bytes).is_err_and(|error| error.kind() == ErrorKind::BrokenPipe) {
+        end_unread();
     }
+}
+
+/// For commands that have to know what was printed.
+pub(crate) fn try_print_bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
+}
+
+/// Whoever reads may have seen enough.
+pub(crate) fn end_unread() -> ! {
+    std::process::exit(CODE_READER_GONE)
 }
 
 /// Tells of one thing that was to be done: a line where it was, a complaint where it was refused, or an object that says

@@ -1,5 +1,6 @@
 //! The command lines of `millrace produce` and `millrace consume`.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 use millrace_core::log::Codec;
 use millrace_perf::AcksArgument;
@@ -72,18 +73,27 @@ pub(crate) struct ConsumeArguments {
     pub(crate) topics: Vec<String>,
     #[command(flatten)]
     pub(crate) cluster: ClusterArguments,
+    #[command(flatten)]
+    pub(crate) membership: MembershipArguments,
     /// Only this partition; may be repeated. Without it, all.
-    #[arg(long = "partition", short, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(
+        long = "partition", short, value_name = "N", value_parser = clap::value_parser!(i32).range(0..),
+        conflicts_with = "group"
+    )]
     pub(crate) partitions: Vec<i32>,
     /// Where to begin: `start`, `end`, an offset, +N from the start, -N from the end, or @TIME, the first record that is
-    /// not older (ISO 8601, milliseconds since 1970, or how long ago: @-10m).
+    /// not older (ISO 8601, milliseconds since 1970, or how long ago: @-10m). With --group, where the group has committed
+    /// nothing.
     #[arg(
         long, short, value_name = "POSITION", default_value = "start", value_parser = Position::read,
         allow_hyphen_values = true
     )]
     pub(crate) offset: Position,
     /// Where to stop; without it, never. `end` is what is the end at the start.
-    #[arg(long, value_name = "POSITION", value_parser = Position::read, allow_hyphen_values = true)]
+    #[arg(
+        long, value_name = "POSITION", value_parser = Position::read, allow_hyphen_values = true,
+        conflicts_with = "group"
+    )]
     pub(crate) until: Option<Position>,
     /// Stop after so many records.
     #[arg(long, short, value_name = "N")]
@@ -96,6 +106,27 @@ pub(crate) struct ConsumeArguments {
     /// An object a line: `--format json`.
     #[arg(long, conflicts_with = "format")]
     json: bool,
+}
+
+/// How `consume` takes part in a group.
+#[derive(Debug, Args)]
+pub(crate) struct MembershipArguments {
+    /// Read as a member of this consumer group: its members share the partitions, and go on where it has committed.
+    #[arg(long, short = 'g', value_name = "GROUP", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) group: Option<String>,
+    /// Commit nothing of what is printed.
+    #[arg(long, requires = "group")]
+    pub(crate) no_commit: bool,
+    /// A static member of this name (group.instance.id): it keeps its partitions while it is restarted, and gives them
+    /// back only when its session has timed out.
+    #[arg(long, value_name = "NAME", requires = "group", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) instance_id: Option<String>,
+    /// Milliseconds that the group waits for this member when nothing is heard of it (session.timeout.ms).
+    #[arg(
+        long, value_name = "MS", requires = "group", default_value = "45000",
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX))
+    )]
+    pub(crate) session_timeout_ms: u32,
 }
 
 impl ConsumeArguments {

@@ -1,17 +1,16 @@
 //! `millrace consume`: records of partitions, from a position on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 use millrace_client::{Cluster, ErrorCode, Failure, FetchLimits, Fetched, LogOffset, Place};
-use millrace_core::log::compression::{DECOMPRESSED_BYTES_MAX, decompress};
-use millrace_core::log::records::Records;
-use millrace_core::log::{BatchFault, BatchWalk, TimestampType};
+use millrace_core::log::BatchFault;
 
 use super::arguments::ConsumeArguments;
-use super::writing::Placed;
+use super::batches;
 use crate::client::{Done, Logs, complain, output, places_of};
 
-const LIMITS: FetchLimits =
+pub(super) const LIMITS: FetchLimits =
     FetchLimits { wait_ms: 500, partition_bytes: 1024 * 1024, answer_bytes: 32 * 1024 * 1024 };
 
 /// Partitions that are read.
@@ -104,40 +103,16 @@ impl Reading {
         out: &mut Vec<u8>,
     ) -> Result<(), BatchFault> {
         let stop = self.stops.get(place).copied().unwrap_or(i64::MAX);
-        let mut next = self.next.get(place).copied().unwrap_or_default();
-        for batch in BatchWalk::new(&fetched.batches) {
-            let batch = match batch {
-                Ok(batch) => batch,
-                // The broker cuts the answer where it is large enough.
-                Err(BatchFault::Incomplete { .. }) => break,
-                Err(fault) => return Err(fault),
-            };
-            let header = &batch.header;
-            batch.verify_checksum()?;
-            let bytes_max = usize::try_from(DECOMPRESSED_BYTES_MAX).unwrap_or(usize::MAX);
-            let body = match header.attributes.is_control() {
-                true => Vec::new(),
-                false => decompress(header.attributes.codec()?, batch.body(), bytes_max)?,
-            };
-            let count = if header.attributes.is_control() { 0 } else { header.records_count };
-            for record in Records::new(&body, count) {
-                let record = record.map_err(|_| BatchFault::Undecodable)?;
-                let offset = header.base_offset.0 + i64::from(record.offset_delta);
-                if offset < next || offset >= stop || self.left == 0 {
-                    continue;
-                }
-                let timestamp_ms = match header.attributes.timestamp_type() {
-                    TimestampType::CreateTime => {
-                        header.base_timestamp.0.saturating_add(record.timestamp_delta)
-                    }
-                    TimestampType::LogAppendTime => header.max_timestamp.0,
-                };
-                let (topic, partition) = (place.topic.as_str(), place.partition);
-                Placed { topic, partition, offset, timestamp_ms, record }.write(arguments.format(), out);
-                self.left -= 1;
+        let from = self.next.get(place).copied().unwrap_or_default();
+        let left = &mut self.left;
+        let next = batches::walk(place, fetched, from, |placed| {
+            if placed.offset >= stop || *left == 0 {
+                return ControlFlow::Break(());
             }
-            next = next.max(header.next_offset().0);
-        }
+            placed.write(arguments.format(), out);
+            *left -= 1;
+            ControlFlow::Continue(())
+        })?;
         self.next.insert(place.clone(), next);
         Ok(())
     }

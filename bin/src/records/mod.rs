@@ -1,8 +1,10 @@
 //! `millrace produce` and `millrace consume`: records go into topics and come out of them as text.
 
 mod arguments;
+mod batches;
 mod consume;
 mod format;
+mod group;
 mod partitioner;
 mod produce;
 mod reading;

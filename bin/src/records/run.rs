@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use millrace_client::Failure;
 
 use super::arguments::{ConsumeArguments, ProduceArguments};
-use super::{consume, produce, reading};
+use super::{consume, group, produce, reading};
 use crate::client;
 
 pub(crate) fn run_produce(arguments: &ProduceArguments) -> ExitCode {
@@ -16,5 +16,8 @@ pub(crate) fn run_produce(arguments: &ProduceArguments) -> ExitCode {
 }
 
 pub(crate) fn run_consume(arguments: &ConsumeArguments) -> ExitCode {
-    client::run(&arguments.cluster, |cluster| consume::run(cluster, arguments))
+    client::run(&arguments.cluster, |cluster| match &arguments.membership.group {
+        Some(group) => group::run(cluster, arguments, group),
+        None => consume::run(cluster, arguments),
+    })
 }

@@ -18,7 +18,10 @@ pub(crate) struct Broker {
 impl Broker {
     pub(crate) fn start(directory: &Directory, arguments: &[&str], environment: &[(&str, &str)]) -> Broker {
         let mut command = Command::new(PROGRAM);
-        command.args(["dev", "--listen", "127.0.0.1:0", "--memory", "64MiB"]);
+        command.args(["dev", "--memory", "64MiB"]);
+        if !arguments.contains(&"--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
         if !arguments.contains(&"--shards") {
             command.args(["--shards", "1"]);
         }

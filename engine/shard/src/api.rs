@@ -47,6 +47,8 @@ pub enum Planted {
     ForgetsPartitions,
     /// Changes of quotas are answered, and not written to the metadata log.
     ForgetsQuotas,
+    /// Changes of features' levels are answered, and not written to the metadata log.
+    ForgetsFeatures,
     /// Files of deleted topics stay where they are.
     KeepsDeletedFiles,
     /// Logs begin later without a word in the journal.

@@ -326,6 +326,9 @@ impl Core {
             Some(Planted::ForgetsQuotas) => {
                 records.iter().all(|record| matches!(record, MetadataRecord::ClientQuota { .. }))
             }
+            Some(Planted::ForgetsFeatures) => {
+                records.iter().all(|record| matches!(record, MetadataRecord::Features { .. }))
+            }
             _ => false,
         }
     }

@@ -29,6 +29,19 @@ pub(crate) fn insist<T>(mut ask: impl FnMut() -> Result<Option<T>, Failure>) -> 
     }
 }
 
+/// Time since something began.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 pub(crate) fn await_election() {
     std::thread::sleep(ELECTION);
 }

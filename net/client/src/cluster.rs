@@ -1,7 +1,7 @@
 //! A cluster as a tool sees it: a connection to each broker that it needs.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::ToSocketAddrs;
 
 use crate::failure::Failure;
@@ -10,6 +10,8 @@ use crate::peer::Peer;
 
 /// Reached through one of its brokers; the others are connected to when they are asked.
 pub struct Cluster {
+    /// Where the user says that it is reached.
+    bootstrap: Vec<String>,
     first: Peer,
     nodes: BTreeMap<i32, Node>,
     controller: Option<i32>,
@@ -21,21 +23,37 @@ pub struct Cluster {
 impl Cluster {
     /// Through the first broker of `HOST:PORT,HOST:PORT` that answers.
     pub fn open(bootstrap: &str) -> Result<Cluster, Failure> {
-        let mut last = Failure::Usage("no broker is named".to_owned());
-        for name in bootstrap.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            match connect(name) {
-                Ok(first) => return Cluster::through(first),
-                Err(failure) => last = failure,
-            }
-        }
-        Err(last)
+        let names = bootstrap.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let bootstrap: Vec<String> = names.map(str::to_owned).collect();
+        Cluster::through(first_of(&bootstrap)?, bootstrap)
     }
 
-    fn through(mut first: Peer) -> Result<Cluster, Failure> {
-        let seen = metadata::ask(&mut first, &Wanted::These(&std::collections::BTreeSet::new()))?;
+    /// Through the first of these brokers that answers; the names stay those of the user.
+    pub(crate) fn open_again(bootstrap: &[String], known: &[String]) -> Result<Cluster, Failure> {
+        Cluster::through(first_of(&[bootstrap, known].concat())?, bootstrap.to_vec())
+    }
+
+    /// Connects anew, through any broker that was known: what was known of leaders is forgotten.
+    pub fn reconnect(&mut self) -> Result<(), Failure> {
+        *self = Cluster::open_again(&self.bootstrap, &self.known())?;
+        Ok(())
+    }
+
+    fn through(mut first: Peer, bootstrap: Vec<String>) -> Result<Cluster, Failure> {
+        let seen = metadata::ask(&mut first, &Wanted::These(&BTreeSet::new()))?;
         let nodes = seen.nodes.into_iter().map(|node| (node.id, node)).collect();
         let controller = seen.controller;
-        Ok(Cluster { first, nodes, controller, others: BTreeMap::new(), leaders: BTreeMap::new() })
+        Ok(Cluster { bootstrap, first, nodes, controller, others: BTreeMap::new(), leaders: BTreeMap::new() })
+    }
+
+    /// The user's names of brokers.
+    pub(crate) fn bootstrap(&self) -> &[String] {
+        &self.bootstrap
+    }
+
+    /// Addresses of all brokers.
+    pub(crate) fn known(&self) -> Vec<String> {
+        self.nodes.values().map(Node::address).collect()
     }
 
     pub(crate) fn any(&mut self) -> &mut Peer {
@@ -80,6 +98,18 @@ impl Cluster {
         self.controller = controller;
         self.others.retain(|id, _| self.nodes.contains_key(id));
     }
+}
+
+/// The first of these brokers that answers.
+fn first_of(names: &[String]) -> Result<Peer, Failure> {
+    let mut last = Failure::Usage("no broker is named".to_owned());
+    for name in names {
+        match connect(name) {
+            Ok(first) => return Ok(first),
+            Err(failure) => last = failure,
+        }
+    }
+    Err(last)
 }
 
 /// A broker by `HOST:PORT`, at the first of its addresses where one answers.

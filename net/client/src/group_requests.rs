@@ -1,5 +1,6 @@
 //! Requests to the coordinators of groups, and what is read of their answers.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -45,7 +46,7 @@ const DELETE_GROUPS: RangeInclusive<i16> = 0..=2;
 
 /// Asks for the coordinator of a group.
 const GROUP: i8 = 0;
-/// A commit by nobody: of a tool, for a group without members.
+/// A commit by nobody.
 const NO_GENERATION: i32 = -1;
 const BROKER_RETENTION: i64 = -1;
 
@@ -99,7 +100,8 @@ impl Cluster {
         answer.ok_or_else(|| Failure::Broker(format!("group {group} has no coordinator that serves it")))
     }
 
-    fn find_coordinator(&mut self, group: &str) -> Result<(i16, i32), Failure> {
+    /// Error code and id of the group's coordinator.
+    pub(crate) fn find_coordinator(&mut self, group: &str) -> Result<(i16, i32), Failure> {
         let request = FindCoordinatorRequest {
             key: group.into(),
             key_type: GROUP,
@@ -192,7 +194,7 @@ impl Cluster {
         group: &str,
         offsets: &BTreeMap<Place, i64>,
     ) -> Result<Vec<(Place, i16)>, Failure> {
-        let request = commit_request(group, offsets);
+        let request = commit_request(&Committer::nobody(group), offsets);
         let ask = |cluster: &mut Cluster, node| {
             cluster.broker(node)?.call(
                 ApiKey::OffsetCommit,
@@ -253,7 +255,25 @@ fn committed(response: &OffsetFetchResponse<'_>) -> BTreeMap<Place, i64> {
     committed
 }
 
-fn commit_request<'a>(group: &'a str, offsets: &'a BTreeMap<Place, i64>) -> OffsetCommitRequest<'a> {
+/// Who commits.
+pub(crate) struct Committer<'a> {
+    pub(crate) group: &'a str,
+    pub(crate) generation: i32,
+    pub(crate) member: &'a str,
+    pub(crate) instance: Option<&'a str>,
+}
+
+impl<'a> Committer<'a> {
+    /// A tool, for a group without members.
+    fn nobody(group: &'a str) -> Committer<'a> {
+        Committer { group, generation: NO_GENERATION, member: "", instance: None }
+    }
+}
+
+pub(crate) fn commit_request<'a>(
+    who: &Committer<'a>,
+    offsets: &'a BTreeMap<Place, i64>,
+) -> OffsetCommitRequest<'a> {
     let partition = |partition_index, offset: &i64| OffsetCommitRequestPartition {
         partition_index,
         committed_offset: *offset,
@@ -266,16 +286,17 @@ fn commit_request<'a>(group: &'a str, offsets: &'a BTreeMap<Place, i64>) -> Offs
         ..OffsetCommitRequestTopic::default()
     };
     OffsetCommitRequest {
-        group_id: group.into(),
-        generation_id_or_member_epoch: NO_GENERATION,
-        member_id: "".into(),
-        group_instance_id: None,
+        group_id: who.group.into(),
+        generation_id_or_member_epoch: who.generation,
+        member_id: who.member.into(),
+        group_instance_id: who.instance.map(Cow::Borrowed),
         retention_time_ms: BROKER_RETENTION,
         topics: by_topic(offsets, partition).into_iter().map(topic).collect(),
     }
 }
 
-fn answered(response: &OffsetCommitResponse<'_>) -> Vec<(Place, i16)> {
+/// Each place with its error code.
+pub(crate) fn answered(response: &OffsetCommitResponse<'_>) -> Vec<(Place, i16)> {
     let mut answered = Vec::new();
     for topic in &response.topics {
         answered.extend(topic.partitions.iter().map(|partition| {

@@ -6,16 +6,15 @@ use millrace_wire::messages::consumer_group_describe_response::{
     Assignment, DescribedGroup as ConsumerGroup,
 };
 use millrace_wire::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
-use millrace_wire::{Bytes, DecodeError, ErrorCode, Form, Reader};
+use millrace_wire::{Bytes, ErrorCode};
 
 use crate::cluster::Cluster;
 use crate::failure::Failure;
+use crate::member::{PROTOCOL_TYPE, read_assignment};
 use crate::place::Place;
 
 /// State of a group that is not there.
 const DEAD: &str = "Dead";
-/// What members of the classic protocol call themselves that read topics.
-const CONSUMERS: &str = "consumer";
 
 /// A group as it is listed. Texts are Kafka's; empty where the broker is too old to say.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +107,7 @@ impl Cluster {
 }
 
 fn of_classic(group: &DescribedGroup<'_>) -> Group {
-    let is_consumers = group.protocol_type == CONSUMERS;
+    let is_consumers = group.protocol_type == PROTOCOL_TYPE;
     Group {
         id: group.group_id.to_string(),
         kind: "classic",
@@ -127,23 +126,6 @@ fn classic_member(member: &DescribedGroupMember<'_>, is_consumer: bool) -> Group
         host: member.client_host.to_string(),
         assignment: if is_consumer { read_assignment(&assignment).ok() } else { None },
     }
-}
-
-/// What the group's leader gave a member: `ConsumerProtocolAssignment`, which begins alike in all its versions.
-fn read_assignment(bytes: &Bytes) -> Result<BTreeSet<Place>, DecodeError> {
-    let mut places = BTreeSet::new();
-    if bytes.is_empty() {
-        return Ok(places);
-    }
-    let mut reader = Reader::new(bytes);
-    let _version = reader.i16()?;
-    reader.array::<(), 6>(Form::Plain, |reader| {
-        let topic = reader.string(Form::Plain)?;
-        let partitions = reader.array::<i32, 4>(Form::Plain, Reader::i32)?;
-        places.extend(partitions.into_iter().map(|partition| Place { topic: topic.to_string(), partition }));
-        Ok(())
-    })?;
-    Ok(places)
 }
 
 fn of_consumer(group: &ConsumerGroup<'_>) -> Group {
@@ -170,27 +152,4 @@ fn places_of(assignment: &Assignment<'_>) -> BTreeSet<Place> {
         places.extend(topic.partitions.iter().map(place));
     }
     places
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(bytes: &[u8], expected: Option<&[(&str, i32)]>) {
-        let place =
-            |(topic, partition): &(&str, i32)| Place { topic: (*topic).to_owned(), partition: *partition };
-        let expected = expected.map(|places| places.iter().map(place).collect());
-        assert_eq!(read_assignment(&Bytes::copy_from_slice(bytes)).ok(), expected, "{bytes:?}");
-    }
-
-    #[test]
-    fn assignments_are_read_and_nonsense_is_not() {
-        check(&[], Some(&[]));
-        let two = b"\0\x01\0\0\0\x01\0\x01t\0\0\0\x02\0\0\0\x03\0\0\0\x05\xff\xff\xff\xff";
-        check(two, Some(&[("t", 3), ("t", 5)]));
-        check(b"\0\0\0\0\0\0", Some(&[]));
-        check(b"\0", None);
-        check(b"\0\0\0\0\0\x09\0\x01t", None);
-        check(b"\0\0\x7f\xff\xff\xff", None);
-    }
 }

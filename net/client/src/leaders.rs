@@ -66,6 +66,16 @@ impl Cluster {
         Ok(topics)
     }
 
+    /// Learns which brokers there are now.
+    pub(crate) fn look_at_brokers(&mut self) -> Result<(), Failure> {
+        self.see(&Wanted::These(&BTreeSet::new())).map(drop)
+    }
+
+    /// Forgets who leads the partitions of a topic: the next question asks for that, too.
+    pub fn forget_leaders(&mut self, topic: &str) {
+        self.leaders.remove(topic);
+    }
+
     fn see(&mut self, wanted: &Wanted<'_>) -> Result<Vec<SeenTopic>, Failure> {
         let seen = metadata::ask(self.any(), wanted)?;
         self.learn(seen.nodes, seen.controller);

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use millrace_wire::{ApiKey, DecodeError, EncodeError, Reader, Writer};
 
@@ -25,6 +26,11 @@ impl Peer {
 
     pub(crate) fn serves(&self, api: ApiKey) -> bool {
         self.ranges.iter().any(|range| range.api == api.code())
+    }
+
+    /// From now on answers are waited for so long.
+    pub(crate) fn set_answer_timeout(&mut self, timeout: Duration) -> Result<(), Failure> {
+        self.connection.set_answer_timeout(timeout)
     }
 
     /// One request in the newest version that both sides know, and its answer.

@@ -22,6 +22,22 @@ impl Refusal {
         if code == ErrorCode::None.code() { Ok(()) } else { Err(Refusal { code, reason }) }
     }
 
+    /// Whether the partition may be served later, or elsewhere: it has moved, nobody leads it now, or it is not there.
+    pub fn may_pass(&self) -> bool {
+        const PASSING: [ErrorCode; 9] = [
+            ErrorCode::LeaderNotAvailable,
+            ErrorCode::NotLeaderOrFollower,
+            ErrorCode::ReplicaNotAvailable,
+            ErrorCode::FencedLeaderEpoch,
+            ErrorCode::UnknownLeaderEpoch,
+            ErrorCode::OffsetNotAvailable,
+            ErrorCode::UnknownTopicOrPartition,
+            ErrorCode::KafkaStorageError,
+            ErrorCode::RequestTimedOut,
+        ];
+        PASSING.iter().any(|error| self.is(*error))
+    }
+
     pub fn is(&self, error: ErrorCode) -> bool {
         self.code == error.code()
     }

@@ -8,13 +8,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::{Offset, PartitionKey};
-use millrace_core::meta::{QuotaErrorKind, TopicError, TopicErrorKind};
+use millrace_core::meta::{FeatureError, QuotaErrorKind, TopicError, TopicErrorKind};
 use millrace_rt::{Gate, Seat, fs};
 use millrace_shard::{AppendError, AppendPartition, AppendTicket, Engine, Shard, ValidateOnly};
 
 use super::ledger::{Growth, Ledger, Sent, Stage};
 use super::plan::{Home, NAMES};
-use super::quotas;
+use super::{features, quotas};
 use crate::machine::Progress;
 use crate::promises::DATA_DIR;
 use crate::reading::{PRODUCE_VERSION, Unread, fetch, read_whole};
@@ -67,6 +67,7 @@ impl Boot {
                 by_name.map(|topic| topic.partitions.len())
             });
             self.ledger.borrow_mut().audit_quotas(image.client_quotas());
+            self.ledger.borrow_mut().audit_features(image.features());
             self.audit_logs(&shard).await;
             self.ledger.borrow_mut().lost_power = false;
             gates.loaded.open();
@@ -111,6 +112,9 @@ impl Boot {
                 return;
             }
             self.set_quota(&shard, name, life).await;
+            if name == features::CHANGED_BY {
+                self.set_level(&shard, life).await;
+            }
             let first = self.ledger.borrow().partitions(life);
             let mut sent = self.send(&shard, life, 0..first).await;
             if self.ledger.borrow().growth(life) != Growth::Done {
@@ -162,6 +166,18 @@ impl Boot {
             Some((_, Err(error)))
                 if error.kind == QuotaErrorKind::Storage && self.progress.disk_may_fail() => {}
             refused => ledger.violate(format!("a change of quotas was answered with {refused:?}")),
+        }
+    }
+
+    /// A feature gets another level. One that a failing disk refused is as it was.
+    async fn set_level(&self, shard: &Shard, life: usize) {
+        let update = self.ledger.borrow_mut().features.ask(features::of_life(life));
+        let result = shard.update_features(vec![update], ValidateOnly::No).await;
+        let mut ledger = self.ledger.borrow_mut();
+        match result {
+            Ok(()) => ledger.features.answer(),
+            Err(FeatureError::Storage(_)) if self.progress.disk_may_fail() => {}
+            refused => ledger.violate(format!("a change of features was answered with {refused:?}")),
         }
     }
 

@@ -5,8 +5,9 @@ use std::rc::Rc;
 
 use millrace_core::base::{Durability, Offset};
 use millrace_core::log::BatchHeader;
-use millrace_core::meta::ClientQuotas;
+use millrace_core::meta::{ClientQuotas, FinalizedFeatures};
 
+use super::features::Features;
 use super::plan::{Home, Life, NAMES, Plan};
 use super::quotas::Quotas;
 use crate::promises::Stored;
@@ -52,6 +53,7 @@ pub(crate) struct Ledger {
     /// Bytes of each live partition's log when it was last read, by the name of its directory.
     pub(crate) read: BTreeMap<String, Vec<u8>>,
     pub(crate) quotas: Quotas,
+    pub(crate) features: Features,
     /// The machine lost power since the last audit.
     pub(crate) lost_power: bool,
     pub(crate) violations: Vec<String>,
@@ -68,6 +70,7 @@ impl Ledger {
             plan,
             read: BTreeMap::new(),
             quotas: Quotas::default(),
+            features: Features::default(),
             lost_power: false,
             violations: Vec::new(),
             acknowledgements: 0,
@@ -151,6 +154,13 @@ impl Ledger {
     /// Compares the quotas that a node has after a start with what was promised.
     pub(crate) fn audit_quotas(&mut self, found: &ClientQuotas) {
         for broken in self.quotas.audit(found) {
+            self.violate(broken);
+        }
+    }
+
+    /// Compares the levels of features that a node has after a start with what was promised.
+    pub(crate) fn audit_features(&mut self, found: &FinalizedFeatures) {
+        if let Some(broken) = self.features.audit(found) {
             self.violate(broken);
         }
     }

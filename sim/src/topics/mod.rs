@@ -1,10 +1,11 @@
 //! Topics that are created, written, get more partitions, are deleted and created again under the same name, while the
-//! node crashes; and quotas that change between their lives.
+//! node crashes; and quotas and levels of features that change between their lives.
 //!
-//! `plan` says what is sent, `ledger` and `quotas` what the outside was told and whether it was true, `drive` runs on the
+//! `plan` says what is sent, `ledger`, `quotas` and `features` what the outside was told and whether it was true, `drive` runs on the
 //! shards, `run` boots the node.
 
 mod drive;
+mod features;
 mod ledger;
 mod plan;
 mod quotas;

@@ -65,7 +65,12 @@ fn partitions_that_are_forgotten_are_caught() {
 
 #[test]
 fn a_quota_that_is_forgotten_is_caught() {
-    check_topics(Planted::ForgetsQuotas, "the quota of");
+    check_topics(Planted::ForgetsQuotas, "the quotas of");
+}
+
+#[test]
+fn a_level_of_a_feature_that_is_forgotten_is_caught() {
+    check_topics(Planted::ForgetsFeatures, "group.version is at level");
 }
 
 #[test]
