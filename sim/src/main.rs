@@ -44,7 +44,7 @@ struct Options {
     #[arg(long)]
     faults: bool,
     /// With --sweep: a disk that is full for a while, alone and with a crash meanwhile, instead of crashes.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "topics")]
     full: bool,
     /// With --sweep: both checkpoints are damaged before each boot.
     #[arg(long)]

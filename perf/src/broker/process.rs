@@ -9,6 +9,10 @@ use crate::disk;
 use crate::failure::Failure;
 use crate::seat::seats_of;
 
+/// How the kernel names a thread of a ring's operations that may block, and the broker one of its own.
+const KERNEL_WORKER: &str = "iou-wrk-";
+const BLOCKING_WORKER: &str = "blocking";
+
 /// A running process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Process {
@@ -68,9 +72,14 @@ impl Process {
         Duration::from_nanos(threads.iter().filter_map(of_thread).sum())
     }
 
-    /// Processors that one of its threads each is bound to, in the order of the threads.
+    /// Processors that one of its threads each is bound to, in the order of the threads. Workers do not count: on a machine
+    /// of two processors those that leave a shard its own are bound to the other one.
     pub(crate) fn bound_threads(self) -> Vec<usize> {
         let bound = |thread: &PathBuf| {
+            let name = disk::read_text(&thread.join("comm")).ok()?;
+            if is_worker(name.trim_end()) {
+                return None;
+            }
             let id = thread.file_name()?.to_string_lossy().parse().ok()?;
             let [cpu] = seats_of(Pid::from_raw(id))[..] else { return None };
             Some(cpu)
@@ -136,4 +145,22 @@ fn fields_behind_name(stat: &str) -> impl Iterator<Item = &str> {
 fn ticks_to_time(ticks: u64) -> Duration {
     let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
     Duration::from_secs_f64(ticks as f64 / per_second as f64)
+}
+
+/// Whether a thread of this name does what others leave to it.
+fn is_worker(name: &str) -> bool {
+    name.starts_with(KERNEL_WORKER) || name == BLOCKING_WORKER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_are_told_by_their_names() {
+        let cases = [("iou-wrk-9689", true), ("blocking", true), ("millrace-0", false), ("reactor-1", false)];
+        for (name, is) in cases {
+            assert_eq!(is_worker(name), is, "{name}");
+        }
+    }
 }
