@@ -8,82 +8,71 @@ mod broker;
 mod directory;
 #[path = "support/reader.rs"]
 mod reader;
+#[path = "support/stage.rs"]
+mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use broker::{Broker, PROGRAM, address};
-use directory::Directory;
+use broker::{Broker, signal};
 use reader::{Reader, eventually};
+use stage::{Stage, arguments_of};
 
 const PARTITIONS: i64 = 4;
 /// What readers print of a record.
 const FORMAT: [&str; 2] = ["-f", "%p %o\\n"];
-const SETTINGS: [&str; 8] = [
-    "--log-format",
-    "json",
-    "--set",
+const SETTINGS: [&str; 3] = [
     "group.initial.rebalance.delay.ms=0",
-    "--set",
     "group.min.session.timeout.ms=500",
-    "--set",
     "offsets.topic.num.partitions=4",
 ];
 
 /// A broker that is started again where it was, with a topic `t`.
-struct Stage {
-    broker: Option<Broker>,
-    address: String,
+struct Shared {
+    stage: Stage,
     /// Of each partition of the topic.
     records: i64,
-    directory: Directory,
 }
 
-impl Stage {
-    fn start(name: &str) -> Stage {
-        let directory = Directory::new(name);
-        let mut broker = Broker::start(&directory, &SETTINGS, &[]);
-        let address = address(&broker.json_until("listening"), "listening");
-        let stage = Stage { broker: Some(broker), address, records: 0, directory };
-        assert_eq!(stage.run(&["topic", "create", "t", "-p", &PARTITIONS.to_string()]).0, Some(0));
-        stage
+impl Shared {
+    fn start(name: &str) -> Shared {
+        let stage = Stage::start(name, &SETTINGS);
+        let said = stage.run(&["topic", "create", "t", "-p", &PARTITIONS.to_string()]);
+        assert_eq!(said.code, Some(0), "{}", said.err);
+        Shared { stage, records: 0 }
+    }
+
+    fn address(&self) -> &str {
+        &self.stage.address
     }
 
     /// Kills the broker, and starts it again after a while.
     fn restart(&mut self, after: Duration) {
-        drop(self.broker.take());
+        signal(&self.stage.broker.child, "KILL");
+        self.stage.broker.child.wait().unwrap();
         std::thread::sleep(after);
-        let arguments = [&SETTINGS[..], &["--listen", &self.address]].concat();
-        let mut broker = Broker::start(&self.directory, &arguments, &[]);
+        let mut arguments = arguments_of(&SETTINGS);
+        arguments.extend(["--listen", self.address()]);
+        let mut broker = Broker::start(&self.stage.directory, &arguments, &[]);
         broker.json_until("listening");
-        self.broker = Some(broker);
+        self.stage.broker = broker;
     }
 
-    fn stop(mut self) {
-        let broker = self.broker.take().unwrap();
-        broker.terminate();
-        broker.ended_well();
-    }
-
-    /// Exit code, standard output and error of a command.
-    fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let output =
-            Command::new(PROGRAM).args(arguments).args(["--bootstrap", &self.address]).output().unwrap();
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    fn stop(self) {
+        self.stage.stop();
     }
 
     /// So many records more in each partition.
     fn produce(&mut self, count: i64, value: &str) {
         let lines = format!("{value}\n").repeat(usize::try_from(count).unwrap());
         for partition in 0..PARTITIONS {
-            let mut command = Command::new(PROGRAM);
-            command.args(["produce", "t", "-q", "-p", &partition.to_string(), "--bootstrap", &self.address]);
-            let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+            let arguments =
+                ["produce", "t", "-q", "-p", &partition.to_string(), "--bootstrap", self.address()];
+            let mut child = self.stage.command(&arguments).stdin(Stdio::piped()).spawn().unwrap();
             child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
             assert!(child.wait().unwrap().success());
         }
@@ -91,8 +80,8 @@ impl Stage {
     }
 
     fn describe(&self, group: &str) -> Option<Value> {
-        let (code, out, _) = self.run(&["group", "describe", group, "--json"]);
-        (code == Some(0)).then(|| serde_json::from_str(out.lines().next().unwrap()).unwrap())
+        let said = self.stage.run(&["group", "describe", group, "--json"]);
+        (said.code == Some(0)).then(|| said.objects().swap_remove(0))
     }
 
     /// How many partitions each member of a stable group has, in order of the members' ids.
@@ -136,115 +125,115 @@ fn printed(readers: &[&Reader]) -> BTreeSet<String> {
 
 #[test]
 fn members_share_their_group_until_one_is_killed_and_the_broker_too() {
-    let mut stage = Stage::start("consume-group");
+    let mut shared = Shared::start("consume-group");
     let arguments = [&["t", "-g", "g", "--session-timeout-ms", "2000"][..], &FORMAT].concat();
-    stage.produce(100, "first");
-    let mut one = Reader::start(&stage.address, &arguments);
-    eventually("one reads alone", || printed(&[&one]) == stage.all());
+    shared.produce(100, "first");
+    let mut one = Reader::start(shared.address(), &arguments);
+    eventually("one reads alone", || printed(&[&one]) == shared.all());
 
-    let two = Reader::start(&stage.address, &arguments);
-    eventually("both have partitions", || stage.shares("g") == [2, 2]);
-    stage.produce(100, "second");
-    eventually("both read", || printed(&[&one, &two]) == stage.all());
+    let two = Reader::start(shared.address(), &arguments);
+    eventually("both have partitions", || shared.shares("g") == [2, 2]);
+    shared.produce(100, "second");
+    eventually("both read", || printed(&[&one, &two]) == shared.all());
     assert_eq!(two.lines().len(), 200, "half of what came then");
     let twice = counts(&[&one, &two]).into_values().filter(|count| *count > 1).count();
     assert_eq!(twice, 0, "what was given back was committed before");
 
     // Killed, it leaves nothing behind but its last second.
-    eventually("both have committed", || stage.committed("g") == [200; 4]);
+    eventually("both have committed", || shared.committed("g") == [200; 4]);
     two.signal("KILL");
-    stage.produce(100, "third");
-    eventually("one goes on alone", || printed(&[&one, &two]) == stage.all());
-    assert_eq!(stage.shares("g"), [4]);
+    shared.produce(100, "third");
+    eventually("one goes on alone", || printed(&[&one, &two]) == shared.all());
+    assert_eq!(shared.shares("g"), [4]);
     let again: Vec<(String, usize)> =
         counts(&[&one, &two]).into_iter().filter(|(_, count)| *count > 1).collect();
     let is_third = |line: &str| line.split_once(' ').unwrap().1.parse::<i64>().unwrap() >= 200;
     assert!(again.iter().all(|(line, _)| is_third(line)), "{again:?}");
 
-    stage.restart(Duration::from_millis(1500));
-    stage.produce(100, "fourth");
-    eventually("one goes on after the broker's end", || printed(&[&one, &two]) == stage.all());
+    shared.restart(Duration::from_millis(1500));
+    shared.produce(100, "fourth");
+    eventually("one goes on after the broker's end", || printed(&[&one, &two]) == shared.all());
     one.signal("TERM");
     let (code, complaints) = one.ended();
     assert_eq!(code, Some(0), "{complaints}");
     assert_eq!(complaints.matches("again until it answers").count(), 1, "{complaints}");
-    assert_eq!((stage.members("g"), stage.committed("g")), (0, vec![400; 4]));
-    stage.stop();
+    assert_eq!((shared.members("g"), shared.committed("g")), (0, vec![400; 4]));
+    shared.stop();
 }
 
 #[test]
 fn a_member_that_waits_for_others_leaves_at_once() {
-    let mut stage = Stage::start("consume-group-waits");
-    stage.produce(5000, &"x".repeat(1000));
+    let mut shared = Shared::start("consume-group-waits");
+    shared.produce(5000, &"x".repeat(1000));
     // The first never gives its partitions back, because nobody takes its output; the second waits for it.
-    let mut stuck = Reader::unread(&stage.address, &["t", "-g", "g", "--session-timeout-ms", "1500"]);
-    eventually("the stuck one has partitions", || stage.shares("g") == [4]);
+    let mut stuck = Reader::unread(shared.address(), &["t", "-g", "g", "--session-timeout-ms", "1500"]);
+    eventually("the stuck one has partitions", || shared.shares("g") == [4]);
     // Twice its session.
     std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(stage.shares("g"), [4], "its heartbeats go on");
-    let mut waiting = Reader::start(&stage.address, &["t", "-g", "g"]);
+    assert_eq!(shared.shares("g"), [4], "its heartbeats go on");
+    let mut waiting = Reader::start(shared.address(), &["t", "-g", "g"]);
     eventually("a rebalance has begun", || {
-        stage.describe("g").is_some_and(|group| group["state"] == "PreparingRebalance")
+        shared.describe("g").is_some_and(|group| group["state"] == "PreparingRebalance")
     });
     waiting.signal("INT");
     assert_eq!(waiting.ended(), (Some(0), String::new()));
 
     stuck.signal("TERM");
     assert_eq!(stuck.ended(), (Some(143), String::new()));
-    assert_eq!(stage.members("g"), 0);
-    let committed: i64 = stage.committed("g").into_iter().sum();
+    assert_eq!(shared.members("g"), 0);
+    let committed: i64 = shared.committed("g").into_iter().sum();
     assert!((0..5000).contains(&committed), "what was not written is not committed: {committed}");
-    stage.stop();
+    shared.stop();
 }
 
 #[test]
 fn a_group_begins_where_it_is_told_and_ends_with_what_was_printed() {
-    let mut stage = Stage::start("consume-group-begins");
-    stage.produce(10, "old");
-    let mut late = Reader::start(&stage.address, &[&["t", "-g", "late", "-o", "end"][..], &FORMAT].concat());
+    let mut shared = Shared::start("consume-group-begins");
+    shared.produce(10, "old");
+    let mut late =
+        Reader::start(shared.address(), &[&["t", "-g", "late", "-o", "end"][..], &FORMAT].concat());
     // Where it begins is committed: whoever has the partitions next would begin there.
-    eventually("it knows where it begins", || stage.committed("late") == [10; 4]);
-    stage.produce(2, "new");
+    eventually("it knows where it begins", || shared.committed("late") == [10; 4]);
+    shared.produce(2, "new");
     eventually("it reads what is new", || late.lines().len() == 8);
     assert!(late.lines().iter().all(|line| line.ends_with(" 10") || line.ends_with(" 11")));
     late.signal("INT");
     assert_eq!(late.ended(), (Some(0), String::new()));
-    assert_eq!(stage.committed("late"), [12; 4]);
+    assert_eq!(shared.committed("late"), [12; 4]);
 
     // Some records, to the record; then the rest, and nothing twice.
     let take = |more: &[&str]| {
-        let (code, out, complaints) =
-            stage.run(&[&["consume", "t", "-g", "some"], &FORMAT[..], more].concat());
-        assert_eq!((code, complaints.as_str()), (Some(0), ""));
-        out.lines().map(str::to_owned).collect::<Vec<_>>()
+        let said = shared.stage.run(&[&["consume", "t", "-g", "some"], &FORMAT[..], more].concat());
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+        said.out.lines().map(str::to_owned).collect::<Vec<_>>()
     };
     let seen = [take(&["-n", "17"]), take(&["-n", "0"]), take(&["-n", "31"])].concat();
-    assert_eq!((seen.len(), seen.into_iter().collect::<BTreeSet<_>>()), (48, stage.all()));
-    assert_eq!(stage.committed("some").into_iter().sum::<i64>(), 48);
-    let looked = stage.run(&["consume", "t", "-g", "look", "--no-commit", "-n", "5"]);
-    assert_eq!((looked.0, looked.1.lines().count()), (Some(0), 5));
-    assert_eq!(stage.committed("look"), [0_i64; 0]);
+    assert_eq!((seen.len(), seen.into_iter().collect::<BTreeSet<_>>()), (48, shared.all()));
+    assert_eq!(shared.committed("some").into_iter().sum::<i64>(), 48);
+    let looked = shared.stage.run(&["consume", "t", "-g", "look", "--no-commit", "-n", "5"]);
+    assert_eq!((looked.code, looked.out.lines().count()), (Some(0), 5));
+    assert_eq!(shared.committed("look"), [0_i64; 0]);
 
     // A static member is waited for; it comes back as itself.
     for _ in 0..2 {
         let of_static = ["consume", "t", "-g", "static", "--instance-id", "i", "-n", "3"];
-        assert_eq!(stage.run(&of_static).0, Some(0));
-        let group = stage.describe("static").unwrap();
-        assert_eq!((stage.members("static"), &group["members"][0]["instance"]), (1, &"i".into()));
+        assert_eq!(shared.stage.run(&of_static).code, Some(0));
+        let group = shared.describe("static").unwrap();
+        assert_eq!((shared.members("static"), &group["members"][0]["instance"]), (1, &"i".into()));
     }
-    assert_eq!(stage.committed("static").into_iter().sum::<i64>(), 6);
+    assert_eq!(shared.committed("static").into_iter().sum::<i64>(), 6);
 
     // Whoever reads the output has enough.
-    let mut unread = Reader::unread(&stage.address, &["t", "-g", "unread"]);
+    let mut unread = Reader::unread(shared.address(), &["t", "-g", "unread"]);
     drop(unread.child.stdout.take());
     assert_eq!(unread.ended(), (Some(141), String::new()));
-    assert_eq!(stage.members("unread"), 0);
-    stage.stop();
+    assert_eq!(shared.members("unread"), 0);
+    shared.stop();
 }
 
 #[test]
 fn what_no_group_can_do_is_said() {
-    let stage = Stage::start("consume-group-wrong");
+    let shared = Shared::start("consume-group-wrong");
     for (arguments, code, expected) in [
         (&["-g", "g", "-p", "1"][..], 2, "'--group <GROUP>' cannot be used with '--partition <N>'"),
         (&["-g", "g", "--until", "end"], 2, "cannot be used with"),
@@ -255,9 +244,11 @@ fn what_no_group_can_do_is_said() {
         (&["-g", "g", "--session-timeout-ms", "100"], 1, "JoinGroup with INVALID_SESSION_TIMEOUT"),
         (&["none", "-g", "g"], 1, "there is no topic none"),
     ] {
-        let (found, _, complaints) = stage.run(&[&["consume", "t"], arguments].concat());
-        assert_eq!(found, Some(code), "{arguments:?}: {complaints}");
-        assert!(complaints.contains(expected), "{arguments:?}: {complaints}");
+        let said = shared.stage.run(&[&["consume", "t"], arguments].concat());
+        assert_eq!(said.code, Some(code), "{arguments:?}: {}", said.err);
+        assert!(said.err.contains(expected), "{arguments:?}: {}", said.err);
     }
-    stage.stop();
+    let listed = shared.stage.run(&["group", "list"]);
+    assert_eq!(listed.rows("group"), Vec::<Vec<&str>>::new(), "nobody has become a member");
+    shared.stop();
 }

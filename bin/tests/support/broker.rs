@@ -50,8 +50,7 @@ impl Broker {
     }
 
     pub(crate) fn terminate(&self) {
-        let sent = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        signal(&self.child, "TERM");
     }
 
     pub(crate) fn ended_well(mut self) {
@@ -64,6 +63,12 @@ impl Drop for Broker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a signal by its name.
+pub(crate) fn signal(process: &Child, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &process.id().to_string()]).status().unwrap();
+    assert!(sent.success());
 }
 
 pub(crate) fn address(lines: &[Value], message: &str) -> String {

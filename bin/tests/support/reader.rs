@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::broker::PROGRAM;
+use crate::broker::{self, PROGRAM};
 
 /// Long enough for a machine that does something else, too.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -42,8 +42,7 @@ impl Reader {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        broker::signal(&self.child, name);
     }
 
     /// Exit code and what it complained of.

@@ -10,8 +10,8 @@ use crate::directory::Directory;
 /// A broker, and a place for the user's own files.
 pub(crate) struct Stage {
     pub(crate) address: String,
-    broker: Broker,
-    directory: Directory,
+    pub(crate) broker: Broker,
+    pub(crate) directory: Directory,
 }
 
 /// What one run of a command came to.
@@ -42,9 +42,7 @@ impl Said {
 impl Stage {
     pub(crate) fn start(name: &str, settings: &[&str]) -> Stage {
         let directory = Directory::new(name);
-        let mut arguments = vec!["--log-format", "json"];
-        settings.iter().for_each(|setting| arguments.extend(["--set", setting]));
-        let mut broker = Broker::start(&directory, &arguments, &[]);
+        let mut broker = Broker::start(&directory, &arguments_of(settings), &[]);
         let address = address(&broker.json_until("listening"), "listening");
         Stage { address, broker, directory }
     }
@@ -69,4 +67,11 @@ impl Stage {
     pub(crate) fn run(&self, arguments: &[&str]) -> Said {
         self.said(&[arguments, &["--bootstrap", &self.address]].concat())
     }
+}
+
+/// Those of a broker with these settings.
+pub(crate) fn arguments_of<'a>(settings: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["--log-format", "json"];
+    settings.iter().for_each(|setting| arguments.extend(["--set", *setting]));
+    arguments
 }

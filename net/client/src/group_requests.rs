@@ -28,6 +28,7 @@ use crate::clock;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::groups::ListedGroup;
+use crate::member::Generation;
 use crate::place::{NO_LEADER_EPOCH, Place, by_topic};
 
 const LIST_GROUPS_LAST: i16 = 5;
@@ -39,15 +40,13 @@ const FIND_COORDINATOR: RangeInclusive<i16> = 1..=3;
 const DESCRIBE_GROUPS: RangeInclusive<i16> = 0..=6;
 const CONSUMER_GROUP_DESCRIBE: RangeInclusive<i16> = 0..=1;
 /// From the version on that can ask for all partitions, to the last that asks for one group.
-const OFFSET_FETCH: RangeInclusive<i16> = 2..=7;
+pub(crate) const OFFSET_FETCH: RangeInclusive<i16> = 2..=7;
 /// The last version that names topics by name.
-const OFFSET_COMMIT: RangeInclusive<i16> = 2..=9;
+pub(crate) const OFFSET_COMMIT: RangeInclusive<i16> = 2..=9;
 const DELETE_GROUPS: RangeInclusive<i16> = 0..=2;
 
 /// Asks for the coordinator of a group.
 const GROUP: i8 = 0;
-/// A commit by nobody.
-const NO_GENERATION: i32 = -1;
 const BROKER_RETENTION: i64 = -1;
 
 impl Cluster {
@@ -248,7 +247,7 @@ fn committed(response: &OffsetFetchResponse<'_>) -> BTreeMap<Place, i64> {
     for topic in &response.topics {
         let partitions = topic.partitions.iter().filter(|partition| partition.committed_offset >= 0);
         committed.extend(partitions.map(|partition| {
-            let place = Place { topic: topic.name.to_string(), partition: partition.partition_index };
+            let place = Place::new(topic.name.as_ref(), partition.partition_index);
             (place, partition.committed_offset)
         }));
     }
@@ -266,7 +265,7 @@ pub(crate) struct Committer<'a> {
 impl<'a> Committer<'a> {
     /// A tool, for a group without members.
     fn nobody(group: &'a str) -> Committer<'a> {
-        Committer { group, generation: NO_GENERATION, member: "", instance: None }
+        Committer { group, generation: Generation::NONE, member: "", instance: None }
     }
 }
 
@@ -300,7 +299,7 @@ pub(crate) fn answered(response: &OffsetCommitResponse<'_>) -> Vec<(Place, i16)>
     let mut answered = Vec::new();
     for topic in &response.topics {
         answered.extend(topic.partitions.iter().map(|partition| {
-            let place = Place { topic: topic.name.to_string(), partition: partition.partition_index };
+            let place = Place::new(topic.name.as_ref(), partition.partition_index);
             (place, partition.error_code)
         }));
     }

@@ -17,16 +17,6 @@ pub type Answers<T> = BTreeMap<Place, Result<T, Refusal>>;
 /// A place as a broker answers for it.
 pub(crate) type Answered<T> = (Place, Result<T, Refusal>);
 
-/// Said by a broker that led a partition, or that is about to; where it is led now is to be asked again.
-const MOVED: [ErrorCode; 6] = [
-    ErrorCode::LeaderNotAvailable,
-    ErrorCode::NotLeaderOrFollower,
-    ErrorCode::ReplicaNotAvailable,
-    ErrorCode::FencedLeaderEpoch,
-    ErrorCode::UnknownLeaderEpoch,
-    ErrorCode::OffsetNotAvailable,
-];
-
 impl Cluster {
     /// The leader of each partition, by topic; topics that do not exist are not there, partitions that nobody leads have
     /// -1.
@@ -90,8 +80,9 @@ impl Cluster {
         mut ask: impl FnMut(&mut Peer, &BTreeMap<Place, Q>) -> Result<Vec<Answered<T>>, Failure>,
     ) -> Result<Answers<T>, Failure> {
         let mut answers = self.ask_leaders_once(asked, &mut ask)?;
-        let has_moved =
-            |place: &Place| answers.get(place).is_some_and(|answer| answer.as_ref().is_err_and(moved));
+        let has_moved = |place: &Place| {
+            answers.get(place).is_some_and(|answer| answer.as_ref().is_err_and(Refusal::has_moved))
+        };
         let again: BTreeMap<Place, Q> = asked
             .iter()
             .filter(|(place, _)| has_moved(place))
@@ -159,8 +150,4 @@ impl Cluster {
 
 fn leaders_of(topic: &Topic) -> BTreeMap<i32, i32> {
     topic.partitions.iter().map(|partition| (partition.index, partition.leader.unwrap_or(-1))).collect()
-}
-
-fn moved(refusal: &Refusal) -> bool {
-    MOVED.iter().any(|error| refusal.is(*error))
 }

@@ -22,20 +22,24 @@ impl Refusal {
         if code == ErrorCode::None.code() { Ok(()) } else { Err(Refusal { code, reason }) }
     }
 
-    /// Whether the partition may be served later, or elsewhere: it has moved, nobody leads it now, or it is not there.
-    pub fn may_pass(&self) -> bool {
-        const PASSING: [ErrorCode; 9] = [
+    /// Said by a broker that led a partition, or that is about to; where it is led now is to be asked again.
+    pub(crate) fn has_moved(&self) -> bool {
+        const MOVED: [ErrorCode; 6] = [
             ErrorCode::LeaderNotAvailable,
             ErrorCode::NotLeaderOrFollower,
             ErrorCode::ReplicaNotAvailable,
             ErrorCode::FencedLeaderEpoch,
             ErrorCode::UnknownLeaderEpoch,
             ErrorCode::OffsetNotAvailable,
-            ErrorCode::UnknownTopicOrPartition,
-            ErrorCode::KafkaStorageError,
-            ErrorCode::RequestTimedOut,
         ];
-        PASSING.iter().any(|error| self.is(*error))
+        MOVED.iter().any(|error| self.is(*error))
+    }
+
+    /// Whether the partition may be served later, or elsewhere: it has moved, nobody leads it now, or it is not there.
+    pub fn may_pass(&self) -> bool {
+        const PASSING: [ErrorCode; 3] =
+            [ErrorCode::UnknownTopicOrPartition, ErrorCode::KafkaStorageError, ErrorCode::RequestTimedOut];
+        self.has_moved() || PASSING.iter().any(|error| self.is(*error))
     }
 
     pub fn is(&self, error: ErrorCode) -> bool {

@@ -79,9 +79,8 @@ pub enum Inflate<'a> {
 }
 
 impl<'a> Inflate<'a> {
-    /// `None` for `Codec::None`, whose bytes need no decompressor.
-    /// `None` for `Codec::None`, whose bytes need no decompressor. Its reader takes `max_bytes` and refuses more; what a codec
-    /// decodes as a whole is refused here, before it is decoded.
+    /// `None` for `Codec::None`, whose bytes need no decompressor. Its reader takes `max_bytes` and refuses more; a block that
+    /// is decoded as a whole is refused before that.
     pub fn new(codec: Codec, bytes: &'a [u8], max_bytes: u64) -> Result<Option<Inflate<'a>>, BatchFault> {
         Ok(Some(match codec {
             Codec::None => return Ok(None),

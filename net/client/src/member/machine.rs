@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::range::Subscriber;
 use super::requests::{Action, Asked, AssignmentId, Commits, Generation, GroupSettings, Notice, Request};
 use crate::failure::Failure;
 use crate::place::Place;
@@ -53,7 +54,7 @@ pub(super) enum Stage {
     /// Of no generation: it has to join.
     Outside,
     /// It leads a new generation, and has to know the topics.
-    Leading(Vec<super::range::Subscriber>),
+    Leading(Vec<Subscriber>),
     /// It has to sync, as the leader with what each member gets.
     Joined(BTreeMap<String, BTreeSet<Place>>),
     /// These are its own; where they are read from is to be asked.

@@ -60,7 +60,8 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    pub(super) const NONE: i32 = -1;
+    /// Of nobody, and of a member before it has joined.
+    pub(crate) const NONE: i32 = -1;
 }
 
 /// One question; at most one is under way.

@@ -20,7 +20,7 @@ use millrace_wire::{ApiKey, Bytes, ErrorCode};
 
 use crate::cluster::Cluster;
 use crate::failure::Failure;
-use crate::group_requests::{Committer, answered, commit_request};
+use crate::group_requests::{Committer, OFFSET_COMMIT, OFFSET_FETCH, answered, commit_request};
 use crate::member::{
     ASSIGNOR, Answer, Generation, GroupSettings, Joined, PROTOCOL_TYPE, Request, Subscriber, read_assignment,
     read_subscription, write_assignment, write_subscription,
@@ -33,8 +33,6 @@ const JOIN_GROUP: RangeInclusive<i16> = 2..=9;
 const SYNC_GROUP: RangeInclusive<i16> = 0..=5;
 const HEARTBEAT: RangeInclusive<i16> = 0..=4;
 const LEAVE_GROUP: RangeInclusive<i16> = 0..=5;
-const OFFSET_FETCH: RangeInclusive<i16> = 2..=7;
-const OFFSET_COMMIT: RangeInclusive<i16> = 2..=9;
 /// First versions that know static members.
 const JOIN_GROUP_STATIC: i16 = 5;
 const SYNC_GROUP_STATIC: i16 = 3;
