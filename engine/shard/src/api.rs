@@ -41,6 +41,8 @@ pub enum Planted {
     TrustsSoftExtents,
     /// Files made ahead of what is written to them count as hard.
     TrustsSoftFiles,
+    /// What was written to few segment files counts as hard.
+    TrustsSoftSegments,
     /// Deletions of topics are not written to the metadata log.
     ForgetsDeletions,
     /// Partitions that topics get later are not written to the metadata log.

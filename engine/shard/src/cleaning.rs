@@ -8,7 +8,6 @@ use millrace_core::journal::{
     APPEND_HEAD_BYTES, CARRY_TAIL_BYTES_MAX, Cleaning as DueCleaning, Entry, FrameSequence, Purpose,
     ReleasePlan, Span, UnreleasedTail, plan_release,
 };
-use millrace_rt::fs;
 
 use crate::flush::Amount;
 use crate::partition::{LogPosition, Partition, PartitionRef};
@@ -170,45 +169,6 @@ impl Core {
             }
         }
     }
-
-    /// One sync of the file system hardens all that was written to segments before it.
-    pub(crate) async fn release_written(self: &Rc<Core>) {
-        let written: Vec<(PartitionRef, Vec<Written>)> = self
-            .unreleased
-            .all()
-            .into_iter()
-            .filter_map(|partition| {
-                let list = partition.borrow().written_not_released();
-                (!list.is_empty()).then_some((partition, list))
-            })
-            .collect();
-        if written.is_empty() && !self.cleaning.unsynced_cuts.take() {
-            return;
-        }
-        if let Err(error) = fs::sync_fs(self.files.layout().data()).await {
-            self.fail(format!("a sync of the data directory failed: {error}")).await;
-        }
-        for (partition, list) in written {
-            let mut partition = partition.borrow_mut();
-            for Written { base, position, exact } in list {
-                if let Some(segment) = partition.segment_mut(base) {
-                    segment.released = segment.released.max(position);
-                    segment.linked = true;
-                    segment.exact |= exact;
-                }
-            }
-            partition.forget_released_marks();
-        }
-        self.unreleased.forget_released();
-    }
-}
-
-/// What of a segment is in its file when a sync begins.
-struct Written {
-    base: Offset,
-    position: u64,
-    /// The file was cut to the segment's length.
-    exact: bool,
 }
 
 impl Partition {
@@ -260,17 +220,5 @@ impl Partition {
     fn carried_to(&mut self, frame: FrameSequence) {
         self.marks.clear();
         self.mark(frame);
-    }
-
-    fn written_not_released(&self) -> Vec<Written> {
-        let written = |segment: &Segment| Written {
-            base: segment.base,
-            position: segment.in_file(),
-            exact: segment.stage == Stage::Finished,
-        };
-        let news = |segment: &&Segment| {
-            segment.in_file() > segment.released || (segment.stage == Stage::Finished && !segment.exact)
-        };
-        self.segments.iter().filter(news).map(written).collect()
     }
 }

@@ -58,6 +58,7 @@ mod read;
 mod reading;
 mod reads_beside;
 mod rebuild;
+mod releasing;
 mod restore;
 mod retaining;
 mod retention;

@@ -45,6 +45,15 @@ fn a_file_that_is_not_hard_before_its_extent_is_caught() {
     finds(Sweep::new(SweepOptions { planted, ..SweepOptions::new(23, 1, 9) }), "entity not found");
 }
 
+#[test]
+fn segments_that_are_not_hard_when_the_journal_gives_them_up_are_caught() {
+    let planted = Some(Planted::TrustsSoftSegments);
+    finds(
+        Sweep::new(SweepOptions { planted, ..SweepOptions::new(23, 1, 9) }),
+        "after a clean stop its files hold",
+    );
+}
+
 /// The sweep of topics finds the fault.
 fn check_topics(planted: Planted, expected: &str) {
     let options =

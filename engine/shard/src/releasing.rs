@@ -1,0 +1,99 @@
+//! Hardens what was written to segment files, so that the journal can give it up.
+
+use std::io;
+use std::rc::Rc;
+
+use millrace_core::base::ids::Offset;
+use millrace_rt::fs;
+
+use crate::api::Planted;
+use crate::open_files::OpenFile;
+use crate::partition::{Partition, PartitionRef};
+use crate::segment::{Segment, Stage};
+use crate::shard::Core;
+
+/// So many files are hardened one by one. The sync of the file system is one long request, behind which commits wait, and
+/// takes with it what others have written to the disk; of thousands of files it is the faster way by far. With six files,
+/// beside 20,000 commits a second, a median produce took 0.45 to 0.7 of its time, and p99 0.4 to 0.8.
+const FEW_FILES: usize = 16;
+
+impl Core {
+    /// Makes hard what is in segment files now.
+    pub(crate) async fn release_written(self: &Rc<Core>) {
+        let written: Vec<(PartitionRef, Vec<Written>)> = self
+            .unreleased
+            .all()
+            .into_iter()
+            .filter_map(|partition| {
+                let list = partition.borrow().written_not_released();
+                (!list.is_empty()).then_some((partition, list))
+            })
+            .collect();
+        let has_cuts = self.cleaning.unsynced_cuts.take();
+        if written.is_empty() && !has_cuts {
+            return;
+        }
+        let hardened = match few_files(&written).filter(|_| !has_cuts) {
+            Some(files) => self.sync_files(files).await,
+            None => fs::sync_fs(self.files.layout().data()).await,
+        };
+        if let Err(error) = hardened {
+            self.fail(format!("a sync of what was written to segments failed: {error}")).await;
+        }
+        for (partition, list) in written {
+            let mut partition = partition.borrow_mut();
+            for Written { base, position, exact, .. } in list {
+                if let Some(segment) = partition.segment_mut(base) {
+                    segment.released = segment.released.max(position);
+                    segment.linked = true;
+                    segment.exact |= exact;
+                }
+            }
+            partition.forget_released_marks();
+        }
+        self.unreleased.forget_released();
+    }
+
+    /// One at a time: commits find the device free in between.
+    async fn sync_files(&self, files: Vec<Rc<OpenFile>>) -> io::Result<()> {
+        for file in files {
+            if self.engine.planted != Some(Planted::TrustsSoftSegments) {
+                file.sync_data().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What of a segment is in its file when a sync begins.
+struct Written {
+    base: Offset,
+    position: u64,
+    /// The file was cut to the segment's length.
+    exact: bool,
+    /// None: it is not open, or its name may be lost with the power, so that its own sync would not do.
+    file: Option<Rc<OpenFile>>,
+}
+
+impl Partition {
+    fn written_not_released(&self) -> Vec<Written> {
+        let written = |segment: &Segment| Written {
+            base: segment.base,
+            position: segment.in_file(),
+            exact: segment.stage == Stage::Finished,
+            file: segment.file.get().filter(|_| segment.linked),
+        };
+        let news = |segment: &&Segment| {
+            segment.in_file() > segment.released || (segment.stage == Stage::Finished && !segment.exact)
+        };
+        self.segments.iter().filter(news).map(written).collect()
+    }
+}
+
+/// The files of all that was written, where they are few and each can be hardened by itself.
+fn few_files(written: &[(PartitionRef, Vec<Written>)]) -> Option<Vec<Rc<OpenFile>>> {
+    let lists = written.iter().flat_map(|(_, list)| list);
+    let files: Vec<_> =
+        lists.map(|written| written.file.clone()).take(FEW_FILES + 1).collect::<Option<_>>()?;
+    (files.len() <= FEW_FILES).then_some(files)
+}
