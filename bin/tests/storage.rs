@@ -164,6 +164,9 @@ fn loaded_with(directory: &Directory, load: &[&str]) -> Broker {
     broker
 }
 
+/// What is done to a file or directory.
+type Harm<'a> = &'a dyn Fn(&Path);
+
 fn flip(path: &Path, at: usize) {
     let mut bytes = std::fs::read(path).unwrap();
     bytes[at] ^= 0x10;
@@ -291,6 +294,75 @@ fn a_start_refuses_a_corrupt_acknowledged_frame_and_says_where_it_is() {
     assert_eq!((&damages[0]["file"], &damages[0]["at"]), (&Value::from(file), &Value::from(at)));
     let saved = damages[0]["saved"].as_str().unwrap();
     assert!(saved.contains("frames behind it are whole") && !saved.contains("; 0 frames"), "{saved}");
+}
+
+#[test]
+fn what_is_missing_or_short_is_named_and_no_start_goes_without_it() {
+    let directory = prepared("storage-missing");
+    loaded(&directory).end("KILL");
+    let find = |name: &str| directory.find(name);
+    let slot = find("slot-1");
+    let segment = find("small-0/00000000000000000000.log");
+    let topic = segment.parent().unwrap().to_path_buf();
+    let remove = |path: &Path| match path.is_dir() {
+        true => std::fs::remove_dir_all(path).unwrap(),
+        false => std::fs::remove_file(path).unwrap(),
+    };
+    let cut = |path: &Path| {
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+    };
+    let zero = |path: &Path| {
+        let length = std::fs::metadata(path).unwrap().len() as usize;
+        std::fs::write(path, vec![0; length]).unwrap();
+    };
+    // What is harmed, and the file that is named.
+    let cases: [(&str, Harm<'_>, &Path, &Path); 9] = [
+        ("no manifest", &remove, &find("data/node"), &find("data/node")),
+        ("no metadata log", &remove, &find("metadata.log"), &find("metadata.log")),
+        ("a metadata log of zeros", &zero, &find("metadata.log"), &find("metadata.log")),
+        ("half a metadata log", &cut, &find("metadata.log"), &find("metadata.log")),
+        ("no slot", &remove, &slot, &slot),
+        ("half a slot", &cut, &slot, &slot),
+        ("no journal", &remove, slot.parent().unwrap(), slot.parent().unwrap()),
+        ("half a segment", &cut, &segment, &segment),
+        ("no directory of a partition", &remove, &topic, &segment),
+    ];
+    let (data, kept) = (directory.data(), directory.0.join("kept"));
+    let copy = |from: &Path, to: &Path| {
+        assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+    };
+    copy(&data, &kept);
+    for (what, harm, path, file) in cases {
+        harm(path);
+        let (code, damages) = directory.verify();
+        let named = |damage: &Value| damage["file"] == file.to_str().unwrap();
+        assert!(code == Some(1) && damages.iter().any(named), "{what}: {damages:?}");
+        for _ in 0..2 {
+            let (code, said) = Broker::spawn(&directory).ended();
+            let advice = format!("`millrace storage verify {}`", data.display());
+            assert!(code == Some(3) && said.contains(file.to_str().unwrap()), "{what}: {code:?}, {said}");
+            assert!(said.contains(&advice), "{what}: {said}");
+        }
+        std::fs::remove_dir_all(&data).unwrap();
+        copy(&kept, &data);
+        assert_eq!(directory.verify(), (Some(0), Vec::new()), "{what}, put back");
+    }
+    // A start put back: nothing was taken away.
+    let stranger = directory.data().join("topics/stranger-0");
+    copy(&topic, &stranger);
+    let (code, damages) = directory.verify();
+    assert!(code == Some(1) && damages[0]["file"] == stranger.to_str().unwrap(), "{damages:?}");
+    let mut broker = Broker::spawn(&directory);
+    broker.address();
+    broker.end("TERM");
+    let (code, damages) = directory.verify();
+    assert_eq!((code, damages), (Some(0), Vec::new()), "what is put aside is no damage");
+    let names: Vec<_> = std::fs::read_dir(data.join("topics")).unwrap().map(|entry| entry.unwrap()).collect();
+    let aside =
+        names.iter().find(|it| it.file_name().to_string_lossy().starts_with("stranger-0.unknown-at-"));
+    let aside = aside.expect("it is put aside").path().join("00000000000000000000.log");
+    assert_eq!(std::fs::read(aside).unwrap(), std::fs::read(&segment).unwrap(), "with all that it holds");
 }
 
 #[test]

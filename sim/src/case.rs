@@ -49,6 +49,8 @@ pub struct Outcome {
     pub operations: Vec<u64>,
     /// Of all boots.
     pub looks: Looks,
+    /// A start said that files were lost.
+    pub has_refused: bool,
     /// Appends that were refused for want of space.
     pub refusals: u64,
     /// Written to the journals of boots that ended cleanly.

@@ -7,6 +7,7 @@ mod chance;
 mod compaction;
 pub mod fuzz;
 pub mod groups;
+mod loss;
 mod machine;
 mod progress;
 mod promises;

@@ -14,6 +14,7 @@ use millrace_rt::world::{Crash, DiskFault, NodeId, World, WorldOptions};
 use millrace_rt::{Seat, world};
 use millrace_shard::{Engine, EngineSettings, OpenError, Planted, Shard};
 
+use crate::loss::refuses;
 use crate::promises::DATA_DIR;
 use crate::trial::{Between, Blow, Filling, Looks, Squeeze, Trial};
 
@@ -35,6 +36,8 @@ pub(crate) enum End {
     Closed,
     Crashed(Fall),
     NotOpened(OpenError),
+    /// Files were lost, and the node says so instead of starting without them.
+    Refused,
 }
 
 /// A crash, and what was wrong with it.
@@ -142,6 +145,10 @@ pub(crate) struct Machine {
     /// The disk is small.
     squeezed: bool,
     between: Between,
+    boots: u64,
+    /// Files that were lost before the last boot.
+    lost: Vec<PathBuf>,
+    has_refused: bool,
     planted: Option<Planted>,
     memory_bytes: u64,
 }
@@ -160,6 +167,9 @@ impl Machine {
             fault,
             squeezed: false,
             between: Between::Nothing,
+            boots: 0,
+            lost: Vec::new(),
+            has_refused: false,
             planted,
             memory_bytes: MEMORY_BYTES,
         }
@@ -185,6 +195,11 @@ impl Machine {
         ends_the_process(self.fault)
     }
 
+    /// A start said that files were lost.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.has_refused
+    }
+
     /// Disk operations of all boots so far.
     pub(crate) fn operations(&self) -> u64 {
         self.world.disk_operations(self.node)
@@ -192,7 +207,11 @@ impl Machine {
 
     /// Reads of all boots so far, and openings of files that were there.
     pub(crate) fn looks(&self) -> Looks {
-        Looks { reads: self.world.disk_reads(self.node), opens: self.world.disk_opens(self.node) }
+        Looks {
+            reads: self.world.disk_reads(self.node),
+            opens: self.world.disk_opens(self.node),
+            lookups: self.world.disk_lookups(self.node),
+        }
     }
 
     /// Boots the node and runs `main` on each of its shards until all have closed; crashes it where the trial says.
@@ -207,9 +226,7 @@ impl Machine {
         F: Fn(Seat) -> Fut + Clone + 'static,
         Fut: Future<Output = ()> + 'static,
     {
-        if self.between == Between::DamagedCheckpoints {
-            self.damage_checkpoints();
-        }
+        self.befall();
         let before = self.operations();
         if self.disk_may_fail() && !self.world.disk_is_to_fail(self.node) {
             self.heal();
@@ -240,7 +257,8 @@ impl Machine {
                 self.heal();
                 return End::Crashed(Fall { kind: Crash::Process, violation: None });
             }
-            return End::NotOpened(error);
+            self.has_refused |= refuses(&error, &self.lost);
+            return if self.has_refused { End::Refused } else { End::NotOpened(error) };
         }
         match starved {
             Some(starved) => End::Crashed(self.fall(shards, trial.blow, progress).because(starved)),
@@ -319,6 +337,17 @@ impl Machine {
         Fall { kind: blow.map_or(Crash::Process, |blow| blow.kind), violation }
     }
 
+    /// What comes over the disk before a boot.
+    fn befall(&mut self) {
+        self.boots += 1;
+        match self.between {
+            Between::Nothing => {}
+            Between::DamagedCheckpoints => self.damage_checkpoints(),
+            Between::Lost(loss) if self.boots == 2 => self.lost = loss.befall(&mut self.world, self.node),
+            Between::Lost(_) => {}
+        }
+    }
+
     /// Those that an earlier boot left damaged stay so.
     fn damage_checkpoints(&mut self) {
         let is_checkpoint = |path: &PathBuf| {
@@ -362,6 +391,7 @@ fn ends_the_process(fault: DiskFault) -> bool {
             | DiskFault::FailSync(_)
             | DiskFault::FailOperation(_)
             | DiskFault::FailOpen(_)
+            | DiskFault::FailLookup(_)
             | DiskFault::ReadError(_)
     )
 }

@@ -49,6 +49,9 @@ struct Options {
     /// With --sweep: both checkpoints are damaged before each boot.
     #[arg(long)]
     checkpoints: bool,
+    /// With --sweep: behind each crash files of one kind are lost, or cut.
+    #[arg(long, conflicts_with_all = ["checkpoints", "groups", "topics"])]
+    losses: bool,
     /// With --sweep: every byte of the last journal frame cut, zeroed and garbled instead.
     #[arg(long)]
     damage: bool,
@@ -186,6 +189,7 @@ fn sweep(options: &Options, shards: u16) -> Tally {
         Options { recovery: true, .. } => Sweep::of_recovery(wanted),
         Options { faults: true, .. } => Sweep::of_faults(wanted),
         Options { full: true, .. } => Sweep::of_full_disks(wanted),
+        Options { losses: true, .. } => Sweep::of_losses(wanted),
         _ => Sweep::new(wanted),
     };
     let (operations, cases) = (sweep.tally().operations, sweep.cases_left());
@@ -205,8 +209,11 @@ fn sweep(options: &Options, shards: u16) -> Tally {
         }
     }
     let tally = sweep.tally().clone();
-    let Tally { crashes, boots, acknowledgements, refusals, .. } = &tally;
+    let Tally { crashes, boots, acknowledgements, refusals, refused_starts, .. } = &tally;
     println!("{crashes} crashes, {boots} boots, {acknowledgements} acknowledgements, {refusals} refusals");
+    if options.losses {
+        println!("{refused_starts} starts refused what was lost");
+    }
     tally
 }
 

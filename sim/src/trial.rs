@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use millrace_rt::world::{Crash, DiskFault};
 
+use crate::loss::Loss;
+
 /// A crash just before a disk operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Blow {
@@ -76,6 +78,8 @@ pub enum Between {
     Nothing,
     /// Both checkpoints of every journal are damaged behind their headers.
     DamagedCheckpoints,
+    /// Files are lost, once, before the second boot.
+    Lost(Loss),
 }
 
 /// What a run asked of the disk without changing it.
@@ -84,4 +88,6 @@ pub struct Looks {
     pub reads: u64,
     /// Openings of files that were there.
     pub opens: u64,
+    /// Whether a path is there, how long it is, what a directory holds.
+    pub lookups: u64,
 }

@@ -47,9 +47,13 @@ pub async fn rename(from: &Path, to: &Path) -> io::Result<()> {
     request(DiskRequest::Rename { from: from.to_owned(), to: to.to_owned() }).await.map(drop)
 }
 
-/// False also if the answer is unknown, as with a directory that may not be searched.
-pub async fn exists(path: &Path) -> bool {
-    matches!(request(DiskRequest::Exists(path.to_owned())).await, Ok(DiskAnswer::Exists(true)))
+/// Whether there is a file or directory of this name. An error says that nobody knows, as with a disk that fails or a
+/// directory that may not be searched: that is no reason to take anything for gone.
+pub async fn exists(path: &Path) -> io::Result<bool> {
+    match request(DiskRequest::Exists(path.to_owned())).await? {
+        DiskAnswer::Exists(exists) => Ok(exists),
+        _ => Err(unexpected()),
+    }
 }
 
 /// Length of a file in bytes.

@@ -278,6 +278,12 @@ pub enum OpenError {
          verify {}` says what is damaged and what could be saved", file.display(), data_dir.display()
     )]
     CorruptJournal { file: PathBuf, reason: String, data_dir: PathBuf },
+    /// Something that other files vouch for is not there, or not whole.
+    #[error(
+        "{}: {what}; acknowledged records would be lost, so the broker does not start; `millrace storage verify {}` \
+         says what is damaged and what could be saved", file.display(), data_dir.display()
+    )]
+    Missing { file: PathBuf, what: String, data_dir: PathBuf },
     #[error("{0} is corrupt: {1}; `millrace storage verify` on the data directory says what could be saved")]
     Corrupt(PathBuf, String),
     #[error(

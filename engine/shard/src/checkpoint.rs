@@ -109,6 +109,7 @@ impl Partition {
 fn facts(segment: &Segment) -> SegmentFacts {
     SegmentFacts {
         base: segment.base.0,
+        length: segment.length(),
         max_timestamp: segment.max_timestamp.0,
         indexed: segment.index_stored,
     }

@@ -57,7 +57,9 @@ impl Core {
         let left = async {
             let text = String::from_utf8_lossy(&fs::read(&path).await?).into_owned();
             let manifest = Manifest::decode(&text).map_err(std::io::Error::other)?;
-            let stopped = Manifest { stopped: Stopped::Clean, ..manifest };
+            let metadata_index =
+                self.metadata.as_ref().map_or(manifest.metadata_index, |metadata| metadata.index());
+            let stopped = Manifest { stopped: Stopped::Clean, metadata_index, ..manifest };
             fs::replace(&path, stopped.encode().into_bytes()).await
         };
         if let Err(error) = left.await {

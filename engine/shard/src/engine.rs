@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use millrace_core::journal::{BootNonce, RecoveredPartition};
-use millrace_core::meta::MetadataImage;
+use millrace_core::journal::{BootNonce, JournalGeometry, RecoveredPartition};
+use millrace_core::meta::{DeletedTopics, MetadataImage};
 use millrace_rt::{Gate, MeshEnd};
 
 use crate::api::{EngineSettings, OpenError, Planted};
@@ -13,7 +13,10 @@ use crate::layout::Layout;
 use crate::manifest::Manifest;
 use crate::message::{Answer, Ask};
 use crate::space::SharedSpace;
+use crate::vouching::KnownTopics;
 
+/// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
+const RING_BYTES: u64 = 16 * 1024 * 1024;
 /// Asks that one shard may have under way to another. Produce requests of a busy connection take a few each.
 const LANE_CAPACITY: usize = 1024;
 
@@ -50,6 +53,8 @@ pub(crate) struct Startup {
 /// What shard 0 found in the data directory.
 pub(crate) struct Facts {
     pub(crate) image: Arc<MetadataImage>,
+    /// What the metadata log says is no more.
+    pub(crate) deleted: DeletedTopics,
     pub(crate) mode: DiskMode,
     /// The journals to be replayed.
     pub(crate) old: Option<Manifest>,
@@ -67,7 +72,19 @@ pub(crate) enum RingPlace {
     Local,
 }
 
+impl Inner {
+    /// The sizes of this run's journals.
+    pub(crate) fn geometry(&self) -> Result<JournalGeometry, OpenError> {
+        JournalGeometry::new(self.settings.journal_bytes, RING_BYTES)
+            .map_err(|error| OpenError::Settings(format!("millrace.journal.bytes: {error}")))
+    }
+}
+
 impl Facts {
+    pub(crate) fn known(&self) -> KnownTopics<'_> {
+        KnownTopics { image: &self.image, deleted: &self.deleted }
+    }
+
     pub(crate) fn boot(&self) -> BootNonce {
         self.new.boot
     }

@@ -9,6 +9,7 @@
 //! <data>/topics/<topic>-<partition>/<offset>.start   empty: where the log begins, for a start that has no checkpoint
 //! <data>/topics/<topic>-<partition>/<offset>.compacted  empty: up to where the log is compacted
 //! <data>/topics/<topic>-<partition>/<offset>.log.<number>.cleaned  what segments become, until it takes their place
+//! <data>/topics/<name>.unknown-at-<ms>           a directory that nothing knew when a start found it
 //! <journal>/journal/<generation>/<shard>/slot-<n>        frames
 //! <journal>/journal/<generation>/<shard>/checkpoint-<0|1>
 //! <shm>/millrace-<node>-<generation>-<shard>             the ring that outlives the process
@@ -36,6 +37,10 @@ pub(crate) const CLEANED_SUFFIX: &str = ".cleaned";
 
 /// Kafka's; no topic's directory ends so, since a partition number ends it.
 pub(crate) const DELETED_SUFFIX: &str = "-delete";
+
+/// Of a directory that nothing knows; behind it comes when that was, in milliseconds since 1970. No topic's directory ends
+/// so.
+pub(crate) const UNKNOWN_MARK: &str = ".unknown-at-";
 
 /// Number of a journal generation; each start of the broker begins a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,9 +93,14 @@ impl Layout {
         self.topics().join(format!("{key}{DELETED_SUFFIX}"))
     }
 
+    /// What a directory is called from now on that nothing knows: it stays, and no start looks at it any more.
+    pub(crate) fn unknown(&self, name: &str, now_ms: i64) -> PathBuf {
+        self.topics().join(format!("{name}{UNKNOWN_MARK}{now_ms}"))
+    }
+
     /// Where a directory goes that belonged to a topic deleted before the last crash; each start has a name of its own
     /// for it, since what an earlier one put aside may still be there.
-    pub(crate) fn put_aside_unknown(&self, name: &str, start: Generation) -> PathBuf {
+    pub(crate) fn put_aside_deleted(&self, name: &str, start: Generation) -> PathBuf {
         self.topics().join(format!("{name}.{}{DELETED_SUFFIX}", start.0))
     }
 

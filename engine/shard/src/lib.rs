@@ -79,6 +79,7 @@ mod times;
 mod turns;
 mod unreleased;
 mod upkeep;
+mod vouching;
 mod watch;
 
 pub use api::{

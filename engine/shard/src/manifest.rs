@@ -19,6 +19,12 @@ pub struct Manifest {
     pub boot: BootNonce,
     /// How many shards wrote that generation.
     pub shards: u16,
+    /// How many slots each of its journals has.
+    pub slots: u16,
+    /// The length of each slot.
+    pub slot_bytes: u64,
+    /// The last entry that the metadata log had when this was written.
+    pub metadata_index: u64,
     pub stopped: Stopped,
 }
 
@@ -31,7 +37,7 @@ pub enum Stopped {
     Unclean,
 }
 
-const FORMAT: &str = "millrace-node-1";
+const FORMAT: &str = "millrace-node-2";
 
 impl Manifest {
     pub fn encode(&self) -> String {
@@ -40,8 +46,15 @@ impl Manifest {
             Stopped::Unclean => "unclean",
         };
         let mut text = format!(
-            "{FORMAT}\nnode={:016x}\ngeneration={}\nboot={:016x}\nshards={}\nstopped={clean}\n",
-            self.node, self.generation.0, self.boot.0, self.shards
+            "{FORMAT}\nnode={:016x}\ngeneration={}\nboot={:016x}\nshards={}\nslots={}\nslot-bytes={}\n\
+             metadata-index={}\nstopped={clean}\n",
+            self.node,
+            self.generation.0,
+            self.boot.0,
+            self.shards,
+            self.slots,
+            self.slot_bytes,
+            self.metadata_index
         );
         let checksum = crc32c::crc32c(text.as_bytes());
         // Writing to a String cannot fail.
@@ -68,12 +81,17 @@ impl Manifest {
         let generation = field("generation")?.parse().map_err(|error| format!("generation: {error}"))?;
         let boot = u64::from_str_radix(field("boot")?, 16).map_err(|error| error.to_string())?;
         let shards = field("shards")?.parse().map_err(|error| format!("shards: {error}"))?;
+        let slots = field("slots")?.parse().map_err(|error| format!("slots: {error}"))?;
+        let slot_bytes = field("slot-bytes")?.parse().map_err(|error| format!("slot-bytes: {error}"))?;
+        let metadata_index =
+            field("metadata-index")?.parse().map_err(|error| format!("metadata-index: {error}"))?;
         let stopped = match field("stopped")? {
             "clean" => Stopped::Clean,
             "unclean" => Stopped::Unclean,
             other => return Err(format!("stopped={other}")),
         };
-        Ok(Manifest { node, generation: Generation(generation), boot: BootNonce(boot), shards, stopped })
+        let (generation, boot) = (Generation(generation), BootNonce(boot));
+        Ok(Manifest { node, generation, boot, shards, slots, slot_bytes, metadata_index, stopped })
     }
 }
 
@@ -88,6 +106,9 @@ mod tests {
             generation: Generation(42),
             boot: BootNonce(7),
             shards: 3,
+            slots: 8,
+            slot_bytes: 1 << 21,
+            metadata_index: 17,
             stopped: Stopped::Unclean,
         };
         let text = manifest.encode();

@@ -455,7 +455,9 @@ impl Core {
             // Lists of partitions may know this one for long; its files, and their space, are not to wait for that.
             partition.borrow_mut().segments.iter_mut().for_each(|segment| segment.file = FileSlot::default());
             let (key, dir) = (partition.borrow().key, self.files.partition_dir(&partition));
-            if partition.borrow().segments.iter().any(|segment| segment.exists) || fs::exists(&dir).await {
+            // Where nobody knows, the renaming finds out.
+            let may_exist = async || fs::exists(&dir).await.unwrap_or(true);
+            if partition.borrow().segments.iter().any(|segment| segment.exists) || may_exist().await {
                 self.put_aside(&dir, key).await;
                 is_aside = true;
             }

@@ -8,15 +8,16 @@ use std::cell::Cell;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use millrace_core::base::ids::{LeaderEpoch, Offset};
-use millrace_core::meta::{self, DecodedLog, MetadataEntry, MetadataImage, MetadataRecord};
+use millrace_core::meta::{self, DecodedLog, DeletedTopics, MetadataEntry, MetadataImage, MetadataRecord};
 use millrace_rt::fs::DirLock;
 use millrace_rt::{File, OpenOptions, Signal, Sync, fs};
 
 use crate::api::{MetadataQuorum, OpenError};
 use crate::engine::Inner;
 use crate::layout::Layout;
-use crate::manifest::Stopped;
+use crate::manifest::{Manifest, Stopped};
 use crate::turns::{Turn, Turns};
+use crate::vouching::is_there;
 
 /// Owned by shard 0. Each change is durable before anybody sees it.
 pub(crate) struct MetadataLog {
@@ -33,6 +34,13 @@ pub(crate) struct MetadataLog {
     turns: Turns,
     /// Held as long as the process uses the data directory.
     _lock: DirLock,
+}
+
+/// A log that was read, and what it says.
+pub(crate) struct OpenedLog {
+    pub(crate) log: MetadataLog,
+    pub(crate) image: MetadataImage,
+    pub(crate) deleted: DeletedTopics,
 }
 
 /// Counts the leaders of the metadata log; alone, a node leads from the first day.
@@ -55,13 +63,23 @@ pub(crate) enum Leads {
 const _: () = assert!(FREEING_BYTES < ROOM_BYTES);
 
 impl MetadataLog {
-    /// Reads the log and cuts off what a torn last write left.
+    /// Reads the log and cuts off what a torn last write left. A log that lacks what it had when the manifest was written
+    /// is refused, as it is.
     pub(crate) async fn open(
         layout: &Layout,
         lock: DirLock,
-    ) -> Result<(MetadataLog, MetadataImage), OpenError> {
+        manifest: Option<&Manifest>,
+    ) -> Result<OpenedLog, OpenError> {
         let path = layout.metadata_log();
         let failed = |error| OpenError::io("read", &path, &error);
+        let vouched_to = manifest.map_or(0, |manifest| manifest.metadata_index);
+        let missing = |found: &str| {
+            let what = format!("{found}; {} counts {vouched_to} entries", layout.manifest().display());
+            OpenError::Missing { file: path.clone(), what, data_dir: layout.data().to_path_buf() }
+        };
+        if vouched_to > 0 && !is_there(&path).await? {
+            return Err(missing("the metadata log is missing"));
+        }
         let options = OpenOptions { create: true, write: true, ..OpenOptions::default() };
         let file = File::open(&path, options).await.map_err(failed)?;
         fs::sync_dir(&layout.metadata_dir()).await.map_err(failed)?;
@@ -69,16 +87,19 @@ impl MetadataLog {
         let bytes = fs::read(&path).await.map_err(failed)?;
         let corrupt = |reason: String| OpenError::Corrupt(path.clone(), reason);
         let decoded = DecodedLog::decode(&bytes).map_err(|error| corrupt(error.to_string()))?;
+        let index = decoded.entries.last().map_or(0, |last| last.index);
+        if index < vouched_to {
+            return Err(missing(&format!("the metadata log ends behind entry {index}")));
+        }
         file.truncate(decoded.valid_bytes).await.map_err(failed)?;
         // The last entry may come from a write that a process died in: it is whole, and not yet on the device. Entries
         // behind it would harden only themselves.
         file.sync_data().await.map_err(failed)?;
         let mut image = MetadataImage::default();
-        let mut index = 0;
         for entry in &decoded.entries {
             image.apply_all(&entry.records).map_err(|fault| corrupt(fault.to_string()))?;
-            index = entry.index;
         }
+        let deleted = DeletedTopics::of(&decoded.entries);
         let vouched = decoded.entries.last().is_none_or(|last| last.records.is_empty());
         let log = MetadataLog {
             file,
@@ -90,7 +111,7 @@ impl MetadataLog {
             turns: Turns::default(),
             _lock: lock,
         };
-        Ok((log, image))
+        Ok(OpenedLog { log, image, deleted })
     }
 
     /// What every start writes: the cluster if it is new, this broker's registration, leader epochs after an unclean
@@ -141,6 +162,11 @@ impl MetadataLog {
         self.vouched.set(vouches);
         self.changed.notify_all();
         Ok(())
+    }
+
+    /// Of the last entry.
+    pub(crate) fn index(&self) -> u64 {
+        self.index.get()
     }
 
     pub(crate) fn quorum(&self) -> MetadataQuorum {

@@ -17,7 +17,6 @@ use millrace_core::journal::{
     APPEND_HEAD_BYTES, CheckpointBounds, Checkpoints, FrameSequence, Journal, JournalGeometry,
     RecoveredPartition, WRITES_MAX,
 };
-use millrace_core::meta::MetadataImage;
 use millrace_rt::{Block, File, OpenOptions, Seat, SharedMemory, Sync, fs};
 
 use crate::api::OpenError;
@@ -34,7 +33,7 @@ use crate::engine::{Engine, Facts, Inner, RingPlace};
 use crate::files::{DiskMode, SegmentFiles};
 use crate::first_files::FirstFiles;
 use crate::flusher::{FLUSHERS, Flusher};
-use crate::layout::{DELETED_SUFFIX, Generation, Layout, checkpoint_file, partition_of, slot_file};
+use crate::layout::{Layout, checkpoint_file, slot_file};
 use crate::manifest::{Manifest, Stopped};
 use crate::metadata_log::MetadataLog;
 use crate::open_files::OpenFiles;
@@ -49,9 +48,8 @@ use crate::space::Space;
 use crate::tail_memory::TailMemory;
 use crate::turns::Turns;
 use crate::unreleased::Unreleased;
+use crate::vouching::{Standing, is_there};
 
-/// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
-const RING_BYTES: u64 = 16 * 1024 * 1024;
 /// Of a shard's memory: tails get a half, what was read from segments an eighth, answers that their readers have not yet
 /// taken a sixteenth; requests take a quarter, and blocks that nobody uses a sixteenth (`net/server`).
 const TAIL_SHARE: u64 = 2;
@@ -133,8 +131,7 @@ impl Engine {
         metadata: Option<MetadataLog>,
     ) -> Result<Core, OpenError> {
         let settings = &self.inner.settings;
-        let geometry = JournalGeometry::new(settings.journal_bytes, RING_BYTES)
-            .map_err(|error| OpenError::Settings(format!("millrace.journal.bytes: {error}")))?;
+        let geometry = self.inner.geometry()?;
         let journal_dir = self.inner.layout.shard(facts.new.generation, index);
         let (ring, slots) = make_journal(&self.inner, facts, index, &geometry).await?;
         let journal = Journal::new(index, facts.boot(), geometry);
@@ -281,9 +278,12 @@ async fn make_journal(
         let options = OpenOptions { create: true, write: true, direct, ..OpenOptions::default() };
         let made = async {
             let file = File::open(&path, options).await?;
+            // A slot that is short lost bytes: the manifest, which comes later, says how long each is.
+            file.truncate(geometry.slot_bytes() as u64).await?;
             file.allocate(0, geometry.slot_bytes() as u64).await?;
-            if number == 0 {
-                zero(&file, geometry.slot_bytes()).await?;
+            match number {
+                0 => zero(&file, geometry.slot_bytes()).await?,
+                _ => file.sync_data().await?,
             }
             Ok(file)
         };
@@ -334,10 +334,6 @@ async fn replay_journal(
     shard: ShardIndex,
 ) -> Result<Vec<RecoveredPartition>, OpenError> {
     let dir = inner.layout.shard(old.generation, shard);
-    if !fs::exists(&dir).await {
-        let reason = "this journal of the last run is missing; is millrace.journal.dir what it was then?";
-        return Err(OpenError::Corrupt(dir, reason.to_owned()));
-    }
     let first = read_if_there(checkpoint_file(&dir, 0)).await?;
     let second = read_if_there(checkpoint_file(&dir, 1)).await?;
     let checkpoints = Checkpoints::choose([first.as_deref(), second.as_deref()]);
@@ -345,7 +341,9 @@ async fn replay_journal(
         tracing::warn!(%shard, %fault, "a checkpoint is damaged");
     }
     let mut slots = Vec::new();
-    while let Some(bytes) = read_if_there(slot_file(&dir, slots.len())).await? {
+    for number in 0..usize::from(old.slots) {
+        let path = slot_file(&dir, number);
+        let bytes = fs::read(&path).await.map_err(|error| OpenError::io("read", &path, &error))?;
         slots.push(Bytes::from(bytes));
     }
     let ring = read_ring(inner, facts, old, shard).await?;
@@ -353,24 +351,26 @@ async fn replay_journal(
     let data_dir = inner.layout.data().to_path_buf();
     let bounds = CheckpointBounds::of([first.as_deref(), second.as_deref()], shard, old.boot);
     let Manifest { boot, shards, .. } = *old;
-    let journal = OldJournal { shard, boot, shards, dir, slots, ring, ring_file, bounds, data_dir };
-    let is_damaged = checkpoints.faults.iter().any(Option::is_some);
+    let metadata_log = inner.layout.metadata_log();
+    let journal =
+        OldJournal { shard, boot, shards, dir, slots, ring, ring_file, bounds, data_dir, metadata_log };
+    let lacks_one = checkpoints.faults.iter().any(Option::is_some) || first.is_none() || second.is_none();
     let replayed = match checkpoints.newest {
-        Some(newest) => match journal.replay(Some(newest), &facts.image) {
-            // Perhaps it is that the damaged one was the newer, and frames that it made needless are gone.
-            Err(_) if is_damaged => None,
+        Some(newest) => match journal.replay(Some(newest), facts.known()) {
+            // Perhaps it is that the one damaged or missing was the newer, and frames that it made needless are gone.
+            Err(_) if lacks_one => None,
             replayed => Some(replayed?),
         },
         None => None,
     };
     match replayed {
         Some(replayed) => Ok(replayed),
-        None => journal.rebuild(&inner.layout, &facts.image).await,
+        None => journal.rebuild(&inner.layout, facts.known()).await,
     }
 }
 
 async fn read_if_there(path: PathBuf) -> Result<Option<Vec<u8>>, OpenError> {
-    if !fs::exists(&path).await {
+    if !is_there(&path).await? {
         return Ok(None);
     }
     fs::read(&path).await.map(Some).map_err(|error| OpenError::io("read", &path, &error))
@@ -384,7 +384,7 @@ async fn read_ring(
     shard: ShardIndex,
 ) -> Result<Option<Bytes>, OpenError> {
     let path = ring_path(inner, old, shard, facts.ring);
-    if old.stopped == Stopped::Clean || !fs::exists(&path).await {
+    if old.stopped == Stopped::Clean || !is_there(&path).await? {
         return Ok(None);
     }
     let ring = SharedMemory::open(&path)
@@ -413,7 +413,7 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
         RingPlace::Local => Vec::new(),
     };
     // Before any shard serves: a topic created later may have the name of one whose files are to go.
-    let unknown = put_unknown_aside(&layout, &facts.image, facts.new.generation).await?;
+    let deleted = put_strangers_aside(&layout, facts).await?;
     millrace_rt::spawn(async move {
         for ring in rings {
             // Gone after a power loss.
@@ -423,7 +423,7 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
         if let Err(error) = fs::remove_dir_all(&generation).await {
             tracing::warn!(path = %generation.display(), %error, "an old journal is still there");
         }
-        for path in unknown {
+        for path in deleted {
             if let Err(error) = fs::remove_dir_all(&path).await {
                 tracing::warn!(path = %path.display(), %error, "a deleted topic's files are still there");
             }
@@ -432,30 +432,40 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Renames directories of partitions that no longer exist: their topic was deleted before a crash. No power loss brings
-/// their names back. Answers what is to be removed.
-async fn put_unknown_aside(
-    layout: &Layout,
-    image: &MetadataImage,
-    start: Generation,
-) -> Result<Vec<PathBuf>, OpenError> {
+/// Renames the directories that are of no partition: of a topic that was deleted before a crash, so that no power loss
+/// brings its name back, and those that nothing knows, which stay. Answers what is to be removed.
+async fn put_strangers_aside(layout: &Layout, facts: &Facts) -> Result<Vec<PathBuf>, OpenError> {
     let topics = layout.topics();
-    let mut aside = Vec::new();
-    let Ok(entries) = fs::read_dir(&topics).await else { return Ok(aside) };
+    let entries =
+        fs::read_dir(&topics).await.map_err(|error| OpenError::io("read the directory", &topics, &error))?;
+    let (known, start) = (facts.known(), facts.new.generation);
+    let (mut deleted, mut has_renamed) = (Vec::new(), false);
     for entry in entries.iter().filter(|entry| entry.is_dir) {
         let path = topics.join(&entry.name);
-        if entry.name.ends_with(DELETED_SUFFIX) {
-            aside.push(path);
-        } else if partition_of(image, &entry.name).is_none() {
-            let target = layout.put_aside_unknown(&entry.name, start);
-            match fs::rename(&path, &target).await {
-                Ok(()) => aside.push(target),
-                Err(error) => tracing::warn!(path = %path.display(), %error, "a deleted topic's files stay"),
+        let target = match known.standing(&entry.name) {
+            Standing::Known | Standing::LeftAlone => continue,
+            Standing::SetAside => {
+                deleted.push(path);
+                continue;
             }
+            Standing::Deleted => layout.put_aside_deleted(&entry.name, start),
+            Standing::Unknown => {
+                let target = layout.unknown(&entry.name, millrace_rt::wall_now_ms());
+                tracing::error!(
+                    path = %path.display(), put_aside = %target.display(),
+                    "neither the metadata log nor a journal knows this directory; it is put aside, with all that it holds"
+                );
+                target
+            }
+        };
+        fs::rename(&path, &target).await.map_err(|error| OpenError::io("put aside", &path, &error))?;
+        has_renamed = true;
+        if known.standing(&entry.name) == Standing::Deleted {
+            deleted.push(target);
         }
     }
-    if !aside.is_empty() {
+    if has_renamed || !deleted.is_empty() {
         fs::sync_dir(&topics).await.map_err(|error| OpenError::io("sync the directory", &topics, &error))?;
     }
-    Ok(aside)
+    Ok(deleted)
 }

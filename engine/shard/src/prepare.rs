@@ -12,7 +12,8 @@ use crate::engine::{Facts, Inner, RingPlace};
 use crate::files::DiskMode;
 use crate::layout::{Generation, Layout};
 use crate::manifest::{Manifest, Stopped};
-use crate::metadata_log::MetadataLog;
+use crate::metadata_log::{MetadataLog, OpenedLog};
+use crate::vouching::{KnownTopics, is_there, refuse_missing_manifest, refuse_missing_slots};
 
 /// What only shard 0 holds while the process runs.
 pub(crate) struct Prepared {
@@ -35,11 +36,27 @@ pub(crate) async fn prepare(inner: &Inner) -> Result<Prepared, OpenError> {
     let mode = disk_mode(layout).await?;
     let ring = ring_place(inner).await?;
     let old = read_manifest(layout).await?;
-    let new = next_manifest(inner, old.as_ref(), layout).await?;
-    let (mut metadata, image) = MetadataLog::open(layout, lock).await?;
-    let image = metadata.start_run(inner, image, is_unclean(old.as_ref())).await?;
-    let facts = Facts { image: Arc::new(image), mode, old, new, ring };
-    Ok(Prepared { facts, metadata })
+    let OpenedLog { mut log, image, deleted } = MetadataLog::open(layout, lock, old.as_ref()).await?;
+    // Before anything is removed or written.
+    match &old {
+        Some(old) => refuse_missing_slots(layout, old).await?,
+        None => refuse_missing_manifest(layout, KnownTopics { image: &image, deleted: &deleted }).await?,
+    }
+    let generation = next_generation(old.as_ref(), layout).await?;
+    let image = log.start_run(inner, image, is_unclean(old.as_ref())).await?;
+    let geometry = inner.geometry()?;
+    let new = Manifest {
+        node: old.map_or_else(millrace_rt::random_u64, |manifest| manifest.node),
+        generation,
+        boot: BootNonce(millrace_rt::random_u64()),
+        shards: inner.settings.shards,
+        slots: u16::try_from(geometry.slot_count()).unwrap_or(u16::MAX),
+        slot_bytes: geometry.slot_bytes() as u64,
+        metadata_index: log.index(),
+        stopped: Stopped::Unclean,
+    };
+    let facts = Facts { image: Arc::new(image), deleted, mode, old, new, ring };
+    Ok(Prepared { facts, metadata: log })
 }
 
 fn is_unclean(old: Option<&Manifest>) -> Stopped {
@@ -103,7 +120,7 @@ async fn ring_place(inner: &Inner) -> Result<RingPlace, OpenError> {
 
 async fn read_manifest(layout: &Layout) -> Result<Option<Manifest>, OpenError> {
     let path = layout.manifest();
-    if !fs::exists(&path).await {
+    if !is_there(&path).await? {
         return Ok(None);
     }
     let bytes = fs::read(&path).await.map_err(|error| OpenError::io("read", &path, &error))?;
@@ -112,11 +129,7 @@ async fn read_manifest(layout: &Layout) -> Result<Option<Manifest>, OpenError> {
 }
 
 /// The next generation has a number that no directory has; what a start left unfinished is removed.
-async fn next_manifest(
-    inner: &Inner,
-    old: Option<&Manifest>,
-    layout: &Layout,
-) -> Result<Manifest, OpenError> {
+async fn next_generation(old: Option<&Manifest>, layout: &Layout) -> Result<Generation, OpenError> {
     let path = layout.journals();
     let entries =
         fs::read_dir(path).await.map_err(|error| OpenError::io("read the directory", path, &error))?;
@@ -134,13 +147,7 @@ async fn next_manifest(
                 .map_err(|error| OpenError::io("remove", &left_over, &error))?;
         }
     }
-    Ok(Manifest {
-        node: old.map_or_else(millrace_rt::random_u64, |manifest| manifest.node),
-        generation: Generation(newest + 1),
-        boot: BootNonce(millrace_rt::random_u64()),
-        shards: inner.settings.shards,
-        stopped: Stopped::Unclean,
-    })
+    Ok(Generation(newest + 1))
 }
 
 /// Rings of a generation that was never completed; they would hold memory until the machine restarts.

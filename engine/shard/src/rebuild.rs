@@ -12,13 +12,13 @@ use millrace_core::journal::{
     recover_chain,
 };
 use millrace_core::log::{SegmentName, SegmentScan};
-use millrace_core::meta::MetadataImage;
 use millrace_rt::{Block, File, OpenOptions, fs};
 
 use crate::api::OpenError;
 use crate::layout::{Layout, segment_file, slot_file};
 use crate::noted_start::noted_start;
 use crate::swapping::settle_swap;
+use crate::vouching::{KnownTopics, is_there};
 
 /// One read of a segment that is scanned.
 const SCAN_BYTES: usize = 1024 * 1024;
@@ -36,6 +36,7 @@ pub(crate) struct OldJournal {
     /// What the headers of its checkpoints say.
     pub(crate) bounds: CheckpointBounds,
     pub(crate) data_dir: PathBuf,
+    pub(crate) metadata_log: PathBuf,
 }
 
 impl OldJournal {
@@ -43,7 +44,7 @@ impl OldJournal {
     pub(crate) fn replay(
         &self,
         checkpoint: Option<ShardCheckpoint>,
-        image: &MetadataImage,
+        known: KnownTopics<'_>,
     ) -> Result<Vec<RecoveredPartition>, OpenError> {
         let mut replay = Replay::new(checkpoint);
         let chain = self.chain(replay.from())?;
@@ -55,7 +56,10 @@ impl OldJournal {
         for frame in &chain.frames {
             replay.apply(frame).map_err(contradiction)?;
         }
-        replay.keep(|key| image.topic_by_id(key.topic).is_some());
+        if let Some(stranger) = replay.stranger(|key| known.has(key)) {
+            return Err(self.lost_topic(stranger));
+        }
+        replay.keep(|key| known.image.topic_by_id(key.topic).is_some());
         replay.finish().map_err(contradiction)
     }
 
@@ -63,7 +67,7 @@ impl OldJournal {
     pub(crate) async fn rebuild(
         &self,
         layout: &Layout,
-        image: &MetadataImage,
+        known: KnownTopics<'_>,
     ) -> Result<Vec<RecoveredPartition>, OpenError> {
         tracing::warn!(shard = %self.shard, "no checkpoint can be used; its logs are read from their segments");
         let oldest = oldest_frame(self.shard, self.boot, &self.slots, self.ring.as_ref(), self.bounds);
@@ -71,7 +75,7 @@ impl OldJournal {
         let journaled = JournaledLog::of_frames(&self.chain(replay_from)?.frames);
         let nothing = JournaledLog::default();
         let mut partitions: Vec<PartitionCheckpoint> = Vec::new();
-        for topic in image.topics() {
+        for topic in known.image.topics() {
             for partition in &topic.partitions {
                 let key = PartitionKey::new(topic.id, partition.index);
                 if key.owner(self.shards) != self.shard {
@@ -85,16 +89,16 @@ impl OldJournal {
         // What is in the files may not be hard yet, and the journal that holds it is about to go.
         let data = layout.data();
         fs::sync_fs(data).await.map_err(|error| OpenError::io("sync", data, &error))?;
-        let known: Vec<(PartitionKey, Offset)> =
+        let told: Vec<(PartitionKey, Offset)> =
             partitions.iter().map(|partition| (partition.key(), Offset(partition.log_end))).collect();
         let (shard, boot) = (self.shard, self.boot);
         let through = FrameSequence(replay_from.0 - 1);
         let found = ShardCheckpoint { shard, boot, number: 0, replay_from, through, partitions };
-        let mut recovered = self.replay(Some(found), image)?;
+        let mut recovered = self.replay(Some(found), known)?;
         for partition in &mut recovered {
             // Its segments told of these already.
-            let known = known.iter().find(|(key, _)| *key == partition.key).map(|(_, end)| *end);
-            let Some(end) = known else { continue };
+            let told = told.iter().find(|(key, _)| *key == partition.key).map(|(_, end)| *end);
+            let Some(end) = told else { continue };
             let observed = std::mem::take(&mut partition.observed);
             partition.observed = observed.into_iter().filter_map(|seen| seen.behind(end)).collect();
         }
@@ -112,6 +116,15 @@ impl OldJournal {
         self.corrupt(slot.unwrap_or_else(|| self.ring_file.clone()), corruption)
     }
 
+    /// The topic was created, or the partition added, before its first record: the log has lost what said so.
+    fn lost_topic(&self, key: PartitionKey) -> OpenError {
+        let what = format!(
+            "it neither has partition {} of topic {} nor says that it was deleted, though the journal of shard {} knows it",
+            key.partition, key.topic, self.shard
+        );
+        OpenError::Missing { file: self.metadata_log.clone(), what, data_dir: self.data_dir.clone() }
+    }
+
     fn corrupt(&self, file: PathBuf, error: &dyn std::error::Error) -> OpenError {
         OpenError::CorruptJournal { file, reason: error.to_string(), data_dir: self.data_dir.clone() }
     }
@@ -124,7 +137,7 @@ async fn read_log(
     journaled: &JournaledLog,
 ) -> Result<Option<PartitionCheckpoint>, OpenError> {
     let (mut files, mut noted) = (Vec::new(), Offset::ZERO);
-    if fs::exists(dir).await {
+    if is_there(dir).await? {
         for new in journaled.compacted() {
             let settled = settle_swap(dir, new).await;
             settled.map_err(|error| OpenError::io("end a compaction in", dir, &error))?;
@@ -185,7 +198,7 @@ struct SegmentBytes {
 
 impl SegmentBytes {
     async fn open(path: &Path) -> std::io::Result<SegmentBytes> {
-        if !fs::exists(path).await {
+        if !fs::exists(path).await? {
             return Ok(SegmentBytes { file: None, length: 0 });
         }
         let file = File::open(path, OpenOptions::default()).await?;

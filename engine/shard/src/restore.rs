@@ -23,6 +23,7 @@ use crate::segment::{Segment, Stage};
 use crate::shard::Core;
 use crate::swapping::{Settled, settle_swap};
 use crate::tail::{Tail, block_floor};
+use crate::vouching::{is_there, length_if_there};
 
 impl Core {
     /// Fills an empty partition and puts it into the table.
@@ -35,13 +36,13 @@ impl Core {
         let dir = self.files.layout().partition(&partition.topic, key.partition);
         let corrupt = |reason: String| OpenError::Corrupt(dir.clone(), reason);
         let compacted = settle_swaps(&dir, &mut found).await?;
-        partition.segments = self.restore_segments(&dir, &found).await?;
+        partition.segments = self.restore_segments(&dir, &found, &compacted).await?;
         partition.log_start = found.log_start;
         let first = partition.segments.first().map_or(found.log_start, |first| first.base);
         partition.sealed_start = SealedStart::hard(found.log_start, first);
         // A log all of whose files are deleted has its directory all the same.
         let has_directory = partition.segments.iter().any(|segment| segment.exists)
-            || (found.log_start > Offset::ZERO && fs::exists(&dir).await);
+            || (found.log_start > Offset::ZERO && is_there(&dir).await?);
         if has_directory {
             partition.directory = Directory::There;
         }
@@ -127,20 +128,23 @@ impl Core {
         &self,
         dir: &Path,
         found: &RecoveredPartition,
+        compacted: &[CompactedSegment],
     ) -> Result<Vec<Segment>, OpenError> {
         let mut segments = Vec::with_capacity(found.segments.len().max(1));
         let durable = found.durable_segment.unwrap_or(Offset::NONE);
         let last = found.segments.last().copied();
         for &base in &found.segments {
             let stage = if Some(base) == last { Stage::Active } else { Stage::Rolled };
-            let rolled_at =
-                found.lengths.iter().find(|(rolled, _)| *rolled == base).map(|(_, length)| length.0);
             let segment = if base < durable {
-                match rolled_at {
-                    Some(length) => Segment::on_disk(base, length, stage),
-                    None => Segment::on_disk(base, file_length(dir, base).await?, Stage::Finished),
-                }
+                let told = found.told_length(base, compacted);
+                let in_file = self.require_length(dir, base, told.unwrap_or(0)).await?;
+                // A file that compaction wrote holds nothing else: `restore_compacted` compares the lengths.
+                let is_compacted = compacted.iter().any(|new| new.segment == base);
+                let length = told.filter(|_| !is_compacted).unwrap_or(in_file);
+                let rolled_now = found.lengths.iter().any(|(rolled, _)| *rolled == base);
+                Segment::on_disk(base, length, if rolled_now { stage } else { Stage::Finished })
             } else if base == durable && found.durable.0 > 0 {
+                self.require_length(dir, base, found.durable.0).await?;
                 Segment::on_disk(base, found.durable.0, stage)
             } else {
                 Segment { stage, ..Segment::new(base) }
@@ -151,6 +155,20 @@ impl Core {
             segments.push(Segment::new(found.log_end));
         }
         Ok(segments)
+    }
+
+    /// Answers how long a segment's file is; one that lacks some of its `told` bytes is refused.
+    async fn require_length(&self, dir: &Path, base: Offset, told: u64) -> Result<u64, OpenError> {
+        let file = segment_file(dir, base);
+        let what = match length_if_there(&file).await? {
+            Some(length) if length >= told => return Ok(length),
+            Some(length) => {
+                format!("this segment has {length} bytes; the journal says that {told} were written")
+            }
+            None => format!("this segment is missing; the journal says that {told} bytes of it were written"),
+        };
+        let data_dir = self.files.layout().data().to_path_buf();
+        Err(OpenError::Missing { file, what, data_dir })
     }
 
     /// Puts bytes of the journal back into the tail, behind the partial block that the file has.
@@ -350,11 +368,6 @@ async fn cut_to(path: &Path, length: u64) -> std::io::Result<bool> {
 
 fn active_is(active: &Segment, found: &RecoveredPartition) -> bool {
     found.segments.last().is_none_or(|last| *last == active.base)
-}
-
-async fn file_length(dir: &Path, base: Offset) -> Result<u64, OpenError> {
-    let path = segment_file(dir, base);
-    fs::len(&path).await.map_err(|error| OpenError::io("read", &path, &error))
 }
 
 /// Epoch lineage and producers: those of the checkpoint, and then what the journal saw.

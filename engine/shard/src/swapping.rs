@@ -211,15 +211,19 @@ pub(crate) enum Settled {
 /// new file is of no use, and `cut_leftovers` sees to it.
 pub(crate) async fn settle_swap(dir: &Path, new: &CompactedSegment) -> io::Result<Settled> {
     let (path, name) = (compacted_file(dir, new.segment, new.number), segment_file(dir, new.segment));
-    let is_pending = fs::exists(&path).await;
+    let is_pending = fs::exists(&path).await?;
     let merged = |name: &str| {
         SegmentName::parse(name)
             .map(|name| name.base)
             .filter(|base| *base != new.segment && new.replaces(*base))
     };
-    let entries = fs::read_dir(dir).await?;
+    let entries = match fs::read_dir(dir).await {
+        // Then the new segment is missing, too: whoever needs it says so.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        entries => entries?,
+    };
     let merged: Vec<Offset> = entries.iter().filter_map(|entry| merged(&entry.name)).collect();
-    if is_pending && fs::exists(&name).await {
+    if is_pending && fs::exists(&name).await? {
         return Ok(Settled::Undone(merged));
     }
     if is_pending {

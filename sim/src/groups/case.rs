@@ -43,12 +43,17 @@ pub(crate) fn run_case(plan: &Rc<Plan>, case: &Case) -> Outcome {
         }
     }
     let ledger = course.flow.ledger.borrow();
-    let (reads, opens) = (course.world.disk_reads(course.broker), course.world.disk_opens(course.broker));
+    let looks = Looks {
+        reads: course.world.disk_reads(course.broker),
+        opens: course.world.disk_opens(course.broker),
+        lookups: course.world.disk_lookups(course.broker),
+    };
     Outcome {
         violations: ledger.violations.clone(),
         crashes,
         operations,
-        looks: Looks { reads, opens },
+        looks,
+        has_refused: false,
         refusals: 0,
         journal_bytes: 0,
         acknowledgements: ledger.acknowledgements,

@@ -13,6 +13,7 @@ use crate::case::{Case, Outcome};
 use crate::chance::Chance;
 use crate::compaction;
 use crate::groups;
+use crate::loss::Loss;
 use crate::machine::MEMORY_BYTES;
 use crate::retention;
 use crate::topics::{self, Plan};
@@ -117,6 +118,8 @@ pub struct Tally {
     pub crashes: u64,
     pub boots: u64,
     pub acknowledgements: u64,
+    /// Starts that said that files were lost.
+    pub refused_starts: u64,
     /// Appends that were refused for want of space.
     pub refusals: u64,
     pub failures: Vec<Failure>,
@@ -216,10 +219,11 @@ impl Sweep {
             let cases: Vec<Case> = kinds.map(case).to_vec();
             sweep.cases.extend(cases);
         }
-        let Looks { reads, opens } = sweep.tally.looks;
+        let Looks { reads, opens, lookups } = sweep.tally.looks;
         let reads = (1..=reads).step_by(every).map(DiskFault::ReadError);
         let opens = (1..=opens).step_by(every).map(DiskFault::FailOpen);
-        for fault in reads.chain(opens) {
+        let lookups = (1..=lookups).step_by(every).map(DiskFault::FailLookup);
+        for fault in reads.chain(opens).chain(lookups) {
             // What the first boot wrote is read by those behind it.
             let restarts = restarts(sweep.options.shards);
             let case = Case { fault, restarts, ..sweep.case(Vec::new()) };
@@ -246,6 +250,28 @@ impl Sweep {
             }
         }
         sweep.cases.reverse();
+        sweep
+    }
+
+    /// Plans a loss of files behind each crash of the sweep, one kind of loss after the other, and all of them behind a
+    /// clean stop.
+    pub fn of_losses(options: SweepOptions) -> Sweep {
+        let mut sweep = Sweep::new(options);
+        let mut losses = Vec::new();
+        for (number, case) in sweep.cases.iter_mut().enumerate() {
+            if losses.is_empty() {
+                losses = Loss::all(number);
+            }
+            // A second blow would fall on a node that does not open.
+            case.trials.truncate(1);
+            case.between = losses.pop().map_or(Between::Nothing, Between::Lost);
+        }
+        let again = vec![sweep.options.shards];
+        for loss in Loss::all(0) {
+            let between = Between::Lost(loss);
+            let case = Case { between, restarts: again.clone(), ..sweep.case(Vec::new()) };
+            sweep.cases.push(case);
+        }
         sweep
     }
 
@@ -349,6 +375,7 @@ impl Sweep {
         self.tally.crashes += outcome.crashes as u64;
         self.tally.boots += outcome.operations.len() as u64;
         self.tally.acknowledgements += outcome.acknowledgements;
+        self.tally.refused_starts += u64::from(outcome.has_refused);
         self.tally.refusals += outcome.refusals;
         if !outcome.violations.is_empty() {
             self.tally.failures.push(Failure {

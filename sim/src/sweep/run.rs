@@ -70,6 +70,7 @@ pub fn run(workload: &Rc<Workload>, case: &Case) -> Outcome {
             }
             // A start needs room for its journals; with space it comes up.
             End::NotOpened(OpenError::Io { .. }) if trial.may_not_open() => duties.push(duty),
+            End::Refused => break,
             End::Crashed(_) => {
                 crashes += 1;
                 // After a crash a boot sends less: what it finds is the point.
@@ -89,6 +90,7 @@ pub fn run(workload: &Rc<Workload>, case: &Case) -> Outcome {
         crashes,
         operations,
         looks: bench.machine.looks(),
+        has_refused: bench.machine.has_refused(),
         refusals: ledger.refusals,
         journal_bytes: ledger.journal_bytes,
         acknowledgements: ledger.acknowledgements,
@@ -152,6 +154,6 @@ mod tests {
         });
         assert!(matches!(removal, End::Closed));
         let end = bench.boot(duty, Trial::default());
-        assert!(matches!(end, End::NotOpened(OpenError::Corrupt(..))), "{end:?}");
+        assert!(matches!(end, End::NotOpened(OpenError::Missing { .. })), "{end:?}");
     }
 }

@@ -37,6 +37,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
             End::Closed if machine.disk_may_fail() => {}
             End::Closed => compare_files(&machine, &mut ledger.borrow_mut()),
             End::NotOpened(OpenError::Io { .. }) if trial.may_not_open() => boots.push(shards),
+            End::Refused => break,
             End::Crashed(fall) => {
                 crashes += 1;
                 boots.push(shards);
@@ -59,6 +60,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
         crashes,
         operations,
         looks: machine.looks(),
+        has_refused: machine.has_refused(),
         refusals: 0,
         journal_bytes: 0,
         acknowledgements: ledger.acknowledgements,

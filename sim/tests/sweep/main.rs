@@ -5,6 +5,7 @@ mod compaction;
 mod crashes;
 mod damage;
 mod flips;
+mod losses;
 mod planted;
 mod retention;
 mod topics;

@@ -165,6 +165,15 @@ pub(super) const STEPS: &[Step] = &[
         needs: &["programs"],
         work: Work::Built("debug/millrace-sim", &["--sweep", "--damage", "--every", "{every}"]),
     },
+    // Files of every kind missing or cut, behind crashes and clean stops.
+    Step {
+        name: "losses",
+        needs: &["programs"],
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--losses", "--every", "{every}", "--shards", "1,2"],
+        ),
+    },
     // Bits flipped in every kind of file.
     Step {
         name: "flips",

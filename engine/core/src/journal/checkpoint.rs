@@ -5,7 +5,7 @@
 //! | bytes | field |
 //! |---|---|
 //! | 0-7 | magic `MRCHECKP` |
-//! | 8-9 | version, 2 |
+//! | 8-9 | version, 3 |
 //! | 10-11 | shard |
 //! | 12-15 | zero |
 //! | 16-23 | boot nonce of the journal |
@@ -31,7 +31,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 const MAGIC: [u8; 8] = *b"MRCHECKP";
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const HEADER_BYTES: usize = 64;
 const HEADER_CHECKSUM_AT: usize = 60;
 
@@ -104,6 +104,9 @@ impl CheckpointBounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct SegmentFacts {
     pub base: i64,
+    /// Bytes of its batches, in its file or not. A file of a segment that is durable whole has them all: one that is
+    /// shorter, or missing, lost some.
+    pub length: u64,
     /// Largest timestamp of its records, -1 if none has a time.
     pub max_timestamp: i64,
     /// Bytes that its index file tells of.

@@ -40,7 +40,8 @@ pub use observation::Observation;
 pub use oldest::oldest_frame;
 pub use rebuild::LogRebuild;
 pub use recover::{
-    Chain, ChainStart, ChainSurvey, Corruption, CorruptionReason, TornTail, recover_chain, survey_chain,
+    Chain, ChainStart, ChainSurvey, Corruption, CorruptionReason, TornTail, holds_frames, recover_chain,
+    survey_chain,
 };
 pub use release::{CarryLimits, ReleasePlan, UnreleasedTail, plan_release, replay_from};
 pub use replay::{RecoveredPartition, Replay, ReplayError};

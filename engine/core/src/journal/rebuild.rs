@@ -69,7 +69,8 @@ impl LogRebuild {
         if base != self.next_offset {
             return false;
         }
-        self.segments.push(SegmentFacts { base: base.0, max_timestamp: TimestampMs::NONE.0, indexed: 0 });
+        let (length, max_timestamp) = (0, TimestampMs::NONE.0);
+        self.segments.push(SegmentFacts { base: base.0, length, max_timestamp, indexed: 0 });
         if let Some(journaled) = &journaled {
             self.named.get_or_insert((self.segments.len(), journaled.start));
         }
@@ -93,11 +94,12 @@ impl LogRebuild {
                 if header.has_producer() {
                     self.producers.record(header, header.base_offset, header.max_timestamp);
                 }
-                if let Some(segment) = self.segments.last_mut() {
-                    segment.max_timestamp = segment.max_timestamp.max(header.max_timestamp.0);
-                }
                 self.next_offset = header.next_offset();
                 self.end = Position(position.0 + header.size() as u64);
+                if let Some(segment) = self.segments.last_mut() {
+                    segment.max_timestamp = segment.max_timestamp.max(header.max_timestamp.0);
+                    segment.length = self.end.0;
+                }
             }
             Scanned::Lost { fault: StoredFault::Batch(BatchFault::Incomplete { .. }), .. }
             | Scanned::Lost { has_blank_sector: true, .. }

@@ -240,6 +240,11 @@ fn refuse_acknowledged(
     Err(Corruption { slot, position, sequence: walk.expected, reason })
 }
 
+/// Whether a slot has a frame, of whatever journal.
+pub fn holds_frames(slot: &[u8]) -> bool {
+    slot.chunks(BLOCK_BYTES).any(|block| FrameHeader::decode(block).is_ok())
+}
+
 /// Finds every valid header of a shard's frames in a slot, or in the ring, in the order in which they stand.
 pub(super) fn scan<'a>(
     source: &'a Bytes,

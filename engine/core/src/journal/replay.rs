@@ -42,6 +42,10 @@ pub struct RecoveredPartition {
     pub segments: Vec<Offset>,
     /// Final lengths of those before the last that were rolled behind the checkpoint: their files are cut to this.
     pub lengths: Vec<(Offset, Position)>,
+    /// Final lengths of segments that swaps replaced behind the checkpoint; of those whose swap is undone they count.
+    pub replaced: Vec<(Offset, Position)>,
+    /// Segments before this one were durable whole when the checkpoint was taken: `facts` tell their final lengths.
+    pub whole_before: Offset,
     /// Everything below is durable in its file: all earlier segments, and this one up to `durable`. None without segments.
     pub durable_segment: Option<Offset>,
     pub durable: Position,
@@ -66,6 +70,20 @@ pub struct RecoveredPartition {
     pub observed: Vec<Observation>,
     /// The last frame with an entry of the partition, if one was replayed.
     pub last_frame: Option<FrameSequence>,
+}
+
+impl RecoveredPartition {
+    /// Bytes of a segment that is durable whole, as far as checkpoint and frames tell: its file has them all, or lost some.
+    /// Of swaps that have come to their end, `done`, the checkpoint may tell what stood in their place.
+    pub fn told_length(&self, base: Offset, done: &[CompactedSegment]) -> Option<u64> {
+        if let Some(new) = done.iter().find(|new| new.segment == base) {
+            return Some(new.length.0);
+        }
+        let mut rolled = self.lengths.iter().chain(&self.replaced);
+        let rolled = rolled.find(|(rolled, _)| *rolled == base).map(|(_, length)| length.0);
+        let facts = || self.facts.iter().find(|facts| facts.base == base.0);
+        rolled.or_else(|| facts().filter(|_| base < self.whole_before).map(|facts| facts.length))
+    }
 }
 
 /// The replay of one shard's journal.
@@ -125,6 +143,11 @@ impl Replay {
         Ok(())
     }
 
+    /// A partition of which checkpoint or frames tell, and that `known` does not.
+    pub fn stranger(&self, known: impl Fn(PartitionKey) -> bool) -> Option<PartitionKey> {
+        self.checkpoint.keys().chain(self.touched.keys()).copied().find(|key| !known(*key))
+    }
+
     /// Forgets partitions of topics that are deleted. A checkpoint written since leaves them out, while frames that still
     /// stand tell of some of their appends: those begin in the middle of a log that nobody needs.
     pub fn keep(&mut self, known: impl Fn(PartitionKey) -> bool) {
@@ -169,6 +192,8 @@ struct Log {
     high_watermark: Offset,
     segments: Vec<Offset>,
     lengths: BTreeMap<Offset, Position>,
+    replaced: BTreeMap<Offset, Position>,
+    whole_before: Offset,
     durable: Option<Place>,
     tails: Tails,
     extent_ends: BTreeMap<Offset, Position>,
@@ -188,6 +213,7 @@ impl Log {
             log_end: Offset(checkpoint.log_end),
             high_watermark: Offset(checkpoint.high_watermark),
             durable: checkpoint.last_segment().map(|segment| (segment, Position(checkpoint.position))),
+            whole_before: checkpoint.last_segment().unwrap_or_default(),
             segments: checkpoint.segments.into_iter().map(Offset).collect(),
             facts: checkpoint.facts,
             epochs: checkpoint
@@ -311,7 +337,8 @@ impl Log {
             return;
         }
         self.segments.retain(|base| *base == new.segment || !new.replaces(*base));
-        self.lengths = self.lengths.split_off(&new.end);
+        let kept = self.lengths.split_off(&new.end);
+        self.replaced.append(&mut std::mem::replace(&mut self.lengths, kept));
         self.extent_ends = self.extent_ends.split_off(&new.end);
         let behind = (new.end, Position::ZERO);
         self.tails.cut_before(behind);
@@ -353,6 +380,8 @@ impl Log {
             high_watermark: self.high_watermark.min(self.log_end),
             segments: self.segments,
             lengths: self.lengths.into_iter().collect(),
+            replaced: self.replaced.into_iter().collect(),
+            whole_before: self.whole_before,
             durable_segment: durable.map(|(segment, _)| segment),
             durable: durable.map_or(Position::ZERO, |(_, position)| position),
             end,

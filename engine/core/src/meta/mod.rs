@@ -2,6 +2,7 @@
 
 pub mod alter;
 pub mod change;
+pub mod deleted;
 pub mod features;
 mod fields;
 pub mod growth;
@@ -23,6 +24,7 @@ pub use change::{
     CreateOutcome, CreatedTopic, NewTopic, PRODUCER_ID_BLOCK, TopicError, TopicErrorKind, bootstrap,
     create_topics, delete_topics, next_producer_ids, raise_leader_epochs, register_broker,
 };
+pub use deleted::DeletedTopics;
 pub use features::{
     Feature, FeatureError, FeatureUpdate, FinalizedFeatures, UnsupportedLevel, UpgradeType, update_features,
 };

@@ -95,7 +95,7 @@ pub(crate) fn checkpoint(number: u64) -> ShardCheckpoint {
         log_start: 2,
         segments: vec![0, 9],
         position: 4096,
-        facts: vec![SegmentFacts { base: 9, max_timestamp: 80, indexed: 60 }],
+        facts: vec![SegmentFacts { base: 9, length: 4096, max_timestamp: 80, indexed: 60 }],
         log_end: 12,
         high_watermark: 11,
         epochs: vec![(0, 0), (3, 8)],
@@ -180,7 +180,7 @@ fn impossible_checkpoints_are_refused() {
     // Encoding asserts the same; a file made elsewhere must not get past decoding.
     let bytes = checkpoint(1).encode();
     let mut wrong_version = bytes.clone();
-    wrong_version[8] = 3;
+    wrong_version[8] = 4;
     let checksum = crc32c::crc32c(&wrong_version[..60]);
     wrong_version[60..64].copy_from_slice(&checksum.to_le_bytes());
     wrong_version.copy_within(..64, 4096 - 64);

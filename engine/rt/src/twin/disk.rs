@@ -42,6 +42,8 @@ pub enum DiskFault {
     FailOperation(u64),
     /// The n-th opening of a file that exists fails with EIO.
     FailOpen(u64),
+    /// The n-th lookup of a path fails with EIO: whether it is there, how long it is, what a directory holds.
+    FailLookup(u64),
     /// Each operation takes this much longer.
     Slow(Duration),
 }
@@ -88,6 +90,13 @@ impl Change {
         }
     }
 
+    fn touches(&self, path: &Path) -> bool {
+        match self {
+            Change::Put(of, _) | Change::Remove(of) => of.starts_with(path),
+            Change::Rename(from, to) => from.starts_with(path) || to.starts_with(path),
+        }
+    }
+
     fn apply(self, tree: &mut Tree) {
         match self {
             Change::Put(path, entry) => drop(tree.insert(path, entry)),
@@ -123,6 +132,7 @@ pub(crate) struct Faults {
     fail_sync: u64,
     fail_operation: u64,
     fail_open: u64,
+    fail_lookup: u64,
     /// Bytes of all files together; what goes beyond is refused.
     capacity: Option<u64>,
     /// The same of files and directories.
@@ -141,6 +151,7 @@ pub(crate) struct Disk {
     pub(crate) operations: u64,
     pub(crate) reads: u64,
     pub(crate) opens: u64,
+    pub(crate) lookups: u64,
     /// The file whose write or sync failed last.
     pub(crate) failed_write: Option<PathBuf>,
     /// Writes, reservations and creations that found no room.
@@ -168,6 +179,7 @@ impl Disk {
             operations: 0,
             reads: 0,
             opens: 0,
+            lookups: 0,
             failed_write: None,
             full_refusals: 0,
             crash_at: None,
@@ -176,9 +188,17 @@ impl Disk {
 
     /// Whether an operation is yet to fail.
     pub(crate) fn is_to_fail(&self) -> bool {
-        let Faults { fail_write, short_write, read_error, fail_sync, fail_operation, fail_open, .. } =
-            self.faults;
-        [fail_write, short_write, read_error, fail_sync, fail_operation, fail_open] != [0; 6]
+        let Faults {
+            fail_write,
+            short_write,
+            read_error,
+            fail_sync,
+            fail_operation,
+            fail_open,
+            fail_lookup,
+            ..
+        } = self.faults;
+        [fail_write, short_write, read_error, fail_sync, fail_operation, fail_open, fail_lookup] != [0; 7]
     }
 
     pub(crate) fn set_fault(&mut self, fault: DiskFault) {
@@ -191,6 +211,7 @@ impl Disk {
             DiskFault::FailSync(n) => self.faults.fail_sync = n,
             DiskFault::FailOperation(n) => self.faults.fail_operation = n,
             DiskFault::FailOpen(n) => self.faults.fail_open = n,
+            DiskFault::FailLookup(n) => self.faults.fail_lookup = n,
             DiskFault::Full(bytes) => self.faults.capacity = Some(self.used_bytes() + bytes),
             DiskFault::FewInodes(more) => self.faults.inodes_max = Some(self.live.len() as u64 + more),
             DiskFault::Slow(delay) => self.faults.delay = delay,
@@ -235,6 +256,12 @@ impl Disk {
             return Err(io_failed());
         }
         Ok(())
+    }
+
+    /// Counts a lookup of a path, which may fail where the path itself is well.
+    pub(crate) fn look_up(&mut self) -> Result<(), Stop> {
+        self.lookups += 1;
+        if counted_down(&mut self.faults.fail_lookup) { Err(io_failed()) } else { Ok(()) }
     }
 
     /// Counts a write or a sync; one that fails leaves the name of its file.
@@ -477,6 +504,13 @@ impl Disk {
         for inode in self.inodes.values_mut() {
             inode.lose_power(chance);
         }
+    }
+
+    /// A path, and all below it, is gone from both trees.
+    pub(crate) fn vanish(&mut self, path: &Path) {
+        self.live.retain(|found, _| !found.starts_with(path));
+        self.durable.retain(|found, _| !found.starts_with(path));
+        self.changes.retain(|change| !change.touches(path));
     }
 
     pub(crate) fn durable_inode(&self, path: &Path) -> Option<&Inode> {

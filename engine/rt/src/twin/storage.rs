@@ -106,6 +106,7 @@ impl Storage {
             }
             DiskRequest::Rename { from, to } => done(disk.rename(&from, &to)),
             DiskRequest::Exists(path) => {
+                disk.look_up()?;
                 Ok(DiskAnswer::Exists(disk.exists(&path) || self.regions.contains_key(&path)))
             }
             DiskRequest::PathLength(path) => self.path_length(&path),
@@ -143,7 +144,8 @@ impl Storage {
         Ok(DiskAnswer::Each(results))
     }
 
-    fn read_dir(&self, dir: &Path) -> Answered {
+    fn read_dir(&mut self, dir: &Path) -> Answered {
+        self.disk.look_up()?;
         let mut entries = self.disk.read_dir(dir)?;
         for path in self.regions.keys().filter(|path| path.parent() == Some(dir)) {
             let Some(name) = path.file_name() else { continue };
@@ -154,6 +156,7 @@ impl Storage {
     }
 
     fn path_length(&mut self, path: &Path) -> Answered {
+        self.disk.look_up()?;
         if let Some(region) = self.regions.get(path) {
             return Ok(DiskAnswer::Number(region.len() as u64));
         }

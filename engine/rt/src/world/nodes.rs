@@ -147,6 +147,11 @@ impl World {
         self.twin.borrow_mut().node(node.0).storage.disk.opens
     }
 
+    /// Lookups of paths since the node was added.
+    pub fn disk_lookups(&self, node: NodeId) -> u64 {
+        self.twin.borrow_mut().node(node.0).storage.disk.lookups
+    }
+
     /// The file whose write or sync failed last.
     pub fn failed_write(&self, node: NodeId) -> Option<PathBuf> {
         self.twin.borrow_mut().node(node.0).storage.disk.failed_write.clone()
@@ -184,6 +189,11 @@ impl World {
             edit(&mut contents);
             *inode = Inode::hard(contents);
         }
+    }
+
+    /// Takes files and directories away behind the node's back, from both images; a directory with all that is in it.
+    pub fn remove_path(&mut self, node: NodeId, path: &Path) {
+        self.twin.borrow_mut().node(node.0).storage.disk.vanish(path);
     }
 
     /// The disk of a node that does not run, to be put into nodes of other worlds.

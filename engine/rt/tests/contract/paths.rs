@@ -23,14 +23,14 @@ fn directories_and_files_come_and_go() {
         let moved = dir.join("moved");
         fs::rename(&file, &moved).await.unwrap();
         fs::sync_dir(&dir).await.unwrap();
-        assert!(fs::exists(&moved).await && !fs::exists(&file).await);
+        assert!(fs::exists(&moved).await.unwrap() && !fs::exists(&file).await.unwrap());
         fs::remove_file(&moved).await.unwrap();
         assert_eq!(fs::remove_file(&moved).await.unwrap_err().kind(), ErrorKind::NotFound);
         fs::sync_fs(&place.dir).await.unwrap();
         let space = fs::available_space(&place.dir).await.unwrap();
         assert!(space.bytes > 0 && space.inodes > 0, "{space:?}");
         fs::remove_dir_all(&place.dir.join("a")).await.unwrap();
-        assert!(!fs::exists(&dir).await);
+        assert!(!fs::exists(&dir).await.unwrap());
         assert_eq!(fs::read_dir(&dir).await.unwrap_err().kind(), ErrorKind::NotFound);
     });
 }
@@ -50,7 +50,7 @@ fn files_are_made_alone_in_their_directories() {
         let refused = Some(ErrorKind::DirectoryNotEmpty);
         assert_eq!(kinds(all).await, [None, refused, Some(ErrorKind::NotFound), None]);
         assert_eq!(fs::len(&made).await.unwrap(), 0);
-        assert!(!fs::exists(&taken).await && !fs::exists(&place.dir.join("missing")).await);
+        assert!(!fs::exists(&taken).await.unwrap() && !fs::exists(&place.dir.join("missing")).await.unwrap());
         fs::replace(&made, b"contents".to_vec()).await.unwrap();
         assert_eq!(kinds(vec![made.clone()]).await, [refused]);
         assert_eq!(fs::read(&made).await.unwrap(), b"contents");

@@ -453,7 +453,7 @@ fn a_crash_comes_between_a_directory_and_its_file() {
         }));
         assert!(!world.files(node).contains(&file.to_path_buf()));
         assert!(boot(&mut world, node, move || async move {
-            assert_eq!(fs::exists(file.parent().unwrap()).await, operation == 2);
+            assert_eq!(fs::exists(file.parent().unwrap()).await.unwrap(), operation == 2);
         }));
     }
 }

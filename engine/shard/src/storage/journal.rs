@@ -5,18 +5,23 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use millrace_core::base::{Corrupt, PartitionKey, ShardIndex};
 use millrace_core::journal::{
-    BootNonce, ChainStart, ChainSurvey, CheckpointBounds, Checkpoints, Corruption, FrameSequence,
-    RecoveredPartition, Replay, oldest_frame, survey_chain,
+    ChainStart, ChainSurvey, CheckpointBounds, Checkpoints, Corruption, FrameSequence, RecoveredPartition,
+    Replay, oldest_frame, survey_chain,
 };
 
 use super::disk::{ToolError, read};
 use crate::layout::{checkpoint_file, slot_file};
+use crate::manifest::Manifest;
+use crate::vouching::KnownTopics;
 
 /// What a shard's journal directory and ring hold.
 pub(super) struct ShardJournal {
     pub(super) dir: PathBuf,
     pub(super) ring: PathBuf,
-    pub(super) slots: usize,
+    /// The length of each slot, none where there is no file.
+    pub(super) slots: Vec<Option<u64>>,
+    /// A partition that the metadata log does not know.
+    pub(super) stranger: Option<PartitionKey>,
     pub(super) checkpoints: Checkpoints,
     pub(super) survey: ChainSurvey,
     pub(super) recovered: Recovered,
@@ -33,28 +38,36 @@ pub(super) enum Recovered {
 }
 
 impl ShardJournal {
-    /// `ring` counts only where it exists; of the partitions those that are `known`.
+    /// `ring` counts only where it exists. The manifest says how many slots there are; without it, those that follow one
+    /// another.
     pub(super) fn read(
         dir: &Path,
         ring: &Path,
         shard: ShardIndex,
-        boot: Option<BootNonce>,
-        known: impl Fn(PartitionKey) -> bool,
+        manifest: Option<&Manifest>,
+        known: KnownTopics<'_>,
     ) -> Result<ShardJournal, ToolError> {
+        let boot = manifest.map(|manifest| manifest.boot);
         let first = read(&checkpoint_file(dir, 0))?;
         let second = read(&checkpoint_file(dir, 1))?;
         let checkpoints = Checkpoints::choose([first.as_deref(), second.as_deref()]);
-        let mut slots = Vec::new();
-        while let Some(bytes) = read(&slot_file(dir, slots.len()))? {
-            slots.push(bytes);
+        let counted = manifest.map(|manifest| usize::from(manifest.slots));
+        let (mut slots, mut lengths) = (Vec::new(), Vec::new());
+        while counted.is_none_or(|count| slots.len() < count) {
+            let bytes = read(&slot_file(dir, slots.len()))?;
+            if bytes.is_none() && counted.is_none() {
+                break;
+            }
+            lengths.push(bytes.as_ref().map(|bytes| bytes.len() as u64));
+            slots.push(bytes.unwrap_or_default());
         }
         let in_memory = read(ring)?;
         let chain_from = |from| survey_chain(ChainStart { shard, boot, from }, &slots, in_memory.as_ref());
-        let (mut survey, mut recovered) = replayed(&checkpoints, chain_from, known);
+        let (mut survey, mut recovered, stranger) = replayed(&checkpoints, chain_from, known);
         let fails = survey.corruption.is_some() || matches!(recovered, Recovered::Contradiction(_));
-        let is_damaged = checkpoints.faults.iter().any(Option::is_some);
+        let lacks_one = checkpoints.faults.iter().any(Option::is_some) || first.is_none() || second.is_none();
         // As a start does; where both files are missing, too.
-        let is_rebuilt = checkpoints.newest.is_none() || (fails && is_damaged);
+        let is_rebuilt = checkpoints.newest.is_none() || (fails && lacks_one);
         if let Some(boot) = boot.filter(|_| is_rebuilt) {
             let bounds = CheckpointBounds::of([first.as_deref(), second.as_deref()], shard, boot);
             match oldest_frame(shard, boot, &slots, in_memory.as_ref(), bounds) {
@@ -63,7 +76,7 @@ impl ShardJournal {
             }
         }
         let (dir, ring) = (dir.to_path_buf(), ring.to_path_buf());
-        Ok(ShardJournal { dir, ring, slots: slots.len(), checkpoints, survey, recovered })
+        Ok(ShardJournal { dir, ring, slots: lengths, stranger, checkpoints, survey, recovered })
     }
 
     /// Whether neither checkpoint file is there. A start makes one before anything names the journal.
@@ -89,21 +102,22 @@ impl ShardJournal {
     }
 }
 
-/// The chain behind the newest checkpoint, and what it gives.
+/// The chain behind the newest checkpoint, what it gives, and a partition of it that the metadata log does not know.
 fn replayed(
     checkpoints: &Checkpoints,
     chain_from: impl Fn(FrameSequence) -> ChainSurvey,
-    known: impl Fn(PartitionKey) -> bool,
-) -> (ChainSurvey, Recovered) {
+    known: KnownTopics<'_>,
+) -> (ChainSurvey, Recovered, Option<PartitionKey>) {
     let mut replay = Replay::new(checkpoints.newest.clone());
     let survey = chain_from(replay.from());
     let applied = survey.chain.frames.iter().try_for_each(|frame| replay.apply(frame));
-    replay.keep(known);
+    let stranger = replay.stranger(|key| known.has(key));
+    replay.keep(|key| known.image.topic_by_id(key.topic).is_some());
     let recovered = match applied.and_then(|()| replay.finish()) {
         Ok(partitions) => Recovered::Replayed(partitions),
         Err(error) => Recovered::Contradiction(error.to_string()),
     };
-    (survey, recovered)
+    (survey, recovered, stranger)
 }
 
 /// What a whole file of frames is: its bytes, for a dump.

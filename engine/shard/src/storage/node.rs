@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use millrace_core::base::{Corrupt, PartitionKey, ShardIndex};
-use millrace_core::meta::{DecodedLog, MetadataImage, Tail};
+use millrace_core::base::{Corrupt, ShardIndex};
+use millrace_core::journal::holds_frames;
+use millrace_core::meta::{DecodedLog, DeletedTopics, MetadataImage, Tail};
 
 use super::disk::{Held, StorageDirs, ToolError, lock, names, read};
 use super::journal::ShardJournal;
 use crate::layout::{Generation, Layout};
 use crate::manifest::{Manifest, Stopped};
+use crate::vouching::KnownTopics;
 
 /// A data directory that no broker uses while this lives.
 pub(super) struct Node {
@@ -24,6 +26,7 @@ pub(super) struct Metadata {
     pub(super) log: DecodedLog,
     pub(super) fault: Option<Corrupt>,
     pub(super) image: MetadataImage,
+    pub(super) deleted: DeletedTopics,
     pub(super) bytes: usize,
 }
 
@@ -80,9 +83,31 @@ impl Node {
             // Its contents are in the segments.
             _ => dir.join("no-ring"),
         };
-        let image = self.metadata.as_ref().map(|metadata| &metadata.image);
-        let known = |key: PartitionKey| image.is_none_or(|image| image.topic_by_id(key.topic).is_some());
-        ShardJournal::read(&dir, &ring, shard, manifest.map(|manifest| manifest.boot), known)
+        let nothing = Metadata::of(&[]);
+        let known = self.metadata.as_ref().unwrap_or(&nothing).known();
+        ShardJournal::read(&dir, &ring, shard, manifest.as_ref(), known)
+    }
+
+    /// What says that a manifest which is not there was there: nothing of it is made before the manifest.
+    pub(super) fn witness_of_manifest(&self) -> Result<Option<PathBuf>, ToolError> {
+        let knows_topics =
+            |metadata: &Metadata| metadata.image.topic_count() > 0 || !metadata.deleted.is_empty();
+        if self.metadata.as_ref().is_some_and(knows_topics) {
+            return Ok(Some(self.layout.metadata_log()));
+        }
+        let topics = self.layout.topics();
+        if let Some(name) = names(&topics)?.first() {
+            return Ok(Some(topics.join(name)));
+        }
+        for (_, _, dir) in self.journal_dirs()? {
+            for name in names(&dir)?.iter().filter(|name| name.starts_with("slot-")) {
+                let slot = dir.join(name);
+                if read(&slot)?.is_some_and(|bytes| holds_frames(&bytes)) {
+                    return Ok(Some(slot));
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn generations(&self) -> Result<Vec<Generation>, ToolError> {
@@ -104,7 +129,17 @@ impl Metadata {
                 contradiction = Some(Corrupt::new("metadata log", log.valid_bytes, reason));
             }
         }
-        Metadata { log, fault: fault.or(contradiction), image, bytes: bytes.len() }
+        let deleted = DeletedTopics::of(&log.entries);
+        Metadata { log, fault: fault.or(contradiction), image, deleted, bytes: bytes.len() }
+    }
+
+    pub(super) fn known(&self) -> KnownTopics<'_> {
+        KnownTopics { image: &self.image, deleted: &self.deleted }
+    }
+
+    /// The last entry that can be read.
+    pub(super) fn index(&self) -> u64 {
+        self.log.entries.last().map_or(0, |last| last.index)
     }
 
     pub(super) fn is_torn(&self) -> bool {

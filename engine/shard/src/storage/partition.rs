@@ -27,6 +27,8 @@ pub(super) struct PartitionCheck {
     start: Offset,
     /// Files of compacted segments that a crash kept from their names.
     unnamed: BTreeMap<Offset, PathBuf>,
+    /// Swaps that have come, or will come, to their end.
+    swapped: Vec<CompactedSegment>,
     lineage: EpochLineage,
     /// Where the first damage begins, and the batches behind it that are whole.
     readable_to: Option<Offset>,
@@ -60,6 +62,7 @@ impl PartitionCheck {
             journaled,
             start: Offset::ZERO,
             unnamed: BTreeMap::new(),
+            swapped: Vec::new(),
             lineage: lineage.unwrap_or_default(),
             readable_to: None,
             whole_behind: 0,
@@ -111,6 +114,7 @@ impl PartitionCheck {
                 continue;
             }
             bases.retain(|base| !merged(base));
+            self.swapped.push(new);
             if is_pending {
                 bases.insert(new.segment);
                 self.unnamed.insert(new.segment, path);
@@ -129,9 +133,8 @@ impl PartitionCheck {
         let mut segments = Vec::new();
         for (place, &base) in found.segments.iter().enumerate() {
             let next = found.segments.get(place + 1).copied();
-            let rolled = found.lengths.iter().find(|(of, _)| *of == base).map(|(_, length)| length.0);
-            let in_file = match rolled {
-                Some(rolled) if base < durable => rolled,
+            let in_file = match found.told_length(base, &self.swapped) {
+                Some(told) if base < durable => told,
                 None if base < durable => length(&self.file_of(base))?.unwrap_or(0),
                 _ if base == durable => found.durable.0,
                 _ => 0,

@@ -9,10 +9,11 @@ use millrace_core::journal::{JournaledLog, RecoveredPartition};
 use super::disk::{StorageDirs, ToolError, is_dir, length, names};
 use super::fact::Fact;
 use super::journal::{Recovered, ShardJournal};
-use super::node::Node;
+use super::node::{Metadata, Node};
 use super::partition::PartitionCheck;
-use crate::layout::{DELETED_SUFFIX, checkpoint_file, partition_of, slot_file};
+use crate::layout::{checkpoint_file, slot_file};
 use crate::manifest::Stopped;
+use crate::vouching::{Standing, slot_flaw};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub fn verify(dirs: &StorageDirs, tell: &mut dyn FnMut(Fact)) -> Result<Verdict,
         journaled: BTreeMap::new(),
         whole: true,
     };
-    check.manifest();
+    check.manifest()?;
     check.metadata()?;
     check.journals()?;
     check.partitions()?;
@@ -77,7 +78,7 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn manifest(&mut self) {
+    fn manifest(&mut self) -> Result<(), ToolError> {
         let path = self.node.layout.manifest();
         match self.node.manifest.clone() {
             Some(Ok(manifest)) => {
@@ -95,8 +96,16 @@ impl Check<'_> {
                     "segments and journals are whole for themselves; which journal is the valid one is lost";
                 self.tell(Fact::damage(&path, 0, reason).with("saved", saved));
             }
-            None => {}
+            None => {
+                if let Some(witness) = self.node.witness_of_manifest()? {
+                    self.whole = false;
+                    let what = format!("the manifest is missing, though {} is there", witness.display());
+                    let saved = "segments and journals are whole for themselves; which journal is the valid one is lost";
+                    self.tell(Fact::damage(&path, 0, what).with("saved", saved));
+                }
+            }
         }
+        Ok(())
     }
 
     fn metadata(&mut self) -> Result<(), ToolError> {
@@ -107,12 +116,21 @@ impl Check<'_> {
             return Ok(());
         };
         let (fault, torn, valid) = (metadata.fault, metadata.is_torn(), metadata.log.valid_bytes);
+        let (index, counted) =
+            (metadata.index(), self.node.valid_manifest().map_or(0, |manifest| manifest.metadata_index));
         let (topics, entries) = (metadata.image.topic_count(), metadata.log.entries.len());
         if let Some(fault) = fault {
             let saved = format!("{entries} entries up to byte {valid}, with {topics} topics");
             self.tell(Fact::damage(&path, fault.at, fault).with("saved", saved));
         }
+        let is_short = fault.is_none() && index < counted;
+        if is_short {
+            let what = format!("it ends behind entry {index}; the manifest counts {counted}");
+            let saved = format!("{entries} entries, with {topics} topics");
+            self.tell(Fact::damage(&path, valid, what).with("saved", saved));
+        }
         let state = match (fault, torn) {
+            _ if is_short => "damaged",
             (Some(_), _) => "damaged",
             (None, true) => "torn",
             (None, false) => "ok",
@@ -147,8 +165,25 @@ impl Check<'_> {
             let fact = Fact::damage(&file, corruption.position as u64, corruption);
             self.tell(fact.with("frame", corruption.sequence.0).with("saved", saved));
         }
-        for slot in 0..journal.slots {
-            self.file(&slot_file(&journal.dir, slot), "journal slot", "read")?;
+        let manifest = self.node.valid_manifest();
+        for (number, length) in journal.slots.iter().enumerate() {
+            let path = slot_file(&journal.dir, number);
+            if let Some(what) = manifest.and_then(|manifest| slot_flaw(*length, &manifest)) {
+                self.whole = false;
+                let saved = format!("{} frames of the other slots", journal.survey.chain.frames.len());
+                self.tell(Fact::damage(&path, length.unwrap_or(0), what).with("saved", saved));
+            } else {
+                self.file(&path, "journal slot", "read")?;
+            }
+        }
+        if let Some(key) = journal.stranger {
+            let what = format!(
+                "it neither has partition {} of topic {} nor says that it was deleted, though {} knows it",
+                key.partition,
+                key.topic,
+                journal.dir.display()
+            );
+            self.tell(Fact::damage(&self.node.layout.metadata_log(), 0, what));
         }
         self.chain(journal);
         Ok(())
@@ -220,8 +255,9 @@ impl Check<'_> {
     fn partitions(&mut self) -> Result<(), ToolError> {
         let topics_dir = self.node.layout.topics();
         let mut dirs: BTreeSet<String> = names(&topics_dir)?.into_iter().collect();
-        let image = self.node.metadata.as_ref().map(|metadata| metadata.image.clone()).unwrap_or_default();
-        for topic in image.topics() {
+        let nothing = Metadata::of(&[]);
+        let metadata = self.node.metadata.take().unwrap_or(nothing);
+        for topic in metadata.image.topics() {
             for key in topic.keys() {
                 let name = format!("{}-{}", topic.name, key.partition);
                 dirs.remove(&format!("{name}/"));
@@ -232,15 +268,20 @@ impl Check<'_> {
                 log.run(&mut |fact| self.tell(fact))?;
             }
         }
-        for name in dirs {
-            let plain = name.trim_end_matches('/');
-            let known = partition_of(&image, plain).is_some();
-            let what =
-                if plain.ends_with(DELETED_SUFFIX) { "deleted partition" } else { "unknown partition" };
-            if !known {
-                let path = topics_dir.join(plain);
-                self.tell(Fact::of_file("leftover", &path).with("holds", what));
-            }
+        for name in dirs.iter().filter_map(|name| name.strip_suffix('/')) {
+            let path = topics_dir.join(name);
+            let holds = match metadata.known().standing(name) {
+                Standing::Known => continue,
+                Standing::Deleted | Standing::SetAside => "deleted partition",
+                Standing::LeftAlone => "directory that nothing knew when a start found it",
+                Standing::Unknown => {
+                    let what = "neither the metadata log nor a journal knows this directory";
+                    let saved = "its files are left as they are: a start puts it aside under another name";
+                    self.tell(Fact::damage(&path, 0, what).with("saved", saved));
+                    continue;
+                }
+            };
+            self.tell(Fact::of_file("leftover", &path).with("holds", holds));
         }
         Ok(())
     }

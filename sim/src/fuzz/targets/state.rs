@@ -194,7 +194,7 @@ fn checkpoint(chance: &mut Chance) -> ShardCheckpoint {
             segments: (0..1 + chance.below(4) as i64).collect(),
             position: 4096 * chance.below(9),
             facts: (0..chance.below(4) as i64)
-                .map(|base| SegmentFacts { base, max_timestamp: 1000 * base, indexed: 7 })
+                .map(|base| SegmentFacts { base, length: 4096, max_timestamp: 1000 * base, indexed: 7 })
                 .collect(),
             log_end,
             high_watermark: log_end - chance.below(20) as i64,

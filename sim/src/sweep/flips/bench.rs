@@ -114,7 +114,10 @@ impl FlipBench {
 fn refusal(flip: &Flip, error: &OpenError) -> Vec<String> {
     let may = matches!(flip.kind, Kind::Manifest | Kind::Metadata | Kind::Slot);
     let named = error.to_string().contains(&*flip.file.to_string_lossy());
-    let corrupt = matches!(error, OpenError::Corrupt(..) | OpenError::CorruptJournal { .. });
+    let corrupt = matches!(
+        error,
+        OpenError::Corrupt(..) | OpenError::CorruptJournal { .. } | OpenError::Missing { .. }
+    );
     match may && named && corrupt {
         true => Vec::new(),
         false => vec![format!("it was not opened: {error}")],
