@@ -109,7 +109,7 @@ pub(crate) struct StoragePlaces {
     /// Where the journal is, if elsewhere (millrace.journal.dir).
     #[arg(long, value_name = "DIR")]
     pub(crate) journal_dir: Option<PathBuf>,
-    /// Where the journal's ring is (millrace.shm.dir).
+    /// Where rings are looked for that are not where the manifest says (millrace.shm.dir).
     #[arg(long, value_name = "DIR", default_value = "/dev/shm")]
     pub(crate) shm_dir: PathBuf,
     /// An object a line.

@@ -4,18 +4,18 @@
 
 #[path = "support/directory.rs"]
 mod directory;
+#[path = "support/program.rs"]
+mod program;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use directory::Directory;
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
+use program::{Broker, PROGRAM, copy, facts};
 
 impl Directory {
     fn data(&self) -> PathBuf {
@@ -83,65 +83,10 @@ fn prepared(name: &str) -> Directory {
     directory
 }
 
-fn facts(output: &Output) -> Vec<Value> {
-    let text = String::from_utf8_lossy(&output.stdout);
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-/// A broker of one shard; killed with the test if the test does not end it.
-struct Broker {
-    child: Child,
-    log: BufReader<ChildStderr>,
-}
-
-impl Broker {
-    fn spawn(directory: &Directory) -> Broker {
-        let mut child = Command::new(PROGRAM)
-            .args(["dev", "--listen", "127.0.0.1:0", "--shards", "1", "--memory", "64MiB", "--data-dir"])
-            .arg(directory.data())
-            // No tmpfs: its ring lies in the directory, and goes with it.
-            .args(["--set", &format!("millrace.shm.dir={}", directory.0.join("shm").display())])
-            .args(["--set", "millrace.journal.bytes=4MiB"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        Broker { child, log }
-    }
-
-    /// The address at which it listens.
-    fn address(&mut self) -> String {
-        let mut seen = String::new();
-        loop {
-            let mut line = String::new();
-            assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended: {seen}");
-            if line.contains("listening") {
-                return line.split("address=").nth(1).unwrap().trim().to_owned();
-            }
-            seen.push_str(&line);
-        }
-    }
-
-    /// Exit code and log of one that ends by itself.
-    fn ended(mut self) -> (Option<i32>, String) {
-        let mut log = String::new();
-        self.log.read_to_string(&mut log).unwrap();
-        (self.child.wait().unwrap().code(), log)
-    }
-
-    fn end(mut self, signal: &str) {
-        let sent = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status().unwrap();
-        assert!(sent.success());
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Broker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A broker of one shard. No tmpfs: its ring lies in the directory, and goes with it.
+fn spawn(directory: &Directory) -> Broker {
+    let shm = format!("millrace.shm.dir={}", directory.0.join("shm").display());
+    Broker::spawn_with(&directory.data(), "1", &[&shm])
 }
 
 /// A broker that took some MiB into segments of one MiB, and more than one frame into its journal.
@@ -151,16 +96,9 @@ fn loaded(directory: &Directory) -> Broker {
 
 /// The same, with a load of its own.
 fn loaded_with(directory: &Directory, load: &[&str]) -> Broker {
-    let mut broker = Broker::spawn(directory);
-    let address = broker.address();
-    let load = Command::new(PROGRAM)
-        .args(["bench", "--quiet", "--bootstrap", &address, "--topic", "small", "--warm-up", "0"])
-        .args(["--partitions", "2", "--record-size", "1000", "--duration", "1"])
-        .args(load)
-        .args(["--topic-config", "segment.bytes=1048576"])
-        .output()
-        .unwrap();
-    assert!(load.status.success(), "{load:?}");
+    let mut broker = spawn(directory);
+    let more: Vec<&str> = load.iter().chain(&["--topic-config", "segment.bytes=1048576"]).copied().collect();
+    program::load(&broker.address(), &more);
     broker
 }
 
@@ -176,7 +114,7 @@ fn flip(path: &Path, at: usize) {
 #[test]
 fn a_directory_in_use_is_left_alone_and_none_is_named() {
     let directory = prepared("storage-in-use");
-    let mut broker = Broker::spawn(&directory);
+    let mut broker = spawn(&directory);
     broker.address();
     for (command, path) in [("verify", directory.data()), ("dump", directory.find("metadata.log"))] {
         let output = directory.storage(command, &path, &[]);
@@ -197,9 +135,9 @@ fn what_a_broker_leaves_is_well_and_every_damage_is_named() {
     assert_eq!(directory.verify(), (Some(0), Vec::new()), "after kill -9");
     std::fs::write(directory.next_checkpoint(), "").unwrap();
     assert_eq!(directory.verify(), (Some(0), Vec::new()), "killed while a checkpoint was written");
-    Broker::spawn(&directory).address();
+    spawn(&directory).address();
     assert_eq!(directory.verify(), (Some(0), Vec::new()), "after a start, killed");
-    let mut broker = Broker::spawn(&directory);
+    let mut broker = spawn(&directory);
     broker.address();
     broker.end("TERM");
     assert_eq!(directory.verify(), (Some(0), Vec::new()), "after a clean stop");
@@ -252,7 +190,7 @@ fn what_went_to_segments_ahead_of_the_journal_is_well() {
     let dump = facts(&directory.storage("dump", &directory.data(), &[]));
     assert!(dump.iter().any(|fact| fact["what"] == "extent"), "such batches make extents");
     assert_eq!(directory.verify(), (Some(0), Vec::new()), "after kill -9");
-    Broker::spawn(&directory).address();
+    spawn(&directory).address();
     assert_eq!(directory.verify(), (Some(0), Vec::new()), "after a start, killed");
 }
 
@@ -282,7 +220,7 @@ fn a_start_refuses_a_corrupt_acknowledged_frame_and_says_where_it_is() {
     let (_, at, slot) = slots.into_iter().find(|(sequence, ..)| Some(*sequence) == first).unwrap();
     flip(&slot, at as usize + 70);
 
-    let (code, said) = Broker::spawn(&directory).ended();
+    let (code, said) = spawn(&directory).ended();
     assert_eq!(code, Some(3), "{said}");
     let file = slot.to_str().unwrap();
     let advice = format!("`millrace storage verify {}`", directory.data().display());
@@ -329,9 +267,6 @@ fn what_is_missing_or_short_is_named_and_no_start_goes_without_it() {
         ("no directory of a partition", &remove, &topic, &segment),
     ];
     let (data, kept) = (directory.data(), directory.0.join("kept"));
-    let copy = |from: &Path, to: &Path| {
-        assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
-    };
     copy(&data, &kept);
     for (what, harm, path, file) in cases {
         harm(path);
@@ -339,7 +274,7 @@ fn what_is_missing_or_short_is_named_and_no_start_goes_without_it() {
         let named = |damage: &Value| damage["file"] == file.to_str().unwrap();
         assert!(code == Some(1) && damages.iter().any(named), "{what}: {damages:?}");
         for _ in 0..2 {
-            let (code, said) = Broker::spawn(&directory).ended();
+            let (code, said) = spawn(&directory).ended();
             let advice = format!("`millrace storage verify {}`", data.display());
             assert!(code == Some(3) && said.contains(file.to_str().unwrap()), "{what}: {code:?}, {said}");
             assert!(said.contains(&advice), "{what}: {said}");
@@ -353,7 +288,7 @@ fn what_is_missing_or_short_is_named_and_no_start_goes_without_it() {
     copy(&topic, &stranger);
     let (code, damages) = directory.verify();
     assert!(code == Some(1) && damages[0]["file"] == stranger.to_str().unwrap(), "{damages:?}");
-    let mut broker = Broker::spawn(&directory);
+    let mut broker = spawn(&directory);
     broker.address();
     broker.end("TERM");
     let (code, damages) = directory.verify();
@@ -428,7 +363,7 @@ fn without_checkpoints(name: &str, expected: usize, damage: impl Fn(&Path)) {
     let all = facts(&directory.storage("verify", &directory.data(), &[]));
     let chain = all.iter().find(|fact| fact["kind"] == "chain").unwrap();
     assert!(chain["first"].as_u64() > Some(1) && chain["from_segments"] == true, "{chain}");
-    let mut broker = Broker::spawn(&directory);
+    let mut broker = spawn(&directory);
     broker.address();
     broker.end("TERM");
     assert_eq!(directory.verify(), (Some(0), Vec::new()), "after a start");

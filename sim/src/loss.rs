@@ -25,6 +25,8 @@ pub enum Victim {
     Slot,
     Segment,
     Index,
+    /// In shared memory.
+    Ring,
     /// Empty files whose names say something.
     Note,
     /// What deletions and compactions have under way.
@@ -54,13 +56,14 @@ pub enum Reach {
     All,
 }
 
-const FILES: [Victim; 8] = [
+const FILES: [Victim; 9] = [
     Victim::Manifest,
     Victim::MetadataLog,
     Victim::Checkpoint,
     Victim::Slot,
     Victim::Segment,
     Victim::Index,
+    Victim::Ring,
     Victim::Note,
     Victim::Unfinished,
 ];
@@ -72,6 +75,9 @@ const DIRS: [Victim; 6] = [
     Victim::GenerationDir,
     Victim::ShardDir,
 ];
+
+/// Of the 16 MiB that a ring has.
+const HALF_RING_BYTES: usize = 8 << 20;
 
 impl Loss {
     /// Every kind of loss; `number` chooses among the files of a kind.
@@ -98,6 +104,10 @@ impl Loss {
         for path in &hit {
             match self.harm {
                 LossHarm::Nothing => world.remove_path(node, path),
+                LossHarm::Empty if self.victim == Victim::Ring => world.cut_shared_file(node, path, 0),
+                LossHarm::Half if self.victim == Victim::Ring => {
+                    world.cut_shared_file(node, path, HALF_RING_BYTES);
+                }
                 LossHarm::Empty => world.edit_file(node, path, Vec::clear),
                 LossHarm::Half => world.edit_file(node, path, |bytes| bytes.truncate(bytes.len() / 2)),
             }
@@ -108,6 +118,9 @@ impl Loss {
 
 impl Victim {
     fn candidates(self, world: &World, node: NodeId) -> Vec<PathBuf> {
+        if self == Victim::Ring {
+            return world.shared_files(node);
+        }
         let files = world.files(node).into_iter().filter(|path| path.starts_with(DATA_DIR));
         if !DIRS.contains(&self) {
             return files.filter(|path| Victim::of_file(path) == Some(self)).collect();

@@ -151,6 +151,7 @@ pub(crate) struct Machine {
     has_refused: bool,
     planted: Option<Planted>,
     memory_bytes: u64,
+    data_dir: PathBuf,
 }
 
 impl Machine {
@@ -172,6 +173,7 @@ impl Machine {
             has_refused: false,
             planted,
             memory_bytes: MEMORY_BYTES,
+            data_dir: PathBuf::from(DATA_DIR),
         }
     }
 
@@ -183,6 +185,12 @@ impl Machine {
     /// Memory of all boots from now on.
     pub(crate) fn limit_memory(&mut self, bytes: u64) {
         self.memory_bytes = bytes;
+    }
+
+    /// The data directory of all boots from now on.
+    #[cfg(test)]
+    pub(crate) fn live_in(&mut self, data_dir: &Path) {
+        self.data_dir = data_dir.to_path_buf();
     }
 
     /// What befalls the disk before each boot from now on.
@@ -370,7 +378,7 @@ impl Machine {
 
     fn settings(&self, shards: u16) -> EngineSettings {
         EngineSettings {
-            data_dir: PathBuf::from(DATA_DIR),
+            data_dir: self.data_dir.clone(),
             journal_dir: None,
             shm_dir: PathBuf::from(SHM_DIR),
             journal_bytes: JOURNAL_BYTES_MIN,

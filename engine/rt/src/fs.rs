@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use crate::operation::{AvailableSpace, DirEntry, DirLock};
+pub use crate::operation::{AvailableSpace, DirEntry, DirLock, FileIdentity};
 use crate::operation::{DiskAnswer, DiskRequest, Operation, Outcome};
 use crate::shard;
 
@@ -52,6 +52,14 @@ pub async fn rename(from: &Path, to: &Path) -> io::Result<()> {
 pub async fn exists(path: &Path) -> io::Result<bool> {
     match request(DiskRequest::Exists(path.to_owned())).await? {
         DiskAnswer::Exists(exists) => Ok(exists),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Which file or directory this is, whatever its name.
+pub async fn identity(path: &Path) -> io::Result<FileIdentity> {
+    match request(DiskRequest::Identity(path.to_owned())).await? {
+        DiskAnswer::Identity(identity) => Ok(identity),
         _ => Err(unexpected()),
     }
 }

@@ -48,7 +48,7 @@ pub use mesh::{Incoming, Mesh, MeshEnd, Reply, Respond, mesh};
 pub use moment::Moment;
 pub use select::{Either, select};
 pub use shard::Seat;
-pub use shared::{SharedMemory, shared_memory_usable};
+pub use shared::{SharedMemory, shared_memory_life, shared_memory_life_of, shared_memory_usable};
 pub use signal::{Signal, SignalWait};
 pub use socket::{DetachedStream, Listener, Stream, addresses_of};
 pub use start::{Capabilities, Settings, StartError, probe, run};

@@ -53,6 +53,13 @@ pub struct DirEntry {
     pub is_dir: bool,
 }
 
+/// Which file or directory a path leads to: another than its copy, and the same after a renaming.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileIdentity {
+    pub device: u64,
+    pub inode: u64,
+}
+
 /// An open file; the last owner closes it.
 #[derive(Debug)]
 pub(crate) enum FileHandle {
@@ -222,7 +229,10 @@ pub(crate) enum DiskRequest {
     Lock(PathBuf),
     RegionCreate { path: PathBuf, len: usize },
     RegionOpen(PathBuf),
+    RegionRemove(PathBuf),
     RegionUsable(PathBuf),
+    MemoryLife(PathBuf),
+    Identity(PathBuf),
     AddressesOf(String),
     Work(Work),
 }
@@ -256,7 +266,9 @@ pub(crate) enum DiskAnswer {
     Exists(bool),
     Contents(Vec<u8>),
     Locked(DirLock),
-    Region(Arc<Region>),
+    Region(Arc<Region>, DirLock),
+    Text(String),
+    Identity(FileIdentity),
     Addresses(Vec<IpAddr>),
 }
 

@@ -8,25 +8,32 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::fs::{request, unexpected};
-use crate::operation::{DiskAnswer, DiskRequest};
+use crate::operation::{DirLock, DiskAnswer, DiskRequest};
 use crate::region::Region;
 use crate::shard;
 
-/// A file in tmpfs (mode 0600), mapped shared and populated. It survives the end of the process, not the loss of
-/// power. Ranges that are being written must not be read at the same time, be it by `bytes` or through a view.
+/// A file in tmpfs (mode 0600), mapped shared and populated, and locked for this process. It survives the end of the process,
+/// not the loss of power. Ranges that are being written must not be read at the same time, be it by `bytes` or through a view.
 pub struct SharedMemory {
     region: Arc<Region>,
+    _lock: DirLock,
 }
 
 impl SharedMemory {
-    /// A new, zeroed region of `len` bytes; replaces the file if there is one.
+    /// A new, zeroed region of `len` bytes; replaces the file if there is one. `StorageFull` where there is no room for it,
+    /// `WouldBlock` where another process uses the file.
     pub async fn create(path: &Path, len: usize) -> io::Result<SharedMemory> {
         SharedMemory::ask(DiskRequest::RegionCreate { path: path.to_owned(), len }).await
     }
 
-    /// What an earlier process left.
+    /// What an earlier process left; `WouldBlock` where that one, or another, still uses it.
     pub async fn open(path: &Path) -> io::Result<SharedMemory> {
         SharedMemory::ask(DiskRequest::RegionOpen(path.to_owned())).await
+    }
+
+    /// Removes the file of one that no process uses (`WouldBlock`).
+    pub async fn remove(path: &Path) -> io::Result<()> {
+        request(DiskRequest::RegionRemove(path.to_owned())).await.map(drop)
     }
 
     pub fn len(&self) -> usize {
@@ -54,7 +61,7 @@ impl SharedMemory {
 
     async fn ask(ask: DiskRequest) -> io::Result<SharedMemory> {
         match request(ask).await? {
-            DiskAnswer::Region(region) => Ok(SharedMemory { region }),
+            DiskAnswer::Region(region, lock) => Ok(SharedMemory { region, _lock: lock }),
             _ => Err(unexpected()),
         }
     }
@@ -63,4 +70,18 @@ impl SharedMemory {
 /// Whether `dir` can hold shared memory that outlives the process; the error says why not.
 pub async fn shared_memory_usable(dir: &Path) -> io::Result<()> {
     request(DiskRequest::RegionUsable(dir.to_owned())).await.map(drop)
+}
+
+/// What is another one whenever the memory behind `dir` was cleared: after a power loss, and where another tmpfs, or another
+/// directory, has the path now.
+pub async fn shared_memory_life(dir: &Path) -> io::Result<String> {
+    match request(DiskRequest::MemoryLife(dir.to_owned())).await? {
+        DiskAnswer::Text(life) => Ok(life),
+        _ => Err(unexpected()),
+    }
+}
+
+/// The same for a tool that runs no shards.
+pub fn shared_memory_life_of(dir: &Path) -> io::Result<String> {
+    crate::uring::disk_calls::memory_life(dir)
 }

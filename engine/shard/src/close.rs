@@ -7,6 +7,7 @@ use millrace_rt::fs;
 use crate::flush::Amount;
 use crate::manifest::{Manifest, Stopped};
 use crate::partition::PartitionRef;
+use crate::rings::remove_own_rings;
 use crate::shard::{Core, Shard};
 
 impl Shard {
@@ -60,7 +61,9 @@ impl Core {
             let metadata_index =
                 self.metadata.as_ref().map_or(manifest.metadata_index, |metadata| metadata.index());
             let stopped = Manifest { stopped: Stopped::Clean, metadata_index, ..manifest };
-            fs::replace(&path, stopped.encode().into_bytes()).await
+            fs::replace(&path, stopped.encode().into_bytes()).await?;
+            remove_own_rings(&self.engine.layout, &stopped).await;
+            std::io::Result::Ok(())
         };
         if let Err(error) = left.await {
             tracing::warn!(%error, path = %path.display(), "the clean stop could not be noted; the next start replays");

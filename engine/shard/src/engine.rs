@@ -60,16 +60,6 @@ pub(crate) struct Facts {
     pub(crate) old: Option<Manifest>,
     /// Those to be begun.
     pub(crate) new: Manifest,
-    pub(crate) ring: RingPlace,
-}
-
-/// Where the journal's ring lies.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RingPlace {
-    /// In the tmpfs: it outlives the process.
-    Shared,
-    /// Beside the journal, since no tmpfs is usable; `process` durability is not offered.
-    Local,
 }
 
 impl Inner {

@@ -12,7 +12,9 @@
 //! <data>/topics/<name>.unknown-at-<ms>           a directory that nothing knew when a start found it
 //! <journal>/journal/<generation>/<shard>/slot-<n>        frames
 //! <journal>/journal/<generation>/<shard>/checkpoint-<0|1>
-//! <shm>/millrace-<node>-<generation>-<shard>             the ring that outlives the process
+//! <journal>/journal/.lock                                held as well: a copy may name the same journal directory
+//! <shm>/millrace-<device>-<inode>-<node>-<generation>-<shard>  the ring that outlives the process; device and inode are
+//!                                                of the data directory
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 use millrace_core::base::ids::{Offset, PartitionIndex, PartitionKey, ShardIndex};
 use millrace_core::log::SegmentName;
 use millrace_core::meta::MetadataImage;
+use millrace_rt::fs::FileIdentity;
 
 /// Of our sparse offset index.
 pub(crate) const INDEX_SUFFIX: &str = ".mrindex";
@@ -108,6 +111,10 @@ impl Layout {
         &self.journal
     }
 
+    pub(crate) fn journal_lock(&self) -> PathBuf {
+        self.journal.join(".lock")
+    }
+
     pub(crate) fn generation(&self, generation: Generation) -> PathBuf {
         self.journal.join(generation.0.to_string())
     }
@@ -120,10 +127,21 @@ impl Layout {
         &self.shm
     }
 
-    /// The ring's name holds the node's nonce, so that two brokers of one machine never meet.
-    pub(crate) fn ring(&self, node: u64, generation: Generation, shard: ShardIndex) -> PathBuf {
-        self.shm.join(format!("millrace-{node:016x}-{}-{shard}", generation.0))
+    /// A ring that lies beside its journal: since no shared memory has room, or because it was saved from there.
+    pub(crate) fn ring_beside(&self, generation: Generation, shard: ShardIndex) -> PathBuf {
+        self.shard(generation, shard).join("ring")
     }
+}
+
+/// Of the files that the rings of a data directory have in shared memory. A copy of the directory has another identity: it
+/// never takes a ring for its own.
+pub(crate) fn ring_prefix(directory: FileIdentity) -> String {
+    format!("millrace-{:x}-{:x}-", directory.device, directory.inode)
+}
+
+/// What follows the prefix.
+pub(crate) fn ring_name(node: u64, generation: Generation, shard: ShardIndex) -> String {
+    format!("{node:016x}-{}-{shard}", generation.0)
 }
 
 /// The partition whose directory has this name.

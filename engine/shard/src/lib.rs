@@ -62,6 +62,7 @@ mod releasing;
 mod restore;
 mod retaining;
 mod retention;
+mod rings;
 mod seal;
 mod segment;
 mod serve;

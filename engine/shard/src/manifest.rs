@@ -4,13 +4,17 @@
 //! from one generation to the next is this file's rename.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::str::FromStr;
 
+use millrace_core::base::ids::Durability;
 use millrace_core::journal::BootNonce;
+use millrace_rt::fs::FileIdentity;
 
 use crate::layout::Generation;
 
 /// What a start finds and leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// Number of this data directory, so that rings in shared memory are not taken for another's.
     pub node: u64,
@@ -25,6 +29,16 @@ pub struct Manifest {
     pub slot_bytes: u64,
     /// The last entry that the metadata log had when this was written.
     pub metadata_index: u64,
+    /// The data directory: a copy of it is another one, and not the owner of the rings.
+    pub directory: FileIdentity,
+    /// The directory in shared memory that holds the rings; none where each lies beside its journal.
+    pub rings: Option<PathBuf>,
+    /// The length of each ring.
+    pub ring_bytes: u64,
+    /// Which life of the shared memory that is; empty where the machine does not say.
+    pub memory: String,
+    /// The broker's default: `process` promises that what is in the rings survives the process.
+    pub durability: Durability,
     pub stopped: Stopped,
 }
 
@@ -45,19 +59,28 @@ impl Manifest {
             Stopped::Clean => "clean",
             Stopped::Unclean => "unclean",
         };
-        let mut text = format!(
-            "{FORMAT}\nnode={:016x}\ngeneration={}\nboot={:016x}\nshards={}\nslots={}\nslot-bytes={}\n\
-             metadata-index={}\nstopped={clean}\n",
-            self.node,
-            self.generation.0,
-            self.boot.0,
-            self.shards,
-            self.slots,
-            self.slot_bytes,
-            self.metadata_index
-        );
+        let rings = self.rings.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default();
+        let mut text = format!("{FORMAT}\n");
+        let fields: [(&str, &dyn std::fmt::Display); 12] = [
+            ("node", &format_args!("{:016x}", self.node)),
+            ("generation", &self.generation.0),
+            ("boot", &format_args!("{:016x}", self.boot.0)),
+            ("shards", &self.shards),
+            ("slots", &self.slots),
+            ("slot-bytes", &self.slot_bytes),
+            ("metadata-index", &self.metadata_index),
+            ("directory", &format_args!("{}:{}", self.directory.device, self.directory.inode)),
+            ("rings", &rings),
+            ("ring-bytes", &self.ring_bytes),
+            ("memory", &self.memory),
+            ("durability", &durability_name(self.durability)),
+        ];
+        for (name, value) in fields {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{name}={value}");
+        }
+        let _ = writeln!(text, "stopped={clean}");
         let checksum = crc32c::crc32c(text.as_bytes());
-        // Writing to a String cannot fail.
         let _ = writeln!(text, "checksum={checksum:08x}");
         text
     }
@@ -72,26 +95,69 @@ impl Manifest {
         if lines.next() != Some(FORMAT) {
             return Err(format!("it is not of the format {FORMAT}"));
         }
-        let mut field = |name: &str| -> Result<&str, String> {
-            let line =
-                lines.next().and_then(|line| line.strip_prefix(name)).and_then(|line| line.strip_prefix('='));
-            line.ok_or_else(|| format!("it lacks {name}"))
-        };
-        let node = u64::from_str_radix(field("node")?, 16).map_err(|error| error.to_string())?;
-        let generation = field("generation")?.parse().map_err(|error| format!("generation: {error}"))?;
-        let boot = u64::from_str_radix(field("boot")?, 16).map_err(|error| error.to_string())?;
-        let shards = field("shards")?.parse().map_err(|error| format!("shards: {error}"))?;
-        let slots = field("slots")?.parse().map_err(|error| format!("slots: {error}"))?;
-        let slot_bytes = field("slot-bytes")?.parse().map_err(|error| format!("slot-bytes: {error}"))?;
-        let metadata_index =
-            field("metadata-index")?.parse().map_err(|error| format!("metadata-index: {error}"))?;
-        let stopped = match field("stopped")? {
-            "clean" => Stopped::Clean,
-            "unclean" => Stopped::Unclean,
-            other => return Err(format!("stopped={other}")),
-        };
-        let (generation, boot) = (Generation(generation), BootNonce(boot));
-        Ok(Manifest { node, generation, boot, shards, slots, slot_bytes, metadata_index, stopped })
+        let mut fields = Fields(lines);
+        Ok(Manifest {
+            node: fields.hex("node")?,
+            generation: Generation(fields.number("generation")?),
+            boot: BootNonce(fields.hex("boot")?),
+            shards: fields.number("shards")?,
+            slots: fields.number("slots")?,
+            slot_bytes: fields.number("slot-bytes")?,
+            metadata_index: fields.number("metadata-index")?,
+            directory: fields.directory()?,
+            rings: Some(fields.text("rings")?).filter(|dir| !dir.is_empty()).map(PathBuf::from),
+            ring_bytes: fields.number("ring-bytes")?,
+            memory: fields.text("memory")?.to_owned(),
+            durability: fields.durability()?,
+            stopped: match fields.text("stopped")? {
+                "clean" => Stopped::Clean,
+                "unclean" => Stopped::Unclean,
+                other => return Err(format!("stopped={other}")),
+            },
+        })
+    }
+}
+
+fn durability_name(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Power => "power",
+        Durability::Process => "process",
+    }
+}
+
+/// The lines of a manifest, in order.
+struct Fields<'a>(std::str::Lines<'a>);
+
+impl<'a> Fields<'a> {
+    fn text(&mut self, name: &str) -> Result<&'a str, String> {
+        let line = self.0.next().and_then(|line| line.strip_prefix(name));
+        line.and_then(|line| line.strip_prefix('=')).ok_or_else(|| format!("it lacks {name}"))
+    }
+
+    fn number<N: FromStr>(&mut self, name: &str) -> Result<N, String> {
+        let text = self.text(name)?;
+        text.parse().map_err(|_| format!("{name}={text}"))
+    }
+
+    fn hex(&mut self, name: &str) -> Result<u64, String> {
+        let text = self.text(name)?;
+        u64::from_str_radix(text, 16).map_err(|_| format!("{name}={text}"))
+    }
+
+    fn directory(&mut self) -> Result<FileIdentity, String> {
+        let text = self.text("directory")?;
+        let parts = text.split_once(':').and_then(|(device, inode)| {
+            Some(FileIdentity { device: device.parse().ok()?, inode: inode.parse().ok()? })
+        });
+        parts.ok_or_else(|| format!("directory={text}"))
+    }
+
+    fn durability(&mut self) -> Result<Durability, String> {
+        match self.text("durability")? {
+            "power" => Ok(Durability::Power),
+            "process" => Ok(Durability::Process),
+            other => Err(format!("durability={other}")),
+        }
     }
 }
 
@@ -109,10 +175,18 @@ mod tests {
             slots: 8,
             slot_bytes: 1 << 21,
             metadata_index: 17,
+            directory: FileIdentity { device: 66, inode: 1234 },
+            rings: Some(PathBuf::from("/dev/shm")),
+            ring_bytes: 1 << 24,
+            memory: "a boot/27/1/99".to_owned(),
+            durability: Durability::Process,
             stopped: Stopped::Unclean,
         };
         let text = manifest.encode();
-        assert_eq!(Manifest::decode(&text), Ok(manifest));
+        assert_eq!(Manifest::decode(&text), Ok(manifest.clone()));
+        let beside =
+            Manifest { rings: None, memory: String::new(), durability: Durability::Power, ..manifest };
+        assert_eq!(Manifest::decode(&beside.encode()), Ok(beside));
         for place in 0..text.trim_end().len() {
             let mut bytes = text.clone().into_bytes();
             bytes[place] ^= 1;

@@ -32,8 +32,8 @@ pub(crate) struct MetadataLog {
     pub(crate) changed: Signal,
     /// The right to change metadata.
     turns: Turns,
-    /// Held as long as the process uses the data directory.
-    _lock: DirLock,
+    /// Held as long as the process uses the data directory and that of its journals.
+    _locks: Vec<DirLock>,
 }
 
 /// A log that was read, and what it says.
@@ -67,7 +67,7 @@ impl MetadataLog {
     /// is refused, as it is.
     pub(crate) async fn open(
         layout: &Layout,
-        lock: DirLock,
+        locks: Vec<DirLock>,
         manifest: Option<&Manifest>,
     ) -> Result<OpenedLog, OpenError> {
         let path = layout.metadata_log();
@@ -109,7 +109,7 @@ impl MetadataLog {
             vouched: Cell::new(vouched),
             changed: Signal::new(),
             turns: Turns::default(),
-            _lock: lock,
+            _locks: locks,
         };
         Ok(OpenedLog { log, image, deleted })
     }

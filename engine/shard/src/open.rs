@@ -29,7 +29,7 @@ use crate::coordinators::{Groups, group_settings};
 use crate::counters::Counters;
 use crate::doomed::Doomed;
 use crate::egress::EgressBudget;
-use crate::engine::{Engine, Facts, Inner, RingPlace};
+use crate::engine::{Engine, Facts, Inner};
 use crate::files::{DiskMode, SegmentFiles};
 use crate::first_files::FirstFiles;
 use crate::flusher::{FLUSHERS, Flusher};
@@ -42,6 +42,7 @@ use crate::prepare::{Prepared, prepare};
 use crate::reads_beside::ReadsBeside;
 use crate::rebuild::OldJournal;
 use crate::retention::Retention;
+use crate::rings::{read_ring, remove_old_rings};
 use crate::serve::{READERS, SERVERS};
 use crate::shard::{Arrivals, Core, Shard};
 use crate::space::Space;
@@ -234,7 +235,7 @@ impl Core {
                         self.restore(empty, found).await?;
                     }
                 }
-                if facts.old.is_some_and(|old| old.stopped == Stopped::Unclean) {
+                if facts.old.as_ref().is_some_and(|old| old.stopped == Stopped::Unclean) {
                     self.cut_leftovers(key, &extent_ends).await?;
                 } else {
                     self.trust_noted_start(key);
@@ -291,17 +292,10 @@ async fn make_journal(
     }
     let made_dir = fs::sync_dir(&dir).await;
     made_dir.map_err(|error| failed("sync the directory")((dir.clone(), error)))?;
-    let path = ring_path(inner, &facts.new, index, facts.ring);
+    let path = facts.new.ring(&inner.layout, index);
     let ring = SharedMemory::create(&path, geometry.ring_bytes()).await;
     let ring = ring.map_err(|error| failed("create the journal's ring")((path, error)))?;
     Ok((ring, slots))
-}
-
-fn ring_path(inner: &Inner, manifest: &Manifest, index: ShardIndex, place: RingPlace) -> PathBuf {
-    match place {
-        RingPlace::Shared => inner.layout.ring(manifest.node, manifest.generation, index),
-        RingPlace::Local => inner.layout.shard(manifest.generation, index).join("ring"),
-    }
 }
 
 async fn zero(file: &File, bytes: usize) -> std::io::Result<()> {
@@ -347,7 +341,7 @@ async fn replay_journal(
         slots.push(Bytes::from(bytes));
     }
     let ring = read_ring(inner, facts, old, shard).await?;
-    let ring_file = ring_path(inner, old, shard, facts.ring);
+    let ring_file = old.ring(&inner.layout, shard);
     let data_dir = inner.layout.data().to_path_buf();
     let bounds = CheckpointBounds::of([first.as_deref(), second.as_deref()], shard, old.boot);
     let Manifest { boot, shards, .. } = *old;
@@ -376,24 +370,6 @@ async fn read_if_there(path: PathBuf) -> Result<Option<Vec<u8>>, OpenError> {
     fs::read(&path).await.map(Some).map_err(|error| OpenError::io("read", &path, &error))
 }
 
-/// The ring that the run before left, if the machine was not off since.
-async fn read_ring(
-    inner: &Inner,
-    facts: &Facts,
-    old: &Manifest,
-    shard: ShardIndex,
-) -> Result<Option<Bytes>, OpenError> {
-    let path = ring_path(inner, old, shard, facts.ring);
-    if old.stopped == Stopped::Clean || !is_there(&path).await? {
-        return Ok(None);
-    }
-    let ring = SharedMemory::open(&path)
-        .await
-        .map_err(|error| OpenError::io("read the journal's ring", &path, &error))?;
-    // Nobody writes to it any more.
-    Ok(Some(ring.view(0..ring.len())))
-}
-
 /// Names the new generation as the valid one, then removes what the old one left.
 async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
     let layout = &inner.layout;
@@ -404,21 +380,12 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
     let path = layout.manifest();
     let encoded = facts.new.encode().into_bytes();
     fs::replace(&path, encoded).await.map_err(|error| OpenError::io("write", &path, &error))?;
-    let Some(old) = facts.old else { return Ok(()) };
-    let (layout, place) = (layout.clone(), facts.ring);
-    let rings: Vec<PathBuf> = match place {
-        RingPlace::Shared => {
-            (0..old.shards).map(|shard| layout.ring(old.node, old.generation, ShardIndex(shard))).collect()
-        }
-        RingPlace::Local => Vec::new(),
-    };
+    let Some(old) = facts.old.clone() else { return Ok(()) };
+    let (layout, directory) = (layout.clone(), facts.new.directory);
     // Before any shard serves: a topic created later may have the name of one whose files are to go.
     let deleted = put_strangers_aside(&layout, facts).await?;
     millrace_rt::spawn(async move {
-        for ring in rings {
-            // Gone after a power loss.
-            let _ = fs::remove_file(&ring).await;
-        }
+        remove_old_rings(&layout, &old, directory).await;
         let generation = layout.generation(old.generation);
         if let Err(error) = fs::remove_dir_all(&generation).await {
             tracing::warn!(path = %generation.display(), %error, "an old journal is still there");

@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use millrace_core::base::ids::{Durability, ShardIndex};
 use millrace_core::journal::BootNonce;
+use millrace_rt::fs::DirLock;
 use millrace_rt::{File, OpenOptions, fs};
 
 use crate::api::OpenError;
-use crate::engine::{Facts, Inner, RingPlace};
+use crate::engine::{Facts, Inner};
 use crate::files::DiskMode;
 use crate::layout::{Generation, Layout};
 use crate::manifest::{Manifest, Stopped};
 use crate::metadata_log::{MetadataLog, OpenedLog};
+use crate::rings::place_rings;
 use crate::vouching::{KnownTopics, is_there, refuse_missing_manifest, refuse_missing_slots};
 
 /// What only shard 0 holds while the process runs.
@@ -24,43 +25,57 @@ pub(crate) struct Prepared {
 pub(crate) async fn prepare(inner: &Inner) -> Result<Prepared, OpenError> {
     let layout = &inner.layout;
     make_dir(layout.data()).await?;
-    let lock = fs::lock(&layout.lock()).await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::WouldBlock => OpenError::InUse(layout.data().to_path_buf()),
-        _ => OpenError::io("lock", &layout.lock(), &error),
-    })?;
+    let lock = lock_for(&layout.lock(), layout.data()).await?;
     make_dir(&layout.metadata_dir()).await?;
     make_dir(&layout.topics()).await?;
     make_dir(layout.journals()).await?;
     sync_way_to(layout.data()).await?;
     sync_way_to(layout.journals()).await?;
+    let journal_lock = lock_for(&layout.journal_lock(), layout.journals()).await?;
     let mode = disk_mode(layout).await?;
-    let ring = ring_place(inner).await?;
     let old = read_manifest(layout).await?;
-    let OpenedLog { mut log, image, deleted } = MetadataLog::open(layout, lock, old.as_ref()).await?;
+    let locks = vec![lock, journal_lock];
+    let OpenedLog { mut log, image, deleted } = MetadataLog::open(layout, locks, old.as_ref()).await?;
     // Before anything is removed or written.
     match &old {
         Some(old) => refuse_missing_slots(layout, old).await?,
         None => refuse_missing_manifest(layout, KnownTopics { image: &image, deleted: &deleted }).await?,
     }
+    let geometry = inner.geometry()?;
+    let directory = fs::identity(layout.data()).await;
+    let directory = directory.map_err(|error| OpenError::io("look at", layout.data(), &error))?;
+    let ring_bytes = geometry.ring_bytes() as u64;
+    let rings = place_rings(inner, directory, old.as_ref(), ring_bytes).await?;
     let generation = next_generation(old.as_ref(), layout).await?;
     let image = log.start_run(inner, image, is_unclean(old.as_ref())).await?;
-    let geometry = inner.geometry()?;
     let new = Manifest {
-        node: old.map_or_else(millrace_rt::random_u64, |manifest| manifest.node),
+        node: old.as_ref().map_or_else(millrace_rt::random_u64, |manifest| manifest.node),
         generation,
         boot: BootNonce(millrace_rt::random_u64()),
         shards: inner.settings.shards,
         slots: u16::try_from(geometry.slot_count()).unwrap_or(u16::MAX),
         slot_bytes: geometry.slot_bytes() as u64,
         metadata_index: log.index(),
+        directory,
+        rings: rings.dir,
+        ring_bytes,
+        memory: rings.memory,
+        durability: inner.settings.broker.durability(),
         stopped: Stopped::Unclean,
     };
-    let facts = Facts { image: Arc::new(image), deleted, mode, old, new, ring };
+    let facts = Facts { image: Arc::new(image), deleted, mode, old, new };
     Ok(Prepared { facts, metadata: log })
 }
 
 fn is_unclean(old: Option<&Manifest>) -> Stopped {
     old.map_or(Stopped::Clean, |manifest| manifest.stopped)
+}
+
+async fn lock_for(path: &Path, held: &Path) -> Result<DirLock, OpenError> {
+    fs::lock(path).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => OpenError::InUse(held.to_path_buf()),
+        _ => OpenError::io("lock", path, &error),
+    })
 }
 
 async fn make_dir(path: &Path) -> Result<(), OpenError> {
@@ -104,20 +119,6 @@ async fn disk_mode(layout: &Layout) -> Result<DiskMode, OpenError> {
     Ok(mode)
 }
 
-async fn ring_place(inner: &Inner) -> Result<RingPlace, OpenError> {
-    let shm = inner.layout.shm();
-    match millrace_rt::shared_memory_usable(shm).await {
-        Ok(()) => Ok(RingPlace::Shared),
-        Err(error) if inner.settings.broker.durability() == Durability::Process => {
-            Err(OpenError::NoSharedMemory(shm.to_path_buf(), error.to_string()))
-        }
-        Err(error) => {
-            tracing::warn!(path = %shm.display(), %error, "no usable tmpfs: durability is `power` for every topic");
-            Ok(RingPlace::Local)
-        }
-    }
-}
-
 async fn read_manifest(layout: &Layout) -> Result<Option<Manifest>, OpenError> {
     let path = layout.manifest();
     if !is_there(&path).await? {
@@ -139,22 +140,10 @@ async fn next_generation(old: Option<&Manifest>, layout: &Layout) -> Result<Gene
         newest = newest.max(number);
         if Some(Generation(number)) != valid {
             let left_over = layout.generation(Generation(number));
-            if let Some(old) = old {
-                remove_rings(layout, old.node, Generation(number)).await;
-            }
             fs::remove_dir_all(&left_over)
                 .await
                 .map_err(|error| OpenError::io("remove", &left_over, &error))?;
         }
     }
     Ok(Generation(newest + 1))
-}
-
-/// Rings of a generation that was never completed; they would hold memory until the machine restarts.
-async fn remove_rings(layout: &Layout, node: u64, generation: Generation) {
-    let Ok(entries) = fs::read_dir(&layout.generation(generation)).await else { return };
-    for shard in entries.iter().filter_map(|entry| entry.name.parse().ok()) {
-        // Gone after a power loss, or not yet made.
-        let _ = fs::remove_file(&layout.ring(node, generation, ShardIndex(shard))).await;
-    }
 }

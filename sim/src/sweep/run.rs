@@ -156,4 +156,73 @@ mod tests {
         let end = bench.boot(duty, Trial::default());
         assert!(matches!(end, End::NotOpened(OpenError::Missing { .. })), "{end:?}");
     }
+
+    /// A process that was killed behind so many eighths of a workload.
+    fn killed(workload: &Rc<Workload>, shards: u16, eighths: u64) -> Bench {
+        let quiet = run(workload, &Case::quiet(shards)).operations;
+        let operation = quiet.first().map_or(1, |all| all * eighths / 8);
+        let mut bench = Bench::new(workload, Machine::new(workload.seed, DiskFault::None, None));
+        let trial = Trial::of_blow(operation, Crash::Process);
+        let end = bench.boot(Duty { shards, more: usize::MAX }, trial);
+        assert!(matches!(end, End::Crashed(_)), "{end:?}");
+        bench
+    }
+
+    fn expect_closed(bench: &mut Bench, shards: u16, what: &str) {
+        let end = bench.boot(Duty { shards, more: 1 }, Trial::default());
+        assert!(matches!(end, End::Closed), "{what}: {end:?}");
+        assert_eq!(bench.ledger.borrow().violations, Vec::<String>::new(), "{what}");
+    }
+
+    /// The ring, which alone has some of what was acknowledged, is the original's: a copy that is started first reads it, and
+    /// leaves it where it is.
+    #[test]
+    fn a_copy_of_a_directory_takes_nothing_from_its_original() {
+        let copy = Path::new("/var/copy");
+        for (seed, eighths) in (0..4).flat_map(|seed| (4..8).map(move |eighths| (seed, eighths))) {
+            let workload = Workload::new(seed, Volume::SMALL);
+            let mut bench = killed(&workload, 2, eighths);
+            let known = bench.ledger.borrow().clone();
+            let Bench { machine, .. } = &mut bench;
+            machine.world.copy_path(machine.node, Path::new(DATA_DIR), copy);
+            machine.live_in(copy);
+            expect_closed(&mut bench, 2, "the copy");
+            *bench.ledger.borrow_mut() = known;
+            bench.machine.live_in(Path::new(DATA_DIR));
+            expect_closed(&mut bench, 2, "the original");
+            let left = bench.machine.world.shared_files(bench.machine.node);
+            assert_eq!(left, Vec::<std::path::PathBuf>::new(), "a clean stop leaves no ring");
+        }
+    }
+
+    /// As in a container whose shared memory holds 64 MiB: the rings of a start do not fit beside those of the killed run.
+    /// Those are saved first; a crash at any moment of that loses nothing.
+    #[test]
+    fn a_start_needs_no_more_shared_memory_than_the_one_before() {
+        let workload = Workload::new(3, Volume::SMALL);
+        let small = |bench: &mut Bench, bytes| {
+            bench.machine.world.limit_shared_memory(bench.machine.node, bytes);
+        };
+        let rings = 3 * (16 << 20);
+        for keys in [&[][..], &[("millrace.durability", "process")]] {
+            for (operation, kind) in
+                (1..160).step_by(6).zip([Crash::Process, Crash::Power].into_iter().cycle())
+            {
+                let mut bench = killed(&workload, 3, 6);
+                bench.machine.configure(keys);
+                small(&mut bench, rings + (1 << 20));
+                bench.boot(Duty { shards: 3, more: 1 }, Trial::of_blow(operation, kind));
+                expect_closed(&mut bench, 3, "with room for one set of rings");
+                small(&mut bench, rings / 2);
+                let end = bench.boot(Duty { shards: 3, more: 1 }, Trial::default());
+                match (keys.is_empty(), &end) {
+                    (true, End::Closed) => {}
+                    (false, End::NotOpened(OpenError::NoSharedMemory(_, reason))) => {
+                        assert!(reason.contains("25165824 of the 50331648 bytes"), "{reason}");
+                    }
+                    _ => panic!("{keys:?}: {end:?}"),
+                }
+            }
+        }
+    }
 }

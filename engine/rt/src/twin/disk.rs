@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::names::InodeId;
-use crate::operation::{DirEntry, OpenOptions, Sync};
+use crate::operation::{DirEntry, FileIdentity, OpenOptions, Sync};
 use crate::twin::chance::Chance;
+use crate::twin::changes::{Change, Entry, Tree, is_dir_in, rename_in, renamed};
 use crate::twin::inode::{Inode, SECTOR};
 
 /// How a node ends against its will.
@@ -63,62 +64,6 @@ impl From<io::Error> for Stop {
 impl From<io::ErrorKind> for Stop {
     fn from(kind: io::ErrorKind) -> Stop {
         Stop::Error(kind.into())
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Entry {
-    Dir,
-    File(InodeId),
-}
-
-type Tree = BTreeMap<PathBuf, Entry>;
-
-/// A change of a directory that is not hard yet.
-#[derive(Clone)]
-enum Change {
-    Put(PathBuf, Entry),
-    Remove(PathBuf),
-    Rename(PathBuf, PathBuf),
-}
-
-impl Change {
-    fn concerns(&self, dir: &Path) -> bool {
-        match self {
-            Change::Put(path, _) | Change::Remove(path) => path.parent() == Some(dir),
-            Change::Rename(from, to) => from.parent() == Some(dir) || to.parent() == Some(dir),
-        }
-    }
-
-    fn touches(&self, path: &Path) -> bool {
-        match self {
-            Change::Put(of, _) | Change::Remove(of) => of.starts_with(path),
-            Change::Rename(from, to) => from.starts_with(path) || to.starts_with(path),
-        }
-    }
-
-    fn apply(self, tree: &mut Tree) {
-        match self {
-            Change::Put(path, entry) => drop(tree.insert(path, entry)),
-            Change::Remove(path) => drop(tree.remove(&path)),
-            Change::Rename(from, to) => rename_in(tree, &from, &to),
-        }
-    }
-
-    /// A directory has another name: what changes in it goes with it.
-    fn follow(&mut self, from: &Path, to: &Path) {
-        let follow = |path: &mut PathBuf| {
-            if let Some(renamed) = renamed(path, from, to) {
-                *path = renamed;
-            }
-        };
-        match self {
-            Change::Put(path, _) | Change::Remove(path) => follow(path),
-            Change::Rename(old, new) => {
-                follow(old);
-                follow(new);
-            }
-        }
     }
 }
 
@@ -506,6 +451,40 @@ impl Disk {
         }
     }
 
+    /// A path's own: a copy of it has another. Here a renaming changes it, too.
+    pub(crate) fn identity(&mut self, path: &Path) -> Result<FileIdentity, Stop> {
+        self.look_up()?;
+        if !self.exists(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let bytes = path.as_os_str().as_encoded_bytes();
+        // FNV-1a, the same in each run.
+        let inode = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        Ok(FileIdentity { device: 1, inode })
+    }
+
+    /// Puts a copy of a directory, with all that it holds now, in another place; all of it is durable.
+    pub(crate) fn copy_tree(&mut self, from: &Path, to: &Path) {
+        let found: Vec<(PathBuf, Entry)> =
+            self.live.iter().filter_map(|(path, entry)| Some((renamed(path, from, to)?, *entry))).collect();
+        for (path, entry) in found {
+            let entry = match entry {
+                Entry::Dir => Entry::Dir,
+                Entry::File(id) => {
+                    let contents = self.inodes.get(&id).map(|inode| inode.live.clone()).unwrap_or_default();
+                    self.issued += 1;
+                    let id = InodeId(self.issued);
+                    self.inodes.insert(id, Inode::hard(contents));
+                    Entry::File(id)
+                }
+            };
+            self.live.insert(path.clone(), entry);
+            self.durable.insert(path, entry);
+        }
+    }
+
     /// A path, and all below it, is gone from both trees.
     pub(crate) fn vanish(&mut self, path: &Path) {
         self.live.retain(|found, _| !found.starts_with(path));
@@ -538,34 +517,6 @@ impl Disk {
     fn require_dir(&self, path: &Path) -> Result<(), Stop> {
         if self.is_dir(path) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
     }
-}
-
-impl Entry {
-    fn inode(self) -> Option<InodeId> {
-        match self {
-            Entry::File(id) => Some(id),
-            Entry::Dir => None,
-        }
-    }
-}
-
-fn is_dir_in(tree: &Tree, path: &Path) -> bool {
-    path.as_os_str().is_empty() || tree.get(path) == Some(&Entry::Dir)
-}
-
-/// Moves an entry and, if it is a directory, all below it.
-fn rename_in(tree: &mut Tree, from: &Path, to: &Path) {
-    let moved: Vec<PathBuf> = tree.keys().filter(|path| path.starts_with(from)).cloned().collect();
-    for path in moved {
-        let (Some(entry), Some(target)) = (tree.remove(&path), renamed(&path, from, to)) else { continue };
-        tree.insert(target, entry);
-    }
-}
-
-/// What a path is called once `from` is called `to`, if it is that or below it.
-fn renamed(path: &Path, from: &Path, to: &Path) -> Option<PathBuf> {
-    let rest = path.strip_prefix(from).ok()?;
-    Some(if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) })
 }
 
 pub(crate) fn parent_of(path: &Path) -> &Path {

@@ -11,6 +11,7 @@ use crate::operation::{
     AvailableSpace, DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, Operation, Outcome,
     Pieces,
 };
+use crate::payload::Copies;
 use crate::region::Region;
 use crate::twin::chance::Chance;
 use crate::twin::disk::{Disk, Stop, parent_of, position};
@@ -20,15 +21,66 @@ type Answered = Result<DiskAnswer, Stop>;
 /// One node's disk, its shared memory, which goes with the power, and its locks, which go with the process.
 pub(crate) struct Storage {
     pub(crate) disk: Disk,
-    regions: BTreeMap<PathBuf, Arc<Region>>,
+    regions: BTreeMap<PathBuf, Shared>,
+    /// How much all regions may hold.
+    pub(crate) memory_max: u64,
+    /// Counts how often the memory was cleared.
+    lives: u64,
     /// A file is locked as long as the token of its entry lives.
     locks: BTreeMap<PathBuf, Weak<()>>,
 }
 
+/// A file of shared memory; its lock goes with the process.
+struct Shared {
+    region: Arc<Region>,
+    held: Weak<()>,
+}
+
+/// What a machine's shared memory holds that nobody made small.
+const MEMORY_BYTES: u64 = 1 << 33;
+/// Where it is.
+const MEMORY_DIR: &str = "/dev/shm";
+
 impl Storage {
     /// An empty disk.
     pub(crate) fn new() -> Storage {
-        Storage { disk: Disk::new(), regions: BTreeMap::new(), locks: BTreeMap::new() }
+        let (disk, regions, locks) = (Disk::new(), BTreeMap::new(), BTreeMap::new());
+        Storage { disk, regions, memory_max: MEMORY_BYTES, lives: 0, locks }
+    }
+
+    /// Another disk, in a machine that was off meanwhile.
+    pub(crate) fn put_disk(&mut self, disk: Disk) {
+        self.disk = disk;
+        self.clear_memory();
+        // No life of the machine that the disk was in before.
+        self.lives += 1 << 32;
+    }
+
+    fn clear_memory(&mut self) {
+        self.regions.clear();
+        self.lives += 1;
+    }
+
+    /// The files of shared memory.
+    pub(crate) fn region_files(&self) -> Vec<PathBuf> {
+        self.regions.keys().cloned().collect()
+    }
+
+    /// A file of shared memory is gone, or holds so many of its bytes.
+    pub(crate) fn cut_region(&mut self, path: &Path, bytes: usize) {
+        let Some(shared) = self.regions.remove(path) else { return };
+        let Ok(region) = Region::heap(bytes) else { return };
+        if bytes > 0 {
+            let kept = bytes.min(shared.region.len());
+            region.write(0, shared.region.bytes(0..kept), &Copies::default());
+        }
+        self.regions.insert(path.to_path_buf(), Shared { region, held: Weak::new() });
+    }
+
+    /// A path, and all below it, is gone.
+    pub(crate) fn vanish(&mut self, path: &Path) {
+        self.regions.retain(|found, _| !found.starts_with(path));
+        self.disk.vanish(path);
     }
 
     /// Carries out an operation on files or paths.
@@ -70,12 +122,13 @@ impl Storage {
     /// The process has ended: its locks are free, and no crash is planned any more.
     pub(crate) fn end_process(&mut self) {
         self.locks.clear();
+        self.regions.values_mut().for_each(|shared| shared.held = Weak::new());
         self.disk.crash_at = None;
     }
 
     /// Only what is durable stays.
     pub(crate) fn lose_power(&mut self, chance: &mut Chance) {
-        self.regions.clear();
+        self.clear_memory();
         self.disk.lose_power(chance);
     }
 
@@ -113,17 +166,24 @@ impl Storage {
             DiskRequest::ReadAll(path) => self.read_all(&path),
             DiskRequest::Replace { path, contents } => done(self.replace(&path, &contents)),
             DiskRequest::SyncFs(_) => done(disk.sync_all()),
+            DiskRequest::AvailableSpace(path) if path.starts_with(MEMORY_DIR) => {
+                let (bytes, total_bytes) = (self.memory_left(), self.memory_max);
+                Ok(DiskAnswer::Space(AvailableSpace { bytes, total_bytes, inodes: u64::MAX }))
+            }
             DiskRequest::AvailableSpace(_) => {
                 let (bytes, total_bytes) = (disk.room(), disk.capacity());
                 Ok(DiskAnswer::Space(AvailableSpace { bytes, total_bytes, inodes: disk.inodes_left() }))
             }
             DiskRequest::Lock(path) => self.lock(path),
             DiskRequest::RegionCreate { path, len } => self.create_region(path, len),
-            DiskRequest::RegionOpen(path) => match self.regions.get(&path) {
-                Some(region) => Ok(DiskAnswer::Region(Arc::clone(region))),
+            DiskRequest::RegionOpen(path) => match self.regions.get_mut(&path) {
+                Some(shared) => shared.lend(),
                 None => Err(io::ErrorKind::NotFound.into()),
             },
+            DiskRequest::RegionRemove(path) => done(self.remove_region(&path)),
             DiskRequest::RegionUsable(_) => Ok(DiskAnswer::Done),
+            DiskRequest::MemoryLife(_) => Ok(DiskAnswer::Text(format!("life {}", self.lives))),
+            DiskRequest::Identity(path) => disk.identity(&path).map(DiskAnswer::Identity),
             DiskRequest::AddressesOf(host) => Ok(DiskAnswer::Addresses(addresses_of(&host))),
             DiskRequest::Work(work) => {
                 work.perform();
@@ -157,14 +217,17 @@ impl Storage {
 
     fn path_length(&mut self, path: &Path) -> Answered {
         self.disk.look_up()?;
-        if let Some(region) = self.regions.get(path) {
-            return Ok(DiskAnswer::Number(region.len() as u64));
+        if let Some(shared) = self.regions.get(path) {
+            return Ok(DiskAnswer::Number(shared.region.len() as u64));
         }
         let id = self.disk.file(path)?;
         Ok(DiskAnswer::Number(self.disk.inode(id)?.live.len() as u64))
     }
 
     fn read_all(&mut self, path: &Path) -> Answered {
+        if let Some(shared) = self.regions.get(path) {
+            return Ok(DiskAnswer::Contents(shared.region.bytes(0..shared.region.len()).to_vec()));
+        }
         let id = self.disk.file(path)?;
         let len = self.disk.inode(id)?.live.len();
         let mut contents = vec![0; len];
@@ -204,10 +267,53 @@ impl Storage {
         Ok(DiskAnswer::Locked(DirLock::new(HeldLock::World { _token: token })))
     }
 
+    fn memory_left(&self) -> u64 {
+        let taken: u64 = self.regions.values().map(|shared| shared.region.len() as u64).sum();
+        self.memory_max.saturating_sub(taken)
+    }
+
+    /// As on the real kernel one that lies on the disk takes none of the memory; here it takes none of the disk either.
     fn create_region(&mut self, path: PathBuf, len: usize) -> Answered {
-        let region = Region::heap(len)?;
-        self.regions.insert(path, Arc::clone(&region));
-        Ok(DiskAnswer::Region(region))
+        match self.remove_region(&path) {
+            Err(Stop::Error(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
+        if path.starts_with(MEMORY_DIR) && len as u64 > self.memory_left() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let shared = Shared { region: Region::heap(len)?, held: Weak::new() };
+        self.regions.entry(path).insert_entry(shared).get_mut().lend()
+    }
+
+    fn remove_region(&mut self, path: &Path) -> Result<(), Stop> {
+        match self.regions.get(path) {
+            Some(shared) if shared.is_held() => Err(io::ErrorKind::WouldBlock.into()),
+            Some(_) => {
+                self.regions.remove(path);
+                Ok(())
+            }
+            None => self.disk.remove_file(path),
+        }
+    }
+}
+
+impl Shared {
+    fn is_held(&self) -> bool {
+        self.held.strong_count() > 0
+    }
+
+    /// Locks it for who asks.
+    fn lend(&mut self) -> Answered {
+        if self.is_held() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if self.region.len() == 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let token = Arc::new(());
+        self.held = Arc::downgrade(&token);
+        let lock = DirLock::new(HeldLock::World { _token: token });
+        Ok(DiskAnswer::Region(Arc::clone(&self.region), lock))
     }
 }
 

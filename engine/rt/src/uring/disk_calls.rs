@@ -9,16 +9,18 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::net::ToSocketAddrs;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
+use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 use nix::sys::statvfs::statvfs;
 
 use crate::operation::{
-    Answer, AvailableSpace, DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, OpenOptions,
-    Outcome,
+    Answer, AvailableSpace, DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, FileIdentity, HeldLock,
+    OpenOptions, Outcome,
 };
 use crate::region::Region;
 
@@ -50,9 +52,17 @@ fn answer(request: DiskRequest) -> io::Result<DiskAnswer> {
         DiskRequest::SyncFs(path) => done(sync_fs(&path)),
         DiskRequest::AvailableSpace(path) => available_space(&path).map(DiskAnswer::Space),
         DiskRequest::Lock(path) => lock(&path).map(DiskAnswer::Locked),
-        DiskRequest::RegionCreate { path, len } => create_region(&path, len).map(DiskAnswer::Region),
-        DiskRequest::RegionOpen(path) => open_region(&path).map(DiskAnswer::Region),
+        DiskRequest::RegionCreate { path, len } => {
+            create_region(&path, len).map(|(region, lock)| DiskAnswer::Region(region, lock))
+        }
+        DiskRequest::RegionOpen(path) => {
+            open_region(&path).map(|(region, lock)| DiskAnswer::Region(region, lock))
+        }
+        DiskRequest::RegionRemove(path) => done(remove_region(&path)),
         DiskRequest::RegionUsable(dir) => done(region_usable(&dir)),
+        DiskRequest::MemoryLife(dir) => memory_life(&dir).map(DiskAnswer::Text),
+        DiskRequest::Identity(path) => fs::metadata(path)
+            .map(|found| DiskAnswer::Identity(FileIdentity { device: found.dev(), inode: found.ino() })),
         DiskRequest::AddressesOf(host) => {
             let found = (host.as_str(), 0).to_socket_addrs()?;
             Ok(DiskAnswer::Addresses(found.map(|address| address.ip()).collect()))
@@ -159,6 +169,11 @@ fn available_space(path: &Path) -> io::Result<AvailableSpace> {
 
 fn lock(path: &Path) -> io::Result<DirLock> {
     let file = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+    held(file)
+}
+
+/// Locks an open file for this process.
+fn held(file: File) -> io::Result<DirLock> {
     match file.try_lock() {
         Ok(()) => Ok(DirLock::new(HeldLock::Uring { _file: OwnedFd::from(file) })),
         Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
@@ -166,17 +181,30 @@ fn lock(path: &Path) -> io::Result<DirLock> {
     }
 }
 
-fn create_region(path: &Path, len: usize) -> io::Result<Arc<Region>> {
-    match fs::remove_file(path) {
+fn create_region(path: &Path, len: usize) -> io::Result<(Arc<Region>, DirLock)> {
+    match remove_region(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let file = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
-    file.set_len(len as u64)?;
-    Region::map(&file, len)
+    // A tmpfs without room says so here; where only the mapping finds out, the error is that of a bad address.
+    let made = room_for(&file, len).and_then(|()| Region::map(&file, len)).and_then(|region| {
+        let lock = held(file)?;
+        Ok((region, lock))
+    });
+    if made.is_err() {
+        fs::remove_file(path)?;
+    }
+    made
 }
 
-fn open_region(path: &Path) -> io::Result<Arc<Region>> {
+fn room_for(file: &File, len: usize) -> io::Result<()> {
+    let length = i64::try_from(len).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    fallocate(file, FallocateFlags::empty(), 0, length)?;
+    Ok(())
+}
+
+fn open_region(path: &Path) -> io::Result<(Arc<Region>, DirLock)> {
     let file = fs::OpenOptions::new().read(true).write(true).open(path)?;
     let metadata = file.metadata()?;
     if metadata.permissions().mode() & 0o077 != 0 {
@@ -184,7 +212,24 @@ fn open_region(path: &Path) -> io::Result<Arc<Region>> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     let len = usize::try_from(metadata.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    Region::map(&file, len)
+    let region = Region::map(&file, len)?;
+    Ok((region, held(file)?))
+}
+
+/// Removes the file of a region that no process uses.
+fn remove_region(path: &Path) -> io::Result<()> {
+    let lock = held(File::open(path)?)?;
+    let removed = fs::remove_file(path);
+    drop(lock);
+    removed
+}
+
+/// Which boot of the machine, and which directory, also where another was given its name since.
+pub(crate) fn memory_life(dir: &Path) -> io::Result<String> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    let metadata = fs::metadata(dir)?;
+    let born = metadata.created()?.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
+    Ok(format!("{}/{}/{}/{}", boot.trim(), metadata.dev(), metadata.ino(), born.as_nanos()))
 }
 
 fn region_usable(dir: &Path) -> io::Result<()> {

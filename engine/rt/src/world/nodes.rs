@@ -193,7 +193,28 @@ impl World {
 
     /// Takes files and directories away behind the node's back, from both images; a directory with all that is in it.
     pub fn remove_path(&mut self, node: NodeId, path: &Path) {
-        self.twin.borrow_mut().node(node.0).storage.disk.vanish(path);
+        self.twin.borrow_mut().node(node.0).storage.vanish(path);
+    }
+
+    /// Copies a directory of a node that does not run, with all that is in it.
+    pub fn copy_path(&mut self, node: NodeId, from: &Path, to: &Path) {
+        assert!(!self.is_running(node), "{node:?} runs");
+        self.twin.borrow_mut().node(node.0).storage.disk.copy_tree(from, to);
+    }
+
+    /// How many bytes the node's shared memory holds, from now on.
+    pub fn limit_shared_memory(&mut self, node: NodeId, bytes: u64) {
+        self.twin.borrow_mut().node(node.0).storage.memory_max = bytes;
+    }
+
+    /// The files that the node has in shared memory.
+    pub fn shared_files(&self, node: NodeId) -> Vec<PathBuf> {
+        self.twin.borrow_mut().node(node.0).storage.region_files()
+    }
+
+    /// Cuts a file in shared memory to this length, behind the node's back.
+    pub fn cut_shared_file(&mut self, node: NodeId, path: &Path, bytes: usize) {
+        self.twin.borrow_mut().node(node.0).storage.cut_region(path, bytes);
     }
 
     /// The disk of a node that does not run, to be put into nodes of other worlds.
@@ -205,7 +226,7 @@ impl World {
     /// Gives a node that does not run another disk.
     pub fn put_disk(&mut self, node: NodeId, disk: &DiskCopy) {
         assert!(!self.is_running(node), "{node:?} runs");
-        self.twin.borrow_mut().node(node.0).storage.disk = disk.0.clone();
+        self.twin.borrow_mut().node(node.0).storage.put_disk(disk.0.clone());
     }
 
     /// All files that the node sees, shared memory not counted.

@@ -88,9 +88,16 @@ fn shared_memory_is_found_again() {
         assert_eq!(view, b"frame"[..]);
         let second = SharedMemory::open(&path).await.unwrap();
         assert_eq!((second.len(), &second.bytes()[99..106]), (64 << 10, &b"\0frame\0"[..]));
+        let kind = |error: std::io::Error| error.kind();
+        let in_use = std::io::ErrorKind::WouldBlock;
+        assert_eq!(SharedMemory::create(&path, 4096).await.err().map(kind), Some(in_use));
+        assert_eq!(SharedMemory::open(&path).await.err().map(kind), Some(in_use));
+        assert_eq!(SharedMemory::remove(&path).await.err().map(kind), Some(in_use));
+        drop(second);
         let fresh = SharedMemory::create(&path, 4096).await.unwrap();
         assert!(fresh.bytes().iter().all(|byte| *byte == 0));
-        millrace_rt::fs::remove_file(&path).await.unwrap();
+        drop(fresh);
+        SharedMemory::remove(&path).await.unwrap();
         let gone = SharedMemory::open(&path).await;
         assert_eq!(gone.err().unwrap().kind(), std::io::ErrorKind::NotFound);
     });

@@ -70,3 +70,18 @@ fn a_lock_is_exclusive_until_dropped() {
         drop(fs::lock(&path).await.unwrap());
     });
 }
+
+#[test]
+fn a_copy_is_another_file_than_its_original() {
+    on_both("identity", 1, |place| async move {
+        let (one, other) = (place.dir.join("one"), place.dir.join("other"));
+        fs::create_dir_all(&one).await.unwrap();
+        fs::create_dir_all(&other).await.unwrap();
+        let identity = fs::identity(&one).await.unwrap();
+        assert_eq!(fs::identity(&one).await.unwrap(), identity);
+        assert_ne!(fs::identity(&other).await.unwrap(), identity);
+        assert_eq!(fs::identity(&place.dir.join("none")).await.unwrap_err().kind(), ErrorKind::NotFound);
+        let life = millrace_rt::shared_memory_life(&place.shm).await.unwrap();
+        assert_eq!(millrace_rt::shared_memory_life(&place.shm).await.unwrap(), life);
+    });
+}

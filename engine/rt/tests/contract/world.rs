@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_rt::world::{Crash, DiskFault, NodeId, World, WorldOptions, log};
 use millrace_rt::{
-    Block, File, Listener, OpenOptions, SharedMemory, Stream, Sync, end_process, fs, sleep, spawn,
+    Block, File, Listener, OpenOptions, SharedMemory, Stream, Sync, end_process, fs, shared_memory_life,
+    sleep, spawn,
 };
 
 const WRITE: OpenOptions = OpenOptions { create: true, create_new: false, write: true, direct: false };
@@ -87,10 +88,22 @@ fn a_process_crash_keeps_what_was_written_and_shared() {
     assert!(boot(&mut world, node, || async {
         assert_eq!(fs::read(Path::new("/data/file")).await.unwrap(), [1; 100]);
         assert_eq!(&SharedMemory::open(region).await.unwrap().bytes()[..4], b"kept");
+        assert_eq!(shared_memory_life(Path::new("/dev/shm")).await.unwrap(), "life 0");
+    }));
+    world.limit_shared_memory(node, 8192);
+    assert!(boot(&mut world, node, || async {
+        let other = Path::new("/dev/shm/other");
+        assert_eq!(fs::available_space(region).await.unwrap().bytes, 4096);
+        assert_eq!(
+            SharedMemory::create(other, 8192).await.err().unwrap().kind(),
+            std::io::ErrorKind::StorageFull
+        );
+        SharedMemory::create(other, 4096).await.unwrap();
     }));
     world.crash(node, Crash::Power);
     assert!(boot(&mut world, node, || async {
         assert!(SharedMemory::open(region).await.is_err());
+        assert_eq!(shared_memory_life(Path::new("/dev/shm")).await.unwrap(), "life 1");
     }));
 }
 

@@ -66,11 +66,13 @@ fn directory(dirs: &StorageDirs, options: DumpOptions, tell: Tell<'_>) -> Result
             one(&path, options, tell)?;
         }
     }
-    for (generation, shard, dir) in node.journal_dirs()? {
-        let ring = node.valid_manifest().map(|manifest| layout.ring(manifest.node, generation, shard));
+    for (_, shard, dir) in node.journal_dirs()? {
+        let manifest = node.valid_manifest();
+        let beside = || vec![dir.join("ring")];
+        let rings = manifest.map_or_else(beside, |manifest| manifest.ring_places(layout, shard));
         let slots = (0..).map(|slot| slot_file(&dir, slot)).take_while(|path| path.exists());
         let files = [checkpoint_file(&dir, 0), checkpoint_file(&dir, 1)].into_iter().chain(slots);
-        for path in files.chain(ring).chain([dir.join("ring")]).filter(|path| path.exists()) {
+        for path in files.chain(rings).filter(|path| path.exists()) {
             one(&path, options, tell)?;
         }
     }
@@ -400,6 +402,10 @@ fn dump_manifest(path: &Path, bytes: &Bytes, tell: Tell<'_>) {
                 .with("generation", manifest.generation.0)
                 .with("boot", manifest.boot.to_string())
                 .with("shards", u32::from(manifest.shards))
+                .with("slots", u32::from(manifest.slots))
+                .with("slot_bytes", manifest.slot_bytes)
+                .with("metadata_index", manifest.metadata_index)
+                .with("rings", manifest.rings.map(|dir| dir.display().to_string()).unwrap_or_default())
                 .with("stopped_cleanly", manifest.stopped == Stopped::Clean),
         ),
         Err(reason) => tell(Fact::damage(path, 0, reason)),

@@ -18,6 +18,8 @@ use crate::vouching::KnownTopics;
 pub(super) struct ShardJournal {
     pub(super) dir: PathBuf,
     pub(super) ring: PathBuf,
+    /// What is wrong with it, where records may need it.
+    pub(super) ring_flaw: Option<String>,
     /// The length of each slot, none where there is no file.
     pub(super) slots: Vec<Option<u64>>,
     /// A partition that the metadata log does not know.
@@ -76,7 +78,16 @@ impl ShardJournal {
             }
         }
         let (dir, ring) = (dir.to_path_buf(), ring.to_path_buf());
-        Ok(ShardJournal { dir, ring, slots: lengths, stranger, checkpoints, survey, recovered })
+        Ok(ShardJournal {
+            dir,
+            ring,
+            ring_flaw: None,
+            slots: lengths,
+            stranger,
+            checkpoints,
+            survey,
+            recovered,
+        })
     }
 
     /// Whether neither checkpoint file is there. A start makes one before anything names the journal.

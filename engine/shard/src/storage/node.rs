@@ -1,15 +1,17 @@
 //! What a data directory says of itself: manifest, metadata, and the journals that a start would replay.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use millrace_core::base::{Corrupt, ShardIndex};
 use millrace_core::journal::holds_frames;
 use millrace_core::meta::{DecodedLog, DeletedTopics, MetadataImage, Tail};
+use millrace_rt::shared_memory_life_of;
 
-use super::disk::{Held, StorageDirs, ToolError, lock, names, read};
+use super::disk::{Held, StorageDirs, ToolError, length, lock, names, read};
 use super::journal::ShardJournal;
 use crate::layout::{Generation, Layout};
 use crate::manifest::{Manifest, Stopped};
+use crate::rings::MISSING_RING;
 use crate::vouching::KnownTopics;
 
 /// A data directory that no broker uses while this lives.
@@ -45,7 +47,7 @@ impl Node {
     }
 
     pub(super) fn valid_manifest(&self) -> Option<Manifest> {
-        self.manifest.as_ref()?.as_ref().ok().copied()
+        self.manifest.as_ref()?.as_ref().ok().cloned()
     }
 
     /// The journal directories of the valid generation; of all, where the manifest does not say which one is.
@@ -75,17 +77,40 @@ impl Node {
     ) -> Result<ShardJournal, ToolError> {
         let manifest = self.valid_manifest();
         let dir = self.layout.shard(generation, shard);
-        let shared = manifest.map(|manifest| self.layout.ring(manifest.node, generation, shard));
-        let local = dir.join("ring");
-        let ring = match (manifest.map(|manifest| manifest.stopped), shared) {
-            (Some(Stopped::Unclean), Some(shared)) if read(&shared)?.is_some() => shared,
-            (Some(Stopped::Unclean), _) => local,
+        let mut ring = dir.join("ring");
+        let mut lost = None;
+        if let Some(manifest) = manifest.as_ref().filter(|manifest| manifest.stopped == Stopped::Unclean) {
+            let places = manifest.ring_places(&self.layout, shard);
+            let found = places.iter().find(|place| place.is_file());
+            ring = found.or(places.first()).cloned().unwrap_or(ring);
+            lost = self.ring_flaw(manifest, &ring)?;
+        } else if manifest.is_some() {
             // Its contents are in the segments.
-            _ => dir.join("no-ring"),
-        };
+            ring = dir.join("no-ring");
+        }
         let nothing = Metadata::of(&[]);
         let known = self.metadata.as_ref().unwrap_or(&nothing).known();
-        ShardJournal::read(&dir, &ring, shard, manifest.as_ref(), known)
+        let journal = ShardJournal::read(&dir, &ring, shard, manifest.as_ref(), known)?;
+        Ok(ShardJournal { ring_flaw: lost, ..journal })
+    }
+
+    /// What is wrong with a ring that records may need.
+    fn ring_flaw(&self, manifest: &Manifest, ring: &Path) -> Result<Option<String>, ToolError> {
+        let image = self.metadata.as_ref().map(|metadata| metadata.image.clone()).unwrap_or_default();
+        let Some(dir) = manifest.rings.as_ref().filter(|_| manifest.promises_rings(&image)) else {
+            return Ok(None);
+        };
+        Ok(match length(ring)? {
+            Some(length) if length >= manifest.ring_bytes => None,
+            Some(length) => {
+                Some(format!("this ring has {length} bytes; the manifest says {}", manifest.ring_bytes))
+            }
+            None if shared_memory_life_of(dir).is_ok_and(|life| life == manifest.memory) => {
+                Some(MISSING_RING.to_owned())
+            }
+            // Lost with the power, as `process` says.
+            None => None,
+        })
     }
 
     /// What says that a manifest which is not there was there: nothing of it is made before the manifest.

@@ -166,9 +166,14 @@ impl Check<'_> {
             self.tell(fact.with("frame", corruption.sequence.0).with("saved", saved));
         }
         let manifest = self.node.valid_manifest();
+        if let Some(what) = &journal.ring_flaw {
+            self.whole = false;
+            let saved = "all that was on the device";
+            self.tell(Fact::damage(&journal.ring, 0, what).with("saved", saved));
+        }
         for (number, length) in journal.slots.iter().enumerate() {
             let path = slot_file(&journal.dir, number);
-            if let Some(what) = manifest.and_then(|manifest| slot_flaw(*length, &manifest)) {
+            if let Some(what) = manifest.as_ref().and_then(|manifest| slot_flaw(*length, manifest)) {
                 self.whole = false;
                 let saved = format!("{} frames of the other slots", journal.survey.chain.frames.len());
                 self.tell(Fact::damage(&path, length.unwrap_or(0), what).with("saved", saved));

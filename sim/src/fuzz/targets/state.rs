@@ -54,9 +54,13 @@ pub(in crate::fuzz) const MANIFEST: Target = Target {
         let clean = if chance.one_in(2) { "clean" } else { "unclean" };
         let (node, generation, shards) =
             (chance.below(u64::MAX), chance.below(1 << 40), chance.below(1 << 16));
+        let (slots, slot_bytes) = (chance.below(9), chance.below(1 << 32));
+        let [boot, index, device, inode] = [0; 4].map(|_: u64| chance.below(u64::MAX));
+        let rings = if chance.one_in(2) { "/dev/shm" } else { "" };
         let mut text = format!(
-            "millrace-node-1\nnode={node:016x}\ngeneration={generation}\nboot={:016x}\nshards={shards}\nstopped={clean}\n",
-            chance.below(u64::MAX)
+            "millrace-node-2\nnode={node:016x}\ngeneration={generation}\nboot={boot:016x}\nshards={shards}\n\
+             slots={slots}\nslot-bytes={slot_bytes}\nmetadata-index={index}\ndirectory={device}:{inode}\n\
+             rings={rings}\nring-bytes=16777216\nmemory=life {slots}\ndurability=process\nstopped={clean}\n"
         )
         .into_bytes();
         text.extend_from_slice(b"checksum=00000000\n");

@@ -20,6 +20,14 @@ pub enum ProduceValidation {
     Header,
 }
 
+/// What a start does without rings that should be in shared memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LostRings {
+    Refuse,
+    /// What only they had is gone.
+    Accept,
+}
+
 /// The form of the log's lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -248,6 +256,14 @@ impl BrokerConfig {
         match self.text("millrace.durability") {
             Some("process") => Durability::Process,
             _ => Durability::Power,
+        }
+    }
+
+    /// What a start does whose rings are gone from memory that was not cleared.
+    pub fn lost_rings(&self) -> LostRings {
+        match self.text("millrace.lost.rings") {
+            Some("accept") => LostRings::Accept,
+            _ => LostRings::Refuse,
         }
     }
 

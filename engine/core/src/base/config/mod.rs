@@ -15,7 +15,7 @@ pub mod topic;
 pub mod validator;
 pub mod value;
 
-pub use broker::{BrokerConfig, LogFormat, ProduceValidation};
+pub use broker::{BrokerConfig, LogFormat, LostRings, ProduceValidation};
 pub use definition::{Definition, Effect, Importance, UpdateMode};
 pub use describe::{
     ConfigEntry, ConfigLayers, ConfigSource, ConfigSynonym, describe_broker, describe_broker_default,
