@@ -4,7 +4,7 @@ use millrace_rt::world::DiskFault;
 use millrace_shard::Planted;
 
 use crate::machine::MEMORY_BYTES;
-use crate::trial::{Between, Looks, Trial};
+use crate::trial::{Between, Looks, TopicsOn, Trial};
 
 /// A boot behind a crash may crash again only so often.
 pub(crate) const BOOTS_MAX: usize = 6;
@@ -19,6 +19,7 @@ pub struct Case {
     pub restarts: Vec<u16>,
     pub fault: DiskFault,
     pub between: Between,
+    pub topics_on: TopicsOn,
     pub planted: Option<Planted>,
     /// Memory of each boot.
     pub memory_bytes: u64,
@@ -32,6 +33,7 @@ impl Case {
             restarts: Vec::new(),
             fault: DiskFault::None,
             between: Between::Nothing,
+            topics_on: TopicsOn::DataDisk,
             planted: None,
             memory_bytes: MEMORY_BYTES,
         }

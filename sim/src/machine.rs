@@ -16,7 +16,7 @@ use millrace_shard::{Engine, EngineSettings, OpenError, Planted, Shard};
 
 use crate::loss::refuses;
 use crate::promises::DATA_DIR;
-use crate::trial::{Between, Blow, Filling, Looks, Squeeze, Trial};
+use crate::trial::{Between, Blow, Filling, Looks, Squeeze, TopicsOn, Trial};
 
 const SHM_DIR: &str = "/dev/shm";
 /// Room for all that a sweep appends.
@@ -191,6 +191,12 @@ impl Machine {
     #[cfg(test)]
     pub(crate) fn live_in(&mut self, data_dir: &Path) {
         self.data_dir = data_dir.to_path_buf();
+    }
+
+    pub(crate) fn place_topics(&mut self, on: TopicsOn) {
+        if on == TopicsOn::DiskOfTheirOwn {
+            self.world.mount(self.node, &Path::new(DATA_DIR).join("topics"));
+        }
     }
 
     /// What befalls the disk before each boot from now on.

@@ -82,6 +82,14 @@ pub enum Between {
     Lost(Loss),
 }
 
+/// What the directory of topics is on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TopicsOn {
+    #[default]
+    DataDisk,
+    DiskOfTheirOwn,
+}
+
 /// What a run asked of the disk without changing it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Looks {

@@ -34,6 +34,14 @@ pub async fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
     }
 }
 
+/// Those entries of a directory that lead to another file system than it is on itself, by a mount or by a link.
+pub async fn elsewhere(path: &Path) -> io::Result<Vec<DirEntry>> {
+    match request(DiskRequest::Elsewhere(path.to_owned())).await? {
+        DiskAnswer::Entries(entries) => Ok(entries),
+        _ => Err(unexpected()),
+    }
+}
+
 pub async fn remove_file(path: &Path) -> io::Result<()> {
     request(DiskRequest::RemoveFile(path.to_owned())).await.map(drop)
 }

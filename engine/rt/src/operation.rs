@@ -217,6 +217,7 @@ pub(crate) enum DiskRequest {
     CreateAlone(Vec<PathBuf>),
     SyncDir(PathBuf),
     ReadDir(PathBuf),
+    Elsewhere(PathBuf),
     RemoveFile(PathBuf),
     RemoveDirAll(PathBuf),
     Rename { from: PathBuf, to: PathBuf },

@@ -287,6 +287,11 @@ pub enum OpenError {
     #[error("{0} is corrupt: {1}; `millrace storage verify` on the data directory says what could be saved")]
     Corrupt(PathBuf, String),
     #[error(
+        "{} is on another file system than the directory that it is in, and would not be hardened with it; move it there, or \
+         put all of topics/ on that file system", .0.display()
+    )]
+    Elsewhere(PathBuf),
+    #[error(
         "durability `process` needs a tmpfs at {0} ({1}); set millrace.shm.dir or use durability `power`"
     )]
     NoSharedMemory(PathBuf, String),

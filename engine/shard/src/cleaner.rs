@@ -4,14 +4,15 @@ use std::cell::Cell;
 
 use millrace_rt::Signal;
 
+use crate::file_systems::Unsynced;
+
 /// Wakes the cleaner, and ends it.
 pub(crate) struct Cleaner {
     pub(crate) look: Signal,
     pub(crate) stopping: Cell<bool>,
     pub(crate) stopped: Cell<bool>,
     pub(crate) ended: Signal,
-    /// The start cut or removed files, or starts of logs were noted; no sync has hardened that yet.
-    pub(crate) unsynced_cuts: Cell<bool>,
+    pub(crate) unsynced: Unsynced,
 }
 
 impl Cleaner {
@@ -21,7 +22,7 @@ impl Cleaner {
             stopping: Cell::new(false),
             stopped: Cell::new(false),
             ended: Signal::new(),
-            unsynced_cuts: Cell::new(false),
+            unsynced: Unsynced::default(),
         }
     }
 

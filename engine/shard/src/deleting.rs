@@ -100,7 +100,7 @@ impl Core {
             }
         }
         if self.doomed.unlinked.get()
-            && let Err(error) = fs::sync_fs(self.files.layout().data()).await
+            && let Err(error) = self.files.systems.sync().await
         {
             self.fail(format!("a sync of the data directory failed: {error}")).await;
         }

@@ -8,6 +8,7 @@ use millrace_core::meta::{DeletedTopics, MetadataImage};
 use millrace_rt::{Gate, MeshEnd};
 
 use crate::api::{EngineSettings, OpenError, Planted};
+use crate::file_systems::FileSystems;
 use crate::files::DiskMode;
 use crate::layout::Layout;
 use crate::manifest::Manifest;
@@ -56,6 +57,7 @@ pub(crate) struct Facts {
     /// What the metadata log says is no more.
     pub(crate) deleted: DeletedTopics,
     pub(crate) mode: DiskMode,
+    pub(crate) systems: FileSystems,
     /// The journals to be replayed.
     pub(crate) old: Option<Manifest>,
     /// Those to be begun.

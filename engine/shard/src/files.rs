@@ -11,8 +11,10 @@ use millrace_rt::{File, OpenOptions, Signal, fs};
 
 use crate::api::FetchError;
 use crate::cache::ReadCache;
+use crate::file_systems::FileSystems;
 use crate::indexes::LoadedIndexes;
 use crate::layout::{Layout, segment_file};
+use crate::manifest::Stopped;
 use crate::open_files::{FileSlot, OpenFile, OpenFiles};
 use crate::partition::{Directory, Partition, PartitionRef};
 
@@ -33,6 +35,9 @@ const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct SegmentFiles {
     layout: Layout,
     mode: DiskMode,
+    /// How the run before ended.
+    before: Stopped,
+    pub(crate) systems: FileSystems,
     pub(crate) open_files: OpenFiles,
     pub(crate) cache: ReadCache,
     pub(crate) reads: Counter,
@@ -56,6 +61,8 @@ impl SegmentFiles {
     pub(crate) fn new(
         layout: Layout,
         mode: DiskMode,
+        before: Stopped,
+        systems: FileSystems,
         open_files: OpenFiles,
         cache: ReadCache,
     ) -> SegmentFiles {
@@ -63,6 +70,8 @@ impl SegmentFiles {
         SegmentFiles {
             layout,
             mode,
+            before,
+            systems,
             open_files,
             cache,
             reads,
@@ -159,15 +168,31 @@ impl SegmentFiles {
         results
     }
 
-    /// What is in the way a crash has left of this partition, and the journal has it.
+    /// What is in the way a crash has left of this partition, and the journal has it. A clean stop leaves nothing: then it
+    /// is somebody else's, and stays under another name.
     async fn make_first(&self, partition: &PartitionRef, base: Offset) -> io::Result<()> {
         let path = self.segment_path(partition, base);
         let made = create_alone(&path).await;
         if !is_in_the_way(&made) {
             return made;
         }
-        fs::remove_dir_all(&self.partition_dir(partition)).await?;
+        let dir = self.partition_dir(partition);
+        match self.before {
+            Stopped::Unclean => fs::remove_dir_all(&dir).await?,
+            Stopped::Clean => self.put_stranger_aside(&dir).await?,
+        }
         create_alone(&path).await
+    }
+
+    async fn put_stranger_aside(&self, dir: &Path) -> io::Result<()> {
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        let target = self.layout.unknown(&name, millrace_rt::wall_now_ms());
+        fs::rename(dir, &target).await?;
+        tracing::error!(
+            path = %dir.display(), put_aside = %target.display(),
+            "a partition without a record finds files under its name; they are put aside"
+        );
+        Ok(())
     }
 
     pub(crate) fn segment_path(&self, partition: &PartitionRef, base: Offset) -> PathBuf {

@@ -25,6 +25,7 @@ mod egress;
 mod engine;
 mod extents;
 mod fetch;
+mod file_systems;
 mod files;
 mod first_files;
 mod fitting;

@@ -6,7 +6,6 @@
 use std::rc::Rc;
 
 use millrace_core::base::ids::{Offset, PartitionKey};
-use millrace_rt::fs;
 
 use crate::api::Planted;
 use crate::flush::begin_writing;
@@ -81,7 +80,7 @@ impl Core {
     /// One sync hardens the files and the directories that they are in.
     async fn harden_files(&self, made: Vec<(PartitionRef, Offset)>) {
         if self.engine.planted != Some(Planted::TrustsSoftFiles)
-            && let Err(error) = fs::sync_fs(self.files.layout().data()).await
+            && let Err(error) = self.files.systems.sync().await
         {
             self.fail(format!("a sync of the data directory failed: {error}")).await;
         }

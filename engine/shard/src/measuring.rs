@@ -79,7 +79,11 @@ impl Core {
     async fn measured(&self) -> io::Result<SpaceMeasure> {
         let (layout, shared) = (self.files.layout(), &self.engine.space);
         let need = shared.data_need();
-        let data = need.beside(fs::available_space(layout.data()).await?);
+        let mut data = need.beside(fs::available_space(layout.data()).await?);
+        for root in self.files.systems.roots().iter().skip(1) {
+            let need = shared.data_need();
+            data = data.tighter(need.beside(fs::available_space(root).await?));
+        }
         if self.engine.settings.journal_dir.is_none() {
             return Ok(data);
         }

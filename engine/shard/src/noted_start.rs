@@ -48,7 +48,7 @@ impl Core {
             self.end_writing(partition, sealed.first_segment);
             made?;
             partition.borrow_mut().noted_start = sealed.offset;
-            self.cleaning.unsynced_cuts.set(true);
+            self.cleaning.unsynced.note();
         }
         Ok(())
     }

@@ -161,6 +161,8 @@ impl Engine {
             files: SegmentFiles::new(
                 self.inner.layout.clone(),
                 facts.mode,
+                facts.old.as_ref().map_or(Stopped::Clean, |old| old.stopped),
+                facts.systems.clone(),
                 OpenFiles::new(self.inner.open_files_max.load(Ordering::Relaxed)),
                 ReadCache::new(share(shard_memory, CACHE_SHARE)),
             ),
@@ -359,7 +361,7 @@ async fn replay_journal(
     };
     match replayed {
         Some(replayed) => Ok(replayed),
-        None => journal.rebuild(&inner.layout, facts.known()).await,
+        None => journal.rebuild(&inner.layout, &facts.systems, facts.known()).await,
     }
 }
 

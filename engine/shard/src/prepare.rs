@@ -9,6 +9,7 @@ use millrace_rt::{File, OpenOptions, fs};
 
 use crate::api::OpenError;
 use crate::engine::{Facts, Inner};
+use crate::file_systems::FileSystems;
 use crate::files::DiskMode;
 use crate::layout::{Generation, Layout};
 use crate::manifest::{Manifest, Stopped};
@@ -33,6 +34,7 @@ pub(crate) async fn prepare(inner: &Inner) -> Result<Prepared, OpenError> {
     sync_way_to(layout.journals()).await?;
     let journal_lock = lock_for(&layout.journal_lock(), layout.journals()).await?;
     let mode = disk_mode(layout).await?;
+    let systems = FileSystems::find(layout).await?;
     let old = read_manifest(layout).await?;
     let locks = vec![lock, journal_lock];
     let OpenedLog { mut log, image, deleted } = MetadataLog::open(layout, locks, old.as_ref()).await?;
@@ -63,7 +65,7 @@ pub(crate) async fn prepare(inner: &Inner) -> Result<Prepared, OpenError> {
         durability: inner.settings.broker.durability(),
         stopped: Stopped::Unclean,
     };
-    let facts = Facts { image: Arc::new(image), deleted, mode, old, new };
+    let facts = Facts { image: Arc::new(image), deleted, mode, systems, old, new };
     Ok(Prepared { facts, metadata: log })
 }
 

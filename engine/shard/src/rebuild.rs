@@ -15,6 +15,7 @@ use millrace_core::log::{SegmentName, SegmentScan};
 use millrace_rt::{Block, File, OpenOptions, fs};
 
 use crate::api::OpenError;
+use crate::file_systems::FileSystems;
 use crate::layout::{Layout, segment_file, slot_file};
 use crate::noted_start::noted_start;
 use crate::swapping::settle_swap;
@@ -67,6 +68,7 @@ impl OldJournal {
     pub(crate) async fn rebuild(
         &self,
         layout: &Layout,
+        systems: &FileSystems,
         known: KnownTopics<'_>,
     ) -> Result<Vec<RecoveredPartition>, OpenError> {
         tracing::warn!(shard = %self.shard, "no checkpoint can be used; its logs are read from their segments");
@@ -87,8 +89,7 @@ impl OldJournal {
             }
         }
         // What is in the files may not be hard yet, and the journal that holds it is about to go.
-        let data = layout.data();
-        fs::sync_fs(data).await.map_err(|error| OpenError::io("sync", data, &error))?;
+        systems.sync().await.map_err(|error| OpenError::io("sync", layout.data(), &error))?;
         let told: Vec<(PartitionKey, Offset)> =
             partitions.iter().map(|partition| (partition.key(), Offset(partition.log_end))).collect();
         let (shard, boot) = (self.shard, self.boot);

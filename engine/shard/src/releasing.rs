@@ -4,7 +4,6 @@ use std::io;
 use std::rc::Rc;
 
 use millrace_core::base::ids::Offset;
-use millrace_rt::fs;
 
 use crate::api::Planted;
 use crate::open_files::OpenFile;
@@ -29,16 +28,19 @@ impl Core {
                 (!list.is_empty()).then_some((partition, list))
             })
             .collect();
-        let has_cuts = self.cleaning.unsynced_cuts.take();
-        if written.is_empty() && !has_cuts {
+        let unsynced = self.cleaning.unsynced.due();
+        if written.is_empty() && unsynced.is_none() {
             return;
         }
-        let hardened = match few_files(&written).filter(|_| !has_cuts) {
+        let hardened = match few_files(&written).filter(|_| unsynced.is_none()) {
             Some(files) => self.sync_files(files).await,
-            None => fs::sync_fs(self.files.layout().data()).await,
+            None => self.files.systems.sync().await,
         };
         if let Err(error) = hardened {
             self.fail(format!("a sync of what was written to segments failed: {error}")).await;
+        }
+        if let Some(covered) = unsynced {
+            self.cleaning.unsynced.hardened(covered);
         }
         for (partition, list) in written {
             let mut partition = partition.borrow_mut();

@@ -118,7 +118,7 @@ impl Core {
             };
             if cut.map_err(|error| OpenError::io("remove what a crash left of", &path, &error))? {
                 // After a clean stop nobody looks for leftovers: it must not be the power that brings them back.
-                self.cleaning.unsynced_cuts.set(true);
+                self.cleaning.unsynced.note();
             }
         }
         Ok(())

@@ -23,6 +23,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
     let mut machine = Machine::new(plan.seed, case.fault, case.planted);
     machine.limit_memory(case.memory_bytes);
     machine.suffer(case.between);
+    machine.place_topics(case.topics_on);
     machine.configure(&LOOKS);
     let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(plan))));
     let (mut crashes, mut operations) = (0, Vec::new());

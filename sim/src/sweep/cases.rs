@@ -17,7 +17,7 @@ use crate::loss::Loss;
 use crate::machine::MEMORY_BYTES;
 use crate::retention;
 use crate::topics::{self, Plan};
-use crate::trial::{Between, Blow, Filling, Looks, Room, Squeeze, Trial};
+use crate::trial::{Between, Blow, Filling, Looks, Room, Squeeze, TopicsOn, Trial};
 use crate::workload::{Volume, Workload};
 
 /// What a sweep covers.
@@ -30,6 +30,7 @@ pub struct SweepOptions {
     pub every: u64,
     pub fault: DiskFault,
     pub between: Between,
+    pub topics_on: TopicsOn,
     pub planted: Option<Planted>,
     pub subject: Subject,
     /// Memory of each boot; with a little, tails leave it all the time.
@@ -84,6 +85,7 @@ impl SweepOptions {
             every,
             fault: DiskFault::None,
             between: Between::Nothing,
+            topics_on: TopicsOn::DataDisk,
             planted: None,
             subject: Subject::Records,
             memory_bytes: MEMORY_BYTES,
@@ -343,8 +345,8 @@ impl Sweep {
     }
 
     fn case(&self, trials: Vec<Trial>) -> Case {
-        let SweepOptions { shards, fault, between, planted, memory_bytes, .. } = self.options;
-        Case { trials, fault, between, planted, memory_bytes, ..Case::quiet(shards) }
+        let SweepOptions { shards, fault, between, topics_on, planted, memory_bytes, .. } = self.options;
+        Case { trials, fault, between, topics_on, planted, memory_bytes, ..Case::quiet(shards) }
     }
 
     fn plan(&mut self) {

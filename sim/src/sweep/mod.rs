@@ -15,4 +15,4 @@ pub use flips::{Flip, FlipBench, Harm, Kind};
 pub use run::run;
 
 pub use crate::case::{Case, Outcome};
-pub use crate::trial::{Between, Blow, Filling, Room, Squeeze, Trial};
+pub use crate::trial::{Between, Blow, Filling, Room, Squeeze, TopicsOn, Trial};

@@ -53,6 +53,7 @@ pub fn run(workload: &Rc<Workload>, case: &Case) -> Outcome {
     let mut machine = Machine::new(workload.seed, case.fault, case.planted);
     machine.limit_memory(case.memory_bytes);
     machine.suffer(case.between);
+    machine.place_topics(case.topics_on);
     let mut bench = Bench::new(workload, machine);
     let mut crashes = 0;
     let mut operations = Vec::new();
@@ -155,6 +156,42 @@ mod tests {
         assert!(matches!(removal, End::Closed));
         let end = bench.boot(duty, Trial::default());
         assert!(matches!(end, End::NotOpened(OpenError::Missing { .. })), "{end:?}");
+    }
+
+    /// No sync would reach what is written there.
+    #[test]
+    fn a_partition_on_a_file_system_of_its_own_is_refused() {
+        let workload = Workload::new(4, Volume::SMALL);
+        let mut bench = Bench::new(&workload, Machine::new(4, DiskFault::None, None));
+        let duty = Duty { shards: 1, more: 1 };
+        assert!(matches!(bench.boot(duty, Trial::default()), End::Closed));
+        let (topic, key) = workload.keys().next().unwrap();
+        let dir = Path::new(DATA_DIR).join("topics").join(format!("{}-{}", topic.name, key.partition));
+        bench.machine.world.mount(bench.machine.node, &dir);
+        let end = bench.boot(duty, Trial::default());
+        assert!(matches!(&end, End::NotOpened(OpenError::Elsewhere(path)) if *path == dir), "{end:?}");
+    }
+
+    /// What lies under the name of a partition that has no record yet is somebody's: it makes way, and stays.
+    #[test]
+    fn files_under_the_name_of_an_empty_partition_are_put_aside() {
+        let workload = Workload::new(4, Volume::SMALL);
+        let mut bench = Bench::new(&workload, Machine::new(4, DiskFault::None, None));
+        let end = bench.boot(Duty { shards: 1, more: 0 }, Trial::default());
+        assert!(matches!(end, End::Closed), "{end:?}");
+        let contents = vec![7; 5000];
+        for (topic, key) in workload.keys() {
+            let dir = Path::new(DATA_DIR).join("topics").join(format!("{}-{}", topic.name, key.partition));
+            let Bench { machine, .. } = &mut bench;
+            machine.world.put_file(machine.node, &dir.join("00000000000000000000.log"), contents.clone());
+        }
+        expect_closed(&mut bench, 1, "with files of somebody else");
+        let Bench { machine, .. } = &bench;
+        let files = machine.world.files(machine.node);
+        let kept = files.iter().filter(|path| path.to_string_lossy().contains(".unknown-at-"));
+        let kept: Vec<_> = kept.filter_map(|path| machine.world.durable_file(machine.node, path)).collect();
+        assert_eq!(kept.len(), workload.keys().count(), "{files:?}");
+        assert!(kept.iter().all(|found| *found == contents));
     }
 
     /// A process that was killed behind so many eighths of a workload.

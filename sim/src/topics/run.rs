@@ -22,6 +22,7 @@ pub(crate) fn run(plan: &Rc<Plan>, case: &Case) -> Outcome {
     let mut machine = Machine::new(plan.seed, case.fault, case.planted);
     machine.limit_memory(case.memory_bytes);
     machine.suffer(case.between);
+    machine.place_topics(case.topics_on);
     let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(plan))));
     let (mut crashes, mut operations, mut lives) = (0, Vec::new(), usize::MAX);
     let mut trials = case.trials.iter().copied();

@@ -2,7 +2,7 @@
 
 use millrace_core::journal::JOURNAL_BYTES_MIN;
 use millrace_rt::world::Crash;
-use millrace_sim::sweep::{Blow, Case, Sweep, SweepOptions, Trial, run};
+use millrace_sim::sweep::{Blow, Case, Subject, Sweep, SweepOptions, TopicsOn, Trial, run};
 use millrace_sim::{Volume, Workload};
 
 fn check(seed: u64, shards: u16, every: u64) {
@@ -98,4 +98,16 @@ fn the_same_seed_gives_the_same_run() {
     let first = trace();
     assert!(first.iter().any(|line| line.contains("acknowledged")));
     assert_eq!(first, trace());
+}
+
+/// A sync of the data directory's file system does not reach that of the topics.
+#[test]
+fn nothing_is_lost_where_topics_are_on_a_disk_of_their_own() {
+    for (subject, every) in [(Subject::Records, 120), (Subject::Retention, 80), (Subject::Compaction, 80)] {
+        let topics_on = TopicsOn::DiskOfTheirOwn;
+        let mut sweep = Sweep::new(SweepOptions { subject, topics_on, ..SweepOptions::new(9, 1, every) });
+        if let Some(failure) = sweep.run_to_failure() {
+            panic!("{failure}");
+        }
+    }
 }

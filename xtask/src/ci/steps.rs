@@ -294,8 +294,8 @@ pub(super) const STEPS: &[Step] = &[
         needs: &["release"],
         work: Work::Script("clients/full-disk", &["--cycles", "10"]),
     },
-    // The same where inodes run out.
     // Rings on a tmpfs that holds one set of them, and on one that does not.
     Step { name: "small-memory", needs: &["release"], work: Work::Script("clients/small-memory", &[]) },
+    // A small disk whose inodes run out.
     Step { name: "few-inodes", needs: &["release"], work: Work::Script("clients/few-inodes", &[]) },
 ];

@@ -29,6 +29,13 @@ impl Change {
         }
     }
 
+    /// A path on the file system that changes.
+    pub(crate) fn place(&self) -> &Path {
+        match self {
+            Change::Put(path, _) | Change::Remove(path) | Change::Rename(_, path) => path,
+        }
+    }
+
     pub(crate) fn touches(&self, path: &Path) -> bool {
         match self {
             Change::Put(of, _) | Change::Remove(of) => of.starts_with(path),

@@ -92,6 +92,8 @@ pub(crate) struct Disk {
     live: Tree,
     durable: Tree,
     changes: Vec<Change>,
+    /// Directories that are file systems of their own.
+    pub(crate) mounts: Vec<PathBuf>,
     pub(crate) faults: Faults,
     pub(crate) operations: u64,
     pub(crate) reads: u64,
@@ -120,6 +122,7 @@ impl Disk {
             live: given.clone(),
             durable: given,
             changes: Vec::new(),
+            mounts: Vec::new(),
             faults: Faults::default(),
             operations: 0,
             reads: 0,
@@ -381,13 +384,41 @@ impl Disk {
         Ok(())
     }
 
-    pub(crate) fn sync_all(&mut self) -> Result<(), Stop> {
+    /// Hardens what is on the file system that holds `path`.
+    pub(crate) fn sync_fs(&mut self, path: &Path) -> Result<(), Stop> {
         self.tick()?;
+        let device = self.device(path);
         for change in std::mem::take(&mut self.changes) {
-            change.apply(&mut self.durable);
+            if self.device(change.place()) == device {
+                change.apply(&mut self.durable);
+            } else {
+                self.changes.push(change);
+            }
         }
-        self.inodes.values_mut().for_each(Inode::harden);
+        let others: Vec<InodeId> = match self.mounts.is_empty() {
+            true => Vec::new(),
+            false => self.files_of(|found| found != device),
+        };
+        let own = self.inodes.iter_mut().filter(|(id, _)| !others.contains(id));
+        own.for_each(|(_, inode)| inode.harden());
         Ok(())
+    }
+
+    fn files_of(&self, is_meant: impl Fn(u64) -> bool) -> Vec<InodeId> {
+        let files = self.live.iter().filter(|(path, _)| is_meant(self.device(path)));
+        files.filter_map(|(_, entry)| entry.inode()).collect()
+    }
+
+    /// The file system that a path is on: the first, or that of the last mount that leads to it.
+    fn device(&self, path: &Path) -> u64 {
+        let mount = self.mounts.iter().rposition(|mount| path.starts_with(mount));
+        mount.map_or(1, |place| place as u64 + 2)
+    }
+
+    pub(crate) fn elsewhere(&mut self, dir: &Path) -> Result<Vec<DirEntry>, Stop> {
+        let device = self.device(dir);
+        let entries = self.read_dir(dir)?;
+        Ok(entries.into_iter().filter(|entry| self.device(&dir.join(&entry.name)) != device).collect())
     }
 
     pub(crate) fn read_dir(&self, dir: &Path) -> Result<Vec<DirEntry>, Stop> {
@@ -462,7 +493,7 @@ impl Disk {
         let inode = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        Ok(FileIdentity { device: 1, inode })
+        Ok(FileIdentity { device: self.device(path), inode })
     }
 
     /// Puts a copy of a directory, with all that it holds now, in another place; all of it is durable.
@@ -482,6 +513,17 @@ impl Disk {
             };
             self.live.insert(path.clone(), entry);
             self.durable.insert(path, entry);
+        }
+    }
+
+    /// A file is there, durably, with the directory that it is in.
+    pub(crate) fn put(&mut self, path: &Path, contents: Vec<u8>) {
+        self.issued += 1;
+        let id = InodeId(self.issued);
+        self.inodes.insert(id, Inode::hard(contents));
+        for (path, entry) in [(parent_of(path), Entry::Dir), (path, Entry::File(id))] {
+            self.live.insert(path.to_path_buf(), entry);
+            self.durable.insert(path.to_path_buf(), entry);
         }
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::moment::Moment;
 use crate::names::{ShardKey, SocketId};
 use crate::notes::Notes;
-use crate::operation::{Answer, Connected, Operation, Outcome, SocketHandle, TwinSocket};
+use crate::operation::{Answer, Connected, DiskRequest, Operation, Outcome, SocketHandle, TwinSocket};
 use crate::slots::{SlotId, Slots};
 use crate::twin::chance::Chance;
 use crate::twin::disk::{Crash, Stop};
@@ -21,6 +21,8 @@ use crate::twin::storage::Storage;
 
 /// Latencies of operations, in nanoseconds.
 const DISK_NANOS: std::ops::Range<u64> = 20_000..400_000;
+/// A computation on a thread of its own: as long as the largest that is given there, an inflated batch, may take.
+const WORK_NANOS: std::ops::Range<u64> = 20_000..20_000_000;
 const SOCKET_NANOS: std::ops::Range<u64> = 1_000..20_000;
 const BELL_NANOS: std::ops::Range<u64> = 500..60_000;
 
@@ -61,6 +63,13 @@ impl Node {
             slots: Vec::new(),
         }
     }
+}
+
+/// What an operation takes the time of.
+enum Takes {
+    Disk,
+    Socket,
+    Work,
 }
 
 /// What came of running an operation.
@@ -136,17 +145,21 @@ impl Twin {
 
     pub(crate) fn submit(&mut self, key: ShardKey, id: SlotId) {
         let Some(slots) = self.slots(key) else { return };
-        let on_disk = slots.with(id, |operation| match operation {
+        let takes = slots.with(id, |operation| match operation {
             Operation::Outside => None,
             Operation::Recv { .. }
             | Operation::Send { .. }
             | Operation::Accept { .. }
-            | Operation::Connect { .. } => Some(false),
-            _ => Some(true),
+            | Operation::Connect { .. } => Some(Takes::Socket),
+            Operation::Disk(Some(DiskRequest::Work(_))) => Some(Takes::Work),
+            _ => Some(Takes::Disk),
         });
-        let after = match on_disk.flatten() {
-            Some(true) => self.chance.nanos(DISK_NANOS) + self.node(key.node).storage.disk.faults.delay,
-            Some(false) => self.chance.nanos(SOCKET_NANOS),
+        let after = match takes.flatten() {
+            Some(Takes::Work) => self.chance.nanos(WORK_NANOS),
+            Some(Takes::Disk) => {
+                self.chance.nanos(DISK_NANOS) + self.node(key.node).storage.disk.faults.delay
+            }
+            Some(Takes::Socket) => self.chance.nanos(SOCKET_NANOS),
             None => return,
         };
         self.schedule(after, Event::Operation(key, id));

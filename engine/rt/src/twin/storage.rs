@@ -147,6 +147,7 @@ impl Storage {
             DiskRequest::CreateAlone(paths) => self.create_each_alone(&paths),
             DiskRequest::SyncDir(path) => done(disk.sync_dir(&path)),
             DiskRequest::ReadDir(path) => self.read_dir(&path),
+            DiskRequest::Elsewhere(path) => disk.elsewhere(&path).map(DiskAnswer::Entries),
             DiskRequest::RemoveFile(path) => {
                 if self.regions.remove(&path).is_some() {
                     return Ok(DiskAnswer::Done);
@@ -165,7 +166,7 @@ impl Storage {
             DiskRequest::PathLength(path) => self.path_length(&path),
             DiskRequest::ReadAll(path) => self.read_all(&path),
             DiskRequest::Replace { path, contents } => done(self.replace(&path, &contents)),
-            DiskRequest::SyncFs(_) => done(disk.sync_all()),
+            DiskRequest::SyncFs(path) => done(disk.sync_fs(&path)),
             DiskRequest::AvailableSpace(path) if path.starts_with(MEMORY_DIR) => {
                 let (bytes, total_bytes) = (self.memory_left(), self.memory_max);
                 Ok(DiskAnswer::Space(AvailableSpace { bytes, total_bytes, inodes: u64::MAX }))

@@ -42,6 +42,7 @@ fn answer(request: DiskRequest) -> io::Result<DiskAnswer> {
         }
         DiskRequest::SyncDir(path) => done(File::open(path).and_then(|dir| dir.sync_all())),
         DiskRequest::ReadDir(path) => read_dir(&path).map(DiskAnswer::Entries),
+        DiskRequest::Elsewhere(path) => elsewhere(&path).map(DiskAnswer::Entries),
         DiskRequest::RemoveFile(path) => done(fs::remove_file(path)),
         DiskRequest::RemoveDirAll(path) => done(fs::remove_dir_all(path)),
         DiskRequest::Rename { from, to } => done(fs::rename(from, to)),
@@ -129,6 +130,26 @@ fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
     Ok(entries)
 }
 
+/// What a directory leads to on other file systems, be it by a mount or by a link.
+fn elsewhere(dir: &Path) -> io::Result<Vec<DirEntry>> {
+    let device = fs::metadata(dir)?.dev();
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        match fs::metadata(entry.path()) {
+            Ok(led) if led.dev() != device => {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                found.push(DirEntry { name, is_dir: led.is_dir() });
+            }
+            // Gone, or a link to nowhere.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 /// The name of the file that is written before it replaces `path`.
 pub(crate) fn temporary_name(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -188,9 +209,9 @@ fn create_region(path: &Path, len: usize) -> io::Result<(Arc<Region>, DirLock)> 
     }
     let file = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
     // A tmpfs without room says so here; where only the mapping finds out, the error is that of a bad address.
-    let made = room_for(&file, len).and_then(|()| Region::map(&file, len)).and_then(|region| {
-        let lock = held(file)?;
-        Ok((region, lock))
+    let made = lock_region(path).and_then(|lock| {
+        room_for(&file, len)?;
+        Ok((Region::map(&file, len)?, lock))
     });
     if made.is_err() {
         fs::remove_file(path)?;
@@ -212,13 +233,18 @@ fn open_region(path: &Path) -> io::Result<(Arc<Region>, DirLock)> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     let len = usize::try_from(metadata.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
-    let region = Region::map(&file, len)?;
-    Ok((region, held(file)?))
+    let lock = lock_region(path)?;
+    Ok((Region::map(&file, len)?, lock))
+}
+
+/// The lock is of a description of its own: that of the mapped file lives as long as anybody's view of it.
+fn lock_region(path: &Path) -> io::Result<DirLock> {
+    held(File::open(path)?)
 }
 
 /// Removes the file of a region that no process uses.
 fn remove_region(path: &Path) -> io::Result<()> {
-    let lock = held(File::open(path)?)?;
+    let lock = lock_region(path)?;
     let removed = fs::remove_file(path);
     drop(lock);
     removed

@@ -37,11 +37,13 @@ pub struct WorldOptions {
     pub pooled_bytes: usize,
     /// The longest that one poll of a task takes, in virtual nanoseconds; the shortest is a tenth of it.
     pub compute_nanos_max: u64,
+    /// One poll of so many takes much longer: a large request is decoded, a log has many batches.
+    pub long_turn_one_in: u64,
 }
 
 impl Default for WorldOptions {
     fn default() -> WorldOptions {
-        WorldOptions { pooled_bytes: 4 << 20, compute_nanos_max: 5_000 }
+        WorldOptions { pooled_bytes: 4 << 20, compute_nanos_max: 5_000, long_turn_one_in: 2_000 }
     }
 }
 
@@ -191,6 +193,11 @@ impl World {
         }
     }
 
+    /// Puts a file, with the directory that it is in, on the disk behind the node's back.
+    pub fn put_file(&mut self, node: NodeId, path: &Path, contents: Vec<u8>) {
+        self.twin.borrow_mut().node(node.0).storage.disk.put(path, contents);
+    }
+
     /// Takes files and directories away behind the node's back, from both images; a directory with all that is in it.
     pub fn remove_path(&mut self, node: NodeId, path: &Path) {
         self.twin.borrow_mut().node(node.0).storage.vanish(path);
@@ -200,6 +207,11 @@ impl World {
     pub fn copy_path(&mut self, node: NodeId, from: &Path, to: &Path) {
         assert!(!self.is_running(node), "{node:?} runs");
         self.twin.borrow_mut().node(node.0).storage.disk.copy_tree(from, to);
+    }
+
+    /// Makes a directory, which may be yet to come, a file system of its own: a sync of another one does not reach it.
+    pub fn mount(&mut self, node: NodeId, path: &Path) {
+        self.twin.borrow_mut().node(node.0).storage.disk.mounts.push(path.to_path_buf());
     }
 
     /// How many bytes the node's shared memory holds, from now on.

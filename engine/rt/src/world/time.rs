@@ -13,6 +13,9 @@ use crate::slots::SlotId;
 use crate::twin::state::{Event, Performed};
 use crate::world::nodes::World;
 
+/// A turn of a task that has much to compute: up to what the house allows one.
+const LONG_TURN_NANOS: std::ops::Range<u64> = 1_000_000..20_000_000;
+
 /// What can happen next.
 #[derive(Clone, Copy)]
 enum Step {
@@ -179,7 +182,11 @@ impl World {
         let Some(living) = self.living.get_mut(&key) else { return };
         let task = living.ready.swap_remove(twin.chance.index(living.ready.len()));
         let longest = self.options.compute_nanos_max.max(10);
-        living.busy_until = now + twin.chance.nanos(longest / 10..longest);
+        let turn = match twin.chance.one_in(self.options.long_turn_one_in) {
+            true => LONG_TURN_NANOS,
+            false => longest / 10..longest,
+        };
+        living.busy_until = now + twin.chance.nanos(turn);
         let shard = Rc::clone(&living.shard);
         drop(twin);
         let Some(mut taken) = self.tasks.take(task) else { return };

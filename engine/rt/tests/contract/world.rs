@@ -90,6 +90,7 @@ fn a_process_crash_keeps_what_was_written_and_shared() {
         assert_eq!(&SharedMemory::open(region).await.unwrap().bytes()[..4], b"kept");
         assert_eq!(shared_memory_life(Path::new("/dev/shm")).await.unwrap(), "life 0");
     }));
+    world.crash(node, Crash::Process);
     world.limit_shared_memory(node, 8192);
     assert!(boot(&mut world, node, || async {
         let other = Path::new("/dev/shm/other");
