@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
 use millrace_rt::{Either, Moment};
 
 use crate::api::{FetchError, FetchPartition, Fetched, FetchedPartition};
@@ -18,6 +19,9 @@ use crate::shard::Core;
 /// How long a fetch that has what its reader waits for goes on to gather from the device. The partitions that are left come
 /// first in the next.
 const GATHERING: Duration = Duration::from_millis(20);
+
+/// No batch is shorter: where less room is left, nobody need be asked.
+const BATCH_BYTES_MIN: usize = RECORD_BATCH_OVERHEAD;
 
 /// What lets a partition be read from the device.
 enum DeviceTurn<'a> {
@@ -58,7 +62,8 @@ struct Reading<'a> {
     /// Of the budget.
     left: usize,
     first: FirstBatch,
-    /// A batch found too little room: others are not read, perhaps from the device, to learn the same of each.
+    /// A batch found too little room: nothing is read from the device any more, to learn the same of each. What memory
+    /// holds goes on to fill the room that is left.
     is_full: bool,
     under_way: Vec<UnderWay<'a>>,
     /// What was asked of the device first has come: the others need not be waited for.
@@ -160,8 +165,12 @@ impl<'a> Reading<'a> {
     }
 
     fn may_bring(&self, asked: &FetchPartition) -> bool {
-        let has_room = self.left > 0 && asked.max_bytes > 0 && !self.is_full;
-        has_room || self.first == FirstBatch::Always
+        let room = self.left.min(asked.max_bytes);
+        room >= BATCH_BYTES_MIN || self.first == FirstBatch::Always
+    }
+
+    fn may_bring_from_device(&self, asked: &FetchPartition) -> bool {
+        self.may_bring(asked) && (!self.is_full || self.first == FirstBatch::Always)
     }
 
     /// Reserves a part of the budget.
@@ -174,7 +183,7 @@ impl<'a> Reading<'a> {
 
     /// When another partition may be read from the device; none where there is no room or time for it.
     async fn turn(&mut self, asked: &FetchPartition) -> Option<DeviceTurn<'a>> {
-        while self.may_bring(asked) {
+        while self.may_bring_from_device(asked) {
             if self.is_over() {
                 self.is_cut_short = true;
                 break;
