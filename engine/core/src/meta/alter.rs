@@ -223,6 +223,7 @@ fn check_together(
         DynamicScope::Broker => layers.dynamic_broker = after,
         DynamicScope::Cluster => layers.dynamic_default = after,
     }
+    layers.check_cordoned()?;
     layers.check_address_limits()
 }
 
