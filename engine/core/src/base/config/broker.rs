@@ -170,6 +170,11 @@ impl BrokerConfig {
         millis(i64::from(self.int("producer.id.expiration.ms")))
     }
 
+    /// Pause between searches for producers that have expired.
+    pub fn producer_id_expiration_check_interval(&self) -> Duration {
+        millis(i64::from(self.int("producer.id.expiration.check.interval.ms")))
+    }
+
     pub fn produce_validation(&self) -> ProduceValidation {
         match self.text("millrace.produce.validation") {
             Some("header") => ProduceValidation::Header,
