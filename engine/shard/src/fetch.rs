@@ -41,7 +41,7 @@ impl Shard {
             let room = millrace_rt::now();
             times.wait += room - begun;
             // What the budget leaves may be less than the reader would wait for.
-            let min_bytes = if granted.is_whole() { query.min_bytes } else { query.min_bytes.min(1) };
+            let min_bytes = granted.worth_waiting_for(query.min_bytes);
             let (mut fetched, read) = self.read_once(&query.partitions, &granted, min_bytes).await;
             let charge = granted.settle(&mut fetched);
             let now = millrace_rt::now();

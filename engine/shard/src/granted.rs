@@ -13,12 +13,16 @@ use crate::message::FirstBatch;
 /// Records that keep this many times their size of memory are worth a copy where memory is short.
 const COPIES_PAY: u64 = 2;
 
+/// A fetch that was cut waits for this part of what it may bring.
+const CUT_WAITS_FOR: usize = 4;
+
 /// Room that a fetch got before it reads.
 pub(crate) struct Granted {
     pub(crate) bytes: usize,
     /// Where there was no room nothing is read but where the log begins and ends.
     pub(crate) first: FirstBatch,
-    is_whole: bool,
+    /// None where there was no room.
+    kind: Option<GrantKind>,
     charge: EgressCharge,
 }
 
@@ -27,20 +31,26 @@ impl Granted {
         match reserved {
             None => {
                 let charge = budget.charge(0);
-                Granted { bytes: 0, first: FirstBatch::WithinBudget, is_whole: false, charge }
+                Granted { bytes: 0, first: FirstBatch::WithinBudget, kind: None, charge }
             }
             Some((EgressGrant { bytes, kind }, charge)) => Granted {
                 bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
                 first: FirstBatch::Always,
-                is_whole: kind == GrantKind::Whole,
+                kind: Some(kind),
                 charge,
             },
         }
     }
 
-    /// Whether the fetch may bring all that it asked for.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.is_whole
+    /// For how much a reader waits that would wait for `wanted` bytes. What was cut is worth the wait for a part of it: a
+    /// batch that finds no room would be waited for in vain, and one that is not close to the whole grant finds room behind
+    /// so little.
+    pub(crate) fn worth_waiting_for(&self, wanted: usize) -> usize {
+        match self.kind {
+            Some(GrantKind::Whole) => wanted,
+            Some(GrantKind::Cut) => wanted.min(self.bytes / CUT_WAITS_FOR),
+            Some(GrantKind::Single) | None => wanted.min(1),
+        }
     }
 
     /// Charges what the records hold.
