@@ -158,6 +158,7 @@ pub(crate) fn of_alteration(kind: AlterErrorKind) -> ErrorCode {
         AlterErrorKind::InvalidRequest => ErrorCode::InvalidRequest,
         AlterErrorKind::InvalidTopic => ErrorCode::InvalidTopicException,
         AlterErrorKind::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
+        AlterErrorKind::UnknownBroker => ErrorCode::BrokerIdNotRegistered,
         AlterErrorKind::Storage => ErrorCode::KafkaStorageError,
     }
 }

@@ -69,6 +69,8 @@ pub enum AlterErrorKind {
     InvalidRequest,
     InvalidTopic,
     UnknownTopic,
+    /// No such broker is registered.
+    UnknownBroker,
     /// The change could not be stored.
     Storage,
 }
