@@ -12,7 +12,7 @@ use crate::api::{FetchError, FetchPartition, Fetched, FetchedPartition};
 use crate::granted::fetched_bytes;
 use crate::message::{FirstBatch, ReadAsk};
 use crate::partition::{Partition, PartitionRef};
-use crate::read::{ReadLimit, read_batches, read_reach};
+use crate::read::{Reach, ReadLimit, read_batches, read_reach};
 use crate::reads_beside::{READS_MAX, ReadBeside};
 use crate::shard::Core;
 
@@ -22,6 +22,10 @@ const GATHERING: Duration = Duration::from_millis(20);
 
 /// No batch is shorter: where less room is left, nobody need be asked.
 const BATCH_BYTES_MIN: usize = RECORD_BATCH_OVERHEAD;
+
+/// So many batches may find no room before memory is looked at only where all that it holds of a partition fits: of thousands
+/// of partitions each look costs as much as a read.
+const FOUND_NO_ROOM_MAX: usize = 4;
 
 /// What lets a partition be read from the device.
 enum DeviceTurn<'a> {
@@ -62,9 +66,9 @@ struct Reading<'a> {
     /// Of the budget.
     left: usize,
     first: FirstBatch,
-    /// A batch found too little room: nothing is read from the device any more, to learn the same of each. What memory
-    /// holds goes on to fill the room that is left.
-    is_full: bool,
+    /// Batches that found too little room. From the first on nothing is read from the device any more, to learn the same of
+    /// each; what memory holds goes on to fill the room that is left.
+    found_no_room: usize,
     under_way: Vec<UnderWay<'a>>,
     /// What was asked of the device first has come: the others need not be waited for.
     first_came: bool,
@@ -83,7 +87,7 @@ impl Core {
             bytes: 0,
             left: ask.budget_bytes,
             first: ask.first,
-            is_full: false,
+            found_no_room: 0,
             under_way: Vec::new(),
             first_came: false,
             is_cut_short: false,
@@ -150,6 +154,9 @@ impl<'a> Reading<'a> {
         }
         let at_hand = partition.borrow().at_hand(asked.offset);
         if let Some(reach) = at_hand {
+            if !self.may_bring_from_memory(asked, &reach) {
+                return self.fetched.push(FetchedPartition { result: Ok(ends) });
+            }
             let grant = self.grant(asked.max_bytes);
             let read = read_reach(&self.core.files, &partition, reach, asked.offset, grant.limit()).await;
             let result = read.map(|(records, held_bytes)| Fetched { records, held_bytes, ..ends });
@@ -170,7 +177,13 @@ impl<'a> Reading<'a> {
     }
 
     fn may_bring_from_device(&self, asked: &FetchPartition) -> bool {
-        self.may_bring(asked) && (!self.is_full || self.first == FirstBatch::Always)
+        self.may_bring(asked) && (self.found_no_room == 0 || self.first == FirstBatch::Always)
+    }
+
+    /// Whether what memory holds is worth a look: behind a few that found no room it is where all of it fits.
+    fn may_bring_from_memory(&self, asked: &FetchPartition, reach: &Reach) -> bool {
+        let fits = || reach.limit - reach.from <= self.left.min(asked.max_bytes) as u64;
+        self.found_no_room < FOUND_NO_ROOM_MAX || self.first == FirstBatch::Always || fits()
     }
 
     /// Reserves a part of the budget.
@@ -252,7 +265,9 @@ impl<'a> Reading<'a> {
         if bytes == 0 {
             match grant.first {
                 FirstBatch::Always => self.first = FirstBatch::Always,
-                FirstBatch::WithinBudget => self.is_full |= waits_for_room(asked, &answer, grant.max_bytes),
+                FirstBatch::WithinBudget => {
+                    self.found_no_room += usize::from(waits_for_room(asked, &answer, grant.max_bytes));
+                }
             }
         }
         answer
