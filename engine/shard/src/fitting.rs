@@ -13,10 +13,12 @@ pub(crate) fn keep_within(asked: &[FetchPartition], fetched: &mut [FetchedPartit
     for (ask, partition) in asked.iter().zip(fetched) {
         let Ok(fetched) = &mut partition.result else { continue };
         // The first batch comes whatever its size, and where it is larger than the limit it came alone.
-        if !first && !fetched.records.is_empty() {
+        let read: usize = fetched.records.iter().map(Bytes::len).sum();
+        if !first && read > 0 {
             keep_batches(fetched, ask.max_bytes.min(left));
         }
         let bytes: usize = fetched.records.iter().map(Bytes::len).sum();
+        fetched.unfilled_bytes += read - bytes;
         left = left.saturating_sub(bytes);
         first &= bytes == 0;
     }
@@ -107,6 +109,7 @@ mod tests {
                 result: Ok(Fetched {
                     records: log.chunks(piece).map(Bytes::copy_from_slice).collect(),
                     held_bytes: log.len() as u64,
+                    unfilled_bytes: 0,
                     high_watermark: Offset(0),
                     last_stable_offset: Offset(0),
                     log_start_offset: Offset(0),

@@ -13,9 +13,6 @@ use crate::message::FirstBatch;
 /// Records that keep this many times their size of memory are worth a copy where memory is short.
 const COPIES_PAY: u64 = 2;
 
-/// A fetch that was cut waits for this part of what it may bring.
-const CUT_WAITS_FOR: usize = 4;
-
 /// Room that a fetch got before it reads.
 pub(crate) struct Granted {
     pub(crate) bytes: usize,
@@ -42,13 +39,11 @@ impl Granted {
         }
     }
 
-    /// For how much a reader waits that would wait for `wanted` bytes. What was cut is worth the wait for a part of it: a
-    /// batch that finds no room would be waited for in vain, and one that is not close to the whole grant finds room behind
-    /// so little.
+    /// For how much a reader waits that would wait for `wanted` bytes.
     pub(crate) fn worth_waiting_for(&self, wanted: usize) -> usize {
         match self.kind {
             Some(GrantKind::Whole) => wanted,
-            Some(GrantKind::Cut) => wanted.min(self.bytes / CUT_WAITS_FOR),
+            Some(GrantKind::Cut) => wanted.min(self.bytes),
             Some(GrantKind::Single) | None => wanted.min(1),
         }
     }
@@ -72,6 +67,11 @@ pub(crate) fn fetched_bytes(partition: &FetchedPartition) -> usize {
         Ok(fetched) => fetched.records.iter().map(Bytes::len).sum(),
         Err(_) => 0,
     }
+}
+
+/// Counts for what a reader waits for: it would wait for it in vain.
+pub(crate) fn unfilled_bytes(partition: &FetchedPartition) -> usize {
+    partition.result.as_ref().map_or(0, |fetched| fetched.unfilled_bytes)
 }
 
 fn held_bytes(partition: &FetchedPartition) -> u64 {

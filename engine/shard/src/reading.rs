@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
 use millrace_rt::{Either, Moment};
 
@@ -12,7 +13,7 @@ use crate::api::{FetchError, FetchPartition, Fetched, FetchedPartition};
 use crate::granted::fetched_bytes;
 use crate::message::{FirstBatch, ReadAsk};
 use crate::partition::{Partition, PartitionRef};
-use crate::read::{Reach, ReadLimit, read_batches, read_reach};
+use crate::read::{Reach, Read, ReadLimit, read_batches, read_reach};
 use crate::reads_beside::{READS_MAX, ReadBeside};
 use crate::shard::Core;
 
@@ -53,6 +54,13 @@ struct Grant {
 impl Grant {
     fn limit(self) -> ReadLimit {
         ReadLimit { max_bytes: self.max_bytes as u64, first_whole: self.first == FirstBatch::Always }
+    }
+
+    /// What a read has brought, with what is said of the partition.
+    fn filled(self, read: Read, ends: Fetched) -> Fetched {
+        let bytes: usize = read.pieces.iter().map(Bytes::len).sum();
+        let unfilled_bytes = if read.is_cut { self.max_bytes.saturating_sub(bytes) } else { 0 };
+        Fetched { records: read.pieces, held_bytes: read.held, unfilled_bytes, ..ends }
     }
 }
 
@@ -127,7 +135,7 @@ impl Core {
         grant: Grant,
     ) -> Result<Fetched, FetchError> {
         let read = read_batches(&self.files, &partition, asked.offset, grant.limit()).await;
-        let (records, held_bytes) = match read {
+        let read = match read {
             // Its file went while it was read.
             Err(_) if asked.offset < partition.borrow().log_start => {
                 return Err(FetchError::OffsetOutOfRange);
@@ -136,7 +144,7 @@ impl Core {
         };
         // As they are now: what was read may lie beyond what they were.
         let ends = partition.borrow().ends();
-        Ok(Fetched { records, held_bytes, ..ends })
+        Ok(grant.filled(read, ends))
     }
 }
 
@@ -149,8 +157,12 @@ impl<'a> Reading<'a> {
             Err(error) => return self.fetched.push(FetchedPartition { result: Err(error) }),
         };
         // Of thousands of partitions that a reader follows most have nothing new.
-        if asked.offset >= ends.high_watermark || !self.may_bring(asked) {
+        if asked.offset >= ends.high_watermark {
             return self.fetched.push(FetchedPartition { result: Ok(ends) });
+        }
+        if !self.may_bring(asked) {
+            let unfilled_bytes = self.left.min(asked.max_bytes);
+            return self.fetched.push(FetchedPartition { result: Ok(Fetched { unfilled_bytes, ..ends }) });
         }
         let at_hand = partition.borrow().at_hand(asked.offset);
         if let Some(reach) = at_hand {
@@ -159,7 +171,7 @@ impl<'a> Reading<'a> {
             }
             let grant = self.grant(asked.max_bytes);
             let read = read_reach(&self.core.files, &partition, reach, asked.offset, grant.limit()).await;
-            let result = read.map(|(records, held_bytes)| Fetched { records, held_bytes, ..ends });
+            let result = read.map(|read| grant.filled(read, ends));
             let answer = self.counted(asked, grant, result);
             return self.fetched.push(answer);
         }
@@ -315,6 +327,7 @@ impl Partition {
         Fetched {
             records: Vec::new(),
             held_bytes: 0,
+            unfilled_bytes: 0,
             high_watermark: self.high_watermark,
             // Without transactions every committed record is stable.
             last_stable_offset: self.high_watermark,
