@@ -20,7 +20,10 @@ MORE_MASKS = (
     (re.compile(r"^(\d+ UUID) \d+ 0 \S+( ms ago)? \S+( ms ago)? "), r"\1 END 0 TIME TIME "),
     (re.compile(r'(?<="logDir":)"[^"]+"|(?<="log_dirs":\[)"/[^"]+"'), '"DIR"'),
     (re.compile(r'(?<="size":)[1-9]\d*'), "N"),
-    (re.compile(r'(?<="timestamp":)\d+'), "TIME"),
+    (re.compile(r'(?<=[tT]imestamp":)\d+'), "TIME"),
+    (re.compile(r'(?<="topicId":")[^"]+'), "UUID"),
+    # The id of a member that made it itself, in the bytes of a record's key: behind its length.
+    (re.compile(r"(?<=\\x00\\x16)[0-9A-Za-z_-]{22}"), "UUID"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d:\d+"), "TIME"),
     (re.compile(r"(?<![=.\d])\d+\.\d+(?=[ ,}]|$)"), "N"),
     (re.compile(r"\d+(?= ms)"), "N"),
@@ -29,6 +32,8 @@ MORE_MASKS = (
 )
 # The frames of an exception are the tool's own, and differ with what the client does behind it.
 FRAME = re.compile(r"\s+at \S+\(.*\)$|\s+\.\.\. \d+ more$")
+# Formatters of records put nothing between them, nor behind the last.
+BETWEEN_RECORDS = re.compile(r'(?<=})(?={"key":|Processed )')
 # Where docs/compatibility.md gives the reason of each difference: rows of the beginning of commands.
 COMPATIBILITY = TRANSCRIPT.parent.parent.parent / "docs" / "compatibility.md"
 REASON = re.compile(r"^\| `([a-z-]+ .*?)` \| kafka-", re.MULTILINE)
@@ -55,7 +60,7 @@ class Step:
 def normal(lines):
     """Without what differs from run to run, and in the order of the alphabet."""
     found = []
-    for line in lines:
+    for line in (part for line in lines for part in BETWEEN_RECORDS.split(line)):
         if FRAME.match(line):
             continue
         line = " ".join(line.split())

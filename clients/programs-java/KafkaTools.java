@@ -30,6 +30,7 @@ public final class KafkaTools {
         Map.entry("metadata-quorum", TOOLS + "MetadataQuorumCommand"),
         Map.entry("leader-election", TOOLS + "LeaderElectionCommand"),
         Map.entry("reassign-partitions", TOOLS + "reassign.ReassignPartitionsCommand"),
+        Map.entry("transactions", TOOLS + "TransactionsCommand"),
         Map.entry("producer-perf", TOOLS + "ProducerPerformance"),
         Map.entry("consumer-perf", TOOLS + "ConsumerPerformance"),
         Map.entry("end-to-end-latency", TOOLS + "EndToEndLatency"),

@@ -10,7 +10,7 @@ use millrace_rt::{Moment, Signal};
 use crate::api::{FetchPartition, FetchQuery, FetchedPartition};
 use crate::egress::EgressCharge;
 use crate::fitting::keep_within;
-use crate::granted::{Granted, fetched_bytes};
+use crate::granted::{Granted, fetched_bytes, unfilled_bytes};
 use crate::message::{Answer, Ask, ReadAsk, WatchAsk};
 use crate::shard::{Core, Shard};
 use crate::times::FetchTimes;
@@ -41,13 +41,13 @@ impl Shard {
             let room = millrace_rt::now();
             times.wait += room - begun;
             // What the budget leaves may be less than the reader would wait for.
-            let min_bytes = if granted.is_whole() { query.min_bytes } else { query.min_bytes.min(1) };
+            let min_bytes = granted.worth_waiting_for(query.min_bytes);
             let (mut fetched, read) = self.read_once(&query.partitions, &granted, min_bytes).await;
             let charge = granted.settle(&mut fetched);
             let now = millrace_rt::now();
             times.read += read;
             times.hop += (now - room).saturating_sub(read);
-            let bytes: usize = fetched.iter().map(fetched_bytes).sum();
+            let bytes: usize = fetched.iter().map(|it| fetched_bytes(it) + unfilled_bytes(it)).sum();
             let failed = fetched.iter().any(|partition| partition.result.is_err());
             let late = now >= deadline;
             if bytes >= min_bytes || failed || late || query.partitions.is_empty() {

@@ -6,20 +6,20 @@ use millrace_core::log::batch::LOG_OVERHEAD;
 use crate::api::{FetchPartition, Fetched, FetchedPartition};
 
 /// Drops batches that one owner alone would not have read: what is beyond the budget, and, but for the first batch of all,
-/// beyond its partition's limit. Behind a partition that had to wait for room no other gets any.
+/// beyond its partition's limit. Behind a partition whose batch finds too little room others get what fits, as in Kafka.
 pub(crate) fn keep_within(asked: &[FetchPartition], fetched: &mut [FetchedPartition], max_bytes: usize) {
     let mut left = max_bytes;
     let mut first = true;
     for (ask, partition) in asked.iter().zip(fetched) {
         let Ok(fetched) = &mut partition.result else { continue };
         // The first batch comes whatever its size, and where it is larger than the limit it came alone.
-        let had_records = !first && !fetched.records.is_empty();
-        if had_records {
+        let read: usize = fetched.records.iter().map(Bytes::len).sum();
+        if !first && read > 0 {
             keep_batches(fetched, ask.max_bytes.min(left));
         }
         let bytes: usize = fetched.records.iter().map(Bytes::len).sum();
-        let is_full = had_records && bytes == 0 && left < ask.max_bytes;
-        left = if is_full { 0 } else { left.saturating_sub(bytes) };
+        fetched.unfilled_bytes += read - bytes;
+        left = left.saturating_sub(bytes);
         first &= bytes == 0;
     }
 }
@@ -109,6 +109,7 @@ mod tests {
                 result: Ok(Fetched {
                     records: log.chunks(piece).map(Bytes::copy_from_slice).collect(),
                     held_bytes: log.len() as u64,
+                    unfilled_bytes: 0,
                     high_watermark: Offset(0),
                     last_stable_offset: Offset(0),
                     log_start_offset: Offset(0),
@@ -125,7 +126,7 @@ mod tests {
 
     #[test]
     fn whole_batches_are_kept_that_fit() {
-        let cases: [(&str, usize, &[usize]); 9] = [
+        let cases: [(&str, usize, &[usize]); 10] = [
             // Within one budget, and of the last that does not fit whole what does.
             ("100: 40 40, 100: 40 40", 200, &[80, 80]),
             ("100: 40 40, 100: 40 40", 159, &[80, 40]),
@@ -136,8 +137,9 @@ mod tests {
             ("100: 90, 100: 90", 1, &[90, 0]),
             // As the first counts who has any.
             ("100:, 100: 90, 100: 90", 1, &[0, 90, 0]),
-            // Behind one that waits for room none gets any, behind one that is held by its own limit others do.
-            ("100: 40, 100: 90, 100: 50", 100, &[40, 0, 0]),
+            // Behind one that waits for room, or is held by its own limit, others get what fits.
+            ("100: 40, 100: 90, 100: 50", 100, &[40, 0, 50]),
+            ("100: 40, 100: 90, 100: 61", 100, &[40, 0, 0]),
             ("100: 40, 60: 90, 100: 50", 100, &[40, 0, 50]),
         ];
         for (partitions, max_bytes, expected) in cases {

@@ -18,7 +18,8 @@ pub(crate) struct Granted {
     pub(crate) bytes: usize,
     /// Where there was no room nothing is read but where the log begins and ends.
     pub(crate) first: FirstBatch,
-    is_whole: bool,
+    /// None where there was no room.
+    kind: Option<GrantKind>,
     charge: EgressCharge,
 }
 
@@ -27,20 +28,24 @@ impl Granted {
         match reserved {
             None => {
                 let charge = budget.charge(0);
-                Granted { bytes: 0, first: FirstBatch::WithinBudget, is_whole: false, charge }
+                Granted { bytes: 0, first: FirstBatch::WithinBudget, kind: None, charge }
             }
             Some((EgressGrant { bytes, kind }, charge)) => Granted {
                 bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
                 first: FirstBatch::Always,
-                is_whole: kind == GrantKind::Whole,
+                kind: Some(kind),
                 charge,
             },
         }
     }
 
-    /// Whether the fetch may bring all that it asked for.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.is_whole
+    /// For how much a reader waits that would wait for `wanted` bytes.
+    pub(crate) fn worth_waiting_for(&self, wanted: usize) -> usize {
+        match self.kind {
+            Some(GrantKind::Whole) => wanted,
+            Some(GrantKind::Cut) => wanted.min(self.bytes),
+            Some(GrantKind::Single) | None => wanted.min(1),
+        }
     }
 
     /// Charges what the records hold.
@@ -62,6 +67,11 @@ pub(crate) fn fetched_bytes(partition: &FetchedPartition) -> usize {
         Ok(fetched) => fetched.records.iter().map(Bytes::len).sum(),
         Err(_) => 0,
     }
+}
+
+/// Counts for what a reader waits for: it would wait for it in vain.
+pub(crate) fn unfilled_bytes(partition: &FetchedPartition) -> usize {
+    partition.result.as_ref().map_or(0, |fetched| fetched.unfilled_bytes)
 }
 
 fn held_bytes(partition: &FetchedPartition) -> u64 {

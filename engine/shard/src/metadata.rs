@@ -202,7 +202,7 @@ impl Core {
     ) -> Vec<Result<(), TopicError>> {
         let _turn = self.metadata().turn().await;
         let image = Arc::clone(&self.image.borrow());
-        let (results, records) = meta::create_partitions(&image, &more);
+        let (results, records) = meta::create_partitions(&image, &more, &self.config);
         let stored = match mode {
             ValidateOnly::Yes => Ok(()),
             ValidateOnly::No => self.add_partitions(records).await,

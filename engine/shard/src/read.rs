@@ -273,14 +273,14 @@ pub(crate) struct ReadLimit {
     pub(crate) first_whole: bool,
 }
 
-/// Whole batches from the one that holds `offset` on, within the limit; and the memory that they keep from being freed.
+/// Whole batches from the one that holds `offset` on, within the limit.
 /// Empty where nothing visible lies at `offset`. A damaged batch ends them, and is an error where it is the first.
 pub(crate) async fn read_batches(
     files: &SegmentFiles,
     partition: &PartitionRef,
     offset: Offset,
     limit: ReadLimit,
-) -> Result<(Vec<Bytes>, u64), FetchError> {
+) -> Result<Read, FetchError> {
     let mut at = offset;
     loop {
         let read = match read_at(files, partition, at, limit).await {
@@ -291,16 +291,18 @@ pub(crate) async fn read_batches(
         match read.nothing_up_to {
             // Clients that get nothing but batches without a record take their buffer for too small.
             Some(next) if next < partition.borrow().high_watermark => at = next,
-            _ => return Ok((read.pieces, read.held)),
+            _ => return Ok(read),
         }
     }
 }
 
 /// What one read has brought.
-struct Read {
-    pieces: Vec<Bytes>,
+pub(crate) struct Read {
+    pub(crate) pieces: Vec<Bytes>,
     /// Memory that they keep from being freed.
-    held: u64,
+    pub(crate) held: u64,
+    /// More of the segment is visible than the limit let in.
+    pub(crate) is_cut: bool,
     /// None of its batches has a record: where they end.
     nothing_up_to: Option<Offset>,
 }
@@ -329,10 +331,10 @@ pub(crate) async fn read_reach(
     reach: Reach,
     offset: Offset,
     limit: ReadLimit,
-) -> Result<(Vec<Bytes>, u64), FetchError> {
+) -> Result<Read, FetchError> {
     match read_from(files, partition, reach, offset, limit).await {
         Err(FetchError::Compacted) => read_batches(files, partition, offset, limit).await,
-        read => read.map(|read| (read.pieces, read.held)),
+        read => read,
     }
 }
 
@@ -349,7 +351,7 @@ async fn read_from(
     };
     let alone = first.length() > max_bytes;
     if alone && !first_whole {
-        return Ok(nothing());
+        return Ok(Read { is_cut: true, ..nothing() });
     }
     if first.end() > pieces.end() || first.position < pieces.start {
         let to = first.end().max(reach.limit.min(first.position + max_bytes));
@@ -359,7 +361,8 @@ async fn read_from(
     let whole = last_whole_batch(&pieces, partition, &first, limit, &files.cache.summed_bytes).await?;
     let held = pieces.held_bytes(&partition.borrow(), reach.segment.base, first.position, whole.end);
     let nothing_up_to = (!whole.has_records).then_some(whole.next);
-    Ok(Read { pieces: pieces.cut(first.position, whole.end), held, nothing_up_to })
+    let is_cut = whole.end < reach.limit;
+    Ok(Read { pieces: pieces.cut(first.position, whole.end), held, is_cut, nothing_up_to })
 }
 
 /// The batch that holds `offset`, and what was read around it. None where nothing visible does.
@@ -399,7 +402,7 @@ async fn find_batch(
 }
 
 fn nothing() -> Read {
-    Read { pieces: Vec::new(), held: 0, nothing_up_to: None }
+    Read { pieces: Vec::new(), held: 0, is_cut: false, nothing_up_to: None }
 }
 
 /// Whole batches that follow one another.

@@ -5,19 +5,28 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
+use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
 use millrace_rt::{Either, Moment};
 
 use crate::api::{FetchError, FetchPartition, Fetched, FetchedPartition};
 use crate::granted::fetched_bytes;
 use crate::message::{FirstBatch, ReadAsk};
 use crate::partition::{Partition, PartitionRef};
-use crate::read::{ReadLimit, read_batches, read_reach};
+use crate::read::{Reach, Read, ReadLimit, read_batches, read_reach};
 use crate::reads_beside::{READS_MAX, ReadBeside};
 use crate::shard::Core;
 
 /// How long a fetch that has what its reader waits for goes on to gather from the device. The partitions that are left come
 /// first in the next.
 const GATHERING: Duration = Duration::from_millis(20);
+
+/// No batch is shorter: where less room is left, nobody need be asked.
+const BATCH_BYTES_MIN: usize = RECORD_BATCH_OVERHEAD;
+
+/// So many batches may find no room before memory is looked at only where all that it holds of a partition fits: of thousands
+/// of partitions each look costs as much as a read.
+const FOUND_NO_ROOM_MAX: usize = 4;
 
 /// What lets a partition be read from the device.
 enum DeviceTurn<'a> {
@@ -46,6 +55,13 @@ impl Grant {
     fn limit(self) -> ReadLimit {
         ReadLimit { max_bytes: self.max_bytes as u64, first_whole: self.first == FirstBatch::Always }
     }
+
+    /// What a read has brought, with what is said of the partition.
+    fn filled(self, read: Read, ends: Fetched) -> Fetched {
+        let bytes: usize = read.pieces.iter().map(Bytes::len).sum();
+        let unfilled_bytes = if read.is_cut { self.max_bytes.saturating_sub(bytes) } else { 0 };
+        Fetched { records: read.pieces, held_bytes: read.held, unfilled_bytes, ..ends }
+    }
 }
 
 /// One fetch as it reads. Dropping it leaves nothing behind but reads that the kernel finishes.
@@ -58,8 +74,9 @@ struct Reading<'a> {
     /// Of the budget.
     left: usize,
     first: FirstBatch,
-    /// A batch found too little room: others are not read, perhaps from the device, to learn the same of each.
-    is_full: bool,
+    /// Batches that found too little room. From the first on nothing is read from the device any more, to learn the same of
+    /// each; what memory holds goes on to fill the room that is left.
+    found_no_room: usize,
     under_way: Vec<UnderWay<'a>>,
     /// What was asked of the device first has come: the others need not be waited for.
     first_came: bool,
@@ -78,7 +95,7 @@ impl Core {
             bytes: 0,
             left: ask.budget_bytes,
             first: ask.first,
-            is_full: false,
+            found_no_room: 0,
             under_way: Vec::new(),
             first_came: false,
             is_cut_short: false,
@@ -118,7 +135,7 @@ impl Core {
         grant: Grant,
     ) -> Result<Fetched, FetchError> {
         let read = read_batches(&self.files, &partition, asked.offset, grant.limit()).await;
-        let (records, held_bytes) = match read {
+        let read = match read {
             // Its file went while it was read.
             Err(_) if asked.offset < partition.borrow().log_start => {
                 return Err(FetchError::OffsetOutOfRange);
@@ -127,7 +144,7 @@ impl Core {
         };
         // As they are now: what was read may lie beyond what they were.
         let ends = partition.borrow().ends();
-        Ok(Fetched { records, held_bytes, ..ends })
+        Ok(grant.filled(read, ends))
     }
 }
 
@@ -140,14 +157,21 @@ impl<'a> Reading<'a> {
             Err(error) => return self.fetched.push(FetchedPartition { result: Err(error) }),
         };
         // Of thousands of partitions that a reader follows most have nothing new.
-        if asked.offset >= ends.high_watermark || !self.may_bring(asked) {
+        if asked.offset >= ends.high_watermark {
             return self.fetched.push(FetchedPartition { result: Ok(ends) });
+        }
+        if !self.may_bring(asked) {
+            let unfilled_bytes = self.left.min(asked.max_bytes);
+            return self.fetched.push(FetchedPartition { result: Ok(Fetched { unfilled_bytes, ..ends }) });
         }
         let at_hand = partition.borrow().at_hand(asked.offset);
         if let Some(reach) = at_hand {
+            if !self.may_bring_from_memory(asked, &reach) {
+                return self.fetched.push(FetchedPartition { result: Ok(ends) });
+            }
             let grant = self.grant(asked.max_bytes);
             let read = read_reach(&self.core.files, &partition, reach, asked.offset, grant.limit()).await;
-            let result = read.map(|(records, held_bytes)| Fetched { records, held_bytes, ..ends });
+            let result = read.map(|read| grant.filled(read, ends));
             let answer = self.counted(asked, grant, result);
             return self.fetched.push(answer);
         }
@@ -160,8 +184,18 @@ impl<'a> Reading<'a> {
     }
 
     fn may_bring(&self, asked: &FetchPartition) -> bool {
-        let has_room = self.left > 0 && asked.max_bytes > 0 && !self.is_full;
-        has_room || self.first == FirstBatch::Always
+        let room = self.left.min(asked.max_bytes);
+        room >= BATCH_BYTES_MIN || self.first == FirstBatch::Always
+    }
+
+    fn may_bring_from_device(&self, asked: &FetchPartition) -> bool {
+        self.may_bring(asked) && (self.found_no_room == 0 || self.first == FirstBatch::Always)
+    }
+
+    /// Whether what memory holds is worth a look: behind a few that found no room it is where all of it fits.
+    fn may_bring_from_memory(&self, asked: &FetchPartition, reach: &Reach) -> bool {
+        let fits = || reach.limit - reach.from <= self.left.min(asked.max_bytes) as u64;
+        self.found_no_room < FOUND_NO_ROOM_MAX || self.first == FirstBatch::Always || fits()
     }
 
     /// Reserves a part of the budget.
@@ -174,7 +208,7 @@ impl<'a> Reading<'a> {
 
     /// When another partition may be read from the device; none where there is no room or time for it.
     async fn turn(&mut self, asked: &FetchPartition) -> Option<DeviceTurn<'a>> {
-        while self.may_bring(asked) {
+        while self.may_bring_from_device(asked) {
             if self.is_over() {
                 self.is_cut_short = true;
                 break;
@@ -243,7 +277,9 @@ impl<'a> Reading<'a> {
         if bytes == 0 {
             match grant.first {
                 FirstBatch::Always => self.first = FirstBatch::Always,
-                FirstBatch::WithinBudget => self.is_full |= waits_for_room(asked, &answer, grant.max_bytes),
+                FirstBatch::WithinBudget => {
+                    self.found_no_room += usize::from(waits_for_room(asked, &answer, grant.max_bytes));
+                }
             }
         }
         answer
@@ -291,6 +327,7 @@ impl Partition {
         Fetched {
             records: Vec::new(),
             held_bytes: 0,
+            unfilled_bytes: 0,
             high_watermark: self.high_watermark,
             // Without transactions every committed record is stable.
             last_stable_offset: self.high_watermark,

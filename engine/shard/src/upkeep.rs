@@ -8,19 +8,19 @@ use millrace_core::base::ids::TimestampMs;
 
 use crate::shard::Core;
 
-/// As often as Kafka looks for expired producers (`producer.id.expiration.check.interval.ms`).
-const INTERVAL: Duration = Duration::from_secs(600);
+/// Nobody looks for expired producers more often, however soon they expire.
+const INTERVAL_LEAST: Duration = Duration::from_secs(1);
 /// Partitions looked after before other tasks run.
 const PARTITIONS_PER_TURN: usize = 64;
 
 impl Core {
-    /// Forgets producers that appended nothing for `producer.id.expiration.ms`. Runs until the shard ends.
+    /// Forgets producers that appended nothing for `producer.id.expiration.ms`, as it is when they are looked for: every
+    /// `producer.id.expiration.check.interval.ms`, or sooner where they expire sooner. Runs until the shard ends.
     pub(crate) async fn look_after_producers(self: Rc<Core>) {
         loop {
-            let image = Arc::clone(&self.image.borrow());
-            let expiration = image.config_layers(&self.config).producer_id_expiration();
-            let expiration_ms = i64::try_from(expiration.as_millis()).unwrap_or(i64::MAX);
-            millrace_rt::sleep(INTERVAL.min(expiration.max(Duration::from_secs(1)))).await;
+            let interval = self.config.producer_id_expiration_check_interval();
+            millrace_rt::sleep(interval.min(self.producer_expiration().max(INTERVAL_LEAST))).await;
+            let expiration_ms = i64::try_from(self.producer_expiration().as_millis()).unwrap_or(i64::MAX);
             let now = TimestampMs(millrace_rt::wall_now_ms());
             let mut expired = 0;
             for (place, partition) in self.table.all().iter().enumerate() {
@@ -33,5 +33,10 @@ impl Core {
                 tracing::debug!(shard = %self.index, expired, "idle producers were forgotten");
             }
         }
+    }
+
+    fn producer_expiration(&self) -> Duration {
+        let image = Arc::clone(&self.image.borrow());
+        image.config_layers(&self.config).producer_id_expiration()
     }
 }

@@ -8,6 +8,11 @@ use millrace_wire::ErrorCode;
 
 use crate::session::SessionFault;
 
+/// What a client is told that asks for transactions, which are not served yet. Of Kafka's codes it is the one that ends the
+/// wait of every client: librdkafka asks again for good after any other answer about a coordinator, `UNSUPPORTED_VERSION`
+/// and `INVALID_REQUEST` among them, and Java's client, franz-go and sarama fail with each that may not be retried.
+pub(crate) const TRANSACTIONS_NOT_SERVED: ErrorCode = ErrorCode::TransactionalIdAuthorizationFailed;
+
 /// Whether Kafka's produce answer names the log's start beside an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogStart {
@@ -153,6 +158,7 @@ pub(crate) fn of_alteration(kind: AlterErrorKind) -> ErrorCode {
         AlterErrorKind::InvalidRequest => ErrorCode::InvalidRequest,
         AlterErrorKind::InvalidTopic => ErrorCode::InvalidTopicException,
         AlterErrorKind::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
+        AlterErrorKind::UnknownBroker => ErrorCode::BrokerIdNotRegistered,
         AlterErrorKind::Storage => ErrorCode::KafkaStorageError,
     }
 }

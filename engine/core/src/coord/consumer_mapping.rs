@@ -189,12 +189,13 @@ fn held_value(partitions: &Partitions) -> Vec<CurrentPartitions> {
 
 fn current(value: ConsumerGroupCurrentMemberAssignmentValue) -> CurrentAssignment {
     let epoch = Epoch(value.member_epoch);
+    let revoking = held(value.partitions_pending_revocation, epoch);
     CurrentAssignment {
         epoch,
         previous_epoch: Epoch(value.previous_member_epoch),
-        state: MemberState::of_code(value.state),
+        state: MemberState::of_code(value.state, &revoking),
         assigned: held(value.assigned_partitions, epoch),
-        revoking: held(value.partitions_pending_revocation, epoch),
+        revoking,
     }
 }
 

@@ -57,7 +57,7 @@ pub struct CommittedOffset {
     pub commit_timestamp: TimestampMs,
     /// Where the client itself chose the retention (OffsetCommit up to version 4).
     pub expire_timestamp: Option<TimestampMs>,
-    /// [`TopicId::ZERO`] where the commit named the topic only.
+    /// [`TopicId::ZERO`] where the log does not say.
     pub topic_id: TopicId,
 }
 

@@ -69,6 +69,8 @@ pub enum AlterErrorKind {
     InvalidRequest,
     InvalidTopic,
     UnknownTopic,
+    /// No such broker is registered.
+    UnknownBroker,
     /// The change could not be stored.
     Storage,
 }
@@ -223,6 +225,7 @@ fn check_together(
         DynamicScope::Broker => layers.dynamic_broker = after,
         DynamicScope::Cluster => layers.dynamic_default = after,
     }
+    layers.check_cordoned()?;
     layers.check_address_limits()
 }
 

@@ -322,28 +322,38 @@ fn assign(
         -1 => broker.default_replication_factor(),
         factor => i32::from(factor),
     };
-    spread(image, factor, 0..partitions_asked(topic, broker))
+    spread(image, broker, factor, 0..partitions_asked(topic, broker)).map_err(|error| TopicError {
+        message: format!("Unable to replicate the partition {factor} time(s): {}", error.message),
+        ..error
+    })
 }
 
-/// Replicas of the partitions at these places, `factor` each.
+/// Replicas of the partitions at these places, `factor` each. A broker whose directory is cordoned gets none.
 pub(super) fn spread(
     image: &MetadataImage,
+    own: &BrokerConfig,
     factor: i32,
     places: Range<usize>,
 ) -> Result<Vec<Vec<BrokerId>>, TopicError> {
-    let brokers: Vec<BrokerId> = image.brokers().map(|broker| broker.id).collect();
+    let is_cordoned = image.config_layers(own).is_cordoned();
+    let takes_more = |id: &BrokerId| !is_cordoned || *id != own.node_id();
+    let brokers: Vec<BrokerId> = image.brokers().map(|broker| broker.id).filter(takes_more).collect();
     match usize::try_from(factor) {
         Ok(factor) if (1..=brokers.len()).contains(&factor) => {
             let replicas = |at: usize| brokers.iter().cycle().skip(at % brokers.len()).take(factor).copied();
             Ok(places.map(|at| replicas(at).collect()).collect())
         }
         _ => {
-            let message = format!(
-                "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} \
-                 cannot be reached because only {} broker(s) are registered or some brokers have all their log \
-                 directories cordoned.",
-                brokers.len()
-            );
+            let message = match brokers.is_empty() && is_cordoned {
+                true => {
+                    "All brokers are currently fenced, or have all their log directories cordoned.".to_owned()
+                }
+                false => format!(
+                    "The target replication factor of {factor} cannot be reached because only {} broker(s) are \
+                     registered or some brokers have all their log directories cordoned.",
+                    brokers.len()
+                ),
+            };
             Err(TopicError::new(TopicErrorKind::InvalidReplicationFactor, message))
         }
     }

@@ -7,6 +7,7 @@ use super::change::{
 };
 use super::image::{MetadataImage, TopicImage};
 use super::record::MetadataRecord;
+use crate::base::config::BrokerConfig;
 use crate::base::ids::BrokerId;
 
 /// More partitions for one topic.
@@ -24,11 +25,12 @@ pub struct MorePartitions {
 pub fn create_partitions(
     image: &MetadataImage,
     asked: &[MorePartitions],
+    broker: &BrokerConfig,
 ) -> (Vec<Result<(), TopicError>>, Vec<MetadataRecord>) {
     let mut records = Vec::new();
     let mut grow = |more: &MorePartitions| {
         let room = PARTITIONS_PER_REQUEST_MAX.saturating_sub(records.len());
-        grow_topic(image, more, room).map(|of_topic| records.extend(of_topic))
+        grow_topic(image, more, broker, room).map(|of_topic| records.extend(of_topic))
     };
     (asked.iter().map(&mut grow).collect(), records)
 }
@@ -37,6 +39,7 @@ pub fn create_partitions(
 fn grow_topic(
     image: &MetadataImage,
     more: &MorePartitions,
+    broker: &BrokerConfig,
     room: usize,
 ) -> Result<Vec<MetadataRecord>, TopicError> {
     let Some(topic) = image.topic(&more.topic) else {
@@ -58,7 +61,10 @@ fn grow_topic(
     }
     let factor = replication_factor(topic);
     let replicas = match &more.assignments {
-        None => spread(image, i32::try_from(factor).unwrap_or(i32::MAX), before..before + additional)?,
+        None => {
+            let factor = i32::try_from(factor).unwrap_or(i32::MAX);
+            spread(image, broker, factor, before..before + additional)?
+        }
         Some(chosen) => {
             for replicas in chosen {
                 check_replicas(image, replicas, Some(factor))
@@ -93,7 +99,6 @@ fn replication_factor(topic: &TopicImage) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::config::BrokerConfig;
     use crate::base::ids::{LeaderEpoch, PartitionIndex, TopicId};
     use crate::meta::change::{NewTopic, bootstrap, create_topics, register_broker};
 
@@ -150,7 +155,8 @@ mod tests {
         let image = cluster();
         for line in ANSWERS.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (request, answer) = line.split_once('|').unwrap();
-            let (results, records) = create_partitions(&image, &[asked(request.trim())]);
+            let (results, records) =
+                create_partitions(&image, &[asked(request.trim())], &BrokerConfig::default());
             let ours = match &results[0] {
                 Ok(()) => format!("ok {}", records.len()),
                 Err(error) => format!("{:?} {error}", error.kind),
@@ -165,8 +171,11 @@ mod tests {
         let mut image = cluster();
         let raised = crate::meta::raise_leader_epochs(&image, BrokerId(1));
         image.apply_all(&raised).unwrap();
-        let (results, records) =
-            create_partitions(&image, &["none 4", "three 5", "one 1", "one 3"].map(asked));
+        let (results, records) = create_partitions(
+            &image,
+            &["none 4", "three 5", "one 1", "one 3"].map(asked),
+            &BrokerConfig::default(),
+        );
         assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false, true]);
         let before = image.clone();
         image.apply_all(&records).unwrap();
@@ -185,12 +194,17 @@ mod tests {
     #[test]
     fn a_request_makes_so_many_partitions_and_no_more() {
         let image = cluster();
-        let (results, records) = create_partitions(&image, &["three 10000", "one 5", "one 4"].map(asked));
+        let (results, records) = create_partitions(
+            &image,
+            &["three 10000", "one 5", "one 4"].map(asked),
+            &BrokerConfig::default(),
+        );
         let kinds: Vec<_> =
             results.iter().map(|result| result.as_ref().err().map(|error| error.kind)).collect();
         assert_eq!(kinds, [None, Some(TopicErrorKind::PolicyViolation), None]);
         assert_eq!(records.len(), PARTITIONS_PER_REQUEST_MAX);
-        let (results, records) = create_partitions(&image, &[asked("one 2147483647")]);
+        let (results, records) =
+            create_partitions(&image, &[asked("one 2147483647")], &BrokerConfig::default());
         assert!(results[0].as_ref().is_err_and(|error| error.kind == TopicErrorKind::PolicyViolation));
         assert_eq!(records, []);
     }

@@ -20,7 +20,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         name: resource.resource_name.as_ref(),
         entries: resource.configs.iter().map(entry).collect(),
     });
-    let altered = alter(&call.host, resources.collect(), OtherKeys::Reset, mode).await;
+    let altered = alter(&call, resources.collect(), OtherKeys::Reset, mode).await;
     let responses = altered.into_iter().map(response).collect();
     let response = AlterConfigsResponse { responses, ..AlterConfigsResponse::default() };
     call.answer(|writer, version| response.encode(writer, version))

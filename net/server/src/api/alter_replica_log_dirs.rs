@@ -15,6 +15,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let request = AlterReplicaLogDirsRequest::decode(&mut Reader::new(&call.body), call.version())?;
     let image = call.host.shard.image();
     let own = call.host.node.log_dir();
+    let is_cordoned = image.config_layers(call.host.node.config()).is_cordoned();
     // Of a partition that stands twice the last directory counts, as in Kafka.
     let mut wanted: BTreeMap<&str, BTreeMap<i32, &str>> = BTreeMap::new();
     for dir in &request.dirs {
@@ -28,7 +29,10 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         let result = |(index, path): (i32, &str)| {
             let known = topic.is_some_and(|topic| topic.partition(PartitionIndex(index)).is_some());
             let code = match known {
+                _ if is_too_long(name, index) => ErrorCode::InvalidTopicException,
                 _ if path != own => ErrorCode::LogDirNotFound,
+                // Nothing comes there, also not what is there.
+                _ if is_cordoned => ErrorCode::InvalidReplicaAssignment,
                 // It is there already.
                 true => ErrorCode::None,
                 false => ErrorCode::UnknownTopicOrPartition,
@@ -41,4 +45,12 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let response =
         AlterReplicaLogDirsResponse { results: results.collect(), ..AlterReplicaLogDirsResponse::default() };
     call.answer(|writer, version| response.encode(writer, version))
+}
+
+/// Kafka moves a partition by way of a directory named after it, a number of 32 digits and `-future`, and refuses where that
+/// name is longer than a file system takes.
+fn is_too_long(topic: &str, partition: i32) -> bool {
+    const FILE_NAME_BYTES_MAX: usize = 255;
+    const SUFFIX: usize = ".".len() + 32 + "-future".len();
+    topic.len() + "-".len() + partition.to_string().len() + SUFFIX > FILE_NAME_BYTES_MAX
 }

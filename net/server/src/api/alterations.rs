@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use millrace_core::base::BrokerId;
-use millrace_core::meta::{AlterEntry, AlterError, AlterTarget, Alteration, OtherKeys};
+use millrace_core::meta::{AlterEntry, AlterError, AlterErrorKind, AlterTarget, Alteration, OtherKeys};
 use millrace_shard::ValidateOnly;
 use millrace_wire::ErrorCode;
 
+use crate::addresses::EndpointType;
+use crate::api::call::Call;
 use crate::api::config_kind::ConfigKind;
 use crate::errors;
 use crate::host::Host;
@@ -28,11 +30,12 @@ pub(crate) struct Altered<'a> {
 
 /// Carries out what is not refused at once, and answers in the order of the request.
 pub(crate) async fn alter<'a>(
-    host: &Host,
+    call: &Call,
     resources: Vec<Named<'a>>,
     others: OtherKeys,
     mode: ValidateOnly,
 ) -> Vec<Altered<'a>> {
+    let host = &*call.host;
     let mut counts: BTreeMap<(i8, &str), usize> = BTreeMap::new();
     for resource in &resources {
         *counts.entry((resource.kind, resource.name)).or_default() += 1;
@@ -44,10 +47,13 @@ pub(crate) async fn alter<'a>(
             _ if counts.get(&(kind, name)).is_some_and(|count| *count > 1) => {
                 Some(Err(AlterError::request("Each resource must appear at most once.")))
             }
-            Ok(Target::Settings(target)) => {
-                changes.push(Alteration { target, entries, others });
-                None
-            }
+            Ok(Target::Settings(target)) => match check_of_controllers(call, &target) {
+                Ok(()) => {
+                    changes.push(Alteration { target, entries, others });
+                    None
+                }
+                Err(error) => Some(Err(error)),
+            },
             Ok(Target::Loggers) => Some(alter_loggers(host, name, &entries, mode)),
             Err(error) => Some(Err(error)),
         };
@@ -94,6 +100,27 @@ fn target(kind: i8, name: &str, others: OtherKeys) -> Result<Target, AlterError>
         Some(ConfigKind::BrokerLogger) | None => {
             Err(AlterError::request(format!("Unknown resource type {kind}")))
         }
+    }
+}
+
+/// A broker is asked for its own settings, a controller for those of every broker that it knows, in words of its own
+/// (`ControllerConfigurationValidator`).
+fn check_of_controllers(call: &Call, target: &AlterTarget) -> Result<(), AlterError> {
+    let name = match target {
+        AlterTarget::Broker(name) if !name.is_empty() => name,
+        _ => return Ok(()),
+    };
+    if call.caller.endpoint_type != EndpointType::Controller {
+        return Ok(());
+    }
+    match name.parse().map(BrokerId) {
+        Err(_) => Err(AlterError::request("Unable to parse broker name as a base 10 number.")),
+        Ok(id) if id < BrokerId(0) => Err(AlterError::request("Invalid negative broker ID.")),
+        Ok(id) if call.host.shard.image().broker(id).is_none() => Err(AlterError {
+            kind: AlterErrorKind::UnknownBroker,
+            message: format!("No node with id {id} found."),
+        }),
+        Ok(_) => Ok(()),
     }
 }
 

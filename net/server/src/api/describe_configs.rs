@@ -163,7 +163,9 @@ fn config(
     request: &DescribeConfigsRequest<'_>,
     entry: ConfigEntry,
 ) -> DescribeConfigsResourceResult<'static> {
-    let documentation = request.include_documentation.then_some(Cow::Borrowed(entry.documentation));
+    // Nobody tells of a key that is not in the registry.
+    let is_told = request.include_documentation && !entry.documentation.is_empty();
+    let documentation = is_told.then_some(Cow::Borrowed(entry.documentation));
     let synonyms = if request.include_synonyms { entry.synonyms } else { Vec::new() };
     DescribeConfigsResourceResult {
         config_source: entry.source.code(),

@@ -46,7 +46,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         total_bytes: space.map_or(UNKNOWN_BYTES, |space| in_bytes(space.total_bytes)),
         usable_bytes: space.map_or(UNKNOWN_BYTES, |space| in_bytes(space.bytes)),
         error_code: ErrorCode::None.code(),
-        is_cordoned: false,
+        is_cordoned: image.config_layers(host.node.config()).is_cordoned(),
     };
     let response = DescribeLogDirsResponse { results: vec![result], ..DescribeLogDirsResponse::default() };
     call.answer(|writer, version| response.encode(writer, version))

@@ -1,5 +1,5 @@
 //! FindCoordinator 0-6: the broker that leads a group's partition of the offsets topic. No coordinator of transactions is
-//! served yet, and clients are told to ask again.
+//! served yet, and clients are told so at once.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use millrace_wire::{ErrorCode, Reader};
 use crate::api::brokers::{Reached, reached};
 use crate::api::call::{Call, CallFault, Outcome};
 use crate::api::creation;
-use crate::errors::generic_message;
+use crate::errors::{TRANSACTIONS_NOT_SERVED, generic_message};
 
 /// First version that asks for several keys.
 const FIRST_BATCHED: i16 = 4;
@@ -35,7 +35,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let image = call.host.shard.image();
     let found = |key: &str| match request.key_type {
         GROUP => coordinator_of(&call, &image, key).ok_or(ErrorCode::CoordinatorNotAvailable),
-        TRANSACTION => Err(ErrorCode::CoordinatorNotAvailable),
+        TRANSACTION => Err(TRANSACTIONS_NOT_SERVED),
         SHARE if version >= FIRST_WITH_SHARE => Err(ErrorCode::CoordinatorNotAvailable),
         _ => Err(ErrorCode::InvalidRequest),
     };
@@ -79,7 +79,15 @@ fn described<'a>(key: &Cow<'a, str>, found: Result<Reached<'a>, ErrorCode>) -> C
             host: "".into(),
             port: NO_PORT,
             error_code: code.code(),
-            error_message: Some(generic_message(code).into()),
+            error_message: Some(message(code).into()),
         },
+    }
+}
+
+/// The code for transactions says something else of its own accord; tools print this beside it.
+fn message(code: ErrorCode) -> &'static str {
+    match code {
+        TRANSACTIONS_NOT_SERVED => "Transactions are not served yet: transactional.id cannot be set.",
+        code => generic_message(code),
     }
 }

@@ -27,7 +27,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             None => responses.push(unknown_operation(resource)),
         }
     }
-    let altered = alter(&call.host, resources, OtherKeys::Keep, mode).await;
+    let altered = alter(&call, resources, OtherKeys::Keep, mode).await;
     responses.extend(altered.into_iter().map(response));
     let response =
         IncrementalAlterConfigsResponse { responses, ..IncrementalAlterConfigsResponse::default() };

@@ -5,6 +5,7 @@ use millrace_wire::messages::init_producer_id_response::InitProducerIdResponse;
 use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::call::{Call, CallFault, Outcome};
+use crate::errors::TRANSACTIONS_NOT_SERVED;
 
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
@@ -34,6 +35,6 @@ fn check(request: &InitProducerIdRequest<'_>) -> ErrorCode {
     match request.transactional_id.as_deref() {
         None => ErrorCode::None,
         Some("") => ErrorCode::InvalidRequest,
-        Some(_) => ErrorCode::CoordinatorNotAvailable,
+        Some(_) => TRANSACTIONS_NOT_SERVED,
     }
 }

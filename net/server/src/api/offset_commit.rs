@@ -1,6 +1,6 @@
 //! OffsetCommit 2-10: how far a group has come in its partitions.
 
-use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex, TopicId};
+use millrace_core::base::{LeaderEpoch, Offset, PartitionIndex};
 use millrace_core::coord::{CommitRequest, Generation, GroupError, OffsetToCommit, TopicName, UnknownGroup};
 use millrace_core::meta::{MetadataImage, TopicImage};
 use millrace_wire::messages::offset_commit_request::{
@@ -92,8 +92,8 @@ fn place(
     topic.partition(index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     offsets.push(OffsetToCommit {
         topic: TopicName::from(topic.name.clone()),
-        // By name the client may mean a topic that had it before.
-        topic_id: if version >= FIRST_BY_ID { topic.id } else { TopicId::ZERO },
+        // Kafka's record names the topic's id whether the client did or not.
+        topic_id: topic.id,
         partition: index,
         offset: Offset(partition.committed_offset),
         leader_epoch: LeaderEpoch(partition.committed_leader_epoch),

@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_core::log::BatchWalk;
 use millrace_rt::{now, sleep};
-use millrace_wire::Reader;
+use millrace_wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
 use millrace_wire::messages::fetch_response::FetchResponse;
+use millrace_wire::{ApiKey, Reader};
 
 use crate::client::{Client, FETCH, HEADER_BYTES};
 use crate::stage::{Stage, play};
@@ -111,6 +112,36 @@ fn who_is_in_nobodys_way_may_take_its_time() {
         sleep(PATIENCE * 3).await;
         for _ in 0..REQUESTS_EACH {
             assert!(stalled.answer().await.is_some());
+        }
+    });
+}
+
+/// What a reader of so small a broker asks for is cut, and it waits all the same for as much as it wants to.
+#[test]
+fn a_fetch_that_is_cut_waits_for_its_least() {
+    play(2, &[("millrace.memory", MEMORY), ("log.retention.ms", "-1")], async |stage| {
+        let mut client = Client::connect(stage.address).await;
+        client.create_topic(TOPIC, 1).await;
+        assert_eq!(client.produce(TOPIC, 0, b"little").await.0, 0);
+        for (least, in_vain) in [(1, false), (20_000, true)] {
+            let begun = now();
+            let wanted = FetchPartition {
+                partition: 0,
+                fetch_offset: 0,
+                partition_max_bytes: i32::MAX,
+                ..FetchPartition::default()
+            };
+            let topic = FetchTopic { topic: TOPIC.into(), partitions: vec![wanted], ..FetchTopic::default() };
+            let request = FetchRequest {
+                max_wait_ms: 400,
+                min_bytes: least,
+                topics: vec![topic],
+                ..FetchRequest::default()
+            };
+            client.send(ApiKey::Fetch, FETCH, |writer, version| request.encode(writer, version)).await;
+            assert!(client.answer().await.is_some());
+            let waited = now() - begun >= Duration::from_millis(400);
+            assert_eq!(waited, in_vain, "{least} bytes in {:?}", now() - begun);
         }
     });
 }

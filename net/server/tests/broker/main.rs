@@ -16,6 +16,7 @@ mod settings;
 mod slow;
 mod space;
 mod stage;
+mod transactions;
 
 use std::time::Duration;
 

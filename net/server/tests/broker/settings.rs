@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use millrace_rt::sleep;
+use millrace_core::base::{ProducerEpoch, ProducerId, Sequence, TimestampMs};
+use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
+use millrace_rt::{sleep, wall_now_ms};
 
-use crate::client::{BROKER, Client, TOPIC};
+use crate::client::{BROKER, Client, TOPIC, produced};
 use crate::stage::{Stage, play};
 
 const NONE: i16 = 0;
@@ -32,6 +34,37 @@ fn a_setting_acts_on_every_shard_once_it_is_answered() {
             }
         }
     });
+}
+
+#[test]
+fn producers_expire_as_the_newest_setting_says() {
+    const EXPIRATION: &str = "producer.id.expiration.ms";
+    const OUT_OF_ORDER: i16 = 45;
+    let check = ("producer.id.expiration.check.interval.ms", "60000");
+    play(2, &[check], async |stage| {
+        let mut client = Client::connect(stage.address).await;
+        client.create_topic("t", 1).await;
+        assert_eq!(produce_at(&mut client, 0).await, NONE);
+        sleep(Duration::from_secs(61)).await;
+        assert_eq!(produce_at(&mut client, 5).await, OUT_OF_ORDER, "it is known for a day");
+        assert_eq!(client.alter(BROKER, "", EXPIRATION, Some("30000")).await, NONE);
+        assert_eq!(produce_at(&mut client, 1).await, NONE);
+        sleep(Duration::from_secs(91)).await;
+        assert_eq!(produce_at(&mut client, 5).await, NONE, "it was forgotten, and begins anew");
+        assert_eq!(client.alter(BROKER, "1", EXPIRATION, Some("86400000")).await, NONE);
+        sleep(Duration::from_secs(121)).await;
+        assert_eq!(produce_at(&mut client, 9).await, OUT_OF_ORDER, "this broker's own setting goes before");
+    });
+}
+
+/// Appends a record of an idempotent producer and returns the error code.
+async fn produce_at(client: &mut Client, sequence: i32) -> i16 {
+    let batch = BatchBuilder::new(Codec::None)
+        .producer(ProducerId(7), ProducerEpoch(0), Sequence(sequence))
+        .record(BatchRecord::of_value(TimestampMs(wall_now_ms()), b"v"))
+        .build();
+    client.send_batch("t", 0, -1, batch.into()).await;
+    produced(&client.answer().await.expect("an answer")).0
 }
 
 #[test]

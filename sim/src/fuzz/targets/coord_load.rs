@@ -132,7 +132,7 @@ fn generate_consumers(chance: &mut Chance) -> Vec<u8> {
         let current = CurrentAssignment {
             epoch: Epoch(chance.below(6) as i32 - 2),
             previous_epoch: Epoch(1),
-            state: MemberState::of_code(chance.below(5) as i8),
+            state: MemberState::of_code(chance.below(5) as i8, revoking),
             assigned: assigned.clone(),
             revoking: revoking.clone(),
         };

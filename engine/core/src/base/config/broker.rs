@@ -91,13 +91,18 @@ impl BrokerConfig {
         &self.advertised_listeners
     }
 
-    /// The first of `log.dirs`, or else of `log.dir`.
+    /// The first of [`data_dirs`](Self::data_dirs), which is the one in use.
     pub fn data_dir(&self) -> &str {
-        let first = |key| match self.value(key) {
-            Some(Value::List(items)) => items.first().map(String::as_str),
+        self.data_dirs().first().map_or(".", String::as_str)
+    }
+
+    /// `log.dirs`, or else `log.dir`.
+    pub(super) fn data_dirs(&self) -> &[String] {
+        let of = |key| match self.value(key) {
+            Some(Value::List(items)) if !items.is_empty() => Some(items.as_slice()),
             _ => None,
         };
-        first("log.dirs").or_else(|| first("log.dir")).unwrap_or(".")
+        of("log.dirs").or_else(|| of("log.dir")).unwrap_or_default()
     }
 
     // ---- topics ----
@@ -171,6 +176,11 @@ impl BrokerConfig {
 
     pub fn producer_id_expiration(&self) -> Duration {
         millis(i64::from(self.int("producer.id.expiration.ms")))
+    }
+
+    /// Pause between searches for producers that have expired.
+    pub fn producer_id_expiration_check_interval(&self) -> Duration {
+        millis(i64::from(self.int("producer.id.expiration.check.interval.ms")))
     }
 
     pub fn produce_validation(&self) -> ProduceValidation {

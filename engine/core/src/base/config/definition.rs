@@ -54,7 +54,7 @@ pub struct Definition {
     pub synonyms: Vec<&'static str>,
     pub effect: Effect,
     pub documentation: &'static str,
-    /// Kafka's internal keys are accepted and not described.
+    /// Kafka's internal keys are accepted, and described only where they are set.
     pub internal: bool,
 }
 

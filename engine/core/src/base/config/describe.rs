@@ -1,7 +1,7 @@
 //! What DescribeConfigs reports: values, their sources and their synonyms, as Kafka 4.3.1 does (`ConfigHelper`).
 
 use super::definition::Definition;
-use super::registry::{Section, broker_keys, group_keys, topic_keys};
+use super::registry::{Section, broker_keys, definition_of, group_keys, key_of_listener, topic_keys};
 use super::topic::{broker_synonyms, factor_to_topic_unit, inherited};
 use super::value::{ConfigType, Value};
 use super::{BrokerConfig, ConfigMap};
@@ -81,10 +81,11 @@ impl ConfigLayers<'_> {
     /// The places that set `name` or one of its synonyms; those that rank before `name` itself but bear another name
     /// are left out, as in Kafka.
     fn synonyms(&self, name: &str, sensitive: bool) -> Vec<ConfigSynonym> {
-        let own = [name];
+        let own = [name, key_of_listener(name).unwrap_or(name)];
         let names = match broker_keys().get(name) {
             Some(definition) if !definition.synonyms.is_empty() => definition.synonyms.as_slice(),
-            _ => own.as_slice(),
+            _ if own[0] == own[1] => &own[..1],
+            _ => &own,
         };
         let layer = |map: &ConfigMap, source| {
             let of = |name: &&str| map.get(*name).map(|value| synonym(name, value, source, sensitive));
@@ -112,18 +113,35 @@ pub fn describe_broker(layers: ConfigLayers<'_>, names: Option<&[String]>) -> Ve
         let value = set.or_else(|| layers.broker.value(definition.name).cloned());
         broker_entry(definition, value, layers.synonyms(definition.name, definition.is_sensitive()))
     });
-    let unknown = layers.broker.given.keys().filter(|key| broker_keys().get(key).is_none());
-    let unknown = unknown.map(|key| ConfigEntry {
-        name: key.clone(),
-        value: None,
-        source: ConfigSource::StaticBroker,
+    let mut set = layers.broker.given.clone();
+    set.extend(dynamic.clone());
+    let others = set.iter().filter(|(key, _)| is_other(key));
+    let others = others.map(|(key, text)| other_entry(key, text, layers.synonyms(key, is_hidden(key))));
+    known.chain(others).filter(|entry| is_wanted(entry, names)).collect()
+}
+
+/// Whether a key is described only where it is set: one of a single listener, an internal one, or one that nobody knows.
+fn is_other(key: &str) -> bool {
+    broker_keys().get(key).is_none_or(|definition| definition.internal)
+}
+
+/// What an unknown key may hold is not shown.
+fn is_hidden(key: &str) -> bool {
+    definition_of(key).is_none_or(Definition::is_sensitive)
+}
+
+fn other_entry(key: &str, text: &str, synonyms: Vec<ConfigSynonym>) -> ConfigEntry {
+    let sensitive = is_hidden(key);
+    ConfigEntry {
+        name: key.to_owned(),
+        value: (!sensitive).then(|| text.to_owned()),
+        source: synonyms.first().map_or(ConfigSource::Default, |first| first.source),
         read_only: true,
-        sensitive: true,
-        kind: None,
-        synonyms: layers.synonyms(key, true),
+        sensitive,
+        kind: definition_of(key).map(|definition| definition.kind),
+        synonyms,
         documentation: "",
-    });
-    known.chain(unknown).filter(|entry| is_wanted(entry, names)).collect()
+    }
 }
 
 fn broker_entry(definition: &Definition, value: Option<Value>, synonyms: Vec<ConfigSynonym>) -> ConfigEntry {
@@ -149,11 +167,15 @@ fn in_unit_of_topic(broker_key: &str, text: &str) -> String {
 
 /// The dynamic settings of all brokers (the broker resource without a name).
 pub fn describe_broker_default(layers: ConfigLayers<'_>, names: Option<&[String]>) -> Vec<ConfigEntry> {
-    let entries = layers.dynamic_default.iter().filter_map(|(key, text)| {
-        let definition = broker_keys().get(key)?;
-        let mut synonyms = layers.synonyms(key, definition.is_sensitive());
+    let entries = layers.dynamic_default.iter().map(|(key, text)| {
+        let mut synonyms = layers.synonyms(key, is_hidden(key));
         synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
-        Some(broker_entry(definition, definition.parse(text).ok(), synonyms))
+        match broker_keys().get(key) {
+            Some(definition) if !definition.internal => {
+                broker_entry(definition, definition.parse(text).ok(), synonyms)
+            }
+            _ => other_entry(key, text, synonyms),
+        }
     });
     entries.filter(|entry| is_wanted(entry, names)).collect()
 }
@@ -193,7 +215,7 @@ fn describe_owner(
     names: Option<&[String]>,
 ) -> Vec<ConfigEntry> {
     let dynamic = layers.dynamic();
-    let entries = keys.iter().filter(|definition| !definition.internal).map(|definition| {
+    let entries = described(keys, overrides).map(|definition| {
         let set = overrides.get(definition.name).and_then(|text| definition.parse(text).ok());
         let is_set = set.is_some();
         let value = set
@@ -230,7 +252,7 @@ pub fn describe_created_topic(layers: ConfigLayers<'_>, overrides: &ConfigMap) -
         (layers.dynamic_default, ConfigSource::DynamicDefaultBroker),
         (&layers.broker.given, ConfigSource::StaticBroker),
     ];
-    let entries = topic_keys().iter().filter(|definition| !definition.internal).map(|definition| {
+    let entries = described(topic_keys(), overrides).map(|definition| {
         let own = overrides.get(definition.name).map(|text| (text.clone(), ConfigSource::DynamicTopic));
         let inherited = || {
             let names = broker_synonyms(definition);
@@ -255,6 +277,13 @@ pub fn describe_created_topic(layers: ConfigLayers<'_>, overrides: &ConfigMap) -
     let mut entries: Vec<_> = entries.filter(|entry| is_wanted(entry, None)).collect();
     entries.sort_by(|one, other| one.name.cmp(&other.name));
     entries
+}
+
+/// Internal keys where they are set, before the others as in Kafka.
+fn described(keys: &'static Section, overrides: &ConfigMap) -> impl Iterator<Item = &'static Definition> {
+    let is_set = |definition: &&Definition| overrides.contains_key(definition.name);
+    let internal = keys.iter().filter(|definition| definition.internal).filter(is_set);
+    internal.chain(keys.iter().filter(|definition| !definition.internal))
 }
 
 fn is_wanted(entry: &ConfigEntry, names: Option<&[String]>) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::ConfigLayers;
 use super::definition::{Definition, UpdateMode};
 use super::per_address::{OVERRIDES_KEY, address_limits};
-use super::registry::broker_keys;
+use super::registry::{broker_keys, definition_of, key_of_listener};
 use super::value::{ConfigError, ConfigMap, Value};
 
 /// Whose settings are made.
@@ -20,6 +20,10 @@ pub enum DynamicScope {
 
 /// Settings that Kafka changes by opening and closing listeners, which this broker does only at its start.
 const ONLY_AT_START: [&str; 2] = ["listeners", "listener.security.protocol.map"];
+
+/// Settings of single listeners that may be made for all brokers.
+const OF_LISTENERS_OF_ALL: [&str; 3] =
+    ["max.connections", "max.connection.creation.rate", "num.network.threads"];
 
 /// Checks all settings that a broker, or all brokers, shall have. Unknown keys are kept, as in Kafka: they may belong to
 /// a plugin.
@@ -44,20 +48,16 @@ pub fn validate_dynamic_broker(settings: &ConfigMap, scope: DynamicScope) -> Res
         }
     }
     if scope == DynamicScope::Cluster {
-        let of_one_broker =
-            |key: &str| definition_of(key).is_some_and(|found| found.update == UpdateMode::PerBroker);
+        let of_one_broker = |key: &str| match key_of_listener(key) {
+            Some(key) => !OF_LISTENERS_OF_ALL.contains(&key),
+            None => mode(key) == Some(UpdateMode::PerBroker),
+        };
         let reason = "Cannot update these configs at default cluster level, broker id must be specified";
         refuse(named(&of_one_broker), reason)?;
     }
     refuse(named(&|key| ONLY_AT_START.contains(&key)), "These configs change here only by a restart")?;
     check_retention(settings)?;
     address_limits(settings.get(OVERRIDES_KEY).map_or("", String::as_str)).map(drop)
-}
-
-/// The definition behind a key, also behind one of a single listener (`listener.name.NAME.KEY`).
-fn definition_of(key: &str) -> Option<&'static Definition> {
-    let of_listener = key.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
-    broker_keys().get(of_listener.map_or(key, |(_, key)| key))
 }
 
 /// As at the start, Kafka refuses a retention of zero, in other words.
@@ -164,6 +164,10 @@ mod tests {
         ssl.keystore.type=JKS             | Broker  | These security configs can be dynamically updated only per-listener using the listener prefix: [ssl.keystore.type]
         listener.name.a.ssl.keystore.type=JKS | Broker |
         listener.name.a.ssl.keystore.type=JKS | Cluster | Cannot update these configs at default cluster level, broker id must be specified: [listener.name.a.ssl.keystore.type]
+        listener.name.a.max.connections=5 | Cluster |
+        listener.name.a.no.such.key=5     | Broker  |
+        listener.name.a.no.such.key=5     | Cluster | Cannot update these configs at default cluster level, broker id must be specified: [listener.name.a.no.such.key]
+        listener.name.a.max.connections=x | Broker  | Invalid value x for configuration max.connections: Not a number of type INT
         listeners=PLAINTEXT://:1          | Broker  | These configs change here only by a restart: [listeners]
     ";
 

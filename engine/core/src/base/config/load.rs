@@ -2,10 +2,11 @@
 
 use thiserror::Error;
 
+use super::cordon::check_cordoned_at_start;
 use super::definition::{Effect, OWN_PREFIX};
 use super::listeners::{Listener, PROTOCOL_MAP_KEY, ProtocolMap, SecurityProtocol, check_distinct};
 use super::per_address::{OVERRIDES_KEY, check_address_limits};
-use super::registry::{broker_keys, topic_keys};
+use super::registry::{broker_keys, key_of_listener, topic_keys};
 use super::value::{ConfigError, Value};
 use super::{BrokerConfig, Properties};
 
@@ -64,6 +65,7 @@ impl LoadedConfig {
                 check_consumer_groups,
                 check_offsets_topic,
                 check_connections,
+                check_cordoned_at_start,
                 check_not_served,
                 read_listeners,
             ];
@@ -138,9 +140,7 @@ fn read_values(
 
 /// Keys of one listener (`listener.name.NAME.KEY`) are Kafka's too.
 fn known_pattern(key: &str) -> bool {
-    key.strip_prefix("listener.name.")
-        .and_then(|rest| rest.split_once('.'))
-        .is_some_and(|(_, key)| broker_keys().get(key).is_some() || key.contains(".sasl."))
+    key_of_listener(key).is_some_and(|key| broker_keys().get(key).is_some() || key.contains(".sasl."))
 }
 
 fn check_roles(broker: &mut BrokerConfig) -> Result<(), ConfigError> {

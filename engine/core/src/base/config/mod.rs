@@ -1,6 +1,7 @@
 //! Configuration keys, their types, defaults and checks, and what a broker and a topic make of them.
 
 pub mod broker;
+pub mod cordon;
 pub mod definition;
 pub mod describe;
 pub mod dynamic;

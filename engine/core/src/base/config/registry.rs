@@ -68,6 +68,16 @@ pub fn group_keys() -> &'static Section {
     &REGISTRY.group
 }
 
+/// The definition behind a key of brokers, also behind one of a single listener.
+pub(super) fn definition_of(key: &str) -> Option<&'static Definition> {
+    broker_keys().get(key_of_listener(key).unwrap_or(key))
+}
+
+/// What stands behind the prefix of a single listener (`listener.name.NAME.KEY`).
+pub(super) fn key_of_listener(key: &str) -> Option<&str> {
+    key.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.')).map(|(_, key)| key)
+}
+
 impl Registry {
     fn read(tables: &[&'static str]) -> Result<Registry, String> {
         let mut registry = Registry::default();

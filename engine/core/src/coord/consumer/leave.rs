@@ -63,7 +63,13 @@ impl ConsumerGroup {
     fn go_on_without(&mut self, before: Makeup, settings: &GroupSettings) {
         match self.is_left_to_classic(before, settings) {
             true => self.life = Life::Downgrading,
-            false => self.bump(),
+            false => {
+                if self.members.is_empty() {
+                    // Nobody subscribes to anything: so Kafka's record says.
+                    self.metadata_hash = 0;
+                }
+                self.bump();
+            }
         }
     }
 

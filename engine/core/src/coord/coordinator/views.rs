@@ -170,7 +170,8 @@ impl Coordinator {
             client_host: Arc::clone(&member.client_host),
             topics: member.topics.clone(),
             pattern: member.pattern.clone(),
-            assigned: member.assigned.clone(),
+            // What it is to give up is its own until it has.
+            assigned: member.assigned.with(&member.revoking),
             target: member.target.clone(),
             protocol: member.protocol(),
         };
