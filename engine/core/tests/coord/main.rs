@@ -5,6 +5,8 @@ mod choices;
 #[cfg(test)]
 mod consumer_lives;
 #[cfg(test)]
+mod lengths;
+#[cfg(test)]
 mod lives;
 #[cfg(test)]
 mod loading;

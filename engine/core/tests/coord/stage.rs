@@ -48,6 +48,13 @@ impl TopicTable {
         self.version += 1;
     }
 
+    /// One of more topics than there are letters.
+    pub(crate) fn put_numbered(&mut self, name: &str, number: u128, partitions: i32) {
+        let id = TopicId(number.to_be_bytes());
+        self.topics.insert(Arc::from(name), TopicView { id, partitions });
+        self.version += 1;
+    }
+
     pub(crate) fn remove(&mut self, name: &str) {
         self.topics.remove(name);
         self.version += 1;
