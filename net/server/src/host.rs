@@ -9,7 +9,7 @@ use std::time::Duration;
 use millrace_core::base::ShardIndex;
 use millrace_core::meta::ClientQuotas;
 use millrace_rt::{Moment, Signal, fs};
-use millrace_shard::Shard;
+use millrace_shard::{PARTS, SERVER_PARTS, Shard};
 use millrace_wire::ApiKey;
 use rustc_hash::FxHashMap;
 use tracing::{debug, warn};
@@ -24,9 +24,6 @@ use crate::node::Node;
 use crate::quota::{Held, Limits, Meter};
 use crate::session::{FetchSession, SessionCache};
 use crate::timings::Timings;
-
-/// Share of a shard's memory that requests may hold while they are received and handled.
-const REQUEST_SHARE: u64 = 4;
 
 /// The least a shard grants to requests: a few of Kafka's default largest ones (1 MiB).
 const REQUEST_BYTES_MIN: u64 = 8 * 1024 * 1024;
@@ -78,7 +75,7 @@ impl Host {
     pub(crate) fn new(node: Node, shard: Shard) -> Rc<Host> {
         let shards = u64::from(shard.shards());
         let config = node.config();
-        let request_bytes = (node.memory_bytes() / shards / REQUEST_SHARE).max(REQUEST_BYTES_MIN);
+        let request_bytes = (node.memory_bytes() / shards * SERVER_PARTS / PARTS).max(REQUEST_BYTES_MIN);
         let frame_bytes_max = u64::try_from(config.socket_request_max_bytes()).unwrap_or(0);
         // A frame that is grown needs the old and the new memory; half of the budget always fits.
         let frame_bytes_max = frame_bytes_max.min(request_bytes / 2) as usize;

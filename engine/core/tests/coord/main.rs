@@ -1,6 +1,8 @@
 //! The group coordinator: scripts of requests and answers, and whole lives of groups drawn from a seed.
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod choices;
 #[cfg(test)]
 mod consumer_lives;

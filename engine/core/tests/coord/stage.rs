@@ -170,6 +170,11 @@ impl Stage {
         self.clock = end;
     }
 
+    /// What groups take is counted where it changes; it is what it is.
+    pub(crate) fn check_bytes(&mut self) {
+        assert_eq!(self.coordinator.held_bytes(), self.coordinator.recounted_bytes());
+    }
+
     /// The process ends and starts again: only the log is left.
     pub(crate) fn restart(&mut self) {
         self.held.clear();

@@ -9,6 +9,7 @@ mod copies;
 mod egress;
 mod features;
 mod greedy;
+mod group_bounds;
 mod groups;
 mod growth;
 mod quotas;

@@ -3,6 +3,7 @@
 mod conversion;
 mod expiry;
 mod group;
+mod held;
 mod join;
 mod leave;
 mod member;

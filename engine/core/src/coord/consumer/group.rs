@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::changes::{Change, Changes};
 use super::classic_members::ClassicMembers;
+use super::held::Held;
 use super::member::ConsumerMember;
 use super::pattern::Watched;
 use crate::base::{PartitionKey, TimestampMs};
@@ -44,6 +45,7 @@ pub(in crate::coord) struct ConsumerGroup {
     /// The version of the metadata that `metadata_hash` was last compared with.
     pub(super) seen_version: u64,
     pub(super) changes: Changes,
+    pub(super) held: Held,
 }
 
 /// A group begins with an assignment of nothing to nobody, so that no member has to wait at the epoch of joining.
@@ -73,6 +75,7 @@ impl ConsumerGroup {
             classic: ClassicMembers::default(),
             seen_version: 0,
             changes: Changes::new(),
+            held: Held::default(),
         }
     }
 
@@ -124,6 +127,7 @@ impl ConsumerGroup {
 
     /// A member that is known to be there.
     pub(super) fn member(&mut self, id: &MemberId) -> &mut ConsumerMember {
+        self.held.touch(id);
         match self.members.get_mut(id) {
             Some(member) => member,
             None => panic!("{id} is no member of {}", self.id),
@@ -141,7 +145,9 @@ impl ConsumerGroup {
         self.changes.insert(Change::Epoch);
     }
 
-    pub(super) fn add(&mut self, member: ConsumerMember) {
+    pub(super) fn add(&mut self, mut member: ConsumerMember) {
+        member.counted = 0;
+        self.held.touch(&member.id);
         if let Some(instance) = &member.instance {
             self.static_members.insert(instance.clone(), member.id.clone());
         }
@@ -156,6 +162,7 @@ impl ConsumerGroup {
     /// Takes a member out, with all that it claims; the log is to forget it.
     pub(super) fn remove(&mut self, id: &MemberId) -> Option<ConsumerMember> {
         let member = self.members.remove(id)?;
+        self.held.bytes -= member.counted;
         self.classic.remove(member.classic.as_deref());
         for key in member.claims() {
             self.owners.remove(&key);
@@ -184,16 +191,5 @@ impl ConsumerGroup {
             let before = self.owners.insert(key, id.clone());
             assert!(before.is_none(), "{key:?} of {} is owned twice", self.id);
         }
-    }
-
-    /// Memory in use.
-    pub(in crate::coord) fn memory_bytes(&self) -> usize {
-        let members: usize = self.members.values().map(ConsumerMember::held_bytes).sum();
-        let nodes = self.members.len() * size_of::<(MemberId, ConsumerMember)>()
-            + self.static_members.len() * size_of::<(InstanceId, MemberId)>()
-            + self.owners.len() * size_of::<(PartitionKey, MemberId)>();
-        let patterns: usize = self.patterns.iter().map(|(text, it)| text.len() + it.held_bytes()).sum();
-        // Nodes of a tree are between half full and full.
-        size_of::<ConsumerGroup>() + members + nodes + nodes / 2 + patterns
     }
 }

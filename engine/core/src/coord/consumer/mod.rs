@@ -10,6 +10,7 @@ mod classic_session;
 mod fetching;
 mod group;
 mod heartbeat;
+mod held;
 mod leave;
 mod makeup;
 mod member;
@@ -22,4 +23,5 @@ mod target;
 mod watching;
 
 pub(in crate::coord) use group::ConsumerGroup;
+pub(in crate::coord) use held::growth_of_beat;
 pub(in crate::coord) use member::ConsumerMember;

@@ -23,6 +23,9 @@ impl Coordinator {
         if let Err(error) = self.check_join(request) {
             return actions.push(refused(request, error, token));
         }
+        if !self.admits(self.growth_of_join(request)) {
+            return actions.push(refused(request, GroupError::CoordinatorLoadInProgress, token));
+        }
         let id = &request.group;
         if self.has_consumers(id.as_str()) {
             return self.join_consumers(now, request, topics, token, actions);

@@ -7,6 +7,7 @@ mod events;
 mod load;
 mod machine;
 mod membership;
+mod room;
 mod search;
 mod views;
 

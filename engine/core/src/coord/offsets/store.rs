@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::base::{LeaderEpoch, Offset, PartitionIndex, TimestampMs, TopicId};
+use crate::coord::cost::{slots_for, text_bytes};
 use crate::coord::ids::TopicName;
 use crate::coord::record::CommittedOffset;
+use crate::coord::request::OffsetToCommit;
 
 /// What is committed for each partition. A request may name a topic's partitions in any order, so both are trees: in a list
 /// each would move all that are behind it.
 #[derive(Debug, Clone, Default)]
 pub(in crate::coord) struct GroupOffsets {
     topics: BTreeMap<TopicName, BTreeMap<PartitionIndex, Kept>>,
+    /// Of all topics, without the tree that they are in.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -39,17 +43,26 @@ impl GroupOffsets {
         value: &CommittedOffset,
     ) {
         let kept = Kept::of(value);
-        match self.topics.get_mut(topic) {
-            Some(partitions) => drop(partitions.insert(partition, kept)),
-            None => drop(self.topics.insert(topic.clone(), BTreeMap::from([(partition, kept)]))),
+        if !self.topics.contains_key(topic) {
+            self.topics.insert(topic.clone(), BTreeMap::new());
+            self.bytes += text_bytes(topic.len());
         }
+        let Some(partitions) = self.topics.get_mut(topic) else { return };
+        let (slots, rest) = (partitions_bytes(partitions.len()), rest_bytes(&kept));
+        let before = partitions.insert(partition, kept);
+        self.bytes += partitions_bytes(partitions.len()) + rest;
+        self.bytes -= slots + before.as_ref().map_or(0, rest_bytes);
     }
 
     pub(in crate::coord) fn remove(&mut self, topic: &str, partition: PartitionIndex) {
         let Some(partitions) = self.topics.get_mut(topic) else { return };
-        partitions.remove(&partition);
+        let slots = partitions_bytes(partitions.len());
+        let before = partitions.remove(&partition);
+        self.bytes += partitions_bytes(partitions.len());
+        self.bytes -= slots + before.as_ref().map_or(0, rest_bytes);
         if partitions.is_empty() {
             self.topics.remove(topic);
+            self.bytes -= text_bytes(topic.len());
         }
     }
 
@@ -70,35 +83,61 @@ impl GroupOffsets {
         self.topics.is_empty()
     }
 
-    pub(in crate::coord) fn memory_bytes(&self) -> usize {
-        let rest = |kept: &Kept| {
-            kept.rest.as_ref().map_or(0, |rest| {
-                size_of::<Rest>() + rest.metadata.as_ref().map_or(0, |text| text.len() + COUNTS_OF_AN_ARC)
-            })
-        };
+    /// Memory that they take.
+    pub(in crate::coord) fn held_bytes(&self) -> usize {
+        self.bytes + topics_bytes(self.topics.len())
+    }
+
+    /// The same counted from nothing.
+    pub(in crate::coord) fn recount_bytes(&self) -> usize {
         let topic = |(name, partitions): (&TopicName, &BTreeMap<PartitionIndex, Kept>)| {
-            let kept = slots_for(partitions.len()) * (size_of::<PartitionIndex>() + size_of::<Kept>());
-            name.len() + COUNTS_OF_AN_ARC + kept + partitions.values().map(rest).sum::<usize>()
+            let rests: usize = partitions.values().map(rest_bytes).sum();
+            text_bytes(name.len()) + partitions_bytes(partitions.len()) + rests
         };
-        let slots = slots_for(self.topics.len());
-        slots * size_of::<(TopicName, BTreeMap<PartitionIndex, Kept>)>()
-            + self.topics.iter().map(topic).sum::<usize>()
+        topics_bytes(self.topics.len()) + self.topics.iter().map(topic).sum::<usize>()
+    }
+
+    /// What these add to them, at most.
+    pub(in crate::coord) fn growth(&self, offsets: &[&OffsetToCommit]) -> usize {
+        let mut new: BTreeMap<&TopicName, usize> = BTreeMap::new();
+        let mut bytes = 0;
+        for offset in offsets {
+            let text = offset.metadata.as_ref().filter(|text| !text.is_empty());
+            let rest = text.map_or(0, |text| size_of::<Rest>() + text_bytes(text.len()));
+            let partitions = self.topics.get(&offset.topic);
+            match partitions.and_then(|partitions| partitions.get(&offset.partition)) {
+                Some(kept) => bytes += rest.saturating_sub(rest_bytes(kept)),
+                None => {
+                    *new.entry(&offset.topic).or_default() += 1;
+                    bytes += rest;
+                }
+            }
+        }
+        let mut topics = self.topics.len();
+        for (topic, count) in new {
+            let before = self.topics.get(topic).map_or(0, BTreeMap::len);
+            bytes += partitions_bytes(before + count) - partitions_bytes(before);
+            if before == 0 {
+                topics += 1;
+                bytes += text_bytes(topic.len());
+            }
+        }
+        bytes + topics_bytes(topics) - topics_bytes(self.topics.len())
     }
 }
 
-/// A shared text begins with two counts.
-const COUNTS_OF_AN_ARC: usize = 16;
+fn topics_bytes(topics: usize) -> usize {
+    slots_for(topics) * size_of::<(TopicName, BTreeMap<PartitionIndex, Kept>)>()
+}
 
-/// Entries that a node of a `BTreeMap` has room for.
-const SLOTS_OF_A_NODE: usize = 11;
+fn partitions_bytes(partitions: usize) -> usize {
+    slots_for(partitions) * (size_of::<PartitionIndex>() + size_of::<Kept>())
+}
 
-/// Slots of a tree of so many entries: of more than one node each is at least half full, and most are no more where
-/// entries came in order.
-fn slots_for(entries: usize) -> usize {
-    match entries {
-        0..=SLOTS_OF_A_NODE => entries.next_multiple_of(SLOTS_OF_A_NODE),
-        more => more.saturating_mul(SLOTS_OF_A_NODE).div_ceil(SLOTS_OF_A_NODE / 2 + 1),
-    }
+fn rest_bytes(kept: &Kept) -> usize {
+    kept.rest
+        .as_ref()
+        .map_or(0, |rest| size_of::<Rest>() + rest.metadata.as_ref().map_or(0, |text| text_bytes(text.len())))
 }
 
 impl Kept {
