@@ -1,6 +1,7 @@
 //! Classic groups: members join, a leader assigns, everybody fetches its assignment.
 
 mod conversion;
+mod counting;
 mod expiry;
 mod group;
 mod held;

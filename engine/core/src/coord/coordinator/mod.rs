@@ -2,6 +2,7 @@
 
 mod commit;
 mod consumers;
+mod counting;
 mod deletion;
 mod events;
 mod load;
