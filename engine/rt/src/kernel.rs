@@ -102,6 +102,15 @@ impl Kernel {
         }
     }
 
+    /// Whether the peer of a connection has closed its end.
+    pub(crate) fn has_peer_ended(&self, socket: &SocketHandle) -> bool {
+        match (self, socket) {
+            (Kernel::World(port), SocketHandle::World(socket)) => port.has_peer_ended(socket.id),
+            (Kernel::Uring(_), SocketHandle::Uring(fd)) => crate::uring::progress::has_peer_ended(fd),
+            _ => panic!("a socket of the other kernel"),
+        }
+    }
+
     /// Ends both directions of a connection.
     pub(crate) fn shutdown(&self, socket: &SocketHandle) {
         match (self, socket) {

@@ -81,6 +81,7 @@ mod turns;
 mod unreleased;
 mod upkeep;
 mod watch;
+mod watching;
 
 pub use api::{
     AppendError, AppendPartition, Appended, DeleteRecordsAsk, DeleteRecordsError, EngineSettings, EpochAsk,

@@ -50,6 +50,7 @@ use crate::space::Space;
 use crate::tail_memory::TailMemory;
 use crate::turns::Turns;
 use crate::unreleased::Unreleased;
+use crate::watch::Purgatory;
 
 /// The journal's ring: what may be sealed while one write is on its way. 16 MiB are 10 ms of a fast device.
 const RING_BYTES: u64 = 16 * 1024 * 1024;
@@ -176,6 +177,7 @@ impl Engine {
                 &facts.image,
                 share(shard_memory, GROUP_PARTS).max(GROUP_BYTES_MIN),
             ),
+            purgatory: Purgatory::default(),
             reads: SlowAsks::default(),
             slow: SlowAsks::default(),
             counters: Counters::default(),
