@@ -117,6 +117,11 @@ impl Host {
         (self.request_budget.bytes_max() / DESCRIBED_ENTRY_BYTES) as usize
     }
 
+    /// What one answer may say of groups or partitions that a request names again and again, in a few bytes each time.
+    pub(crate) fn described_bytes_max(&self) -> usize {
+        self.request_budget.bytes_max() as usize
+    }
+
     /// Time since this shard began to serve.
     pub(crate) fn uptime(&self) -> Duration {
         millrace_rt::now() - self.started

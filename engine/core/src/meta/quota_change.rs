@@ -3,7 +3,7 @@
 //! Order of checks and messages are those of Kafka 4.3.1's controller (`ClientQuotaControlManager`) and, for
 //! descriptions, of its image (`ClientQuotasImage`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -138,11 +138,12 @@ pub fn alter_client_quotas(
     alterations: &[QuotaAlteration],
 ) -> (Vec<AlteredQuota>, Vec<MetadataRecord>) {
     let mut results: Vec<AlteredQuota> = Vec::new();
+    let mut places: BTreeMap<&NamedEntity, usize> = BTreeMap::new();
     let mut records = Vec::new();
     for alteration in alterations {
         let entity = &alteration.entity;
-        let earlier = results.iter_mut().find(|(known, _)| known == entity);
-        let mut seen = std::collections::BTreeSet::new();
+        let earlier = places.get(entity).and_then(|place| results.get_mut(*place));
+        let mut seen = BTreeSet::new();
         let names_twice = !alteration.ops.iter().all(|(key, _)| seen.insert(key));
         let result = match earlier.is_some() || names_twice {
             true => Err(QuotaError::request(format!("Ignoring duplicate entity {}", entity.described()))),
@@ -150,7 +151,10 @@ pub fn alter_client_quotas(
         };
         match earlier {
             Some(place) => place.1 = result,
-            None => results.push((entity.clone(), result)),
+            None => {
+                places.insert(entity, results.len());
+                results.push((entity.clone(), result));
+            }
         }
     }
     (results, records)

@@ -321,3 +321,18 @@ fn a_consumer_may_say_that_it_owns_any_number_of_partitions() {
         stage.beat(&beat_of("a", vec![Arc::from("t")], *epoch, Some(owned.clone())), Token(2));
     });
 }
+
+#[test]
+fn consumers_may_leave_together_each_with_a_pattern() {
+    let many = |count: usize| {
+        let mut stage = Stage::new(Stage::defaults());
+        for number in 0..count {
+            let beat = beat_of(&member(number), Vec::new(), Epoch::JOINING, None);
+            stage.beat(&ConsumerBeat { pattern: Some(Arc::from(format!("p{number}"))), ..beat }, Token(1));
+        }
+        let members =
+            (0..count).map(|number| LeavingMember { member: MemberId::new(&member(number)), instance: None });
+        (stage, LeaveRequest { group: GroupId::new("g"), members: members.collect() })
+    };
+    check("leaving", 250, many, |(stage, request)| stage.leave(request, Token(2)));
+}

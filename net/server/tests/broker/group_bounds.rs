@@ -1,5 +1,6 @@
 //! What groups may take of a broker's memory: large joins past it are told to come later, and find room when others leave.
 
+use millrace_wire::messages::describe_groups_request::DescribeGroupsRequest;
 use millrace_wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use millrace_wire::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
 use millrace_wire::messages::join_group_response::JoinGroupResponse;
@@ -8,6 +9,7 @@ use millrace_wire::messages::offset_commit_request::{
     OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
 use millrace_wire::messages::offset_commit_response::OffsetCommitResponse;
+use millrace_wire::messages::sync_group_request::SyncGroupRequest;
 use millrace_wire::{ApiKey, ErrorCode, Reader};
 
 use crate::client::{Client, HEADER_BYTES};
@@ -15,6 +17,7 @@ use crate::stage::{MEMORY_BYTES, play};
 
 /// Without the handshake over member ids, so that one request is enough.
 const JOIN: i16 = 3;
+const SYNC: i16 = 3;
 const LEAVE: i16 = 2;
 const COMMIT: i16 = 8;
 
@@ -54,6 +57,18 @@ async fn join(client: &mut Client, group: &str) -> (i16, String) {
     let body = client.answer().await.expect("an answer").slice(PLAIN_HEADER_BYTES..);
     let joined = JoinGroupResponse::decode(&mut Reader::new(&body), JOIN).unwrap();
     (joined.error_code, joined.member_id.to_string())
+}
+
+/// Its group is stable now, and shows what it subscribes to.
+async fn sync(client: &mut Client, group: &str, member: &str) {
+    let request = SyncGroupRequest {
+        group_id: group.into(),
+        generation_id: 1,
+        member_id: member.into(),
+        ..SyncGroupRequest::default()
+    };
+    client.send(ApiKey::SyncGroup, SYNC, |writer, version| request.encode(writer, version)).await;
+    client.answer().await.expect("an answer");
 }
 
 async fn leave(client: &mut Client, group: &str, member: &str) {
@@ -110,6 +125,27 @@ fn large_joins_are_told_to_come_later_past_the_memory_for_groups() {
         leave(&mut client, "g0", &answers[0].1).await;
         assert_eq!(join(&mut client, "another").await.0, 0);
         assert_eq!(join(&mut client, "one more").await.0, LATER);
+    });
+}
+
+/// Whether a request that names a group so often is answered; else its connection ends.
+async fn is_described(client: &mut Client, group: &str, times: usize) -> bool {
+    let request =
+        DescribeGroupsRequest { groups: vec![group.into(); times], ..DescribeGroupsRequest::default() };
+    client.send(ApiKey::DescribeGroups, 0, |writer, version| request.encode(writer, version)).await;
+    client.answer().await.is_some()
+}
+
+#[test]
+fn a_large_group_that_is_named_again_and_again_ends_the_connection() {
+    play(1, KEYS, async |stage| {
+        let mut client = Client::connect(stage.address).await;
+        find_coordinator(&mut client).await;
+        let (error, member) = join(&mut client, "a large group").await;
+        assert_eq!(error, 0);
+        sync(&mut client, "a large group", &member).await;
+        assert!(is_described(&mut client, "a large group", 4).await);
+        assert!(!is_described(&mut client, "a large group", 1_000).await);
     });
 }
 

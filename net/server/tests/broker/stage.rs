@@ -71,6 +71,15 @@ where
     }
 }
 
+/// The same with one seed, for what does not depend on the order of things.
+pub(crate) fn play_once<F, Fut>(shards: u16, keys: &[(&str, &str)], scenario: F)
+where
+    F: Fn(Stage) -> Fut + Clone + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    play_seed(SEEDS.start, shards, keys, scenario);
+}
+
 fn play_seed<F, Fut>(seed: u64, shards: u16, keys: &[(&str, &str)], scenario: F)
 where
     F: Fn(Stage) -> Fut + Clone + 'static,

@@ -1,5 +1,7 @@
 //! What DescribeConfigs reports: values, their sources and their synonyms, as Kafka 4.3.1 does (`ConfigHelper`).
 
+use std::collections::BTreeSet;
+
 use super::definition::Definition;
 use super::registry::{Section, broker_keys, group_keys, topic_keys};
 use super::topic::{broker_synonyms, factor_to_topic_unit, inherited};
@@ -107,12 +109,15 @@ fn synonym(name: &str, value: &str, source: ConfigSource, sensitive: bool) -> Co
 /// list is Kafka's.
 pub fn describe_broker(layers: ConfigLayers<'_>, names: Option<&[String]>) -> Vec<ConfigEntry> {
     let dynamic = layers.dynamic();
-    let known = broker_keys().iter().filter(|definition| !definition.internal).map(|definition| {
+    let wanted = Wanted::of(names);
+    let named = broker_keys().iter().filter(|it| !it.internal && wanted.may_be(it.name));
+    let known = named.map(|definition| {
         let set = dynamic.get(definition.name).and_then(|text| definition.parse(text).ok());
         let value = set.or_else(|| layers.broker.value(definition.name).cloned());
         broker_entry(definition, value, layers.synonyms(definition.name, definition.is_sensitive()))
     });
-    let unknown = layers.broker.given.keys().filter(|key| broker_keys().get(key).is_none());
+    let unknown =
+        layers.broker.given.keys().filter(|key| wanted.may_be(key) && broker_keys().get(key).is_none());
     let unknown = unknown.map(|key| ConfigEntry {
         name: key.clone(),
         value: None,
@@ -123,7 +128,7 @@ pub fn describe_broker(layers: ConfigLayers<'_>, names: Option<&[String]>) -> Ve
         synonyms: layers.synonyms(key, true),
         documentation: "",
     });
-    known.chain(unknown).filter(|entry| is_wanted(entry, names)).collect()
+    known.chain(unknown).filter(|entry| wanted.is_wanted(entry)).collect()
 }
 
 fn broker_entry(definition: &Definition, value: Option<Value>, synonyms: Vec<ConfigSynonym>) -> ConfigEntry {
@@ -149,13 +154,15 @@ fn in_unit_of_topic(broker_key: &str, text: &str) -> String {
 
 /// The dynamic settings of all brokers (the broker resource without a name).
 pub fn describe_broker_default(layers: ConfigLayers<'_>, names: Option<&[String]>) -> Vec<ConfigEntry> {
-    let entries = layers.dynamic_default.iter().filter_map(|(key, text)| {
-        let definition = broker_keys().get(key)?;
-        let mut synonyms = layers.synonyms(key, definition.is_sensitive());
-        synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
-        Some(broker_entry(definition, definition.parse(text).ok(), synonyms))
-    });
-    entries.filter(|entry| is_wanted(entry, names)).collect()
+    let wanted = Wanted::of(names);
+    let entries =
+        layers.dynamic_default.iter().filter(|(key, _)| wanted.may_be(key)).filter_map(|(key, text)| {
+            let definition = broker_keys().get(key)?;
+            let mut synonyms = layers.synonyms(key, definition.is_sensitive());
+            synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
+            Some(broker_entry(definition, definition.parse(text).ok(), synonyms))
+        });
+    entries.filter(|entry| wanted.is_wanted(entry)).collect()
 }
 
 /// All keys of a topic with these settings, or those named.
@@ -193,7 +200,9 @@ fn describe_owner(
     names: Option<&[String]>,
 ) -> Vec<ConfigEntry> {
     let dynamic = layers.dynamic();
-    let entries = keys.iter().filter(|definition| !definition.internal).map(|definition| {
+    let wanted = Wanted::of(names);
+    let named = keys.iter().filter(|it| !it.internal && wanted.may_be(it.name));
+    let entries = named.map(|definition| {
         let set = overrides.get(definition.name).and_then(|text| definition.parse(text).ok());
         let is_set = set.is_some();
         let value = set
@@ -218,7 +227,7 @@ fn describe_owner(
             documentation: definition.documentation,
         }
     });
-    entries.filter(|entry| is_wanted(entry, names)).collect()
+    entries.filter(|entry| wanted.is_wanted(entry)).collect()
 }
 
 /// What CreateTopics answers with: the settings of a topic that was just created, sorted by name, each with the first
@@ -252,15 +261,40 @@ pub fn describe_created_topic(layers: ConfigLayers<'_>, overrides: &ConfigMap) -
             documentation: definition.documentation,
         }
     });
-    let mut entries: Vec<_> = entries.filter(|entry| is_wanted(entry, None)).collect();
+    let mut entries: Vec<_> = entries.filter(|entry| Wanted::All.is_wanted(entry)).collect();
     entries.sort_by(|one, other| one.name.cmp(&other.name));
     entries
 }
 
-fn is_wanted(entry: &ConfigEntry, names: Option<&[String]>) -> bool {
-    match names {
-        Some(names) => names.contains(&entry.name),
-        None => !entry.name.starts_with(super::definition::OWN_PREFIX) || !entry.is_default(),
+/// Which keys are asked for: looked up before anything is made of the others, since a request may name a resource again
+/// and again.
+enum Wanted<'a> {
+    /// Kafka's, and our own where they are set.
+    All,
+    Named(BTreeSet<&'a str>),
+}
+
+impl<'a> Wanted<'a> {
+    fn of(names: Option<&'a [String]>) -> Wanted<'a> {
+        match names {
+            Some(names) => Wanted::Named(names.iter().map(String::as_str).collect()),
+            None => Wanted::All,
+        }
+    }
+
+    /// Whether a key may be wanted, whatever it is set to.
+    fn may_be(&self, key: &str) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Named(names) => names.contains(key),
+        }
+    }
+
+    fn is_wanted(&self, entry: &ConfigEntry) -> bool {
+        match self {
+            Wanted::All => !entry.name.starts_with(super::definition::OWN_PREFIX) || !entry.is_default(),
+            Wanted::Named(_) => true,
+        }
     }
 }
 

@@ -41,6 +41,8 @@ pub(in crate::coord) struct ConsumerGroup {
     pub(super) static_members: BTreeMap<InstanceId, MemberId>,
     pub(super) owners: BTreeMap<PartitionKey, MemberId>,
     pub(super) patterns: BTreeMap<Arc<str>, Watched>,
+    /// How many members subscribe to each.
+    pub(super) pattern_subscribers: BTreeMap<Arc<str>, usize>,
     pub(super) classic: ClassicMembers,
     /// The version of the metadata that `metadata_hash` was last compared with.
     pub(super) seen_version: u64,
@@ -72,6 +74,7 @@ impl ConsumerGroup {
             static_members: BTreeMap::new(),
             owners: BTreeMap::new(),
             patterns: BTreeMap::new(),
+            pattern_subscribers: BTreeMap::new(),
             classic: ClassicMembers::default(),
             seen_version: 0,
             changes: Changes::new(),
@@ -156,6 +159,7 @@ impl ConsumerGroup {
             assert!(before.is_none(), "{key:?} of {} is owned twice", self.id);
         }
         self.classic.add(member.classic.as_deref());
+        self.count_pattern(None, member.pattern.as_ref());
         self.members.insert(member.id.clone(), member);
     }
 
@@ -164,6 +168,7 @@ impl ConsumerGroup {
         let member = self.members.remove(id)?;
         self.held.bytes -= member.counted;
         self.classic.remove(member.classic.as_deref());
+        self.count_pattern(member.pattern.as_ref(), None);
         for key in member.claims() {
             self.owners.remove(&key);
         }
