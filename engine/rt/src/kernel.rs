@@ -142,7 +142,7 @@ fn listen(address: SocketAddr) -> io::Result<Bound> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the clock of the real kernel is read here and nowhere else")]
-fn process_now() -> Moment {
+pub(crate) fn process_now() -> Moment {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
     let since = Instant::now().saturating_duration_since(*ORIGIN.get_or_init(Instant::now));
     Moment::ZERO + since

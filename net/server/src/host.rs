@@ -34,8 +34,15 @@ const REQUEST_BYTES_MIN: u64 = 8 * 1024 * 1024;
 const CONTROL_SHARE: u64 = 64;
 const CONTROL_BYTES_MIN: u64 = 512 * 1024;
 
+/// And at the most, however much memory there is: a list is decoded, and its answer encoded, in one turn of the shard, which
+/// is a millisecond or two a mebibyte. At the least it names a hundred thousand partitions.
+const CONTROL_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// The same of what members of a group tell each other, which is taken as bytes.
 const MEMBERS_SHARE: u64 = 8;
+
+/// At the most: what of it a group keeps has to fit into a batch of the offsets topic, which is a mebibyte by default.
+const MEMBERS_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// What a setting with its synonyms takes of the memory for requests while it is described.
 const DESCRIBED_ENTRY_BYTES: u64 = 256;
@@ -88,8 +95,10 @@ impl Host {
             counts: HostCounts::new(),
             timings: Rc::default(),
             frame_bytes_max: frame_bytes_max.max(BLOCK_BYTES_MIN),
-            control_bytes_max: (request_bytes / CONTROL_SHARE).max(CONTROL_BYTES_MIN) as usize,
-            members_bytes_max: (request_bytes / MEMBERS_SHARE).max(CONTROL_BYTES_MIN) as usize,
+            control_bytes_max: (request_bytes / CONTROL_SHARE).clamp(CONTROL_BYTES_MIN, CONTROL_BYTES_MAX)
+                as usize,
+            members_bytes_max: (request_bytes / MEMBERS_SHARE).clamp(CONTROL_BYTES_MIN, MEMBERS_BYTES_MAX)
+                as usize,
             connections: RefCell::default(),
             next_number: Cell::new(0),
             left: Signal::new(),

@@ -104,34 +104,60 @@ pub struct CreateOutcome {
     pub records: Vec<MetadataRecord>,
 }
 
-/// Checks a request to create topics. A topic of the request counts as existing for those after it.
-pub fn create_topics(image: &MetadataImage, topics: &[NewTopic], broker: &BrokerConfig) -> CreateOutcome {
-    let mut image = image.clone();
-    let mut outcome = CreateOutcome { results: Vec::with_capacity(topics.len()), records: Vec::new() };
-    let asked =
-        topics.iter().map(|topic| partitions_asked(topic, broker)).fold(0usize, usize::saturating_add);
-    let duplicates = duplicate_names(topics);
-    let mut folded_names = FoldedNames::of(&image, topics);
-    for topic in topics {
-        let result = if asked > PARTITIONS_PER_REQUEST_MAX {
+/// A request to create topics, checked topic by topic. A topic of the request counts as existing for those after it.
+pub struct TopicCreations<'a> {
+    image: MetadataImage,
+    broker: &'a BrokerConfig,
+    asked: usize,
+    duplicates: BTreeSet<&'a str>,
+    folded_names: FoldedNames,
+    outcome: CreateOutcome,
+}
+
+impl<'a> TopicCreations<'a> {
+    /// Of these topics, which are to be added one by one.
+    pub fn of(image: &MetadataImage, topics: &'a [NewTopic], broker: &'a BrokerConfig) -> TopicCreations<'a> {
+        let asked = topics.iter().map(|topic| partitions_asked(topic, broker));
+        TopicCreations {
+            image: image.clone(),
+            broker,
+            asked: asked.fold(0usize, usize::saturating_add),
+            duplicates: duplicate_names(topics),
+            folded_names: FoldedNames::of(image, topics),
+            outcome: CreateOutcome { results: Vec::with_capacity(topics.len()), records: Vec::new() },
+        }
+    }
+
+    pub fn add(&mut self, topic: &NewTopic) {
+        let result = if self.asked > PARTITIONS_PER_REQUEST_MAX {
             Err(TopicError::new(
                 TopicErrorKind::PolicyViolation,
                 "Excessively large number of partitions per request.",
             ))
-        } else if duplicates.contains(topic.name.as_str()) {
+        } else if self.duplicates.contains(topic.name.as_str()) {
             Err(TopicError::new(TopicErrorKind::InvalidRequest, "Duplicate topic name."))
         } else {
-            create_topic(&image, &folded_names, topic, broker)
+            create_topic(&self.image, &self.folded_names, topic, self.broker)
         };
-        outcome.results.push(result.map(|(created, records)| {
-            let applied = image.apply_all(&records);
+        self.outcome.results.push(result.map(|(created, records)| {
+            let applied = self.image.apply_all(&records);
             assert!(applied.is_ok(), "a checked topic does not fit: {applied:?}");
-            outcome.records.extend(records);
-            folded_names.add(&created.name);
+            self.outcome.records.extend(records);
+            self.folded_names.add(&created.name);
             created
         }));
     }
-    outcome
+
+    pub fn finish(self) -> CreateOutcome {
+        self.outcome
+    }
+}
+
+/// Checks a request to create topics at once.
+pub fn create_topics(image: &MetadataImage, topics: &[NewTopic], broker: &BrokerConfig) -> CreateOutcome {
+    let mut creations = TopicCreations::of(image, topics, broker);
+    topics.iter().for_each(|topic| creations.add(topic));
+    creations.finish()
 }
 
 /// Checks a request to delete topics: one result for each id, and the records.

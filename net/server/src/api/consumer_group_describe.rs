@@ -16,6 +16,7 @@ use rustc_hash::FxHashMap;
 
 use crate::api::call::{Call, CallFault, Outcome, uuid};
 use crate::api::members::{self, GROUP_OPERATIONS, has_consumer_protocol};
+use crate::api::pace::Pace;
 use crate::api::topics::OPERATIONS_NOT_ASKED;
 use crate::errors;
 
@@ -48,24 +49,25 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     }
     let image = call.host.shard.image();
     let names = Names::of(&image, found.values());
-    let groups = request.group_ids.iter().map(|name| match found.get(&**name) {
-        _ if name.is_empty() => refused(name, ErrorCode::InvalidGroupId, None),
-        Some(Ok(Described::Found(group))) => {
-            DescribedGroup { authorized_operations: operations, ..described(name, group, &names) }
-        }
-        Some(Ok(Described::OfOtherType)) => {
-            let message = format!("Group {name} is not a consumer group.");
-            refused(name, ErrorCode::GroupIdNotFound, Some(message))
-        }
-        Some(Ok(Described::Missing)) | None => {
-            refused(name, ErrorCode::GroupIdNotFound, Some(format!("Group {name} not found.")))
-        }
-        Some(Err(error)) => refused(name, errors::of_group(*error), None),
-    });
-    let response = ConsumerGroupDescribeResponse {
-        groups: groups.collect(),
-        ..ConsumerGroupDescribeResponse::default()
-    };
+    let (mut groups, mut pace) = (Vec::with_capacity(request.group_ids.len()), Pace::default());
+    for name in &request.group_ids {
+        pace.step().await;
+        groups.push(match found.get(&**name) {
+            _ if name.is_empty() => refused(name, ErrorCode::InvalidGroupId, None),
+            Some(Ok(Described::Found(group))) => {
+                DescribedGroup { authorized_operations: operations, ..described(name, group, &names) }
+            }
+            Some(Ok(Described::OfOtherType)) => {
+                let message = format!("Group {name} is not a consumer group.");
+                refused(name, ErrorCode::GroupIdNotFound, Some(message))
+            }
+            Some(Ok(Described::Missing)) | None => {
+                refused(name, ErrorCode::GroupIdNotFound, Some(format!("Group {name} not found.")))
+            }
+            Some(Err(error)) => refused(name, errors::of_group(*error), None),
+        });
+    }
+    let response = ConsumerGroupDescribeResponse { groups, ..ConsumerGroupDescribeResponse::default() };
     call.answer(|writer, version| response.encode(writer, version))
 }
 

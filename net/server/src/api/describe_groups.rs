@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::api::call::{Call, CallFault, Outcome};
 use crate::api::members::{self, GROUP_OPERATIONS};
+use crate::api::pace::Pace;
 use crate::api::topics::OPERATIONS_NOT_ASKED;
 use crate::errors;
 
@@ -34,16 +35,18 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     if sizes.sum::<usize>() > call.host.described_bytes_max() {
         return Err(CallFault::AnswerTooLong);
     }
-    let groups = request.groups.iter().map(|name| {
+    let (mut groups, mut pace) = (Vec::with_capacity(request.groups.len()), Pace::default());
+    for name in &request.groups {
+        pace.step().await;
         let described = match found.get(&**name) {
             Some(Ok(Described::Found(group))) => described(name, group),
             Some(Ok(Described::OfOtherType)) => missing(name, "is not a classic group.", version),
             Some(Ok(Described::Missing)) | None => missing(name, "not found.", version),
             Some(Err(error)) => refused(name, errors::of_group(*error)),
         };
-        DescribedGroup { authorized_operations: operations, ..described }
-    });
-    let response = DescribeGroupsResponse { groups: groups.collect(), ..DescribeGroupsResponse::default() };
+        groups.push(DescribedGroup { authorized_operations: operations, ..described });
+    }
+    let response = DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() };
     call.answer(|writer, version| response.encode(writer, version))
 }
 

@@ -15,6 +15,7 @@ use millrace_wire::{ErrorCode, Reader, Uuid};
 use rustc_hash::FxHashMap;
 
 use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::api::pace::Pace;
 use crate::errors;
 
 /// First version with an error beside the topics.
@@ -70,8 +71,9 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let request = OffsetFetchRequest::decode(&mut Reader::new(&call.body), version)?;
     let mut response = OffsetFetchResponse::default();
     if version >= FIRST_BATCHED {
-        let mut bytes = 0;
+        let (mut bytes, mut pace) = (0, Pace::default());
         for group in &request.groups {
+            pace.step().await;
             let answer = answer_group(&call, group).await;
             bytes += answer.topics.iter().map(size_of_topic).sum::<usize>();
             // A group may be named again and again, and all its offsets be asked for in a few bytes.

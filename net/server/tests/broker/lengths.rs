@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use millrace_rt::sleep;
+use millrace_wire::{ApiKey, RequestHead, encode_request_frame};
 
 use crate::client::{Client, produced};
 use crate::shapes::{PARTITIONS, SHAPES, Shape, TOPIC};
@@ -41,6 +43,69 @@ async fn nanos(client: &mut Client, shape: &Shape, size: usize, number: &mut usi
         least = least.min(thread_nanos() - before);
     }
     least
+}
+
+/// Of this memory the longest request may have as much as the constants above say.
+const MEMORY: &str = "64MiB";
+const CONTROL_BYTES: usize = 512 << 10;
+const MEMBERS_BYTES: usize = 2 << 20;
+const PRODUCE_BYTES: usize = 8 << 20;
+
+/// So long a turn of the shard may be, in a build for use; what is built for tests takes some ten times as long.
+const TURN_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 20 });
+
+/// The longest request of a shape that is accepted, in elements.
+fn largest(shape: &Shape) -> usize {
+    let bytes_max = match shape.api {
+        ApiKey::Produce => PRODUCE_BYTES,
+        ApiKey::JoinGroup | ApiKey::SyncGroup => MEMBERS_BYTES,
+        _ => CONTROL_BYTES,
+    };
+    let encode = (shape.make)(shape.size, 1_000);
+    let head = RequestHead { api: shape.api, version: shape.version, correlation_id: 0, client_id: None };
+    let pieces = encode_request_frame(head, |writer| encode(writer, shape.version)).unwrap();
+    let bytes: usize = pieces.iter().map(Bytes::len).sum();
+    let fitting = shape.size * bytes_max / bytes * 19 / 20;
+    shape.most.map_or(fitting, |most| most.min(fitting))
+}
+
+#[test]
+fn the_longest_requests_give_way_to_others() {
+    let keys = [
+        ("offsets.topic.num.partitions", "4"),
+        ("group.initial.rebalance.delay.ms", "0"),
+        ("millrace.memory", MEMORY),
+    ];
+    play_once(1, &keys, async |stage| {
+        let mut client = Client::connect(stage.address).await;
+        assert_eq!(client.create_topic(TOPIC, PARTITIONS).await, 0);
+        let mut number = 1_000;
+        let mut found = Vec::new();
+        for shape in SHAPES {
+            let size = largest(shape);
+            let mut least = Duration::MAX;
+            for _ in 0..TRIES {
+                number += 1;
+                let encode = (shape.make)(size, number);
+                sleep(Duration::from_secs(2)).await;
+                stage.longest_turn.set(Duration::ZERO);
+                client.send(shape.api, shape.version, |writer, version| encode(writer, version)).await;
+                if client.answer().await.is_none() {
+                    // Longer than its memory allows, for what it is: it was refused, which took its time, too.
+                    client = Client::connect(stage.address).await;
+                }
+                least = least.min(stage.longest_turn.get());
+                if least <= TURN_MAX {
+                    break;
+                }
+            }
+            println!("{:?}, {size} {}: {least:?}", shape.api, shape.name);
+            if least > TURN_MAX {
+                found.push(format!("{:?}, {size} {}: {least:?}", shape.api, shape.name));
+            }
+        }
+        assert!(found.is_empty(), "these keep a shard from its other work: {found:#?}");
+    });
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod egress;
 mod features;
 mod greedy;
 mod group_bounds;
+mod group_shapes;
 mod groups;
 mod growth;
 mod lengths;

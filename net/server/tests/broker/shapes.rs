@@ -8,49 +8,37 @@ use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
 use millrace_wire::messages::alter_client_quotas_request::{
     AlterClientQuotasRequest, EntityData, EntryData, OpData,
 };
-use millrace_wire::messages::consumer_group_describe_request::ConsumerGroupDescribeRequest;
-use millrace_wire::messages::consumer_group_heartbeat_request::ConsumerGroupHeartbeatRequest;
 use millrace_wire::messages::create_topics_request::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
 };
-use millrace_wire::messages::delete_groups_request::DeleteGroupsRequest;
 use millrace_wire::messages::delete_records_request::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
 use millrace_wire::messages::delete_topics_request::DeleteTopicsRequest;
 use millrace_wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
-use millrace_wire::messages::describe_groups_request::DescribeGroupsRequest;
 use millrace_wire::messages::describe_log_dirs_request::{DescribableLogDirTopic, DescribeLogDirsRequest};
 use millrace_wire::messages::describe_producers_request::{DescribeProducersRequest, TopicRequest};
 use millrace_wire::messages::describe_topic_partitions_request::{
     DescribeTopicPartitionsRequest, TopicRequest as DescribedTopic,
 };
 use millrace_wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
-use millrace_wire::messages::find_coordinator_request::FindCoordinatorRequest;
 use millrace_wire::messages::incremental_alter_configs_request::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
 };
-use millrace_wire::messages::join_group_request::{JoinGroupRequest, JoinGroupRequestProtocol};
-use millrace_wire::messages::leave_group_request::{LeaveGroupRequest, MemberIdentity};
 use millrace_wire::messages::list_offsets_request::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
 };
 use millrace_wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
-use millrace_wire::messages::offset_commit_request::{
-    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
-};
-use millrace_wire::messages::offset_delete_request::{
-    OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic,
-};
-use millrace_wire::messages::offset_fetch_request::{
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics,
-};
 use millrace_wire::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use millrace_wire::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use millrace_wire::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
 use millrace_wire::{ApiKey, EncodeError, Writer};
+
+use crate::group_shapes::{
+    beat, commit, delete_groups, delete_offsets, describe_consumers, describe_groups, fetch_offsets,
+    fetch_offsets_of_groups, find_coordinators, join, leave, sync,
+};
 
 /// Partitions of the one topic that there is.
 pub(crate) const PARTITIONS: i32 = 4_000;
@@ -64,6 +52,8 @@ pub(crate) struct Shape {
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
     pub(crate) size: usize,
+    /// More are refused, whatever the length.
+    pub(crate) most: Option<usize>,
     pub(crate) make: fn(size: usize, number: usize) -> Encode,
 }
 
@@ -74,62 +64,144 @@ macro_rules! encode {
         Box::new(move |writer: &mut Writer, version| message.encode(writer, version)) as Encode
     }};
 }
+pub(crate) use encode;
 
-fn text(prefix: &str, number: usize, place: usize) -> Cow<'static, str> {
+pub(crate) fn text(prefix: &str, number: usize, place: usize) -> Cow<'static, str> {
     Cow::Owned(format!("{prefix}{number}.{place:06}"))
 }
 
-fn texts(prefix: &str, number: usize, size: usize) -> Vec<Cow<'static, str>> {
+pub(crate) fn texts(prefix: &str, number: usize, size: usize) -> Vec<Cow<'static, str>> {
     (0..size).map(|place| text(prefix, number, place)).collect()
 }
 
 /// In falling order, and from the first again where there are more than the topic has: what is kept in order is met at its
 /// worst.
-fn partitions(size: usize) -> impl Iterator<Item = i32> {
+pub(crate) fn partitions(size: usize) -> impl Iterator<Item = i32> {
     (0..size as i32).rev().map(|index| index % PARTITIONS)
 }
 
 pub(crate) const SHAPES: &[Shape] = &[
-    Shape { name: "partitions of one topic", api: ApiKey::Fetch, version: 12, size: 2_000, make: fetch },
-    Shape { name: "the same partition", api: ApiKey::Fetch, version: 12, size: 3_000, make: fetch_same },
-    Shape { name: "partitions", api: ApiKey::Produce, version: 9, size: 1_000, make: produce },
-    Shape { name: "partitions", api: ApiKey::ListOffsets, version: 6, size: 1_000, make: list_offsets },
+    Shape {
+        name: "partitions of one topic",
+        api: ApiKey::Fetch,
+        version: 12,
+        size: 2_000,
+        most: None,
+        make: fetch,
+    },
+    Shape {
+        name: "the same partition",
+        api: ApiKey::Fetch,
+        version: 12,
+        size: 3_000,
+        most: None,
+        make: fetch_same,
+    },
+    Shape { name: "partitions", api: ApiKey::Produce, version: 9, size: 1_000, most: None, make: produce },
+    Shape {
+        name: "partitions",
+        api: ApiKey::ListOffsets,
+        version: 6,
+        size: 1_000,
+        most: None,
+        make: list_offsets,
+    },
     Shape {
         name: "topics that are not there",
         api: ApiKey::Metadata,
         version: 9,
         size: 2_000,
+        most: None,
         make: metadata,
     },
-    Shape { name: "partitions", api: ApiKey::OffsetCommit, version: 8, size: 1_000, make: commit },
-    Shape { name: "partitions", api: ApiKey::OffsetFetch, version: 8, size: 2_000, make: fetch_offsets },
+    Shape {
+        name: "partitions",
+        api: ApiKey::OffsetCommit,
+        version: 8,
+        size: 1_000,
+        most: None,
+        make: commit,
+    },
+    Shape {
+        name: "partitions",
+        api: ApiKey::OffsetFetch,
+        version: 8,
+        size: 2_000,
+        most: None,
+        make: fetch_offsets,
+    },
     Shape {
         name: "groups",
         api: ApiKey::OffsetFetch,
         version: 8,
         size: 1_000,
+        most: None,
         make: fetch_offsets_of_groups,
     },
-    Shape { name: "partitions", api: ApiKey::OffsetDelete, version: 0, size: 2_000, make: delete_offsets },
-    Shape { name: "groups", api: ApiKey::FindCoordinator, version: 4, size: 2_000, make: find_coordinators },
-    Shape { name: "protocols", api: ApiKey::JoinGroup, version: 3, size: 2_000, make: join },
-    Shape { name: "members", api: ApiKey::SyncGroup, version: 4, size: 2_000, make: sync },
-    Shape { name: "members", api: ApiKey::LeaveGroup, version: 4, size: 2_000, make: leave },
-    Shape { name: "groups", api: ApiKey::DescribeGroups, version: 5, size: 2_000, make: describe_groups },
+    Shape {
+        name: "partitions",
+        api: ApiKey::OffsetDelete,
+        version: 0,
+        size: 2_000,
+        most: None,
+        make: delete_offsets,
+    },
+    Shape {
+        name: "groups",
+        api: ApiKey::FindCoordinator,
+        version: 4,
+        size: 2_000,
+        most: None,
+        make: find_coordinators,
+    },
+    Shape {
+        name: "protocols",
+        api: ApiKey::JoinGroup,
+        version: 3,
+        size: 2_000,
+        most: Some(10_000),
+        make: join,
+    },
+    Shape { name: "members", api: ApiKey::SyncGroup, version: 4, size: 2_000, most: None, make: sync },
+    Shape { name: "members", api: ApiKey::LeaveGroup, version: 4, size: 2_000, most: None, make: leave },
+    Shape {
+        name: "groups",
+        api: ApiKey::DescribeGroups,
+        version: 5,
+        size: 2_000,
+        most: None,
+        make: describe_groups,
+    },
     Shape {
         name: "groups",
         api: ApiKey::ConsumerGroupDescribe,
         version: 0,
         size: 2_000,
+        most: None,
         make: describe_consumers,
     },
-    Shape { name: "groups", api: ApiKey::DeleteGroups, version: 2, size: 2_000, make: delete_groups },
-    Shape { name: "topics", api: ApiKey::ConsumerGroupHeartbeat, version: 0, size: 2_000, make: beat },
+    Shape {
+        name: "groups",
+        api: ApiKey::DeleteGroups,
+        version: 2,
+        size: 2_000,
+        most: None,
+        make: delete_groups,
+    },
+    Shape {
+        name: "topics",
+        api: ApiKey::ConsumerGroupHeartbeat,
+        version: 0,
+        size: 2_000,
+        most: None,
+        make: beat,
+    },
     Shape {
         name: "topics of names that may collide",
         api: ApiKey::CreateTopics,
         version: 7,
         size: 500,
+        most: Some(10_000),
         make: create_topics,
     },
     Shape {
@@ -137,23 +209,47 @@ pub(crate) const SHAPES: &[Shape] = &[
         api: ApiKey::CreateTopics,
         version: 7,
         size: 2_000,
+        most: None,
         make: create_with_settings,
     },
-    Shape { name: "topics", api: ApiKey::DeleteTopics, version: 5, size: 2_000, make: delete_topics },
-    Shape { name: "partitions", api: ApiKey::DeleteRecords, version: 2, size: 1_000, make: delete_records },
+    Shape {
+        name: "topics",
+        api: ApiKey::DeleteTopics,
+        version: 5,
+        size: 2_000,
+        most: None,
+        make: delete_topics,
+    },
+    Shape {
+        name: "partitions",
+        api: ApiKey::DeleteRecords,
+        version: 2,
+        size: 1_000,
+        most: None,
+        make: delete_records,
+    },
     Shape {
         name: "partitions",
         api: ApiKey::OffsetForLeaderEpoch,
         version: 4,
         size: 1_000,
+        most: None,
         make: leader_epochs,
     },
-    Shape { name: "resources", api: ApiKey::DescribeConfigs, version: 4, size: 100, make: describe_configs },
+    Shape {
+        name: "resources",
+        api: ApiKey::DescribeConfigs,
+        version: 4,
+        size: 100,
+        most: None,
+        make: describe_configs,
+    },
     Shape {
         name: "keys of a resource",
         api: ApiKey::DescribeConfigs,
         version: 4,
         size: 4_000,
+        most: None,
         make: describe_keys,
     },
     Shape {
@@ -161,6 +257,7 @@ pub(crate) const SHAPES: &[Shape] = &[
         api: ApiKey::IncrementalAlterConfigs,
         version: 1,
         size: 600,
+        most: Some(2_300),
         make: append_items,
     },
     Shape {
@@ -168,14 +265,23 @@ pub(crate) const SHAPES: &[Shape] = &[
         api: ApiKey::IncrementalAlterConfigs,
         version: 1,
         size: 500,
+        most: None,
         make: alter_resources,
     },
-    Shape { name: "entities", api: ApiKey::AlterClientQuotas, version: 1, size: 500, make: alter_quotas },
+    Shape {
+        name: "entities",
+        api: ApiKey::AlterClientQuotas,
+        version: 1,
+        size: 500,
+        most: None,
+        make: alter_quotas,
+    },
     Shape {
         name: "partitions",
         api: ApiKey::DescribeLogDirs,
         version: 4,
         size: 1_000,
+        most: None,
         make: describe_log_dirs,
     },
     Shape {
@@ -183,6 +289,7 @@ pub(crate) const SHAPES: &[Shape] = &[
         api: ApiKey::DescribeProducers,
         version: 0,
         size: 1_000,
+        most: None,
         make: describe_producers,
     },
     Shape {
@@ -190,6 +297,7 @@ pub(crate) const SHAPES: &[Shape] = &[
         api: ApiKey::DescribeTopicPartitions,
         version: 0,
         size: 1_000,
+        most: None,
         make: describe_topics,
     },
 ];
@@ -265,134 +373,6 @@ fn metadata(size: usize, number: usize) -> Encode {
         ),
         allow_auto_topic_creation: false,
         ..MetadataRequest::default()
-    })
-}
-
-fn commit(size: usize, number: usize) -> Encode {
-    encode!(OffsetCommitRequest {
-        group_id: text("c", number, 0),
-        generation_id_or_member_epoch: -1,
-        topics: vec![OffsetCommitRequestTopic {
-            name: TOPIC.into(),
-            partitions: partitions(size)
-                .map(|partition_index| OffsetCommitRequestPartition {
-                    partition_index,
-                    ..OffsetCommitRequestPartition::default()
-                })
-                .collect(),
-            ..OffsetCommitRequestTopic::default()
-        }],
-        ..OffsetCommitRequest::default()
-    })
-}
-
-fn fetch_offsets(size: usize, _: usize) -> Encode {
-    let topic = OffsetFetchRequestTopics {
-        name: TOPIC.into(),
-        partition_indexes: partitions(size).collect(),
-        ..OffsetFetchRequestTopics::default()
-    };
-    encode!(OffsetFetchRequest {
-        groups: vec![OffsetFetchRequestGroup {
-            group_id: "g".into(),
-            topics: Some(vec![topic.clone()]),
-            ..OffsetFetchRequestGroup::default()
-        }],
-        ..OffsetFetchRequest::default()
-    })
-}
-
-fn fetch_offsets_of_groups(size: usize, number: usize) -> Encode {
-    encode!(OffsetFetchRequest {
-        groups: texts("o", number, size)
-            .into_iter()
-            .map(|group_id| OffsetFetchRequestGroup { group_id, ..OffsetFetchRequestGroup::default() })
-            .collect(),
-        ..OffsetFetchRequest::default()
-    })
-}
-
-fn delete_offsets(size: usize, _: usize) -> Encode {
-    encode!(OffsetDeleteRequest {
-        group_id: "g".into(),
-        topics: vec![OffsetDeleteRequestTopic {
-            name: TOPIC.into(),
-            partitions: partitions(size)
-                .map(|partition_index| OffsetDeleteRequestPartition { partition_index })
-                .collect(),
-        }],
-    })
-}
-
-fn find_coordinators(size: usize, number: usize) -> Encode {
-    encode!(FindCoordinatorRequest {
-        coordinator_keys: texts("f", number, size),
-        ..FindCoordinatorRequest::default()
-    })
-}
-
-fn join(size: usize, number: usize) -> Encode {
-    encode!(JoinGroupRequest {
-        group_id: text("j", number, 0),
-        session_timeout_ms: 10_000,
-        rebalance_timeout_ms: 10_000,
-        protocol_type: "consumer".into(),
-        protocols: texts("p", number, size)
-            .into_iter()
-            .map(|name| JoinGroupRequestProtocol { name, ..JoinGroupRequestProtocol::default() })
-            .collect(),
-        ..JoinGroupRequest::default()
-    })
-}
-
-fn sync(size: usize, number: usize) -> Encode {
-    encode!(SyncGroupRequest {
-        group_id: "g".into(),
-        assignments: texts("m", number, size)
-            .into_iter()
-            .map(|member_id| SyncGroupRequestAssignment {
-                member_id,
-                ..SyncGroupRequestAssignment::default()
-            })
-            .collect(),
-        ..SyncGroupRequest::default()
-    })
-}
-
-fn leave(size: usize, number: usize) -> Encode {
-    encode!(LeaveGroupRequest {
-        group_id: "g".into(),
-        members: texts("m", number, size)
-            .into_iter()
-            .map(|member_id| MemberIdentity { member_id, ..MemberIdentity::default() })
-            .collect(),
-        ..LeaveGroupRequest::default()
-    })
-}
-
-fn describe_groups(size: usize, number: usize) -> Encode {
-    encode!(DescribeGroupsRequest { groups: texts("d", number, size), ..DescribeGroupsRequest::default() })
-}
-
-fn describe_consumers(size: usize, number: usize) -> Encode {
-    encode!(ConsumerGroupDescribeRequest {
-        group_ids: texts("d", number, size),
-        ..ConsumerGroupDescribeRequest::default()
-    })
-}
-
-fn delete_groups(size: usize, number: usize) -> Encode {
-    encode!(DeleteGroupsRequest { groups_names: texts("d", number, size) })
-}
-
-fn beat(size: usize, number: usize) -> Encode {
-    encode!(ConsumerGroupHeartbeatRequest {
-        group_id: text("h", number, 0),
-        member_epoch: 0,
-        rebalance_timeout_ms: 10_000,
-        subscribed_topic_names: Some(texts("h", number, size)),
-        topic_partitions: Some(Vec::new()),
-        ..ConsumerGroupHeartbeatRequest::default()
     })
 }
 

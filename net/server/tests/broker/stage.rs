@@ -33,6 +33,8 @@ pub(crate) struct Stage {
     pub(crate) disk: Rc<Cell<Option<DiskFault>>>,
     /// The most memory that the broker's first shard had in use.
     pub(crate) memory_peak: Rc<Cell<u64>>,
+    /// The longest turn of one of the broker's tasks, by the real clock.
+    pub(crate) longest_turn: Rc<Cell<Duration>>,
     /// Payload that the broker's first shard had copied when it was looked at last.
     pub(crate) copied_bytes: Rc<Cell<u64>>,
 }
@@ -87,14 +89,15 @@ where
 {
     let mut world = World::new(seed, WorldOptions::default());
     let node = Node::new(settings(shards, keys), None).expect("the settings of a test are right");
+    let broker = world.add_node(BROKER);
     let stage = Stage {
+        longest_turn: world.longest_turn(broker),
         address: SocketAddr::from((BROKER, PORT)),
         node: node.clone(),
         disk: Rc::default(),
         memory_peak: Rc::default(),
         copied_bytes: Rc::default(),
     };
-    let broker = world.add_node(BROKER);
     let failure = Rc::new(RefCell::new(None));
     let (watched, failed) = (stage.clone(), failure.clone());
     let served = node.clone();

@@ -9,6 +9,7 @@ use crate::coord::group::Group;
 use crate::coord::ids::{Now, Token};
 use crate::coord::kip848::Topics;
 use crate::coord::request::{HeartbeatRequest, JoinRequest, LeaveRequest, SyncRequest};
+use crate::coord::settings::PROTOCOLS_MAX;
 
 impl Coordinator {
     /// JoinGroup; answered with [`Answer::Join`].
@@ -48,6 +49,9 @@ impl Coordinator {
         }
         if !timeouts.contains(&request.session_timeout_ms) {
             return Err(GroupError::InvalidSessionTimeout);
+        }
+        if request.protocols.len() > PROTOCOLS_MAX {
+            return Err(GroupError::InconsistentGroupProtocol);
         }
         if !request.member.is_empty() && !self.groups.contains_key(&request.group) {
             return Err(GroupError::UnknownMemberId);
