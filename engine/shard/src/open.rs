@@ -45,7 +45,9 @@ use crate::rebuild::OldJournal;
 use crate::retention::Retention;
 use crate::serve::{READERS, SERVERS};
 use crate::shard::{Arrivals, Core, Shard};
-use crate::shares::{CACHE_PARTS, EGRESS_PARTS, GROUP_BYTES_MIN, GROUP_PARTS, PARTS, TAIL_PARTS, share};
+use crate::shares::{
+    CACHE_PARTS, EGRESS_PARTS, GROUP_BYTES_MIN, GROUP_PARTS, PARTS, TAIL_PARTS, WATCH_PARTS, share,
+};
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
 use crate::turns::Turns;
@@ -177,7 +179,7 @@ impl Engine {
                 &facts.image,
                 share(shard_memory, GROUP_PARTS).max(GROUP_BYTES_MIN),
             ),
-            purgatory: Purgatory::default(),
+            purgatory: Purgatory::new(share(shard_memory, WATCH_PARTS)),
             reads: SlowAsks::default(),
             slow: SlowAsks::default(),
             counters: Counters::default(),

@@ -52,6 +52,7 @@ pub struct ShardStats {
     pub fetches_waiting: u64,
     /// Readers of any shard that wait for partitions of this one.
     pub watches: u64,
+    pub watches_refused: u64,
     pub fetches_cut_short: u64,
     pub egress: EgressStats,
     pub open_files: OpenFileStats,
@@ -149,6 +150,7 @@ impl Core {
             tail_pressure_flushes: counters.tail_pressure_flushes.get(),
             fetches_waiting: counters.fetches_waiting.get(),
             watches: self.purgatory.waiting() as u64,
+            watches_refused: self.purgatory.refused(),
             fetches_cut_short: counters.fetches_cut_short.get(),
             egress: self.egress.stats(),
             open_files: self.files.open_files.stats(),

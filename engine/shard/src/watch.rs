@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use millrace_core::base::ids::PartitionKey;
+use millrace_core::base::measure::Counter;
 use millrace_rt::{Respond, Signal};
 use rustc_hash::FxHashMap;
 
@@ -103,26 +104,52 @@ pub(crate) struct Purgatory {
     numbers: Cell<u64>,
     listed: RefCell<FxHashMap<WatchId, Vec<PartitionKey>>>,
     fired: Fired,
+    /// Of all lists together, and the most there may be.
+    places: Cell<usize>,
+    places_max: usize,
+    refused: Counter,
 }
 
+/// What a place takes, in a partition's list and in its reader's own.
+const PLACE_BYTES: usize = 80;
+
 impl Purgatory {
+    pub(crate) fn new(bytes_max: usize) -> Purgatory {
+        Purgatory { places_max: bytes_max / PLACE_BYTES, ..Purgatory::default() }
+    }
+
     pub(crate) fn next_number(&self) -> u64 {
         self.numbers.set(self.numbers.get() + 1);
         self.numbers.get()
     }
 
-    pub(crate) fn list(&self, id: WatchId, keys: Vec<PartitionKey>) {
+    /// False where there is no room: the reader is not listed.
+    pub(crate) fn list(&self, id: WatchId, keys: Vec<PartitionKey>) -> bool {
+        let places = self.places.get() + keys.len();
+        if places > self.places_max {
+            self.refused.increment();
+            return false;
+        }
+        self.places.set(places);
         self.listed.borrow_mut().insert(id, keys);
+        true
     }
 
     /// Where a reader that waits no more is still listed.
     pub(crate) fn take_off(&self, id: WatchId) -> Option<Vec<PartitionKey>> {
-        self.listed.borrow_mut().remove(&id)
+        let keys = self.listed.borrow_mut().remove(&id)?;
+        self.places.set(self.places.get() - keys.len());
+        Some(keys)
     }
 
     /// Those who fired since this was last asked.
     pub(crate) fn take_fired(&self) -> Vec<WatchId> {
         self.fired.take()
+    }
+
+    /// Readers that were not listed since their places would take too much memory.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.get()
     }
 
     /// Readers that wait.

@@ -12,7 +12,10 @@ impl Core {
         self.forget_fired();
         let WatchAsk { id, partitions, bytes } = ask;
         let watch = Watch::new(id, bytes, waiter, &self.purgatory);
-        self.purgatory.list(id, partitions.iter().map(|(key, _)| *key).collect());
+        if !self.purgatory.list(id, partitions.iter().map(|(key, _)| *key).collect()) {
+            // It hears at the end of its wait what it would have heard before.
+            return;
+        }
         for (key, seen) in &partitions {
             let Some(partition) = self.table.get(*key) else { return watch.fire() };
             let mut partition = partition.borrow_mut();

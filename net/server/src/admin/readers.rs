@@ -12,6 +12,13 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.watches),
     },
     Family {
+        name: "millrace_watches_refused_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Waits of readers that are told of records at their end only, since so many wait for so many partitions.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.watches_refused),
+    },
+    Family {
         name: "millrace_egress_bytes",
         kind: Kind::Gauge,
         labels: "shard",

@@ -20,6 +20,7 @@ mod shapes;
 mod slow;
 mod space;
 mod stage;
+mod watches;
 
 use std::time::Duration;
 
