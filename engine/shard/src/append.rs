@@ -129,6 +129,8 @@ const INFLATED_AT_ONCE: u64 = 512 * 1024;
 /// Appends of one request that are checked between two turns of the other tasks, and for how long: batches are walked, and
 /// small ones inflated.
 const APPENDS_A_TURN: usize = 1024;
+/// The clock is looked at once for so many.
+const APPENDS_A_LOOK: usize = 16;
 const ADMISSION_TURN: Duration = Duration::from_millis(2);
 
 /// An append that may be queued: its partition, its header, and its bytes as they are to be stored.
@@ -168,11 +170,16 @@ impl Core {
         gathering: &Rc<Gathering>,
     ) {
         let now = TimestampMs(millrace_rt::wall_now_ms());
-        let (mut begun, mut last) = (millrace_rt::now(), 0);
+        // Most requests have few.
+        let mut begun = None;
         for (place, append) in appends.into_iter().enumerate() {
-            if place - last >= APPENDS_A_TURN || millrace_rt::now() - begun >= ADMISSION_TURN {
-                millrace_rt::yield_now().await;
-                (begun, last) = (millrace_rt::now(), place);
+            if place % APPENDS_A_LOOK == APPENDS_A_LOOK - 1 {
+                let now = millrace_rt::now();
+                let is_long = now - *begun.get_or_insert(now) >= ADMISSION_TURN;
+                if is_long || place % APPENDS_A_TURN == APPENDS_A_TURN - 1 {
+                    millrace_rt::yield_now().await;
+                    begun = None;
+                }
             }
             let checked = self.check_of_client(append, now).await;
             self.queue(checked, gathering, place);
