@@ -102,6 +102,15 @@ impl Kernel {
         }
     }
 
+    /// Whether the peer of a connection has closed its end.
+    pub(crate) fn has_peer_ended(&self, socket: &SocketHandle) -> bool {
+        match (self, socket) {
+            (Kernel::World(port), SocketHandle::World(socket)) => port.has_peer_ended(socket.id),
+            (Kernel::Uring(_), SocketHandle::Uring(fd)) => crate::uring::progress::has_peer_ended(fd),
+            _ => panic!("a socket of the other kernel"),
+        }
+    }
+
     /// Ends both directions of a connection.
     pub(crate) fn shutdown(&self, socket: &SocketHandle) {
         match (self, socket) {
@@ -133,7 +142,7 @@ fn listen(address: SocketAddr) -> io::Result<Bound> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the clock of the real kernel is read here and nowhere else")]
-fn process_now() -> Moment {
+pub(crate) fn process_now() -> Moment {
     static ORIGIN: OnceLock<Instant> = OnceLock::new();
     let since = Instant::now().saturating_duration_since(*ORIGIN.get_or_init(Instant::now));
     Moment::ZERO + since

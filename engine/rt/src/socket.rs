@@ -137,6 +137,12 @@ impl Stream {
         shard::current().kernel.taken_bytes(&self.socket)
     }
 
+    /// Whether the peer sends no more, or is gone: what a receive would tell, behind all that is still to be received.
+    /// Looks once and waits for nothing.
+    pub fn has_peer_ended(&self) -> bool {
+        shard::current().kernel.has_peer_ended(&self.socket)
+    }
+
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
     }

@@ -1,6 +1,7 @@
 //! Append: what is checked before a batch is queued, and what happens to its partition when it is applied.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use millrace_core::base::config::{ProduceValidation, TimestampType as ConfiguredTime, TopicConfig};
@@ -125,6 +126,13 @@ impl Shard {
 /// 16 KiB to 1 MiB before they compress them.
 const INFLATED_AT_ONCE: u64 = 512 * 1024;
 
+/// Appends of one request that are checked between two turns of the other tasks, and for how long: batches are walked, and
+/// small ones inflated.
+const APPENDS_A_TURN: usize = 1024;
+/// The clock is looked at once for so many.
+const APPENDS_A_LOOK: usize = 16;
+const ADMISSION_TURN: Duration = Duration::from_millis(2);
+
 /// An append that may be queued: its partition, its header, and its bytes as they are to be stored.
 type Checked = (PartitionRef, ValidBatch, Bytes);
 
@@ -162,7 +170,17 @@ impl Core {
         gathering: &Rc<Gathering>,
     ) {
         let now = TimestampMs(millrace_rt::wall_now_ms());
+        // Most requests have few.
+        let mut begun = None;
         for (place, append) in appends.into_iter().enumerate() {
+            if place % APPENDS_A_LOOK == APPENDS_A_LOOK - 1 {
+                let now = millrace_rt::now();
+                let is_long = now - *begun.get_or_insert(now) >= ADMISSION_TURN;
+                if is_long || place % APPENDS_A_TURN == APPENDS_A_TURN - 1 {
+                    millrace_rt::yield_now().await;
+                    begun = None;
+                }
+            }
             let checked = self.check_of_client(append, now).await;
             self.queue(checked, gathering, place);
         }

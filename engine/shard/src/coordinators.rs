@@ -33,6 +33,9 @@ pub(crate) struct Groups {
     /// The shard stops: it coordinates nothing any more.
     pub(crate) is_left: Cell<bool>,
     pub(crate) counters: GroupCounters,
+    /// What all coordinators of the shard may hold, and what they hold.
+    bytes_max: usize,
+    bytes: Cell<usize>,
 }
 
 /// Over what the groups are spread. As in Kafka it stays the same for a whole run: a group would not find its offsets in
@@ -67,12 +70,14 @@ pub(crate) struct Serving {
     pub(crate) writes: VecDeque<(WriteId, Writing)>,
     /// Somebody waits for the oldest.
     pub(crate) is_watched: bool,
+    /// What its groups were last known to hold.
+    bytes: usize,
 }
 
 impl Serving {
     pub(crate) fn new(coordinator: Coordinator) -> Box<Serving> {
         let (waiting, writes) = (FxHashMap::default(), VecDeque::new());
-        Box::new(Serving { coordinator, waiting, writes, is_watched: false })
+        Box::new(Serving { coordinator, waiting, writes, is_watched: false, bytes: 0 })
     }
 
     pub(crate) fn answer(&mut self, token: Token, answer: GroupAnswer) {
@@ -85,7 +90,7 @@ impl Serving {
 
 impl Groups {
     /// By the metadata with which the shard starts.
-    pub(crate) fn new(settings: GroupSettings, image: &MetadataImage) -> Groups {
+    pub(crate) fn new(settings: GroupSettings, image: &MetadataImage, bytes_max: usize) -> Groups {
         Groups {
             settings: RefCell::new(Arc::new(settings)),
             spread: Cell::new(GroupSpread::by(image)),
@@ -96,6 +101,8 @@ impl Groups {
             metadata_version: Cell::new(1),
             is_left: Cell::new(false),
             counters: GroupCounters::default(),
+            bytes_max,
+            bytes: Cell::new(0),
         }
     }
 
@@ -133,8 +140,31 @@ impl Groups {
 
     pub(crate) fn with_serving(&self, key: PartitionKey, act: impl FnOnce(&mut Serving)) {
         if let Some(Hosted::Serving(serving)) = self.hosted.borrow_mut().get_mut(&key) {
+            // What the other coordinators of the shard have left.
+            let others = self.bytes.get() - serving.bytes;
+            serving.coordinator.allow_bytes(self.bytes_max.saturating_sub(others));
             act(serving);
+            serving.bytes = serving.coordinator.held_bytes();
+            self.counters.add(serving.coordinator.take_tally());
+            self.bytes.set(others + serving.bytes);
             self.plan(serving.coordinator.next_deadline());
+        }
+    }
+
+    /// A coordinator begins to serve.
+    pub(crate) fn host(&self, key: PartitionKey, coordinator: Coordinator) {
+        self.hosted.borrow_mut().insert(key, Hosted::Serving(Serving::new(coordinator)));
+        self.with_serving(key, |_| {});
+    }
+
+    /// A coordinator serves no more; nothing where it has not yet.
+    pub(crate) fn take_away(&self, key: PartitionKey) -> Option<Box<Serving>> {
+        match self.hosted.borrow_mut().remove(&key) {
+            Some(Hosted::Serving(serving)) => {
+                self.bytes.set(self.bytes.get() - serving.bytes);
+                Some(serving)
+            }
+            Some(Hosted::Loading) | None => None,
         }
     }
 
@@ -179,6 +209,11 @@ pub struct GroupStats {
     pub loading: u64,
     /// Reads of such a partition that failed.
     pub load_failures: u64,
+    /// Requests that were refused because groups have all the memory that they may.
+    pub refusals: u64,
+    /// Memory that groups hold, and that they may.
+    pub bytes: u64,
+    pub bytes_max: u64,
     pub groups: Vec<GroupFigures>,
 }
 
@@ -197,18 +232,31 @@ impl GroupCounters {
             consumer_rebalances: tally.consumer_rebalances + more.consumer_rebalances,
             commits: tally.commits + more.commits,
             removals: tally.removals + more.removals,
+            refusals: tally.refusals + more.refusals,
         });
     }
 }
 
 impl Groups {
     pub(crate) fn counts(&self) -> GroupStats {
-        let GroupTally { rebalances, consumer_rebalances, commits, removals } = self.counters.tally.get();
+        let GroupTally { rebalances, consumer_rebalances, commits, removals, refusals } =
+            self.counters.tally.get();
         let is_loading = |hosted: &&Hosted| matches!(hosted, Hosted::Loading);
         let loading = self.hosted.borrow().values().filter(is_loading).count() as u64;
         let load_failures = self.counters.load_failures.get();
         let groups = Vec::new();
-        GroupStats { rebalances, consumer_rebalances, commits, removals, loading, load_failures, groups }
+        GroupStats {
+            rebalances,
+            consumer_rebalances,
+            commits,
+            removals,
+            loading,
+            load_failures,
+            refusals,
+            bytes: self.bytes.get() as u64,
+            bytes_max: self.bytes_max as u64,
+            groups,
+        }
     }
 
     /// The timer has to ring by then.

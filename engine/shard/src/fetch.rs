@@ -3,24 +3,24 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use millrace_core::base::ids::{Offset, PartitionKey};
+use millrace_core::base::ids::{Offset, PartitionKey, ShardIndex};
 use millrace_core::base::measure::Counter;
-use millrace_rt::{Moment, Signal};
+use millrace_rt::Signal;
 
 use crate::api::{FetchPartition, FetchQuery, FetchedPartition};
 use crate::egress::EgressCharge;
 use crate::fitting::keep_within;
 use crate::granted::{Granted, fetched_bytes, unfilled_bytes};
-use crate::message::{Answer, Ask, ReadAsk, WatchAsk};
-use crate::shard::{Core, Shard};
+use crate::message::{Answer, Ask, ReadAsk, WatchAsk, WatchId};
+use crate::shard::Shard;
 use crate::times::FetchTimes;
-use crate::watch::Watch;
+use crate::watch::Waiter;
 
 impl Shard {
     /// Answers each partition of the query, in its order: at once where `min_bytes` are there or a partition has an
     /// error, else when they are or `max_wait` is over.
     ///
-    /// Dropping the future leaves nothing behind: watches expire at the query's deadline.
+    /// Dropping the future leaves nothing behind: nobody waits for its partitions any more.
     pub async fn fetch(&self, query: FetchQuery) -> Vec<FetchedPartition> {
         self.fetch_timed(query, &mut FetchTimes::default()).await.0
     }
@@ -57,7 +57,7 @@ impl Shard {
             let seen = seen_high_watermarks(&query.partitions, &fetched);
             let missing = min_bytes - bytes;
             let waiting = Level::raise(&self.core().counters.fetches_waiting);
-            let woken = self.wait_for_bytes(seen, missing, deadline);
+            let woken = self.wait_for_bytes(seen, missing);
             millrace_rt::select(woken, millrace_rt::sleep_until(deadline)).await;
             drop(waiting);
             begun = millrace_rt::now();
@@ -110,37 +110,51 @@ impl Shard {
         (fetched, longest)
     }
 
-    /// Completes when any owner has seen its partitions grow by `bytes`.
-    async fn wait_for_bytes(&self, seen: Vec<(PartitionKey, Offset)>, bytes: usize, deadline: Moment) {
+    /// Completes when any owner has seen its partitions grow by `bytes`. Dropping the future takes it off their lists.
+    async fn wait_for_bytes(&self, seen: Vec<(PartitionKey, Offset)>, bytes: usize) {
         let woken = Signal::new();
         // Begun before the watch is listed, which may fire at once.
         let wait = woken.wait();
         let mut replies = Vec::new();
+        let id = WatchId { shard: self.index(), number: self.core().purgatory.next_number() };
+        let mut listed = Listed { shard: self, id, owners: Vec::new() };
         for (owner, places) in self.by_owner(seen.iter().map(|(key, _)| *key)) {
             let partitions = places.into_iter().map(|place| seen[place]).collect();
-            let ask = WatchAsk { partitions, bytes, deadline };
+            let ask = WatchAsk { id, partitions, bytes };
             if owner == self.index() {
-                self.core().watch(&ask, Watch::local(bytes, deadline, woken.clone()));
+                self.core().watch(ask, Waiter::Task(woken.clone()));
             } else {
                 replies.push(self.admit(owner, Ask::Watch(ask)).await);
             }
+            listed.owners.push(owner);
         }
         let any_reply = AnyReply { replies };
         millrace_rt::select(wait, any_reply).await;
     }
 }
 
-impl Core {
-    /// Lists `watch` in each partition, or fires it at once where something changed since it was asked for.
-    pub(crate) fn watch(&self, ask: &WatchAsk, watch: Rc<Watch>) {
-        let now = millrace_rt::now();
-        for (key, seen) in &ask.partitions {
-            let Some(partition) = self.table.get(*key) else { return watch.fire() };
-            let mut partition = partition.borrow_mut();
-            if partition.high_watermark != *seen {
-                return watch.fire();
+/// A reader that waits in lists of these shards, until it is dropped.
+struct Listed<'a> {
+    shard: &'a Shard,
+    id: WatchId,
+    owners: Vec<ShardIndex>,
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        for owner in self.owners.drain(..) {
+            if owner == self.shard.index() {
+                self.shard.core().unwatch(self.id);
+                continue;
             }
-            partition.watches.add(Rc::clone(&watch), now);
+            let counters = &self.shard.core().counters;
+            counters.mesh_asks.increment();
+            // Nobody waits for the reply.
+            if let Err(ask) = self.shard.core().mesh.try_admit(owner.0, Ask::Unwatch(self.id)) {
+                counters.mesh_waits.increment();
+                let core = Rc::clone(self.shard.core());
+                millrace_rt::spawn(async move { drop(core.mesh.admit(owner.0, ask).await) });
+            }
         }
     }
 }

@@ -68,6 +68,7 @@ mod seal;
 mod segment;
 mod serve;
 mod shard;
+mod shares;
 mod space;
 mod stats;
 pub mod storage;
@@ -83,6 +84,7 @@ mod unreleased;
 mod upkeep;
 mod vouching;
 mod watch;
+mod watching;
 
 pub use api::{
     AppendError, AppendPartition, Appended, DeleteRecordsAsk, DeleteRecordsError, EngineSettings, EpochAsk,
@@ -100,6 +102,7 @@ pub use layout::Generation;
 pub use manifest::{Manifest, Stopped};
 pub use open_files::OpenFileStats;
 pub use shard::Shard;
+pub use shares::{PARTS, SERVER_PARTS};
 pub use stats::{JournalStats, PartitionStats, ShardStats};
 pub use ticket::AppendTicket;
 pub use times::{AppendTimes, FetchTimes};

@@ -4,14 +4,13 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millrace_core::base::ids::{Offset, PartitionKey, TopicId};
+use millrace_core::base::ids::{Offset, PartitionKey, ShardIndex, TopicId};
 use millrace_core::coord::GroupFilter;
 use millrace_core::log::producers::ProducerSnapshot;
 use millrace_core::meta::{
     AlterError, Alteration, AlteredQuota, CreatedTopic, FeatureError, FeatureUpdate, MetadataImage,
     MetadataRecord, MorePartitions, NewTopic, QuotaAlteration, TopicError,
 };
-use millrace_rt::Moment;
 
 use crate::api::{
     AppendPartition, DeleteRecordsAsk, DeleteRecordsError, EpochAsk, EpochEnd, FetchError, FetchPartition,
@@ -25,6 +24,8 @@ pub(crate) enum Ask {
     Append(Vec<AppendPartition>),
     Read(ReadAsk),
     Watch(WatchAsk),
+    /// Who asked for it does not wait any more.
+    Unwatch(WatchId),
     Offsets(Vec<OffsetAsk>),
     Epochs(Vec<EpochAsk>),
     DeleteRecords(Vec<DeleteRecordsAsk>),
@@ -91,12 +92,17 @@ pub(crate) enum FirstBatch {
     WithinBudget,
 }
 
+/// A reader that waits: the shard of its connection, and that shard's number for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct WatchId {
+    pub(crate) shard: ShardIndex,
+    pub(crate) number: u64,
+}
+
 /// Asks to be answered once `bytes` more became visible in the partitions together.
-#[derive(Clone)]
 pub(crate) struct WatchAsk {
+    pub(crate) id: WatchId,
     /// Each with the high watermark that the asker has seen: an advance in between answers at once.
     pub(crate) partitions: Vec<(PartitionKey, Offset)>,
     pub(crate) bytes: usize,
-    /// After it nobody waits any more.
-    pub(crate) deadline: Moment,
 }

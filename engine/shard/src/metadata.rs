@@ -153,6 +153,12 @@ impl Shard {
     }
 }
 
+/// Changes of settings and quotas that are checked between two turns of the other tasks: each takes up to 10 us.
+const CHANGES_A_TURN: usize = 256;
+
+/// The same of topics that are created: each takes some 20 us.
+const CREATIONS_A_TURN: usize = 64;
+
 /// Whose settings some records change: each topic is resolved once, however many keys change.
 #[derive(Default)]
 struct ChangedSettings {
@@ -187,7 +193,12 @@ impl Core {
     ) -> Vec<Result<CreatedTopic, TopicError>> {
         let _turn = self.metadata().turn().await;
         let image = Arc::clone(&self.image.borrow());
-        let outcome = meta::create_topics(&image, &topics, &self.config);
+        let mut creations = meta::TopicCreations::of(&image, &topics, &self.config);
+        for some in topics.chunks(CREATIONS_A_TURN) {
+            some.iter().for_each(|topic| creations.add(topic));
+            millrace_rt::yield_now().await;
+        }
+        let outcome = creations.finish();
         let stored = match mode {
             ValidateOnly::Yes => Ok(()),
             ValidateOnly::No => self.add_partitions(outcome.records).await,
@@ -233,7 +244,14 @@ impl Core {
     ) -> Vec<Result<(), AlterError>> {
         let _turn = self.metadata().turn().await;
         let image = Arc::clone(&self.image.borrow());
-        let (results, records) = meta::alter_configs(&image, &changes, &self.config);
+        let (mut results, mut records) = (Vec::with_capacity(changes.len()), Vec::new());
+        // Nobody changes the image within this turn of the log.
+        for some in changes.chunks(CHANGES_A_TURN) {
+            let (of_some, their_records) = meta::alter_configs(&image, some, &self.config);
+            results.extend(of_some);
+            records.extend(their_records);
+            millrace_rt::yield_now().await;
+        }
         let stored = match mode {
             ValidateOnly::Yes => Ok(()),
             ValidateOnly::No => self.change(records, Leads::ToLess).await,
@@ -248,7 +266,12 @@ impl Core {
     ) -> Vec<AlteredQuota> {
         let _turn = self.metadata().turn().await;
         let image = Arc::clone(&self.image.borrow());
-        let (results, records) = meta::alter_client_quotas(image.client_quotas(), &changes);
+        let mut changing = meta::ClientQuotaChanges::of(image.client_quotas());
+        for some in changes.chunks(CHANGES_A_TURN) {
+            some.iter().for_each(|change| changing.add(change));
+            millrace_rt::yield_now().await;
+        }
+        let (results, records) = changing.finish();
         let stored = match mode {
             ValidateOnly::Yes => Ok(()),
             ValidateOnly::No => self.change(records, Leads::ToLess).await,

@@ -45,20 +45,19 @@ use crate::retention::Retention;
 use crate::rings::{read_ring, remove_old_rings};
 use crate::serve::{READERS, SERVERS};
 use crate::shard::{Arrivals, Core, Shard};
+use crate::shares::{
+    CACHE_PARTS, EGRESS_PARTS, GROUP_BYTES_MIN, GROUP_PARTS, PARTS, TAIL_PARTS, WATCH_PARTS, share,
+};
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
 use crate::turns::Turns;
 use crate::unreleased::Unreleased;
 use crate::vouching::{Standing, is_there};
+use crate::watch::Purgatory;
 
-/// Of a shard's memory: tails get a half, what was read from segments an eighth, answers that their readers have not yet
-/// taken a sixteenth; requests take a quarter, and blocks that nobody uses a sixteenth (`net/server`).
-const TAIL_SHARE: u64 = 2;
-const CACHE_SHARE: u64 = 8;
-const EGRESS_SHARE: u64 = 16;
 /// Records in the queue belong to requests, which have bounds of their own, until their time is up; a disk that hangs
 /// for longer would let the queue take all memory.
-const QUEUE_SHARE: u64 = 2;
+const QUEUE_PARTS: u64 = PARTS / 2;
 /// A shard whose memory is smaller still takes some of the largest appends.
 const QUEUE_BYTES_MIN: usize = 16 * 1024 * 1024;
 /// Zeros are written in pieces of this size, so that commits in between wait for one piece at most.
@@ -145,13 +144,13 @@ impl Engine {
             journal_dir,
             // The entry of a roll may stand before that of the append.
             append_bytes_max: geometry.append_bytes_max() - APPEND_HEAD_BYTES,
-            queue_bytes_max: share(shard_memory, QUEUE_SHARE).max(QUEUE_BYTES_MIN),
-            egress: EgressBudget::new(shard_memory / EGRESS_SHARE),
+            queue_bytes_max: share(shard_memory, QUEUE_PARTS).max(QUEUE_BYTES_MIN),
+            egress: EgressBudget::new(share(shard_memory, EGRESS_PARTS) as u64),
             table: Table::default(),
             commit: Commit::new(journal, ring, slots),
             inflating: Turns::default(),
             flusher: Flusher::new(),
-            tails: TailMemory::new(share(shard_memory, TAIL_SHARE)),
+            tails: TailMemory::new(share(shard_memory, TAIL_PARTS)),
             unreleased: Unreleased::default(),
             cleaning: Cleaner::new(),
             retention: Retention::new(),
@@ -164,9 +163,9 @@ impl Engine {
                 facts.old.as_ref().map_or(Stopped::Clean, |old| old.stopped),
                 facts.systems.clone(),
                 OpenFiles::new(self.inner.open_files_max.load(Ordering::Relaxed)),
-                ReadCache::new(share(shard_memory, CACHE_SHARE)),
+                ReadCache::new(share(shard_memory, CACHE_PARTS)),
             ),
-            reads_beside: ReadsBeside::new(share(shard_memory, CACHE_SHARE)),
+            reads_beside: ReadsBeside::new(share(shard_memory, CACHE_PARTS)),
             first_files: FirstFiles::new(),
             indexes_due: RefCell::default(),
             checkpoint_number: Cell::new(0),
@@ -175,17 +174,18 @@ impl Engine {
             metadata,
             producer_ids: RefCell::new(0..0),
             arrivals: Arrivals::default(),
-            groups: Groups::new(group_settings(&settings.broker, &facts.image), &facts.image),
+            groups: Groups::new(
+                group_settings(&settings.broker, &facts.image),
+                &facts.image,
+                share(shard_memory, GROUP_PARTS).max(GROUP_BYTES_MIN),
+            ),
+            purgatory: Purgatory::new(share(shard_memory, WATCH_PARTS)),
             reads: SlowAsks::default(),
             slow: SlowAsks::default(),
             counters: Counters::default(),
             engine: Arc::clone(&self.inner),
         })
     }
-}
-
-fn share(shard_memory: u64, part: u64) -> usize {
-    usize::try_from(shard_memory / part).unwrap_or(usize::MAX)
 }
 
 impl Core {

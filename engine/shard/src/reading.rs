@@ -28,6 +28,9 @@ const BATCH_BYTES_MIN: usize = RECORD_BATCH_OVERHEAD;
 /// of partitions each look costs as much as a read.
 const FOUND_NO_ROOM_MAX: usize = 4;
 
+/// Partitions of one fetch that are looked at between two turns of the other tasks: some 2 ms where memory holds them.
+const PARTITIONS_A_TURN: usize = 1024;
+
 /// What lets a partition be read from the device.
 enum DeviceTurn<'a> {
     /// Nothing of the same fetch was under way.
@@ -101,8 +104,13 @@ impl Core {
             is_cut_short: false,
             begun: millrace_rt::now(),
         };
-        for asked in &ask.partitions {
-            reading.begin(asked).await;
+        for some in ask.partitions.chunks(PARTITIONS_A_TURN) {
+            if !reading.fetched.is_empty() {
+                millrace_rt::yield_now().await;
+            }
+            for asked in some {
+                reading.begin(asked).await;
+            }
         }
         while reading.take_one().await {}
         if reading.is_cut_short {

@@ -8,7 +8,7 @@ use crate::asks::SlowAsks;
 use crate::message::{Answer, Ask, ReadAsk};
 use crate::shard::Core;
 use crate::ticket::Gathering;
-use crate::watch::Watch;
+use crate::watch::Waiter;
 
 /// Reads from the disk are served by so many tasks at once. Each waits for what is its own; more would queue at the device.
 pub(crate) const READERS: usize = 64;
@@ -26,7 +26,11 @@ impl Core {
                     let gathering = Gathering::remote(appends.len(), respond);
                     self.admit_of_clients(appends, &gathering).await;
                 }
-                Ask::Watch(ask) => self.watch(&ask, Watch::remote(ask.bytes, ask.deadline, respond)),
+                Ask::Watch(ask) => self.watch(ask, Waiter::Shard(respond)),
+                Ask::Unwatch(id) => {
+                    self.unwatch(id);
+                    respond.send(Answer::Ready);
+                }
                 Ask::Arrival(parcel) => {
                     self.arrivals.push(parcel);
                     respond.send(Answer::Ready);
@@ -73,7 +77,7 @@ impl Core {
                     self.apply_image(image, &records).await;
                     Answer::Ready
                 }
-                Ask::Append(_) | Ask::Watch(_) | Ask::Arrival(_) | Ask::Group(_) => {
+                Ask::Append(_) | Ask::Watch(_) | Ask::Unwatch(_) | Ask::Arrival(_) | Ask::Group(_) => {
                     unreachable!("these are served where they arrive")
                 }
             };

@@ -36,6 +36,7 @@ use crate::space::Space;
 use crate::tail_memory::TailMemory;
 use crate::turns::Turns;
 use crate::unreleased::Unreleased;
+use crate::watch::Purgatory;
 
 /// While commits come and go: 0.01 ms. Sends of 128 KiB made commits beside a reader take 1.6 times as long at their 90th
 /// percentile, and brought the reader a seventh less.
@@ -80,6 +81,7 @@ pub(crate) struct Core {
     pub(crate) producer_ids: RefCell<std::ops::Range<i64>>,
     pub(crate) arrivals: Arrivals,
     pub(crate) groups: Groups,
+    pub(crate) purgatory: Purgatory,
     /// Reads of other shards' connections that have to wait for the disk.
     pub(crate) reads: SlowAsks,
     pub(crate) slow: SlowAsks,

@@ -50,6 +50,9 @@ pub struct ShardStats {
     pub tail_evicted_bytes: u64,
     pub tail_pressure_flushes: u64,
     pub fetches_waiting: u64,
+    /// Readers of any shard that wait for partitions of this one.
+    pub watches: u64,
+    pub watches_refused: u64,
     pub fetches_cut_short: u64,
     pub egress: EgressStats,
     pub open_files: OpenFileStats,
@@ -146,6 +149,8 @@ impl Core {
             tail_evicted_bytes: self.tails.evicted_bytes(),
             tail_pressure_flushes: counters.tail_pressure_flushes.get(),
             fetches_waiting: counters.fetches_waiting.get(),
+            watches: self.purgatory.waiting() as u64,
+            watches_refused: self.purgatory.refused(),
             fetches_cut_short: counters.fetches_cut_short.get(),
             egress: self.egress.stats(),
             open_files: self.files.open_files.stats(),

@@ -1,47 +1,45 @@
-//! The purgatory of one shard: readers that wait until more bytes are visible in their partitions.
+//! The purgatory of one shard: readers that wait until more bytes are visible in their partitions, each until it goes.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use millrace_rt::{Moment, Respond, Signal};
+use millrace_core::base::ids::PartitionKey;
+use millrace_core::base::measure::Counter;
+use millrace_rt::{Respond, Signal};
+use rustc_hash::FxHashMap;
 
-use crate::message::Answer;
+use crate::message::{Answer, WatchId};
 
 /// One waiting reader; listed in each partition it waits for.
 pub(crate) struct Watch {
+    id: WatchId,
     missing_bytes: Cell<usize>,
-    deadline: Moment,
-    fired: Cell<bool>,
     waiter: RefCell<Option<Waiter>>,
+    fired: Fired,
 }
 
-enum Waiter {
+/// Watches that fired, to be taken off the lists of their other partitions.
+type Fired = Rc<RefCell<Vec<WatchId>>>;
+
+pub(crate) enum Waiter {
     Task(Signal),
     Shard(Respond<Answer>),
 }
 
 impl Watch {
-    /// A reader of this shard; `signal` wakes it.
-    pub(crate) fn local(bytes: usize, deadline: Moment, signal: Signal) -> Rc<Watch> {
-        Watch::new(bytes, deadline, Waiter::Task(signal))
-    }
-
-    /// A reader of another shard.
-    pub(crate) fn remote(bytes: usize, deadline: Moment, respond: Respond<Answer>) -> Rc<Watch> {
-        Watch::new(bytes, deadline, Waiter::Shard(respond))
-    }
-
-    fn new(bytes: usize, deadline: Moment, waiter: Waiter) -> Rc<Watch> {
+    /// Woken by `bytes`; listed by nobody yet.
+    pub(crate) fn new(id: WatchId, bytes: usize, waiter: Waiter, purgatory: &Purgatory) -> Rc<Watch> {
         Rc::new(Watch {
+            id,
             missing_bytes: Cell::new(bytes.max(1)),
-            deadline,
-            fired: Cell::new(false),
             waiter: RefCell::new(Some(waiter)),
+            fired: Rc::clone(&purgatory.fired),
         })
     }
 
     /// Counts bytes that became visible; wakes the reader once they suffice.
-    pub(crate) fn count(&self, bytes: usize) {
+    fn count(&self, bytes: usize) {
         let missing = self.missing_bytes.get().saturating_sub(bytes);
         self.missing_bytes.set(missing);
         if missing == 0 {
@@ -51,35 +49,32 @@ impl Watch {
 
     /// Wakes the reader whatever it waits for: its partition changed or went away.
     pub(crate) fn fire(&self) {
-        self.fired.set(true);
-        match self.waiter.borrow_mut().take() {
-            None => {}
-            Some(Waiter::Task(signal)) => signal.notify_all(),
-            Some(Waiter::Shard(respond)) => respond.send(Answer::Ready),
+        let Some(waiter) = self.waiter.borrow_mut().take() else { return };
+        self.fired.borrow_mut().push(self.id);
+        match waiter {
+            Waiter::Task(signal) => signal.notify_all(),
+            Waiter::Shard(respond) => respond.send(Answer::Ready),
         }
     }
 
-    pub(crate) fn has_fired(&self) -> bool {
-        self.fired.get()
-    }
-
-    /// Whether nobody waits for it any more.
-    pub(crate) fn is_over(&self, now: Moment) -> bool {
-        self.fired.get() || self.deadline <= now
+    fn has_fired(&self) -> bool {
+        self.waiter.borrow().is_none()
     }
 }
 
-/// The readers of one partition.
+/// The readers of one partition, each once, however often it names the partition.
 #[derive(Default)]
 pub(crate) struct Watches {
-    watches: Vec<Rc<Watch>>,
+    watches: BTreeMap<WatchId, Rc<Watch>>,
 }
 
 impl Watches {
-    /// Adds a reader and lets go of those that no longer wait, so that the list stays as short as its readers are many.
-    pub(crate) fn add(&mut self, watch: Rc<Watch>, now: Moment) {
-        self.watches.retain(|watch| !watch.is_over(now));
-        self.watches.push(watch);
+    pub(crate) fn add(&mut self, watch: Rc<Watch>) {
+        self.watches.insert(watch.id, watch);
+    }
+
+    pub(crate) fn take_off(&mut self, id: WatchId) {
+        self.watches.remove(&id);
     }
 
     /// `bytes` more are visible.
@@ -87,16 +82,78 @@ impl Watches {
         if self.watches.is_empty() {
             return;
         }
-        for watch in &self.watches {
+        for watch in self.watches.values() {
             watch.count(bytes);
         }
-        self.watches.retain(|watch| !watch.has_fired());
+        self.watches.retain(|_, watch| !watch.has_fired());
     }
 
     /// The partition went away or changed its epoch.
     pub(crate) fn fire_all(&mut self) {
-        for watch in self.watches.drain(..) {
+        for watch in std::mem::take(&mut self.watches).into_values() {
             watch.fire();
         }
+    }
+}
+
+/// The readers that wait for partitions of one shard. Always: who is listed in a partition is known here, with all its
+/// partitions, until it is taken off every list: when it goes, or, once it fired, before the next is listed.
+#[derive(Default)]
+pub(crate) struct Purgatory {
+    /// Of the shard's own connections.
+    numbers: Cell<u64>,
+    listed: RefCell<FxHashMap<WatchId, Vec<PartitionKey>>>,
+    fired: Fired,
+    /// Of all lists together, and the most there may be.
+    places: Cell<usize>,
+    places_max: usize,
+    refused: Counter,
+}
+
+/// What a place takes, in a partition's list and in its reader's own.
+const PLACE_BYTES: usize = 80;
+
+impl Purgatory {
+    pub(crate) fn new(bytes_max: usize) -> Purgatory {
+        Purgatory { places_max: bytes_max / PLACE_BYTES, ..Purgatory::default() }
+    }
+
+    pub(crate) fn next_number(&self) -> u64 {
+        self.numbers.set(self.numbers.get() + 1);
+        self.numbers.get()
+    }
+
+    /// False where there is no room: the reader is not listed.
+    pub(crate) fn list(&self, id: WatchId, keys: Vec<PartitionKey>) -> bool {
+        let places = self.places.get() + keys.len();
+        if places > self.places_max {
+            self.refused.increment();
+            return false;
+        }
+        self.places.set(places);
+        self.listed.borrow_mut().insert(id, keys);
+        true
+    }
+
+    /// Where a reader that waits no more is still listed.
+    pub(crate) fn take_off(&self, id: WatchId) -> Option<Vec<PartitionKey>> {
+        let keys = self.listed.borrow_mut().remove(&id)?;
+        self.places.set(self.places.get() - keys.len());
+        Some(keys)
+    }
+
+    /// Those who fired since this was last asked.
+    pub(crate) fn take_fired(&self) -> Vec<WatchId> {
+        self.fired.take()
+    }
+
+    /// Readers that were not listed since their places would take too much memory.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.get()
+    }
+
+    /// Readers that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.listed.borrow().len() - self.fired.borrow().len()
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use millrace_core::base::ShardIndex;
 use millrace_core::meta::ClientQuotas;
 use millrace_rt::{Moment, Signal, fs};
-use millrace_shard::Shard;
+use millrace_shard::{PARTS, SERVER_PARTS, Shard};
 use millrace_wire::ApiKey;
 use rustc_hash::FxHashMap;
 use tracing::{debug, warn};
@@ -25,9 +25,6 @@ use crate::quota::{Held, Limits, Meter};
 use crate::session::{FetchSession, SessionCache};
 use crate::timings::Timings;
 
-/// Share of a shard's memory that requests may hold while they are received and handled.
-const REQUEST_SHARE: u64 = 4;
-
 /// The least a shard grants to requests: a few of Kafka's default largest ones (1 MiB).
 const REQUEST_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
@@ -37,8 +34,15 @@ const REQUEST_BYTES_MIN: u64 = 8 * 1024 * 1024;
 const CONTROL_SHARE: u64 = 64;
 const CONTROL_BYTES_MIN: u64 = 512 * 1024;
 
+/// And at the most, however much memory there is: a list is decoded, and its answer encoded, in one turn of the shard, which
+/// is a millisecond or two a mebibyte. At the least it names a hundred thousand partitions.
+const CONTROL_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// The same of what members of a group tell each other, which is taken as bytes.
 const MEMBERS_SHARE: u64 = 8;
+
+/// At the most: what of it a group keeps has to fit into a batch of the offsets topic, which is a mebibyte by default.
+const MEMBERS_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// What a setting with its synonyms takes of the memory for requests while it is described.
 const DESCRIBED_ENTRY_BYTES: u64 = 256;
@@ -78,7 +82,7 @@ impl Host {
     pub(crate) fn new(node: Node, shard: Shard) -> Rc<Host> {
         let shards = u64::from(shard.shards());
         let config = node.config();
-        let request_bytes = (node.memory_bytes() / shards / REQUEST_SHARE).max(REQUEST_BYTES_MIN);
+        let request_bytes = (node.memory_bytes() / shards * SERVER_PARTS / PARTS).max(REQUEST_BYTES_MIN);
         let frame_bytes_max = u64::try_from(config.socket_request_max_bytes()).unwrap_or(0);
         // A frame that is grown needs the old and the new memory; half of the budget always fits.
         let frame_bytes_max = frame_bytes_max.min(request_bytes / 2) as usize;
@@ -91,8 +95,10 @@ impl Host {
             counts: HostCounts::new(),
             timings: Rc::default(),
             frame_bytes_max: frame_bytes_max.max(BLOCK_BYTES_MIN),
-            control_bytes_max: (request_bytes / CONTROL_SHARE).max(CONTROL_BYTES_MIN) as usize,
-            members_bytes_max: (request_bytes / MEMBERS_SHARE).max(CONTROL_BYTES_MIN) as usize,
+            control_bytes_max: (request_bytes / CONTROL_SHARE).clamp(CONTROL_BYTES_MIN, CONTROL_BYTES_MAX)
+                as usize,
+            members_bytes_max: (request_bytes / MEMBERS_SHARE).clamp(CONTROL_BYTES_MIN, MEMBERS_BYTES_MAX)
+                as usize,
             connections: RefCell::default(),
             next_number: Cell::new(0),
             left: Signal::new(),
@@ -118,6 +124,11 @@ impl Host {
     /// Settings that one answer may describe.
     pub(crate) fn described_entries_max(&self) -> usize {
         (self.request_budget.bytes_max() / DESCRIBED_ENTRY_BYTES) as usize
+    }
+
+    /// What one answer may say of groups or partitions that a request names again and again, in a few bytes each time.
+    pub(crate) fn described_bytes_max(&self) -> usize {
+        self.request_budget.bytes_max() as usize
     }
 
     /// Time since this shard began to serve.

@@ -2,12 +2,15 @@
 
 mod bombs;
 mod figures;
+mod frames;
 mod half_sent;
 mod honest;
+mod joins;
 mod lengths;
 mod peer;
 mod pipelines;
 mod slow_readers;
 mod storm;
+mod vanishing;
 
 pub(crate) use figures::run;

@@ -30,6 +30,17 @@ impl Subject {
             Subject::Search => None,
         }
     }
+
+    /// Of the names in it.
+    fn text_bytes(&self) -> usize {
+        match self {
+            Subject::Session(group, member) | Subject::Revocation(group, member) => {
+                group.len() + member.len()
+            }
+            Subject::Join(group) | Subject::Sync(group) => group.len(),
+            Subject::Search => 0,
+        }
+    }
 }
 
 /// One timeout, held by what it is about.
@@ -57,10 +68,16 @@ pub(super) struct Deadlines {
     queue: BinaryHeap<Reverse<(MonotonicMs, Subject)>>,
     /// Length at which it is purged again: twice of what the last purge left.
     purge_above: usize,
+    /// Of the names in it, which those of members that are gone keep: a client may give itself a long one.
+    text_bytes: usize,
+    purge_above_bytes: usize,
 }
 
 /// A queue up to this length is left alone: it takes less than a request.
 const ENTRIES_PURGED_ABOVE: usize = 1024;
+
+/// The same of the names in it.
+const TEXT_BYTES_PURGED_ABOVE: usize = 128 * 1024;
 
 impl Default for Timer {
     fn default() -> Timer {
@@ -89,7 +106,9 @@ impl Deadlines {
         timer.armed = at;
         if at < timer.queued {
             timer.queued = at;
-            self.queue.push(Reverse((at, subject())));
+            let subject = subject();
+            self.text_bytes += subject.text_bytes();
+            self.queue.push(Reverse((at, subject)));
         }
     }
 
@@ -99,7 +118,9 @@ impl Deadlines {
         if *at > now {
             return None;
         }
-        self.queue.pop().map(|Reverse(entry)| entry)
+        let Reverse((at, subject)) = self.queue.pop()?;
+        self.text_bytes -= subject.text_bytes();
+        Some((at, subject))
     }
 
     /// Whether the entry of `subject` that was queued for `at` means that its timer fires. If it was moved, it is
@@ -134,6 +155,7 @@ impl Deadlines {
     /// Whether most entries may be of timers that are gone: members that left leave theirs behind.
     pub(super) fn is_overgrown(&self) -> bool {
         self.queue.len() > self.purge_above.max(ENTRIES_PURGED_ABOVE)
+            || self.text_bytes > self.purge_above_bytes.max(TEXT_BYTES_PURGED_ABOVE)
     }
 
     /// Drops the entries that `is_owned` does not know.
@@ -141,9 +163,12 @@ impl Deadlines {
         self.queue.retain(|Reverse((at, subject))| is_owned(*at, subject));
         self.queue.shrink_to(self.queue.len() * 2);
         self.purge_above = self.queue.len() * 2;
+        self.text_bytes = self.queue.iter().map(|Reverse((_, subject))| subject.text_bytes()).sum();
+        self.purge_above_bytes = self.text_bytes * 2;
     }
 
-    pub(super) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.queue.len()
     }
 }

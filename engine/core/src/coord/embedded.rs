@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::cost::text_bytes;
 use super::ids::Epoch;
 use super::kip848::{Partitions, Topics};
+use super::offsets::subscribed_topics;
 use super::records::consumer_protocol_assignment::TopicPartition;
 use super::records::{ConsumerProtocolAssignment, ConsumerProtocolSubscription, Reader};
 use crate::base::{PartitionIndex, PartitionKey, TopicId};
@@ -41,6 +43,12 @@ pub(super) fn subscribed(metadata: &[u8], topics: &dyn Topics) -> Option<Subscri
     names.sort_unstable();
     names.dedup();
     Some(Subscribed { topics: names, owned, rack: said.rack_id.map(Arc::from) })
+}
+
+/// What the topics that the bytes name take where they are kept; nothing where they are no subscription.
+pub(super) fn subscribed_bytes(metadata: &[u8]) -> usize {
+    let topics = subscribed_topics(metadata).unwrap_or_default();
+    topics.iter().map(|topic| size_of::<Arc<str>>() + text_bytes(topic.len())).sum()
 }
 
 /// What a leader assigned; no bytes are of a member that has not been assigned anything yet.

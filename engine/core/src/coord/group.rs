@@ -25,6 +25,8 @@ pub(super) struct Group {
     pub(super) classic: ClassicGroup,
     pub(super) consumer: Option<Box<ConsumerGroup>>,
     pub(super) offsets: GroupOffsets,
+    /// Bytes that it was last counted for.
+    pub(super) counted: usize,
 }
 
 /// What a group is doing, whatever its protocol.
@@ -68,7 +70,8 @@ impl GroupStatus {
 
 impl Group {
     pub(super) fn new(id: GroupId, now: Now) -> Group {
-        Group { classic: ClassicGroup::new(id, now), consumer: None, offsets: GroupOffsets::default() }
+        let classic = ClassicGroup::new(id, now);
+        Group { classic, consumer: None, offsets: GroupOffsets::default(), counted: 0 }
     }
 
     /// Whether nothing is lost by forgetting it.
@@ -284,10 +287,16 @@ impl Group {
         }
     }
 
-    /// Memory in use, without what clients themselves gave.
-    pub(super) fn memory_bytes(&self) -> usize {
-        let consumer = self.consumer.as_ref().map_or(0, |consumer| consumer.memory_bytes());
-        self.classic.memory_bytes() + consumer + self.offsets.memory_bytes()
+    /// Counts what has changed; answers what all in it takes.
+    pub(super) fn count_bytes(&mut self) -> usize {
+        let consumer = self.consumer.as_mut().map_or(0, |consumer| consumer.count_bytes());
+        self.classic.count_bytes() + consumer + self.offsets.held_bytes()
+    }
+
+    /// The same from nothing.
+    pub(super) fn recount_bytes(&self) -> usize {
+        let consumer = self.consumer.as_ref().map_or(0, |consumer| consumer.recount_bytes());
+        self.classic.recount_bytes() + consumer + self.offsets.recount_bytes()
     }
 }
 

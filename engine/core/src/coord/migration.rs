@@ -161,5 +161,6 @@ fn classic_member(member: &ConsumerMember) -> Option<Member> {
         joining: None,
         syncing: None,
         session: Timer::default(),
+        counted: 0,
     })
 }

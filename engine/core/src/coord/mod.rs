@@ -6,6 +6,7 @@ mod classic;
 mod consumer;
 mod consumer_mapping;
 mod coordinator;
+mod cost;
 mod deadlines;
 mod embedded;
 mod error;

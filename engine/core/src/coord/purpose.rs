@@ -8,10 +8,12 @@ use super::request::{Protocol, SkipAssignment};
 pub(super) enum Purpose {
     /// The records say it all.
     Records,
+    /// The same of offsets, which will take so much memory.
+    Commit { bytes: usize },
     /// A classic group whose last member is gone.
     Emptied { group: GroupId },
-    /// A leader's assignment for `generation` of `group`.
-    Assignment { group: GroupId, generation: Generation },
+    /// A leader's assignment for `generation` of `group`, which will take so much memory.
+    Assignment { group: GroupId, generation: Generation, bytes: usize },
     /// A static member of a stable group under another id.
     Replacement(Box<Replacement>),
     /// Changes of a group of the consumer protocol, that it has become one, or a classic one, among them, which it has
@@ -49,7 +51,15 @@ impl Purpose {
                 Some(group)
             }
             Purpose::Replacement(replacement) => Some(&replacement.group),
-            Purpose::Records | Purpose::Deletion { .. } => None,
+            Purpose::Records | Purpose::Commit { .. } | Purpose::Deletion { .. } => None,
+        }
+    }
+
+    /// Memory that is kept for what will be true.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Purpose::Commit { bytes } | Purpose::Assignment { bytes, .. } => *bytes,
+            _ => 0,
         }
     }
 }

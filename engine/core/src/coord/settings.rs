@@ -52,6 +52,9 @@ pub(super) const PENDING_MEMBER_WAIT_MS: i32 = 500;
 /// only ever asks for ids costs bounded memory.
 pub(super) const PENDING_MEMBERS_MAX: usize = 10_000;
 
+/// Protocols that one member may offer: far more than any client has assignors, and few enough to be sorted in a turn.
+pub(super) const PROTOCOLS_MAX: usize = 10_000;
+
 /// Groups that one turn searches for expired offsets; a search of many groups goes on in the next turns.
 pub(super) const GROUPS_SEARCHED_PER_TURN: usize = 64;
 

@@ -11,4 +11,6 @@ pub struct GroupTally {
     pub commits: u64,
     /// Offsets that expired, were deleted, or went with their topic.
     pub removals: u64,
+    /// Requests that were refused because groups have all the memory that they may.
+    pub refusals: u64,
 }

@@ -17,10 +17,17 @@ pub(super) struct Turn<'a> {
     pub(super) deadlines: &'a mut Deadlines,
     pub(super) writes: &'a mut Writes,
     pub(super) tally: &'a mut GroupTally,
+    /// Memory that groups may still take.
+    pub(super) free_bytes: usize,
     pub(super) actions: &'a mut Vec<Action>,
 }
 
 impl Turn<'_> {
+    /// Whether groups may take so much more.
+    pub(super) fn has_room_for(&self, bytes: usize) -> bool {
+        bytes <= self.free_bytes
+    }
+
     pub(super) fn reply(&mut self, token: Token, answer: Answer) {
         self.actions.push(Action::Reply { token, answer });
     }

@@ -35,6 +35,8 @@ pub(super) struct Writes {
     /// once it is a classic one goes into its lane as long as there is one.
     lanes: FxHashMap<GroupId, Lane>,
     last: u64,
+    /// Memory that is kept for what those under way bring.
+    bytes: usize,
 }
 
 impl Writes {
@@ -66,6 +68,7 @@ impl Writes {
         self.last += 1;
         let id = WriteId(self.last);
         let Step { records, purpose, replies } = step;
+        self.bytes += purpose.bytes();
         let records: Arc<[CoordinatorRecord]> = records.into();
         actions.push(Action::Write { id, records: Arc::clone(&records) });
         self.under_way.push_back(Write { id, records, purpose, replies, lane, ends });
@@ -164,7 +167,10 @@ impl Writes {
     pub(super) fn take_oldest(&mut self, id: WriteId) -> Write {
         let write = self.under_way.pop_front();
         match write {
-            Some(write) if write.id == id => write,
+            Some(write) if write.id == id => {
+                self.bytes -= write.purpose.bytes();
+                write
+            }
             other => panic!("{id:?} was written before {:?}", other.map(|write| write.id)),
         }
     }
@@ -173,13 +179,21 @@ impl Writes {
     pub(super) fn take_failed(&mut self, id: WriteId) -> Write {
         let place = self.under_way.iter().position(|write| write.id == id);
         match place.and_then(|place| self.under_way.remove(place)) {
-            Some(write) => write,
+            Some(write) => {
+                self.bytes -= write.purpose.bytes();
+                write
+            }
             None => panic!("{id:?} is not under way"),
         }
     }
 
     pub(super) fn len(&self) -> usize {
         self.under_way.len()
+    }
+
+    /// Memory that will be taken when they are in the log.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Those of one group.

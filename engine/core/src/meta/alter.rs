@@ -281,13 +281,10 @@ fn altered(
                 let mut items = items_of(before.get(key), definition);
                 let named = value.split(',').map(str::to_owned);
                 if *operation == AlterOperation::Append {
-                    for item in named {
-                        if !items.contains(&item) {
-                            items.push(item);
-                        }
-                    }
+                    let mut known: BTreeSet<String> = items.iter().cloned().collect();
+                    items.extend(named.filter(|item| known.insert(item.clone())));
                 } else {
-                    let named: Vec<String> = named.collect();
+                    let named: BTreeSet<String> = named.collect();
                     items.retain(|item| !named.contains(item));
                 }
                 after.insert(key.clone(), items.join(","));

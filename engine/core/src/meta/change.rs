@@ -3,13 +3,13 @@
 //! Nothing is applied here; a request that is only to be validated is one whose records are thrown away. Order of checks
 //! and messages are those of Kafka's controller (`ReplicationControlManager`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use thiserror::Error;
 
 use super::image::{MetadataImage, PartitionImage};
-use super::name::{CLUSTER_METADATA, check_topic_name, collide};
+use super::name::{CLUSTER_METADATA, check_topic_name, folded, may_collide};
 use super::record::{ConfigResource, Endpoint, MetadataRecord};
 use crate::base::config::{BrokerConfig, ConfigMap, TopicConfig, validate_topic};
 use crate::base::ids::{BrokerId, LeaderEpoch, PartitionIndex, ProducerId, TopicId};
@@ -104,32 +104,60 @@ pub struct CreateOutcome {
     pub records: Vec<MetadataRecord>,
 }
 
-/// Checks a request to create topics. A topic of the request counts as existing for those after it.
-pub fn create_topics(image: &MetadataImage, topics: &[NewTopic], broker: &BrokerConfig) -> CreateOutcome {
-    let mut image = image.clone();
-    let mut outcome = CreateOutcome { results: Vec::with_capacity(topics.len()), records: Vec::new() };
-    let asked =
-        topics.iter().map(|topic| partitions_asked(topic, broker)).fold(0usize, usize::saturating_add);
-    let duplicates = duplicate_names(topics);
-    for topic in topics {
-        let result = if asked > PARTITIONS_PER_REQUEST_MAX {
+/// A request to create topics, checked topic by topic. A topic of the request counts as existing for those after it.
+pub struct TopicCreations<'a> {
+    image: MetadataImage,
+    broker: &'a BrokerConfig,
+    asked: usize,
+    duplicates: BTreeSet<&'a str>,
+    folded_names: FoldedNames,
+    outcome: CreateOutcome,
+}
+
+impl<'a> TopicCreations<'a> {
+    /// Of these topics, which are to be added one by one.
+    pub fn of(image: &MetadataImage, topics: &'a [NewTopic], broker: &'a BrokerConfig) -> TopicCreations<'a> {
+        let asked = topics.iter().map(|topic| partitions_asked(topic, broker));
+        TopicCreations {
+            image: image.clone(),
+            broker,
+            asked: asked.fold(0usize, usize::saturating_add),
+            duplicates: duplicate_names(topics),
+            folded_names: FoldedNames::of(image, topics),
+            outcome: CreateOutcome { results: Vec::with_capacity(topics.len()), records: Vec::new() },
+        }
+    }
+
+    pub fn add(&mut self, topic: &NewTopic) {
+        let result = if self.asked > PARTITIONS_PER_REQUEST_MAX {
             Err(TopicError::new(
                 TopicErrorKind::PolicyViolation,
                 "Excessively large number of partitions per request.",
             ))
-        } else if duplicates.contains(topic.name.as_str()) {
+        } else if self.duplicates.contains(topic.name.as_str()) {
             Err(TopicError::new(TopicErrorKind::InvalidRequest, "Duplicate topic name."))
         } else {
-            create_topic(&image, topic, broker)
+            create_topic(&self.image, &self.folded_names, topic, self.broker)
         };
-        outcome.results.push(result.map(|(created, records)| {
-            let applied = image.apply_all(&records);
+        self.outcome.results.push(result.map(|(created, records)| {
+            let applied = self.image.apply_all(&records);
             assert!(applied.is_ok(), "a checked topic does not fit: {applied:?}");
-            outcome.records.extend(records);
+            self.outcome.records.extend(records);
+            self.folded_names.add(&created.name);
             created
         }));
     }
-    outcome
+
+    pub fn finish(self) -> CreateOutcome {
+        self.outcome
+    }
+}
+
+/// Checks a request to create topics at once.
+pub fn create_topics(image: &MetadataImage, topics: &[NewTopic], broker: &BrokerConfig) -> CreateOutcome {
+    let mut creations = TopicCreations::of(image, topics, broker);
+    topics.iter().for_each(|topic| creations.add(topic));
+    creations.finish()
 }
 
 /// Checks a request to delete topics: one result for each id, and the records.
@@ -222,12 +250,37 @@ fn duplicate_names(topics: &[NewTopic]) -> BTreeSet<&str> {
     topics.iter().map(|topic| topic.name.as_str()).filter(|name| !seen.insert(*name)).collect()
 }
 
+/// Names of topics as metrics have them, with the first that has each.
+struct FoldedNames(BTreeMap<String, String>);
+
+impl FoldedNames {
+    /// Nothing where no topic that is asked for may collide with another: gathered once for all of them.
+    fn of(image: &MetadataImage, asked: &[NewTopic]) -> FoldedNames {
+        let mut names = FoldedNames(BTreeMap::new());
+        if asked.iter().any(|topic| may_collide(&topic.name)) {
+            image.topics().for_each(|topic| names.add(&topic.name));
+        }
+        names
+    }
+
+    fn add(&mut self, name: &str) {
+        if may_collide(name) {
+            self.0.entry(folded(name)).or_insert_with(|| name.to_owned());
+        }
+    }
+
+    fn collision(&self, name: &str) -> Option<&str> {
+        may_collide(name).then(|| self.0.get(&folded(name)).map(String::as_str)).flatten()
+    }
+}
+
 fn create_topic(
     image: &MetadataImage,
+    folded_names: &FoldedNames,
     topic: &NewTopic,
     broker: &BrokerConfig,
 ) -> Result<(CreatedTopic, Vec<MetadataRecord>), TopicError> {
-    check_name(image, &topic.name)?;
+    check_name(image, folded_names, &topic.name)?;
     let configs = check_configs(image, topic, broker)?;
     let replicas = match topic.assignments.is_empty() {
         true => assign(image, topic, broker)?,
@@ -264,7 +317,7 @@ pub(super) fn new_partition(topic: TopicId, index: i32, replicas: Vec<BrokerId>)
     }
 }
 
-fn check_name(image: &MetadataImage, name: &str) -> Result<(), TopicError> {
+fn check_name(image: &MetadataImage, folded_names: &FoldedNames, name: &str) -> Result<(), TopicError> {
     if image.topic(name).is_some() {
         let message = format!("Topic '{name}' already exists.");
         return Err(TopicError::new(TopicErrorKind::TopicExists, message));
@@ -274,12 +327,9 @@ fn check_name(image: &MetadataImage, name: &str) -> Result<(), TopicError> {
         return Err(TopicError::new(TopicErrorKind::InvalidRequest, message));
     }
     check_topic_name(name).map_err(|message| TopicError::new(TopicErrorKind::InvalidTopic, message))?;
-    if !name.contains(['.', '_']) {
-        return Ok(());
-    }
-    match image.topics().find(|topic| collide(&topic.name, name)) {
-        Some(topic) => {
-            let message = format!("Topic '{name}' collides with existing topic: {}", topic.name);
+    match folded_names.collision(name) {
+        Some(other) => {
+            let message = format!("Topic '{name}' collides with existing topic: {other}");
             Err(TopicError::new(TopicErrorKind::InvalidTopic, message))
         }
         None => Ok(()),

@@ -21,8 +21,8 @@ pub use alter::{
     alter_configs, check_entries,
 };
 pub use change::{
-    CreateOutcome, CreatedTopic, NewTopic, PRODUCER_ID_BLOCK, TopicError, TopicErrorKind, bootstrap,
-    create_topics, delete_topics, next_producer_ids, raise_leader_epochs, register_broker,
+    CreateOutcome, CreatedTopic, NewTopic, PRODUCER_ID_BLOCK, TopicCreations, TopicError, TopicErrorKind,
+    bootstrap, create_topics, delete_topics, next_producer_ids, raise_leader_epochs, register_broker,
 };
 pub use deleted::DeletedTopics;
 pub use features::{
@@ -37,7 +37,7 @@ pub use quota::{
     QuotaValues,
 };
 pub use quota_change::{
-    AlteredQuota, FilterPart, Host, NamedEntity, QuotaAlteration, QuotaError, QuotaErrorKind, Strict,
-    alter_client_quotas, describe_client_quotas,
+    AlteredQuota, ClientQuotaChanges, FilterPart, Host, NamedEntity, QuotaAlteration, QuotaError,
+    QuotaErrorKind, Strict, alter_client_quotas, describe_client_quotas,
 };
 pub use record::{ConfigResource, Endpoint, MetadataRecord};

@@ -3,7 +3,7 @@
 //! Order of checks and messages are those of Kafka 4.3.1's controller (`ClientQuotaControlManager`) and, for
 //! descriptions, of its image (`ClientQuotasImage`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -131,29 +131,53 @@ impl QuotaError {
 /// What became of one entity.
 pub type AlteredQuota = (NamedEntity, Result<(), QuotaError>);
 
-/// Checks changes: what becomes of each entity, once for each, and the records of those that were not refused. Of an
-/// entity that stands twice the first change is carried out, and still the answer is a refusal, as in Kafka.
+/// Checks changes one by one: what becomes of each entity, once for each, and the records of those that were not refused.
+/// Of an entity that stands twice the first change is carried out, and still the answer is a refusal, as in Kafka.
+#[derive(Debug)]
+pub struct ClientQuotaChanges<'a> {
+    quotas: &'a ClientQuotas,
+    results: Vec<AlteredQuota>,
+    places: BTreeMap<&'a NamedEntity, usize>,
+    records: Vec<MetadataRecord>,
+}
+
+impl<'a> ClientQuotaChanges<'a> {
+    pub fn of(quotas: &'a ClientQuotas) -> ClientQuotaChanges<'a> {
+        ClientQuotaChanges { quotas, results: Vec::new(), places: BTreeMap::new(), records: Vec::new() }
+    }
+
+    /// The next change.
+    pub fn add(&mut self, alteration: &'a QuotaAlteration) {
+        let entity = &alteration.entity;
+        let earlier = self.places.get(entity).and_then(|place| self.results.get_mut(*place));
+        let mut seen = BTreeSet::new();
+        let names_twice = !alteration.ops.iter().all(|(key, _)| seen.insert(key));
+        let result = match earlier.is_some() || names_twice {
+            true => Err(QuotaError::request(format!("Ignoring duplicate entity {}", entity.described()))),
+            false => alter(self.quotas, alteration).map(|of_entity| self.records.extend(of_entity)),
+        };
+        match earlier {
+            Some(place) => place.1 = result,
+            None => {
+                self.places.insert(entity, self.results.len());
+                self.results.push((entity.clone(), result));
+            }
+        }
+    }
+
+    pub fn finish(self) -> (Vec<AlteredQuota>, Vec<MetadataRecord>) {
+        (self.results, self.records)
+    }
+}
+
+/// The same of all changes at once.
 pub fn alter_client_quotas(
     quotas: &ClientQuotas,
     alterations: &[QuotaAlteration],
 ) -> (Vec<AlteredQuota>, Vec<MetadataRecord>) {
-    let mut results: Vec<AlteredQuota> = Vec::new();
-    let mut records = Vec::new();
-    for alteration in alterations {
-        let entity = &alteration.entity;
-        let earlier = results.iter_mut().find(|(known, _)| known == entity);
-        let mut seen = std::collections::BTreeSet::new();
-        let names_twice = !alteration.ops.iter().all(|(key, _)| seen.insert(key));
-        let result = match earlier.is_some() || names_twice {
-            true => Err(QuotaError::request(format!("Ignoring duplicate entity {}", entity.described()))),
-            false => alter(quotas, alteration).map(|of_entity| records.extend(of_entity)),
-        };
-        match earlier {
-            Some(place) => place.1 = result,
-            None => results.push((entity.clone(), result)),
-        }
-    }
-    (results, records)
+    let mut changes = ClientQuotaChanges::of(quotas);
+    alterations.iter().for_each(|alteration| changes.add(alteration));
+    changes.finish()
 }
 
 fn alter(quotas: &ClientQuotas, alteration: &QuotaAlteration) -> Result<Vec<MetadataRecord>, QuotaError> {

@@ -107,6 +107,7 @@ impl Life {
                 }
             }
         }
+        self.stage.check_bytes();
         self.take_answers();
         self.check();
     }

@@ -87,6 +87,7 @@ impl Life {
                 self.stage.pass(ms);
             }
         }
+        self.stage.check_bytes();
         self.take_answers();
     }
 

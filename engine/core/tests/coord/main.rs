@@ -1,9 +1,13 @@
 //! The group coordinator: scripts of requests and answers, and whole lives of groups drawn from a seed.
 
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod choices;
 #[cfg(test)]
 mod consumer_lives;
+#[cfg(test)]
+mod lengths;
 #[cfg(test)]
 mod lives;
 #[cfg(test)]

@@ -141,6 +141,7 @@ impl Life {
                 self.pass(ms);
             }
         }
+        self.stage.check_bytes();
         self.take_answers();
         self.check();
     }

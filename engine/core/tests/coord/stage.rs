@@ -48,6 +48,13 @@ impl TopicTable {
         self.version += 1;
     }
 
+    /// One of more topics than there are letters.
+    pub(crate) fn put_numbered(&mut self, name: &str, number: u128, partitions: i32) {
+        let id = TopicId(number.to_be_bytes());
+        self.topics.insert(Arc::from(name), TopicView { id, partitions });
+        self.version += 1;
+    }
+
     pub(crate) fn remove(&mut self, name: &str) {
         self.topics.remove(name);
         self.version += 1;
@@ -161,6 +168,11 @@ impl Stage {
             self.turn(|coordinator, now, actions| coordinator.expire(now, &topics, actions));
         }
         self.clock = end;
+    }
+
+    /// What groups take is counted where it changes; it is what it is.
+    pub(crate) fn check_bytes(&mut self) {
+        assert_eq!(self.coordinator.held_bytes(), self.coordinator.recounted_bytes());
     }
 
     /// The process ends and starts again: only the log is left.

@@ -217,6 +217,12 @@ impl Network {
         }
     }
 
+    /// Whether the end of the peer's data has arrived, read or not, or the connection is no more.
+    pub(crate) fn has_peer_ended(&self, id: SocketId, now: Moment) -> bool {
+        let Some(Socket::End(end)) = self.sockets.get(&id) else { return true };
+        end.reset || end.shut || end.finished.is_some_and(|arrival| arrival <= now)
+    }
+
     /// Both directions end; the peer sees the end of the data.
     pub(crate) fn shutdown(&mut self, id: SocketId, now: Moment, chance: &mut Chance) {
         let Some(Socket::End(end)) = self.sockets.get_mut(&id) else { return };

@@ -59,6 +59,11 @@ impl Port {
         self.twin.borrow().network.taken_bytes(id)
     }
 
+    pub(crate) fn has_peer_ended(&self, id: SocketId) -> bool {
+        let twin = self.twin.borrow();
+        twin.network.has_peer_ended(id, twin.now)
+    }
+
     /// The node halts as soon as the task that calls this yields.
     pub(crate) fn end(&self, reason: String) {
         let mut twin = self.twin.borrow_mut();

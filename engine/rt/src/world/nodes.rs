@@ -1,12 +1,13 @@
 //! A world as a test sees it: add nodes, boot them, crash them, look at their disks.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::block::{Home, PoolBounds};
 use crate::kernel::Kernel;
@@ -71,6 +72,8 @@ pub struct World {
     pub(super) living: BTreeMap<ShardKey, Living>,
     pub(super) tasks: Tasks,
     pub(super) trace: Vec<String>,
+    /// By node.
+    pub(super) longest_turns: BTreeMap<u32, Rc<Cell<Duration>>>,
 }
 
 impl World {
@@ -81,6 +84,7 @@ impl World {
             living: BTreeMap::new(),
             tasks: Tasks::default(),
             trace: Vec::new(),
+            longest_turns: BTreeMap::new(),
         }
     }
 
@@ -259,6 +263,12 @@ impl World {
     fn homes(&self, node: NodeId) -> impl Iterator<Item = &Arc<Home>> {
         let of_node = self.living.iter().filter(move |(key, _)| key.node == node.0);
         of_node.map(|(_, living)| &living.shard.home)
+    }
+
+    /// The longest turn of a task of the node, by the real clock, since whoever looks set it back: how long it kept the
+    /// others of its shard from running. Nothing in the world goes by it.
+    pub fn longest_turn(&mut self, node: NodeId) -> Rc<Cell<Duration>> {
+        Rc::clone(self.longest_turns.entry(node.0).or_default())
     }
 
     /// What happened, line by line, with its moment.

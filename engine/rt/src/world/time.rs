@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::kernel::process_now;
 use crate::moment::Moment;
 use crate::names::ShardKey;
 use crate::notes::Note;
@@ -191,7 +192,11 @@ impl World {
         drop(twin);
         let Some(mut taken) = self.tasks.take(task) else { return };
         let before = shard::swap_current(Some(Rc::clone(&shard)));
+        let begun = process_now();
         let polled = taken.body.as_mut().poll(&mut Context::from_waker(&taken.waker));
+        if let Some(longest) = self.longest_turns.get(&key.node) {
+            longest.set(longest.get().max(process_now() - begun));
+        }
         match polled {
             Poll::Pending => self.tasks.put_back(taken.task, taken.body),
             Poll::Ready(()) => {

@@ -134,6 +134,26 @@ fn shutdown_ends_a_receive_in_flight_on_both_sides() {
 }
 
 #[test]
+fn the_end_of_a_peer_shows_before_its_bytes_are_read() {
+    on_both("peer-end", 1, |_| async {
+        for is_reset in [false, true] {
+            let (client, server) = pair().await;
+            client.send(vec![Bytes::from_static(b"unread")]).await.unwrap();
+            server.send(vec![Bytes::from_static(b"unread")]).await.unwrap();
+            sleep(Duration::from_millis(5)).await;
+            assert!(!server.has_peer_ended());
+            if !is_reset {
+                receive_exactly(&client, 6).await;
+            }
+            drop(client);
+            while !server.has_peer_ended() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+    });
+}
+
+#[test]
 fn closing_with_unread_data_resets_the_peer() {
     on_both("reset", 1, |_| async {
         let (client, server) = pair().await;

@@ -130,8 +130,7 @@ impl Core {
     }
 
     fn leave_coordinator(&self, key: PartitionKey) {
-        let left = self.groups.hosted.borrow_mut().remove(&key);
-        if let Some(Hosted::Serving(serving)) = left {
+        if let Some(serving) = self.groups.take_away(key) {
             let Serving { coordinator, mut waiting, .. } = *serving;
             let mut actions = Vec::new();
             coordinator.unload(&mut actions);

@@ -10,7 +10,7 @@ use millrace_core::log::records::Records;
 use millrace_core::meta::OFFSETS_TOPIC;
 
 use crate::api::{FetchError, FetchPartition};
-use crate::coordinators::{Hosted, Serving, now};
+use crate::coordinators::{Hosted, now};
 use crate::message::{FirstBatch, ReadAsk};
 use crate::shard::Core;
 
@@ -44,16 +44,10 @@ impl Core {
     /// From now on the partition is loading, or, where nothing was ever written to it, serves.
     pub(super) fn begin_loading(self: &Rc<Core>, key: PartitionKey) {
         let is_blank = self.table.get(key).is_some_and(|it| it.borrow().high_watermark == Offset::ZERO);
-        let hosted = match is_blank {
-            true => {
-                let coordinator = Coordinator::new(self.groups.settings(), now());
-                self.groups.plan(coordinator.next_deadline());
-                Hosted::Serving(Serving::new(coordinator))
-            }
-            false => Hosted::Loading,
-        };
-        self.groups.hosted.borrow_mut().insert(key, hosted);
-        if !is_blank {
+        if is_blank {
+            self.groups.host(key, Coordinator::new(self.groups.settings(), now()));
+        } else {
+            self.groups.hosted.borrow_mut().insert(key, Hosted::Loading);
             millrace_rt::spawn(Rc::clone(self).load(key));
         }
     }
@@ -72,9 +66,8 @@ impl Core {
                 let mut actions = Vec::new();
                 loader.follow(self.groups.settings());
                 let coordinator = loader.finish(now(), &mut actions);
-                self.groups.plan(coordinator.next_deadline());
-                hosted.insert(key, Hosted::Serving(Serving::new(coordinator)));
                 drop(hosted);
+                self.groups.host(key, coordinator);
                 let took = millrace_rt::now() - begun;
                 tracing::info!(%key, records, ms = took.as_millis() as u64, "groups loaded");
                 self.carry_out(key, actions);

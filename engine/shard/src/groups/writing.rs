@@ -79,7 +79,6 @@ impl Core {
             let mut actions = Vec::new();
             self.groups.with_serving(key, |serving| {
                 serving.coordinator.written(now(), id, result, &mut actions);
-                self.groups.counters.add(serving.coordinator.take_tally());
             });
             self.carry_out(key, actions);
         }

@@ -162,6 +162,27 @@ pub(crate) const OWN: &[Family] = &[
         },
     },
     Family {
+        name: "millrace_group_bytes",
+        kind: Kind::Gauge,
+        labels: "shard",
+        help: "Memory that groups hold: members with what they offer and are assigned, and committed offsets.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.groups.bytes),
+    },
+    Family {
+        name: "millrace_group_bytes_max",
+        kind: Kind::Gauge,
+        labels: "shard",
+        help: "Memory that groups may hold; what would add to it then is refused.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.groups.bytes_max),
+    },
+    Family {
+        name: "millrace_group_refusals_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Joins, heartbeats, assignments and commits that groups had no memory for; clients try again.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.groups.refusals),
+    },
+    Family {
         name: "millrace_group_partitions_loading",
         kind: Kind::Gauge,
         labels: "shard",

@@ -1,9 +1,23 @@
-//! Metrics of what readers hold: answers that their peers have not yet taken.
+//! Metrics of what readers hold: places in lists of partitions, and answers that their peers have not yet taken.
 
 use crate::admin::family::{Family, Kind};
 use crate::admin::own::by_shard;
 
 pub(crate) const FAMILIES: &[Family] = &[
+    Family {
+        name: "millrace_watches",
+        kind: Kind::Gauge,
+        labels: "shard",
+        help: "Readers that wait for more records of a shard's partitions, whichever shard their connection is on.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.watches),
+    },
+    Family {
+        name: "millrace_watches_refused_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Waits of readers that are told of records at their end only, since so many wait for so many partitions.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.watches_refused),
+    },
     Family {
         name: "millrace_egress_bytes",
         kind: Kind::Gauge,

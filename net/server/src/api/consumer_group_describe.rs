@@ -15,7 +15,8 @@ use millrace_wire::{ErrorCode, Reader};
 use rustc_hash::FxHashMap;
 
 use crate::api::call::{Call, CallFault, Outcome, uuid};
-use crate::api::members::{GROUP_OPERATIONS, has_consumer_protocol};
+use crate::api::members::{self, GROUP_OPERATIONS, has_consumer_protocol};
+use crate::api::pace::Pace;
 use crate::api::topics::OPERATIONS_NOT_ASKED;
 use crate::errors;
 
@@ -36,31 +37,51 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     }
     let operations =
         if request.include_authorized_operations { GROUP_OPERATIONS } else { OPERATIONS_NOT_ASKED };
-    let asked: Vec<GroupId> = request.group_ids.iter().map(|group| group.as_ref().into()).collect();
+    let asked = members::once(&request.group_ids);
     let found: FxHashMap<GroupId, Result<Described<DescribedConsumerGroup>, GroupError>> =
         call.host.shard.describe_consumer_groups(asked).await.into_iter().collect();
+    let sizes = request.group_ids.iter().map(|name| match found.get(&**name) {
+        Some(Ok(Described::Found(group))) => group.members.iter().map(size_of_member).sum(),
+        _ => 0,
+    });
+    if sizes.sum::<usize>() > call.host.described_bytes_max() {
+        return Err(CallFault::AnswerTooLong);
+    }
     let image = call.host.shard.image();
     let names = Names::of(&image, found.values());
-    let groups = request.group_ids.iter().map(|name| match found.get(&**name) {
-        _ if name.is_empty() => refused(name, ErrorCode::InvalidGroupId, None),
-        Some(Ok(Described::Found(group))) => {
-            DescribedGroup { authorized_operations: operations, ..described(name, group, &names) }
-        }
-        Some(Ok(Described::OfOtherType)) => {
-            let message = format!("Group {name} is not a consumer group.");
-            refused(name, ErrorCode::GroupIdNotFound, Some(message))
-        }
-        Some(Ok(Described::Missing)) | None => {
-            refused(name, ErrorCode::GroupIdNotFound, Some(format!("Group {name} not found.")))
-        }
-        Some(Err(error)) => refused(name, errors::of_group(*error), None),
-    });
-    let response = ConsumerGroupDescribeResponse {
-        groups: groups.collect(),
-        ..ConsumerGroupDescribeResponse::default()
-    };
+    let (mut groups, mut pace) = (Vec::with_capacity(request.group_ids.len()), Pace::default());
+    for name in &request.group_ids {
+        pace.step().await;
+        groups.push(match found.get(&**name) {
+            _ if name.is_empty() => refused(name, ErrorCode::InvalidGroupId, None),
+            Some(Ok(Described::Found(group))) => {
+                DescribedGroup { authorized_operations: operations, ..described(name, group, &names) }
+            }
+            Some(Ok(Described::OfOtherType)) => {
+                let message = format!("Group {name} is not a consumer group.");
+                refused(name, ErrorCode::GroupIdNotFound, Some(message))
+            }
+            Some(Ok(Described::Missing)) | None => {
+                refused(name, ErrorCode::GroupIdNotFound, Some(format!("Group {name} not found.")))
+            }
+            Some(Err(error)) => refused(name, errors::of_group(*error), None),
+        });
+    }
+    let response = ConsumerGroupDescribeResponse { groups, ..ConsumerGroupDescribeResponse::default() };
     call.answer(|writer, version| response.encode(writer, version))
 }
+
+/// In the answer, about; names of topics stand beside their partitions.
+fn size_of_member(member: &DescribedConsumer) -> usize {
+    let topics: usize = member.topics.iter().map(|topic| topic.len()).sum();
+    let pattern = member.pattern.as_ref().map_or(0, |pattern| pattern.len());
+    let partitions = member.assigned.len() + member.target.len();
+    let texts = member.member.len() + member.client_id.len() + member.client_host.len() + topics + pattern;
+    size_of::<Member<'_>>() + texts + partitions * PARTITION_BYTES
+}
+
+/// A partition that is alone of its topic, with the topic's id and a name of usual length.
+const PARTITION_BYTES: usize = 64;
 
 /// The topics of an answer; those that are gone have no name, and are left out.
 struct Names(FxHashMap<TopicId, String>);

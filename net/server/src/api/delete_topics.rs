@@ -11,6 +11,7 @@ use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
 use crate::api::mutations::{keep, with_refused};
+use crate::api::pace::Pace;
 use crate::errors;
 
 /// First version with an error code of its own for a broker on which topics are not deleted.
@@ -25,7 +26,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let host = &call.host;
     let responses = if host.node.config().delete_topics() {
         let mut sorted = Sorted::default();
-        sorted.sort(&request, &host.shard.image());
+        sorted.sort(&request, &host.shard.image()).await;
         let ids: Vec<TopicId> = sorted.delete.keys().copied().collect();
         let results = delete(&call, ids.clone()).await;
         for (id, result) in ids.into_iter().zip(results) {
@@ -90,11 +91,13 @@ struct Sorted<'a> {
 }
 
 impl<'a> Sorted<'a> {
-    fn sort(&mut self, request: &'a DeleteTopicsRequest<'_>, image: &MetadataImage) {
+    async fn sort(&mut self, request: &'a DeleteTopicsRequest<'_>, image: &MetadataImage) {
+        let mut pace = Pace::default();
         let mut names = Once::default();
         let mut ids = Once::default();
         request.topic_names.iter().for_each(|name| names.add(name.as_ref()));
         for topic in &request.topics {
+            pace.step().await;
             let id = topic_id(topic.topic_id);
             match (topic.name.as_deref(), id == TopicId::ZERO) {
                 (None, true) => self.refuse(None, id, "Neither topic name nor id were specified."),
@@ -109,6 +112,7 @@ impl<'a> Sorted<'a> {
         ids.twice.iter().for_each(|id| self.refuse(None, *id, "Duplicate topic id."));
         self.add_ids(ids.once, image);
         for name in names.once {
+            pace.step().await;
             self.add_name(name, &ids.twice, image);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use millrace_core::coord::{Described, DescribedGroup as GroupView, GroupError, GroupId};
+use millrace_core::coord::{Described, DescribedGroup as GroupView, DescribedMember, GroupError, GroupId};
 use millrace_wire::messages::describe_groups_request::DescribeGroupsRequest;
 use millrace_wire::messages::describe_groups_response::{
     DescribeGroupsResponse, DescribedGroup, DescribedGroupMember,
@@ -11,7 +11,8 @@ use millrace_wire::{ErrorCode, Reader};
 use rustc_hash::FxHashMap;
 
 use crate::api::call::{Call, CallFault, Outcome};
-use crate::api::members::GROUP_OPERATIONS;
+use crate::api::members::{self, GROUP_OPERATIONS};
+use crate::api::pace::Pace;
 use crate::api::topics::OPERATIONS_NOT_ASKED;
 use crate::errors;
 
@@ -24,20 +25,36 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let request = DescribeGroupsRequest::decode(&mut Reader::new(&call.body), version)?;
     let operations =
         if request.include_authorized_operations { GROUP_OPERATIONS } else { OPERATIONS_NOT_ASKED };
-    let asked: Vec<GroupId> = request.groups.iter().map(|group| group.as_ref().into()).collect();
+    let asked = members::once(&request.groups);
     let found: FxHashMap<GroupId, Result<Described<GroupView>, GroupError>> =
         call.host.shard.describe_groups(asked).await.into_iter().collect();
-    let groups = request.groups.iter().map(|name| {
+    let sizes = request.groups.iter().map(|name| match found.get(&**name) {
+        Some(Ok(Described::Found(group))) => group.members.iter().map(size_of_member).sum(),
+        _ => 0,
+    });
+    if sizes.sum::<usize>() > call.host.described_bytes_max() {
+        return Err(CallFault::AnswerTooLong);
+    }
+    let (mut groups, mut pace) = (Vec::with_capacity(request.groups.len()), Pace::default());
+    for name in &request.groups {
+        pace.step().await;
         let described = match found.get(&**name) {
             Some(Ok(Described::Found(group))) => described(name, group),
             Some(Ok(Described::OfOtherType)) => missing(name, "is not a classic group.", version),
             Some(Ok(Described::Missing)) | None => missing(name, "not found.", version),
             Some(Err(error)) => refused(name, errors::of_group(*error)),
         };
-        DescribedGroup { authorized_operations: operations, ..described }
-    });
-    let response = DescribeGroupsResponse { groups: groups.collect(), ..DescribeGroupsResponse::default() };
+        groups.push(DescribedGroup { authorized_operations: operations, ..described });
+    }
+    let response = DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() };
     call.answer(|writer, version| response.encode(writer, version))
+}
+
+/// In the answer, about.
+fn size_of_member(member: &DescribedMember) -> usize {
+    let instance = member.instance.as_ref().map_or(0, |instance| instance.len());
+    let texts = member.member.len() + member.client_id.len() + member.client_host.len() + instance;
+    size_of::<DescribedGroupMember<'_>>() + texts + member.metadata.len() + member.assignment.len()
 }
 
 fn refused<'a>(name: &Cow<'a, str>, code: ErrorCode) -> DescribedGroup<'a> {

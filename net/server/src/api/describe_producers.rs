@@ -1,6 +1,7 @@
 //! DescribeProducers 0: who writes to partitions, as their logs remember (KIP-664).
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use millrace_core::base::{PartitionIndex, PartitionKey};
 use millrace_core::log::producers::ProducerSnapshot;
@@ -23,9 +24,16 @@ const NO_TRANSACTION: i64 = -1;
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let request = DescribeProducersRequest::decode(&mut Reader::new(&call.body), call.version())?;
     let image = call.host.shard.image();
-    let keys: Vec<PartitionKey> = request.topics.iter().flat_map(|topic| known(&image, topic)).collect();
+    let keys: BTreeSet<PartitionKey> = request.topics.iter().flat_map(|topic| known(&image, topic)).collect();
+    let keys: Vec<PartitionKey> = keys.into_iter().collect();
     let producers = call.host.shard.producers(&keys).await;
     let producers: FxHashMap<PartitionKey, _> = keys.into_iter().zip(producers).collect();
+    let asked = request.topics.iter().flat_map(|topic| known(&image, topic));
+    let states: usize =
+        asked.map(|key| producers.get(&key).and_then(Option::as_ref).map_or(0, Vec::len)).sum();
+    if states * size_of::<ProducerState>() > call.host.described_bytes_max() {
+        return Err(CallFault::AnswerTooLong);
+    }
     let topics = request.topics.iter().map(|topic| {
         let missing = fault(&image, topic);
         let partition = |index: &i32| match (&missing, key(&image, topic, *index)) {

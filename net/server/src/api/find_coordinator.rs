@@ -11,6 +11,7 @@ use millrace_wire::{ErrorCode, Reader};
 use crate::api::brokers::{Reached, reached};
 use crate::api::call::{Call, CallFault, Outcome};
 use crate::api::creation;
+use crate::api::pace::Pace;
 use crate::errors::{TRANSACTIONS_NOT_SERVED, generic_message};
 
 /// First version that asks for several keys.
@@ -41,8 +42,11 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     };
     let mut response = FindCoordinatorResponse::default();
     if version >= FIRST_BATCHED {
-        let coordinators = request.coordinator_keys.iter().map(|key| described(key, found(key)));
-        response.coordinators = coordinators.collect();
+        let mut pace = Pace::default();
+        for key in &request.coordinator_keys {
+            pace.step().await;
+            response.coordinators.push(described(key, found(key)));
+        }
     } else {
         let answer = described(&request.key, found(&request.key));
         response.error_code = answer.error_code;

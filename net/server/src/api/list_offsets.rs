@@ -12,6 +12,7 @@ use millrace_wire::messages::list_offsets_response::{
 use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::pace::Pace;
 use crate::errors;
 
 /// First version whose answers name the leader epoch.
@@ -62,9 +63,11 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let mut questions = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     let mut answered = BTreeSet::new();
+    let mut pace = Pace::default();
     for topic in request.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
         let mut places = Vec::with_capacity(topic.partitions.len());
         for partition in &topic.partitions {
+            pace.step().await;
             let named = (topic.name.as_ref(), partition.partition_index);
             let checked = match (repeated.contains(&named), isolation) {
                 (true, _) if !answered.insert(named) => continue,

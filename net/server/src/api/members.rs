@@ -1,9 +1,12 @@
 //! Members of groups as several APIs see them: new ids, and where a client is.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use millrace_core::coord::{InstanceId, MemberId};
+use millrace_core::coord::{GroupId, InstanceId, MemberId};
 use millrace_core::meta::{Feature, MetadataImage};
+
+use rustc_hash::FxHashSet;
 
 use crate::api::topics::{new_topic_id, random_uuid};
 use crate::conn::caller::Caller;
@@ -21,6 +24,12 @@ pub(crate) fn has_consumer_protocol(image: &MetadataImage) -> bool {
 
 pub(crate) fn instance(id: Option<&str>) -> Option<InstanceId> {
     id.map(InstanceId::from)
+}
+
+/// Groups that a request names, each once: what is looked up of one may be much, and its name is a few bytes.
+pub(crate) fn once(names: &[Cow<'_, str>]) -> Vec<GroupId> {
+    let mut seen = FxHashSet::default();
+    names.iter().filter(|name| seen.insert(&***name)).map(|name| (&**name).into()).collect()
 }
 
 /// What a member without an id is called: its instance or its client, and a random UUID.

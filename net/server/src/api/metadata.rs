@@ -13,6 +13,7 @@ use rustc_hash::FxHashSet;
 
 use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
 use crate::api::creation;
+use crate::api::pace::Pace;
 use crate::api::topics::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS};
 use crate::host::Host;
 
@@ -39,7 +40,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
                 true => by_ids(&image, &ids),
                 false => {
                     let names = asked.iter().filter_map(|topic| topic.name.as_deref());
-                    by_names(&call, &image, names, request.allow_auto_topic_creation)
+                    by_names(&call, &image, names, request.allow_auto_topic_creation).await
                 }
             }
         }
@@ -104,7 +105,7 @@ fn by_ids(image: &MetadataImage, ids: &[TopicId]) -> Vec<MetadataResponseTopic<'
 }
 
 /// Those that exist first, then the others, as Kafka orders them.
-fn by_names<'a>(
+async fn by_names<'a>(
     call: &Call,
     image: &MetadataImage,
     names: impl Iterator<Item = &'a str>,
@@ -116,7 +117,9 @@ fn by_names<'a>(
     let mut topics: Vec<_> =
         distinct.iter().filter_map(|name| image.topic(name)).map(|topic| described(topic)).collect();
     let mut wanted = Vec::new();
+    let mut pace = Pace::default();
     for name in distinct.into_iter().filter(|name| image.topic(name).is_none()) {
+        pace.step().await;
         let code = match check_topic_name(name) {
             Ok(()) => ErrorCode::UnknownTopicOrPartition,
             Err(_) => ErrorCode::InvalidTopicException,

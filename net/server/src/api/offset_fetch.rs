@@ -15,6 +15,7 @@ use millrace_wire::{ErrorCode, Reader, Uuid};
 use rustc_hash::FxHashMap;
 
 use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::api::pace::Pace;
 use crate::errors;
 
 /// First version with an error beside the topics.
@@ -70,8 +71,16 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let request = OffsetFetchRequest::decode(&mut Reader::new(&call.body), version)?;
     let mut response = OffsetFetchResponse::default();
     if version >= FIRST_BATCHED {
+        let (mut bytes, mut pace) = (0, Pace::default());
         for group in &request.groups {
-            response.groups.push(answer_group(&call, group).await);
+            pace.step().await;
+            let answer = answer_group(&call, group).await;
+            bytes += answer.topics.iter().map(size_of_topic).sum::<usize>();
+            // A group may be named again and again, and all its offsets be asked for in a few bytes.
+            if bytes > call.host.described_bytes_max() {
+                return Err(CallFault::AnswerTooLong);
+            }
+            response.groups.push(answer);
         }
         return call.answer(|writer, version| response.encode(writer, version));
     }
@@ -131,6 +140,13 @@ async fn answer_group<'a>(call: &Call, group: &OffsetFetchRequestGroup<'a>) -> O
         Err(error) => answer.error_code = errors::of_group(error).code(),
     }
     answer
+}
+
+/// In the answer, about.
+fn size_of_topic(topic: &OffsetFetchResponseTopics<'_>) -> usize {
+    let texts: usize =
+        topic.partitions.iter().map(|it| it.metadata.as_ref().map_or(0, |text| text.len())).sum();
+    topic.name.len() + topic.partitions.len() * size_of::<OffsetFetchResponsePartitions<'_>>() + texts
 }
 
 /// Of topics that are gone there is no id; Kafka leaves them out.

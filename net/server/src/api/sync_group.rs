@@ -8,6 +8,7 @@ use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::call::{Call, CallFault, Outcome};
 use crate::api::members;
+use crate::api::pace::Pace;
 use crate::errors;
 
 /// First version that says which protocol the member believes in; it must.
@@ -20,9 +21,13 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let synced = if version >= FIRST_WITH_PROTOCOL && !says_protocol {
         Err(GroupError::InconsistentGroupProtocol)
     } else {
-        let assignments = request.assignments.iter().map(|assigned| {
-            (assigned.member_id.as_ref().into(), Bytes::copy_from_slice(&assigned.assignment))
-        });
+        let mut assignments = Vec::with_capacity(request.assignments.len());
+        let mut pace = Pace::default();
+        for assigned in &request.assignments {
+            pace.step().await;
+            let assignment = Bytes::copy_from_slice(&assigned.assignment);
+            assignments.push((assigned.member_id.as_ref().into(), assignment));
+        }
         let sync = SyncRequest {
             group: request.group_id.as_ref().into(),
             generation: Generation(request.generation_id),
@@ -30,7 +35,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             instance: members::instance(request.group_instance_id.as_deref()),
             protocol_type: request.protocol_type.as_deref().map(Into::into),
             protocol: request.protocol_name.as_deref().map(Into::into),
-            assignments: assignments.collect(),
+            assignments,
         };
         call.host.shard.sync_group(sync).await
     };

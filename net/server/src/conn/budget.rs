@@ -108,7 +108,13 @@ impl Drop for Charge {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.budget.line.borrow_mut().retain(|ticket| *ticket != self.ticket);
+        let mut line = self.budget.line.borrow_mut();
+        // Most leave from the head of the line, when their turn has come.
+        match line.front() == Some(&self.ticket) {
+            true => drop(line.pop_front()),
+            false => line.retain(|ticket| *ticket != self.ticket),
+        }
+        drop(line);
         self.budget.changed.notify_all();
     }
 }

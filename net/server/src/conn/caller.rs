@@ -14,6 +14,9 @@ use crate::conn::affinity::Affinity;
 use crate::conn::answers::Answers;
 use crate::quota::{Held, Limits};
 
+/// Fetch sessions of a connection that go with it to another shard.
+const SESSIONS_MAX: usize = 16;
+
 /// Lives on the shard that serves the connection; shared by the connection's reader and the shard's upkeep.
 pub(crate) struct Caller {
     /// Which of the broker's listeners accepted it.
@@ -70,8 +73,13 @@ impl Caller {
         self.affinity.borrow().verdict(home)
     }
 
+    /// The newest are kept: a client uses one, and whoever makes more has them all the same, but they do not move with it.
     pub(crate) fn add_session(&self, id: i32) {
-        self.sessions.borrow_mut().push(id);
+        let mut sessions = self.sessions.borrow_mut();
+        if sessions.len() >= SESSIONS_MAX {
+            sessions.remove(0);
+        }
+        sessions.push(id);
     }
 
     pub(crate) fn remove_session(&self, id: i32) {

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use millrace_core::base::ShardIndex;
 use millrace_rt::{Either, Stream, select};
@@ -94,6 +95,17 @@ async fn hand_over(host: &Host, caller: &Caller, stream: Rc<Stream>, inbox: Inbo
     host.shard.hand_over(to, Box::new(parcel)).await;
 }
 
+/// How often it is looked whether the client of a request that waits is still there: nothing is received meanwhile, and
+/// what a reader waits with (its place in the lists of partitions, the memory of its request) is not to be kept for nobody.
+/// Most waits are shorter.
+const PEER_LOOK: Duration = Duration::from_secs(1);
+
+/// Whether requests of an API wait for what others do, as long as their clients want: so that one whose client is gone is
+/// dropped. All others do what they are asked for, whoever hears of it.
+fn may_wait(api: ApiKey) -> bool {
+    matches!(api, ApiKey::Fetch | ApiKey::JoinGroup | ApiKey::SyncGroup)
+}
+
 struct Reader {
     host: Rc<Host>,
     caller: Rc<Caller>,
@@ -165,6 +177,7 @@ impl Reader {
             return Next::End;
         }
         let trace = Trace { api: head.api, received };
+        let head_api = head.api;
         let limited = self.host.limits(&self.caller, &head.client_id).map(LimitedRequest::new).map(Rc::new);
         let call = Call {
             host: self.host.clone(),
@@ -179,10 +192,10 @@ impl Reader {
             Some(limited) if limited.is_timed() => Box::pin(timed((api.handle)(call), limited.clone())),
             _ => (api.handle)(call),
         };
-        // A fetch may wait for minutes, and a broker that stops does not.
+        // A fetch may wait for minutes, and neither does a broker that stops, nor one whose client is gone.
         let outcome = match api.turn {
             Turn::Pipelined => handling.await,
-            Turn::Alone => match select(handling, self.caller.hung_up()).await {
+            Turn::Alone => match select(handling, self.ended(head_api)).await {
                 Either::Left(outcome) => outcome,
                 Either::Right(()) => return Next::End,
             },
@@ -196,6 +209,19 @@ impl Reader {
         match (self.answer(outcome, charge, trace).await, limited) {
             (Next::Request, Some(limited)) => Next::Rest(limited),
             (next, _) => next,
+        }
+    }
+
+    /// Waits until nobody is there any more for the answer of a request.
+    async fn ended(&self, api: ApiKey) {
+        if !may_wait(api) {
+            return self.caller.hung_up().await;
+        }
+        loop {
+            let is_hung_up = millrace_rt::timeout(PEER_LOOK, self.caller.hung_up()).await.is_some();
+            if is_hung_up || self.stream.has_peer_ended() {
+                return;
+            }
         }
     }
 

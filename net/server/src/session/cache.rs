@@ -94,11 +94,13 @@ pub(crate) struct SessionCache {
     slots: usize,
     sessions: FxHashMap<i32, FetchSession>,
     evictions: u64,
+    /// What all sessions count together, of [`SHARD_PARTITIONS_MAX`].
+    held: usize,
 }
 
 impl SessionCache {
     pub(crate) fn new(slots: usize) -> SessionCache {
-        SessionCache { slots, sessions: FxHashMap::default(), evictions: 0 }
+        SessionCache { slots, sessions: FxHashMap::default(), evictions: 0, held: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -124,7 +126,7 @@ impl SessionCache {
         now: Duration,
     ) -> Begun {
         if request.epoch == INITIAL_EPOCH || request.epoch == FINAL_EPOCH {
-            self.sessions.remove(&request.id);
+            self.remove(request.id);
             let asked = without_repetition(asked);
             return if request.epoch == FINAL_EPOCH { Begun::Sessionless(asked) } else { Begun::Full(asked) };
         }
@@ -137,18 +139,21 @@ impl SessionCache {
         if session.naming != request.naming {
             return Begun::Refused(SessionFault::OtherNaming);
         }
+        let before = session.partitions.weight();
         for (partition, wanted) in asked {
             session.partitions.set(partition, wanted);
         }
         for partition in forgotten {
             session.partitions.remove(partition);
         }
+        let (weight, held) = (session.partitions.weight(), self.held);
+        self.held = held - before + weight;
         if session.partitions.len() == 0 {
-            self.sessions.remove(&request.id);
+            self.remove(request.id);
             return Begun::Sessionless(Vec::new());
         }
-        if session.partitions.len() > SESSION_PARTITIONS_MAX {
-            self.sessions.remove(&request.id);
+        if weight > SESSION_PARTITIONS_MAX || (weight > before && self.held > SHARD_PARTITIONS_MAX) {
+            self.remove(request.id);
             return Begun::Refused(SessionFault::UnknownId);
         }
         session.used = now;
@@ -167,19 +172,19 @@ impl SessionCache {
         random: &mut impl FnMut() -> u64,
         now: Duration,
     ) -> i32 {
-        let held = self.partitions();
-        if read.len() > SESSION_PARTITIONS_MAX || held + read.len() > SHARD_PARTITIONS_MAX {
+        let mut partitions = SessionPartitions::default();
+        for (partition, wanted, read) in read {
+            partitions.set(partition.clone(), *wanted);
+            partitions.tell(partition, read.told);
+        }
+        let weight = partitions.weight();
+        if weight > SESSION_PARTITIONS_MAX || self.held + weight > SHARD_PARTITIONS_MAX {
             return NO_SESSION;
         }
         if self.sessions.len() >= self.slots && !self.evict_for(read.len(), now) {
             return NO_SESSION;
         }
         let id = self.free_id(random);
-        let mut partitions = SessionPartitions::default();
-        for (partition, wanted, read) in read {
-            partitions.set(partition.clone(), *wanted);
-            partitions.tell(partition, read.told);
-        }
         let session = FetchSession {
             id,
             epoch: epoch_after(INITIAL_EPOCH),
@@ -188,6 +193,7 @@ impl SessionCache {
             created: now,
             used: now,
         };
+        self.held += weight;
         self.sessions.insert(id, session);
         id
     }
@@ -209,14 +215,19 @@ impl SessionCache {
 
     /// Takes a session out, to go with its connection to another shard.
     pub(crate) fn remove(&mut self, id: i32) -> Option<FetchSession> {
-        self.sessions.remove(&id)
+        let session = self.sessions.remove(&id)?;
+        self.held -= session.partitions.weight();
+        Some(session)
     }
 
     /// Takes in a session of another shard. Where its id is taken or no slot is free it is dropped: its client is
     /// told that it is unknown, and makes a new one.
     pub(crate) fn adopt(&mut self, session: FetchSession, now: Duration) {
+        let weight = session.partitions.weight();
         let has_slot = self.sessions.len() < self.slots || self.evict_for(session.partitions.len(), now);
-        if has_slot && !self.sessions.contains_key(&session.id) {
+        let has_room = self.held + weight <= SHARD_PARTITIONS_MAX;
+        if has_slot && has_room && !self.sessions.contains_key(&session.id) {
+            self.held += weight;
             self.sessions.insert(session.id, FetchSession { created: now, used: now, ..session });
         }
     }
@@ -233,7 +244,7 @@ impl SessionCache {
         };
         let Some(id) = stale.or_else(small).map(FetchSession::id) else { return false };
         self.evictions += 1;
-        self.sessions.remove(&id).is_some()
+        self.remove(id).is_some()
     }
 
     fn free_id(&self, random: &mut impl FnMut() -> u64) -> i32 {

@@ -57,6 +57,20 @@ pub(crate) struct SessionPartitions {
     order: BTreeMap<u64, Entry>,
     places: FxHashMap<PartitionRef, u64>,
     next_place: u64,
+    weight: usize,
+}
+
+/// A partition counts once more for each so many bytes of its topic's name: no topic has a name that long, but a client may
+/// ask for one.
+const NAME_BYTES_COUNTED: usize = 256;
+
+impl PartitionRef {
+    fn weight(&self) -> usize {
+        match &self.topic {
+            TopicRef::Name(name) => 1 + name.len() / NAME_BYTES_COUNTED,
+            TopicRef::Id(_) => 1,
+        }
+    }
 }
 
 impl SessionPartitions {
@@ -72,6 +86,7 @@ impl SessionPartitions {
     pub(crate) fn remove(&mut self, partition: &PartitionRef) {
         if let Some(place) = self.places.remove(partition) {
             self.order.remove(&place);
+            self.weight -= partition.weight();
         }
     }
 
@@ -90,6 +105,7 @@ impl SessionPartitions {
     pub(crate) fn move_to_end(&mut self, partition: &PartitionRef) {
         let removed = self.places.remove(partition).and_then(|place| self.order.remove(&place));
         if let Some(entry) = removed {
+            self.weight -= partition.weight();
             self.append(entry);
         }
     }
@@ -102,6 +118,11 @@ impl SessionPartitions {
         self.order.len()
     }
 
+    /// Their number, and more where names are longer than those of topics.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
+    }
+
     fn entry_mut(&mut self, partition: &PartitionRef) -> Option<&mut Entry> {
         let place = self.places.get(partition)?;
         self.order.get_mut(place)
@@ -110,6 +131,7 @@ impl SessionPartitions {
     fn append(&mut self, entry: Entry) {
         let place = self.next_place;
         self.next_place += 1;
+        self.weight += entry.partition.weight();
         self.places.insert(entry.partition.clone(), place);
         self.order.insert(place, entry);
         debug_assert_eq!(self.order.len(), self.places.len());

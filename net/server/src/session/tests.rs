@@ -1,5 +1,6 @@
 //! Fetch sessions as scripts: what clients send, and what they are told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::session::{
@@ -240,4 +241,52 @@ fn sessions_are_bounded() {
     let more = (more.0, more.1);
     let begun = cache.begin(Metadata { id: 7, epoch: 1, naming: Naming::Names }, vec![more], &[], now);
     assert_eq!(begun, Begun::Refused(SessionFault::UnknownId));
+}
+
+/// A client adds this many partitions to its session with each request.
+fn more(from: usize, count: usize, name: &str) -> Vec<Ask> {
+    let topic = TopicRef::Name(Arc::from(name));
+    (from..from + count)
+        .map(|number| (PartitionRef { topic: topic.clone(), partition: number as i32 }, ask("a0").1))
+        .collect()
+}
+
+/// Adds so often; how many partitions, or bytes of names, the cache takes before it refuses.
+fn grow(cache: &mut SessionCache, id: i32, name: &str, times: usize) -> Result<usize, SessionFault> {
+    const EACH: usize = 10_000;
+    for round in 0..times {
+        let epoch = round as i32 + 1;
+        let metadata = Metadata { id, epoch, naming: Naming::Names };
+        if let Begun::Refused(fault) = cache.begin(metadata, more(round * EACH, EACH, name), &[], NOW) {
+            return Err(fault);
+        }
+    }
+    Ok(times * EACH)
+}
+
+const NOW: Duration = Duration::from_secs(1000);
+
+#[test]
+fn sessions_that_grow_bit_by_bit_are_bounded_each_and_together() {
+    let mut cache = SessionCache::new(100);
+    let mut next = 0;
+    let mut random = || {
+        next += 1;
+        next << 33
+    };
+    let first = [(partition("a0"), ask("a0").1, read("a=0").2)];
+    let mut create = |cache: &mut SessionCache| cache.create(Naming::Names, &first, &mut random, NOW);
+    let id = create(&mut cache);
+    assert_eq!(grow(&mut cache, id, "a", 11), Err(SessionFault::UnknownId));
+    assert_eq!((cache.len(), cache.partitions()), (0, 0));
+    // A name that no topic can have counts for its length.
+    let id = create(&mut cache);
+    assert_eq!(grow(&mut cache, id, &"x".repeat(30_000), 1), Err(SessionFault::UnknownId));
+    for _ in 0..5 {
+        let id = create(&mut cache);
+        assert_eq!(grow(&mut cache, id, "a", 9), Ok(90_000));
+    }
+    let id = create(&mut cache);
+    assert_eq!(grow(&mut cache, id, "a", 9), Err(SessionFault::UnknownId));
+    assert!(cache.partitions() <= 500_000);
 }

@@ -88,6 +88,11 @@ impl Client {
     /// Bytes of records from an offset on, once there are some or the wait is over.
     pub(crate) fn fetch_at(&mut self, topic: &str, partition: i32, offset: i64, max_wait_ms: i32) -> usize {
         self.send_fetch(topic, partition, offset, max_wait_ms);
+        self.fetched()
+    }
+
+    /// Bytes of records of the fetch that was sent.
+    pub(crate) fn fetched(&mut self) -> usize {
         let body = self.answer();
         let response = FetchResponse::decode(&mut Reader::new(&body), FETCH).unwrap();
         let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
@@ -137,7 +142,7 @@ impl Client {
         }
     }
 
-    fn send_fetch(&mut self, topic: &str, partition: i32, fetch_offset: i64, max_wait_ms: i32) {
+    pub(crate) fn send_fetch(&mut self, topic: &str, partition: i32, fetch_offset: i64, max_wait_ms: i32) {
         let wanted = FetchPartition {
             partition,
             fetch_offset,

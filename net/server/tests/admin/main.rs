@@ -5,6 +5,7 @@ mod documents;
 mod http;
 mod kafka;
 mod metrics;
+mod readers;
 mod running;
 
 use std::collections::BTreeSet;

@@ -9,14 +9,19 @@ mod copies;
 mod egress;
 mod features;
 mod greedy;
+mod group_bounds;
+mod group_shapes;
 mod groups;
 mod growth;
+mod lengths;
 mod quotas;
 mod settings;
+mod shapes;
 mod slow;
 mod space;
 mod stage;
 mod transactions;
+mod watches;
 
 use std::time::Duration;
 

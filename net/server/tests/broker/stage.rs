@@ -33,6 +33,8 @@ pub(crate) struct Stage {
     pub(crate) disk: Rc<Cell<Option<DiskFault>>>,
     /// The most memory that the broker's first shard had in use.
     pub(crate) memory_peak: Rc<Cell<u64>>,
+    /// The longest turn of one of the broker's tasks, by the real clock.
+    pub(crate) longest_turn: Rc<Cell<Duration>>,
     /// Payload that the broker's first shard had copied when it was looked at last.
     pub(crate) copied_bytes: Rc<Cell<u64>>,
 }
@@ -71,6 +73,15 @@ where
     }
 }
 
+/// The same with one seed, for what does not depend on the order of things.
+pub(crate) fn play_once<F, Fut>(shards: u16, keys: &[(&str, &str)], scenario: F)
+where
+    F: Fn(Stage) -> Fut + Clone + 'static,
+    Fut: Future<Output = ()> + 'static,
+{
+    play_seed(SEEDS.start, shards, keys, scenario);
+}
+
 fn play_seed<F, Fut>(seed: u64, shards: u16, keys: &[(&str, &str)], scenario: F)
 where
     F: Fn(Stage) -> Fut + Clone + 'static,
@@ -78,14 +89,15 @@ where
 {
     let mut world = World::new(seed, WorldOptions::default());
     let node = Node::new(settings(shards, keys), None).expect("the settings of a test are right");
+    let broker = world.add_node(BROKER);
     let stage = Stage {
+        longest_turn: world.longest_turn(broker),
         address: SocketAddr::from((BROKER, PORT)),
         node: node.clone(),
         disk: Rc::default(),
         memory_peak: Rc::default(),
         copied_bytes: Rc::default(),
     };
-    let broker = world.add_node(BROKER);
     let failure = Rc::new(RefCell::new(None));
     let (watched, failed) = (stage.clone(), failure.clone());
     let served = node.clone();

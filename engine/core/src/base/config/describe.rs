@@ -1,5 +1,7 @@
 //! What DescribeConfigs reports: values, their sources and their synonyms, as Kafka 4.3.1 does (`ConfigHelper`).
 
+use std::collections::BTreeSet;
+
 use super::definition::Definition;
 use super::registry::{Section, broker_keys, definition_of, group_keys, key_of_listener, topic_keys};
 use super::topic::{broker_synonyms, factor_to_topic_unit, inherited};
@@ -108,16 +110,18 @@ fn synonym(name: &str, value: &str, source: ConfigSource, sensitive: bool) -> Co
 /// list is Kafka's.
 pub fn describe_broker(layers: ConfigLayers<'_>, names: Option<&[String]>) -> Vec<ConfigEntry> {
     let dynamic = layers.dynamic();
-    let known = broker_keys().iter().filter(|definition| !definition.internal).map(|definition| {
+    let wanted = Wanted::of(names);
+    let named = broker_keys().iter().filter(|it| !it.internal && wanted.may_be(it.name));
+    let known = named.map(|definition| {
         let set = dynamic.get(definition.name).and_then(|text| definition.parse(text).ok());
         let value = set.or_else(|| layers.broker.value(definition.name).cloned());
         broker_entry(definition, value, layers.synonyms(definition.name, definition.is_sensitive()))
     });
     let mut set = layers.broker.given.clone();
     set.extend(dynamic.clone());
-    let others = set.iter().filter(|(key, _)| is_other(key));
+    let others = set.iter().filter(|(key, _)| is_other(key) && wanted.may_be(key));
     let others = others.map(|(key, text)| other_entry(key, text, layers.synonyms(key, is_hidden(key))));
-    known.chain(others).filter(|entry| is_wanted(entry, names)).collect()
+    known.chain(others).filter(|entry| wanted.is_wanted(entry)).collect()
 }
 
 /// Whether a key is described only where it is set: one of a single listener, an internal one, or one that nobody knows.
@@ -167,7 +171,9 @@ fn in_unit_of_topic(broker_key: &str, text: &str) -> String {
 
 /// The dynamic settings of all brokers (the broker resource without a name).
 pub fn describe_broker_default(layers: ConfigLayers<'_>, names: Option<&[String]>) -> Vec<ConfigEntry> {
-    let entries = layers.dynamic_default.iter().map(|(key, text)| {
+    let wanted = Wanted::of(names);
+    let named = layers.dynamic_default.iter().filter(|(key, _)| wanted.may_be(key));
+    let entries = named.map(|(key, text)| {
         let mut synonyms = layers.synonyms(key, is_hidden(key));
         synonyms.retain(|synonym| synonym.source == ConfigSource::DynamicDefaultBroker);
         match broker_keys().get(key) {
@@ -177,7 +183,7 @@ pub fn describe_broker_default(layers: ConfigLayers<'_>, names: Option<&[String]
             _ => other_entry(key, text, synonyms),
         }
     });
-    entries.filter(|entry| is_wanted(entry, names)).collect()
+    entries.filter(|entry| wanted.is_wanted(entry)).collect()
 }
 
 /// All keys of a topic with these settings, or those named.
@@ -215,7 +221,9 @@ fn describe_owner(
     names: Option<&[String]>,
 ) -> Vec<ConfigEntry> {
     let dynamic = layers.dynamic();
-    let entries = described(keys, overrides).map(|definition| {
+    let wanted = Wanted::of(names);
+    let named = described(keys, overrides).filter(|it| wanted.may_be(it.name));
+    let entries = named.map(|definition| {
         let set = overrides.get(definition.name).and_then(|text| definition.parse(text).ok());
         let is_set = set.is_some();
         let value = set
@@ -240,7 +248,7 @@ fn describe_owner(
             documentation: definition.documentation,
         }
     });
-    entries.filter(|entry| is_wanted(entry, names)).collect()
+    entries.filter(|entry| wanted.is_wanted(entry)).collect()
 }
 
 /// What CreateTopics answers with: the settings of a topic that was just created, sorted by name, each with the first
@@ -274,7 +282,7 @@ pub fn describe_created_topic(layers: ConfigLayers<'_>, overrides: &ConfigMap) -
             documentation: definition.documentation,
         }
     });
-    let mut entries: Vec<_> = entries.filter(|entry| is_wanted(entry, None)).collect();
+    let mut entries: Vec<_> = entries.filter(|entry| Wanted::All.is_wanted(entry)).collect();
     entries.sort_by(|one, other| one.name.cmp(&other.name));
     entries
 }
@@ -286,10 +294,35 @@ fn described(keys: &'static Section, overrides: &ConfigMap) -> impl Iterator<Ite
     internal.chain(keys.iter().filter(|definition| !definition.internal))
 }
 
-fn is_wanted(entry: &ConfigEntry, names: Option<&[String]>) -> bool {
-    match names {
-        Some(names) => names.contains(&entry.name),
-        None => !entry.name.starts_with(super::definition::OWN_PREFIX) || !entry.is_default(),
+/// Which keys are asked for: looked up before anything is made of the others, since a request may name a resource again
+/// and again.
+enum Wanted<'a> {
+    /// Kafka's, and our own where they are set.
+    All,
+    Named(BTreeSet<&'a str>),
+}
+
+impl<'a> Wanted<'a> {
+    fn of(names: Option<&'a [String]>) -> Wanted<'a> {
+        match names {
+            Some(names) => Wanted::Named(names.iter().map(String::as_str).collect()),
+            None => Wanted::All,
+        }
+    }
+
+    /// Whether a key may be wanted, whatever it is set to.
+    fn may_be(&self, key: &str) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Named(names) => names.contains(key),
+        }
+    }
+
+    fn is_wanted(&self, entry: &ConfigEntry) -> bool {
+        match self {
+            Wanted::All => !entry.name.starts_with(super::definition::OWN_PREFIX) || !entry.is_default(),
+            Wanted::Named(_) => true,
+        }
     }
 }
 

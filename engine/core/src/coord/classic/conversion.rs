@@ -46,6 +46,7 @@ impl ClassicGroup {
         for member in self.members.values_mut() {
             let metadata = protocol.as_deref().map(|name| member.metadata(name)).unwrap_or_default();
             member.assignment = assignment(member, &metadata);
+            self.held.touched.push(member.id.clone());
         }
     }
 

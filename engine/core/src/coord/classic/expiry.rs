@@ -34,7 +34,7 @@ impl ClassicGroup {
             let (group, until) = (&self.id, pending.good_until);
             turn.deadlines.arm(&mut pending.timer, until, || Subject::Session(group.clone(), id.clone()));
         } else {
-            self.pending.remove(id);
+            self.take_pending(id);
         }
         let emptied = self.complete_join_if_all_joined(turn);
         self.write_emptied(emptied, None, turn);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::held::Held;
 use super::member::{Member, PendingMember, SyncDuty, kept};
 use super::protocols::ProtocolCounts;
 use super::state::GroupState;
@@ -49,6 +50,8 @@ pub(in crate::coord) struct ClassicGroup {
     pub(super) members: BTreeMap<MemberId, Member>,
     pub(super) static_members: BTreeMap<InstanceId, MemberId>,
     pub(super) pending: BTreeMap<MemberId, PendingMember>,
+    /// What members and ids given away take.
+    pub(super) held: Held,
     pub(super) counts: ProtocolCounts,
     /// Members whose join waits.
     pub(super) joining: usize,
@@ -74,6 +77,7 @@ impl ClassicGroup {
             members: BTreeMap::new(),
             static_members: BTreeMap::new(),
             pending: BTreeMap::new(),
+            held: Held::default(),
             counts: ProtocolCounts::default(),
             joining: 0,
             unsynced: 0,
@@ -168,7 +172,8 @@ impl ClassicGroup {
         self.leader.get_or_insert_with(|| member.id.clone());
         self.counts.add(&member.protocols);
         self.joining += usize::from(member.joining.is_some());
-        self.pending.remove(&member.id);
+        self.take_pending(&member.id);
+        self.held.touched.push(member.id.clone());
         let before = self.members.insert(member.id.clone(), member);
         assert!(before.is_none(), "a member of {} was added twice", self.id);
     }
@@ -176,10 +181,11 @@ impl ClassicGroup {
     /// Takes a member, or an id that was given away, out of the group. What it waits for is answered: its client, if it
     /// is still there, joins again.
     pub(super) fn remove(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
-        self.pending.remove(id);
+        self.take_pending(id);
         self.answer_join(id, Err(JoinRefused::unknown_member()), turn);
         self.answer_sync(id, Err(GroupError::UnknownMemberId), turn);
         if let Some(member) = self.members.remove(id) {
+            self.held.bytes -= member.counted;
             self.counts.remove(&member.protocols);
             self.unsynced -= usize::from(member.sync_duty == SyncDuty::Owed);
             if let Some(instance) = &member.instance {
@@ -205,6 +211,8 @@ impl ClassicGroup {
         if self.is_leader(old.as_str()) {
             self.leader = Some(new.clone());
         }
+        self.held.bytes -= std::mem::take(&mut member.counted);
+        self.held.touched.push(new.clone());
         self.members.insert(new.clone(), member);
     }
 
@@ -222,6 +230,7 @@ impl ClassicGroup {
         member.session_timeout_ms = session_timeout_ms;
         member.rebalance_timeout_ms = rebalance_timeout_ms;
         self.counts.add(&member.protocols);
+        self.held.touched.push(id.clone());
     }
 
     /// Lets a member's join wait. One that waited before came over a connection that its client has given up; Kafka
@@ -279,17 +288,5 @@ impl ClassicGroup {
             member.sync_duty = duty;
         }
         self.unsynced = if duty == SyncDuty::Owed { self.members.len() } else { 0 };
-    }
-
-    /// Memory in use, without what members themselves gave.
-    pub(in crate::coord) fn memory_bytes(&self) -> usize {
-        let members: usize = self.members.values().map(Member::held_bytes).sum();
-        let nodes = self.members.len() * size_of::<(MemberId, Member)>()
-            + self.static_members.len() * size_of::<(InstanceId, MemberId)>()
-            + self.pending.len() * size_of::<(MemberId, PendingMember)>();
-        // Nodes of a tree are between half full and full.
-        let nodes = nodes + nodes / 2;
-        let pending: usize = self.pending.keys().map(MemberId::len).sum();
-        size_of::<ClassicGroup>() + members + nodes + pending
     }
 }

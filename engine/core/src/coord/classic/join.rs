@@ -92,14 +92,14 @@ impl ClassicGroup {
         if self.pending.len() >= PENDING_MEMBERS_MAX {
             let oldest = self.pending.iter().min_by_key(|(_, pending)| pending.good_until);
             let oldest = oldest.map(|(id, _)| id.clone());
-            oldest.and_then(|id| self.pending.remove(&id));
+            oldest.into_iter().for_each(|id| self.take_pending(&id));
         }
         let wait_ms = PENDING_MEMBER_WAIT_MS.min(session_timeout_ms);
         let clock = turn.now.clock;
         let mut timer = Timer::default();
         turn.arm(&mut timer, wait_ms, || Subject::Session(self.id.clone(), id.clone()));
         let (awaited_until, good_until) = (clock.after_ms(wait_ms), clock.after_ms(session_timeout_ms));
-        self.pending.insert(id.clone(), PendingMember { awaited_until, good_until, timer });
+        self.put_pending(id, PendingMember { awaited_until, good_until, timer });
     }
 
     fn join_newly(&mut self, request: &JoinRequest, id: MemberId, token: Token, turn: &mut Turn<'_>) {

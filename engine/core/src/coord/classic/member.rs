@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use std::sync::Arc;
 
+use crate::coord::cost::{TIMER_BYTES, entry_bytes, protocols_bytes, text_bytes};
 use crate::coord::deadlines::Timer;
 use crate::coord::ids::{InstanceId, MemberId, MonotonicMs, Token};
 use crate::coord::request::{JoinRequest, Protocol};
@@ -41,6 +42,8 @@ pub(in crate::coord) struct Member {
     /// The SyncGroup that waits.
     pub(in crate::coord) syncing: Option<Token>,
     pub(in crate::coord) session: Timer,
+    /// Bytes that it was last counted for.
+    pub(in crate::coord) counted: usize,
 }
 
 /// An id that was given away and with which nobody has joined yet (KIP-394).
@@ -69,6 +72,7 @@ impl Member {
             joining: None,
             syncing: None,
             session: Timer::default(),
+            counted: 0,
         }
     }
 
@@ -84,17 +88,27 @@ impl Member {
         self.tenure == Tenure::Settled && (self.joining.is_some() || self.syncing.is_some())
     }
 
-    /// Memory that it holds beside itself.
+    /// Memory that it takes in its group.
     pub(in crate::coord) fn held_bytes(&self) -> usize {
-        let names: usize = self.protocols.iter().map(|offered| offered.name.len() + COUNTS_OF_AN_ARC).sum();
-        let texts = self.id.len() + self.client_id.len() + self.client_host.len() + 3 * COUNTS_OF_AN_ARC;
-        let instance = self.instance.as_ref().map_or(0, |instance| instance.len() + COUNTS_OF_AN_ARC);
-        self.protocols.capacity() * size_of::<Protocol>() + names + texts + instance
+        let texts = [self.id.len(), self.client_id.len(), self.client_host.len()];
+        Member::bytes(texts, self.instance.as_ref())
+            + protocols_bytes(&self.protocols)
+            + self.assignment.len()
+    }
+
+    /// Memory that the member of a join will take.
+    pub(in crate::coord) fn bytes_of_join(request: &JoinRequest, id: &MemberId) -> usize {
+        let texts = [id.len(), request.client_id.len(), request.client_host.len()];
+        Member::bytes(texts, request.instance.as_ref()) + protocols_bytes(&request.protocols)
+    }
+
+    fn bytes(texts: [usize; 3], instance: Option<&InstanceId>) -> usize {
+        let texts: usize = texts.into_iter().map(text_bytes).sum();
+        let instance =
+            instance.map_or(0, |it| text_bytes(it.len()) + entry_bytes::<(InstanceId, MemberId)>());
+        entry_bytes::<(MemberId, Member)>() + texts + instance + TIMER_BYTES
     }
 }
-
-/// A shared text begins with two counts.
-const COUNTS_OF_AN_ARC: usize = 16;
 
 /// Protocols to be kept: copied, since their bytes are parts of a request's block, which they would hold whole.
 pub(in crate::coord) fn kept(protocols: &[Protocol]) -> Vec<Protocol> {

@@ -1,8 +1,10 @@
 //! Classic groups: members join, a leader assigns, everybody fetches its assignment.
 
 mod conversion;
+mod counting;
 mod expiry;
 mod group;
+mod held;
 mod join;
 mod leave;
 mod member;

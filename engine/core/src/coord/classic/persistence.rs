@@ -90,5 +90,6 @@ fn loaded_member(member: &MemberMetadata, metadata: &GroupMetadata) -> Member {
         joining: None,
         syncing: None,
         session: Timer::default(),
+        counted: 0,
     }
 }

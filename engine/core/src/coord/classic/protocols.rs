@@ -58,12 +58,10 @@ impl ProtocolCounts {
     }
 }
 
-/// Each name once: a client can name one twice.
-fn distinct(protocols: &[Protocol]) -> impl Iterator<Item = &Arc<str>> {
-    let is_first = |place: usize, name: &str| !protocols.iter().take(place).any(|other| &*other.name == name);
-    protocols
-        .iter()
-        .enumerate()
-        .filter(move |(place, offered)| is_first(*place, &offered.name))
-        .map(|(_, p)| &p.name)
+/// Each name once: a client can name one twice, and as many as its request holds.
+fn distinct(protocols: &[Protocol]) -> Vec<&Arc<str>> {
+    let mut names: Vec<&Arc<str>> = protocols.iter().map(|offered| &offered.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }

@@ -85,6 +85,7 @@ impl ClassicGroup {
         for id in ids {
             let Some(member) = self.members.get_mut(&id) else { continue };
             member.assignment = Bytes::new();
+            self.held.touched.push(id.clone());
             if member.syncing.is_some() {
                 self.answer_sync(&id, Err(error), turn);
                 self.arm_session(&id, turn);

@@ -26,7 +26,7 @@ impl ClassicGroup {
                 self.wait_for_sync(&request.member, token, turn);
                 self.note_sync(&request.member);
                 if self.is_leader(request.member.as_str()) && self.assigning.is_none() {
-                    self.write_assignment(request, turn);
+                    self.take_assignment(request, turn);
                 }
             }
             GroupState::Stable => {
@@ -70,8 +70,20 @@ impl ClassicGroup {
         }
     }
 
+    /// An assignment that there is no memory for is like one that cannot be written: all are told so, and join again. No
+    /// error but those of a coordinator that is away makes clients do that.
+    fn take_assignment(&mut self, request: &SyncRequest, turn: &mut Turn<'_>) {
+        let bytes = self.growth_of_assignment(request);
+        if turn.has_room_for(bytes) {
+            return self.write_assignment(request, bytes, turn);
+        }
+        turn.tally.refusals += 1;
+        self.give_up_assignment(GroupError::from(WriteFault::Unavailable), turn);
+        self.rebalance_or_complete_join(turn);
+    }
+
     /// Members that the leader leaves out get an empty assignment.
-    fn write_assignment(&mut self, request: &SyncRequest, turn: &mut Turn<'_>) {
+    fn write_assignment(&mut self, request: &SyncRequest, bytes: usize, turn: &mut Turn<'_>) {
         let assignments: FxHashMap<&MemberId, &Bytes> =
             request.assignments.iter().map(|(id, assignment)| (id, assignment)).collect();
         let mut metadata = self.metadata();
@@ -80,7 +92,7 @@ impl ClassicGroup {
             member.assignment = assignment.unwrap_or_default();
         }
         self.assigning = Some(self.generation);
-        let purpose = Purpose::Assignment { group: self.id.clone(), generation: self.generation };
+        let purpose = Purpose::Assignment { group: self.id.clone(), generation: self.generation, bytes };
         let record = CoordinatorRecord::Group { group: self.id.clone(), value: Some(metadata) };
         turn.write(vec![record], purpose, None);
     }
@@ -99,6 +111,7 @@ impl ClassicGroup {
         for assigned in &metadata.members {
             if let Some(member) = self.members.get_mut(&assigned.id) {
                 member.assignment = assigned.assignment.clone();
+                self.held.touched.push(assigned.id.clone());
             }
         }
         self.become_state(GroupState::Stable, turn.now);

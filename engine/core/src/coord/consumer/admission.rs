@@ -106,6 +106,7 @@ impl ConsumerGroup {
     /// A member subscribes to another pattern; answers whether topics come or go with that at once. What a new pattern
     /// matches is looked for at the next heartbeat, as Kafka does it, behind the answer to this one.
     fn change_pattern(&mut self, before: Option<Arc<str>>, now: Option<Arc<str>>) -> bool {
+        self.count_pattern(before.as_ref(), now.as_ref());
         let had_topics = before.is_some_and(|pattern| {
             let is_resolved = self.patterns.get(&pattern).is_some_and(Watched::is_resolved);
             self.forget_pattern(&pattern);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::changes::{Change, Changes};
 use super::classic_members::ClassicMembers;
+use super::held::Held;
 use super::member::ConsumerMember;
 use super::pattern::Watched;
 use crate::base::{PartitionKey, TimestampMs};
@@ -40,10 +41,13 @@ pub(in crate::coord) struct ConsumerGroup {
     pub(super) static_members: BTreeMap<InstanceId, MemberId>,
     pub(super) owners: BTreeMap<PartitionKey, MemberId>,
     pub(super) patterns: BTreeMap<Arc<str>, Watched>,
+    /// How many members subscribe to each.
+    pub(super) pattern_subscribers: BTreeMap<Arc<str>, usize>,
     pub(super) classic: ClassicMembers,
     /// The version of the metadata that `metadata_hash` was last compared with.
     pub(super) seen_version: u64,
     pub(super) changes: Changes,
+    pub(super) held: Held,
 }
 
 /// A group begins with an assignment of nothing to nobody, so that no member has to wait at the epoch of joining.
@@ -70,9 +74,11 @@ impl ConsumerGroup {
             static_members: BTreeMap::new(),
             owners: BTreeMap::new(),
             patterns: BTreeMap::new(),
+            pattern_subscribers: BTreeMap::new(),
             classic: ClassicMembers::default(),
             seen_version: 0,
             changes: Changes::new(),
+            held: Held::default(),
         }
     }
 
@@ -124,6 +130,7 @@ impl ConsumerGroup {
 
     /// A member that is known to be there.
     pub(super) fn member(&mut self, id: &MemberId) -> &mut ConsumerMember {
+        self.held.touch(id);
         match self.members.get_mut(id) {
             Some(member) => member,
             None => panic!("{id} is no member of {}", self.id),
@@ -141,7 +148,9 @@ impl ConsumerGroup {
         self.changes.insert(Change::Epoch);
     }
 
-    pub(super) fn add(&mut self, member: ConsumerMember) {
+    pub(super) fn add(&mut self, mut member: ConsumerMember) {
+        member.counted = 0;
+        self.held.touch(&member.id);
         if let Some(instance) = &member.instance {
             self.static_members.insert(instance.clone(), member.id.clone());
         }
@@ -150,13 +159,16 @@ impl ConsumerGroup {
             assert!(before.is_none(), "{key:?} of {} is owned twice", self.id);
         }
         self.classic.add(member.classic.as_deref());
+        self.count_pattern(None, member.pattern.as_ref());
         self.members.insert(member.id.clone(), member);
     }
 
     /// Takes a member out, with all that it claims; the log is to forget it.
     pub(super) fn remove(&mut self, id: &MemberId) -> Option<ConsumerMember> {
         let member = self.members.remove(id)?;
+        self.held.bytes -= member.counted;
         self.classic.remove(member.classic.as_deref());
+        self.count_pattern(member.pattern.as_ref(), None);
         for key in member.claims() {
             self.owners.remove(&key);
         }
@@ -184,16 +196,5 @@ impl ConsumerGroup {
             let before = self.owners.insert(key, id.clone());
             assert!(before.is_none(), "{key:?} of {} is owned twice", self.id);
         }
-    }
-
-    /// Memory in use.
-    pub(in crate::coord) fn memory_bytes(&self) -> usize {
-        let members: usize = self.members.values().map(ConsumerMember::held_bytes).sum();
-        let nodes = self.members.len() * size_of::<(MemberId, ConsumerMember)>()
-            + self.static_members.len() * size_of::<(InstanceId, MemberId)>()
-            + self.owners.len() * size_of::<(PartitionKey, MemberId)>();
-        let patterns: usize = self.patterns.iter().map(|(text, it)| text.len() + it.held_bytes()).sum();
-        // Nodes of a tree are between half full and full.
-        size_of::<ConsumerGroup>() + members + nodes + nodes / 2 + patterns
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::base::PartitionKey;
+use crate::coord::cost::{TIMER_BYTES, entry_bytes, protocols_bytes, text_bytes, texts_bytes};
 use crate::coord::deadlines::Timer;
 use crate::coord::ids::{Epoch, InstanceId, MemberId};
 use crate::coord::kip848::Partitions;
 use crate::coord::kip848::{ClassicMetadata, MemberProtocol, MemberState};
-use crate::coord::request::Protocol;
 
 /// A member; owned by its group.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub(in crate::coord) struct ConsumerMember {
     pub(in crate::coord) session: Timer,
     /// For giving partitions up; of a classic member for its next join or sync.
     pub(in crate::coord) rebalance: Timer,
+    /// Bytes that it was last counted for.
+    pub(in crate::coord) counted: usize,
 }
 
 impl ConsumerMember {
@@ -61,6 +64,7 @@ impl ConsumerMember {
             target: Partitions::default(),
             session: Timer::default(),
             rebalance: Timer::default(),
+            counted: 0,
         }
     }
 
@@ -91,25 +95,25 @@ impl ConsumerMember {
     }
 
     /// Everything that nobody else may own.
-    pub(super) fn claims(&self) -> impl Iterator<Item = crate::base::PartitionKey> + '_ {
+    pub(super) fn claims(&self) -> impl Iterator<Item = PartitionKey> + '_ {
         self.assigned.keys().chain(self.revoking.keys())
     }
 
-    /// Memory that it holds beside itself.
+    /// Memory that it takes in its group.
     pub(in crate::coord) fn held_bytes(&self) -> usize {
-        let texts = self.id.len() + self.client_id.len() + self.client_host.len() + 3 * COUNTS_OF_AN_ARC;
-        let instance = self.instance.as_ref().map_or(0, |instance| instance.len() + COUNTS_OF_AN_ARC);
-        let topics: usize = self.topics.iter().map(|topic| topic.len() + COUNTS_OF_AN_ARC).sum();
+        let texts = [self.id.len(), self.client_id.len(), self.client_host.len()];
+        let texts: usize = texts.into_iter().map(text_bytes).sum();
+        let instance = self.instance.as_ref();
+        let instance =
+            instance.map_or(0, |it| text_bytes(it.len()) + entry_bytes::<(InstanceId, MemberId)>());
+        let others = [&self.rack, &self.pattern, &self.assignor];
+        let others: usize = others.into_iter().flatten().map(|text| text_bytes(text.len())).sum();
         let sets = [&self.assigned, &self.revoking, &self.target];
         let sets: usize = sets.iter().map(|set| set.held_bytes()).sum();
-        let classic = self.classic.as_ref().map_or(0, |classic| {
-            let names: usize =
-                classic.protocols.iter().map(|offered| offered.name.len() + COUNTS_OF_AN_ARC).sum();
-            size_of::<ClassicMetadata>() + classic.protocols.capacity() * size_of::<Protocol>() + names
-        });
-        texts + classic + instance + topics + self.topics.capacity() * size_of::<Arc<str>>() + sets
+        let classic = self.classic.as_ref();
+        let classic = classic.map_or(0, |it| size_of::<ClassicMetadata>() + protocols_bytes(&it.protocols));
+        let owned = self.claims().count() * entry_bytes::<(PartitionKey, MemberId)>();
+        let own = entry_bytes::<(MemberId, ConsumerMember)>() + 2 * TIMER_BYTES;
+        own + texts + instance + others + texts_bytes(&self.topics) + sets + classic + owned
     }
 }
-
-/// A shared text begins with two counts.
-const COUNTS_OF_AN_ARC: usize = 16;

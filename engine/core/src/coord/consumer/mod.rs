@@ -7,9 +7,11 @@ pub(in crate::coord) mod checks;
 mod classic_join;
 mod classic_members;
 mod classic_session;
+mod counting;
 mod fetching;
 mod group;
 mod heartbeat;
+mod held;
 mod leave;
 mod makeup;
 mod member;
@@ -21,5 +23,7 @@ mod takeover;
 mod target;
 mod watching;
 
+pub(in crate::coord) use counting::growth_of_beat;
 pub(in crate::coord) use group::ConsumerGroup;
+
 pub(in crate::coord) use member::ConsumerMember;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::changes::Change;
 use super::group::ConsumerGroup;
+use super::held::Held;
 use super::member::ConsumerMember;
 use super::pattern::{Resolved, Watched};
 use crate::base::PartitionKey;
@@ -98,7 +99,9 @@ impl ConsumerGroup {
             }
             ConsumerRecord::Member(id, Some(value)) => self.replayed(id).describe(value),
             ConsumerRecord::Member(id, None) => {
-                self.members.remove(id);
+                if let Some(gone) = self.members.remove(id) {
+                    self.held.bytes -= gone.counted;
+                }
             }
             ConsumerRecord::Target(id, value) => {
                 self.replayed(id).target = value.clone().unwrap_or_default();
@@ -121,6 +124,7 @@ impl ConsumerGroup {
 
     /// A member of the log. Compaction may have left what is said of it in any order.
     fn replayed(&mut self, id: &MemberId) -> &mut ConsumerMember {
+        self.held.touch(id);
         self.members.entry(id.clone()).or_insert_with(|| ConsumerMember::new(id.clone()))
     }
 
@@ -129,6 +133,7 @@ impl ConsumerGroup {
     pub(super) fn settle(&mut self) {
         self.assigned_epoch = self.assigned_epoch.min(self.epoch);
         let members = std::mem::take(&mut self.members);
+        self.held = Held::default();
         for mut member in members.into_values().filter(ConsumerMember::is_described) {
             let is_free = |key: PartitionKey| !self.owners.contains_key(&key);
             let assigned = member.assigned.filter(is_free);

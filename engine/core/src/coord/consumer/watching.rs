@@ -9,6 +9,10 @@ use crate::coord::ids::Now;
 use crate::coord::kip848::Topics;
 use crate::coord::settings::GroupSettings;
 
+/// Names of topics that are matched in one turn, all patterns together, but for one pattern's, which are matched at once:
+/// the others have their turn with the next heartbeats.
+const MATCHES_A_TURN: usize = 20_000;
+
 impl ConsumerGroup {
     /// Looks for the topics of patterns where that is due; answers whether any came or went.
     pub(super) fn refresh_patterns(
@@ -24,8 +28,9 @@ impl ConsumerGroup {
             return false;
         }
         let names = topics.names();
+        let at_once = (MATCHES_A_TURN / names.len().max(1)).max(1);
         let mut has_changed = false;
-        for pattern in due {
+        for pattern in due.into_iter().take(at_once) {
             // One that came out of the log may be of another broker's language.
             let matched: Vec<Arc<str>> = match compile(&pattern) {
                 Ok(regex) => names.iter().filter(|name| regex.is_match(name)).map(Arc::clone).collect(),
@@ -39,9 +44,22 @@ impl ConsumerGroup {
         has_changed
     }
 
+    /// A member subscribes to another pattern than before.
+    pub(super) fn count_pattern(&mut self, before: Option<&Arc<str>>, now: Option<&Arc<str>>) {
+        if let Some(pattern) = now {
+            *self.pattern_subscribers.entry(Arc::clone(pattern)).or_default() += 1;
+        }
+        let Some(pattern) = before else { return };
+        match self.pattern_subscribers.get_mut(pattern) {
+            Some(1) => drop(self.pattern_subscribers.remove(pattern)),
+            Some(count) => *count -= 1,
+            None => panic!("nobody of {} subscribed to {pattern}", self.id),
+        }
+    }
+
     /// A member does not subscribe to a pattern any more; the last one takes it along.
     pub(super) fn forget_pattern(&mut self, pattern: &Arc<str>) {
-        let is_wanted = self.members.values().any(|member| member.pattern.as_ref() == Some(pattern));
+        let is_wanted = self.pattern_subscribers.contains_key(pattern);
         if !is_wanted && self.patterns.remove(pattern).is_some_and(|watched| watched.is_resolved()) {
             self.changes.insert(Change::Pattern(Arc::clone(pattern)));
         }

@@ -44,8 +44,14 @@ impl Coordinator {
             actions.push(Action::Reply { token, answer });
             return;
         }
+        let bytes = self.growth_of_commit(&request.group, &fitting);
+        if !self.admits(bytes) {
+            let answer = Answer::Commit(Err(GroupError::CoordinatorLoadInProgress));
+            actions.push(Action::Reply { token, answer });
+            return;
+        }
         let records = fitting.into_iter().map(|offset| record(request, offset, now)).collect();
-        self.writes.ask(records, Purpose::Records, Some((token, answer)), actions);
+        self.writes.ask(records, Purpose::Commit { bytes }, Some((token, answer)), actions);
     }
 
     fn check_commit(

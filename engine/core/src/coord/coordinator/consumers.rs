@@ -31,6 +31,11 @@ impl Coordinator {
                 return;
             }
         };
+        if !self.admits(self.growth_of_beat(request)) {
+            let refused = BeatRefused::from(GroupError::CoordinatorLoadInProgress);
+            actions.push(Action::Reply { token, answer: Answer::ConsumerHeartbeat(Err(refused)) });
+            return;
+        }
         let id = &request.group;
         if self.writes.is_stalled(id.as_str()) {
             let member = (request.epoch > Epoch::JOINING).then_some(&request.member);

@@ -1,6 +1,6 @@
 //! Offsets and groups are deleted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::machine::Coordinator;
 use crate::base::PartitionIndex;
@@ -63,10 +63,11 @@ impl Coordinator {
     pub fn delete_groups(&mut self, now: Now, ids: &[GroupId], token: Token, actions: &mut Vec<Action>) {
         let mut results = Vec::with_capacity(ids.len());
         let (mut records, mut groups) = (Vec::new(), Vec::new());
+        let coming = Coming::of(&self.writes);
         for id in ids {
             let checked = self.check_deletion(id);
             if checked.is_ok() {
-                self.begin_deletion(id, now, &mut records);
+                self.begin_deletion(id, &coming, now, &mut records);
                 groups.push(id.clone());
             }
             results.push((id.clone(), checked));
@@ -90,8 +91,14 @@ impl Coordinator {
     }
 
     /// Makes an empty group Dead and adds the tombstones of all that the log holds, or will hold, of it.
-    pub(super) fn begin_deletion(&mut self, id: &GroupId, now: Now, records: &mut Vec<CoordinatorRecord>) {
-        for (topic, partition) in self.partitions_of(id) {
+    pub(super) fn begin_deletion(
+        &mut self,
+        id: &GroupId,
+        coming: &Coming,
+        now: Now,
+        records: &mut Vec<CoordinatorRecord>,
+    ) {
+        for (topic, partition) in self.partitions_of(id, coming) {
             records.push(tombstone(id, &topic, partition));
         }
         if let Some(group) = self.groups.get_mut(id) {
@@ -120,11 +127,37 @@ impl Coordinator {
     }
 
     /// Partitions with an offset that is committed or on its way to the log.
-    fn partitions_of(&self, id: &GroupId) -> BTreeSet<(TopicName, PartitionIndex)> {
+    fn partitions_of(&self, id: &GroupId, coming: &Coming) -> BTreeSet<(TopicName, PartitionIndex)> {
         let mut partitions: BTreeSet<_> =
             self.groups.get(id).map(|group| committed(group)).unwrap_or_default();
-        partitions.extend(on_their_way(&self.writes, id));
+        partitions.extend(coming.offsets.get(id).into_iter().flatten().cloned());
         partitions
+    }
+}
+
+/// What is on its way to the log, by group: looked through once for all groups of a turn.
+#[derive(Debug, Default)]
+pub(super) struct Coming {
+    /// Every group with a record, and the partitions of which it commits an offset.
+    offsets: BTreeMap<GroupId, Vec<(TopicName, PartitionIndex)>>,
+}
+
+impl Coming {
+    pub(super) fn of(writes: &Writes) -> Coming {
+        let mut coming = Coming::default();
+        for record in writes.records() {
+            let offsets = match coming.offsets.get_mut(record.group()) {
+                Some(offsets) => offsets,
+                None => coming.offsets.entry(record.group().clone()).or_default(),
+            };
+            offsets.extend(committing(record).map(|(_, topic, partition)| (topic.clone(), partition)));
+        }
+        coming
+    }
+
+    /// Whether anything of a group is.
+    pub(super) fn has(&self, group: &GroupId) -> bool {
+        self.offsets.contains_key(group)
     }
 }
 

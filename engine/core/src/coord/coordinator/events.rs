@@ -61,10 +61,11 @@ impl Coordinator {
     fn carry_out(&mut self, now: Now, write: &Write, actions: &mut Vec<Action>) {
         match &write.purpose {
             Purpose::Records
+            | Purpose::Commit { .. }
             | Purpose::Emptied { .. }
             | Purpose::Consumer { .. }
             | Purpose::Deletion { .. } => {}
-            Purpose::Assignment { group, generation } => {
+            Purpose::Assignment { group, generation, .. } => {
                 let metadata = write.records.iter().find_map(|record| match record {
                     CoordinatorRecord::Group { value, .. } => value.as_ref(),
                     CoordinatorRecord::Offset { .. } | CoordinatorRecord::Consumer { .. } => None,
@@ -112,11 +113,13 @@ impl Coordinator {
         match record {
             CoordinatorRecord::Offset { group, topic, partition, value: Some(value) } => {
                 let new = || Box::new(Group::new(group.clone(), now));
+                self.room.touch(group);
                 let group = self.groups.entry(group.clone()).or_insert_with(new);
                 group.offsets.put(topic, *partition, value);
                 self.tally.commits += 1;
             }
             CoordinatorRecord::Offset { group, topic, partition, value: None } => {
+                self.room.touch(group);
                 if let Some(group) = self.groups.get_mut(group) {
                     group.offsets.remove(topic.as_str(), *partition);
                     self.tally.removals += 1;
@@ -129,8 +132,11 @@ impl Coordinator {
     /// What was to come about with a write that failed does not.
     fn take_back(&mut self, now: Now, purpose: &Purpose, fault: WriteFault, actions: &mut Vec<Action>) {
         match purpose {
-            Purpose::Records | Purpose::Emptied { .. } | Purpose::Consumer { .. } => {}
-            Purpose::Assignment { group, generation } => {
+            Purpose::Records
+            | Purpose::Commit { .. }
+            | Purpose::Emptied { .. }
+            | Purpose::Consumer { .. } => {}
+            Purpose::Assignment { group, generation, .. } => {
                 if let Some((group, mut turn)) = self.group_turn(group.as_str(), now, actions) {
                     group.classic.not_assigned(*generation, fault, &mut turn);
                 }

@@ -48,6 +48,7 @@ impl Loader {
 
     /// The next record of the log. A later one of the same key replaces an earlier one.
     pub fn replay(&mut self, record: &CoordinatorRecord) {
+        self.coordinator.settle_some();
         match record {
             CoordinatorRecord::Offset { group, topic, partition, value: Some(value) } => {
                 self.group(group).offsets.put(topic, *partition, value);
@@ -65,6 +66,7 @@ impl Loader {
                 }
             }
             CoordinatorRecord::Group { group, value: None } => {
+                self.coordinator.room.touch(group);
                 if let Some(known) = self.coordinator.groups.get_mut(group) {
                     known.classic = ClassicGroup::new(group.clone(), self.now);
                 }
@@ -79,6 +81,7 @@ impl Loader {
             self.left_behind.remove(id);
         }
         if *record == ConsumerRecord::Epoch(None) {
+            self.coordinator.room.touch(id);
             let group = self.coordinator.groups.get_mut(id);
             let epoch = group.and_then(|group| group.consumer.take()).map(|consumer| consumer.epoch());
             self.lasts.insert(id.clone(), Last::Gone(epoch));
@@ -103,10 +106,12 @@ impl Loader {
 
     fn group(&mut self, id: &GroupId) -> &mut Group {
         let now = self.now;
+        self.coordinator.room.touch(id);
         self.coordinator.groups.entry(id.clone()).or_insert_with(|| Box::new(Group::new(id.clone(), now)))
     }
 
     fn remove_offset(&mut self, id: &GroupId, topic: &str, partition: PartitionIndex) {
+        self.coordinator.room.touch(id);
         if let Some(group) = self.coordinator.groups.get_mut(id) {
             group.offsets.remove(topic, partition);
         }

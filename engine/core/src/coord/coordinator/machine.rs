@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::room::Room;
 use crate::coord::action::Action;
 use crate::coord::deadlines::{Deadlines, Subject, Timer};
 use crate::coord::group::Group;
@@ -28,6 +29,7 @@ pub struct Coordinator {
     /// Groups that the search for expired offsets has yet to look at.
     pub(super) to_search: VecDeque<GroupId>,
     pub(super) tally: GroupTally,
+    pub(super) room: Room,
 }
 
 impl Coordinator {
@@ -41,6 +43,7 @@ impl Coordinator {
             search_timer: Timer::default(),
             to_search: VecDeque::new(),
             tally: GroupTally::default(),
+            room: Room::default(),
         };
         coordinator.arm_search(now, coordinator.settings.retention_check_interval_ms);
         coordinator
@@ -61,13 +64,6 @@ impl Coordinator {
         self.writes.len()
     }
 
-    /// Memory in use, without what clients themselves gave (metadata, assignments), for the shard's budget.
-    pub fn memory_bytes(&self) -> usize {
-        let groups: usize = self.groups.values().map(|group| size_of::<Group>() + group.memory_bytes()).sum();
-        let slots = self.groups.capacity() * size_of::<(GroupId, Box<Group>)>();
-        slots + groups + self.deadlines.len() * size_of::<(MonotonicMs, Subject)>()
-    }
-
     pub(super) fn arm_search(&mut self, now: Now, ms: i64) {
         let at = MonotonicMs(now.clock.0.saturating_add(u64::try_from(ms).unwrap_or(0)));
         self.deadlines.arm(&mut self.search_timer, at, || Subject::Search);
@@ -80,8 +76,13 @@ impl Coordinator {
         now: Now,
         actions: &'a mut Vec<Action>,
     ) -> Option<(&'a mut Group, Turn<'a>)> {
+        self.settle();
+        let free_bytes = self.free_bytes();
+        let (known, _) = self.groups.get_key_value(id)?;
+        self.room.touch(known);
         let group = self.groups.get_mut(id)?;
         let turn = Turn {
+            free_bytes,
             now,
             settings: &self.settings,
             deadlines: &mut self.deadlines,
@@ -114,7 +115,9 @@ impl Coordinator {
     }
 
     pub(super) fn forget(&mut self, id: &str) {
-        self.groups.remove(id);
+        if let Some(group) = self.groups.remove(id) {
+            self.room.bytes -= group.counted;
+        }
         if self.groups.len() * 4 <= self.groups.capacity() {
             self.groups.shrink_to_fit();
         }

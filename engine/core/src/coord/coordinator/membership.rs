@@ -9,6 +9,7 @@ use crate::coord::group::Group;
 use crate::coord::ids::{Now, Token};
 use crate::coord::kip848::Topics;
 use crate::coord::request::{HeartbeatRequest, JoinRequest, LeaveRequest, SyncRequest};
+use crate::coord::settings::PROTOCOLS_MAX;
 
 impl Coordinator {
     /// JoinGroup; answered with [`Answer::Join`].
@@ -22,6 +23,9 @@ impl Coordinator {
     ) {
         if let Err(error) = self.check_join(request) {
             return actions.push(refused(request, error, token));
+        }
+        if !self.admits(self.growth_of_join(request)) {
+            return actions.push(refused(request, GroupError::CoordinatorLoadInProgress, token));
         }
         let id = &request.group;
         if self.has_consumers(id.as_str()) {
@@ -45,6 +49,9 @@ impl Coordinator {
         }
         if !timeouts.contains(&request.session_timeout_ms) {
             return Err(GroupError::InvalidSessionTimeout);
+        }
+        if request.protocols.len() > PROTOCOLS_MAX {
+            return Err(GroupError::InconsistentGroupProtocol);
         }
         if !request.member.is_empty() && !self.groups.contains_key(&request.group) {
             return Err(GroupError::UnknownMemberId);

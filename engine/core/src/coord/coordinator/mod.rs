@@ -2,11 +2,13 @@
 
 mod commit;
 mod consumers;
+mod counting;
 mod deletion;
 mod events;
 mod load;
 mod machine;
 mod membership;
+mod room;
 mod search;
 mod views;
 

@@ -1,6 +1,6 @@
 //! The search for offsets that expired, a few groups a turn.
 
-use super::deletion::tombstone;
+use super::deletion::{Coming, tombstone};
 use super::machine::Coordinator;
 use crate::coord::action::Action;
 use crate::coord::ids::{GroupId, Now};
@@ -30,13 +30,14 @@ impl Coordinator {
         let count = self.to_search.len().min(GROUPS_SEARCHED_PER_TURN);
         let ids: Vec<GroupId> = self.to_search.drain(..count).collect();
         let (mut offsets, mut tombstones, mut groups) = (Vec::new(), Vec::new(), Vec::new());
+        let coming = Coming::of(&self.writes);
         for id in ids {
-            match self.search_group(&id, now) {
+            match self.search_group(&id, &coming, now) {
                 Found::Nothing => {}
                 Found::Offsets(records) => offsets.extend(records),
                 Found::Blank => self.forget(id.as_str()),
                 Found::WholeGroup => {
-                    self.begin_deletion(&id, now, &mut tombstones);
+                    self.begin_deletion(&id, &coming, now, &mut tombstones);
                     groups.push(id);
                 }
             }
@@ -52,7 +53,7 @@ impl Coordinator {
         self.arm_search(now, pause_ms.max(1));
     }
 
-    fn search_group(&self, id: &GroupId, now: Now) -> Found {
+    fn search_group(&self, id: &GroupId, coming: &Coming, now: Now) -> Found {
         let Some(group) = self.groups.get(id) else { return Found::Nothing };
         if group.is_blank() {
             return Found::Blank;
@@ -76,8 +77,7 @@ impl Coordinator {
             (_, false) => Found::Offsets(expired),
         };
         // What is on its way to the log would come before the tombstones, and be lost.
-        let is_under_way =
-            || self.writes.is_behind(id.as_str()) || self.writes.records_of(id.as_str()).next().is_some();
+        let is_under_way = || self.writes.is_behind(id.as_str()) || coming.has(id);
         let is_settled = matches!(found, Found::Nothing) || !is_under_way();
         if is_settled { found } else { Found::Nothing }
     }

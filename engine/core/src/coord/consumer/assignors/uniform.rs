@@ -1,5 +1,6 @@
 //! Partitions in equal parts; what is assigned stays where that allows it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::subscriber::Subscriber;
@@ -22,6 +23,9 @@ pub(super) fn assign(subscribers: &[Subscriber<'_>]) -> Vec<Partitions> {
     }
     shares.owned.into_iter().map(|keys| Partitions::of(keys, Epoch(0))).collect()
 }
+
+/// Rounds over all topics that level shares of members with different subscriptions. Kafka's constant.
+const ROUNDS_MAX: usize = 16;
 
 /// An assignment in the making.
 struct Shares {
@@ -49,7 +53,9 @@ impl Shares {
             }
         }
         let keep = |subscriber: &Subscriber<'_>| {
-            let is_wanted = |key: &PartitionKey| subscriber.topics.iter().any(|topic| topic.id == key.topic);
+            let is_wanted = |key: &PartitionKey| {
+                subscriber.topics.binary_search_by_key(&key.topic, |topic| topic.id).is_ok()
+            };
             subscriber.before.keys().filter(is_wanted).filter(|key| all.remove(key)).collect()
         };
         let owned = subscribers.iter().map(keep).collect();
@@ -96,30 +102,34 @@ impl Shares {
 
     /// Each to who has the least of those that subscribe to its topic; topics with few subscribers first.
     fn hand_out_to_the_least(&mut self) {
-        let mut free = std::mem::take(&mut self.free);
-        let subscribers = |key: &PartitionKey| self.places.get(&key.topic).map_or(0, Vec::len);
-        free.sort_by_key(|key| (subscribers(key), key.partition, key.topic));
-        for key in free {
-            let least = self.places.get(&key.topic).and_then(|places| self.extreme(places).0);
-            if let Some(owned) = least.and_then(|place| self.owned.get_mut(place)) {
-                owned.insert(key);
+        let mut topics: BTreeMap<(usize, TopicId), Vec<PartitionKey>> = BTreeMap::new();
+        for key in std::mem::take(&mut self.free) {
+            let subscribers = self.places.get(&key.topic).map_or(0, Vec::len);
+            topics.entry((subscribers, key.topic)).or_default().push(key);
+        }
+        for ((_, topic), free) in topics {
+            let Some(places) = self.places.get(&topic) else { continue };
+            let mut by_count: BTreeSet<(usize, usize)> =
+                places.iter().map(|place| (self.count(*place), *place)).collect();
+            for key in free {
+                let Some((count, place)) = by_count.pop_first() else { break };
+                if let Some(owned) = self.owned.get_mut(place) {
+                    owned.insert(key);
+                }
+                by_count.insert((count + 1, place));
             }
         }
     }
 
-    /// Those of the places that have the least and the most; the first of equals.
-    fn extreme(&self, places: &[usize]) -> (Option<usize>, Option<usize>) {
-        let has = |place: &usize| self.owned.get(*place).map_or(0, BTreeSet::len);
-        let least = places.iter().min_by_key(|place| has(place));
-        let most = places.iter().rev().max_by_key(|place| has(place));
-        (least.copied(), most.copied())
+    fn count(&self, place: usize) -> usize {
+        self.owned.get(place).map_or(0, BTreeSet::len)
     }
 
-    /// Moves partitions from who has at least two more than another subscriber. Each move makes the shares more equal,
-    /// so this ends.
+    /// Moves partitions from who has at least two more than another subscriber, topic by topic. Each move makes the shares
+    /// more equal; where they still are not after some rounds, that is good enough, as in Kafka.
     fn level(&mut self) {
         let topics: Vec<TopicId> = self.places.keys().copied().collect();
-        loop {
+        for _ in 0..ROUNDS_MAX {
             let moved = topics.iter().filter(|topic| self.level_topic(**topic)).count();
             if moved == 0 {
                 return;
@@ -127,24 +137,48 @@ impl Shares {
         }
     }
 
+    /// Answers whether something was moved.
     fn level_topic(&mut self, topic: TopicId) -> bool {
         let Some(places) = self.places.get(&topic) else { return false };
-        let of_topic = |place: usize| {
-            let owned = self.owned.get(place)?;
-            owned.iter().rev().find(|key| key.topic == topic).copied()
-        };
-        let owners: Vec<usize> = places.iter().copied().filter(|place| of_topic(*place).is_some()).collect();
-        let ((Some(least), _), (_, Some(most))) = (self.extreme(places), self.extreme(&owners)) else {
-            return false;
-        };
-        let count = |place: usize| self.owned.get(place).map_or(0, BTreeSet::len);
-        let Some(key) = of_topic(most).filter(|_| count(most) >= count(least) + 2) else { return false };
-        if let Some(owned) = self.owned.get_mut(most) {
+        let mut all: BTreeSet<(usize, usize)> =
+            places.iter().map(|place| (self.count(*place), *place)).collect();
+        // Who has some of the topic; of equals the first comes last.
+        let owners = all.iter().filter(|(_, place)| self.last_of(*place, topic).is_some());
+        let mut owners: BTreeSet<(usize, Reverse<usize>)> =
+            owners.map(|(count, place)| (*count, Reverse(*place))).collect();
+        let mut has_moved = false;
+        while let (Some((fewer, least)), Some((more, Reverse(most)))) =
+            (all.first().copied(), owners.last().copied())
+            && more >= fewer + 2
+            && let Some(key) = self.last_of(most, topic)
+        {
+            self.hand_over(key, most, least);
+            all.remove(&(fewer, least));
+            all.remove(&(more, most));
+            all.extend([(fewer + 1, least), (more - 1, most)]);
+            owners.remove(&(fewer, Reverse(least)));
+            owners.remove(&(more, Reverse(most)));
+            owners.insert((fewer + 1, Reverse(least)));
+            if self.last_of(most, topic).is_some() {
+                owners.insert((more - 1, Reverse(most)));
+            }
+            has_moved = true;
+        }
+        has_moved
+    }
+
+    /// The last partition of a topic that somebody has.
+    fn last_of(&self, place: usize, topic: TopicId) -> Option<PartitionKey> {
+        let at = |index| PartitionKey::new(topic, PartitionIndex(index));
+        self.owned.get(place)?.range(at(i32::MIN)..=at(i32::MAX)).next_back().copied()
+    }
+
+    fn hand_over(&mut self, key: PartitionKey, from: usize, to: usize) {
+        if let Some(owned) = self.owned.get_mut(from) {
             owned.remove(&key);
         }
-        if let Some(owned) = self.owned.get_mut(least) {
+        if let Some(owned) = self.owned.get_mut(to) {
             owned.insert(key);
         }
-        true
     }
 }

@@ -1,0 +1,61 @@
+//! Readers that wait for thousands of partitions: their places have a bound, and who finds none hears at the end of its wait.
+
+use std::time::Duration;
+
+use millrace_rt::now;
+use millrace_wire::ApiKey;
+use millrace_wire::messages::fetch_request::{FetchPartition, FetchRequest, FetchTopic};
+
+use crate::client::{Client, FETCH};
+use crate::stage::play;
+
+const PARTITIONS: i32 = 4_000;
+/// A 32nd of it is for some 13,000 places.
+const MEMORY: &str = "32MiB";
+const LISTED: usize = 3;
+const MAX_WAIT_MS: i32 = 3_000;
+
+async fn wait_for_all(client: &mut Client) {
+    let wanted =
+        |partition| FetchPartition { partition, partition_max_bytes: 100, ..FetchPartition::default() };
+    let topic = FetchTopic {
+        topic: "t".into(),
+        partitions: (0..PARTITIONS).map(wanted).collect(),
+        ..FetchTopic::default()
+    };
+    let request = FetchRequest {
+        max_wait_ms: MAX_WAIT_MS,
+        min_bytes: 1,
+        max_bytes: 1_000,
+        topics: vec![topic],
+        ..FetchRequest::default()
+    };
+    client.send(ApiKey::Fetch, FETCH, |writer, version| request.encode(writer, version)).await;
+}
+
+#[test]
+fn readers_beyond_the_memory_for_places_hear_at_the_end_of_their_wait() {
+    play(1, &[("millrace.memory", MEMORY)], async |stage| {
+        let mut producer = Client::connect(stage.address).await;
+        assert_eq!(producer.create_topic("t", PARTITIONS).await, 0);
+        let begun = now();
+        let mut readers = Vec::new();
+        for _ in 0..=LISTED {
+            let mut reader = Client::connect(stage.address).await;
+            wait_for_all(&mut reader).await;
+            readers.push(reader);
+            millrace_rt::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(producer.produce("t", 7, b"value").await.0, 0);
+        let mut last = readers.pop().expect("one that found no place");
+        for reader in &mut readers {
+            assert!(reader.answer().await.is_some());
+        }
+        assert!(now() - begun < Duration::from_millis(1_000));
+        assert!(last.answer().await.is_some());
+        assert!(now() - begun >= Duration::from_millis(3_000));
+        // Their places are free again.
+        wait_for_all(&mut last).await;
+        assert!(last.answer().await.is_some());
+    });
+}
