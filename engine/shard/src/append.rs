@@ -18,6 +18,7 @@ use millrace_core::log::{
 };
 
 use crate::api::{AppendError, AppendPartition, Appended};
+use crate::inflating::Unchecked;
 use crate::job::{Effect, Job, Turn};
 use crate::message::Ask;
 use crate::partition::{Partition, PartitionRef};
@@ -134,7 +135,7 @@ const APPENDS_A_LOOK: usize = 16;
 const ADMISSION_TURN: Duration = Duration::from_millis(2);
 
 /// An append that may be queued: its partition, its header, and its bytes as they are to be stored.
-type Checked = (PartitionRef, ValidBatch, Bytes);
+pub(crate) type Checked = (PartitionRef, ValidBatch, Bytes);
 
 /// A shard and the places of a request that are its.
 type Group = (ShardIndex, Vec<usize>);
@@ -162,8 +163,8 @@ impl Core {
         }
     }
 
-    /// As `admit`, for batches of clients, of which one that inflates to much is validated off the shard. Whoever admits
-    /// appends of the same connection waits for this.
+    /// As `admit`, for batches of clients, of which one that inflates to much is validated off the shard. Appends of one
+    /// partition are queued in the order of their admission all the same.
     pub(crate) async fn admit_of_clients(
         self: &Rc<Core>,
         appends: Vec<AppendPartition>,
@@ -181,12 +182,33 @@ impl Core {
                     begun = None;
                 }
             }
-            let checked = self.check_of_client(append, now).await;
-            self.queue(checked, gathering, place);
+            self.admit_of_client(append, now, (gathering, place));
         }
     }
 
-    fn queue(
+    fn admit_of_client(
+        self: &Rc<Core>,
+        append: AppendPartition,
+        now: TimestampMs,
+        (gathering, place): (&Rc<Gathering>, usize),
+    ) {
+        let expected = self.expect(&append, now);
+        let checked = expected.and_then(|(partition, rules, codec)| {
+            if self.inflating.is_under_way(append.key) {
+                return Ok(None);
+            }
+            match to_store(append.records.clone(), &rules, codec, INFLATED_AT_ONCE) {
+                Err(AppendError::Batch(BatchFault::Bomb { .. })) => Ok(None),
+                stored => stored.map(|(batch, records)| Some((partition, batch, records))),
+            }
+        });
+        match checked.transpose() {
+            Some(checked) => self.queue(checked, gathering, place),
+            None => self.inflate(Unchecked { append, now, answer: (Rc::clone(gathering), place) }),
+        }
+    }
+
+    pub(crate) fn queue(
         self: &Rc<Core>,
         checked: Result<Checked, AppendError>,
         gathering: &Rc<Gathering>,
@@ -213,7 +235,8 @@ impl Core {
         Ok((partition, batch, records))
     }
 
-    async fn check_of_client(
+    /// Inflates what is to be inflated, on a thread of its own where that is much.
+    pub(crate) async fn check_with_patience(
         &self,
         append: AppendPartition,
         now: TimestampMs,
@@ -221,7 +244,7 @@ impl Core {
         let (partition, rules, codec) = self.expect(&append, now)?;
         let mut stored = to_store(append.records.clone(), &rules, codec, INFLATED_AT_ONCE);
         if matches!(stored, Err(AppendError::Batch(BatchFault::Bomb { .. }))) {
-            let _turn = self.inflating.turn().await;
+            let _turn = self.inflating.turns.turn().await;
             let work = move || to_store(append.records, &rules, codec, DECOMPRESSED_BYTES_MAX);
             stored = millrace_rt::aside(work).await;
         }
@@ -236,7 +259,8 @@ impl Core {
         now: TimestampMs,
     ) -> Result<(PartitionRef, ValidationRules, Option<Codec>), AppendError> {
         let partition = self.table.get(append.key).ok_or(AppendError::UnknownPartition)?;
-        if self.commit.waiting_bytes() + append.records.len() > self.queue_bytes_max {
+        let waiting = self.commit.waiting_bytes() + self.inflating.bytes();
+        if waiting + append.records.len() > self.queue_bytes_max {
             self.counters.appends_overdue.increment();
             return Err(AppendError::Overdue);
         }

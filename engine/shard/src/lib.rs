@@ -37,6 +37,7 @@ mod group_ask;
 mod groups;
 mod indexes;
 mod indexing;
+mod inflating;
 mod job;
 mod layout;
 mod lingering;

@@ -33,6 +33,7 @@ use crate::engine::{Engine, Facts, Inner};
 use crate::files::{DiskMode, SegmentFiles};
 use crate::first_files::FirstFiles;
 use crate::flusher::{FLUSHERS, Flusher};
+use crate::inflating::Inflating;
 use crate::layout::{Layout, checkpoint_file, slot_file};
 use crate::manifest::{Manifest, Stopped};
 use crate::metadata_log::MetadataLog;
@@ -50,7 +51,6 @@ use crate::shares::{
 };
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
-use crate::turns::Turns;
 use crate::unreleased::Unreleased;
 use crate::vouching::{Standing, is_there};
 use crate::watch::Purgatory;
@@ -148,7 +148,7 @@ impl Engine {
             egress: EgressBudget::new(share(shard_memory, EGRESS_PARTS) as u64),
             table: Table::default(),
             commit: Commit::new(journal, ring, slots),
-            inflating: Turns::default(),
+            inflating: Inflating::default(),
             flusher: Flusher::new(),
             tails: TailMemory::new(share(shard_memory, TAIL_PARTS)),
             unreleased: Unreleased::default(),

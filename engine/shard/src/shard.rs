@@ -26,6 +26,7 @@ use crate::files::SegmentFiles;
 use crate::first_files::FirstFiles;
 use crate::flusher::Flusher;
 use crate::indexes::DueIndex;
+use crate::inflating::Inflating;
 use crate::message::{Answer, Ask};
 use crate::metadata_log::MetadataLog;
 use crate::owners::group_by_owner;
@@ -34,7 +35,6 @@ use crate::reads_beside::ReadsBeside;
 use crate::retention::Retention;
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
-use crate::turns::Turns;
 use crate::unreleased::Unreleased;
 use crate::watch::Purgatory;
 
@@ -58,8 +58,7 @@ pub(crate) struct Core {
     pub(crate) egress: Rc<EgressBudget>,
     pub(crate) table: Table,
     pub(crate) commit: Commit,
-    /// One batch of the shard is inflated aside at a time.
-    pub(crate) inflating: Turns,
+    pub(crate) inflating: Inflating,
     pub(crate) flusher: Flusher,
     pub(crate) tails: TailMemory,
     pub(crate) unreleased: Unreleased,

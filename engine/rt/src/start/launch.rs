@@ -23,7 +23,7 @@ use crate::shard::{self, Parts, Seat, Shard};
 use crate::slots::Slots;
 use crate::start::{driver, interrupts};
 use crate::uring::barrier;
-use crate::uring::blocking::BlockingPool;
+use crate::uring::blocking::BlockingPools;
 use crate::uring::ring::Ring;
 use crate::uring::slice;
 use crate::uring::tasks::HostedTasks;
@@ -63,7 +63,7 @@ where
     let cpus = seats(&listed(&all), settings.shards, std::process::id(), |cpus| {
         interrupts::quiet_cpus(cpus, &settings.directory)
     });
-    let blocking = BlockingPool::new(left_to_others(all, &cpus));
+    let blocking = BlockingPools::new(left_to_others(all, &cpus));
     let mut threads = Vec::new();
     for shard in 0..settings.shards {
         let birth = Birth {
@@ -71,7 +71,7 @@ where
             cpu: cpus.get(usize::from(shard) % cpus.len().max(1)).copied(),
             memory: usize::try_from(settings.memory_bytes).unwrap_or(usize::MAX)
                 / usize::from(settings.shards),
-            blocking: Arc::clone(&blocking),
+            blocking: blocking.clone(),
         };
         let main = main.clone();
         let thread = std::thread::Builder::new().name(format!("{}-{shard}", settings.name));
@@ -134,7 +134,7 @@ struct Birth {
     seat: Seat,
     cpu: Option<usize>,
     memory: usize,
-    blocking: Arc<BlockingPool>,
+    blocking: BlockingPools,
 }
 
 impl Birth {
@@ -173,8 +173,7 @@ impl Birth {
         let bell = eventfd.as_fd().as_raw_fd();
         let remote = Remote::with_eventfd(eventfd.into());
         let slots = Rc::new(Slots::default());
-        let blocking = Arc::clone(&self.blocking);
-        let ring = Ring::new(bell, Rc::clone(&slots), Arc::clone(&remote), blocking)?;
+        let ring = Ring::new(bell, Rc::clone(&slots), Arc::clone(&remote), self.blocking.clone())?;
         let parts = Parts {
             kernel: Kernel::Uring(Box::new(Host { tasks: HostedTasks::default(), ring })),
             slots,

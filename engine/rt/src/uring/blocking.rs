@@ -17,6 +17,31 @@ const THREADS_MAX: usize = 4;
 /// An idle broker keeps no such thread.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
 
+/// Threads for calls on the file system, and others for what may take long without it: computations, names of hosts. Neither
+/// waits behind the other.
+#[derive(Clone)]
+pub(crate) struct BlockingPools {
+    files: Arc<BlockingPool>,
+    work: Arc<BlockingPool>,
+}
+
+impl BlockingPools {
+    pub(crate) fn new(cpus: CpuSet) -> BlockingPools {
+        BlockingPools { files: BlockingPool::new(cpus), work: BlockingPool::new(cpus) }
+    }
+
+    pub(crate) fn cpus(&self) -> &CpuSet {
+        &self.files.cpus
+    }
+
+    pub(crate) fn run(&self, job: Job) {
+        match job.request {
+            DiskRequest::Work(_) | DiskRequest::AddressesOf(_) => self.work.run(job),
+            _ => self.files.run(job),
+        }
+    }
+}
+
 /// One request, and where its answer goes.
 pub(crate) struct Job {
     pub(crate) request: DiskRequest,
@@ -32,7 +57,7 @@ struct State {
 }
 
 /// Shared by all shards of a process; threads start when there is work.
-pub(crate) struct BlockingPool {
+struct BlockingPool {
     state: Mutex<State>,
     work: Condvar,
     /// Where they run: a thread would inherit the pinning of the shard that starts it.
@@ -40,15 +65,11 @@ pub(crate) struct BlockingPool {
 }
 
 impl BlockingPool {
-    pub(crate) fn new(cpus: CpuSet) -> Arc<BlockingPool> {
+    fn new(cpus: CpuSet) -> Arc<BlockingPool> {
         Arc::new(BlockingPool { state: Mutex::default(), work: Condvar::new(), cpus })
     }
 
-    pub(crate) fn cpus(&self) -> &CpuSet {
-        &self.cpus
-    }
-
-    pub(crate) fn run(self: &Arc<Self>, job: Job) {
+    fn run(self: &Arc<Self>, job: Job) {
         let mut state = self.lock();
         state.jobs.push_back(job);
         if state.idle >= state.jobs.len() || state.threads >= THREADS_MAX {

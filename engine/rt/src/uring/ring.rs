@@ -18,7 +18,7 @@ use crate::moment::Moment;
 use crate::operation::{Answer, Connected, Operation, Outcome, SocketHandle};
 use crate::remote::Remote;
 use crate::slots::{SlotId, Slots};
-use crate::uring::blocking::{BlockingPool, Job};
+use crate::uring::blocking::{BlockingPools, Job};
 use crate::uring::entries;
 
 /// Operations queued between two turns; when full they are submitted at once.
@@ -97,7 +97,7 @@ pub(crate) struct Ring {
     armed: RefCell<ArmedTimers>,
     slots: Rc<Slots>,
     remote: Arc<Remote>,
-    blocking: Arc<BlockingPool>,
+    blocking: BlockingPools,
     /// Becomes readable when another thread wants the shard to look; the ring watches it.
     bell: RawFd,
     bell_is_watched: Cell<bool>,
@@ -111,7 +111,7 @@ impl Ring {
         bell: RawFd,
         slots: Rc<Slots>,
         remote: Arc<Remote>,
-        blocking: Arc<BlockingPool>,
+        blocking: BlockingPools,
     ) -> io::Result<Ring> {
         let ring = build()?;
         free_workers(&ring, blocking.cpus());

@@ -1,5 +1,7 @@
 //! Requests that would take much more than their bytes: long lists of next to nothing, and batches that are bombs.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use millrace_core::base::TimestampMs;
 use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
@@ -8,7 +10,7 @@ use millrace_wire::messages::describe_configs_request::{DescribeConfigsRequest, 
 use millrace_wire::messages::describe_groups_request::DescribeGroupsRequest;
 
 use crate::client::{Client, produced};
-use crate::stage::play;
+use crate::stage::{play, play_once};
 
 const NONE: i16 = 0;
 const INVALID_RECORD: i16 = 87;
@@ -82,7 +84,6 @@ async fn sent(client: &mut Client, batch: Bytes) -> i16 {
     produced(&frame).0
 }
 
-/// Whether others are answered meanwhile is for `millrace-perf hostile` to say: here time is virtual.
 #[test]
 fn a_bomb_is_refused_and_a_large_batch_is_not() {
     let (bomb, large) = (zeros(BOMB_BYTES), zeros(LARGE_BYTES));
@@ -98,6 +99,51 @@ fn a_bomb_is_refused_and_a_large_batch_is_not() {
                 assert_eq!(sent(&mut client, bomb).await, INVALID_RECORD);
                 assert_eq!(sent(&mut client, large).await, NONE);
                 assert_eq!(client.produce("t", 0, &[1; 100]).await, (NONE, 2));
+            }
+        });
+    }
+}
+
+/// Batches that inflate to much, each of which takes up to 20 ms aside, hold up their own partition alone, whichever shard
+/// owns it; and that one keeps their order.
+#[test]
+fn only_their_own_partition_waits_for_batches_that_inflate() {
+    const LARGE: usize = 20;
+    let large = zeros(LARGE_BYTES);
+    for shards in [1, 2] {
+        let large = large.clone();
+        play_once(shards, &[], move |stage| {
+            let large = large.clone();
+            async move {
+                let mut greedy = Client::connect(stage.address).await;
+                let mut other = Client::connect(stage.address).await;
+                greedy.create_topic("t", 8).await;
+                for partition in 1..8 {
+                    assert_eq!(other.produce("t", partition, &[1; 100]).await, (NONE, 0));
+                }
+                for _ in 0..LARGE {
+                    greedy.send_batch("t", 0, -1, large.clone()).await;
+                }
+                greedy.send_produce("t", 0, -1, &[1; 100]).await;
+                // All of it has come.
+                millrace_rt::sleep(Duration::from_millis(5)).await;
+                let begun = millrace_rt::now();
+                for partition in 1..8 {
+                    let sent = millrace_rt::now();
+                    assert_eq!(other.produce("t", partition, &[1; 100]).await, (NONE, 1));
+                    let took = millrace_rt::now() - sent;
+                    assert!(took < Duration::from_millis(45), "partition {partition} took {took:?}");
+                }
+                let mut ends = Vec::new();
+                for _ in 0..=LARGE {
+                    ends.push(produced(&greedy.answer().await.expect("each is answered")));
+                }
+                assert!(ends.iter().map(|end| end.1).eq(0..=LARGE as i64), "{ends:?}");
+                let whole = millrace_rt::now() - begun;
+                assert!(
+                    whole > Duration::from_millis(80),
+                    "the large ones took only {whole:?}: nothing is seen"
+                );
             }
         });
     }
