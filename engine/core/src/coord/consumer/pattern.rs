@@ -12,6 +12,10 @@ use crate::coord::settings::GroupSettings;
 /// A pattern may compile to this much; longer ones would cost every group of the shard.
 const COMPILED_BYTES_MAX: usize = 1024 * 1024;
 
+/// Nor may it be longer: a pattern is read, twice, before it is known what it compiles to. The names of a thousand topics
+/// fit.
+const PATTERN_LENGTH_MAX: usize = 32 * 1024;
+
 /// Metadata that changed makes patterns match anew, but not more often than this. Kafka's constant.
 const REFRESH_PAUSE_MS: i64 = 10_000;
 
@@ -76,6 +80,9 @@ impl Watched {
 /// A pattern matches a topic's whole name. The language is that of RE2: linear in time, without look-around or back
 /// references.
 pub(super) fn compile(pattern: &str) -> Result<Regex, PatternFault> {
+    if pattern.len() > PATTERN_LENGTH_MAX {
+        return Err(PatternFault(format!("pattern is longer than {PATTERN_LENGTH_MAX} bytes")));
+    }
     // Alone first: within a group a stray `)` would close that.
     let build = |text: &str| RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).build();
     build(pattern).and_then(|_| build(&format!("^(?:{pattern})$"))).map_err(fault)
@@ -142,5 +149,13 @@ mod tests {
         for (pattern, words) in cases {
             assert_eq!(compile(pattern).unwrap_err().to_string(), words, "{pattern}");
         }
+    }
+
+    #[test]
+    fn a_pattern_has_an_end() {
+        let names = |bytes: usize| "topic-17|".repeat(bytes / 9);
+        assert!(compile(&names(PATTERN_LENGTH_MAX)).is_ok());
+        let refused = compile(&names(PATTERN_LENGTH_MAX + 9)).unwrap_err();
+        assert_eq!(refused.to_string(), "pattern is longer than 32768 bytes");
     }
 }
