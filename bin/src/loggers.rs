@@ -50,6 +50,7 @@ pub(crate) const LOGGERS: &[&str] = &[
     "millrace_shard::rebuild",
     "millrace_shard::restore",
     "millrace_shard::retaining",
+    "millrace_shard::rings",
     "millrace_shard::storing",
     "millrace_shard::upkeep",
 ];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use millrace_core::base::config::{ProduceValidation, TimestampType as ConfiguredTime, TopicConfig};
-use millrace_core::base::ids::{LeaderEpoch, Offset, Position, ShardIndex, TimestampMs};
+use millrace_core::base::ids::{LeaderEpoch, Offset, PartitionKey, Position, ShardIndex, TimestampMs};
 use millrace_core::journal::{Entry, Payload, Span};
 use millrace_core::log::batch::{HeaderBytes, RECORD_BATCH_OVERHEAD};
 use millrace_core::log::compression::DECOMPRESSED_BYTES_MAX;
@@ -135,7 +135,7 @@ const APPENDS_A_LOOK: usize = 16;
 const ADMISSION_TURN: Duration = Duration::from_millis(2);
 
 /// An append that may be queued: its partition, its header, and its bytes as they are to be stored.
-pub(crate) type Checked = (PartitionRef, ValidBatch, Bytes);
+type Checked = (PartitionRef, ValidBatch, Bytes);
 
 /// A shard and the places of a request that are its.
 type Group = (ShardIndex, Vec<usize>);
@@ -208,7 +208,25 @@ impl Core {
         }
     }
 
-    pub(crate) fn queue(
+    /// Has an append wait behind those of its partition that are inflated, or be the first of them.
+    fn inflate(self: &Rc<Core>, unchecked: Unchecked) {
+        let key = unchecked.append.key;
+        let is_first = !self.inflating.is_under_way(key);
+        self.inflating.push(unchecked);
+        if is_first {
+            millrace_rt::spawn(Rc::clone(self).inflate_all(key));
+        }
+    }
+
+    async fn inflate_all(self: Rc<Core>, key: PartitionKey) {
+        while let Some(Unchecked { append, now, answer: (gathering, place) }) = self.inflating.next(key) {
+            let checked = self.check_with_patience(append, now).await;
+            self.queue(checked, &gathering, place);
+            millrace_rt::yield_now().await;
+        }
+    }
+
+    fn queue(
         self: &Rc<Core>,
         checked: Result<Checked, AppendError>,
         gathering: &Rc<Gathering>,
@@ -236,7 +254,7 @@ impl Core {
     }
 
     /// Inflates what is to be inflated, on a thread of its own where that is much.
-    pub(crate) async fn check_with_patience(
+    async fn check_with_patience(
         &self,
         append: AppendPartition,
         now: TimestampMs,

@@ -8,7 +8,6 @@ use millrace_core::base::ids::{PartitionKey, TimestampMs};
 use rustc_hash::FxHashMap;
 
 use crate::api::AppendPartition;
-use crate::shard::Core;
 use crate::ticket::Gathering;
 use crate::turns::Turns;
 
@@ -41,13 +40,13 @@ impl Inflating {
         self.bytes.get()
     }
 
-    fn push(&self, unchecked: Unchecked) {
+    pub(crate) fn push(&self, unchecked: Unchecked) {
         self.bytes.set(self.bytes.get() + unchecked.append.records.len());
         self.waiting.borrow_mut().entry(unchecked.append.key).or_default().push_back(unchecked);
     }
 
     /// The next append of a partition; where there is none, appends need not wait any more.
-    fn next(&self, key: PartitionKey) -> Option<Unchecked> {
+    pub(crate) fn next(&self, key: PartitionKey) -> Option<Unchecked> {
         let mut waiting = self.waiting.borrow_mut();
         let next = waiting.get_mut(&key).and_then(VecDeque::pop_front);
         match &next {
@@ -55,25 +54,5 @@ impl Inflating {
             None => drop(waiting.remove(&key)),
         }
         next
-    }
-}
-
-impl Core {
-    /// Has an append wait behind those of its partition that are inflated, or be the first of them.
-    pub(crate) fn inflate(self: &Rc<Core>, unchecked: Unchecked) {
-        let key = unchecked.append.key;
-        let is_first = !self.inflating.is_under_way(key);
-        self.inflating.push(unchecked);
-        if is_first {
-            millrace_rt::spawn(Rc::clone(self).inflate_all(key));
-        }
-    }
-
-    async fn inflate_all(self: Rc<Core>, key: PartitionKey) {
-        while let Some(Unchecked { append, now, answer: (gathering, place) }) = self.inflating.next(key) {
-            let checked = self.check_with_patience(append, now).await;
-            self.queue(checked, &gathering, place);
-            millrace_rt::yield_now().await;
-        }
     }
 }
