@@ -265,6 +265,11 @@ mod tests {
     const READERS: usize = 20;
     const READ_BYTES: u64 = 256 * 1024;
 
+    /// The device alone decides when something happens.
+    fn quick_turns() -> WorldOptions {
+        WorldOptions { long_turn_one_in: u64::MAX, ..WorldOptions::default() }
+    }
+
     /// Writes of so many bytes each, which ask in this order; answers how many were under way together at most, and the order
     /// in which they began.
     fn bulk_writes(sizes: &'static [u64]) -> (u64, Vec<usize>) {
@@ -274,7 +279,7 @@ mod tests {
             most: Cell<u64>,
             begun: RefCell<Vec<usize>>,
         }
-        let mut world = World::new(1, WorldOptions::default());
+        let mut world = World::new(1, quick_turns());
         let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
         let seen: Rc<Seen> = Rc::default();
         let (stage, done) = (Rc::clone(&seen), Rc::clone(&seen));
@@ -393,7 +398,7 @@ mod tests {
 
     fn play(read_bytes: u64, commits: Option<Commits>) -> Rc<Stage> {
         let stage = Rc::new(Stage::default());
-        let mut world = World::new(3, WorldOptions::default());
+        let mut world = World::new(3, quick_turns());
         let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
         let played = Rc::clone(&stage);
         world.start(node, 1, move |_| run(Rc::clone(&played), read_bytes, commits));
@@ -438,7 +443,7 @@ mod tests {
 
     #[test]
     fn reads_beside_bulk_are_paid_for_by_what_it_brought() {
-        let mut world = World::new(3, WorldOptions::default());
+        let mut world = World::new(3, quick_turns());
         let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
         let seen = Rc::new(Cell::new(None));
         let sees = Rc::clone(&seen);

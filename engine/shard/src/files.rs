@@ -13,8 +13,7 @@ use crate::api::FetchError;
 use crate::cache::ReadCache;
 use crate::file_systems::FileSystems;
 use crate::indexes::LoadedIndexes;
-use crate::layout::{Layout, segment_file};
-use crate::manifest::Stopped;
+use crate::layout::{INDEX_SUFFIX, Layout, segment_file};
 use crate::open_files::{FileSlot, OpenFile, OpenFiles};
 use crate::partition::{Directory, Partition, PartitionRef};
 
@@ -35,8 +34,6 @@ const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct SegmentFiles {
     layout: Layout,
     mode: DiskMode,
-    /// How the run before ended.
-    before: Stopped,
     pub(crate) systems: FileSystems,
     pub(crate) open_files: OpenFiles,
     pub(crate) cache: ReadCache,
@@ -61,7 +58,6 @@ impl SegmentFiles {
     pub(crate) fn new(
         layout: Layout,
         mode: DiskMode,
-        before: Stopped,
         systems: FileSystems,
         open_files: OpenFiles,
         cache: ReadCache,
@@ -70,7 +66,6 @@ impl SegmentFiles {
         SegmentFiles {
             layout,
             mode,
-            before,
             systems,
             open_files,
             cache,
@@ -168,8 +163,8 @@ impl SegmentFiles {
         results
     }
 
-    /// What is in the way a crash has left of this partition, and the journal has it. A clean stop leaves nothing: then it
-    /// is somebody else's, and stays under another name.
+    /// What is in the way a crash has left of this partition, and the journal has it; or it is of a deleted topic. Where it
+    /// can be neither it is somebody else's, and stays under another name.
     async fn make_first(&self, partition: &PartitionRef, base: Offset) -> io::Result<()> {
         let path = self.segment_path(partition, base);
         let made = create_alone(&path).await;
@@ -177,9 +172,9 @@ impl SegmentFiles {
             return made;
         }
         let dir = self.partition_dir(partition);
-        match self.before {
-            Stopped::Unclean => fs::remove_dir_all(&dir).await?,
-            Stopped::Clean => self.put_stranger_aside(&dir).await?,
+        match partition.borrow().owns_no_files && holds_bytes(&dir).await? {
+            true => self.put_stranger_aside(&dir).await?,
+            false => fs::remove_dir_all(&dir).await?,
         }
         create_alone(&path).await
     }
@@ -245,6 +240,17 @@ fn lacks_file(partition: &PartitionRef, base: Offset) -> bool {
 
 fn is_in_the_way(made: &io::Result<()>) -> bool {
     made.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty)
+}
+
+/// Whether a directory holds more than empty files and what is made anew of others.
+async fn holds_bytes(dir: &Path) -> io::Result<bool> {
+    let entries = fs::read_dir(dir).await?;
+    for entry in entries.iter().filter(|entry| !entry.name.ends_with(INDEX_SUFFIX)) {
+        if entry.is_dir || fs::len(&dir.join(&entry.name)).await? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn create_alone(path: &Path) -> io::Result<()> {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use millrace_core::base::ids::{PartitionKey, ShardIndex};
+use millrace_core::base::ids::{Offset, PartitionKey, ShardIndex};
 use millrace_core::journal::{
     APPEND_HEAD_BYTES, CheckpointBounds, Checkpoints, FrameSequence, Journal, JournalGeometry,
     RecoveredPartition, WRITES_MAX,
@@ -160,7 +160,6 @@ impl Engine {
             files: SegmentFiles::new(
                 self.inner.layout.clone(),
                 facts.mode,
-                facts.old.as_ref().map_or(Stopped::Clean, |old| old.stopped),
                 facts.systems.clone(),
                 OpenFiles::new(self.inner.open_files_max.load(Ordering::Relaxed)),
                 ReadCache::new(share(shard_memory, CACHE_PARTS)),
@@ -228,7 +227,10 @@ impl Core {
                     continue;
                 }
                 let name = Arc::clone(&topic.name);
-                let empty = Partition::empty(key, name, Arc::clone(&config), partition.leader_epoch);
+                let mut empty = Partition::empty(key, name, Arc::clone(&config), partition.leader_epoch);
+                let is_clean = facts.old.as_ref().is_none_or(|old| old.stopped == Stopped::Clean);
+                let has_records = recovered.get(&key).is_some_and(|found| found.log_end > Offset::ZERO);
+                empty.owns_no_files = is_clean && !has_records && !facts.deleted.has_name(&topic.name);
                 let mut extent_ends = Vec::new();
                 match recovered.remove(&key) {
                     None => self.table.insert(empty),

@@ -43,6 +43,9 @@ pub(crate) struct Partition {
     pub(crate) marks: VecDeque<Mark>,
     pub(crate) watches: Watches,
     pub(crate) directory: Directory,
+    /// It had no record when a run ended cleanly, and no topic of its name was ever deleted: what lies under its name is
+    /// not its own.
+    pub(crate) owns_no_files: bool,
     /// Bytes of its appends in the queue of the commit path.
     pub(crate) queued_bytes: usize,
     /// Its appends go to its segment first (`bulking`).
@@ -150,6 +153,7 @@ impl Partition {
             marks: VecDeque::new(),
             watches: Watches::default(),
             directory: Directory::Missing,
+            owns_no_files: false,
             queued_bytes: 0,
             bulk: false,
             flush_queued: false,
