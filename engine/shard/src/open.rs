@@ -386,10 +386,11 @@ async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError> {
     fs::replace(&path, encoded).await.map_err(|error| OpenError::io("write", &path, &error))?;
     let Some(old) = facts.old.clone() else { return Ok(()) };
     let (layout, directory) = (layout.clone(), facts.new.directory);
+    // At once: the next manifest does not say any more where they are.
+    remove_old_rings(&layout, &old, directory).await;
     // Before any shard serves: a topic created later may have the name of one whose files are to go.
     let deleted = put_strangers_aside(&layout, facts).await?;
     millrace_rt::spawn(async move {
-        remove_old_rings(&layout, &old, directory).await;
         let generation = layout.generation(old.generation);
         if let Err(error) = fs::remove_dir_all(&generation).await {
             tracing::warn!(path = %generation.display(), %error, "an old journal is still there");
