@@ -58,7 +58,7 @@ struct Options {
     /// With --sweep: bits flipped in every kind of file instead.
     #[arg(long)]
     flips: bool,
-    /// With --sweep --flips: only this case.
+    /// With --sweep: only this case, as a failure names it.
     #[arg(long, value_name = "N")]
     case: Option<usize>,
     /// With --sweep --flips: only N cases, spread over all.
@@ -194,6 +194,9 @@ fn sweep(options: &Options, shards: u16) -> Tally {
     };
     let (operations, cases) = (sweep.tally().operations, sweep.cases_left());
     println!("{shards} shards: {operations} disk operations, {cases} cases");
+    if let Some(case) = options.case {
+        sweep.only(case as u64);
+    }
     let mut shown = 0;
     loop {
         if let Some(failure) = sweep.tally().failures.get(shown) {

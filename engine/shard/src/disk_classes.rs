@@ -267,7 +267,7 @@ mod tests {
 
     /// The device alone decides when something happens.
     fn quick_turns() -> WorldOptions {
-        WorldOptions { long_turn_one_in: u64::MAX, ..WorldOptions::default() }
+        WorldOptions { long_turn_one_in: None, ..WorldOptions::default() }
     }
 
     /// Writes of so many bytes each, which ask in this order; answers how many were under way together at most, and the order

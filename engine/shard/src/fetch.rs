@@ -1,20 +1,22 @@
 //! Fetch: reads every asked partition under one byte budget and waits, where asked to, until enough is visible.
 
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use millrace_core::base::ids::{Offset, PartitionKey, ShardIndex};
 use millrace_core::base::measure::Counter;
-use millrace_rt::Signal;
+use millrace_rt::{Either, Signal};
 
 use crate::api::{FetchPartition, FetchQuery, FetchedPartition};
 use crate::egress::EgressCharge;
 use crate::fitting::keep_within;
-use crate::granted::{Granted, fetched_bytes, unfilled_bytes};
+use crate::granted::{Granted, waited_for_bytes};
 use crate::message::{Answer, Ask, ReadAsk, WatchAsk, WatchId};
 use crate::shard::Shard;
 use crate::times::FetchTimes;
-use crate::watch::Waiter;
+use crate::watch::{Listing, Waiter};
 
 impl Shard {
     /// Answers each partition of the query, in its order: at once where `min_bytes` are there or a partition has an
@@ -22,19 +24,19 @@ impl Shard {
     ///
     /// Dropping the future leaves nothing behind: nobody waits for its partitions any more.
     pub async fn fetch(&self, query: FetchQuery) -> Vec<FetchedPartition> {
-        self.fetch_timed(query, &mut FetchTimes::default()).await.0
+        self.fetch_timed(&query, &mut FetchTimes::default()).await.0
     }
 
     /// The same; adds to `times` where the time went. The records count against the budget of this shard's answers until
     /// the charge is dropped.
     pub async fn fetch_timed(
         &self,
-        query: FetchQuery,
+        query: &FetchQuery,
         times: &mut FetchTimes,
     ) -> (Vec<FetchedPartition>, EgressCharge) {
         let egress = &self.core().egress;
         let mut begun = millrace_rt::now();
-        let deadline = begun + query.max_wait;
+        let mut deadline = begun + query.max_wait;
         loop {
             let wanted = query.max_bytes as u64;
             let granted = Granted::of(egress.reserve(wanted, deadline).await, egress);
@@ -47,18 +49,25 @@ impl Shard {
             let now = millrace_rt::now();
             times.read += read;
             times.hop += (now - room).saturating_sub(read);
-            let bytes: usize = fetched.iter().map(|it| fetched_bytes(it) + unfilled_bytes(it)).sum();
-            let failed = fetched.iter().any(|partition| partition.result.is_err());
+            let (bytes, failed) = fetched.iter().fold((0, false), |(bytes, failed), partition| {
+                (bytes + waited_for_bytes(partition), failed || partition.result.is_err())
+            });
             let late = now >= deadline;
             if bytes >= min_bytes || failed || late || query.partitions.is_empty() {
                 return (fetched, charge);
             }
             drop(charge);
             let seen = seen_high_watermarks(&query.partitions, &fetched);
+            drop(fetched);
             let missing = min_bytes - bytes;
             let waiting = Level::raise(&self.core().counters.fetches_waiting);
             let woken = self.wait_for_bytes(seen, missing);
-            millrace_rt::select(woken, millrace_rt::sleep_until(deadline)).await;
+            if let Either::Left(Woken::HasNoPlace) =
+                millrace_rt::select(woken, millrace_rt::sleep_until(deadline)).await
+            {
+                deadline = deadline.min(millrace_rt::now() + WAIT_WITHOUT_PLACE);
+                millrace_rt::sleep_until(deadline).await;
+            }
             drop(waiting);
             begun = millrace_rt::now();
             times.wait += begun - now;
@@ -110,27 +119,46 @@ impl Shard {
         (fetched, longest)
     }
 
-    /// Completes when any owner has seen its partitions grow by `bytes`. Dropping the future takes it off their lists.
-    async fn wait_for_bytes(&self, seen: Vec<(PartitionKey, Offset)>, bytes: usize) {
+    /// Completes when any owner has seen its partitions grow by `bytes`, or has no place for a reader. Dropping the future
+    /// takes it off their lists.
+    async fn wait_for_bytes(&self, seen: Vec<(PartitionKey, Offset)>, bytes: usize) -> Woken {
+        let purgatory = &self.core().purgatory;
+        let Some(_room) = purgatory.hold(seen.len()) else { return Woken::HasNoPlace };
         let woken = Signal::new();
         // Begun before the watch is listed, which may fire at once.
         let wait = woken.wait();
         let mut replies = Vec::new();
-        let id = WatchId { shard: self.index(), number: self.core().purgatory.next_number() };
+        let id = WatchId { shard: self.index(), number: purgatory.next_number() };
         let mut listed = Listed { shard: self, id, owners: Vec::new() };
         for (owner, places) in self.by_owner(seen.iter().map(|(key, _)| *key)) {
             let partitions = places.into_iter().map(|place| seen[place]).collect();
             let ask = WatchAsk { id, partitions, bytes };
-            if owner == self.index() {
-                self.core().watch(ask, Waiter::Task(woken.clone()));
-            } else {
+            if owner != self.index() {
                 replies.push(self.admit(owner, Ask::Watch(ask)).await);
+            } else if self.core().watch(ask, Waiter::Task(woken.clone())) == Listing::Refused {
+                return Woken::HasNoPlace;
             }
             listed.owners.push(owner);
         }
-        let any_reply = AnyReply { replies };
-        millrace_rt::select(wait, any_reply).await;
+        drop(seen);
+        match millrace_rt::select(wait, AnyReply { replies }).await {
+            Either::Left(()) => Woken::Changed,
+            Either::Right(Answer::NoPlace) => Woken::HasNoPlace,
+            Either::Right(_) => Woken::Changed,
+        }
     }
+}
+
+/// How long a reader waits at most for which there is no place among those that are told of new bytes: then it hears what is
+/// there by then. Long enough that who asks again at once takes no time of others that counts.
+const WAIT_WITHOUT_PLACE: Duration = Duration::from_millis(50);
+
+/// Why a reader does not wait any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Woken {
+    /// Bytes are there, or a partition changed.
+    Changed,
+    HasNoPlace,
 }
 
 /// A reader that waits in lists of these shards, until it is dropped.
@@ -192,14 +220,14 @@ struct AnyReply {
 }
 
 impl Future for AnyReply {
-    type Output = ();
+    type Output = Answer;
 
-    fn poll(self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<()> {
-        for reply in &mut self.get_mut().replies {
-            if std::pin::Pin::new(reply).poll(context).is_ready() {
-                return std::task::Poll::Ready(());
-            }
-        }
-        std::task::Poll::Pending
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        let replies = &mut self.get_mut().replies;
+        let ready = replies.iter_mut().find_map(|reply| match Pin::new(reply).poll(context) {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => None,
+        });
+        ready.map_or(Poll::Pending, Poll::Ready)
     }
 }

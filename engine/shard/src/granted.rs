@@ -51,8 +51,9 @@ impl Granted {
     /// Charges what the records hold.
     pub(crate) fn settle(self, fetched: &mut [FetchedPartition]) -> EgressCharge {
         let mut charge = self.charge;
-        let bytes: u64 = fetched.iter().map(|partition| fetched_bytes(partition) as u64).sum();
-        let held: u64 = fetched.iter().map(held_bytes).sum();
+        let (bytes, held) = fetched.iter().fold((0, 0), |(bytes, held), partition| {
+            (bytes + fetched_bytes(partition) as u64, held + held_bytes(partition))
+        });
         let held = match held > charge.bytes() && held >= COPIES_PAY * bytes {
             true => copy_out(fetched, bytes as usize),
             false => held,
@@ -69,9 +70,9 @@ pub(crate) fn fetched_bytes(partition: &FetchedPartition) -> usize {
     }
 }
 
-/// Counts for what a reader waits for: it would wait for it in vain.
-pub(crate) fn unfilled_bytes(partition: &FetchedPartition) -> usize {
-    partition.result.as_ref().map_or(0, |fetched| fetched.unfilled_bytes)
+/// What counts for what a reader waits for: also bytes that do not fit, for which it would wait in vain.
+pub(crate) fn waited_for_bytes(partition: &FetchedPartition) -> usize {
+    partition.result.as_ref().map_or(0, |fetched| fetched_bytes(partition) + fetched.unfilled_bytes)
 }
 
 fn held_bytes(partition: &FetchedPartition) -> u64 {

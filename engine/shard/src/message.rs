@@ -56,6 +56,8 @@ pub(crate) enum Answer {
     /// And how long that took.
     Read(Vec<FetchedPartition>, Duration),
     Ready,
+    /// To a watch that is not listed.
+    NoPlace,
     Offsets(Vec<Result<FoundOffset, FetchError>>),
     Epochs(Vec<Result<EpochEnd, FetchError>>),
     LogStarts(Vec<Result<Offset, DeleteRecordsError>>),

@@ -295,10 +295,9 @@ async fn settle_swaps(
         let settled = settle_swap(dir, &new).await;
         match settled.map_err(|error| OpenError::io("end a compaction in", dir, &error))? {
             Settled::Done => done.push(new),
-            Settled::Undone(bases) => found.segments.extend(bases),
+            Settled::Undone(bases) => done.extend(found.undo(&new, bases)),
         }
     }
-    found.segments.sort_unstable();
     Ok(done)
 }
 

@@ -26,7 +26,9 @@ impl Core {
                     let gathering = Gathering::remote(appends.len(), respond);
                     self.admit_of_clients(appends, &gathering).await;
                 }
-                Ask::Watch(ask) => self.watch(ask, Waiter::Shard(respond)),
+                Ask::Watch(ask) => {
+                    self.watch(ask, Waiter::Shard(respond));
+                }
                 Ask::Unwatch(id) => {
                     self.unwatch(id);
                     respond.send(Answer::Ready);

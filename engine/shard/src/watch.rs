@@ -27,6 +27,22 @@ pub(crate) enum Waiter {
     Shard(Respond<Answer>),
 }
 
+impl Waiter {
+    /// A task of this shard learns it from the call.
+    pub(crate) fn refuse(self) {
+        if let Waiter::Shard(respond) = self {
+            respond.send(Answer::NoPlace);
+        }
+    }
+}
+
+/// Whether there is a place for a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listing {
+    Listed,
+    Refused,
+}
+
 impl Watch {
     /// Woken by `bytes`; listed by nobody yet.
     pub(crate) fn new(id: WatchId, bytes: usize, waiter: Waiter, purgatory: &Purgatory) -> Rc<Watch> {
@@ -104,18 +120,20 @@ pub(crate) struct Purgatory {
     numbers: Cell<u64>,
     listed: RefCell<FxHashMap<WatchId, Vec<PartitionKey>>>,
     fired: Fired,
-    /// Of all lists together, and the most there may be.
-    places: Cell<usize>,
-    places_max: usize,
+    /// What those who wait take, and the most that they may.
+    bytes: Cell<usize>,
+    bytes_max: usize,
     refused: Counter,
 }
 
-/// What a place takes, in a partition's list and in its reader's own.
+/// What one partition takes in its list of readers and in its reader's list of partitions, where the partition is.
 const PLACE_BYTES: usize = 80;
+/// What one partition of a fetch takes where the fetch waits: as the client named it, and as it is read.
+const HELD_BYTES: usize = 176;
 
 impl Purgatory {
     pub(crate) fn new(bytes_max: usize) -> Purgatory {
-        Purgatory { places_max: bytes_max / PLACE_BYTES, ..Purgatory::default() }
+        Purgatory { bytes_max, ..Purgatory::default() }
     }
 
     pub(crate) fn next_number(&self) -> u64 {
@@ -123,22 +141,39 @@ impl Purgatory {
         self.numbers.get()
     }
 
-    /// False where there is no room: the reader is not listed.
-    pub(crate) fn list(&self, id: WatchId, keys: Vec<PartitionKey>) -> bool {
-        let places = self.places.get() + keys.len();
-        if places > self.places_max {
-            self.refused.increment();
-            return false;
+    /// Memory for a fetch of this shard while it waits; nothing where there is none.
+    pub(crate) fn hold(&self, partitions: usize) -> Option<Held<'_>> {
+        let bytes = partitions * HELD_BYTES;
+        self.take(bytes).then(|| Held { purgatory: self, bytes })
+    }
+
+    fn take(&self, bytes: usize) -> bool {
+        let taken = self.bytes.get() + bytes;
+        let has_room = taken <= self.bytes_max;
+        match has_room {
+            true => self.bytes.set(taken),
+            false => self.refused.increment(),
         }
-        self.places.set(places);
+        has_room
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.bytes.set(self.bytes.get() - bytes);
+    }
+
+    /// Where there is no room the reader is not listed.
+    pub(crate) fn list(&self, id: WatchId, keys: Vec<PartitionKey>) -> Listing {
+        if !self.take(keys.len() * PLACE_BYTES) {
+            return Listing::Refused;
+        }
         self.listed.borrow_mut().insert(id, keys);
-        true
+        Listing::Listed
     }
 
     /// Where a reader that waits no more is still listed.
     pub(crate) fn take_off(&self, id: WatchId) -> Option<Vec<PartitionKey>> {
         let keys = self.listed.borrow_mut().remove(&id)?;
-        self.places.set(self.places.get() - keys.len());
+        self.give_back(keys.len() * PLACE_BYTES);
         Some(keys)
     }
 
@@ -147,7 +182,7 @@ impl Purgatory {
         self.fired.take()
     }
 
-    /// Readers that were not listed since their places would take too much memory.
+    /// Readers for which there was no place, since all of them would take too much memory.
     pub(crate) fn refused(&self) -> u64 {
         self.refused.get()
     }
@@ -155,5 +190,17 @@ impl Purgatory {
     /// Readers that wait.
     pub(crate) fn waiting(&self) -> usize {
         self.listed.borrow().len() - self.fired.borrow().len()
+    }
+}
+
+/// Memory of a fetch while it waits.
+pub(crate) struct Held<'a> {
+    purgatory: &'a Purgatory,
+    bytes: usize,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.purgatory.give_back(self.bytes);
     }
 }

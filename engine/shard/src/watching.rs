@@ -4,26 +4,30 @@ use std::rc::Rc;
 
 use crate::message::{WatchAsk, WatchId};
 use crate::shard::Core;
-use crate::watch::{Waiter, Watch};
+use crate::watch::{Listing, Waiter, Watch};
 
 impl Core {
     /// Lists a reader in each partition, or fires it at once where something changed since it was asked for.
-    pub(crate) fn watch(&self, ask: WatchAsk, waiter: Waiter) {
+    pub(crate) fn watch(&self, ask: WatchAsk, waiter: Waiter) -> Listing {
         self.forget_fired();
         let WatchAsk { id, partitions, bytes } = ask;
+        if self.purgatory.list(id, partitions.iter().map(|(key, _)| *key).collect()) == Listing::Refused {
+            waiter.refuse();
+            return Listing::Refused;
+        }
         let watch = Watch::new(id, bytes, waiter, &self.purgatory);
-        if !self.purgatory.list(id, partitions.iter().map(|(key, _)| *key).collect()) {
-            // It hears at the end of its wait what it would have heard before.
-            return;
-        }
         for (key, seen) in &partitions {
-            let Some(partition) = self.table.get(*key) else { return watch.fire() };
-            let mut partition = partition.borrow_mut();
-            if partition.high_watermark != *seen {
-                return watch.fire();
+            let partition = self.table.get(*key);
+            let mut partition = partition.as_ref().map(|partition| partition.borrow_mut());
+            match partition.as_mut().filter(|partition| partition.high_watermark == *seen) {
+                Some(partition) => partition.watches.add(Rc::clone(&watch)),
+                None => {
+                    watch.fire();
+                    break;
+                }
             }
-            partition.watches.add(Rc::clone(&watch));
         }
+        Listing::Listed
     }
 
     /// A reader does not wait any more.

@@ -195,12 +195,16 @@ impl Boot {
     async fn end_of_files(&self, number: usize) -> Offset {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         let dir = Path::new(DATA_DIR).join("topics").join(plan.directory(&plan.streams[number]));
-        let entries = fs::read_dir(&dir).await.unwrap_or_default();
+        let listed = match fs::read_dir(&dir).await {
+            // A disk that fails does so once.
+            Err(_) => fs::read_dir(&dir).await,
+            listed => listed,
+        };
+        let entries = listed.unwrap_or_default();
         let bases = entries.iter().filter_map(|entry| SegmentName::parse(&entry.name));
         let Some(last) = bases.max() else { return Offset::ZERO };
         let path = dir.join(last.to_string());
         let read = match fs::read(&path).await {
-            // A disk that fails does so once.
             Err(_) => fs::read(&path).await,
             read => read,
         };

@@ -97,6 +97,8 @@ impl SweepOptions {
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub seed: u64,
+    /// The how manieth of its sweep; the run without a crash is 0.
+    pub number: u64,
     pub case: Case,
     pub violations: Vec<String>,
     pub trace: Vec<String>,
@@ -104,7 +106,7 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "seed {}, {:?}", self.seed, self.case)?;
+        writeln!(f, "--case {}, seed {}, {:?}", self.number, self.seed, self.case)?;
         self.violations.iter().take(10).try_for_each(|violation| writeln!(f, "  {violation}"))
     }
 }
@@ -133,6 +135,8 @@ pub struct Sweep {
     scene: Scene,
     chance: Chance,
     cases: Vec<Case>,
+    /// The number of the next case.
+    next: u64,
     tally: Tally,
 }
 
@@ -169,7 +173,7 @@ impl Sweep {
             Subject::Compaction => Scene::Compaction(compaction::Plan::new(options.seed)),
         };
         let chance = Chance::new(options.seed ^ 0x5eed);
-        let mut sweep = Sweep { options, scene, chance, cases: Vec::new(), tally: Tally::default() };
+        let mut sweep = Sweep { options, scene, chance, cases: Vec::new(), next: 0, tally: Tally::default() };
         let quiet = Case { restarts: restarts(options.shards), ..sweep.case(Vec::new()) };
         let outcome = sweep.run_case(quiet);
         sweep.tally.looks = outcome.looks;
@@ -327,6 +331,14 @@ impl Sweep {
         self.cases.len()
     }
 
+    /// Leaves out all cases but one.
+    pub fn only(&mut self, number: u64) {
+        let before = usize::try_from(number.saturating_sub(self.next)).unwrap_or(usize::MAX);
+        let at = before.checked_add(1).and_then(|number| self.cases.len().checked_sub(number));
+        self.cases = at.map(|at| self.cases.swap_remove(at)).into_iter().collect();
+        self.next = number;
+    }
+
     /// Runs the next case; false when none is left.
     pub fn step(&mut self) -> bool {
         match self.cases.pop() {
@@ -372,6 +384,8 @@ impl Sweep {
 
     fn run_case(&mut self, case: Case) -> Outcome {
         crate::under_way(format!("seed {}, {case:?}", self.options.seed));
+        let number = self.next;
+        self.next += 1;
         let outcome = self.scene.run(&case);
         self.tally.cases += 1;
         self.tally.crashes += outcome.crashes as u64;
@@ -382,6 +396,7 @@ impl Sweep {
         if !outcome.violations.is_empty() {
             self.tally.failures.push(Failure {
                 seed: self.options.seed,
+                number,
                 case,
                 violations: outcome.violations.clone(),
                 trace: outcome.trace.clone(),

@@ -86,7 +86,7 @@ async fn follow(load: Rc<Load>, client: i32) {
             max_bytes: ANSWER_BYTES,
             isolation: Isolation::ReadUncommitted,
         };
-        let (fetched, charge) = load.shard.fetch_timed(query, &mut FetchTimes::default()).await;
+        let (fetched, charge) = load.shard.fetch_timed(&query, &mut FetchTimes::default()).await;
         let mut brought = 0;
         for ((_, next), answer) in places.iter_mut().zip(&fetched) {
             let bytes: usize = answer.result.as_ref().unwrap().records.iter().map(Bytes::len).sum();

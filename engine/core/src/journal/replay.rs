@@ -61,6 +61,8 @@ pub struct RecoveredPartition {
     /// Segments that took the place of others behind the checkpoint: their files may not have their names yet. `facts` may
     /// tell of those others.
     pub compacted: Vec<CompactedSegment>,
+    /// Earlier ones in whose place those stand: they stand again where that swap is undone.
+    pub superseded: Vec<CompactedSegment>,
     /// Of segments in the checkpoint's state; `observed` goes on from it.
     pub facts: Vec<SegmentFacts>,
     /// Lineage of the checkpoint's state; `observed` goes on from it.
@@ -73,6 +75,18 @@ pub struct RecoveredPartition {
 }
 
 impl RecoveredPartition {
+    /// Takes back a swap whose old segments are all there, these besides the first; answers those swaps before it whose
+    /// segments stand again.
+    pub fn undo(
+        &mut self,
+        new: &CompactedSegment,
+        besides: impl IntoIterator<Item = Offset>,
+    ) -> impl Iterator<Item = CompactedSegment> {
+        self.segments.extend(besides);
+        self.segments.sort_unstable();
+        self.superseded.iter().copied().filter(|old| new.replaces(old.segment))
+    }
+
     /// Bytes of a segment that is durable whole, as far as checkpoint and frames tell: its file has them all, or lost some.
     /// Of swaps that have come to their end, `done`, the checkpoint may tell what stood in their place.
     pub fn told_length(&self, base: Offset, done: &[CompactedSegment]) -> Option<u64> {
@@ -198,6 +212,7 @@ struct Log {
     tails: Tails,
     extent_ends: BTreeMap<Offset, Position>,
     compacted: BTreeMap<Offset, CompactedSegment>,
+    superseded: Vec<CompactedSegment>,
     facts: Vec<SegmentFacts>,
     epochs: Vec<(LeaderEpoch, Offset)>,
     producers: Vec<ProducerCheckpoint>,
@@ -325,6 +340,7 @@ impl Log {
         self.lengths = self.lengths.split_off(&first);
         self.extent_ends = self.extent_ends.split_off(&first);
         self.compacted = self.compacted.split_off(&first);
+        self.superseded.retain(|old| old.segment >= first);
         let start = (first, Position::ZERO);
         self.tails.cut_before(start);
         self.durable = self.durable.map(|durable| durable.max(start));
@@ -343,7 +359,10 @@ impl Log {
         let behind = (new.end, Position::ZERO);
         self.tails.cut_before(behind);
         self.durable = Some(self.durable.map_or(behind, |durable| durable.max(behind)));
-        self.compacted.retain(|base, _| !new.replaces(*base));
+        // A swap begins when the one before it has its name: of what came before that nothing stands any more.
+        self.superseded.retain(|old| !new.replaces(old.segment));
+        self.superseded
+            .extend(self.compacted.extract_if(.., |base, _| new.replaces(*base)).map(|(_, old)| old));
         self.compacted.insert(new.segment, new);
     }
 
@@ -356,6 +375,7 @@ impl Log {
         }
         self.lengths.split_off(&segment);
         self.compacted.retain(|existing, _| *existing < segment);
+        self.superseded.retain(|old| old.segment < segment);
         self.extent_ends.retain(|existing, _| *existing <= segment);
         if let Some(end) = self.extent_ends.get_mut(&segment) {
             *end = (*end).min(place.1);
@@ -389,6 +409,7 @@ impl Log {
             extents,
             extent_ends: self.extent_ends.into_iter().collect(),
             compacted: self.compacted.into_values().collect(),
+            superseded: self.superseded,
             facts: self.facts,
             epochs: self.epochs,
             producers: self.producers,

@@ -228,6 +228,27 @@ fn compacted_segments_take_the_place_of_others() {
     );
 }
 
+/// A file that compaction wrote is shorter than the one it was written from: a start that undoes the next swap measures it by
+/// the swap before.
+#[test]
+fn a_swap_that_is_undone_leaves_what_earlier_ones_wrote() {
+    let compacted = "a0:0+100@0 r1=100 a1:0+70@1 r2=70 a2:0+80@2 k0:2=90 r3=80 a3:0+90@3 k0:3=120";
+    let undone = |script: &str| {
+        let mut found = replay(None, script).unwrap().remove(0);
+        let new = found.compacted[0];
+        let besides = if new.end == Offset(3) { vec![Offset(2)] } else { Vec::new() };
+        let done: Vec<CompactedSegment> = found.undo(&new, besides).collect();
+        let told = |base| found.told_length(Offset(base), &done);
+        (found.segments.clone(), [told(0), told(1), told(2)])
+    };
+    let offsets = |bases: &[i64]| bases.iter().map(|base| Offset(*base)).collect::<Vec<_>>();
+    assert_eq!(undone(compacted), (offsets(&[0, 2, 3]), [Some(90), Some(70), Some(80)]));
+    let thrice = format!("{compacted} k0:3=110");
+    assert_eq!(undone(&thrice).1[0], Some(120));
+    // The log begins behind them.
+    assert_eq!(replay(None, &format!("{thrice} s3")).unwrap()[0].superseded, []);
+}
+
 #[test]
 fn a_dropped_partition_may_come_back() {
     check(known(1, 0, &[0], 64, 1), "d", "0 partitions");

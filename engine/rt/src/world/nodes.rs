@@ -38,13 +38,13 @@ pub struct WorldOptions {
     pub pooled_bytes: usize,
     /// The longest that one poll of a task takes, in virtual nanoseconds; the shortest is a tenth of it.
     pub compute_nanos_max: u64,
-    /// One poll of so many takes much longer: a large request is decoded, a log has many batches.
-    pub long_turn_one_in: u64,
+    /// One poll of so many takes much longer: a large request is decoded, a log has many batches. None: no poll does.
+    pub long_turn_one_in: Option<u64>,
 }
 
 impl Default for WorldOptions {
     fn default() -> WorldOptions {
-        WorldOptions { pooled_bytes: 4 << 20, compute_nanos_max: 5_000, long_turn_one_in: 2_000 }
+        WorldOptions { pooled_bytes: 4 << 20, compute_nanos_max: 5_000, long_turn_one_in: Some(2_000) }
     }
 }
 

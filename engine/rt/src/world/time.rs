@@ -183,7 +183,7 @@ impl World {
         let Some(living) = self.living.get_mut(&key) else { return };
         let task = living.ready.swap_remove(twin.chance.index(living.ready.len()));
         let longest = self.options.compute_nanos_max.max(10);
-        let turn = match twin.chance.one_in(self.options.long_turn_one_in) {
+        let turn = match self.options.long_turn_one_in.is_some_and(|polls| twin.chance.one_in(polls)) {
             true => LONG_TURN_NANOS,
             false => longest / 10..longest,
         };

@@ -108,8 +108,7 @@ impl PartitionCheck {
             let merged = |base: &Offset| *base != new.segment && new.replaces(*base);
             if is_pending && bases.contains(&new.segment) {
                 if let Some(found) = &mut self.found {
-                    found.segments.extend(bases.iter().copied().filter(merged));
-                    found.segments.sort_unstable();
+                    self.swapped.extend(found.undo(&new, bases.iter().copied().filter(merged)));
                 }
                 continue;
             }

@@ -15,7 +15,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         name: "millrace_watches_refused_total",
         kind: Kind::Counter,
         labels: "shard",
-        help: "Waits of readers that are told of records at their end only, since so many wait for so many partitions.",
+        help: "Readers that do not wait until records come, since so many wait for so many partitions; they hear after 50 ms what is there.",
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.watches_refused),
     },
     Family {

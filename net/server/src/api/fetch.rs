@@ -34,13 +34,15 @@ const FIRST_WITH_SESSIONS: i16 = 7;
 
 pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let version = call.version();
-    let request = FetchRequest::decode(&mut Reader::new(&call.body), version)?;
+    let mut request = FetchRequest::decode(&mut Reader::new(&call.body), version)?;
     let Ok(isolation) = isolation(request.isolation_level) else {
         return refuse_whole(&call, &request, ErrorCode::UnknownServerError);
     };
     let metadata = session_metadata(&request, version);
     let asks = asks(&request, metadata.naming);
     let forgotten = forgotten(&request, metadata.naming);
+    // A reader may wait for long: what it asked for is held once.
+    (request.topics, request.forgotten_topics_data) = (Vec::new(), Vec::new());
     let host = &call.host;
     let begun = host.sessions.borrow_mut().begin(metadata, asks, &forgotten, host.uptime());
     let fetch = Fetch {
@@ -176,6 +178,16 @@ impl PartitionAnswer {
     }
 }
 
+/// The partitions of a fetch.
+struct Sorted {
+    /// Those that can be read.
+    asks: Vec<Ask>,
+    /// How each of them is read.
+    readable: Vec<FetchPartition>,
+    /// Answers for the rest.
+    missing: Vec<PartitionAnswer>,
+}
+
 /// One fetch on its way.
 struct Fetch<'a> {
     call: &'a Call,
@@ -190,14 +202,13 @@ impl Fetch<'_> {
     /// Reads all partitions. As in Kafka those that do not exist come last, and do not end the wait of the others.
     async fn read(&self, asks: Vec<Ask>) -> Vec<PartitionAnswer> {
         let shard = &self.call.host.shard;
-        let (readable, mut missing) = self.sort(asks);
-        self.call
-            .caller
-            .note_owner(sole_owner(readable.iter().map(|(_, ask)| ask.key.owner(shard.shards()))));
-        let mut query = self.query(readable.iter().map(|(_, ask)| *ask).collect());
-        let cuts =
-            truncation::find(shard, readable.iter().map(|((_, wanted), ask)| (ask.key, *wanted))).await;
-        if truncation::apply(&cuts, &mut query.partitions) {
+        let Sorted { asks, readable, mut missing } = self.sort(asks);
+        let keys = || readable.iter().map(|partition| partition.key);
+        self.call.caller.note_owner(sole_owner(keys().map(|key| key.owner(shard.shards()))));
+        let cuts = truncation::find(shard, keys().zip(asks.iter().map(|(_, wanted)| *wanted))).await;
+        let mut query = self.query(readable);
+        if !cuts.is_empty() {
+            truncation::apply(&cuts, &mut query.partitions);
             query.max_wait = Duration::ZERO;
         }
         let read = match (query.partitions.is_empty(), self.is_replica()) {
@@ -205,28 +216,30 @@ impl Fetch<'_> {
             // A broker that is no replica of anything here.
             (false, true) => {
                 let refused = ErrorCode::NotLeaderOrFollower;
-                missing.splice(0..0, readable.into_iter().map(|(ask, _)| refused_partition(ask, refused)));
+                missing.splice(0..0, asks.into_iter().map(|ask| refused_partition(ask, refused)));
                 return missing;
             }
             (false, false) => {
                 let (begun, mut times) = (millrace_rt::now(), FetchTimes::default());
-                let (read, egress) = shard.fetch_timed(query, &mut times).await;
+                let (read, egress) = shard.fetch_timed(&query, &mut times).await;
                 self.egress.replace(Some(egress));
                 self.spent.set(Spent::fetch(self.call.received, begun, times));
                 read
             }
         };
-        assert_eq!(read.len(), readable.len(), "a fetch answers every partition");
-        self.count(readable.iter().map(|(_, ask)| ask.key).zip(&read));
-        let mut answers = Vec::with_capacity(readable.len() + missing.len());
-        for ((((partition, wanted), _), read), cut) in readable.into_iter().zip(read).zip(cuts) {
-            let mut data = self.partition_data(partition.partition, read);
-            if let Some(Cut::Diverges(end)) = cut {
-                data.records = Some(Records::default());
-                data.diverging_epoch =
+        assert_eq!(read.len(), asks.len(), "a fetch answers every partition");
+        self.count(query.partitions.iter().map(|partition| partition.key).zip(&read));
+        let mut answers = Vec::with_capacity(asks.len() + missing.len());
+        for ((partition, wanted), read) in asks.into_iter().zip(read) {
+            let data = self.partition_data(partition.partition, read);
+            answers.push(PartitionAnswer { partition, wanted, data });
+        }
+        for (place, cut) in cuts {
+            if let (Cut::Diverges(end), Some(answer)) = (cut, answers.get_mut(place)) {
+                answer.data.records = Some(Records::default());
+                answer.data.diverging_epoch =
                     EpochEndOffset { epoch: end.leader_epoch.0, end_offset: end.end_offset.0 };
             }
-            answers.push(PartitionAnswer { partition, wanted, data });
         }
         answers.append(&mut missing);
         answers
@@ -257,26 +270,28 @@ impl Fetch<'_> {
     }
 
     /// What can be read, and answers for the rest.
-    fn sort(&self, asks: Vec<Ask>) -> (Vec<(Ask, FetchPartition)>, Vec<PartitionAnswer>) {
+    fn sort(&self, mut asks: Vec<Ask>) -> Sorted {
         let image = self.call.host.shard.image();
         let mut readable = Vec::with_capacity(asks.len());
         let mut missing = Vec::new();
-        for (partition, wanted) in asks {
-            match locate(&image, &partition, wanted) {
-                Ok(key) => readable.push(((partition, wanted), fetch_partition(key, wanted))),
-                Err(code) => {
-                    let counts = &self.call.host.counts;
-                    counts.all_topics(|traffic| {
-                        traffic.fetch_requests += 1;
-                        traffic.fetch_failures += 1;
-                    });
-                    counts.error(ApiKey::Fetch, code.code());
-                    let data = PartitionData { error_code: code.code(), ..blank(partition.partition) };
-                    missing.push(PartitionAnswer { partition, wanted, data });
-                }
+        asks.retain(|(partition, wanted)| match locate(&image, partition, *wanted) {
+            Ok(key) => {
+                readable.push(fetch_partition(key, *wanted));
+                true
             }
-        }
-        (readable, missing)
+            Err(code) => {
+                let counts = &self.call.host.counts;
+                counts.all_topics(|traffic| {
+                    traffic.fetch_requests += 1;
+                    traffic.fetch_failures += 1;
+                });
+                counts.error(ApiKey::Fetch, code.code());
+                let data = PartitionData { error_code: code.code(), ..blank(partition.partition) };
+                missing.push(PartitionAnswer { partition: partition.clone(), wanted: *wanted, data });
+                false
+            }
+        });
+        Sorted { asks, readable, missing }
     }
 
     fn is_replica(&self) -> bool {

@@ -15,12 +15,11 @@ pub(crate) enum Cut {
     Unknown,
 }
 
-/// For each partition what is wrong; nothing for readers that agree or name no epoch.
+/// What is wrong, and with which of the partitions; nothing for readers that agree or name no epoch.
 pub(crate) async fn find(
     shard: &Shard,
-    partitions: impl ExactSizeIterator<Item = (PartitionKey, Wanted)>,
-) -> Vec<Option<Cut>> {
-    let mut cuts = vec![None; partitions.len()];
+    partitions: impl Iterator<Item = (PartitionKey, Wanted)>,
+) -> Vec<(usize, Cut)> {
     let mut questions = Vec::new();
     let mut places = Vec::new();
     for (place, (key, wanted)) in
@@ -35,16 +34,15 @@ pub(crate) async fn find(
         places.push((place, wanted));
     }
     if questions.is_empty() {
-        return cuts;
+        return Vec::new();
     }
     let ends = shard.offset_for_leader_epoch(questions).await;
-    for ((place, wanted), end) in places.into_iter().zip(ends) {
-        // An error comes again, and is answered, when the partition is read.
-        if let (Ok(end), Some(cut)) = (end, cuts.get_mut(place)) {
-            *cut = judge(end, wanted);
-        }
-    }
-    cuts
+    // An error comes again, and is answered, when the partition is read.
+    let judged = places
+        .into_iter()
+        .zip(ends)
+        .filter_map(|((place, wanted), end)| Some((place, judge(end.ok()?, wanted)?)));
+    judged.collect()
 }
 
 fn judge(end: EpochEnd, wanted: Wanted) -> Option<Cut> {
@@ -56,16 +54,14 @@ fn judge(end: EpochEnd, wanted: Wanted) -> Option<Cut> {
 }
 
 /// Lets diverged partitions be read where they can be, for their watermarks, and unknown ones be out of range.
-/// Returns whether there is any: then nothing is waited for.
-pub(crate) fn apply(cuts: &[Option<Cut>], partitions: &mut [FetchPartition]) -> bool {
-    for (cut, partition) in cuts.iter().zip(partitions) {
-        match cut {
-            Some(Cut::Diverges(end)) => partition.offset = end.end_offset,
-            Some(Cut::Unknown) => partition.offset = Offset(i64::MAX),
-            None => {}
-        }
+pub(crate) fn apply(cuts: &[(usize, Cut)], partitions: &mut [FetchPartition]) {
+    for (place, cut) in cuts {
+        let Some(partition) = partitions.get_mut(*place) else { continue };
+        partition.offset = match cut {
+            Cut::Diverges(end) => end.end_offset,
+            Cut::Unknown => Offset(i64::MAX),
+        };
     }
-    cuts.iter().any(Option::is_some)
 }
 
 #[cfg(test)]
