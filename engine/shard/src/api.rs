@@ -109,6 +109,8 @@ pub enum AppendError {
     Storage,
     #[error("the disk has not kept up with the appends before")]
     Overdue,
+    #[error("the shard remembers as many producers as its memory allows, and none of them is idle")]
+    TooManyProducers,
     #[error("the disk has less free space, or fewer free inodes, than the broker keeps in reserve")]
     NoSpace,
 }

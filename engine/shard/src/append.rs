@@ -232,7 +232,12 @@ impl Core {
         gathering: &Rc<Gathering>,
         place: usize,
     ) {
-        match checked {
+        let admitted = checked.and_then(|checked| {
+            let (partition, batch, _) = &checked;
+            self.producers.admit(&partition.borrow(), &batch.header)?;
+            Ok(checked)
+        });
+        match admitted {
             Ok((partition, batch, records)) => {
                 // One after another such reads would hold up all that is queued.
                 self.resume(&partition, &mut partition.borrow_mut());

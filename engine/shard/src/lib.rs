@@ -56,6 +56,7 @@ mod open_files;
 mod owners;
 mod partition;
 mod prepare;
+mod producers;
 mod read;
 mod reading;
 mod reads_beside;

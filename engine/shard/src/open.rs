@@ -40,6 +40,7 @@ use crate::metadata_log::MetadataLog;
 use crate::open_files::OpenFiles;
 use crate::partition::{Partition, Table};
 use crate::prepare::{Prepared, prepare};
+use crate::producers::ProducerBound;
 use crate::reads_beside::ReadsBeside;
 use crate::rebuild::OldJournal;
 use crate::retention::Retention;
@@ -47,7 +48,8 @@ use crate::rings::{read_ring, remove_old_rings};
 use crate::serve::{READERS, SERVERS};
 use crate::shard::{Arrivals, Core, Shard};
 use crate::shares::{
-    CACHE_PARTS, EGRESS_PARTS, GROUP_BYTES_MIN, GROUP_PARTS, PARTS, TAIL_PARTS, WATCH_PARTS, share,
+    CACHE_PARTS, EGRESS_PARTS, GROUP_BYTES_MIN, GROUP_PARTS, PARTS, PRODUCER_PARTS, TAIL_PARTS, WATCH_PARTS,
+    share,
 };
 use crate::space::Space;
 use crate::tail_memory::TailMemory;
@@ -179,6 +181,7 @@ impl Engine {
                 share(shard_memory, GROUP_PARTS).max(GROUP_BYTES_MIN),
             ),
             purgatory: Purgatory::new(share(shard_memory, WATCH_PARTS)),
+            producers: ProducerBound::new(share(shard_memory, PRODUCER_PARTS)),
             reads: SlowAsks::default(),
             slow: SlowAsks::default(),
             counters: Counters::default(),
@@ -198,6 +201,7 @@ impl Core {
         millrace_rt::spawn(Rc::clone(&self).zero_slots());
         millrace_rt::spawn(Rc::clone(&self).serve_mesh());
         millrace_rt::spawn(Rc::clone(&self).look_after_producers());
+        millrace_rt::spawn(Rc::clone(&self).bound_producers());
         millrace_rt::spawn(Rc::clone(&self).vouch_for_changes());
         for _ in 0..FLUSHERS {
             millrace_rt::spawn(Rc::clone(&self).flush_tails());

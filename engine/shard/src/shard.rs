@@ -31,6 +31,7 @@ use crate::message::{Answer, Ask};
 use crate::metadata_log::MetadataLog;
 use crate::owners::group_by_owner;
 use crate::partition::Table;
+use crate::producers::ProducerBound;
 use crate::reads_beside::ReadsBeside;
 use crate::retention::Retention;
 use crate::space::Space;
@@ -81,6 +82,7 @@ pub(crate) struct Core {
     pub(crate) arrivals: Arrivals,
     pub(crate) groups: Groups,
     pub(crate) purgatory: Purgatory,
+    pub(crate) producers: ProducerBound,
     /// Reads of other shards' connections that have to wait for the disk.
     pub(crate) reads: SlowAsks,
     pub(crate) slow: SlowAsks,

@@ -4,7 +4,7 @@
 pub const PARTS: u64 = 32;
 
 /// What was appended and is not yet, or was lately, written to segments.
-pub(crate) const TAIL_PARTS: u64 = 11;
+pub(crate) const TAIL_PARTS: u64 = 10;
 /// What was read from segments.
 pub(crate) const CACHE_PARTS: u64 = 4;
 /// Answers that their readers have not yet taken.
@@ -13,13 +13,23 @@ pub(crate) const EGRESS_PARTS: u64 = 2;
 pub(crate) const GROUP_PARTS: u64 = 4;
 /// Places of readers that wait in the lists of partitions.
 pub(crate) const WATCH_PARTS: u64 = 1;
+/// Producers with their last batches.
+pub(crate) const PRODUCER_PARTS: u64 = 1;
 /// What is left for the server: requests while they are received and handled.
 pub const SERVER_PARTS: u64 = 8;
 /// Blocks that nobody uses.
 const IDLE_PARTS: u64 = 2;
 
 const _: () = assert!(
-    TAIL_PARTS + CACHE_PARTS + EGRESS_PARTS + GROUP_PARTS + WATCH_PARTS + SERVER_PARTS + IDLE_PARTS <= PARTS,
+    TAIL_PARTS
+        + CACHE_PARTS
+        + EGRESS_PARTS
+        + GROUP_PARTS
+        + WATCH_PARTS
+        + PRODUCER_PARTS
+        + SERVER_PARTS
+        + IDLE_PARTS
+        <= PARTS,
     "nobody has more than there is"
 );
 

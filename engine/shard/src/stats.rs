@@ -53,6 +53,8 @@ pub struct ShardStats {
     /// Readers of any shard that wait for partitions of this one.
     pub watches: u64,
     pub watches_refused: u64,
+    pub producers_forgotten: u64,
+    pub producers_refused: u64,
     pub fetches_cut_short: u64,
     pub egress: EgressStats,
     pub open_files: OpenFileStats,
@@ -151,6 +153,8 @@ impl Core {
             fetches_waiting: counters.fetches_waiting.get(),
             watches: self.purgatory.waiting() as u64,
             watches_refused: self.purgatory.refused(),
+            producers_forgotten: self.producers.forgotten(),
+            producers_refused: self.producers.refused(),
             fetches_cut_short: counters.fetches_cut_short.get(),
             egress: self.egress.stats(),
             open_files: self.files.open_files.stats(),

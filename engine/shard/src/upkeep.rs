@@ -10,6 +10,9 @@ use crate::shard::Core;
 
 /// Nobody looks for expired producers more often, however soon they expire.
 const INTERVAL_LEAST: Duration = Duration::from_secs(1);
+/// Who appended nothing for as long is idle: longer than clients' `delivery.timeout.ms` is by default, so that nothing comes
+/// again that was sent before.
+const FORGETTABLE_AFTER: Duration = Duration::from_secs(150);
 /// Partitions looked after before other tasks run.
 const PARTITIONS_PER_TURN: usize = 64;
 
@@ -22,17 +25,52 @@ impl Core {
             millrace_rt::sleep(interval.min(self.producer_expiration().max(INTERVAL_LEAST))).await;
             let expiration_ms = i64::try_from(self.producer_expiration().as_millis()).unwrap_or(i64::MAX);
             let now = TimestampMs(millrace_rt::wall_now_ms());
-            let mut expired = 0;
-            for (place, partition) in self.table.all().iter().enumerate() {
-                expired += partition.borrow_mut().producers.expire(now, expiration_ms);
-                if place % PARTITIONS_PER_TURN == 0 {
-                    millrace_rt::yield_now().await;
-                }
-            }
+            let expired = self.forget_producers(now, expiration_ms).await;
             if expired > 0 {
                 tracing::debug!(shard = %self.index, expired, "idle producers were forgotten");
             }
         }
+    }
+
+    /// Forgets the producers that have been idle for longest where more came than there is memory for. Runs until the shard
+    /// ends.
+    pub(crate) async fn bound_producers(self: Rc<Core>) {
+        loop {
+            let fresh = self.producers.fresh();
+            let mut last_appends = Vec::new();
+            for (place, partition) in self.table.all().iter().enumerate() {
+                last_appends.extend(partition.borrow().producers.last_appends());
+                if place % PARTITIONS_PER_TURN == 0 {
+                    millrace_rt::yield_now().await;
+                }
+            }
+            let known = last_appends.len();
+            let mut forgotten = 0;
+            if let Some(last) = self.producers.excess(known).checked_sub(1) {
+                let (_, newest, _) = last_appends.select_nth_unstable(last);
+                let idle_ms = i64::try_from(FORGETTABLE_AFTER.as_millis()).unwrap_or(i64::MAX);
+                let cutoff = (*newest).min(TimestampMs(millrace_rt::wall_now_ms() - idle_ms));
+                forgotten = self.forget_producers(cutoff, 0).await;
+            }
+            self.producers.looked(known.saturating_sub(forgotten), forgotten, fresh);
+            if forgotten > 0 {
+                tracing::warn!(shard = %self.index, known, forgotten, "idle producers were forgotten for want of memory");
+            }
+            millrace_rt::sleep(INTERVAL_LEAST).await;
+            self.producers.until_crowded().await;
+        }
+    }
+
+    /// Forgets producers that appended nothing in the last `idle_ms` before `now`; answers how many.
+    async fn forget_producers(&self, now: TimestampMs, idle_ms: i64) -> usize {
+        let mut forgotten = 0;
+        for (place, partition) in self.table.all().iter().enumerate() {
+            forgotten += partition.borrow_mut().producers.expire(now, idle_ms);
+            if place % PARTITIONS_PER_TURN == 0 {
+                millrace_rt::yield_now().await;
+            }
+        }
+        forgotten
     }
 
     fn producer_expiration(&self) -> Duration {

@@ -39,9 +39,11 @@ pub(crate) fn of_append(error: &AppendError) -> AppendFault {
             (ErrorCode::OutOfOrderSequenceNumber, LogStart::Named)
         }
         AppendError::Transactional => (ErrorCode::InvalidTxnState, LogStart::Unknown),
-        AppendError::Storage | AppendError::NoSpace | AppendError::Overdue => {
-            (ErrorCode::KafkaStorageError, LogStart::Unknown)
-        }
+        // Kafka has no such bound; every client sends a batch that is answered so again, in its place.
+        AppendError::Storage
+        | AppendError::NoSpace
+        | AppendError::Overdue
+        | AppendError::TooManyProducers => (ErrorCode::KafkaStorageError, LogStart::Unknown),
     };
     AppendFault { code, log_start }
 }

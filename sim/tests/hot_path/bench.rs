@@ -22,6 +22,9 @@ use millrace_shard::{
 
 pub(crate) const TOPIC: TopicId = TopicId([7; 16]);
 
+/// No body takes as long, though one may let minutes go by.
+const STUCK: Duration = Duration::from_secs(600);
+
 /// The shard that a test asks for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting {
@@ -88,10 +91,10 @@ pub(crate) fn around_a_fault(
         }
         after(&shard).await;
     });
-    assert!(world.run_until(Duration::from_secs(60), move || reached.get()), "the shard is stuck");
+    assert!(world.run_until(STUCK, move || reached.get()), "the shard is stuck");
     world.set_fault(node, fault);
     given.set(true);
-    assert!(world.run_until(Duration::from_secs(60), move || done.borrow().is_some()), "the shard is stuck");
+    assert!(world.run_until(STUCK, move || done.borrow().is_some()), "the shard is stuck");
     world.full_disk_refusals(node)
 }
 
@@ -103,7 +106,7 @@ fn boot<T: 'static>(
 ) -> T {
     let answer = start(world, node, setting, body);
     let done = Rc::clone(&answer);
-    assert!(world.run_until(Duration::from_secs(60), move || done.borrow().is_some()), "the shard is stuck");
+    assert!(world.run_until(STUCK, move || done.borrow().is_some()), "the shard is stuck");
     let answer = answer.borrow_mut().take();
     answer.unwrap()
 }

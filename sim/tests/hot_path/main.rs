@@ -23,6 +23,8 @@ mod many;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod producers;
+#[cfg(test)]
 mod resting;
 #[cfg(test)]
 mod times;

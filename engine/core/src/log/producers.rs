@@ -198,6 +198,15 @@ impl ProducerWindows {
         }
     }
 
+    pub fn knows(&self, id: ProducerId) -> bool {
+        self.producers.contains_key(&id)
+    }
+
+    /// When each producer appended last.
+    pub fn last_appends(&self) -> impl Iterator<Item = TimestampMs> {
+        self.producers.values().map(|window| window.last_append)
+    }
+
     pub fn len(&self) -> usize {
         self.producers.len()
     }

@@ -77,6 +77,20 @@ pub(crate) const FAMILIES: &[Family] = &[
         samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.appends_overdue),
     },
     Family {
+        name: "millrace_producers_forgotten_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Idle producers that were forgotten before producer.id.expiration.ms, since so many came.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.producers_forgotten),
+    },
+    Family {
+        name: "millrace_producers_refused_total",
+        kind: Kind::Counter,
+        labels: "shard",
+        help: "Batches of new producers that were refused, since as many are remembered as memory allows and none is idle.",
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.producers_refused),
+    },
+    Family {
         name: "millrace_disk_reserve_bytes",
         kind: Kind::Gauge,
         labels: "shard",

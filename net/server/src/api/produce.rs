@@ -405,7 +405,7 @@ fn explain(
 ) -> (Vec<BatchIndexAndErrorMessage<'static>>, Option<String>) {
     let fault = match error {
         AppendError::Batch(fault) => fault,
-        AppendError::NoSpace | AppendError::Overdue => {
+        AppendError::NoSpace | AppendError::Overdue | AppendError::TooManyProducers => {
             return (Vec::new(), Some(format!("{partition}: {error}")));
         }
         _ => return (Vec::new(), None),

@@ -85,7 +85,7 @@ impl ConfigLayers<'_> {
         }
     }
 
-    /// Time after which a silent producer's sequence is forgotten.
+    /// Time after which a silent producer's sequence is forgotten; sooner where more came than a 32nd of the memory holds.
     pub fn producer_id_expiration(&self) -> Duration {
         match self.whole("producer.id.expiration.ms").map(u64::try_from) {
             Some(Ok(ms)) => Duration::from_millis(ms),
