@@ -43,7 +43,11 @@ enum Command {
         steps: Vec<String>,
     },
     /// Check format, the rules of the house, and clippy of the crates that differ from the last commit.
-    Check,
+    Check {
+        /// Run the tests of those crates, too.
+        #[arg(long)]
+        tests: bool,
+    },
     /// Check the rules of the house that clippy cannot check.
     Tidy,
     /// Count the instructions of the append, fetch and codec paths and compare with benches/instructions.txt; needs valgrind.
@@ -72,7 +76,10 @@ fn main() -> ExitCode {
         Command::Ci { seeds, every, cycles, fuzz, minutes, steps } => {
             ci::run(&ci::Request { seeds, every, cycles, fuzz, minutes, steps })
         }
-        Command::Check => ci::check().map(succeed),
+        Command::Check { tests } => {
+            let tests = if tests { ci::Tests::Run } else { ci::Tests::Leave };
+            ci::check(tests).map(succeed)
+        }
         Command::Tidy => tidy::run().map(succeed),
         Command::Instructions { bless } => {
             let purpose = if bless { instructions::Purpose::Bless } else { instructions::Purpose::Check };

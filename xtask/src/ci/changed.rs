@@ -1,4 +1,5 @@
-//! The command `check`: format, rules of the house, and clippy of the crates that have changes, in seconds.
+//! The command `check`: format, rules of the house, and clippy of the crates that have changes, in seconds; with `--tests`
+//! their tests, too.
 
 use crate::codegen::root;
 use crate::tidy;
@@ -7,8 +8,15 @@ use std::error::Error;
 use std::path::Path;
 use std::process::Command;
 
+/// Whether the changed crates' tests run, which takes from seconds to minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tests {
+    Run,
+    Leave,
+}
+
 /// Checks what differs from the last commit; the error lists what is to be done.
-pub(crate) fn check() -> Result<String, Box<dyn Error>> {
+pub(crate) fn check(tests: Tests) -> Result<String, Box<dyn Error>> {
     let root = root();
     // `-l` names the files only; `cargo fmt` shows what it does to them.
     cargo(&root, &["fmt", "--all", "--check", "--", "-l"])?;
@@ -18,11 +26,14 @@ pub(crate) fn check() -> Result<String, Box<dyn Error>> {
         return Ok(format!("{summary}\nno crate has changes"));
     }
     let names: Vec<&str> = crates.iter().map(String::as_str).collect();
-    let mut arguments = vec!["clippy", "--all-targets"];
-    arguments.extend(names.iter().flat_map(|name| ["-p", name]));
-    arguments.extend(["--", "-D", "warnings"]);
-    cargo(&root, &arguments)?;
-    Ok(format!("{summary}\nclippy: {} in order", names.join(", ")))
+    let packages: Vec<&str> = names.iter().flat_map(|name| ["-p", name]).collect();
+    cargo(&root, &[&["clippy", "--all-targets"], &packages[..], &["--", "-D", "warnings"]].concat())?;
+    let names = names.join(", ");
+    if tests == Tests::Leave {
+        return Ok(format!("{summary}\nclippy: {names} in order"));
+    }
+    cargo(&root, &[&["test"], &packages[..]].concat())?;
+    Ok(format!("{summary}\nclippy and tests: {names} in order"))
 }
 
 /// Names of the packages with files that differ from the last commit.

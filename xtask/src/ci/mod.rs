@@ -7,5 +7,5 @@ mod process;
 mod run;
 mod steps;
 
-pub(crate) use changed::check;
+pub(crate) use changed::{Tests, check};
 pub(crate) use run::{Request, run};
