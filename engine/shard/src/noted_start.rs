@@ -82,8 +82,12 @@ impl Partition {
         !self.removed && self.sealed_start.offset > self.noted_start
     }
 
-    /// A name that a start found; it answers which of two files goes.
+    /// A name that a start found; it answers which file goes: the lower of two, and one behind where the log begins. That was
+    /// made by a start that did not succeed, of what only the ring still held; the log goes on below it.
     pub(crate) fn found_noted_start(&mut self, dir: &Path, found: Offset) -> Option<PathBuf> {
+        if found > self.log_start {
+            return Some(log_start_file(dir, found));
+        }
         let goes = found.min(self.noted_start);
         self.noted_start = found.max(self.noted_start);
         (goes > Offset::ZERO && goes < self.noted_start).then(|| log_start_file(dir, goes))

@@ -104,6 +104,7 @@ impl Core {
                 if let Some(path) = goes {
                     let removed = fs::remove_file(&path).await;
                     removed.map_err(|error| OpenError::io("remove what a crash left of", &path, &error))?;
+                    self.cleaning.unsynced.note();
                 }
                 continue;
             }

@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// What one copy into the ring may copy beside payload: the heads of a frame and its padding to a block.
 const FRAME_BYTES: u64 = 4096 + 256;
 
-/// The least that an append of `count` records of `bytes` bytes takes, and the bytes of its batch.
+/// What an append of `count` records of `bytes` bytes takes that meets no other work, and the bytes of its batch.
 fn least(codec: Codec, count: usize, bytes: usize) -> (Cost, u64) {
     let records = batch(codec, count, bytes);
     let length = records.len() as u64;
@@ -25,7 +25,7 @@ fn least(codec: Codec, count: usize, bytes: usize) -> (Cost, u64) {
             // Writes of tails that it caused end before the next one.
             millrace_rt::sleep(PAUSE).await;
         }
-        Cost::least(&costs)
+        Cost::low(&costs)
     });
     (cost, length)
 }

@@ -184,6 +184,21 @@ impl Cost {
         (answer, cost)
     }
 
+    /// What the cheapest twentieth of many calls take at most: the single cheapest one may have met a chance that another
+    /// size of batch never meets.
+    pub(crate) fn low(costs: &[Cost]) -> Cost {
+        let low = |of: fn(&Cost) -> u64| {
+            let mut all: Vec<u64> = costs.iter().map(of).collect();
+            all.sort_unstable();
+            all[all.len() / 20]
+        };
+        Cost {
+            allocations: low(|cost| cost.allocations),
+            taken_bytes: low(|cost| cost.taken_bytes),
+            copied_bytes: low(|cost| cost.copied_bytes),
+        }
+    }
+
     /// The least of each: what a call takes when no list grows, no new chunk begins and no other task is at work.
     pub(crate) fn least(costs: &[Cost]) -> Cost {
         Cost {

@@ -261,9 +261,9 @@ impl Log {
                     headers,
                 });
                 self.extend(span, [Piece::InFile(*length), Piece::Inline(end)])?;
-                // `extend` has found that the sum is a position.
+                let ends_at = span.position.0.checked_add(*length).map(Position).ok_or(EndsTooFar)?;
                 let end = self.extent_ends.entry(span.segment).or_default();
-                *end = (*end).max(Position(span.position.0 + length));
+                *end = (*end).max(ends_at);
             }
             Entry::Roll { segment, previous_length, .. } => self.roll(*segment, *previous_length),
             Entry::LogStart { offset, .. } => self.start_at(*offset),
@@ -277,6 +277,12 @@ impl Log {
         Ok(())
     }
 
+    /// Whether nothing of a segment is of the log any more: it begins behind all that the state has. A start noted that where
+    /// it had more frames in its ring than a power loss left.
+    fn lies_before(&self, segment: Offset) -> bool {
+        self.segments.is_empty() && segment < self.log_start
+    }
+
     fn observe(&mut self, news: News, observation: impl FnOnce() -> Observation) {
         if news == News::Unseen {
             self.observed.push(observation());
@@ -284,6 +290,9 @@ impl Log {
     }
 
     fn extend<const N: usize>(&mut self, span: &Span, pieces: [Piece; N]) -> Result<(), EndsTooFar> {
+        if self.lies_before(span.segment) {
+            return Ok(());
+        }
         if self.segments.is_empty() {
             self.segments.push(span.segment);
             self.log_start = self.log_start.max(span.segment);
@@ -314,6 +323,9 @@ impl Log {
     }
 
     fn roll(&mut self, segment: Offset, previous_length: Position) {
+        if self.lies_before(segment) {
+            return;
+        }
         match self.segments.last() {
             // The checkpoint knows this one already.
             Some(last) if segment <= *last => {}

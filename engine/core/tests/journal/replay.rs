@@ -196,6 +196,18 @@ fn the_log_start_drops_segments() {
     check(known(1, 0, &[5], 64, 9), "s3", "5..9 [5] 5:64-64");
 }
 
+/// As its directory notes, and its files and slots no more tell: records were deleted that only a ring had.
+#[test]
+fn a_log_that_begins_behind_all_of_its_frames_is_empty() {
+    let emptied = || {
+        let mut checkpoint = known(1, 0, &[], 0, 5).unwrap();
+        checkpoint.partitions[0].log_start = 5;
+        Some(checkpoint)
+    };
+    check(emptied(), "a0:0+100@0 r1=100 a1:0+70@1", "5..5 [] a0 a1");
+    check(emptied(), "a0:0+100@0 a5:0+70@5", "5..6 [5] 5:0-70 5:0+70 a0 a5");
+}
+
 #[test]
 fn compacted_segments_take_the_place_of_others() {
     // What the files had was hard before: nothing of it is replayed.
