@@ -34,7 +34,7 @@ pub struct Volume {
 impl Volume {
     /// Wraps a journal of 4 MiB three times and more, beside what goes to segments as extents.
     pub const WRAPPING: Volume =
-        Volume { busy_bytes: 20 << 20, rare_partitions: 10, rare_batches: 6, batch_bytes_max: 1_000_000 };
+        Volume { busy_bytes: 22 << 20, rare_partitions: 10, rare_batches: 6, batch_bytes_max: 1_000_000 };
     /// A few dozen small frames.
     pub const SMALL: Volume =
         Volume { busy_bytes: 150_000, rare_partitions: 2, rare_batches: 3, batch_bytes_max: 9_000 };
