@@ -142,9 +142,8 @@ impl Shard {
         }
         drop(seen);
         match millrace_rt::select(wait, AnyReply { replies }).await {
-            Either::Left(()) => Woken::Changed,
             Either::Right(Answer::NoPlace) => Woken::HasNoPlace,
-            Either::Right(_) => Woken::Changed,
+            _ => Woken::Changed,
         }
     }
 }

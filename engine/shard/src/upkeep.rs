@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millrace_core::base::ids::TimestampMs;
+use millrace_core::log::ProducerWindows;
 
 use crate::shard::Core;
 
@@ -38,12 +39,7 @@ impl Core {
         loop {
             let fresh = self.producers.fresh();
             let mut last_appends = Vec::new();
-            for (place, partition) in self.table.all().iter().enumerate() {
-                last_appends.extend(partition.borrow().producers.last_appends());
-                if place % PARTITIONS_PER_TURN == 0 {
-                    millrace_rt::yield_now().await;
-                }
-            }
+            self.see_producers(|producers| last_appends.extend(producers.last_appends())).await;
             let known = last_appends.len();
             let mut forgotten = 0;
             if let Some(last) = self.producers.excess(known).checked_sub(1) {
@@ -64,13 +60,18 @@ impl Core {
     /// Forgets producers that appended nothing in the last `idle_ms` before `now`; answers how many.
     async fn forget_producers(&self, now: TimestampMs, idle_ms: i64) -> usize {
         let mut forgotten = 0;
+        self.see_producers(|producers| forgotten += producers.expire(now, idle_ms)).await;
+        forgotten
+    }
+
+    /// Goes through the producers of every partition, with turns of other tasks between.
+    async fn see_producers(&self, mut see: impl FnMut(&mut ProducerWindows)) {
         for (place, partition) in self.table.all().iter().enumerate() {
-            forgotten += partition.borrow_mut().producers.expire(now, idle_ms);
+            see(&mut partition.borrow_mut().producers);
             if place % PARTITIONS_PER_TURN == 0 {
                 millrace_rt::yield_now().await;
             }
         }
-        forgotten
     }
 
     fn producer_expiration(&self) -> Duration {

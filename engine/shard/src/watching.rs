@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use millrace_core::base::ids::{Offset, PartitionKey};
+
 use crate::message::{WatchAsk, WatchId};
 use crate::shard::Core;
 use crate::watch::{Listing, Waiter, Watch};
@@ -16,18 +18,21 @@ impl Core {
             return Listing::Refused;
         }
         let watch = Watch::new(id, bytes, waiter, &self.purgatory);
-        for (key, seen) in &partitions {
-            let partition = self.table.get(*key);
-            let mut partition = partition.as_ref().map(|partition| partition.borrow_mut());
-            match partition.as_mut().filter(|partition| partition.high_watermark == *seen) {
-                Some(partition) => partition.watches.add(Rc::clone(&watch)),
-                None => {
-                    watch.fire();
-                    break;
-                }
-            }
+        if !partitions.iter().all(|(key, seen)| self.add_watch(*key, *seen, &watch)) {
+            watch.fire();
         }
         Listing::Listed
+    }
+
+    /// False where the partition is gone, or has more than was seen.
+    fn add_watch(&self, key: PartitionKey, seen: Offset, watch: &Rc<Watch>) -> bool {
+        let Some(partition) = self.table.get(key) else { return false };
+        let mut partition = partition.borrow_mut();
+        if partition.high_watermark != seen {
+            return false;
+        }
+        partition.watches.add(Rc::clone(watch));
+        true
     }
 
     /// A reader does not wait any more.

@@ -1,6 +1,7 @@
 //! What runs on the shards: audits what is there, sends, reads meanwhile, waits until logs are compacted.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -195,20 +196,11 @@ impl Boot {
     async fn end_of_files(&self, number: usize) -> Offset {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         let dir = Path::new(DATA_DIR).join("topics").join(plan.directory(&plan.streams[number]));
-        let listed = match fs::read_dir(&dir).await {
-            // A disk that fails does so once.
-            Err(_) => fs::read_dir(&dir).await,
-            listed => listed,
-        };
-        let entries = listed.unwrap_or_default();
+        let entries = twice(async || fs::read_dir(&dir).await).await.unwrap_or_default();
         let bases = entries.iter().filter_map(|entry| SegmentName::parse(&entry.name));
         let Some(last) = bases.max() else { return Offset::ZERO };
         let path = dir.join(last.to_string());
-        let read = match fs::read(&path).await {
-            Err(_) => fs::read(&path).await,
-            read => read,
-        };
-        let bytes = read.unwrap_or_default();
+        let bytes = twice(async || fs::read(&path).await).await.unwrap_or_default();
         let batches = BatchWalk::new(&bytes).map_while(Result::ok);
         batches.last().map_or(last.base, |batch| batch.header.next_offset())
     }
@@ -224,6 +216,14 @@ impl Boot {
                 None
             }
         }
+    }
+}
+
+/// Calls again where the first call fails: a disk that fails does so once.
+async fn twice<T>(call: impl AsyncFn() -> io::Result<T>) -> io::Result<T> {
+    match call().await {
+        Err(_) => call().await,
+        done => done,
     }
 }
 

@@ -97,7 +97,7 @@ impl SweepOptions {
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub seed: u64,
-    /// The how manieth of its sweep; the run without a crash is 0.
+    /// Its place in the sweep; the run without a crash is 0.
     pub number: u64,
     pub case: Case,
     pub violations: Vec<String>,

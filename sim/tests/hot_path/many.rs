@@ -1,5 +1,6 @@
 //! Fetches of thousands of partitions: one budget over all of them, and no memory for those that have nothing new.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -116,8 +117,8 @@ fn one_budget_covers_thousands_of_partitions() {
 /// Longer than anybody waits in a test that goes well.
 const LONG: Duration = Duration::from_secs(600);
 
-fn waiting(partitions: i32) -> FetchQuery {
-    FetchQuery { max_wait: LONG, ..query(0..partitions, 1 << 20) }
+fn waiting(partitions: Range<i32>) -> FetchQuery {
+    FetchQuery { max_wait: LONG, ..query(partitions, 1 << 20) }
 }
 
 /// Some readers of all partitions are told of new records; the next one hears soon what is there, and waits once there is
@@ -127,23 +128,21 @@ fn readers_beyond_the_memory_for_those_who_wait_are_answered_soon() {
     on_a_shard(async |shard| {
         create(&shard).await;
         let refused = async || shard.stats().await.watches_refused;
-        let first = millrace_rt::spawn({
+        let begin = |count| {
             let shard = shard.clone();
-            async move { shard.fetch(waiting(PARTITIONS)).await }
-        });
+            millrace_rt::spawn(async move { shard.fetch(waiting(0..count)).await })
+        };
+        let first = begin(PARTITIONS);
         millrace_rt::sleep(Duration::from_secs(1)).await;
         assert_eq!(refused().await, 0);
         let begun = millrace_rt::now();
-        let fetched = shard.fetch(waiting(PARTITIONS)).await;
+        let fetched = shard.fetch(waiting(0..PARTITIONS)).await;
         let waited = millrace_rt::now() - begun;
         assert!(sizes(&fetched).iter().all(|bytes| *bytes == 0));
         assert_eq!(refused().await, 1);
         assert!(waited >= Duration::from_millis(50) && waited < Duration::from_secs(1), "{waited:?}");
         // A few partitions have a place yet.
-        let few = millrace_rt::spawn({
-            let shard = shard.clone();
-            async move { shard.fetch(waiting(50)).await }
-        });
+        let few = begin(50);
         millrace_rt::sleep(Duration::from_secs(1)).await;
         append_to(&shard, key(7), batch(Codec::None, 1, 100)).await;
         assert!(sizes(&first.await)[7] > 0 && sizes(&few.await)[7] > 0);
@@ -151,8 +150,8 @@ fn readers_beyond_the_memory_for_those_who_wait_are_answered_soon() {
         // What they took is given back.
         for _ in 0..20 {
             let begun = millrace_rt::now();
-            let query = FetchQuery { partitions: waiting(PARTITIONS).partitions.split_off(8), ..waiting(0) };
-            let gone = millrace_rt::timeout(Duration::from_secs(1), shard.fetch(query)).await;
+            let fetched = shard.fetch(waiting(8..PARTITIONS));
+            let gone = millrace_rt::timeout(Duration::from_secs(1), fetched).await;
             assert!(gone.is_none(), "{:?}", millrace_rt::now() - begun);
         }
         assert_eq!(refused().await, 1);

@@ -7,7 +7,7 @@ use millrace_core::base::{ProducerEpoch, ProducerId, Sequence, TimestampMs};
 use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
 use millrace_shard::{AppendError, AppendPartition, Shard};
 
-use crate::bench::{key, on_a_shard};
+use crate::bench::{Setting, key, on_such_a_shard};
 
 /// A 32nd of the bench's 64 MiB, at 256 B a producer.
 const PRODUCERS_MAX: i64 = 8192;
@@ -42,7 +42,7 @@ async fn strangers(shard: &Shard, from: i64, count: i64) -> usize {
 
 #[test]
 fn more_producers_than_memory_allows_wait_until_others_are_idle() {
-    on_a_shard(async |shard| {
+    on_such_a_shard(Setting { lasts_at_most: 2 * IDLE, ..Setting::USUAL }, async |shard| {
         assert!(append(&shard, HONEST, 0).await.is_ok());
         let mut refused = 0;
         for round in 0..20 {

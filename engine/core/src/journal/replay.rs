@@ -295,7 +295,7 @@ impl Log {
         }
         if self.segments.is_empty() {
             self.segments.push(span.segment);
-            self.log_start = self.log_start.max(span.segment);
+            self.log_start = span.segment;
         }
         self.log_end = span.next_offset;
         let mut at = span.position;
