@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import wire
@@ -54,6 +55,8 @@ class Millrace:
         self.directory, self.shards, self.durability, self.settings = Path(directory), shards, durability, settings
         self.port = free_port()
         self.address, self.controller = addresses(self.port)
+        # Where metrics are shown.
+        self.admin = f"127.0.0.1:{free_port()}"
         self.log = self.directory / "broker.log"
         self.binary = millrace_binary()
         self.process = None
@@ -74,6 +77,7 @@ class Millrace:
     def spawn(self):
         self.directory.mkdir(parents=True, exist_ok=True)
         command = [self.binary, "dev", "--data-dir", str(self.directory / "data"), "--listen", self.address]
+        command += ["--admin-listen", self.admin]
         command += ["--shards", str(self.shards)] if self.shards else []
         command += ["--durability", self.durability] if self.durability else []
         command += ["--memory", "256MiB"]
@@ -84,6 +88,18 @@ class Millrace:
             environment = {"MILLRACE_LOG": LOGGED, **os.environ}
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment)
+
+    def configure(self, kind, name, *settings):
+        """Changes settings through the broker's own command."""
+        command = [self.binary, "config", "set", kind, name, *settings, "--bootstrap", self.address]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+
+    def metrics(self):
+        """The lines of /metrics."""
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10) as answer:
+            return answer.read().decode().splitlines()
 
     def running(self):
         return self.process is not None and self.process.poll() is None
@@ -146,7 +162,8 @@ class Kafka:
         # Kafka's controller takes a broker that is late with its heartbeats, as on a busy machine, out of service.
         busy = ["broker.session.timeout.ms=60000"]
         settings = [word for setting in ("num.partitions=3", *busy, *flush, *self.settings) for word in ("--set", setting)]
-        self.command("start", "--port", str(self.port), *settings)
+        # With what takes clients' metrics: it serves their APIs only then.
+        self.command("start", "--port", str(self.port), "--telemetry", *settings)
         return time.monotonic() - began
 
     def running(self):

@@ -49,7 +49,7 @@ def run_client(name, arguments, directory):
     outcomes = {}
     broker = broker_for(arguments, home)
     driver = Driver(driver_commands()[name], broker.address, home / "driver.log")
-    session = scenarios.Session(driver, broker.address, f"{name}-{os.getpid()}")
+    session = scenarios.Session(name, driver, broker.address, f"{name}-{os.getpid()}")
     steps = [("start", broker.start), *scenarios.plan(session, broker)]
     try:
         for scenario, function in steps:

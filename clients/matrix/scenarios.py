@@ -1,5 +1,6 @@
 """What every client must be able to do with the broker, and how the outcome is judged."""
 
+import re
 import time
 
 import wire
@@ -12,6 +13,13 @@ CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 # Kafka's message.max.bytes bounds the batch: 1,048,588 with its 61 bytes of header, and about 60 more for our record.
 JUST_UNDER_LIMIT_BYTES = 1_048_400
 TOO_LARGE_BYTES = 1_100_000
+
+
+# Clients that push metrics of their own (KIP-714), by what they call themselves. franz-go does, too, but not in the second
+# after its beginning, and its producer here lives for less.
+PUSHING = {"java": "apache-kafka-java", "confluent-kafka": "confluent-kafka-python", "rdkafka": "librdkafka"}
+PUSHED = re.compile(r"org_apache_kafka_producer_\w+\{.*client_software_name=\"([^\"]+)\".*\} \S+")
+METRICS_SECONDS_MAX = 20
 
 
 class CheckFailed(Exception):
@@ -30,15 +38,15 @@ def record(number):
 class Session:
     """One client against one broker: what was produced, so that it can be read again after a restart."""
 
-    def __init__(self, driver, address, prefix):
-        self.driver, self.address, self.prefix = driver, address, prefix
+    def __init__(self, client, driver, address, prefix):
+        self.client, self.driver, self.address, self.prefix = client, driver, address, prefix
         self.produced = {}
 
     def topic(self, name):
         return f"{self.prefix}-{name}"
 
     def create(self):
-        for name in (*CODECS, "idempotent", "sizes"):
+        for name in (*CODECS, "idempotent", "sizes", "metrics"):
             self.driver.create(self.topic(name), PARTITIONS)
 
     def produce(self, name, codec, idempotent, records):
@@ -80,6 +88,15 @@ class Session:
     def sizes(self):
         self.produce("sizes", "none", False, [("one", "x"), ("large", "L" * JUST_UNDER_LIMIT_BYTES), ("last", "y")])
         self.read("sizes")
+
+    def push_metrics(self, broker, software):
+        """A producer is asked for all of its metrics, and pushes them, at the latest when it ends."""
+        broker.configure("client-metrics", "matrix", "metrics=*", "interval.ms=100")
+        self.produce("metrics", "none", False, [record(n) for n in range(RECORDS)])
+        deadline = time.monotonic() + METRICS_SECONDS_MAX
+        while software not in (found := {match[1] for line in broker.metrics() if (match := PUSHED.match(line))}):
+            check(time.monotonic() < deadline, f"metrics were pushed by {found}, not by {software}")
+            time.sleep(0.2)
 
     def too_large(self):
         before = self.batches("sizes")
@@ -145,6 +162,9 @@ def plan(session, broker):
     yield "idempotent", lambda: session.write_and_read("idempotent", "none", True)
     yield "1 B, 1 MB", session.sizes
     yield "too large", session.too_large
+    software = PUSHING.get(session.client)
+    if software and hasattr(broker, "metrics"):
+        yield "metrics", lambda: session.push_metrics(broker, software)
     if hasattr(broker, "kill"):
         yield "kill -9", lambda: restart(broker)
         for name in (*CODECS, "idempotent", "sizes"):

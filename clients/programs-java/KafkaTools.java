@@ -26,6 +26,7 @@ public final class KafkaTools {
         Map.entry("log-dirs", TOOLS + "LogDirsCommand"),
         Map.entry("broker-api-versions", TOOLS + "BrokerApiVersionsCommand"),
         Map.entry("cluster", TOOLS + "ClusterTool"),
+        Map.entry("client-metrics", TOOLS + "ClientMetricsCommand"),
         Map.entry("features", TOOLS + "FeatureCommand"),
         Map.entry("metadata-quorum", TOOLS + "MetadataQuorumCommand"),
         Map.entry("leader-election", TOOLS + "LeaderElectionCommand"),

@@ -26,7 +26,7 @@ pub(crate) enum ConfigCommand {
 pub(crate) struct OwnerArguments {
     #[arg(value_enum, value_name = "KIND")]
     pub(crate) kind: OwnerKind,
-    /// A topic's or group's name, a broker's id, or `default` for what all brokers have.
+    /// A topic's, group's or subscription's name, a broker's id, or `default` for what all brokers have.
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     #[command(flatten)]
@@ -40,6 +40,8 @@ pub(crate) enum OwnerKind {
     /// Levels of a broker's loggers.
     Logger,
     Group,
+    /// Which metrics which clients are to push.
+    ClientMetrics,
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +88,7 @@ impl OwnerArguments {
         Ok(match self.kind {
             OwnerKind::Topic => Resource::Topic(self.name.clone()),
             OwnerKind::Group => Resource::Group(self.name.clone()),
+            OwnerKind::ClientMetrics => Resource::ClientMetrics(self.name.clone()),
             OwnerKind::Broker if self.name == "default" => Resource::AllBrokers,
             OwnerKind::Broker => Resource::Broker(id()?),
             OwnerKind::Logger => Resource::Loggers(id()?),
@@ -103,6 +106,7 @@ impl OwnerArguments {
             OwnerKind::Broker => "broker",
             OwnerKind::Logger => "logger",
             OwnerKind::Group => "group",
+            OwnerKind::ClientMetrics => "client-metrics",
         }
     }
 }

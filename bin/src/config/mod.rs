@@ -1,4 +1,4 @@
-//! `millrace config`: settings of topics, brokers, loggers and groups of a running cluster.
+//! `millrace config`: settings of topics, brokers, loggers, groups and client metrics of a running cluster.
 
 mod arguments;
 mod change;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use millrace_core::base::config::definition::OWN_PREFIX;
 use millrace_core::base::config::{
-    Definition, Effect, Section, Validator, broker_keys, group_keys, topic_keys,
+    Definition, Effect, Section, Validator, broker_keys, client_metrics_keys, group_keys, topic_keys,
 };
 
 /// Replaces, or compares, what stands between the two marks of a part.
@@ -85,6 +85,7 @@ fn the_reference_lists_every_key_that_acts() {
     check("config.md", "broker keys", &table(broker_keys(), acts));
     check("config.md", "topic keys", &table(topic_keys(), acts));
     check("config.md", "group keys", &table(group_keys(), acts));
+    check("config.md", "client metrics keys", &table(client_metrics_keys(), acts));
 }
 
 /// Names in groups of their first word.

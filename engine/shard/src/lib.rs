@@ -108,3 +108,4 @@ pub use shares::{PARTS, SERVER_PARTS};
 pub use stats::{JournalStats, PartitionStats, ShardStats};
 pub use ticket::AppendTicket;
 pub use times::{AppendTimes, FetchTimes};
+pub use turns::{Turn, Turns};

@@ -409,6 +409,8 @@ impl Core {
                     changed.topics.insert(name.clone());
                 }
                 MetadataRecord::Config { resource: ConfigResource::Group(_), .. } => changed.of_groups = true,
+                // Asked for when a client asks.
+                MetadataRecord::Config { resource: ConfigResource::ClientMetrics(_), .. } => {}
                 MetadataRecord::Config { .. } => changed.of_brokers = true,
                 MetadataRecord::Cluster { .. }
                 | MetadataRecord::Broker { .. }

@@ -5,14 +5,14 @@ use std::cell::Cell;
 use millrace_rt::Signal;
 
 #[derive(Default)]
-pub(crate) struct Turns {
+pub struct Turns {
     busy: Cell<bool>,
     freed: Signal,
 }
 
 impl Turns {
     /// Waits for the right; whoever gets it next is not decided by who came first. Dropping the future leaves it to others.
-    pub(crate) async fn turn(&self) -> Turn<'_> {
+    pub async fn turn(&self) -> Turn<'_> {
         while self.busy.replace(true) {
             self.freed.wait().await;
         }
@@ -21,7 +21,7 @@ impl Turns {
 }
 
 /// The right; the next one waits until it is dropped.
-pub(crate) struct Turn<'a>(&'a Turns);
+pub struct Turn<'a>(&'a Turns);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {

@@ -31,6 +31,8 @@ pub enum Resource {
     /// Levels of a broker's loggers.
     Loggers(i32),
     Group(String),
+    /// A subscription to metrics of clients.
+    ClientMetrics(String),
 }
 
 impl Resource {
@@ -39,13 +41,14 @@ impl Resource {
             Resource::Topic(_) => 2,
             Resource::Broker(_) | Resource::AllBrokers => 4,
             Resource::Loggers(_) => 8,
+            Resource::ClientMetrics(_) => 16,
             Resource::Group(_) => 32,
         }
     }
 
     fn name(&self) -> String {
         match self {
-            Resource::Topic(name) | Resource::Group(name) => name.clone(),
+            Resource::Topic(name) | Resource::Group(name) | Resource::ClientMetrics(name) => name.clone(),
             Resource::Broker(id) | Resource::Loggers(id) => id.to_string(),
             Resource::AllBrokers => String::new(),
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use millrace_core::base::ShardIndex;
 use millrace_core::meta::ClientQuotas;
 use millrace_rt::{Moment, Signal, fs};
-use millrace_shard::{PARTS, SERVER_PARTS, Shard};
+use millrace_shard::{PARTS, SERVER_PARTS, Shard, Turns};
 use millrace_wire::ApiKey;
 use rustc_hash::FxHashMap;
 use tracing::{debug, warn};
@@ -23,6 +23,7 @@ use crate::desk::Question;
 use crate::node::Node;
 use crate::quota::{Held, Limits, Meter};
 use crate::session::{FetchSession, SessionCache};
+use crate::telemetry::ClientMetrics;
 use crate::timings::Timings;
 
 /// The least a shard grants to requests: a few of Kafka's default largest ones (1 MiB).
@@ -38,11 +39,14 @@ const CONTROL_BYTES_MIN: u64 = 512 * 1024;
 /// is a millisecond or two a mebibyte. At the least it names a hundred thousand partitions.
 const CONTROL_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// The same of what members of a group tell each other, which is taken as bytes.
+/// The same of what members of a group tell each other, and of metrics, which are taken as bytes.
 const MEMBERS_SHARE: u64 = 8;
 
 /// At the most: what of it a group keeps has to fit into a batch of the offsets topic, which is a mebibyte by default.
 const MEMBERS_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// Of a push of metrics, what is not metrics: its header, with the client's id.
+const PUSH_HEAD_BYTES: usize = 64 * 1024;
 
 /// What a setting with its synonyms takes of the memory for requests while it is described.
 const DESCRIBED_ENTRY_BYTES: u64 = 256;
@@ -69,6 +73,8 @@ pub(crate) struct Host {
     pub(crate) creations: Creations,
     pub(crate) counts: HostCounts,
     pub(crate) timings: Rc<Timings>,
+    /// One push of metrics of the shard is read at a time: it may take some megabytes.
+    pub(crate) pushes: Turns,
     frame_bytes_max: usize,
     control_bytes_max: usize,
     members_bytes_max: usize,
@@ -82,7 +88,9 @@ impl Host {
     pub(crate) fn new(node: Node, shard: Shard) -> Rc<Host> {
         let shards = u64::from(shard.shards());
         let config = node.config();
-        let request_bytes = (node.memory_bytes() / shards * SERVER_PARTS / PARTS).max(REQUEST_BYTES_MIN);
+        let memory = node.memory_bytes();
+        let request_bytes = memory * SERVER_PARTS / PARTS - ClientMetrics::memory_of(memory);
+        let request_bytes = (request_bytes / shards).max(REQUEST_BYTES_MIN);
         let frame_bytes_max = u64::try_from(config.socket_request_max_bytes()).unwrap_or(0);
         // A frame that is grown needs the old and the new memory; half of the budget always fits.
         let frame_bytes_max = frame_bytes_max.min(request_bytes / 2) as usize;
@@ -94,6 +102,7 @@ impl Host {
             creations: Creations::default(),
             counts: HostCounts::new(),
             timings: Rc::default(),
+            pushes: Turns::default(),
             frame_bytes_max: frame_bytes_max.max(BLOCK_BYTES_MIN),
             control_bytes_max: (request_bytes / CONTROL_SHARE).clamp(CONTROL_BYTES_MIN, CONTROL_BYTES_MAX)
                 as usize,
@@ -116,9 +125,15 @@ impl Host {
     pub(crate) fn request_bytes_max(&self, api: ApiKey) -> usize {
         match api {
             ApiKey::Produce => self.frame_bytes_max,
-            ApiKey::JoinGroup | ApiKey::SyncGroup => self.members_bytes_max,
+            ApiKey::JoinGroup | ApiKey::SyncGroup | ApiKey::PushTelemetry => self.members_bytes_max,
             _ => self.control_bytes_max,
         }
+    }
+
+    /// Most bytes of metrics in one push; what stands around them has room besides.
+    pub(crate) fn telemetry_bytes_max(&self) -> usize {
+        let wanted = usize::try_from(self.node.config().telemetry_max_bytes()).unwrap_or(0);
+        wanted.min(self.members_bytes_max - PUSH_HEAD_BYTES)
     }
 
     /// Settings that one answer may describe.
@@ -248,6 +263,7 @@ impl Host {
             self.close_overdue(idle_max);
             if self.shard.index() == ShardIndex(0) {
                 self.node.meters().forget_idle(millrace_rt::now());
+                self.node.client_metrics().forget_silent(millrace_rt::now());
             }
         }
     }

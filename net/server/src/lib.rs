@@ -12,6 +12,7 @@ mod creations;
 mod desk;
 mod errors;
 mod host;
+mod labels;
 mod loggers;
 mod node;
 mod per_address;
@@ -19,6 +20,7 @@ mod quota;
 mod serve;
 mod session;
 mod start_error;
+mod telemetry;
 mod timings;
 
 pub use addresses::BoundListener;
@@ -30,3 +32,5 @@ pub use millrace_shard::storage;
 pub use node::{BrokerSettings, Node, OnReady};
 pub use serve::serve_shard;
 pub use start_error::StartError;
+#[doc(hidden)]
+pub use telemetry::count_pushed_values;

@@ -19,6 +19,7 @@ use crate::loggers::Loggers;
 use crate::per_address::AddressCounts;
 use crate::quota::{AddressRates, Meters};
 use crate::start_error::StartError;
+use crate::telemetry::ClientMetrics;
 
 /// What a broker needs to know before it starts.
 #[derive(Debug, Clone)]
@@ -77,6 +78,7 @@ struct Shared {
     addresses: AddressCounts,
     address_rates: AddressRates,
     meters: Meters,
+    client_metrics: ClientMetrics,
 }
 
 /// How far a broker is in its life.
@@ -117,6 +119,7 @@ impl Node {
             ConfigLayers { broker: &settings.config, dynamic_broker: &nothing, dynamic_default: &nothing }
                 .max_connections_per_ip_overrides();
         let log_dir = std::path::absolute(&settings.data_dir).unwrap_or_else(|_| settings.data_dir.clone());
+        let client_metrics = ClientMetrics::new(settings.memory_bytes);
         let shared = Shared {
             settings,
             log_dir: log_dir.to_string_lossy().into_owned(),
@@ -141,6 +144,7 @@ impl Node {
             addresses: AddressCounts::new(&overrides),
             address_rates: AddressRates::default(),
             meters: Meters::default(),
+            client_metrics,
         };
         let node = Node { shared: Arc::new(shared) };
         node.limit_descriptors(u64::MAX);
@@ -331,6 +335,11 @@ impl Node {
     /// What clients with quotas have spent of them.
     pub(crate) fn meters(&self) -> &Meters {
         &self.shared.meters
+    }
+
+    /// What clients push of their own metrics.
+    pub(crate) fn client_metrics(&self) -> &ClientMetrics {
+        &self.shared.client_metrics
     }
 
     pub(crate) fn connection_opened(&self, shard: ShardIndex) {

@@ -26,6 +26,8 @@ pub static TARGETS: &[Target] = &[
     CONFIG,
     SIZES,
     NAMES,
+    SUBSCRIPTIONS,
+    PUSHED_METRICS,
 ];
 
 /// The target of this name; the planted ones have names, too.

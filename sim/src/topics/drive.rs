@@ -8,13 +8,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::{Offset, PartitionKey};
-use millrace_core::meta::{FeatureError, QuotaErrorKind, TopicError, TopicErrorKind};
+use millrace_core::meta::{AlterErrorKind, FeatureError, QuotaErrorKind, TopicError, TopicErrorKind};
 use millrace_rt::{Gate, Seat, fs};
 use millrace_shard::{AppendError, AppendPartition, AppendTicket, Engine, Shard, ValidateOnly};
 
 use super::ledger::{Growth, Ledger, Sent, Stage};
 use super::plan::{Home, NAMES};
-use super::{features, quotas};
+use super::{features, quotas, subscriptions};
 use crate::machine::Progress;
 use crate::promises::DATA_DIR;
 use crate::reading::{PRODUCE_VERSION, Unread, fetch, read_whole};
@@ -68,6 +68,7 @@ impl Boot {
             });
             self.ledger.borrow_mut().audit_quotas(image.client_quotas());
             self.ledger.borrow_mut().audit_features(image.features());
+            self.ledger.borrow_mut().audit_subscriptions(&image);
             self.audit_logs(&shard).await;
             self.ledger.borrow_mut().lost_power = false;
             gates.loaded.open();
@@ -114,6 +115,9 @@ impl Boot {
             self.set_quota(&shard, name, life).await;
             if name == features::CHANGED_BY {
                 self.set_level(&shard, life).await;
+            }
+            if name == subscriptions::CHANGED_BY {
+                self.subscribe(&shard, life).await;
             }
             let first = self.ledger.borrow().partitions(life);
             let mut sent = self.send(&shard, life, 0..first).await;
@@ -178,6 +182,20 @@ impl Boot {
             Ok(()) => ledger.features.answer(),
             Err(FeatureError::Storage(_)) if self.progress.disk_may_fail() => {}
             refused => ledger.violate(format!("a change of features was answered with {refused:?}")),
+        }
+    }
+
+    /// The subscription gets other settings, or goes. One that a failing disk refused is as it was.
+    async fn subscribe(&self, shard: &Shard, life: usize) {
+        let settings = subscriptions::of_life(life);
+        let alterations = vec![subscriptions::alteration(&settings)];
+        self.ledger.borrow_mut().subscriptions.ask(settings);
+        let result = shard.alter_configs(alterations, ValidateOnly::No).await.into_iter().next();
+        let mut ledger = self.ledger.borrow_mut();
+        match result {
+            Some(Ok(())) => ledger.subscriptions.answer(),
+            Some(Err(error)) if error.kind == AlterErrorKind::Storage && self.progress.disk_may_fail() => {}
+            refused => ledger.violate(format!("a change of a subscription was answered with {refused:?}")),
         }
     }
 

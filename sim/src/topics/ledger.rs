@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use millrace_core::base::{Durability, Offset};
 use millrace_core::log::BatchHeader;
-use millrace_core::meta::{ClientQuotas, FinalizedFeatures};
+use millrace_core::meta::{ClientQuotas, FinalizedFeatures, MetadataImage};
 
 use super::features::Features;
 use super::plan::{Home, Life, NAMES, Plan};
 use super::quotas::Quotas;
+use super::subscriptions::Subscriptions;
 use crate::promises::Stored;
 
 /// How far a topic is, as far as the outside knows.
@@ -54,6 +55,7 @@ pub(crate) struct Ledger {
     pub(crate) read: BTreeMap<String, Vec<u8>>,
     pub(crate) quotas: Quotas,
     pub(crate) features: Features,
+    pub(crate) subscriptions: Subscriptions,
     /// The machine lost power since the last audit.
     pub(crate) lost_power: bool,
     pub(crate) violations: Vec<String>,
@@ -71,6 +73,7 @@ impl Ledger {
             read: BTreeMap::new(),
             quotas: Quotas::default(),
             features: Features::default(),
+            subscriptions: Subscriptions::default(),
             lost_power: false,
             violations: Vec::new(),
             acknowledgements: 0,
@@ -161,6 +164,13 @@ impl Ledger {
     /// Compares the levels of features that a node has after a start with what was promised.
     pub(crate) fn audit_features(&mut self, found: &FinalizedFeatures) {
         if let Some(broken) = self.features.audit(found) {
+            self.violate(broken);
+        }
+    }
+
+    /// Compares the subscription to metrics of clients that a node has after a start with what was promised.
+    pub(crate) fn audit_subscriptions(&mut self, image: &MetadataImage) {
+        if let Some(broken) = self.subscriptions.audit(image) {
             self.violate(broken);
         }
     }

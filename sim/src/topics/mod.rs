@@ -1,8 +1,9 @@
 //! Topics that are created, written, get more partitions, are deleted and created again under the same name, while the
-//! node crashes; and quotas and levels of features that change between their lives.
+//! node crashes; and quotas, levels of features and a subscription to metrics of clients that change between their
+//! lives.
 //!
-//! `plan` says what is sent, `ledger`, `quotas` and `features` what the outside was told and whether it was true, `drive` runs on the
-//! shards, `run` boots the node.
+//! `plan` says what is sent, `ledger`, `quotas`, `features` and `subscriptions` what the outside was told and whether it was
+//! true, `drive` runs on the shards, `run` boots the node.
 
 mod drive;
 mod features;
@@ -10,6 +11,7 @@ mod ledger;
 mod plan;
 mod quotas;
 mod run;
+mod subscriptions;
 
 pub(crate) use plan::Plan;
 pub(crate) use run::run;

@@ -31,6 +31,8 @@ pub(super) struct Normaliser {
     /// Ids of members of consumer groups, and the random part of those of classic groups.
     member_ids: Vec<Value>,
     log_dirs: Vec<Value>,
+    /// Ids of clients that push metrics.
+    instance_ids: Vec<Value>,
 }
 
 /// Where a listener is.
@@ -66,6 +68,7 @@ impl Normaliser {
             session_ids: Vec::new(),
             member_ids: Vec::new(),
             log_dirs: Vec::new(),
+            instance_ids: Vec::new(),
         }
     }
 
@@ -117,6 +120,9 @@ impl Normaliser {
         match name {
             "topicId" if text != ZERO_ID => {
                 return format!("<topic-id-{}>", position(&mut self.topic_ids, text.into()));
+            }
+            "clientInstanceId" if text != ZERO_ID => {
+                return format!("<instance-{}>", position(&mut self.instance_ids, text.into()));
             }
             "memberId" if is_member_id(text) => {
                 return format!("<member-{}>", position(&mut self.member_ids, text.into()));

@@ -19,7 +19,7 @@ mod walk;
 
 pub use batch::{Attributes, Batch, BatchHeader, BatchWalk, HeaderBytes, TimestampType};
 pub use builder::{BatchBuilder, BatchRecord};
-pub use compression::Codec;
+pub use compression::{Codec, decompress};
 pub use epochs::{EpochEntry, EpochLineage};
 pub use fault::{BatchFault, RecordError, RecordErrors};
 pub use index::{Noted, OffsetIndex, Summed};

@@ -5,15 +5,17 @@
 //! (`ConfigurationControlManager`).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::image::MetadataImage;
+use super::image::{MetadataImage, NamedConfigs};
 use super::name::check_topic_name;
 use super::record::{ConfigResource, MetadataRecord};
 use crate::base::config::{
-    BrokerConfig, ConfigError, ConfigMap, ConfigType, Definition, DynamicScope, broker_keys, list_default,
-    topic_keys, validate_dynamic_broker, validate_group, validate_topic,
+    BrokerConfig, ClientMetricsFault, ClientMetricsSubscription, ConfigError, ConfigMap, ConfigType,
+    Definition, DynamicScope, broker_keys, list_default, topic_keys, validate_dynamic_broker, validate_group,
+    validate_topic,
 };
 use crate::base::ids::BrokerId;
 
@@ -24,6 +26,8 @@ pub enum AlterTarget {
     /// The id of a broker; empty for all.
     Broker(String),
     Group(String),
+    /// A subscription to metrics of clients.
+    ClientMetrics(String),
 }
 
 /// What is done to one key.
@@ -105,14 +109,18 @@ pub fn alter_configs(
     broker: &BrokerConfig,
 ) -> (Vec<Result<(), AlterError>>, Vec<MetadataRecord>) {
     let mut records = Vec::new();
-    let mut check =
-        |alteration| alter(image, alteration, broker).map(|of_resource| records.extend(of_resource));
+    // They are counted, so those of the same request are known to one another.
+    let mut subscriptions = image.client_metrics().clone();
+    let mut check = |alteration| {
+        alter(image, &mut subscriptions, alteration, broker).map(|of_resource| records.extend(of_resource))
+    };
     let results = alterations.iter().map(&mut check).collect();
     (results, records)
 }
 
 fn alter(
     image: &MetadataImage,
+    subscriptions: &mut NamedConfigs,
     alteration: &Alteration,
     broker: &BrokerConfig,
 ) -> Result<Vec<MetadataRecord>, AlterError> {
@@ -121,6 +129,7 @@ fn alter(
         AlterTarget::Topic(name) => alter_topic(image, name, alteration, broker),
         AlterTarget::Broker(name) => alter_broker(image, name, alteration, broker),
         AlterTarget::Group(name) => alter_group(image, name, alteration, broker),
+        AlterTarget::ClientMetrics(name) => alter_client_metrics(subscriptions, name, alteration),
     }
 }
 
@@ -179,6 +188,52 @@ fn alter_group(
     }
     validate_group(image.config_layers(broker), &after).map_err(|error| AlterError::config(error.message))?;
     Ok(records(&ConfigResource::Group(name.to_owned()), before, &after))
+}
+
+/// Subscriptions to metrics of clients, and patterns of them all: each client that asks is held against every one, and
+/// patterns take memory. Kafka bounds neither.
+const SUBSCRIPTIONS_MAX: usize = 256;
+const PATTERNS_MAX: usize = 256;
+
+/// A subscription is there while it has a setting.
+fn alter_client_metrics(
+    subscriptions: &mut NamedConfigs,
+    name: &str,
+    alteration: &Alteration,
+) -> Result<Vec<MetadataRecord>, AlterError> {
+    let nothing = ConfigMap::new();
+    let before = subscriptions.get(name).unwrap_or(&nothing);
+    // Kafka's controller adds to none of its lists.
+    let after = altered(before, alteration, |key, operation| Err(no_list(key, operation)))?;
+    if name.is_empty() {
+        return Err(AlterError::request("Subscription name can't be empty"));
+    }
+    let subscription = ClientMetricsSubscription::parse(&after).map_err(|fault| match fault {
+        ClientMetricsFault::Request(message) => AlterError::request(message),
+        ClientMetricsFault::Config(error) => AlterError::config(error.message),
+    })?;
+    let others = || subscriptions.iter().filter(|(known, _)| known.as_ref() != name);
+    let patterns: usize = others()
+        .filter_map(|(_, settings)| ClientMetricsSubscription::parse(settings).ok())
+        .map(|other| other.patterns())
+        .sum();
+    if others().count() >= SUBSCRIPTIONS_MAX && !after.is_empty() {
+        return Err(AlterError::request(format!(
+            "There are {SUBSCRIPTIONS_MAX} client metrics subscriptions; this broker serves no more."
+        )));
+    }
+    if patterns + subscription.patterns() > PATTERNS_MAX {
+        return Err(AlterError::request(format!(
+            "All client metrics subscriptions together may have {PATTERNS_MAX} client matching patterns."
+        )));
+    }
+    let records = records(&ConfigResource::ClientMetrics(name.to_owned()), before, &after);
+    let subscriptions = Arc::make_mut(subscriptions);
+    match after.is_empty() {
+        true => drop(subscriptions.remove(name)),
+        false => drop(subscriptions.insert(name.into(), after)),
+    }
+    Ok(records)
 }
 
 fn no_list(key: &str, operation: AlterOperation) -> String {
@@ -403,6 +458,7 @@ mod tests {
                 ConfigResource::Broker(id) => image.broker_config(*id),
                 ConfigResource::BrokerDefault => image.broker_default_config(),
                 ConfigResource::Group(name) => image.group_config(name),
+                ConfigResource::ClientMetrics(name) => image.client_metrics_config(name),
             };
             let shown: Vec<String> = after.iter().map(|(key, value)| format!("{key}={value}")).collect();
             let shown = match &results[..] {
@@ -426,6 +482,59 @@ mod tests {
         check(GROUP_CASES, &AlterTarget::Group(name.clone()), &ConfigResource::Group(name));
     }
 
+    const CLIENT_METRICS_CASES: &str = "
+        metrics=a | interval.ms=500           | interval.ms=500 metrics=a
+        metrics=a | reset interval.ms=500     | interval.ms=500
+        metrics=a | metrics!                  |
+                  | metrics+=b                | Can't APPEND to key metrics because its type is not LIST.
+                  | interval.ms=5             | Invalid value 5 for interval.ms, interval must be between 100 and 3600000 (1 hour)
+                  | interval=5                | Unknown client metrics configuration: interval
+                  | match=client_id           | Illegal client matching pattern: client_id
+    ";
+
+    #[test]
+    fn subscriptions_to_client_metrics_change_as_kafka_changes_them() {
+        let name = "m".to_owned();
+        let target = AlterTarget::ClientMetrics(name.clone());
+        check(CLIENT_METRICS_CASES, &target, &ConfigResource::ClientMetrics(name));
+    }
+
+    #[test]
+    fn subscriptions_and_their_patterns_are_bounded() {
+        let mut image = MetadataImage::default();
+        let broker = BrokerConfig::default();
+        let set = |name: String, value: String| Alteration {
+            target: AlterTarget::ClientMetrics(name),
+            entries: vec![AlterEntry {
+                key: "match".to_owned(),
+                operation: AlterOperation::Set,
+                value: Some(value),
+            }],
+            others: OtherKeys::Reset,
+        };
+        let mut alter = |alteration| {
+            let (results, records) = alter_configs(&image, &[alteration], &broker);
+            image.apply_all(&records).unwrap();
+            results[0].clone().map_err(|error| error.message)
+        };
+        for number in 0..PATTERNS_MAX / 2 {
+            let patterns = "client_id=a,client_source_port=1".to_owned();
+            assert_eq!(alter(set(number.to_string(), patterns)), Ok(()));
+        }
+        let refused = alter(set("m".to_owned(), "client_id=a".to_owned())).unwrap_err();
+        assert!(refused.contains("256 client matching patterns"), "{refused}");
+        assert_eq!(alter(set("0".to_owned(), "client_id=a".to_owned())), Ok(()), "a change for less");
+        for number in PATTERNS_MAX / 2..SUBSCRIPTIONS_MAX {
+            assert_eq!(alter(set(number.to_string(), String::new())), Ok(()));
+        }
+        let refused = alter(set("m".to_owned(), String::new())).unwrap_err();
+        assert!(refused.contains("There are 256 client metrics subscriptions"), "{refused}");
+        let at_once: Vec<_> =
+            (0..SUBSCRIPTIONS_MAX + 1).map(|number| set(number.to_string(), String::new())).collect();
+        let (results, _) = alter_configs(&MetadataImage::default(), &at_once, &broker);
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), SUBSCRIPTIONS_MAX);
+    }
+
     #[test]
     fn settings_of_all_brokers_change_as_kafka_changes_them() {
         check(BROKER_CASES, &AlterTarget::Broker(String::new()), &ConfigResource::BrokerDefault);
@@ -444,6 +553,7 @@ mod tests {
             (AlterTarget::Broker("1".to_owned()), ""),
             (AlterTarget::Group(String::new()), "Default group resources are not allowed."),
             (AlterTarget::Group("x".to_owned()), ""),
+            (AlterTarget::ClientMetrics(String::new()), "Subscription name can't be empty"),
         ];
         let changes: Vec<Alteration> =
             targets.iter().map(|(target, _)| alteration(target.clone(), "")).collect();

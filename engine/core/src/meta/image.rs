@@ -76,12 +76,17 @@ pub struct MetadataImage {
     broker_configs: BTreeMap<BrokerId, ConfigMap>,
     broker_default_config: ConfigMap,
     /// No group has an empty map.
-    group_configs: Arc<BTreeMap<Arc<str>, ConfigMap>>,
+    group_configs: NamedConfigs,
+    /// No subscription has an empty map.
+    client_metrics: NamedConfigs,
     client_quotas: Arc<ClientQuotas>,
     features: Arc<FinalizedFeatures>,
     next_producer_id: ProducerId,
     partition_count: usize,
 }
+
+/// Settings of what need not be there, by name.
+pub type NamedConfigs = Arc<BTreeMap<Arc<str>, ConfigMap>>;
 
 static NO_CONFIG: ConfigMap = ConfigMap::new();
 
@@ -143,6 +148,9 @@ impl MetadataImage {
         }
         for (name, configs) in self.group_configs.iter() {
             records.extend(config_records(&ConfigResource::Group(name.to_string()), configs));
+        }
+        for (name, configs) in self.client_metrics.iter() {
+            records.extend(config_records(&ConfigResource::ClientMetrics(name.to_string()), configs));
         }
         for topic in self.topics() {
             records.push(MetadataRecord::Topic { id: topic.id, name: topic.name.to_string() });
@@ -229,6 +237,16 @@ impl MetadataImage {
         self.group_configs.iter()
     }
 
+    /// Settings of one subscription to metrics of clients.
+    pub fn client_metrics_config(&self, name: &str) -> &ConfigMap {
+        self.client_metrics.get(name).unwrap_or(&NO_CONFIG)
+    }
+
+    /// Subscriptions to metrics of clients; the same value as long as none changes.
+    pub fn client_metrics(&self) -> &NamedConfigs {
+        &self.client_metrics
+    }
+
     /// The same value as long as no quota changes.
     pub fn client_quotas(&self) -> &Arc<ClientQuotas> {
         &self.client_quotas
@@ -301,14 +319,8 @@ impl MetadataImage {
                 let topic = topic.ok_or_else(|| ImageFault::UnknownTopicName(name.clone()))?;
                 set(&mut Arc::make_mut(topic).configs, key, value);
             }
-            ConfigResource::Group(name) => {
-                let groups = Arc::make_mut(&mut self.group_configs);
-                let configs = groups.entry(name.as_str().into()).or_default();
-                set(configs, key, value);
-                if configs.is_empty() {
-                    groups.remove(name.as_str());
-                }
-            }
+            ConfigResource::Group(name) => set_named(&mut self.group_configs, name, key, value),
+            ConfigResource::ClientMetrics(name) => set_named(&mut self.client_metrics, name, key, value),
         }
         Ok(())
     }
@@ -332,6 +344,16 @@ fn set(configs: &mut ConfigMap, key: &str, value: Option<&String>) {
     match value {
         Some(value) => drop(configs.insert(key.to_owned(), value.clone())),
         None => drop(configs.remove(key)),
+    }
+}
+
+/// The same for what is there while it has a setting.
+fn set_named(all: &mut NamedConfigs, name: &str, key: &str, value: Option<&String>) {
+    let all = Arc::make_mut(all);
+    let configs = all.entry(name.into()).or_default();
+    set(configs, key, value);
+    if configs.is_empty() {
+        all.remove(name);
     }
 }
 

@@ -29,7 +29,7 @@ pub use features::{
     Feature, FeatureError, FeatureUpdate, FinalizedFeatures, UnsupportedLevel, UpgradeType, update_features,
 };
 pub use growth::{MorePartitions, create_partitions};
-pub use image::{BrokerRegistration, ImageFault, MetadataImage, PartitionImage, TopicImage};
+pub use image::{BrokerRegistration, ImageFault, MetadataImage, NamedConfigs, PartitionImage, TopicImage};
 pub use log::{DecodedLog, MetadataEntry, Tail};
 pub use name::{OFFSETS_TOPIC, TOPIC_NAME_MAX, check_topic_name, is_internal_topic};
 pub use quota::{

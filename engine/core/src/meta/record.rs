@@ -30,6 +30,8 @@ pub enum ConfigResource {
     BrokerDefault,
     /// By name; a group need not be there.
     Group(String),
+    /// A subscription to metrics of clients, by name.
+    ClientMetrics(String),
 }
 
 /// One change of cluster state.
@@ -80,6 +82,7 @@ impl MetadataRecord {
             MetadataRecord::Partition { .. } => 4,
             MetadataRecord::RemoveTopic { .. } => 5,
             MetadataRecord::Config { resource: ConfigResource::Group(_), .. } => 8,
+            MetadataRecord::Config { resource: ConfigResource::ClientMetrics(_), .. } => 11,
             MetadataRecord::Config { .. } => 6,
             MetadataRecord::ProducerIds { .. } => 7,
             MetadataRecord::Features { .. } => 9,
@@ -138,7 +141,7 @@ impl MetadataRecord {
                         out.bytes(&id.0.to_le_bytes());
                     }
                     ConfigResource::BrokerDefault => out.bytes(&[2]),
-                    ConfigResource::Group(name) => out.text(name),
+                    ConfigResource::Group(name) | ConfigResource::ClientMetrics(name) => out.text(name),
                 }
                 out.text(key);
                 out.optional_text(value.as_deref());
@@ -200,6 +203,11 @@ impl MetadataRecord {
             },
             9 => decode_features(&mut fields)?,
             10 => decode_quota(&mut fields)?,
+            11 => MetadataRecord::Config {
+                resource: ConfigResource::ClientMetrics(fields.text()?),
+                key: fields.text()?,
+                value: fields.optional_text()?,
+            },
             _ => return Err(fields.corrupt("a record is of a kind of a newer release")),
         };
         match fields.is_empty() {

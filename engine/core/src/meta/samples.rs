@@ -80,10 +80,11 @@ impl Samples {
             },
             4 => MetadataRecord::RemoveTopic { id: self.topic_id() },
             5 => MetadataRecord::Config {
-                resource: match self.below(4) {
+                resource: match self.below(5) {
                     0 => ConfigResource::Topic(self.text()),
                     1 => ConfigResource::Broker(BrokerId(self.below(9) as i32)),
                     2 => ConfigResource::Group(self.text()),
+                    3 => ConfigResource::ClientMetrics(self.text()),
                     _ => ConfigResource::BrokerDefault,
                 },
                 key: self.text(),

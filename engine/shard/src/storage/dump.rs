@@ -369,6 +369,7 @@ fn record_fact(record: &MetadataRecord) -> Fact {
                 ConfigResource::Broker(id) => format!("broker {id}"),
                 ConfigResource::BrokerDefault => "every broker".to_owned(),
                 ConfigResource::Group(name) => format!("group {name}"),
+                ConfigResource::ClientMetrics(name) => format!("client metrics {name}"),
             };
             let fact = of("config").with("resource", resource).with("key", key.clone());
             match value {

@@ -5,6 +5,7 @@ use std::fmt::{Display, Write};
 use millrace_core::base::measure::Distribution;
 
 use crate::admin::scrape::Scrape;
+use crate::labels::write_label;
 
 /// What a metric's value does over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,10 +91,7 @@ impl Samples<'_> {
         self.text.push_str(suffix);
         for (number, (name, value)) in labels.iter().enumerate() {
             self.text.push(if number == 0 { '{' } else { ',' });
-            self.text.push_str(name);
-            self.text.push_str("=\"");
-            escape(self.text, &value.to_string());
-            self.text.push('"');
+            write_label(self.text, name, &value.to_string());
         }
         if !labels.is_empty() {
             self.text.push('}');
@@ -105,17 +103,6 @@ impl Samples<'_> {
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     // Writing to a string does not fail.
     let _ = writeln!(text, "{arguments}");
-}
-
-fn escape(text: &mut String, value: &str) {
-    for character in value.chars() {
-        match character {
-            '\\' => text.push_str("\\\\"),
-            '"' => text.push_str("\\\""),
-            '\n' => text.push_str("\\n"),
-            other => text.push(other),
-        }
-    }
 }
 
 #[cfg(test)]

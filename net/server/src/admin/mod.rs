@@ -1,5 +1,6 @@
 //! The side thread: metrics and health over HTTP, apart from the shards, which it only asks.
 
+mod client_metrics;
 mod compaction;
 mod disk;
 mod family;

@@ -8,6 +8,7 @@ use crate::admin::process::{self, ProcessStats};
 use crate::counts::{NodeStats, ShardReport};
 use crate::node::{Node, Phase};
 use crate::quota::MeterReport;
+use crate::telemetry::ClientMetricsReport;
 
 /// How long a shard may take to answer; later it counts as missing. Prometheus gives up after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -27,6 +28,7 @@ pub(crate) struct Scrape {
     pub(crate) meters: Vec<MeterReport>,
     /// Of all.
     pub(crate) meter_count: usize,
+    pub(crate) client_metrics: ClientMetricsReport,
 }
 
 impl Scrape {
@@ -41,6 +43,7 @@ impl Scrape {
             log_lines_lost: node.log_lines_lost(),
             meters: node.meters().reports(),
             meter_count: node.meters().len(),
+            client_metrics: node.client_metrics().report(),
             ..Scrape::default()
         };
         for (shard, answer) in asked {

@@ -2,7 +2,7 @@
 
 use crate::admin::family::Family;
 use crate::admin::scrape::Scrape;
-use crate::admin::{compaction, disk, files, groups, kafka, own, quotas, readers};
+use crate::admin::{client_metrics, compaction, disk, files, groups, kafka, own, quotas, readers};
 
 /// In the order of the answer: Kafka's names, then ours.
 const FAMILIES: &[&[Family]] = &[
@@ -10,6 +10,7 @@ const FAMILIES: &[&[Family]] = &[
     groups::KAFKAS,
     compaction::KAFKAS,
     quotas::KAFKAS,
+    client_metrics::KAFKAS,
     own::FAMILIES,
     disk::FAMILIES,
     compaction::OWN,
@@ -17,6 +18,7 @@ const FAMILIES: &[&[Family]] = &[
     files::FAMILIES,
     groups::OWN,
     quotas::OWN,
+    client_metrics::OWN,
 ];
 
 /// Bytes of an answer to begin with: without many topics it is some 60 KiB.
@@ -28,6 +30,7 @@ pub(crate) fn text(scrape: &Scrape) -> String {
     for family in FAMILIES.iter().flat_map(|table| table.iter()) {
         family.write(scrape, &mut text);
     }
+    client_metrics::write_pushed(&scrape.client_metrics, &mut text);
     text
 }
 

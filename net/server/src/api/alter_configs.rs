@@ -1,4 +1,4 @@
-//! AlterConfigs 0-2: all settings of topics, brokers and groups at once; what a request does not name is reset.
+//! AlterConfigs 0-2: all settings of topics, brokers, groups and client metrics at once; what a request does not name is reset.
 
 use std::borrow::Cow;
 

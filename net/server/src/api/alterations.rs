@@ -94,9 +94,7 @@ fn target(kind: i8, name: &str, others: OtherKeys) -> Result<Target, AlterError>
         Some(ConfigKind::Broker) => Ok(Target::Settings(AlterTarget::Broker(name.to_owned()))),
         Some(ConfigKind::Group) => Ok(Target::Settings(AlterTarget::Group(name.to_owned()))),
         Some(ConfigKind::BrokerLogger) if others == OtherKeys::Keep => Ok(Target::Loggers),
-        Some(ConfigKind::ClientMetrics) => {
-            Err(AlterError::request(format!("Settings of resource type {kind} are not served yet.")))
-        }
+        Some(ConfigKind::ClientMetrics) => Ok(Target::Settings(AlterTarget::ClientMetrics(name.to_owned()))),
         Some(ConfigKind::BrokerLogger) | None => {
             Err(AlterError::request(format!("Unknown resource type {kind}")))
         }

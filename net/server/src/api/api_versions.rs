@@ -26,6 +26,9 @@ pub(crate) fn answer(call: &Call, served: Vec<ApiVersion>) -> Result<Outcome, Ca
         };
         return call.answer(|writer, version| response.encode(writer, version));
     }
+    if version >= FIRST_WITH_FEATURES {
+        call.caller.identity.borrow_mut().software = Some(names.map(Into::into));
+    }
     let supported = Feature::ALL.into_iter().map(|feature| SupportedFeatureKey {
         name: feature.name().into(),
         min_version: *feature.levels().start(),

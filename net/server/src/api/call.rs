@@ -16,6 +16,7 @@ use crate::conn::answers::{Answer, Finished, Later};
 use crate::conn::caller::Caller;
 use crate::host::Host;
 use crate::quota::{LimitedRequest, Mutations};
+use crate::telemetry::{InstanceId, PushedBy};
 
 /// What a request says ahead of its message.
 #[derive(Debug, Clone)]
@@ -106,6 +107,12 @@ impl Call {
             correlation_id: self.head.correlation_id,
             throttle_time_ms: limited.and_then(LimitedRequest::throttle_time_ms),
         }
+    }
+
+    /// The client, as an instance that has metrics.
+    pub(crate) fn pushed_by(&self, id: InstanceId) -> PushedBy {
+        let software = self.caller.identity.borrow().software.clone();
+        PushedBy::new(id, self.head.client_id(), software, self.caller.peer())
     }
 
     /// The rate at which the client may change topics.

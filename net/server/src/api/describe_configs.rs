@@ -1,11 +1,12 @@
-//! DescribeConfigs 1-4: values, defaults, sources and synonyms of the configuration of topics, brokers and groups, and
-//! levels of loggers.
+//! DescribeConfigs 1-4: values, defaults, sources and synonyms of the configuration of topics, brokers, groups and
+//! client metrics, and levels of loggers.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use millrace_core::base::config::{
-    ConfigEntry, ConfigSynonym, describe_broker, describe_broker_default, describe_group, describe_topic,
+    ConfigEntry, ConfigSynonym, describe_broker, describe_broker_default, describe_client_metrics,
+    describe_group, describe_topic,
 };
 use millrace_core::meta::{MetadataImage, check_topic_name};
 use millrace_wire::messages::describe_configs_request::{DescribeConfigsRequest, DescribeConfigsResource};
@@ -101,10 +102,13 @@ fn describe(
         ConfigKind::ClientMetrics if name.is_empty() => {
             Err(Refusal::invalid("Client metrics subscription name must not be empty"))
         }
+        ConfigKind::ClientMetrics => {
+            Ok(describe_client_metrics(layers, image.client_metrics_config(name), names))
+        }
         ConfigKind::Group if name.is_empty() => Err(Refusal::invalid("Group name must not be empty")),
         ConfigKind::Group => Ok(describe_group(layers, image.group_config(name), names)),
-        // None can be set yet, and loggers are described apart.
-        ConfigKind::ClientMetrics | ConfigKind::BrokerLogger => Ok(Vec::new()),
+        // Described apart.
+        ConfigKind::BrokerLogger => Ok(Vec::new()),
     }
 }
 

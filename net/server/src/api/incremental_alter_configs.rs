@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs 0-1: single settings of topics, brokers and groups, and levels of loggers.
+//! IncrementalAlterConfigs 0-1: single settings of topics, brokers, groups and client metrics, and levels of loggers.
 
 use std::borrow::Cow;
 

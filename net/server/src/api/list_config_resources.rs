@@ -61,8 +61,9 @@ fn resources(image: &MetadataImage, kind: ConfigKind) -> Vec<ConfigResource<'_>>
             image.brokers().map(|broker| resource(broker.id.to_string())).collect()
         }
         ConfigKind::Group => image.group_configs().map(|(group, _)| resource(group.to_string())).collect(),
-        // None can be made yet.
-        ConfigKind::ClientMetrics => Vec::new(),
+        ConfigKind::ClientMetrics => {
+            image.client_metrics().keys().map(|name| resource(name.to_string())).collect()
+        }
     }
 }
 

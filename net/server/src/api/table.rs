@@ -12,10 +12,10 @@ use crate::api::{
     consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
     delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs,
     describe_groups, describe_log_dirs, describe_producers, describe_quorum, describe_topic_partitions,
-    elect_leaders, fetch, find_coordinator, heartbeat, incremental_alter_configs, init_producer_id,
-    join_group, leave_group, list_config_resources, list_groups, list_offsets, list_partition_reassignments,
-    metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
-    unregister_broker, update_features,
+    elect_leaders, fetch, find_coordinator, get_telemetry_subscriptions, heartbeat,
+    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
+    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, push_telemetry, sync_group, unregister_broker, update_features,
 };
 
 /// When a request of a connection may begin.
@@ -146,6 +146,8 @@ const APIS: &[Api] = &[
     api!(UnregisterBroker 0..=0, Alone, unregister_broker::handle, of_controllers),
     api!(ConsumerGroupHeartbeat 0..=1, Alone, consumer_group_heartbeat::handle),
     api!(ConsumerGroupDescribe 0..=1, Alone, consumer_group_describe::handle),
+    api!(GetTelemetrySubscriptions 0..=0, Alone, get_telemetry_subscriptions::handle),
+    api!(PushTelemetry 0..=0, Alone, push_telemetry::handle),
     api!(ListConfigResources 0..=1, Alone, list_config_resources::handle),
     api!(DescribeTopicPartitions 0..=0, Alone, describe_topic_partitions::handle),
 ];
@@ -228,6 +230,8 @@ mod tests {
         64 UnregisterBroker 0-0 from 0
         68 ConsumerGroupHeartbeat 0-1 from 0
         69 ConsumerGroupDescribe 0-1 from 0
+        71 GetTelemetrySubscriptions 0-0 from 0
+        72 PushTelemetry 0-0 from 0
         74 ListConfigResources 0-1 from 0
         75 DescribeTopicPartitions 0-0 from 0";
 

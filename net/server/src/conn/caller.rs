@@ -13,9 +13,19 @@ use crate::addresses::EndpointType;
 use crate::conn::affinity::Affinity;
 use crate::conn::answers::Answers;
 use crate::quota::{Held, Limits};
+use crate::telemetry::{InstanceId, Known};
 
 /// Fetch sessions of a connection that go with it to another shard.
 const SESSIONS_MAX: usize = 16;
+
+/// What a client has told of itself on its connection; it moves with it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Identity {
+    /// Name and version of its software.
+    pub(crate) software: Option<[Arc<str>; 2]>,
+    /// The instance of a client that this connection brought last, which leaves with it.
+    pub(crate) instance: Option<InstanceId>,
+}
 
 /// Lives on the shard that serves the connection; shared by the connection's reader and the shard's upkeep.
 pub(crate) struct Caller {
@@ -26,6 +36,7 @@ pub(crate) struct Caller {
     affinity: RefCell<Affinity>,
     /// Fetch sessions made on this connection; they go with it.
     sessions: RefCell<Vec<i32>>,
+    pub(crate) identity: RefCell<Identity>,
     /// What the client is held to, since a request of it found quotas.
     limits: RefCell<Option<Held>>,
     last_active: Cell<Moment>,
@@ -45,12 +56,14 @@ impl Caller {
         (listener, endpoint_type): (usize, EndpointType),
         stream: &Rc<Stream>,
         answers: Rc<Answers>,
+        identity: Identity,
     ) -> Caller {
         Caller {
             listener,
             endpoint_type,
             affinity: RefCell::default(),
             sessions: RefCell::default(),
+            identity: RefCell::new(identity),
             limits: RefCell::default(),
             last_active: Cell::new(millrace_rt::now()),
             partial_since: Cell::new(None),
@@ -103,6 +116,13 @@ impl Caller {
             *held = Some(find());
         }
         held.as_ref()?.limits()
+    }
+
+    /// A request was of this instance of a client.
+    pub(crate) fn note_instance(&self, id: InstanceId, known: Known) {
+        if known == Known::AsOfNow {
+            self.identity.borrow_mut().instance = Some(id);
+        }
     }
 
     /// Bytes came or an answer left.

@@ -2,6 +2,7 @@
 
 use millrace_rt::DetachedStream;
 
+use crate::conn::caller::Identity;
 use crate::session::FetchSession;
 
 /// Everything a connection is while no shard serves it.
@@ -12,4 +13,5 @@ pub(crate) struct Parcel {
     /// The beginning of a request that was received already.
     pub(crate) leftover: Vec<u8>,
     pub(crate) sessions: Vec<FetchSession>,
+    pub(crate) identity: Identity,
 }

@@ -11,6 +11,7 @@ use millrace_rt::{DetachedStream, Either, Listener, select};
 use tracing::{info, warn};
 
 use crate::addresses::BoundListener;
+use crate::conn::caller::Identity;
 use crate::conn::parcel::Parcel;
 use crate::host::Host;
 use crate::start_error::StartError;
@@ -80,7 +81,13 @@ async fn deal(host: &Rc<Host>, stream: DetachedStream, listener: usize) {
     let Some(shard) = admit(host, stream.peer_addr()) else { return };
     host.counts.connections.accepted.increment();
     host.node.connection_opened(shard);
-    let parcel = Parcel { stream, listener, leftover: Vec::new(), sessions: Vec::new() };
+    let parcel = Parcel {
+        stream,
+        listener,
+        leftover: Vec::new(),
+        sessions: Vec::new(),
+        identity: Identity::default(),
+    };
     host.shard.hand_over(shard, Box::new(parcel)).await;
 }
 

@@ -42,7 +42,7 @@ pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
     let stream = Rc::new(Stream::attach(parcel.stream));
     let answers = Rc::new(Answers::new());
     let listener = (parcel.listener, host.node.endpoint_type(parcel.listener));
-    let caller = Rc::new(Caller::new(listener, &stream, answers.clone()));
+    let caller = Rc::new(Caller::new(listener, &stream, answers.clone(), parcel.identity));
     for session in parcel.sessions {
         caller.add_session(session.id());
         host.adopt_session(session);
@@ -74,6 +74,9 @@ pub(crate) async fn serve(host: Rc<Host>, parcel: Parcel) {
                 debug!(%error, "a peer took no more answers");
             }
             stream.shutdown();
+            if let Some(instance) = caller.identity.borrow().instance {
+                host.node.client_metrics().leave(instance);
+            }
             host.count_out(stream.peer_addr());
         }
     }
@@ -90,6 +93,7 @@ async fn hand_over(host: &Host, caller: &Caller, stream: Rc<Stream>, inbox: Inbo
         listener: caller.listener,
         leftover: inbox.into_leftover(),
         sessions,
+        identity: caller.identity.take(),
     };
     host.count_over(to);
     host.shard.hand_over(to, Box::new(parcel)).await;

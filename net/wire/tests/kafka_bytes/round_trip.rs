@@ -24,5 +24,5 @@ fn golden_bytes_round_trip() {
             assert!(versions.is_empty() || versions == all, "{message}: {versions:?} of {all:?}");
         }
     }
-    assert_eq!(seen.len(), 402, "versions of requests, responses and headers");
+    assert_eq!(seen.len(), 406, "versions of requests, responses and headers");
 }

@@ -299,10 +299,11 @@ fn record(chance: &mut Chance) -> MetadataRecord {
         },
         4 => MetadataRecord::RemoveTopic { id: topic },
         5 => MetadataRecord::Config {
-            resource: match chance.below(4) {
+            resource: match chance.below(5) {
                 0 => ConfigResource::Topic(name),
                 1 => ConfigResource::Broker(BrokerId(1)),
                 2 => ConfigResource::Group(name),
+                3 => ConfigResource::ClientMetrics(name),
                 _ => ConfigResource::BrokerDefault,
             },
             key: "retention.ms".to_owned(),

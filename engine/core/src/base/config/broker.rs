@@ -151,6 +151,11 @@ impl BrokerConfig {
         self.int("max.incremental.fetch.session.cache.slots")
     }
 
+    /// Most bytes of metrics in one push of a client.
+    pub fn telemetry_max_bytes(&self) -> i32 {
+        self.int("telemetry.max.bytes")
+    }
+
     // ---- quotas ----
 
     /// Length of the windows that client quotas are counted in.

@@ -24,6 +24,8 @@ pub enum UpdateMode {
     Topic,
     /// A key of single groups.
     Group,
+    /// A key of subscriptions to metrics of clients.
+    ClientMetrics,
 }
 
 /// What setting a key changes in this broker.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::definition::Definition;
-use super::registry::{Section, broker_keys, definition_of, group_keys, key_of_listener, topic_keys};
+use super::registry::{
+    Section, broker_keys, client_metrics_keys, definition_of, group_keys, key_of_listener, topic_keys,
+};
 use super::topic::{broker_synonyms, factor_to_topic_unit, inherited};
 use super::value::{ConfigType, Value};
 use super::{BrokerConfig, ConfigMap};
@@ -16,6 +18,7 @@ pub enum ConfigSource {
     DynamicDefaultBroker = 3,
     StaticBroker = 4,
     Default = 5,
+    ClientMetrics = 7,
     Group = 8,
 }
 
@@ -212,7 +215,16 @@ pub fn describe_group(
     entries
 }
 
-/// The keys of a section as one topic or group has them: its own settings before those of brokers.
+/// All keys of a subscription to metrics of clients, or those named. It need not be there.
+pub fn describe_client_metrics(
+    layers: ConfigLayers<'_>,
+    overrides: &ConfigMap,
+    names: Option<&[String]>,
+) -> Vec<ConfigEntry> {
+    describe_owner(layers, client_metrics_keys(), overrides, ConfigSource::ClientMetrics, names)
+}
+
+/// The keys of a section as one topic, group or subscription has them: its own settings before those of brokers.
 fn describe_owner(
     layers: ConfigLayers<'_>,
     keys: &'static Section,

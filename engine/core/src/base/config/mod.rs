@@ -1,6 +1,7 @@
 //! Configuration keys, their types, defaults and checks, and what a broker and a topic make of them.
 
 pub mod broker;
+pub mod client_metrics;
 pub mod cordon;
 pub mod definition;
 pub mod describe;
@@ -17,10 +18,11 @@ pub mod validator;
 pub mod value;
 
 pub use broker::{BrokerConfig, LogFormat, LostRings, ProduceValidation};
+pub use client_metrics::{ClientAttribute, ClientMetricsFault, ClientMetricsSubscription, WantedMetrics};
 pub use definition::{Definition, Effect, Importance, UpdateMode};
 pub use describe::{
     ConfigEntry, ConfigLayers, ConfigSource, ConfigSynonym, describe_broker, describe_broker_default,
-    describe_created_topic, describe_group, describe_topic,
+    describe_client_metrics, describe_created_topic, describe_group, describe_topic,
 };
 pub use dynamic::{DynamicScope, list_default, validate_dynamic_broker};
 pub use group::{GroupConfig, validate_group};
@@ -28,7 +30,7 @@ pub use listeners::{Listener, SecurityProtocol, listen_on, split_address};
 pub use load::{ConfigWarning, LoadedConfig, UnknownKeys};
 pub use per_address::{AddressLimit, address_limits};
 pub use properties::{Properties, PropertiesFault};
-pub use registry::{Section, broker_keys, group_keys, topic_keys};
+pub use registry::{Section, broker_keys, client_metrics_keys, group_keys, topic_keys};
 pub use sizing::{default_memory_bytes, default_shards};
 pub use topic::{TimestampType, TopicConfig, validate_topic};
 pub use validator::Validator;

@@ -1,4 +1,4 @@
-//! The registry: every key of brokers, topics and groups, read once from the tables beside this file.
+//! The registry: every key of brokers, topics, groups and client metrics, read once from the tables beside this file.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| match Registry::read(&[KA
     Err(fault) => panic!("the config tables are part of the program: {fault}"),
 });
 
-/// The keys of brokers, of topics, or of groups.
+/// The keys of brokers, of topics, of groups, or of client metrics.
 #[derive(Debug, Default)]
 pub struct Section {
     definitions: Vec<Definition>,
@@ -51,6 +51,7 @@ struct Registry {
     broker: Section,
     topic: Section,
     group: Section,
+    client_metrics: Section,
 }
 
 /// The keys of a broker's own configuration.
@@ -66,6 +67,11 @@ pub fn topic_keys() -> &'static Section {
 /// The keys of single groups.
 pub fn group_keys() -> &'static Section {
     &REGISTRY.group
+}
+
+/// The keys of subscriptions to metrics of clients.
+pub fn client_metrics_keys() -> &'static Section {
+    &REGISTRY.client_metrics
 }
 
 /// The definition behind a key of brokers, also behind one of a single listener.
@@ -88,6 +94,7 @@ impl Registry {
                     "[broker]" => section = &mut registry.broker,
                     "[topic]" => section = &mut registry.topic,
                     "[group]" => section = &mut registry.group,
+                    "[client metrics]" => section = &mut registry.client_metrics,
                     _ => section.push(read_line(line).ok_or_else(|| format!("cannot read: {line}"))?)?,
                 }
             }
@@ -115,6 +122,7 @@ fn read_line(line: &'static str) -> Option<Definition> {
         "cluster-wide" => UpdateMode::ClusterWide,
         "topic" => UpdateMode::Topic,
         "group" => UpdateMode::Group,
+        "client-metrics" => UpdateMode::ClientMetrics,
         _ => return None,
     };
     let synonyms = fields.next()?.split(' ').filter(|name| *name != "-").collect();

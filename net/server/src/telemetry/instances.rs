@@ -1,0 +1,421 @@
+//! The instances of clients that asked what is wanted of them, or pushed: bounded in number and in bytes.
+//!
+//! Who may ask and push when, and what each is refused with, is Kafka's (`ClientMetricsManager`, `ClientMetricsInstance`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use millrace_core::log::Codec;
+use millrace_rt::Moment;
+use millrace_wire::{ErrorCode, Uuid};
+use rustc_hash::FxHashMap;
+
+use crate::telemetry::samples::Samples;
+
+/// Instances that are known at a time; the one that was not heard of for the longest makes room. Kafka's bound.
+const INSTANCES_MAX: usize = 16_384;
+
+/// What an instance takes beside what it pushed.
+const INSTANCE_BYTES: usize = 256;
+
+/// An instance that is silent for so long, or three times as long as it may be, is forgotten. Kafka's.
+const SILENCE_MIN: Duration = Duration::from_secs(60);
+const SILENT_INTERVALS: u32 = 3;
+
+/// A client's own id, or one that it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct InstanceId(pub(crate) Uuid);
+
+impl InstanceId {
+    /// The first hundred numbers stand for other things in Kafka's metadata; of those clients may not have the first two.
+    pub(crate) fn is_reserved(self) -> bool {
+        self.number() < 2
+    }
+
+    pub(crate) fn number(self) -> u128 {
+        u128::from_be_bytes(self.0.0)
+    }
+}
+
+/// What is wanted of an instance, as far as it is compared with what comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) subscription_id: i32,
+    pub(crate) interval: Duration,
+    /// Of the subscriptions that it follows from.
+    pub(crate) version: u64,
+}
+
+/// What a push says of itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PushHead {
+    pub(crate) subscription_id: i32,
+    pub(crate) is_last: bool,
+    pub(crate) compression: i8,
+    pub(crate) bytes: usize,
+}
+
+/// Whether an instance is new, so that whoever brought it answers for it: it goes with the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    Before,
+    AsOfNow,
+}
+
+struct Instance {
+    terms: Terms,
+    asked: Option<Moment>,
+    pushed: Option<Moment>,
+    has_said_last: bool,
+    /// Its last push was refused for what it can only learn by asking.
+    may_ask_at_once: bool,
+    /// The connection that brought it has closed: it begins anew, and what it pushed stays until it is forgotten.
+    is_gone: bool,
+    silent_from: Moment,
+    samples: Arc<Samples>,
+    /// Its place in the order of use.
+    used: u64,
+}
+
+impl Instance {
+    fn new(terms: Terms, samples: Arc<Samples>, used: u64) -> Instance {
+        Instance {
+            terms,
+            asked: None,
+            pushed: None,
+            has_said_last: false,
+            may_ask_at_once: false,
+            is_gone: false,
+            silent_from: Moment::ZERO,
+            samples,
+            used,
+        }
+    }
+
+    fn forgotten_at(&self) -> Moment {
+        self.silent_from + SILENCE_MIN.max(self.terms.interval * SILENT_INTERVALS)
+    }
+
+    fn may_ask(&mut self, now: Moment) -> bool {
+        let is_due = self.asked.max(self.pushed).is_none_or(|last| now - last >= self.terms.interval);
+        if is_due {
+            self.asked = Some(now);
+        }
+        is_due || self.may_ask_at_once
+    }
+
+    /// Who asked since it pushed last may push at once: clients choose the moment of their first push by chance.
+    fn may_push(&mut self, now: Moment) -> bool {
+        let is_due =
+            self.asked > self.pushed || self.pushed.is_none_or(|last| now - last >= self.terms.interval);
+        if is_due {
+            self.pushed = Some(now);
+        }
+        is_due
+    }
+}
+
+/// How often what came to nothing, since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct InstanceCounts {
+    pub(crate) throttled: u64,
+    pub(crate) unknown_subscriptions: u64,
+    /// Forgotten because there were too many, or they pushed too much.
+    pub(crate) evicted: u64,
+}
+
+/// All of a broker.
+pub(crate) struct Instances {
+    known: FxHashMap<Uuid, Instance>,
+    order: BTreeMap<u64, Uuid>,
+    uses: u64,
+    bytes: usize,
+    bytes_max: usize,
+    counts: InstanceCounts,
+}
+
+impl Instances {
+    pub(crate) fn new(bytes_max: usize) -> Instances {
+        Instances {
+            known: FxHashMap::default(),
+            order: BTreeMap::new(),
+            uses: 0,
+            bytes: 0,
+            bytes_max,
+            counts: InstanceCounts::default(),
+        }
+    }
+
+    /// An instance asks what is wanted of it.
+    pub(crate) fn ask(
+        &mut self,
+        id: InstanceId,
+        terms: Terms,
+        now: Moment,
+    ) -> (Known, Result<(), ErrorCode>) {
+        let (known, instance) = self.meet(id, terms, now);
+        let result = match instance.may_ask(now) {
+            true => {
+                instance.may_ask_at_once = false;
+                Ok(())
+            }
+            false => Err(ErrorCode::ThrottlingQuotaExceeded),
+        };
+        self.count(result);
+        (known, result)
+    }
+
+    /// An instance pushes: how that is compressed, and what it pushed before; or why it is refused.
+    pub(crate) fn push(
+        &mut self,
+        id: InstanceId,
+        terms: Terms,
+        head: &PushHead,
+        bytes_max: usize,
+        now: Moment,
+    ) -> (Known, Result<(Codec, Arc<Samples>), ErrorCode>) {
+        let (known, instance) = self.meet(id, terms, now);
+        let result = check(instance, head, bytes_max, now);
+        instance.has_said_last = head.is_last;
+        instance.may_ask_at_once =
+            matches!(result, Err(ErrorCode::UnknownSubscriptionId | ErrorCode::UnsupportedCompressionType));
+        let samples = Arc::clone(&instance.samples);
+        self.count(result.map(drop));
+        (known, result.map(|codec| (codec, samples)))
+    }
+
+    /// What an instance has pushed; nothing changes where it is forgotten meanwhile.
+    pub(crate) fn keep(&mut self, id: InstanceId, samples: Samples) {
+        if let Some(instance) = self.known.get_mut(&id.0) {
+            self.bytes = self.bytes - instance.samples.bytes() + samples.bytes();
+            instance.samples = Arc::new(samples);
+            self.make_room();
+        }
+    }
+
+    /// The connection that brought an instance has closed.
+    pub(crate) fn leave(&mut self, id: InstanceId) {
+        if let Some(instance) = self.known.get_mut(&id.0) {
+            instance.is_gone = true;
+        }
+    }
+
+    /// Forgets who is silent for too long.
+    pub(crate) fn forget_silent(&mut self, now: Moment) {
+        let silent = self.known.iter().filter(|(_, instance)| instance.forgotten_at() <= now);
+        for id in silent.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.forget(id);
+        }
+    }
+
+    /// Instances whose connections are open.
+    pub(crate) fn connected(&self) -> usize {
+        self.known.values().filter(|instance| !instance.is_gone).count()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    pub(crate) fn counts(&self) -> InstanceCounts {
+        self.counts
+    }
+
+    /// What all have pushed last.
+    pub(crate) fn samples(&self) -> Vec<Arc<Samples>> {
+        self.order.values().filter_map(|id| Some(Arc::clone(&self.known.get(id)?.samples))).collect()
+    }
+
+    /// The instance, which begins anew where it was gone or silent for too long, or other things are wanted of it.
+    fn meet(&mut self, id: InstanceId, terms: Terms, now: Moment) -> (Known, &mut Instance) {
+        self.uses += 1;
+        let before = self.known.get(&id.0).map(|instance| {
+            let is_same = instance.terms.version == terms.version && !instance.is_gone;
+            (is_same && now < instance.forgotten_at(), instance.used, Arc::clone(&instance.samples))
+        });
+        let is_met = before.is_some();
+        let goes_on = match before {
+            Some((goes_on, used, samples)) => {
+                self.order.remove(&used);
+                if !goes_on {
+                    self.known.insert(id.0, Instance::new(terms, samples, self.uses));
+                }
+                goes_on
+            }
+            None => {
+                self.known.insert(id.0, Instance::new(terms, Arc::default(), self.uses));
+                self.bytes += INSTANCE_BYTES;
+                false
+            }
+        };
+        self.order.insert(self.uses, id.0);
+        if !is_met {
+            self.make_room();
+        }
+        let Some(instance) = self.known.get_mut(&id.0) else {
+            unreachable!("who was used last is forgotten last")
+        };
+        instance.used = self.uses;
+        instance.silent_from = now;
+        (if goes_on { Known::Before } else { Known::AsOfNow }, instance)
+    }
+
+    /// Forgets the one that was not heard of for the longest, until the rest has room; never the last.
+    fn make_room(&mut self) {
+        while self.known.len() > 1 && (self.known.len() > INSTANCES_MAX || self.bytes > self.bytes_max) {
+            let Some(oldest) = self.order.values().next().copied() else { return };
+            self.forget(oldest);
+            self.counts.evicted += 1;
+        }
+    }
+
+    fn forget(&mut self, id: Uuid) {
+        if let Some(instance) = self.known.remove(&id) {
+            self.order.remove(&instance.used);
+            self.bytes -= INSTANCE_BYTES + instance.samples.bytes();
+        }
+    }
+
+    fn count(&mut self, result: Result<(), ErrorCode>) {
+        match result {
+            Err(ErrorCode::ThrottlingQuotaExceeded) => self.counts.throttled += 1,
+            Err(ErrorCode::UnknownSubscriptionId) => self.counts.unknown_subscriptions += 1,
+            _ => {}
+        }
+    }
+}
+
+/// In Kafka's order.
+fn check(
+    instance: &mut Instance,
+    head: &PushHead,
+    bytes_max: usize,
+    now: Moment,
+) -> Result<Codec, ErrorCode> {
+    if instance.has_said_last {
+        return Err(ErrorCode::InvalidRequest);
+    }
+    if !instance.may_push(now) && !head.is_last {
+        return Err(ErrorCode::ThrottlingQuotaExceeded);
+    }
+    if head.subscription_id != instance.terms.subscription_id {
+        return Err(ErrorCode::UnknownSubscriptionId);
+    }
+    let codec = u8::try_from(head.compression).ok().and_then(Codec::from_id);
+    let codec = codec.ok_or(ErrorCode::UnsupportedCompressionType)?;
+    if head.bytes > bytes_max {
+        return Err(ErrorCode::TelemetryTooLarge);
+    }
+    Ok(codec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_millis(1000);
+
+    fn at(millis: u64) -> Moment {
+        Moment::ZERO + Duration::from_millis(millis)
+    }
+
+    fn id(number: u8) -> InstanceId {
+        InstanceId(Uuid([number; 16]))
+    }
+
+    fn terms(version: u64) -> Terms {
+        Terms { subscription_id: 7 + version as i32, interval: INTERVAL, version }
+    }
+
+    /// What a script comes to: `A` asks, `P` pushes, `L` pushes for the last time, `W` with the wrong subscription, `C` in a
+    /// wrong compression, `B` too much, `G` its connection closes, `V` other things are wanted; a number waits for so many
+    /// milliseconds. Answers of Apache Kafka 4.3.1.
+    const SCRIPTS: &str = "
+        A A | - ThrottlingQuotaExceeded
+        A 999 A 1 A | - ThrottlingQuotaExceeded -
+        A P P | - - ThrottlingQuotaExceeded
+        A P 999 P 1 P | - - ThrottlingQuotaExceeded -
+        A P A | - - ThrottlingQuotaExceeded
+        P P A | - ThrottlingQuotaExceeded ThrottlingQuotaExceeded
+        A W A P | - UnknownSubscriptionId - ThrottlingQuotaExceeded
+        A C A A | - UnsupportedCompressionType - ThrottlingQuotaExceeded
+        A B A | - TelemetryTooLarge ThrottlingQuotaExceeded
+        A L L P P L | - - InvalidRequest InvalidRequest ThrottlingQuotaExceeded -
+        A P L | - - -
+        A G A | - -
+        A V A | - -
+        A V P A P | - - ThrottlingQuotaExceeded ThrottlingQuotaExceeded
+        A V W A P | - UnknownSubscriptionId - ThrottlingQuotaExceeded
+        A 60001 A P | - - -";
+
+    #[test]
+    fn who_may_ask_and_push_when() {
+        for line in SCRIPTS.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (script, expected) = line.split_once(" | ").unwrap();
+            let (mut instances, mut now, mut version) = (Instances::new(1 << 20), 1, 0);
+            let mut answers = Vec::new();
+            for word in script.split(' ') {
+                let mut head = PushHead {
+                    subscription_id: 7 + version as i32,
+                    is_last: false,
+                    compression: 0,
+                    bytes: 10,
+                };
+                match word {
+                    "G" => instances.leave(id(1)),
+                    "V" => version += 1,
+                    "A" => answers.push(instances.ask(id(1), terms(version), at(now)).1),
+                    "P" | "L" | "W" | "C" | "B" => {
+                        match word {
+                            "L" => head.is_last = true,
+                            "W" => head.subscription_id -= 1,
+                            "C" => head.compression = 5,
+                            "B" => head.bytes = 101,
+                            _ => {}
+                        }
+                        let pushed = instances.push(id(1), terms(version), &head, 100, at(now)).1;
+                        answers.push(pushed.map(|_| ()));
+                    }
+                    millis => now += millis.parse::<u64>().unwrap(),
+                }
+            }
+            let shown = answers.iter().map(|answer| match answer {
+                Ok(()) => "-".to_owned(),
+                Err(code) => format!("{code:?}"),
+            });
+            assert_eq!(shown.collect::<Vec<_>>().join(" "), expected, "{script}");
+        }
+    }
+
+    #[test]
+    fn who_is_known_is_bounded() {
+        let mut instances = Instances::new(INSTANCE_BYTES * 10);
+        for number in 0..20 {
+            assert_eq!(instances.ask(id(number), terms(0), at(1)).0, Known::AsOfNow);
+            assert!(instances.bytes() <= instances.bytes_max());
+        }
+        assert_eq!((instances.connected(), instances.counts().evicted), (10, 10));
+        assert_eq!(instances.ask(id(10), terms(0), at(2)).0, Known::Before);
+        assert_eq!(instances.ask(id(20), terms(0), at(2)).1, Ok(()));
+        assert_eq!(instances.ask(id(10), terms(0), at(3)).0, Known::Before, "it was used since");
+        assert_eq!(instances.ask(id(11), terms(0), at(3)).0, Known::AsOfNow, "it was the oldest");
+        instances.forget_silent(at(60_003));
+        assert_eq!((instances.connected(), instances.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn who_has_gone_is_shown_until_it_would_be_silent_for_too_long() {
+        let mut instances = Instances::new(1 << 20);
+        assert_eq!(instances.ask(id(1), terms(0), at(1)).1, Ok(()));
+        instances.leave(id(1));
+        instances.forget_silent(at(60_000));
+        assert_eq!((instances.connected(), instances.samples().len()), (0, 1));
+        instances.forget_silent(at(60_001));
+        assert_eq!(instances.samples().len(), 0);
+    }
+}

@@ -1,0 +1,12 @@
+//! Metrics that clients push (KIP-714): what is wanted of whom, who pushes, and what was pushed.
+
+mod instances;
+mod payload;
+mod samples;
+mod shared;
+
+pub(crate) use instances::{InstanceId, Known, PushHead};
+pub use payload::count_pushed_values;
+pub(crate) use payload::{Reading, decode_push};
+pub(crate) use samples::{PushedSample, SampleKind};
+pub(crate) use shared::{ClientMetrics, ClientMetricsReport, PushedBy, new_instance_id};
