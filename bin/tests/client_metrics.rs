@@ -11,6 +11,8 @@ mod compact;
 mod directory;
 #[path = "support/requests.rs"]
 mod requests;
+#[path = "support/settings.rs"]
+mod settings;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -20,9 +22,9 @@ use std::time::{Duration, Instant};
 use broker::{Broker, PROGRAM, address};
 use directory::Directory;
 use requests::{Answer, Bytes, CLIENT, Connection};
+use settings::described;
 
 const API_VERSIONS: (i16, i16) = (18, 3);
-const DESCRIBE_CONFIGS: (i16, i16) = (32, 1);
 const GET_TELEMETRY_SUBSCRIPTIONS: (i16, i16) = (71, 0);
 const PUSH_TELEMETRY: (i16, i16) = (72, 0);
 
@@ -92,19 +94,6 @@ fn introduce(connection: &mut Connection) {
     assert_eq!(Answer(&answer).i16(), 0);
 }
 
-/// The value of a key of the subscription.
-fn described(connection: &mut Connection, key: &str) -> String {
-    let mut body = Bytes::default();
-    body.i32(1).i8(CLIENT_METRICS).text("s").i32(1).text(key).i8(0);
-    let answer = connection.ask(DESCRIBE_CONFIGS, &body.0);
-    let mut answer = Answer(&answer);
-    assert_eq!((answer.i32(), answer.i32(), answer.i16()), (0, 1, 0));
-    let _message = answer.text();
-    assert_eq!((answer.i8(), answer.text().as_str(), answer.i32()), (CLIENT_METRICS, "s", 1));
-    assert_eq!(answer.text(), key);
-    answer.text()
-}
-
 /// An instance's id, its subscription, how often it may push in milliseconds, and the metrics that are wanted of it.
 fn wanted(connection: &mut Connection, id: [u8; 16]) -> ([u8; 16], i32, i32, Vec<String>) {
     let mut body = Bytes::default();
@@ -148,7 +137,10 @@ fn what_clients_push_shows_and_what_is_wanted_outlives_a_kill() {
     assert_eq!(broker.child.wait().unwrap().code(), None);
 
     let running = start(&directory);
-    assert_eq!(described(&mut Connection::open(&running.address), "metrics"), "org.apache.kafka.b");
+    assert_eq!(
+        described(&mut Connection::open(&running.address), (CLIENT_METRICS, "s"), "metrics"),
+        "org.apache.kafka.b"
+    );
     let mut connection = Connection::open(&running.address);
     introduce(&mut connection);
     let (id, subscription, interval_ms, metrics) = wanted(&mut connection, [0; 16]);

@@ -11,15 +11,17 @@ mod compact;
 mod directory;
 #[path = "support/requests.rs"]
 mod requests;
+#[path = "support/settings.rs"]
+mod settings;
 
 use std::time::{Duration, Instant};
 
 use broker::{Broker, address};
 use directory::Directory;
 use requests::{Answer, Bytes, Connection};
+use settings::described;
 
 const FIND_COORDINATOR: (i16, i16) = (10, 0);
-const DESCRIBE_CONFIGS: (i16, i16) = (32, 1);
 const INCREMENTAL_ALTER_CONFIGS: (i16, i16) = (44, 0);
 const UPDATE_FEATURES: (i16, i16) = (57, 1);
 const CONSUMER_GROUP_HEARTBEAT: (i16, i16) = (68, 0);
@@ -66,19 +68,6 @@ fn alter(connection: &mut Connection, group: &str, key: &str, value: Option<&str
     let mut answer = Answer(&answer);
     // Behind the throttle time and the number of resources.
     assert_eq!((answer.i32(), answer.i32(), answer.i16()), (0, 1, 0), "{}", answer.text());
-}
-
-/// The value of one key of a group.
-fn described(connection: &mut Connection, group: &str, key: &str) -> String {
-    let mut body = Bytes::default();
-    body.i32(1).i8(GROUP).text(group).i32(1).text(key).i8(0);
-    let answer = connection.ask(DESCRIBE_CONFIGS, &body.0);
-    let mut answer = Answer(&answer);
-    assert_eq!((answer.i32(), answer.i32(), answer.i16()), (0, 1, 0), "{}", answer.text());
-    let _message = answer.text();
-    assert_eq!((answer.i8(), answer.text().as_str(), answer.i32()), (GROUP, group, 1));
-    assert_eq!(answer.text(), key);
-    answer.text()
 }
 
 /// The request of a member that joins.
@@ -161,8 +150,8 @@ fn settings_of_a_group_outlive_a_kill_and_act() {
     kill(broker);
 
     let (broker, mut client) = start(&directory);
-    assert_eq!(described(&mut client, "set", INTERVAL), "6000");
-    assert_eq!(described(&mut client, "set", SESSION), "50000");
+    assert_eq!(described(&mut client, (GROUP, "set"), INTERVAL), "6000");
+    assert_eq!(described(&mut client, (GROUP, "set"), SESSION), "50000");
     assert_eq!(interval_ms(&mut client, "set"), 6_000);
     assert_eq!(interval_ms(&mut client, "unborn"), 7_000);
     assert_eq!(interval_ms(&mut client, "other"), DEFAULT_INTERVAL_MS);
@@ -171,8 +160,8 @@ fn settings_of_a_group_outlive_a_kill_and_act() {
     kill(broker);
 
     let (broker, mut client) = start(&directory);
-    assert_eq!(described(&mut client, "set", INTERVAL), DEFAULT_INTERVAL_MS.to_string());
-    assert_eq!(described(&mut client, "set", SESSION), "50000");
+    assert_eq!(described(&mut client, (GROUP, "set"), INTERVAL), DEFAULT_INTERVAL_MS.to_string());
+    assert_eq!(described(&mut client, (GROUP, "set"), SESSION), "50000");
     assert_eq!(interval_ms(&mut client, "set"), DEFAULT_INTERVAL_MS);
     assert_eq!(interval_ms(&mut client, "unborn"), 8_000);
     broker.terminate();

@@ -19,7 +19,7 @@ pub(crate) enum Command {
     Storage(SuiteOptions),
     /// The figures of consumer groups: load after a crash, rebalances, many members, commits, memory, shards.
     Groups(SuiteOptions),
-    /// Hostile peers of six kinds: memory within the budget, and an honest client's latency beside each.
+    /// Hostile peers of nine kinds: memory within the budget, and an honest client's latency beside each.
     Hostile(SuiteOptions),
     /// Loads one broker, wherever it runs: `millrace bench` under another name.
     Bench(BenchOptions),

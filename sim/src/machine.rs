@@ -357,6 +357,8 @@ impl Machine {
         match self.between {
             Between::Nothing => {}
             Between::DamagedCheckpoints => self.damage_checkpoints(),
+            Between::CheckpointsDamagedFrom(boot) if self.boots >= boot => self.damage_checkpoints(),
+            Between::CheckpointsDamagedFrom(_) => {}
             Between::Lost(loss) if self.boots == 2 => self.lost = loss.befall(&mut self.world, self.node),
             Between::Lost(_) => {}
         }

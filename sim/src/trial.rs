@@ -78,6 +78,8 @@ pub enum Between {
     Nothing,
     /// Both checkpoints of every journal are damaged behind their headers.
     DamagedCheckpoints,
+    /// The same from this boot on: the one before had good ones, and went by them.
+    CheckpointsDamagedFrom(u64),
     /// Files are lost, once, before the second boot.
     Lost(Loss),
 }

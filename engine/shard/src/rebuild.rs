@@ -85,7 +85,9 @@ impl OldJournal {
                 }
                 let dir = layout.partition(&topic.name, key.partition);
                 let log = LogRebuild::new(key, partition.leader_epoch);
-                partitions.extend(read_log(&dir, log, journaled.get(&key).unwrap_or(&nothing)).await?);
+                partitions.extend(
+                    read_log(layout.data(), &dir, log, journaled.get(&key).unwrap_or(&nothing)).await?,
+                );
             }
         }
         // What is in the files may not be hard yet, and the journal that holds it is about to go.
@@ -133,6 +135,7 @@ impl OldJournal {
 
 /// What the files of a partition and the journal's frames tell together; none if neither has a byte of it.
 async fn read_log(
+    data_dir: &Path,
     dir: &Path,
     mut log: LogRebuild,
     journaled: &JournaledLog,
@@ -140,8 +143,7 @@ async fn read_log(
     let (mut files, mut noted) = (Vec::new(), Offset::ZERO);
     if is_there(dir).await? {
         for new in journaled.compacted() {
-            let settled = settle_swap(dir, new).await;
-            settled.map_err(|error| OpenError::io("end a compaction in", dir, &error))?;
+            settle_swap(data_dir, dir, new).await?;
         }
         let entries =
             fs::read_dir(dir).await.map_err(|error| OpenError::io("read the directory", dir, &error))?;

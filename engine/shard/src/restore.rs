@@ -35,7 +35,7 @@ impl Core {
         let key = partition.key;
         let dir = self.files.layout().partition(&partition.topic, key.partition);
         let corrupt = |reason: String| OpenError::Corrupt(dir.clone(), reason);
-        let compacted = settle_swaps(&dir, &mut found).await?;
+        let compacted = settle_swaps(self.files.layout().data(), &dir, &mut found).await?;
         partition.segments = self.restore_segments(&dir, &found, &compacted).await?;
         partition.log_start = found.log_start;
         let first = partition.segments.first().map_or(found.log_start, |first| first.base);
@@ -288,13 +288,13 @@ impl Core {
 
 /// Ends the swaps that the journal tells of; answers those that are done.
 async fn settle_swaps(
+    data_dir: &Path,
     dir: &Path,
     found: &mut RecoveredPartition,
 ) -> Result<Vec<CompactedSegment>, OpenError> {
     let mut done = Vec::new();
     for new in std::mem::take(&mut found.compacted) {
-        let settled = settle_swap(dir, &new).await;
-        match settled.map_err(|error| OpenError::io("end a compaction in", dir, &error))? {
+        match settle_swap(data_dir, dir, &new).await? {
             Settled::Done => done.push(new),
             Settled::Undone(bases) => done.extend(found.undo(&new, bases)),
         }

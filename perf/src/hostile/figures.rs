@@ -1,6 +1,6 @@
 //! The figures in their order, each on a broker of its own.
 
-use super::{bombs, half_sent, joins, lengths, pipelines, slow_readers, storm, vanishing};
+use super::{bombs, half_sent, joins, lengths, pipelines, pushes, slow_readers, storm, vanishing};
 use crate::failure::Failure;
 use crate::measure::Verdict;
 use crate::suite::{self, Figure, InQuickRun, Needs, Rig, Suite, SuiteOptions};
@@ -17,6 +17,7 @@ const FIGURES: &[Figure] = &[
     figure("lengths", "lengths that nothing has, and lists of a million nothings", lengths::take),
     figure("pipelines", "10,000 requests ahead of any answer", pipelines::take),
     figure("joins", "members that bring a megabyte, or offer 40,000 protocols", joins::take),
+    figure("pushes", "clients that push a megabyte of metrics, each under another name", pushes::take),
     figure("vanishing", "readers that vanish while they wait", vanishing::take),
 ];
 

@@ -9,6 +9,7 @@ mod joins;
 mod lengths;
 mod peer;
 mod pipelines;
+mod pushes;
 mod slow_readers;
 mod storm;
 mod vanishing;

@@ -375,7 +375,11 @@ impl Sweep {
                 }
                 let goes_on = (number as u64).is_multiple_of(RESTARTS_EVERY);
                 let restarts = if goes_on { restarts(self.options.shards) } else { Vec::new() };
-                let case = Case { restarts, ..self.case(trials) };
+                let mut case = Case { restarts, ..self.case(trials) };
+                // What a failed start left is found by a start with good checkpoints, and then by one without.
+                if goes_on && kind == Crash::Process && case.between == Between::DamagedCheckpoints {
+                    case.between = Between::CheckpointsDamagedFrom(case.trials.len() as u64 + 2);
+                }
                 self.cases.push(case);
             }
         }
