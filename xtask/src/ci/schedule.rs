@@ -38,6 +38,7 @@ impl Room {
             Takes::Machine => self.shares,
             Takes::Processor => PROCESSOR,
             Takes::Moments => 1,
+            Takes::Nothing => 0,
         };
         shares.min(self.shares)
     }
@@ -62,11 +63,12 @@ mod tests {
     static SWEEP: Step = step("sweep", &["build"], Takes::Processor);
     static OTHER: Step = step("other", &["build"], Takes::Processor);
     static ALONE: Step = step("alone", &["build"], Takes::Machine);
+    static IDLER: Step = step("idler", &["build"], Takes::Nothing);
     static WAITER: Step = step("waiter", &[], Takes::Moments);
 
     /// Names in the order in which steps start; each runs until nothing more fits, then the first ends.
     fn order(processors: usize, at_once: usize) -> Vec<Vec<&'static str>> {
-        let mut waiting = vec![&BUILD, &SWEEP, &ALONE, &OTHER, &WAITER];
+        let mut waiting = vec![&BUILD, &SWEEP, &ALONE, &OTHER, &WAITER, &IDLER];
         let mut running: Vec<&'static Step> = Vec::new();
         let (mut room, mut seen) = (Room::new(processors, at_once), Vec::new());
         loop {
@@ -84,14 +86,21 @@ mod tests {
 
     #[test]
     fn steps_stand_beside_one_another_as_far_as_there_is_room() {
-        let all = order(2, 9);
-        assert_eq!(
-            all,
-            [vec!["build"], vec!["sweep", "other"], vec!["other", "waiter"], vec!["waiter"], vec!["alone"]]
-        );
+        let beside: [&[&str]; 6] = [
+            &["build"],
+            &["sweep", "other", "idler"],
+            &["other", "idler", "waiter"],
+            &["idler", "waiter"],
+            &["waiter"],
+            &["alone"],
+        ];
+        assert_eq!(order(2, 9), beside);
         let one = order(2, 1);
-        assert_eq!(one, [["build"], ["sweep"], ["alone"], ["other"], ["waiter"]]);
-        assert_eq!(order(1, 9), one);
+        assert_eq!(one, [["build"], ["sweep"], ["alone"], ["other"], ["waiter"], ["idler"]]);
+        // One processor computes one thing, but what waits all the time is beside it.
+        let narrow: [&[&str]; 5] =
+            [&["build"], &["sweep", "idler"], &["idler", "alone"], &["alone"], &["other"]];
+        assert_eq!(order(1, 9)[..5], narrow);
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) enum Takes {
     Processor,
     /// It waits most of its time.
     Moments,
+    /// It waits all the time, for answers that come when they come: it stands beside whatever there is.
+    Nothing,
 }
 
 /// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked for, `{flips}`,
@@ -36,8 +38,8 @@ pub(super) struct Step {
     pub(super) work: Work,
 }
 
-/// In the order in which they start where there is room: what compiles; what waits and what computes, side by side, the long
-/// ones first; what stands alone.
+/// In the order in which they start where there is room: what compiles; what waits and what computes, side by side; what
+/// stands alone.
 pub(super) const STEPS: &[Step] = &[
     Step {
         name: "format",
@@ -72,7 +74,7 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "parity",
         needs: &["programs", "release"],
-        takes: Takes::Moments,
+        takes: Takes::Nothing,
         work: Work::Beside {
             broker: &["serve", "--config", "clients/parity/server.properties"],
             program: Some(("debug/millrace-parity", &["compare", "--bootstrap", "{address}"])),
@@ -261,7 +263,7 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "few-inodes",
         needs: &["release"],
-        takes: Takes::Moments,
+        takes: Takes::Processor,
         work: Work::Script("clients/few-inodes", &[]),
     },
     // Offsets committed by an unmodified client until their topic is compacted.
