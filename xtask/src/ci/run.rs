@@ -225,6 +225,7 @@ impl<'a> Place<'a> {
                 process::run(&mut self.command(step.name, &program, arguments), log, self.limit())
             }
             Work::Built(program, arguments) => {
+                let program = program.replace("{perf}", perf(self.request.fuzz));
                 let mut command = self.command(step.name, &self.target.join(program), arguments);
                 process::run(command.envs(KEEPS_MEMORY), log, self.limit())
             }
@@ -288,6 +289,7 @@ impl<'a> Place<'a> {
             let argument = argument.replace("{programs}", programs(*cycles));
             let argument = argument.replace("{frames}", &frames(*fuzz).to_string());
             let argument = argument.replace("{hostile}", hostile(*fuzz));
+            let argument = argument.replace("{sender}", sender(*fuzz));
             command.arg(argument.replace("{broker}", &broker));
         }
         command
@@ -321,6 +323,16 @@ fn frames(fuzz: u32) -> u64 {
 /// Hostile peers: a sample, or all of them and the strict verdicts.
 fn hostile(fuzz: u32) -> &'static str {
     if fuzz < FULL_FROM_SECONDS { "--quick" } else { "--rounds=5" }
+}
+
+/// Where the program stands that sends them: strict verdicts need a quick one.
+fn perf(fuzz: u32) -> &'static str {
+    if fuzz < FULL_FROM_SECONDS { "debug" } else { "release" }
+}
+
+/// What is built for release, beside what ships.
+fn sender(fuzz: u32) -> &'static str {
+    if fuzz < FULL_FROM_SECONDS { "millrace" } else { "millrace-perf" }
 }
 
 /// Journal slots that the kills of one mode must see filled again: below that the journals hardly wrapped, and the kills

@@ -29,7 +29,8 @@ pub(super) enum Takes {
 }
 
 /// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked for, `{flips}`,
-/// `{reuses}`, `{programs}`, `{frames}` and `{hostile}` by what follows from that, `{broker}` by the path of the release build.
+/// `{reuses}`, `{programs}`, `{frames}` and `{hostile}` by what follows from that, `{broker}` by the path of the release build, `{sender}` by a package. In the folder of a program `{perf}` is replaced by that of the
+/// load generator.
 pub(super) struct Step {
     pub(super) name: &'static str,
     /// Steps without which this one cannot run.
@@ -63,7 +64,13 @@ pub(super) const STEPS: &[Step] = &[
         takes: Takes::Machine,
         work: Work::Cargo(&["build", "--workspace", "--bins", "--tests"]),
     },
-    Step { name: "release", needs: &[], takes: Takes::Machine, work: Work::Cargo(&["build", "--release"]) },
+    // What ships; for strict verdicts also who sends what hostile peers send.
+    Step {
+        name: "release",
+        needs: &[],
+        takes: Takes::Machine,
+        work: Work::Cargo(&["build", "--release", "--package=millrace", "--package={sender}"]),
+    },
     // README's first command, on a port of its own.
     Step {
         name: "dev",
@@ -79,6 +86,14 @@ pub(super) const STEPS: &[Step] = &[
             broker: &["serve", "--config", "clients/parity/server.properties"],
             program: Some(("debug/millrace-parity", &["compare", "--bootstrap", "{address}"])),
         },
+    },
+    // Members of consumer groups in every client, of both protocols where it has both; more at a time are too slow for the
+    // scenarios' limits. They wait for sessions and rebalances most of the time: 62 s of processor time in 230.
+    Step {
+        name: "group-clients",
+        needs: &["release"],
+        takes: Takes::Processor,
+        work: Work::Script("clients/run", &["--groups", "--at-once", "6"]),
     },
     // A small ext4 file system filled and freed under load, and overwritten ten times. Needs root and loop devices.
     Step {
@@ -246,7 +261,7 @@ pub(super) const STEPS: &[Step] = &[
         takes: Takes::Processor,
         work: Work::Built("debug/millrace-sim", &["--sweep", "--flips", "--sample", "{flips}"]),
     },
-    // The judges of the two steps that follow, held to planted faults.
+    // The judges of the client matrix and of kills, held to planted faults.
     Step {
         name: "matrix-judge",
         needs: &[],
@@ -305,6 +320,14 @@ pub(super) const STEPS: &[Step] = &[
         takes: Takes::Moments,
         work: Work::Script("clients/small-memory", &[]),
     },
+    // Hostile peers of eight kinds: memory, and an honest client beside each. With `.ci/soak` at their full numbers, from a
+    // release build.
+    Step {
+        name: "hostile",
+        needs: &["programs", "release"],
+        takes: Takes::Machine,
+        work: Work::Built("{perf}/millrace-perf", &["hostile", "{hostile}", "--millrace", "{broker}"]),
+    },
     // Frames of golden bytes and parity cases, whole and damaged, through the whole of a broker: each is answered or ends its
     // connection, in bounded memory. On a thread for each processor.
     Step {
@@ -327,13 +350,6 @@ pub(super) const STEPS: &[Step] = &[
         takes: Takes::Machine,
         work: Work::Built("debug/millrace-perf", &["first-light", "--quick", "--millrace", "{broker}"]),
     },
-    // Hostile peers of eight kinds: memory, and an honest client beside each. With `.ci/soak` at their full numbers.
-    Step {
-        name: "hostile",
-        needs: &["programs", "release"],
-        takes: Takes::Machine,
-        work: Work::Built("debug/millrace-perf", &["hostile", "{hostile}", "--millrace", "{broker}"]),
-    },
     Step {
         name: "clients",
         needs: &["release"],
@@ -342,14 +358,6 @@ pub(super) const STEPS: &[Step] = &[
             "clients/run",
             &["kcat", "confluent-kafka", "java", "franz-go", "rdkafka", "java-oldest", "librdkafka-oldest"],
         ),
-    },
-    // Members of consumer groups in every client, of both protocols where it has both; more at a time are too slow for the
-    // scenarios' limits.
-    Step {
-        name: "group-clients",
-        needs: &["release"],
-        takes: Takes::Machine,
-        work: Work::Script("clients/run", &["--groups", "--at-once", "6"]),
     },
     // What users write: programs that check their own results while the broker is killed; and Kafka's own group tools,
     // held to what they print of Apache Kafka. A sample, or all of it where cycles are many.
