@@ -92,7 +92,7 @@ pub(super) const STEPS: &[Step] = &[
     Step {
         name: "group-clients",
         needs: &["release"],
-        takes: Takes::Processor,
+        takes: Takes::Moments,
         work: Work::Script("clients/run", &["--groups", "--at-once", "6"]),
     },
     // A small ext4 file system filled and freed under load, and overwritten ten times. Needs root and loop devices.
@@ -274,6 +274,30 @@ pub(super) const STEPS: &[Step] = &[
         takes: Takes::Processor,
         work: Work::Script("clients/kill", &["--self-test"]),
     },
+    Step {
+        name: "clients",
+        needs: &["release"],
+        takes: Takes::Processor,
+        work: Work::Script(
+            "clients/run",
+            &["kcat", "confluent-kafka", "java", "franz-go", "rdkafka", "java-oldest", "librdkafka-oldest"],
+        ),
+    },
+    // What users write: programs that check their own results while the broker is killed; and Kafka's own group tools,
+    // held to what they print of Apache Kafka. A sample, or all of it where cycles are many.
+    Step {
+        name: "user-programs",
+        needs: &["release"],
+        takes: Takes::Moments,
+        work: Work::Script("clients/programs", &["{programs}"]),
+    },
+    // Kafka's other command line tools, held to what they print of Apache Kafka.
+    Step {
+        name: "kafka-tools",
+        needs: &["release"],
+        takes: Takes::Moments,
+        work: Work::Script("clients/programs", &["admin"]),
+    },
     // A small disk whose inodes run out.
     Step {
         name: "few-inodes",
@@ -349,29 +373,5 @@ pub(super) const STEPS: &[Step] = &[
         needs: &["programs", "release"],
         takes: Takes::Machine,
         work: Work::Built("debug/millrace-perf", &["first-light", "--quick", "--millrace", "{broker}"]),
-    },
-    Step {
-        name: "clients",
-        needs: &["release"],
-        takes: Takes::Machine,
-        work: Work::Script(
-            "clients/run",
-            &["kcat", "confluent-kafka", "java", "franz-go", "rdkafka", "java-oldest", "librdkafka-oldest"],
-        ),
-    },
-    // What users write: programs that check their own results while the broker is killed; and Kafka's own group tools,
-    // held to what they print of Apache Kafka. A sample, or all of it where cycles are many.
-    Step {
-        name: "user-programs",
-        needs: &["release"],
-        takes: Takes::Machine,
-        work: Work::Script("clients/programs", &["{programs}"]),
-    },
-    // Kafka's other command line tools, held to what they print of Apache Kafka.
-    Step {
-        name: "kafka-tools",
-        needs: &["release"],
-        takes: Takes::Machine,
-        work: Work::Script("clients/programs", &["admin"]),
     },
 ];
