@@ -39,6 +39,9 @@ enum Command {
         /// A step that takes longer hangs, and is ended; the first one compiles every dependency.
         #[arg(long, default_value_t = 40)]
         minutes: u64,
+        /// At most so many steps beside one another; 1: one at a time.
+        #[arg(long, default_value_t = 100)]
+        at_once: usize,
         /// Names of steps; all of them when none is given.
         steps: Vec<String>,
     },
@@ -73,8 +76,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Ci { seeds, every, cycles, fuzz, minutes, steps } => {
-            ci::run(&ci::Request { seeds, every, cycles, fuzz, minutes, steps })
+        Command::Ci { seeds, every, cycles, fuzz, minutes, at_once, steps } => {
+            ci::run(&ci::Request { seeds, every, cycles, fuzz, minutes, at_once, steps })
         }
         Command::Check { tests } => {
             let tests = if tests { ci::Tests::Run } else { ci::Tests::Leave };

@@ -3,7 +3,6 @@
 // `unsafe` here: a mapping is shared memory behind raw pointers. Writers and readers of one range must not overlap in
 // time; the journal writes a frame before it hands out the view of it.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::io;
 use std::num::NonZeroUsize;
 use std::ops::Range;
@@ -20,7 +19,8 @@ use crate::payload::Copies;
 
 enum Backing {
     Mapping,
-    Heap(Layout),
+    /// They go with the region.
+    Own(#[expect(dead_code, reason = "held, and dropped with the region")] Pages),
 }
 
 pub(crate) struct Region {
@@ -56,14 +56,11 @@ impl Region {
         Ok(region)
     }
 
-    /// Zeroed, page aligned memory of this process.
-    pub(crate) fn heap(length: usize) -> io::Result<Arc<Region>> {
-        let layout = Layout::from_size_align(length.max(1), BLOCK_ALIGNMENT)
-            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        // SAFETY: the layout's size is not zero.
-        let pointer = unsafe { alloc_zeroed(layout) };
-        let Some(pointer) = NonNull::new(pointer) else { handle_alloc_error(layout) };
-        Ok(Arc::new(Region { pointer, length, backing: Backing::Heap(layout) }))
+    /// Zeroed, page aligned memory of this process. The system zeroes a page when it is touched first: most runs of the
+    /// simulated world, of which a sweep makes thousands, touch little of their rings.
+    pub(crate) fn own(length: usize) -> Arc<Region> {
+        let pages = Pages::mapped(length.max(1).next_multiple_of(BLOCK_ALIGNMENT));
+        Arc::new(Region { pointer: pages.at(0), length, backing: Backing::Own(pages) })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -100,11 +97,9 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        match self.backing {
+        if let Backing::Mapping = self.backing {
             // SAFETY: mapped by `map` with this length, and nothing refers to it any more.
-            Backing::Mapping => drop(unsafe { munmap(self.pointer.cast(), self.length) }),
-            // SAFETY: allocated by `heap` with this layout.
-            Backing::Heap(layout) => unsafe { dealloc(self.pointer.as_ptr(), layout) },
+            let _unmapped = unsafe { munmap(self.pointer.cast(), self.length) };
         }
     }
 }

@@ -88,7 +88,8 @@ fn send_frames(frames: u64, options: &Options) -> ExitCode {
     let results: Vec<Result<FrameTally, (u64, String)>> = std::thread::scope(|scope| {
         let part = &part;
         let threads: Vec<_> = (0..threads).map(|thread| scope.spawn(move || part(thread))).collect();
-        threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
+        let ended = threads.into_iter().map(|thread| thread.join());
+        ended.map(|end| end.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     });
     let (mut all, mut failed) = (FrameTally::default(), 0);
     for result in results {

@@ -1,6 +1,7 @@
 //! After a clean stop the segment files hold the logs: exactly their bytes, hard on the device.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -21,7 +22,10 @@ pub(crate) fn durable_logs(world: &World, node: NodeId) -> BTreeMap<String, Vec<
         let Some(dir) = path.parent().and_then(Path::file_name).filter(|_| is_segment) else { continue };
         // In the order of their names segments follow one another.
         let durable = world.durable_file(node, &path).unwrap_or_default();
-        logs.entry(dir.to_string_lossy().into_owned()).or_default().extend(durable);
+        match logs.entry(dir.to_string_lossy().into_owned()) {
+            Entry::Vacant(log) => drop(log.insert_entry(durable)),
+            Entry::Occupied(mut log) => log.get_mut().extend(durable),
+        }
     }
     logs
 }
@@ -30,14 +34,15 @@ pub(crate) fn durable_logs(world: &World, node: NodeId) -> BTreeMap<String, Vec<
 pub(crate) fn compare_files(world: &World, node: NodeId, ledger: &mut Ledger) {
     let workload = Rc::clone(&ledger.workload);
     let mut files = durable_logs(world, node);
+    let Ledger { audited, violations, .. } = ledger;
     for (topic, key) in workload.keys() {
         let name = format!("{}-{}", topic.name, key.partition);
         let stored = files.remove(&name).unwrap_or_default();
-        let log = ledger.audited.get(&key).cloned().unwrap_or_default();
+        let log = audited.get(&key).map(Vec::as_slice).unwrap_or_default();
         if stored != log {
-            let same = stored.iter().zip(&log).take_while(|(one, other)| one == other).count();
+            let same = stored.iter().zip(log).take_while(|(one, other)| one == other).count();
             let (stored, log) = (stored.len(), log.len());
-            ledger.violations.push(format!(
+            violations.push(format!(
                 "{name}: after a clean stop its files hold {stored} bytes, its log {log}; they differ from {same} on"
             ));
         }

@@ -1,6 +1,6 @@
 //! A broker of the release build on a free port of the loopback, for the steps that need one beside them.
 
-use super::process::{poll, start, wait};
+use super::process::{Ended, poll, start, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::error::Error;
@@ -37,11 +37,11 @@ impl Broker {
         Ok(listening_address(&std::fs::read_to_string(log)?))
     }
 
-    /// SIGTERM; anything but exit code 0 is an error.
-    pub(super) fn stop(mut self) -> Result<(), Box<dyn Error>> {
+    /// SIGTERM, and the processor time that it took; anything but exit code 0 is an error.
+    pub(super) fn stop(mut self) -> Result<Duration, Box<dyn Error>> {
         kill(Pid::from_raw(i32::try_from(self.child.id())?), Signal::SIGTERM)?;
-        let status = wait(&mut self.child, STOP_MAX)?;
-        if status.success() { Ok(()) } else { Err(format!("the broker stopped with {status}").into()) }
+        let Ended { status, spent } = wait(&mut self.child, STOP_MAX)?;
+        if status.success() { Ok(spent) } else { Err(format!("the broker stopped with {status}").into()) }
     }
 }
 

@@ -1,13 +1,39 @@
-//! Processes that a step left behind: they become children of this process, are named as a failure, and killed.
+//! Processes that a step left behind: they become children of this process, are named as a failure, and killed. Steps run
+//! beside one another: a process carries the name of its step in its environment.
 
 use super::process::poll;
 use nix::errno::Errno;
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use std::error::Error;
 use std::time::Duration;
+
+/// What a step's processes inherit: whose they are.
+pub(super) const MARK: &str = "MILLRACE_CI_STEP";
+
+/// Which children of this process are meant.
+#[derive(Clone, Copy)]
+pub(super) enum Whose<'a> {
+    /// Those that carry the step's name.
+    Step(&'a str),
+    /// Those that are left when no step runs: they cleared their environment.
+    Nobody,
+}
+
+impl Whose<'_> {
+    /// Environments are texts with a zero behind each.
+    fn owns(self, environment: &[u8]) -> bool {
+        match self {
+            Whose::Step(name) => {
+                let mark = format!("{MARK}={name}");
+                environment.split(|byte| *byte == 0).any(|text| text == mark.as_bytes())
+            }
+            Whose::Nobody => true,
+        }
+    }
+}
 
 /// A process that was told to end may take a moment.
 const GRACE: Duration = Duration::from_secs(3);
@@ -17,13 +43,13 @@ pub(super) fn adopt_orphans() -> Result<(), Errno> {
     set_child_subreaper(true)
 }
 
-/// Waits a moment for the last children to end; kills those that do not, and gives their names.
-pub(super) fn end_leftovers() -> Result<Vec<String>, Box<dyn Error>> {
-    let gone = poll(GRACE, || Ok(living_children()?.is_empty().then_some(())))?;
+/// Waits a moment for the last of these children to end; kills those that do not, and gives their names.
+pub(super) fn end_leftovers(whose: Whose) -> Result<Vec<String>, Box<dyn Error>> {
+    let gone = poll(GRACE, || Ok(living_children(whose)?.is_empty().then_some(())))?;
     let mut names = Vec::new();
     // Killing a process makes its own children ours.
     while gone.is_none() {
-        let children = living_children()?;
+        let children = living_children(whose)?;
         if children.is_empty() {
             break;
         }
@@ -36,9 +62,9 @@ pub(super) fn end_leftovers() -> Result<Vec<String>, Box<dyn Error>> {
     Ok(names)
 }
 
-/// Children that have not ended; ended ones are reaped.
+/// Children that have not ended. Ended ones stay for who waits for them, or until this process ends.
 #[expect(clippy::disallowed_methods, reason = "a development command looks at the processes it started")]
-fn living_children() -> Result<Vec<(Pid, String)>, Box<dyn Error>> {
+fn living_children(whose: Whose) -> Result<Vec<(Pid, String)>, Box<dyn Error>> {
     let mut living = Vec::new();
     for entry in std::fs::read_dir("/proc")? {
         let directory = entry?.path();
@@ -48,13 +74,12 @@ fn living_children() -> Result<Vec<(Pid, String)>, Box<dyn Error>> {
         // A process may end while its neighbours are read.
         let Ok(stat) = std::fs::read_to_string(directory.join("stat")) else { continue };
         let Some((name, state, parent)) = read_stat(&stat) else { continue };
-        if parent != Pid::this().as_raw() {
+        if parent != Pid::this().as_raw() || state == "Z" {
             continue;
         }
-        let child = Pid::from_raw(number);
-        match state {
-            "Z" => drop(waitpid(child, Some(WaitPidFlag::WNOHANG))?),
-            _ => living.push((child, name.to_owned())),
+        let Ok(environment) = std::fs::read(directory.join("environ")) else { continue };
+        if whose.owns(&environment) {
+            living.push((Pid::from_raw(number), name.to_owned()));
         }
     }
     Ok(living)
@@ -86,11 +111,17 @@ mod tests {
             return;
         }
         adopt_orphans().unwrap();
-        let mut parent = Command::new("sh").args(["-c", "sleep 100 & sleep 101 &"]).spawn().unwrap();
-        assert!(parent.wait().unwrap().success());
-        let names = end_leftovers().unwrap();
-        assert_eq!(names.iter().filter(|name| name.ends_with(" sleep")).count(), 2, "{names:?}");
-        assert!(end_leftovers().unwrap().is_empty());
+        for step in ["one", "other"] {
+            let mut parent = Command::new("sh");
+            parent.args(["-c", "sleep 100 & env -i sleep 101 &"]).env(MARK, step);
+            assert!(parent.status().unwrap().success());
+        }
+        // `one` has left one that says so; the rest are the other's, and two that say nothing.
+        for (whose, count) in [(Whose::Step("one"), 1), (Whose::Nobody, 3)] {
+            let names = end_leftovers(whose).unwrap();
+            assert_eq!(names.iter().filter(|name| name.ends_with(" sleep")).count(), count, "{names:?}");
+            assert!(end_leftovers(whose).unwrap().is_empty());
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod changed;
 mod leftovers;
 mod process;
 mod run;
+mod schedule;
 mod steps;
 
 pub(crate) use changed::{Tests, check};

@@ -17,11 +17,21 @@ pub(super) fn start(command: &mut Command, log: &Path) -> Result<Child, Box<dyn 
     command.spawn().map_err(|error| format!("{name}: {error}").into())
 }
 
+/// How a process ended, and the processor time that it took, with its own children that it waited for.
+pub(super) struct Ended {
+    pub(super) status: ExitStatus,
+    pub(super) spent: Duration,
+}
+
 /// Waits until `child` ends; past the limit it is killed, which is an error.
-pub(super) fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus, Box<dyn Error>> {
-    let ended = poll(limit, || Ok(child.try_wait()?))?;
+pub(super) fn wait(child: &mut Child, limit: Duration) -> Result<Ended, Box<dyn Error>> {
+    let ended = poll(limit, || {
+        // The last look before it is reaped: its times are gone with it.
+        let spent = spent(child.id());
+        Ok(child.try_wait()?.map(|status| Ended { status, spent }))
+    })?;
     match ended {
-        Some(status) => Ok(status),
+        Some(ended) => Ok(ended),
         None => {
             child.kill()?;
             child.wait()?;
@@ -48,8 +58,46 @@ pub(super) fn poll<T>(
     }
 }
 
-/// Runs `command` to its end; a failing exit code is an error.
-pub(super) fn run(command: &mut Command, log: &Path, limit: Duration) -> Result<(), Box<dyn Error>> {
-    let status = wait(&mut start(command, log)?, limit)?;
-    if status.success() { Ok(()) } else { Err(status.to_string().into()) }
+/// Runs `command` to its end and says what processor time it took; a failing exit code is an error.
+pub(super) fn run(command: &mut Command, log: &Path, limit: Duration) -> Result<Duration, Box<dyn Error>> {
+    let Ended { status, spent } = wait(&mut start(command, log)?, limit)?;
+    if status.success() { Ok(spent) } else { Err(status.to_string().into()) }
+}
+
+/// Processor time of a process and of its children that ended.
+#[expect(clippy::disallowed_methods, reason = "a development command looks at the processes it started")]
+fn spent(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    Duration::from_millis(read_ticks(&stat).unwrap_or(0) * MILLISECONDS_OF_A_TICK)
+}
+
+/// Linux counts for programs in hundredths of a second, whatever its own clock.
+const MILLISECONDS_OF_A_TICK: u64 = 10;
+
+/// Ticks of the process and of its children, in user and in system, of a line of `/proc/PID/stat`.
+fn read_ticks(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    fields.get(11..15)?.iter().map(|ticks| ticks.parse::<u64>().ok()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_of_a_process_are_read() {
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 10 20 30 40 500 60 7 8 20 0 1 0 100";
+        assert_eq!(read_ticks(stat), Some(575));
+        assert_eq!(read_ticks("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn what_a_child_took_is_counted() {
+        let script = "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'; true";
+        let mut shell = Command::new("sh");
+        let log = Path::new("/dev/null");
+        let spent = run(shell.args(["-c", script]), log, Duration::from_secs(60)).unwrap();
+        assert!(spent >= Duration::from_millis(50), "{spent:?}");
+    }
 }

@@ -1,9 +1,11 @@
-//! The command `ci`: every step of the table, its output in a log, a summary at the end.
+//! The command `ci`: every step of the table, beside others where there is room, its output in a log, the times of all at
+//! the end.
 #![expect(clippy::print_stdout, reason = "progress and summary are the command's output")]
 
 use super::broker::Broker;
-use super::leftovers::{adopt_orphans, end_leftovers};
+use super::leftovers::{MARK, Whose, adopt_orphans, end_leftovers};
 use super::process;
+use super::schedule::{self, Room};
 use super::steps::{STEPS, Step, Work};
 use crate::codegen::root;
 use crate::tidy;
@@ -12,10 +14,16 @@ use std::error::Error;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Lines of a failed step's log that are shown; the whole log stays in its file.
 const SHOWN_LINES: usize = 150;
+
+/// The allocator of glibc keeps what a simulated world gives back for the next one, which a sweep makes thousands of: the
+/// system zeroed it anew in a fourth of a sweep's time.
+const KEEPS_MEMORY: [(&str, &str); 2] =
+    [("MALLOC_TRIM_THRESHOLD_", "2000000000"), ("MALLOC_MMAP_THRESHOLD_", "2000000000")];
 
 /// What the caller asked for.
 pub(crate) struct Request {
@@ -29,11 +37,14 @@ pub(crate) struct Request {
     pub(crate) fuzz: u32,
     /// A step that takes longer hangs, and is ended.
     pub(crate) minutes: u64,
+    /// At most so many steps beside one another.
+    pub(crate) at_once: usize,
     /// Names of steps; all when empty.
     pub(crate) steps: Vec<String>,
 }
 
 /// Runs the steps. The last line printed is `N passed, N failed`; one failure fails the command.
+#[expect(clippy::disallowed_methods, reason = "the duration of a run is real time")]
 pub(crate) fn run(request: &Request) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(name) = request.steps.iter().find(|name| !STEPS.iter().any(|step| step.name == **name)) {
         let names: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
@@ -41,34 +52,99 @@ pub(crate) fn run(request: &Request) -> Result<ExitCode, Box<dyn Error>> {
     }
     adopt_orphans()?;
     let place = Place::new(request)?;
-    let mut outcomes: BTreeMap<&str, Outcome> = BTreeMap::new();
-    let chosen = STEPS
-        .iter()
-        .filter(|step| request.steps.is_empty() || request.steps.iter().any(|name| name == step.name));
-    let mut order = Vec::new();
-    for step in chosen {
-        let outcome = match step.needs.iter().find(|need| outcomes.get(*need).is_some_and(|o| !o.passed)) {
-            Some(need) => Outcome { passed: false, text: format!("NOT RUN, {need} failed") },
-            None => place.attempt(step),
-        };
-        println!("    {}", outcome.text);
-        let outcome = Outcome { text: outcome.text.lines().next().unwrap_or_default().to_owned(), ..outcome };
-        outcomes.insert(step.name, outcome);
-        order.push(step.name);
+    let is_chosen =
+        |step: &&Step| request.steps.is_empty() || request.steps.iter().any(|name| name == step.name);
+    let chosen: Vec<&'static Step> = STEPS.iter().filter(is_chosen).collect();
+    let began = Instant::now();
+    let outcomes = run_all(&place, &chosen)?;
+    println!("\n{:22} {:>8} {:>12}", "", "seconds", "of processor");
+    for step in &chosen {
+        println!("{:22} {}", step.name, outcomes[step.name].row());
     }
-    println!();
-    for name in &order {
-        println!("{name:14} {}", outcomes[name].text);
-    }
-    let failed = outcomes.values().filter(|outcome| !outcome.passed).count();
+    let spent: Duration = outcomes.values().map(|outcome| outcome.spent).sum();
+    println!("{:22} {}", "together", row(began.elapsed(), spent));
+    let failed = outcomes.values().filter(|outcome| outcome.fault.is_some()).count();
     println!("logs: {}", place.logs.display());
-    println!("{} passed, {failed} failed", order.len() - failed);
+    println!("{} passed, {failed} failed", chosen.len() - failed);
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// Runs each step once what it needs has run and the machine has room for it.
+fn run_all(
+    place: &Place,
+    chosen: &[&'static Step],
+) -> Result<BTreeMap<&'static str, Outcome>, Box<dyn Error>> {
+    let processors = std::thread::available_parallelism()?.get();
+    let mut room = Room::new(processors, place.request.at_once);
+    let mut outcomes: BTreeMap<&'static str, Outcome> = BTreeMap::new();
+    let mut waiting = chosen.to_vec();
+    let mut running: Vec<&'static Step> = Vec::new();
+    let (sender, ended) = mpsc::channel();
+    std::thread::scope(|scope| {
+        loop {
+            while let Some(index) = schedule::next(&waiting, &running, &room) {
+                let step = waiting.remove(index);
+                let lacks =
+                    |need: &&&str| outcomes.get(**need).is_some_and(|outcome| outcome.fault.is_some());
+                if let Some(need) = step.needs.iter().find(lacks) {
+                    println!("{} NOT RUN, {need} failed", step.name);
+                    outcomes.insert(step.name, Outcome::not_run(need));
+                    continue;
+                }
+                room.take(step);
+                running.push(step);
+                let sender = sender.clone();
+                scope.spawn(move || sender.send((step, place.attempt(step))));
+            }
+            if running.is_empty() {
+                return Ok(outcomes);
+            }
+            let (step, mut outcome) = ended.recv()?;
+            room.give_back(step);
+            running.retain(|other| other.name != step.name);
+            if running.is_empty() {
+                outcome.blame(end_leftovers(Whose::Nobody)?);
+            }
+            place.tell(step, &outcome);
+            outcomes.insert(step.name, outcome);
+        }
+    })
+}
+
+/// What became of a step.
 struct Outcome {
-    passed: bool,
-    text: String,
+    took: Duration,
+    /// Processor time of its processes.
+    spent: Duration,
+    /// Why it failed.
+    fault: Option<String>,
+}
+
+impl Outcome {
+    fn not_run(need: &str) -> Outcome {
+        let fault = format!("not run, {need} failed");
+        Outcome { took: Duration::ZERO, spent: Duration::ZERO, fault: Some(fault) }
+    }
+
+    /// A step that leaves processes behind fails.
+    fn blame(&mut self, names: Vec<String>) {
+        if !names.is_empty() && self.fault.is_none() {
+            self.fault = Some(format!("processes were left behind: {}", names.join(", ")));
+        }
+    }
+
+    /// Its columns in the last table.
+    fn row(&self) -> String {
+        let times = row(self.took, self.spent);
+        match &self.fault {
+            None => times,
+            Some(fault) => format!("{times} FAILED: {}", fault.lines().next().unwrap_or_default()),
+        }
+    }
+}
+
+fn row(took: Duration, spent: Duration) -> String {
+    format!("{:8.1} {:12.1}", took.as_secs_f64(), spent.as_secs_f64())
 }
 
 /// Where the steps run and what they are given.
@@ -95,43 +171,68 @@ impl<'a> Place<'a> {
         println!("==> {}", step.name);
         // The output may be a pipe; a line must not wait for the next.
         let _ = std::io::stdout().flush();
-        let log = self.logs.join(format!("{}.log", step.name));
+        let log = self.log_of(step);
         let began = Instant::now();
         let result = std::fs::write(&log, "").map_err(Box::from).and_then(|()| self.work(step, &log));
-        let result = result.and_then(|()| match end_leftovers()? {
-            names if names.is_empty() => Ok(()),
-            names => Err(format!("processes were left behind: {}", names.join(", ")).into()),
-        });
-        let seconds = began.elapsed().as_secs_f64();
+        let left = end_leftovers(Whose::Step(step.name));
+        let result = result.and_then(|spent| Ok((spent, left?)));
+        let took = began.elapsed();
         match result {
-            Ok(()) => Outcome { passed: true, text: format!("ok {seconds:.1} s") },
-            Err(error) => {
-                self.show(&log);
-                // A step that failed may have left processes too.
-                let _ = end_leftovers();
-                Outcome { passed: false, text: format!("FAILED after {seconds:.1} s: {error}") }
+            Ok((spent, left)) => {
+                let mut outcome = Outcome { took, spent, fault: None };
+                outcome.blame(left);
+                outcome
             }
+            Err(error) => Outcome { took, spent: Duration::ZERO, fault: Some(error.to_string()) },
         }
     }
 
-    fn work(&self, step: &Step, log: &Path) -> Result<(), Box<dyn Error>> {
+    /// Says how a step ended; of one that failed, what its logs hold.
+    fn tell(&self, step: &Step, outcome: &Outcome) {
+        let (took, spent) = (outcome.took.as_secs_f64(), outcome.spent.as_secs_f64());
+        let Some(fault) = &outcome.fault else {
+            println!("    {} ok {took:.1} s, {spent:.1} s of processor time", step.name);
+            let _ = std::io::stdout().flush();
+            return;
+        };
+        if matches!(step.work, Work::Beside { .. }) {
+            self.show(&self.broker_log_of(step.name));
+        }
+        self.show(&self.log_of(step));
+        println!("    {} FAILED after {took:.1} s: {fault}", step.name);
+        let _ = std::io::stdout().flush();
+    }
+
+    fn log_of(&self, step: &Step) -> PathBuf {
+        self.logs.join(format!("{}.log", step.name))
+    }
+
+    fn broker_log_of(&self, name: &str) -> PathBuf {
+        self.logs.join(format!("{name}-broker.log"))
+    }
+
+    /// Does it, and says what processor time it took.
+    #[expect(clippy::disallowed_methods, reason = "a development command writes the logs of its steps")]
+    fn work(&self, step: &Step, log: &Path) -> Result<Duration, Box<dyn Error>> {
         match &step.work {
             Work::Cargo(arguments) => {
-                process::run(&mut self.command("cargo".as_ref(), arguments), log, self.limit())
+                process::run(&mut self.command(step.name, "cargo".as_ref(), arguments), log, self.limit())
             }
             Work::Script(script, arguments) => {
                 // A path is one of the repository, a plain name one of the system.
                 let program =
                     if script.contains('/') { self.root.join(script) } else { PathBuf::from(script) };
-                process::run(&mut self.command(&program, arguments), log, self.limit())
+                process::run(&mut self.command(step.name, &program, arguments), log, self.limit())
             }
             Work::Built(program, arguments) => {
-                process::run(&mut self.command(&self.target.join(program), arguments), log, self.limit())
+                let program = program.replace("{perf}", perf(self.request.fuzz));
+                let mut command = self.command(step.name, &self.target.join(program), arguments);
+                process::run(command.envs(KEEPS_MEMORY), log, self.limit())
             }
             Work::Beside { broker, program } => self.beside(step.name, broker, *program, log),
             Work::Tidy => {
-                println!("{}", tidy::run()?);
-                Ok(())
+                std::fs::write(log, tidy::run()?)?;
+                Ok(Duration::ZERO)
             }
         }
     }
@@ -143,31 +244,27 @@ impl<'a> Place<'a> {
         arguments: &[&str],
         program: Option<(&str, &[&str])>,
         log: &Path,
-    ) -> Result<(), Box<dyn Error>> {
+    ) -> Result<Duration, Box<dyn Error>> {
         let data = self.logs.join(format!("{name}-data"));
         if data.exists() {
             std::fs::remove_dir_all(&data)?;
         }
         std::fs::create_dir_all(&data)?;
-        let broker_log = self.logs.join(format!("{name}-broker.log"));
+        let broker_log = self.broker_log_of(name);
         std::fs::write(&broker_log, "")?;
-        let mut command = self.command(&self.broker(), arguments);
-        let result = Broker::start(&mut command, &data, &broker_log).and_then(|broker| {
-            if let Some((program, arguments)) = program {
-                let arguments: Vec<String> =
-                    arguments.iter().map(|argument| argument.replace("{address}", &broker.address)).collect();
-                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-                process::run(&mut self.command(&self.target.join(program), &arguments), log, self.limit())?;
-            }
-            broker.stop()
-        });
-        match result {
-            Ok(()) => Ok(std::fs::remove_dir_all(&data)?),
-            Err(error) => {
-                self.show(&broker_log);
-                Err(error)
-            }
+        let mut command = self.command(name, &self.broker(), arguments);
+        let broker = Broker::start(&mut command, &data, &broker_log)?;
+        let mut spent = Duration::ZERO;
+        if let Some((program, arguments)) = program {
+            let arguments: Vec<String> =
+                arguments.iter().map(|argument| argument.replace("{address}", &broker.address)).collect();
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            let mut command = self.command(name, &self.target.join(program), &arguments);
+            spent += process::run(&mut command, log, self.limit())?;
         }
+        spent += broker.stop()?;
+        std::fs::remove_dir_all(&data)?;
+        Ok(spent)
     }
 
     fn limit(&self) -> Duration {
@@ -178,7 +275,7 @@ impl<'a> Place<'a> {
         self.target.join("release/millrace")
     }
 
-    fn command(&self, program: &Path, arguments: &[&str]) -> Command {
+    fn command(&self, step: &str, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         let broker = self.broker().display().to_string();
         let Request { seeds, every, cycles, fuzz, .. } = self.request;
@@ -192,10 +289,12 @@ impl<'a> Place<'a> {
             let argument = argument.replace("{programs}", programs(*cycles));
             let argument = argument.replace("{frames}", &frames(*fuzz).to_string());
             let argument = argument.replace("{hostile}", hostile(*fuzz));
+            let argument = argument.replace("{sender}", sender(*fuzz));
             command.arg(argument.replace("{broker}", &broker));
         }
         command
             .current_dir(&self.root)
+            .env(MARK, step)
             .env("MILLRACE_BIN", self.broker())
             .env("CARGO_TARGET_DIR", &self.target);
         command
@@ -224,6 +323,16 @@ fn frames(fuzz: u32) -> u64 {
 /// Hostile peers: a sample, or all of them and the strict verdicts.
 fn hostile(fuzz: u32) -> &'static str {
     if fuzz < FULL_FROM_SECONDS { "--quick" } else { "--rounds=5" }
+}
+
+/// Where the program stands that sends them: strict verdicts need a quick one.
+fn perf(fuzz: u32) -> &'static str {
+    if fuzz < FULL_FROM_SECONDS { "debug" } else { "release" }
+}
+
+/// What is built for release, beside what ships.
+fn sender(fuzz: u32) -> &'static str {
+    if fuzz < FULL_FROM_SECONDS { "millrace" } else { "millrace-perf" }
 }
 
 /// Journal slots that the kills of one mode must see filled again: below that the journals hardly wrapped, and the kills

@@ -1,6 +1,7 @@
 //! Directories of a simulated disk, and the changes of them that are not hard yet.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use crate::names::InodeId;
@@ -81,9 +82,23 @@ pub(crate) fn is_dir_in(tree: &Tree, path: &Path) -> bool {
     path.as_os_str().is_empty() || tree.get(path) == Some(&Entry::Dir)
 }
 
+/// An entry and all below it, which paths' order keeps together: a node may hold thousands of directories.
+pub(crate) fn within<'a>(tree: &'a Tree, path: &'a Path) -> impl Iterator<Item = (&'a PathBuf, &'a Entry)> {
+    let from = tree.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
+    from.take_while(move |(found, _)| found.starts_with(path))
+}
+
+/// What a directory holds itself.
+pub(crate) fn entries_of<'a>(
+    tree: &'a Tree,
+    dir: &'a Path,
+) -> impl Iterator<Item = (&'a PathBuf, &'a Entry)> {
+    within(tree, dir).filter(move |(path, _)| path.parent() == Some(dir))
+}
+
 /// Moves an entry and, if it is a directory, all below it.
 pub(crate) fn rename_in(tree: &mut Tree, from: &Path, to: &Path) {
-    let moved: Vec<PathBuf> = tree.keys().filter(|path| path.starts_with(from)).cloned().collect();
+    let moved: Vec<PathBuf> = within(tree, from).map(|(path, _)| path.clone()).collect();
     for path in moved {
         let (Some(entry), Some(target)) = (tree.remove(&path), renamed(&path, from, to)) else { continue };
         tree.insert(target, entry);

@@ -1,6 +1,6 @@
 //! The simulated disk of one node: a live and a durable tree of files, and what an unlucky moment leaves of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::names::InodeId;
 use crate::operation::{DirEntry, FileIdentity, OpenOptions, Sync};
 use crate::twin::chance::Chance;
-use crate::twin::changes::{Change, Entry, Tree, is_dir_in, rename_in, renamed};
+use crate::twin::changes::{Change, Entry, Tree, entries_of, is_dir_in, rename_in, renamed, within};
 use crate::twin::inode::{Inode, SECTOR};
 
 /// How a node ends against its will.
@@ -356,8 +356,7 @@ impl Disk {
             self.require_dir(parent_of(dir))?;
             self.create_dir_all(dir)?;
         }
-        let is_other = |below: &&PathBuf| below.parent() == Some(dir) && *below != path;
-        if self.live.keys().any(|below| is_other(&below)) {
+        if entries_of(&self.live, dir).any(|(found, _)| found != path) {
             return Err(io::ErrorKind::DirectoryNotEmpty.into());
         }
         if !self.live.contains_key(path) {
@@ -423,8 +422,7 @@ impl Disk {
 
     pub(crate) fn read_dir(&self, dir: &Path) -> Result<Vec<DirEntry>, Stop> {
         self.require_dir(dir)?;
-        let entries = self.live.iter().filter(|(path, _)| path.parent() == Some(dir));
-        Ok(entries
+        Ok(entries_of(&self.live, dir)
             .filter_map(|(path, entry)| {
                 let name = path.file_name()?.to_string_lossy().into_owned();
                 Some(DirEntry { name, is_dir: *entry == Entry::Dir })
@@ -441,7 +439,7 @@ impl Disk {
 
     pub(crate) fn remove_dir_all(&mut self, dir: &Path) -> Result<(), Stop> {
         self.require_dir(dir)?;
-        let below: Vec<PathBuf> = self.live.keys().filter(|path| path.starts_with(dir)).cloned().collect();
+        let below: Vec<PathBuf> = within(&self.live, dir).map(|(path, _)| path.clone()).collect();
         for path in below.into_iter().rev() {
             self.tick()?;
             self.change(Change::Remove(path));
@@ -454,7 +452,7 @@ impl Disk {
             return Err(io::ErrorKind::NotFound.into());
         }
         self.require_dir(parent_of(to))?;
-        if self.is_dir(to) && self.live.keys().any(|path| path.parent() == Some(to)) {
+        if self.is_dir(to) && entries_of(&self.live, to).next().is_some() {
             return Err(io::ErrorKind::DirectoryNotEmpty.into());
         }
         self.tick()?;
@@ -475,7 +473,7 @@ impl Disk {
             self.durable.remove(&path);
         }
         self.live.clone_from(&self.durable);
-        let named: Vec<InodeId> = self.live.values().filter_map(|entry| entry.inode()).collect();
+        let named: BTreeSet<InodeId> = self.live.values().filter_map(|entry| entry.inode()).collect();
         self.inodes.retain(|id, _| named.contains(id));
         for inode in self.inodes.values_mut() {
             inode.lose_power(chance);
@@ -498,8 +496,9 @@ impl Disk {
 
     /// Puts a copy of a directory, with all that it holds now, in another place; all of it is durable.
     pub(crate) fn copy_tree(&mut self, from: &Path, to: &Path) {
-        let found: Vec<(PathBuf, Entry)> =
-            self.live.iter().filter_map(|(path, entry)| Some((renamed(path, from, to)?, *entry))).collect();
+        let found: Vec<(PathBuf, Entry)> = within(&self.live, from)
+            .filter_map(|(path, entry)| Some((renamed(path, from, to)?, *entry)))
+            .collect();
         for (path, entry) in found {
             let entry = match entry {
                 Entry::Dir => Entry::Dir,

@@ -69,7 +69,7 @@ impl Storage {
     /// A file of shared memory is gone, or holds so many of its bytes.
     pub(crate) fn cut_region(&mut self, path: &Path, bytes: usize) {
         let Some(shared) = self.regions.remove(path) else { return };
-        let Ok(region) = Region::heap(bytes) else { return };
+        let region = Region::own(bytes);
         if bytes > 0 {
             let kept = bytes.min(shared.region.len());
             region.write(0, shared.region.bytes(0..kept), &Copies::default());
@@ -282,7 +282,7 @@ impl Storage {
         if path.starts_with(MEMORY_DIR) && len as u64 > self.memory_left() {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        let shared = Shared { region: Region::heap(len)?, held: Weak::new() };
+        let shared = Shared { region: Region::own(len), held: Weak::new() };
         self.regions.entry(path).insert_entry(shared).get_mut().lend()
     }
 
