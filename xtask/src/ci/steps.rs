@@ -255,6 +255,25 @@ pub(super) const STEPS: &[Step] = &[
             &["--sweep", "--losses", "--every", "{every}", "--shards", "1,2"],
         ),
     },
+    // The same while logs begin later, and are compacted.
+    Step {
+        name: "retention-losses",
+        needs: &["programs"],
+        takes: Takes::Processor,
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--losses", "--retention", "--every", "{every}", "--shards", "1"],
+        ),
+    },
+    Step {
+        name: "compaction-losses",
+        needs: &["programs"],
+        takes: Takes::Processor,
+        work: Work::Built(
+            "debug/millrace-sim",
+            &["--sweep", "--losses", "--compaction", "--every", "{every}", "--shards", "1"],
+        ),
+    },
     // Bits flipped in every kind of file.
     Step {
         name: "flips",
