@@ -98,7 +98,7 @@ class Millrace:
 
     def metrics(self):
         """The lines of /metrics."""
-        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=20) as answer:
             return answer.read().decode().splitlines()
 
     def running(self):

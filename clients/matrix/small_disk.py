@@ -8,12 +8,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 import requests
 import wire
-from broker import Millrace, free_port
+from broker import Millrace
 from load import Load, Score
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache"
@@ -90,9 +89,7 @@ class SmallDisk:
         self.arguments, self.shards, self.score, self.disk = arguments, shards, score, disk
         self.random = random.Random(arguments.seed + shards)
         self.shm = Path(tempfile.mkdtemp(prefix="small-disk-", dir="/dev/shm"))
-        self.admin = f"127.0.0.1:{free_port()}"
-        settings = (f"millrace.journal.bytes={JOURNAL}", f"millrace.admin.listener={self.admin}",
-                    f"millrace.shm.dir={self.shm}", "log.initial.task.delay.ms=100",
+        settings = (f"millrace.journal.bytes={JOURNAL}", f"millrace.shm.dir={self.shm}", "log.initial.task.delay.ms=100",
                     "log.retention.check.interval.ms=200")
         self.broker = Millrace(directory, shards, None, settings)
         self.batch = requests.batch_of(random.Random(1).randbytes(batch_bytes))
@@ -241,8 +238,7 @@ class SmallDisk:
         return self.metric("millrace_disk_short")
 
     def metric(self, name):
-        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=ANSWER_SECONDS_MAX) as answer:
-            lines = answer.read().decode().splitlines()
+        lines = self.broker.metrics()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(f"{name}{{"))
 
 

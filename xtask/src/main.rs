@@ -42,6 +42,9 @@ enum Command {
         /// At most so many steps beside one another; 1: one at a time.
         #[arg(long, default_value_t = 100)]
         at_once: usize,
+        /// Leave out what has passed in this clone and has not changed since.
+        #[arg(long)]
+        changed: bool,
         /// Names of steps; all of them when none is given.
         steps: Vec<String>,
     },
@@ -76,8 +79,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
-        Command::Ci { seeds, every, cycles, fuzz, minutes, at_once, steps } => {
-            ci::run(&ci::Request { seeds, every, cycles, fuzz, minutes, at_once, steps })
+        Command::Ci { seeds, every, cycles, fuzz, minutes, at_once, changed, steps } => {
+            ci::run(&ci::Request { seeds, every, cycles, fuzz, minutes, at_once, changed, steps })
         }
         Command::Check { tests } => {
             let tests = if tests { ci::Tests::Run } else { ci::Tests::Leave };

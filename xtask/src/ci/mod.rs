@@ -2,6 +2,7 @@
 
 mod broker;
 mod changed;
+mod inputs;
 mod leftovers;
 mod process;
 mod run;

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "progress and summary are the command's output")]
 
 use super::broker::Broker;
+use super::inputs::{Inputs, Passed};
 use super::leftovers::{MARK, Whose, adopt_orphans, end_leftovers};
 use super::process;
 use super::schedule::{self, Room};
@@ -39,6 +40,8 @@ pub(crate) struct Request {
     pub(crate) minutes: u64,
     /// At most so many steps beside one another.
     pub(crate) at_once: usize,
+    /// What has passed in this clone, and has not changed since, is left out.
+    pub(crate) changed: bool,
     /// Names of steps; all when empty.
     pub(crate) steps: Vec<String>,
 }
@@ -51,12 +54,31 @@ pub(crate) fn run(request: &Request) -> Result<ExitCode, Box<dyn Error>> {
         return Err(format!("there is no step {name}; the steps are {}", names.join(", ")).into());
     }
     adopt_orphans()?;
-    let place = Place::new(request)?;
+    let mut place = Place::new(request)?;
     let is_chosen =
         |step: &&Step| request.steps.is_empty() || request.steps.iter().any(|name| name == step.name);
-    let chosen: Vec<&'static Step> = STEPS.iter().filter(is_chosen).collect();
+    let mut chosen: Vec<&'static Step> = STEPS.iter().filter(is_chosen).collect();
+    let before = Inputs::read(&place.root)?;
+    let mut passed = Passed::read(&place.logs);
+    let mut left_out = Vec::new();
+    if request.changed {
+        place.tested = before
+            .packages()
+            .filter(|name| !passed.has(&tests_of(name), before.of_tests(name)))
+            .map(str::to_owned)
+            .collect();
+        let has_passed = |step: &&Step| match step.name {
+            TESTS => place.tested.is_empty(),
+            name => before.of_step(step, &place.asked()).is_some_and(|number| passed.has(name, number)),
+        };
+        (left_out, chosen) = chosen.into_iter().partition(has_passed);
+    } else {
+        place.tested = before.packages().map(str::to_owned).collect();
+    }
     let began = Instant::now();
     let outcomes = run_all(&place, &chosen)?;
+    let after = Inputs::read(&place.root)?;
+    note_passed(&place, &chosen, &outcomes, [&before, &after], &mut passed)?;
     println!("\n{:22} {:>8} {:>12}", "", "seconds", "of processor");
     for step in &chosen {
         println!("{:22} {}", step.name, outcomes[step.name].row());
@@ -64,9 +86,50 @@ pub(crate) fn run(request: &Request) -> Result<ExitCode, Box<dyn Error>> {
     let spent: Duration = outcomes.values().map(|outcome| outcome.spent).sum();
     println!("{:22} {}", "together", row(began.elapsed(), spent));
     let failed = outcomes.values().filter(|outcome| outcome.fault.is_some()).count();
+    if !left_out.is_empty() {
+        let names: Vec<&str> = left_out.iter().map(|step| step.name).collect();
+        println!("not changed since they passed: {}", names.join(", "));
+    }
     println!("logs: {}", place.logs.display());
     println!("{} passed, {failed} failed", chosen.len() - failed);
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The step that runs the tests of all packages.
+const TESTS: &str = "tests";
+
+/// What the tests of one package are noted as.
+fn tests_of(package: &str) -> String {
+    format!("{TESTS} of {package}")
+}
+
+/// Notes what has passed and did not change meanwhile.
+fn note_passed(
+    place: &Place,
+    chosen: &[&'static Step],
+    outcomes: &BTreeMap<&'static str, Outcome>,
+    [before, after]: [&Inputs; 2],
+    passed: &mut Passed,
+) -> Result<(), Box<dyn Error>> {
+    let has_passed =
+        |step: &&&'static Step| outcomes.get(step.name).is_some_and(|outcome| outcome.fault.is_none());
+    for step in chosen.iter().filter(has_passed) {
+        if step.name == TESTS {
+            for package in &place.tested {
+                let number = before.of_tests(package);
+                if number == after.of_tests(package) {
+                    passed.note(&tests_of(package), number);
+                }
+            }
+        }
+        let asked = place.asked();
+        if let Some(number) =
+            before.of_step(step, &asked).filter(|number| after.of_step(step, &asked) == Some(*number))
+        {
+            passed.note(step.name, number);
+        }
+    }
+    passed.write()
 }
 
 /// Runs each step once what it needs has run and the machine has room for it.
@@ -153,6 +216,8 @@ struct Place<'a> {
     root: PathBuf,
     target: PathBuf,
     logs: PathBuf,
+    /// Packages whose tests run.
+    tested: Vec<String>,
 }
 
 impl<'a> Place<'a> {
@@ -163,7 +228,7 @@ impl<'a> Place<'a> {
         let target = root.join(target);
         let logs = target.join("ci");
         std::fs::create_dir_all(&logs)?;
-        Ok(Place { request, root, target, logs })
+        Ok(Place { request, root, target, logs, tested: Vec::new() })
     }
 
     #[expect(clippy::disallowed_methods, reason = "the duration of a step is real time")]
@@ -203,6 +268,12 @@ impl<'a> Place<'a> {
         let _ = std::io::stdout().flush();
     }
 
+    /// What the caller asked for, as far as steps are given it.
+    fn asked(&self) -> String {
+        let Request { seeds, every, cycles, fuzz, .. } = self.request;
+        format!("{seeds} {every} {cycles} {fuzz}")
+    }
+
     fn log_of(&self, step: &Step) -> PathBuf {
         self.logs.join(format!("{}.log", step.name))
     }
@@ -215,6 +286,11 @@ impl<'a> Place<'a> {
     #[expect(clippy::disallowed_methods, reason = "a development command writes the logs of its steps")]
     fn work(&self, step: &Step, log: &Path) -> Result<Duration, Box<dyn Error>> {
         match &step.work {
+            Work::Cargo(_) if step.name == TESTS && self.request.changed => {
+                let mut command = self.command(step.name, "cargo".as_ref(), &["test"]);
+                command.args(self.tested.iter().map(|package| format!("--package={package}")));
+                process::run(&mut command, log, self.limit())
+            }
             Work::Cargo(arguments) => {
                 process::run(&mut self.command(step.name, "cargo".as_ref(), arguments), log, self.limit())
             }
