@@ -20,6 +20,8 @@ mod writer;
 pub use api::{ApiKey, ErrorCode};
 pub use bytes::Bytes;
 pub use frame::{RequestHead, encode_request_frame, encode_response_frame};
-pub use reader::{DecodeError, MEMORY_BYTES_MIN, MEMORY_PER_FRAME_BYTE, Reader, TaggedField};
+pub use reader::{
+    ARRAY_BYTES_AT_ONCE, DecodeError, MEMORY_BYTES_MIN, MEMORY_PER_FRAME_BYTE, Reader, TaggedField,
+};
 pub use value::{Form, Records, STRING_BYTES_MAX, Uuid};
 pub use writer::{EncodeError, FRAME_LENGTH_BYTES, Writer};

@@ -12,6 +12,10 @@ pub const MEMORY_PER_FRAME_BYTE: usize = 8;
 /// Memory that the arrays of any frame may take: short frames are decoded whatever they hold.
 pub const MEMORY_BYTES_MIN: usize = 64 * 1024;
 
+/// What an array takes at once; the rest when so much of it has been read, so that a count that is a lie takes no more. What was
+/// read moves once then, and is there twice for that moment.
+pub const ARRAY_BYTES_AT_ONCE: usize = 16 * 1024;
+
 /// How much larger than its smallest encoding an element may be; each generated array asserts it at compile time.
 const ELEMENT_GROWTH_MAX: usize = 64;
 
@@ -192,8 +196,13 @@ impl<'a> Reader<'a> {
             return Err(DecodeError::ArrayTooLong { count, remaining });
         }
         self.charge(count * size_of::<T>())?;
-        let mut elements = Vec::with_capacity(count);
-        for _ in 0..count {
+        let at_once =
+            count.min(const { ARRAY_BYTES_AT_ONCE / if size_of::<T>() == 0 { 1 } else { size_of::<T>() } });
+        let mut elements = Vec::with_capacity(at_once);
+        for number in 0..count {
+            if number == at_once {
+                elements.reserve_exact(count - at_once);
+            }
             elements.push(element(self)?);
         }
         Ok(Some(elements))

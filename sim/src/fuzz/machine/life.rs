@@ -170,7 +170,10 @@ fn judge(held: Held, finished: &Finished) -> Result<i64, String> {
     if beyond > FIXED_BYTES + work {
         let allowed = FIXED_BYTES + work;
         let frame = hex(&finished.frame);
-        return Err(format!("{beyond} bytes beyond twice the frame, at most {allowed} are allowed: {frame}"));
+        let fate = finished.fate;
+        return Err(format!(
+            "{beyond} bytes beyond twice the frame, which was {fate:?}, at most {allowed} are allowed: {frame}"
+        ));
     }
     Ok(beyond - work)
 }

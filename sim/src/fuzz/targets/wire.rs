@@ -4,7 +4,8 @@ use bytes::Bytes;
 use millrace_wire::conn::{FrameCursor, Framed, HeaderError, decode_request_header};
 use millrace_wire::messages::*;
 use millrace_wire::{
-    ApiKey, DecodeError, EncodeError, MEMORY_BYTES_MIN, MEMORY_PER_FRAME_BYTE, Reader, Writer,
+    ARRAY_BYTES_AT_ONCE, ApiKey, DecodeError, EncodeError, MEMORY_BYTES_MIN, MEMORY_PER_FRAME_BYTE, Reader,
+    Writer,
 };
 
 use crate::fuzz::golden;
@@ -95,7 +96,8 @@ pub(in crate::fuzz) const FRAMES: Target = Target {
 const FRAME_BYTES_MAX: usize = 1000;
 
 /// What the codec promises, and what sharing the frame takes.
-const MESSAGE: Bound = Bound { per_byte: MEMORY_PER_FRAME_BYTE, fixed: MEMORY_BYTES_MIN + 1024 };
+const MESSAGE: Bound =
+    Bound { per_byte: MEMORY_PER_FRAME_BYTE, fixed: MEMORY_BYTES_MIN + ARRAY_BYTES_AT_ONCE + 1024 };
 /// Places in the stream, nothing of it.
 const CURSOR: Bound = Bound { per_byte: 0, fixed: 0 };
 
