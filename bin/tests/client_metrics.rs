@@ -9,18 +9,19 @@ mod broker;
 mod compact;
 #[path = "support/directory.rs"]
 mod directory;
+#[path = "support/metrics.rs"]
+mod metrics;
 #[path = "support/requests.rs"]
 mod requests;
 #[path = "support/settings.rs"]
 mod settings;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use broker::{Broker, PROGRAM, address};
 use directory::Directory;
+use metrics::{SERVED, metrics};
 use requests::{Answer, Bytes, CLIENT, Connection};
 use settings::described;
 
@@ -34,7 +35,6 @@ const CLIENT_METRICS: i8 = 16;
 const UNKNOWN_SUBSCRIPTION_ID: i16 = 117;
 const INVALID_RECORD: i16 = 87;
 
-const SERVED: &str = "metrics and health are served";
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// OTLP's `MetricsData` of one sum, pushed as a difference: three more of `org.apache.kafka.b`, for the topic `t`.
@@ -78,10 +78,7 @@ fn config(running: &Running, words: &[&str]) {
 
 /// The values of `/metrics` whose line holds this.
 fn shown(running: &Running, what: &str) -> Vec<String> {
-    let mut stream = TcpStream::connect(&running.admin).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = metrics(&running.admin);
     let lines = answer.lines().filter(|line| line.contains(what) && !line.starts_with('#'));
     lines.map(|line| line.rsplit_once(' ').unwrap().1.to_owned()).collect()
 }

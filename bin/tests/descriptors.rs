@@ -4,15 +4,17 @@
 
 #[path = "support/directory.rs"]
 mod directory;
+#[path = "support/metrics.rs"]
+mod metrics;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
 
 use directory::Directory;
+use metrics::{SERVED, metrics};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
 const DESCRIPTORS: u64 = 512;
@@ -40,7 +42,7 @@ impl Broker {
         let log = BufReader::new(child.stderr.take().unwrap());
         let mut broker = Broker { child, log, admin: String::new(), address: String::new() };
         broker.address = broker.told("listening", "address");
-        broker.admin = broker.told("metrics and health are served", "address");
+        broker.admin = broker.told(SERVED, "address");
         broker
     }
 
@@ -76,10 +78,7 @@ impl Broker {
 
     /// The number of a metric of shard 0.
     fn metric(&self, name: &str) -> u64 {
-        let mut stream = TcpStream::connect(&self.admin).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let answer = metrics(&self.admin);
         let begin = format!("{name}{{shard=\"0\"}} ");
         let line = answer.lines().find_map(|line| line.strip_prefix(&begin));
         line.unwrap_or_else(|| panic!("no {name} in {answer}")).parse().unwrap()

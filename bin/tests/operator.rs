@@ -6,6 +6,8 @@
 mod broker;
 #[path = "support/directory.rs"]
 mod directory;
+#[path = "support/metrics.rs"]
+mod metrics;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -17,16 +19,7 @@ use std::time::Duration;
 
 use broker::{Broker, PROGRAM, address};
 use directory::Directory;
-
-fn metrics(admin: &str) -> String {
-    let mut stream = TcpStream::connect(admin).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
-const SERVED: &str = "metrics and health are served";
+use metrics::{SERVED, metrics};
 
 #[test]
 fn json_logs_are_an_object_a_line() {

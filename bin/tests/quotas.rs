@@ -7,22 +7,21 @@
 mod broker;
 #[path = "support/directory.rs"]
 mod directory;
+#[path = "support/metrics.rs"]
+mod metrics;
 #[path = "support/requests.rs"]
 mod requests;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use broker::{Broker, address};
 use directory::Directory;
+use metrics::{SERVED, metrics};
 use millrace_core::base::TimestampMs;
 use millrace_core::log::{BatchBuilder, BatchRecord, Codec};
 use requests::{Answer, Bytes, Connection};
-
-const SERVED: &str = "metrics and health are served";
 
 const PRODUCE: (i16, i16) = (0, 3);
 const FETCH: (i16, i16) = (1, 4);
@@ -195,10 +194,7 @@ fn load(
 
 /// A sample of the broker's metrics.
 fn metric(admin: &str, name: &str) -> f64 {
-    let mut stream = TcpStream::connect(admin).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
+    let text = metrics(admin);
     let sample =
         text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}: {text}"));
     sample.trim().parse().unwrap()

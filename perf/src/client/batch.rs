@@ -73,9 +73,13 @@ pub(crate) fn values(count: usize, bytes: usize, seed: u64) -> Vec<Vec<u8>> {
     (0..count).map(value).collect()
 }
 
-/// Zigzag, then seven bits a byte, the lowest first.
+/// Zigzag, then as `put_uvarint`.
 fn put_varint(out: &mut Vec<u8>, value: i64) {
-    let mut rest = (value.wrapping_shl(1) ^ (value >> 63)) as u64;
+    put_uvarint(out, (value.wrapping_shl(1) ^ (value >> 63)) as u64);
+}
+
+/// Seven bits a byte, the lowest first.
+pub(crate) fn put_uvarint(out: &mut Vec<u8>, mut rest: u64) {
     while rest >= 0x80 {
         out.push(rest as u8 | 0x80);
         rest >>= 7;

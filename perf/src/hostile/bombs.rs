@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::honest::{Attack, beside, broker};
 use super::peer::Peer;
-use crate::client::{pack_batch, produce_frame};
+use crate::client::{pack_batch, produce_frame, put_uvarint};
 use crate::clock;
 use crate::failure::Failure;
 use crate::suite::Rig;
@@ -54,8 +54,8 @@ fn bombs(bytes: usize) -> Result<Vec<Vec<u8>>, Failure> {
     // A record of one value: attributes, deltas of time and offset, no key.
     let value = u64::try_from(bytes).unwrap_or(u64::MAX);
     let mut behind = vec![0, 0, 0, 1];
-    put_varint(&mut behind, value * 2);
-    put_varint(&mut record, (value + behind.len() as u64 + 1) * 2);
+    put_uvarint(&mut behind, value * 2);
+    put_uvarint(&mut record, (value + behind.len() as u64 + 1) * 2);
     record.extend(behind);
     let parts = bytes / PART_BYTES;
     let fill = |out: &mut dyn Write, parts: usize| -> std::io::Result<()> {
@@ -87,11 +87,3 @@ fn bombs(bytes: usize) -> Result<Vec<Vec<u8>>, Failure> {
 /// So many parts stay below the 1 MiB that a batch may have.
 const SNAPPY_PARTS: usize = 16;
 const LZ4_PARTS: usize = 200;
-
-fn put_varint(out: &mut Vec<u8>, mut rest: u64) {
-    while rest >= 0x80 {
-        out.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}

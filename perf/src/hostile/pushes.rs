@@ -4,14 +4,18 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::frames::Frame;
+use millrace_wire::messages::push_telemetry_request::PushTelemetryRequest;
+use millrace_wire::{ApiKey, Uuid};
+
 use super::honest::{Attack, beside, broker};
 use super::peer::Peer;
+use crate::client::{Frame, put_uvarint};
 use crate::clock;
 use crate::failure::Failure;
 use crate::suite::Rig;
 
-const PUSH_TELEMETRY: (i16, i16) = (72, 0);
+/// Version that is sent.
+const PUSH_TELEMETRY: i16 = 0;
 /// What is wanted where there is no subscription: nothing, every five minutes.
 const NOTHING_WANTED: &[u8] = b"[]300000";
 /// Just below what a push may be, inflated.
@@ -20,7 +24,7 @@ const PUSH_BYTES: usize = 1_000_000;
 const METRIC_BYTES: usize = 30_000;
 /// Between two pushes.
 const PAUSE: Duration = Duration::from_millis(2);
-const GZIP: u8 = 1;
+const GZIP: i8 = 1;
 
 // Fields of OTLP's messages.
 const GAUGE: u8 = 5;
@@ -42,7 +46,7 @@ fn push(attack: &Attack, pushes: &[Vec<u8>]) -> Result<(), Failure> {
     attack.begins();
     let mut peer = Peer::open(attack.address)?;
     for (number, metrics) in pushes.iter().cycle().enumerate() {
-        peer.send(&frame(number as u128 + (1 << 64), metrics));
+        peer.send(&frame(number as u128 + (1 << 64), metrics)?);
         attack.note(peer.reaction());
         clock::sleep(PAUSE);
         if !attack.goes_on() {
@@ -53,19 +57,19 @@ fn push(attack: &Attack, pushes: &[Vec<u8>]) -> Result<(), Failure> {
 }
 
 /// A push of an instance that never asked: the id of its subscription follows from what is wanted.
-fn frame(instance: u128, metrics: &[u8]) -> Vec<u8> {
+fn frame(instance: u128, metrics: &[u8]) -> Result<Vec<u8>, Failure> {
     let halves = (instance >> 64) as u64 ^ instance as u64;
     let subscription = crc32c::crc32c(NOTHING_WANTED) ^ (halves >> 32) as u32 ^ halves as u32;
-    let mut frame = Frame::of(PUSH_TELEMETRY);
-    frame.byte(0).long((instance >> 64) as i64).long(instance as i64).number(subscription as i32);
-    frame.byte(0).byte(GZIP);
-    let mut length = Vec::new();
-    put_varint(&mut length, metrics.len() + 1);
-    for byte in length.iter().chain(metrics) {
-        frame.byte(*byte);
-    }
-    frame.byte(0);
-    frame.finish()
+    let request = PushTelemetryRequest {
+        client_instance_id: Uuid(instance.to_be_bytes()),
+        subscription_id: subscription as i32,
+        compression_type: GZIP,
+        metrics: metrics.into(),
+        ..PushTelemetryRequest::default()
+    };
+    let frame =
+        Frame::new(ApiKey::PushTelemetry, PUSH_TELEMETRY, |writer| request.encode(writer, PUSH_TELEMETRY))?;
+    Ok(frame.to_bytes())
 }
 
 /// Values that all are kept as long as there is room.
@@ -97,17 +101,9 @@ fn around(metrics: &[u8]) -> Vec<u8> {
 
 fn message(field: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![field << 3 | 2];
-    put_varint(&mut bytes, body.len());
+    put_uvarint(&mut bytes, body.len() as u64);
     bytes.extend_from_slice(body);
     bytes
-}
-
-fn put_varint(out: &mut Vec<u8>, mut rest: usize) {
-    while rest >= 0x80 {
-        out.push((rest & 0x7f) as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
 }
 
 fn pack(push: &[u8]) -> Result<Vec<u8>, Failure> {

@@ -68,7 +68,7 @@ impl Boot {
             });
             self.ledger.borrow_mut().audit_quotas(image.client_quotas());
             self.ledger.borrow_mut().audit_features(image.features());
-            self.ledger.borrow_mut().audit_subscriptions(&image);
+            self.ledger.borrow_mut().audit_subscription(&image);
             self.audit_logs(&shard).await;
             self.ledger.borrow_mut().lost_power = false;
             gates.loaded.open();
@@ -189,11 +189,11 @@ impl Boot {
     async fn subscribe(&self, shard: &Shard, life: usize) {
         let settings = subscriptions::of_life(life);
         let alterations = vec![subscriptions::alteration(&settings)];
-        self.ledger.borrow_mut().subscriptions.ask(settings);
+        self.ledger.borrow_mut().subscription.ask(settings);
         let result = shard.alter_configs(alterations, ValidateOnly::No).await.into_iter().next();
         let mut ledger = self.ledger.borrow_mut();
         match result {
-            Some(Ok(())) => ledger.subscriptions.answer(),
+            Some(Ok(())) => ledger.subscription.answer(),
             Some(Err(error)) if error.kind == AlterErrorKind::Storage && self.progress.disk_may_fail() => {}
             refused => ledger.violate(format!("a change of a subscription was answered with {refused:?}")),
         }

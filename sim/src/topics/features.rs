@@ -3,6 +3,8 @@
 
 use millrace_core::meta::{Feature, FeatureUpdate, FinalizedFeatures, UpgradeType};
 
+use super::promise::Promise;
+
 /// Of the features that can go back, too.
 const FEATURE: Feature = Feature::GroupVersion;
 
@@ -13,15 +15,11 @@ pub(crate) const CHANGED_BY: &str = "beta";
 type Level = (i16, i64);
 
 /// What is known of the feature.
-pub(crate) struct Features {
-    answered: Level,
-    /// Asked for since, and not answered.
-    asked: Option<Level>,
-}
+pub(crate) struct Features(Promise<Level>);
 
 impl Default for Features {
     fn default() -> Features {
-        Features { answered: level_of(&FinalizedFeatures::default()), asked: None }
+        Features(Promise::of(level_of(&FinalizedFeatures::default())))
     }
 }
 
@@ -33,32 +31,23 @@ pub(crate) fn of_life(life: usize) -> i16 {
 impl Features {
     /// The change to this level.
     pub(crate) fn ask(&mut self, level: i16) -> FeatureUpdate {
-        let (current, epoch) = self.answered;
-        self.asked = Some((level, epoch + i64::from(level != current)));
+        let (current, epoch) = *self.0.answered();
+        self.0.ask((level, epoch + i64::from(level != current)));
         let upgrade = if level < current { UpgradeType::SafeDowngrade } else { UpgradeType::Upgrade };
         FeatureUpdate { name: FEATURE.name().to_owned(), level, upgrade }
     }
 
     /// What was asked for last is answered.
     pub(crate) fn answer(&mut self) {
-        if let Some(asked) = self.asked.take() {
-            self.answered = asked;
-        }
+        self.0.answer();
     }
 
     /// Compares what a node has after a start with what was promised; answers what was not kept.
     pub(crate) fn audit(&mut self, found: &FinalizedFeatures) -> Option<String> {
-        let found = level_of(found);
-        let is_kept = found == self.answered || Some(found) == self.asked;
-        let violation = (!is_kept).then(|| {
-            let ((level, epoch), (answered, at)) = (found, self.answered);
-            format!(
-                "{} is at level {level} in epoch {epoch}, and was set to {answered} in {at}",
-                FEATURE.name()
-            )
-        });
-        *self = Features { answered: found, asked: None };
-        violation
+        let (level, epoch) = level_of(found);
+        let (answered, at) = self.0.audit((level, epoch)).err()?;
+        let name = FEATURE.name();
+        Some(format!("{name} is at level {level} in epoch {epoch}, and was set to {answered} in {at}"))
     }
 }
 

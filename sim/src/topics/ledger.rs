@@ -10,7 +10,7 @@ use millrace_core::meta::{ClientQuotas, FinalizedFeatures, MetadataImage};
 use super::features::Features;
 use super::plan::{Home, Life, NAMES, Plan};
 use super::quotas::Quotas;
-use super::subscriptions::Subscriptions;
+use super::subscriptions::{self, Subscription};
 use crate::promises::Stored;
 
 /// How far a topic is, as far as the outside knows.
@@ -55,7 +55,7 @@ pub(crate) struct Ledger {
     pub(crate) read: BTreeMap<String, Vec<u8>>,
     pub(crate) quotas: Quotas,
     pub(crate) features: Features,
-    pub(crate) subscriptions: Subscriptions,
+    pub(crate) subscription: Subscription,
     /// The machine lost power since the last audit.
     pub(crate) lost_power: bool,
     pub(crate) violations: Vec<String>,
@@ -73,7 +73,7 @@ impl Ledger {
             read: BTreeMap::new(),
             quotas: Quotas::default(),
             features: Features::default(),
-            subscriptions: Subscriptions::default(),
+            subscription: Subscription::default(),
             lost_power: false,
             violations: Vec::new(),
             acknowledgements: 0,
@@ -169,8 +169,8 @@ impl Ledger {
     }
 
     /// Compares the subscription to metrics of clients that a node has after a start with what was promised.
-    pub(crate) fn audit_subscriptions(&mut self, image: &MetadataImage) {
-        if let Some(broken) = self.subscriptions.audit(image) {
+    pub(crate) fn audit_subscription(&mut self, image: &MetadataImage) {
+        if let Some(broken) = subscriptions::audit(&mut self.subscription, image) {
             self.violate(broken);
         }
     }

@@ -9,6 +9,7 @@ mod drive;
 mod features;
 mod ledger;
 mod plan;
+mod promise;
 mod quotas;
 mod run;
 mod subscriptions;

@@ -7,18 +7,13 @@ use millrace_core::meta::{
     QuotaValue,
 };
 
-/// What is set of each client id: each is named after a topic.
+use super::promise::Promise;
+
+/// What is set of each client id, each named after a topic: both keys, told apart. What has the one and not the other is half
+/// of a change.
 #[derive(Default)]
 pub(crate) struct Quotas {
-    known: BTreeMap<&'static str, Known>,
-}
-
-/// Values; `None` where there is no quota.
-#[derive(Default)]
-struct Known {
-    answered: Option<f64>,
-    /// Asked for since, and not answered.
-    asked: Option<Option<f64>>,
+    known: BTreeMap<&'static str, Promise<[Option<f64>; 2]>>,
 }
 
 /// Every other life has one, of its own.
@@ -35,22 +30,19 @@ pub(crate) fn alteration(name: &str, value: Option<f64>) -> QuotaAlteration {
 
 const KEYS: [QuotaKey; 2] = [QuotaKey::ProducerByteRate, QuotaKey::ConsumerByteRate];
 
-/// The values of both keys, told apart; what has the one and not the other is half of a change.
+/// The values of both keys; `None` where there is no quota.
 fn both(value: Option<f64>) -> [Option<f64>; 2] {
     [value, value.map(|value| value * 1000.0)]
 }
 
 impl Quotas {
     pub(crate) fn ask(&mut self, name: &'static str, value: Option<f64>) {
-        self.known.entry(name).or_default().asked = Some(value);
+        self.known.entry(name).or_default().ask(both(value));
     }
 
     /// What was asked for last is answered.
     pub(crate) fn answer(&mut self, name: &'static str) {
-        let known = self.known.entry(name).or_default();
-        if let Some(asked) = known.asked.take() {
-            known.answered = asked;
-        }
+        self.known.entry(name).or_default().answer();
     }
 
     /// Compares what a node has after a start with what was promised; answers what was not kept.
@@ -60,11 +52,9 @@ impl Quotas {
             let named = QuotaName::Named((*name).to_owned());
             let entity = QuotaEntity::default().with(EntityKind::ClientId, named);
             let found = KEYS.map(|key| found.get(&entity, key).map(QuotaValue::get));
-            if found != both(known.answered) && Some(found) != known.asked.map(both) {
-                let answered = both(known.answered);
-                violations.push(format!("the quotas of {name} are {found:?}, and were set to {answered:?}"));
+            if let Err(promised) = known.audit(found) {
+                violations.push(format!("the quotas of {name} are {found:?}, and were set to {promised:?}"));
             }
-            *known = Known { answered: found[0], asked: None };
         }
         violations
     }

@@ -4,16 +4,13 @@
 use millrace_core::base::config::ConfigMap;
 use millrace_core::meta::{AlterEntry, AlterOperation, AlterTarget, Alteration, MetadataImage, OtherKeys};
 
+use super::promise::Promise;
+
 /// The name whose lives change it; the subscription is named after it.
 pub(crate) const CHANGED_BY: &str = "gamma";
 
-/// What is known of its settings; none where there is no subscription.
-#[derive(Default)]
-pub(crate) struct Subscriptions {
-    answered: ConfigMap,
-    /// Asked for since, and not answered.
-    asked: Option<ConfigMap>,
-}
+/// Its settings; none where there is no subscription.
+pub(crate) type Subscription = Promise<ConfigMap>;
 
 /// Every other life has one, of its own.
 pub(crate) fn of_life(life: usize) -> ConfigMap {
@@ -40,28 +37,11 @@ pub(crate) fn alteration(settings: &ConfigMap) -> Alteration {
     }
 }
 
-impl Subscriptions {
-    pub(crate) fn ask(&mut self, settings: ConfigMap) {
-        self.asked = Some(settings);
-    }
-
-    /// What was asked for last is answered.
-    pub(crate) fn answer(&mut self) {
-        if let Some(asked) = self.asked.take() {
-            self.answered = asked;
-        }
-    }
-
-    /// Compares what a node has after a start with what was promised; answers what was not kept.
-    pub(crate) fn audit(&mut self, image: &MetadataImage) -> Option<String> {
-        let found = image.client_metrics_config(CHANGED_BY).clone();
-        let is_kept = found == self.answered || Some(&found) == self.asked.as_ref();
-        let violation = (!is_kept).then(|| {
-            format!("the subscription of {CHANGED_BY} is {found:?}, and was set to {:?}", self.answered)
-        });
-        *self = Subscriptions { answered: found, asked: None };
-        violation
-    }
+/// Compares what a node has after a start with what was promised; answers what was not kept.
+pub(crate) fn audit(subscription: &mut Subscription, image: &MetadataImage) -> Option<String> {
+    let found = image.client_metrics_config(CHANGED_BY);
+    let promised = subscription.audit(found.clone()).err()?;
+    Some(format!("the subscription of {CHANGED_BY} is {found:?}, and was set to {promised:?}"))
 }
 
 #[cfg(test)]
@@ -72,18 +52,18 @@ mod tests {
 
     /// Whether a node is told of that has `found`, where `answered` was promised and `asked` asked for.
     fn check(answered: ConfigMap, asked: Option<ConfigMap>, found: &ConfigMap, is_told: bool) {
-        let mut subscriptions = Subscriptions::default();
-        subscriptions.ask(answered);
-        subscriptions.answer();
-        asked.into_iter().for_each(|settings| subscriptions.ask(settings));
+        let mut subscription = Subscription::default();
+        subscription.ask(answered);
+        subscription.answer();
+        asked.into_iter().for_each(|settings| subscription.ask(settings));
         let mut image = MetadataImage::default();
         for (key, value) in found {
             let resource = ConfigResource::ClientMetrics(CHANGED_BY.to_owned());
             let record = MetadataRecord::Config { resource, key: key.clone(), value: Some(value.clone()) };
             image.apply(&record).unwrap();
         }
-        assert_eq!(subscriptions.audit(&image).is_some(), is_told, "{found:?}");
-        assert_eq!(subscriptions.audit(&image), None, "what is there is what counts from then on");
+        assert_eq!(audit(&mut subscription, &image).is_some(), is_told, "{found:?}");
+        assert_eq!(audit(&mut subscription, &image), None, "what is there is what counts from then on");
     }
 
     #[test]

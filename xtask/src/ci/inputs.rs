@@ -84,23 +84,21 @@ impl Inputs {
     /// What a step is made of, with the arguments that it is given; nothing of one that always runs: cargo knows by itself
     /// what to build anew, and the rules of the house look at everything.
     pub(super) fn of_step(&self, step: &Step, arguments: &str) -> Option<u64> {
-        let program =
-            |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
+        let ships = Some(SHIPS.to_owned());
         let (programs, folders): (Vec<Option<String>>, &[&str]) = match &step.work {
             Work::Cargo(_) | Work::Tidy => return None,
-            Work::Script(..) => (vec![Some(SHIPS.to_owned())], &[CLIENTS]),
-            // Programs of the load generator start what ships.
-            Work::Built(path, _) => (vec![program(path), Some(SHIPS.to_owned())], &[]),
-            Work::Beside { program: beside, .. } => {
-                (vec![Some(SHIPS.to_owned()), beside.and_then(|(path, _)| program(path))], &[CLIENTS])
+            Work::Script(..) => (vec![ships], &[CLIENTS]),
+            Work::Beside { program, .. } => {
+                (vec![ships, program.and_then(|(path, _)| name(path))], &[CLIENTS])
+            }
+            Work::Built(path, given) => {
+                // What runs in the simulated world starts no broker of its own.
+                let starts_broker = given.iter().any(|word| word.contains("{broker}"));
+                (vec![name(path), ships.filter(|_| starts_broker)], &[])
             }
         };
-        let starts = match &step.work {
-            // What runs in the simulated world starts no broker of its own.
-            Work::Built(_, arguments) if !arguments.iter().any(|word| word.contains("{broker}")) => 1,
-            _ => programs.len(),
-        };
-        let packages = programs.into_iter().take(starts).flatten();
+        let packages = programs.into_iter().flatten();
         let packages: Vec<String> =
             packages.filter_map(|program| self.programs.get(&program).cloned()).collect();
         Some(self.number(&packages, folders, arguments))

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod limits;
 pub mod measure;
 pub mod pace;
+pub mod pattern;
 
 pub use error::Corrupt;
 pub use ids::{

@@ -109,8 +109,8 @@ pub fn alter_configs(
     broker: &BrokerConfig,
 ) -> (Vec<Result<(), AlterError>>, Vec<MetadataRecord>) {
     let mut records = Vec::new();
-    // They are counted, so those of the same request are known to one another.
-    let mut subscriptions = image.client_metrics().clone();
+    // They are counted, so those of the same request are known to one another; most requests have none.
+    let mut subscriptions = None;
     let mut check = |alteration| {
         alter(image, &mut subscriptions, alteration, broker).map(|of_resource| records.extend(of_resource))
     };
@@ -120,7 +120,7 @@ pub fn alter_configs(
 
 fn alter(
     image: &MetadataImage,
-    subscriptions: &mut NamedConfigs,
+    subscriptions: &mut Option<Subscriptions>,
     alteration: &Alteration,
     broker: &BrokerConfig,
 ) -> Result<Vec<MetadataRecord>, AlterError> {
@@ -129,7 +129,10 @@ fn alter(
         AlterTarget::Topic(name) => alter_topic(image, name, alteration, broker),
         AlterTarget::Broker(name) => alter_broker(image, name, alteration, broker),
         AlterTarget::Group(name) => alter_group(image, name, alteration, broker),
-        AlterTarget::ClientMetrics(name) => alter_client_metrics(subscriptions, name, alteration),
+        AlterTarget::ClientMetrics(name) => {
+            let subscriptions = subscriptions.get_or_insert_with(|| Subscriptions::of(image));
+            alter_client_metrics(subscriptions, name, alteration)
+        }
     }
 }
 
@@ -195,14 +198,29 @@ fn alter_group(
 const SUBSCRIPTIONS_MAX: usize = 256;
 const PATTERNS_MAX: usize = 256;
 
+/// Subscriptions as the changes of one request leave them, and how many patterns they have together.
+struct Subscriptions {
+    settings: NamedConfigs,
+    patterns: usize,
+}
+
+impl Subscriptions {
+    fn of(image: &MetadataImage) -> Subscriptions {
+        let settings = image.client_metrics().clone();
+        let patterns = settings.values().map(ClientMetricsSubscription::count_patterns).sum();
+        Subscriptions { settings, patterns }
+    }
+}
+
 /// A subscription is there while it has a setting.
 fn alter_client_metrics(
-    subscriptions: &mut NamedConfigs,
+    subscriptions: &mut Subscriptions,
     name: &str,
     alteration: &Alteration,
 ) -> Result<Vec<MetadataRecord>, AlterError> {
     let nothing = ConfigMap::new();
-    let before = subscriptions.get(name).unwrap_or(&nothing);
+    let known = subscriptions.settings.get(name);
+    let before = known.unwrap_or(&nothing);
     // Kafka's controller adds to none of its lists.
     let after = altered(before, alteration, |key, operation| Err(no_list(key, operation)))?;
     if name.is_empty() {
@@ -212,26 +230,24 @@ fn alter_client_metrics(
         ClientMetricsFault::Request(message) => AlterError::request(message),
         ClientMetricsFault::Config(error) => AlterError::config(error.message),
     })?;
-    let others = || subscriptions.iter().filter(|(known, _)| known.as_ref() != name);
-    let patterns: usize = others()
-        .filter_map(|(_, settings)| ClientMetricsSubscription::parse(settings).ok())
-        .map(|other| other.patterns())
-        .sum();
-    if others().count() >= SUBSCRIPTIONS_MAX && !after.is_empty() {
+    if known.is_none() && subscriptions.settings.len() >= SUBSCRIPTIONS_MAX && !after.is_empty() {
         return Err(AlterError::request(format!(
             "There are {SUBSCRIPTIONS_MAX} client metrics subscriptions; this broker serves no more."
         )));
     }
-    if patterns + subscription.patterns() > PATTERNS_MAX {
+    let of_others = subscriptions.patterns - ClientMetricsSubscription::count_patterns(before);
+    let patterns = of_others + subscription.patterns();
+    if patterns > PATTERNS_MAX {
         return Err(AlterError::request(format!(
             "All client metrics subscriptions together may have {PATTERNS_MAX} client matching patterns."
         )));
     }
     let records = records(&ConfigResource::ClientMetrics(name.to_owned()), before, &after);
-    let subscriptions = Arc::make_mut(subscriptions);
+    subscriptions.patterns = patterns;
+    let settings = Arc::make_mut(&mut subscriptions.settings);
     match after.is_empty() {
-        true => drop(subscriptions.remove(name)),
-        false => drop(subscriptions.insert(name.into(), after)),
+        true => drop(settings.remove(name)),
+        false => drop(settings.insert(name.into(), after)),
     }
     Ok(records)
 }

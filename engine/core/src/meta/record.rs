@@ -196,18 +196,10 @@ impl MetadataRecord {
                 value: fields.optional_text()?,
             },
             7 => MetadataRecord::ProducerIds { next: ProducerId(fields.i64()?) },
-            8 => MetadataRecord::Config {
-                resource: ConfigResource::Group(fields.text()?),
-                key: fields.text()?,
-                value: fields.optional_text()?,
-            },
+            8 => decode_setting(&mut fields, ConfigResource::Group)?,
             9 => decode_features(&mut fields)?,
             10 => decode_quota(&mut fields)?,
-            11 => MetadataRecord::Config {
-                resource: ConfigResource::ClientMetrics(fields.text()?),
-                key: fields.text()?,
-                value: fields.optional_text()?,
-            },
+            11 => decode_setting(&mut fields, ConfigResource::ClientMetrics)?,
             _ => return Err(fields.corrupt("a record is of a kind of a newer release")),
         };
         match fields.is_empty() {
@@ -241,6 +233,18 @@ fn decode_features(fields: &mut Reader<'_>) -> Result<MetadataRecord, Corrupt> {
     let count = fields.count(FEATURE_BYTES_MIN)?;
     let levels: Result<_, Corrupt> = (0..count).map(|_| Ok((fields.text()?, fields.i16()?))).collect();
     Ok(MetadataRecord::Features { epoch, levels: levels? })
+}
+
+/// A setting of what has a name, and a kind of record of its own.
+fn decode_setting(
+    fields: &mut Reader<'_>,
+    of: fn(String) -> ConfigResource,
+) -> Result<MetadataRecord, Corrupt> {
+    Ok(MetadataRecord::Config {
+        resource: of(fields.text()?),
+        key: fields.text()?,
+        value: fields.optional_text()?,
+    })
 }
 
 fn decode_resource(fields: &mut Reader<'_>) -> Result<ConfigResource, Corrupt> {

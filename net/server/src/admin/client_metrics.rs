@@ -1,9 +1,8 @@
 //! Metrics that clients push: how many there are, and what they are.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
-use crate::admin::family::{Family, Kind};
+use crate::admin::family::{Family, Kind, line};
 use crate::telemetry::{ClientMetricsReport, PushedSample, SampleKind};
 
 pub(crate) const KAFKAS: &[Family] = &[
@@ -96,10 +95,9 @@ pub(crate) fn write_pushed(report: &ClientMetricsReport, text: &mut String) {
             Some(SampleKind::Counter) => Kind::Counter,
             Some(SampleKind::Gauge) | None => Kind::Gauge,
         };
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "# TYPE {name} {}", kind.name());
+        line(text, format_args!("# TYPE {name} {}", kind.name()));
         for (labels, sample) in values {
-            let _ = writeln!(text, "{name}{{{labels}}} {}", sample.value);
+            line(text, format_args!("{name}{{{labels}}} {}", sample.value));
         }
     }
 }

@@ -100,7 +100,7 @@ impl Samples<'_> {
     }
 }
 
-fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
+pub(crate) fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     // Writing to a string does not fail.
     let _ = writeln!(text, "{arguments}");
 }

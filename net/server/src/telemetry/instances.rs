@@ -79,7 +79,7 @@ struct Instance {
 }
 
 impl Instance {
-    fn new(terms: Terms, samples: Arc<Samples>, used: u64) -> Instance {
+    fn new(terms: Terms, samples: Arc<Samples>) -> Instance {
         Instance {
             terms,
             asked: None,
@@ -89,8 +89,12 @@ impl Instance {
             is_gone: false,
             silent_from: Moment::ZERO,
             samples,
-            used,
+            used: 0,
         }
+    }
+
+    fn goes_on(&self, terms: Terms, now: Moment) -> bool {
+        self.terms.version == terms.version && !self.is_gone && now < self.forgotten_at()
     }
 
     fn forgotten_at(&self) -> Moment {
@@ -233,36 +237,27 @@ impl Instances {
 
     /// The instance, which begins anew where it was gone or silent for too long, or other things are wanted of it.
     fn meet(&mut self, id: InstanceId, terms: Terms, now: Moment) -> (Known, &mut Instance) {
-        self.uses += 1;
-        let before = self.known.get(&id.0).map(|instance| {
-            let is_same = instance.terms.version == terms.version && !instance.is_gone;
-            (is_same && now < instance.forgotten_at(), instance.used, Arc::clone(&instance.samples))
-        });
-        let is_met = before.is_some();
-        let goes_on = match before {
-            Some((goes_on, used, samples)) => {
-                self.order.remove(&used);
-                if !goes_on {
-                    self.known.insert(id.0, Instance::new(terms, samples, self.uses));
-                }
-                goes_on
-            }
-            None => {
-                self.known.insert(id.0, Instance::new(terms, Arc::default(), self.uses));
-                self.bytes += INSTANCE_BYTES;
-                false
-            }
-        };
-        self.order.insert(self.uses, id.0);
-        if !is_met {
-            self.make_room();
+        let before = self.known.remove(&id.0);
+        match &before {
+            Some(instance) => drop(self.order.remove(&instance.used)),
+            None => self.bytes += INSTANCE_BYTES,
         }
-        let Some(instance) = self.known.get_mut(&id.0) else {
-            unreachable!("who was used last is forgotten last")
+        let (known, mut instance) = match before {
+            Some(instance) if instance.goes_on(terms, now) => (Known::Before, instance),
+            before => {
+                let samples = before.map(|instance| instance.samples).unwrap_or_default();
+                (Known::AsOfNow, Instance::new(terms, samples))
+            }
         };
-        instance.used = self.uses;
-        instance.silent_from = now;
-        (if goes_on { Known::Before } else { Known::AsOfNow }, instance)
+        self.uses += 1;
+        (instance.used, instance.silent_from) = (self.uses, now);
+        self.order.insert(self.uses, id.0);
+        self.known.insert(id.0, instance);
+        self.make_room();
+        match self.known.get_mut(&id.0) {
+            Some(instance) => (known, instance),
+            None => unreachable!("who was used last is forgotten last"),
+        }
     }
 
     /// Forgets the one that was not heard of for the longest, until the rest has room; never the last.

@@ -191,17 +191,19 @@ fn value_of(point: &NumberDataPoint) -> f64 {
 }
 
 /// As the exposition format has names.
+fn plain(name: &str) -> String {
+    name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect()
+}
+
 fn shown_name(name: &str) -> String {
-    let plain: String =
-        name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+    let plain = plain(name);
     if plain.starts_with(KAFKA_CLIENTS) { plain } else { format!("{OTHER_CLIENTS}{plain}") }
 }
 
 /// Attributes of a name that the labels have already do not count: who pushes does not say who it is.
 fn add_labels(labels: &mut String, attributes: &[KeyValue]) {
     for KeyValue { key, value, .. } in attributes {
-        let mut name: String =
-            key.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
+        let mut name = plain(key);
         // Two underscores are the server's own, and a digit begins no name.
         if name.starts_with("__")
             || !name.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '_')

@@ -82,6 +82,7 @@ pub(in crate::fuzz) const METADATA_LOG: Target = Target {
         "record::decode_quota",
         "record::decode_features",
         "record::decode_resource",
+        "record::decode_setting",
         "image::apply_all",
         "listeners::from_code",
     ],

@@ -2,8 +2,11 @@
 
 use std::iter;
 
-use millrace_core::base::config::{ClientAttribute, ClientMetricsSubscription, ConfigMap, WantedMetrics};
+use millrace_core::base::config::{
+    ClientAttribute, ClientMetricsFault, ClientMetricsSubscription, ConfigMap, WantedMetrics,
+};
 use millrace_server::count_pushed_values;
+use millrace_wire::Writer;
 
 use crate::chance::Chance;
 use crate::fuzz::input::Input;
@@ -63,7 +66,7 @@ fn check_subscription(input: &Input<'_>) -> Checked {
             ClientAttribute::SourcePort => Some("1234"),
             _ => None,
         });
-        Ok::<_, millrace_core::base::config::ClientMetricsFault>(wanted)
+        Ok::<_, ClientMetricsFault>(wanted)
     })?;
     match parsed {
         Ok(_) => Ok(Outcome::Decoded),
@@ -74,15 +77,9 @@ fn check_subscription(input: &Input<'_>) -> Checked {
 
 /// A message in the field of this number.
 fn message(field: u8, body: &[u8]) -> Vec<u8> {
-    let mut length = body.len();
-    let mut bytes = vec![field << 3 | 2];
-    while length >= 0x80 {
-        bytes.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    bytes.push(length as u8);
-    bytes.extend_from_slice(body);
-    bytes
+    let mut length = Writer::new();
+    length.uvarint(body.len() as u32);
+    [&[field << 3 | 2], &length.finish().concat()[..], body].concat()
 }
 
 /// Gauges and sums of some points with some attributes, of some resources.

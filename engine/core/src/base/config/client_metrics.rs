@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use super::definition::Definition;
 use super::registry::client_metrics_keys;
 use super::value::{ConfigError, ConfigMap, Value};
+use crate::base::pattern::whole_name;
 
 const METRICS: &str = "metrics";
 const INTERVAL: &str = "interval.ms";
@@ -121,6 +122,13 @@ impl ClientMetricsSubscription {
         self.patterns.len()
     }
 
+    /// The same of settings that were checked before, of which none is compiled.
+    pub fn count_patterns(settings: &ConfigMap) -> usize {
+        let items = list(MATCH, settings).unwrap_or_default();
+        let attributes = items.iter().filter_map(|item| Some(named_pattern(item)?.0));
+        attributes.collect::<BTreeSet<_>>().len()
+    }
+
     fn matches<'a>(&self, client: &impl Fn(ClientAttribute) -> Option<&'a str>) -> bool {
         let matches = |(attribute, pattern): &(ClientAttribute, Regex)| {
             client(*attribute).is_some_and(|known| pattern.is_match(known))
@@ -148,31 +156,27 @@ fn list(key: &str, settings: &ConfigMap) -> Result<Vec<String>, ConfigError> {
     }
 }
 
+/// One `NAME=PATTERN`, as Java splits it: what is empty at the end does not count.
+fn named_pattern(item: &str) -> Option<(ClientAttribute, &str)> {
+    let (name, pattern) = item.trim_end_matches('=').split_once('=')?;
+    let attribute = ClientAttribute::from_name(name.trim())?;
+    (!pattern.contains('=')).then(|| (attribute, pattern.trim()))
+}
+
 /// `NAME=PATTERN` each; of two for the same name the last counts.
 fn patterns(items: &[String]) -> Result<Vec<(ClientAttribute, Regex)>, ConfigError> {
     let mut patterns: Vec<(ClientAttribute, Regex)> = Vec::new();
     for item in items {
         let illegal = || ConfigError::new(MATCH, format!("Illegal client matching pattern: {item}"));
-        // As Java splits: what is empty at the end does not count.
-        let (name, pattern) = item.trim_end_matches('=').split_once('=').ok_or_else(illegal)?;
-        if pattern.contains('=') {
-            return Err(illegal());
-        }
-        let attribute = ClientAttribute::from_name(name.trim()).ok_or_else(illegal)?;
-        let pattern = compile(pattern.trim()).map_err(|_| illegal())?;
+        let (attribute, pattern) = named_pattern(item).ok_or_else(illegal)?;
+        let pattern = whole_name(pattern, |builder| {
+            builder.size_limit(COMPILED_BYTES_MAX).dfa_size_limit(MATCHING_BYTES_MAX)
+        });
+        let pattern = pattern.map_err(|_| illegal())?;
         patterns.retain(|(known, _)| *known != attribute);
         patterns.push((attribute, pattern));
     }
     Ok(patterns)
-}
-
-/// A pattern matches the whole of a name. The language is linear in time, without look-around or back references.
-fn compile(pattern: &str) -> Result<Regex, regex::Error> {
-    let build = |text: &str| {
-        RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).dfa_size_limit(MATCHING_BYTES_MAX).build()
-    };
-    // Alone first: within a group a stray `)` would close that.
-    build(pattern).and_then(|_| build(&format!("^(?:{pattern})$")))
 }
 
 /// What is wanted of one client.
@@ -255,6 +259,15 @@ mod tests {
                 Err(ClientMetricsFault::Config(error)) => format!("Config {error}"),
             };
             assert_eq!(ours, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_counted_as_they_are_read() {
+        for line in ANSWERS.lines().filter_map(|line| line.trim().strip_suffix(" | ok")) {
+            let settings = settings(line);
+            let read = ClientMetricsSubscription::parse(&settings).unwrap();
+            assert_eq!(ClientMetricsSubscription::count_patterns(&settings), read.patterns(), "{line}");
         }
     }
 

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use regex::{Regex, RegexBuilder};
+use regex::Regex;
 
 use crate::base::TimestampMs;
+use crate::base::pattern::whole_name;
 use crate::coord::ids::Now;
 use crate::coord::settings::GroupSettings;
 
@@ -77,15 +78,12 @@ impl Watched {
     }
 }
 
-/// A pattern matches a topic's whole name. The language is that of RE2: linear in time, without look-around or back
-/// references.
+/// A pattern matches a topic's whole name, as RE2 has them.
 pub(super) fn compile(pattern: &str) -> Result<Regex, PatternFault> {
     if pattern.len() > PATTERN_LENGTH_MAX {
         return Err(PatternFault(format!("pattern is longer than {PATTERN_LENGTH_MAX} bytes")));
     }
-    // Alone first: within a group a stray `)` would close that.
-    let build = |text: &str| RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).build();
-    build(pattern).and_then(|_| build(&format!("^(?:{pattern})$"))).map_err(fault)
+    whole_name(pattern, |builder| builder.size_limit(COMPILED_BYTES_MAX)).map_err(fault)
 }
 
 fn fault(error: regex::Error) -> PatternFault {
