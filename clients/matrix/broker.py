@@ -21,18 +21,38 @@ CLEANED = re.compile(r"journal slots cleaned shard=(\d+) .*\breused=(\d+)")
 LOGGED = "info,millrace_shard::cleaning=debug"
 
 
+# Held until this process ends, for each port that it was given.
+RESERVED = []
+
+
 def free_port():
-    """A port whose successor is free too: the controller takes it."""
+    """A port whose successor is free too: the controller takes it. Nobody else gets either while this process lives."""
     for _ in range(100):
         port = random.choice(PORTS)
         with socket.socket() as first, socket.socket() as second:
             try:
                 first.bind(("127.0.0.1", port))
                 second.bind(("127.0.0.1", port + 1))
-                return port
             except OSError:
                 continue
+        if reserve(port):
+            return port
     raise RuntimeError("no free port")
+
+
+def reserve(port):
+    """Says to the other runs on this machine, and to this one, that the port is taken, also while nothing listens on it.
+
+    The kernel drops the name with the process, however it ends.
+    """
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0millrace-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    RESERVED.append(name)
+    return True
 
 
 def addresses(port):
