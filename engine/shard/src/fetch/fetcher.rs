@@ -20,7 +20,8 @@ use crate::mesh::calls::{CancelFetch, DelayFetch, Read};
 use crate::mesh::requests::{DelayedFetchId, DelayedFetchRequest, ReadRequest, ReadResponse, Woken};
 use crate::mesh::responder::ResponseFuture;
 use crate::mesh::shard_mesh::ShardMesh;
-use crate::partition::delayed_fetch::{Listing, Purgatory, Waiter};
+use crate::partition::delayed_fetch::Waiter;
+use crate::partition::purgatory::{Listing, Purgatory};
 
 /// Fetches for connections of one shard, from partitions of all shards.
 pub(crate) struct Fetcher {

@@ -4,6 +4,7 @@ pub(crate) mod delayed_fetch;
 pub(crate) mod parts;
 pub(crate) mod producer_upkeep;
 pub(crate) mod producers;
+pub(crate) mod purgatory;
 pub(crate) mod rolled;
 pub(crate) mod segment;
 pub(crate) mod starts;

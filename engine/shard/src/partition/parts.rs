@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::partition::delayed_fetch::Purgatory;
 use crate::partition::producers::ProducerBound;
+use crate::partition::purgatory::Purgatory;
 use crate::partition::rolled::RolledPartitions;
 use crate::partition::table::Table;
 use crate::partition::tail_memory::TailMemory;

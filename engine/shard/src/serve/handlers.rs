@@ -31,8 +31,8 @@ use crate::mesh::responder::Responder;
 use crate::mesh::shard_mesh::ShardMesh;
 use crate::mesh::waiting::{WaitingLanes, WaitingRequests};
 use crate::metadata::changes::Metadata;
-use crate::partition::delayed_fetch::Purgatory;
 use crate::partition::delayed_fetch::Waiter;
+use crate::partition::purgatory::Purgatory;
 
 /// Reads from the disk are served by as many tasks at once. Each waits for what is its own; more would queue at the device.
 pub(crate) const READERS: usize = 64;
