@@ -20,8 +20,8 @@ use crate::api::{AppendError, AppendPartition};
 use crate::append::extent::ExtentWriter;
 use crate::append::inflating::{Inflating, Unchecked};
 use crate::append::last_block::LastBlocks;
-use crate::commit::outcomes::{AppendTicket, Gathering, Part, Source};
-use crate::commit::pending_append::Job;
+use crate::commit::outcomes::{AppendOutcomes, AppendTicket, Part, Source};
+use crate::commit::pending_append::PendingAppend;
 use crate::commit::queue::Commit;
 use crate::counters::Counters;
 use crate::device::space::Space;
@@ -120,9 +120,9 @@ impl Admission {
         let mut parts = Vec::with_capacity(groups.len());
         for ((owner, places), owned) in divide(appends, groups) {
             let source = if owner == self.mesh.index {
-                let gathering = Gathering::local(owned.len());
-                self.admit_of_clients(owned, &gathering).await;
-                Source::Local(gathering)
+                let outcomes = AppendOutcomes::local(owned.len());
+                self.admit_of_clients(owned, &outcomes).await;
+                Source::Local(outcomes)
             } else {
                 Source::Remote(millrace_rt::now(), self.mesh.admit::<Append>(owner, owned).await)
             };
@@ -132,11 +132,11 @@ impl Admission {
     }
 
     /// Checks each append and queues it.
-    pub(crate) fn admit(self: &Rc<Self>, appends: Vec<AppendPartition>, gathering: &Rc<Gathering>) {
+    pub(crate) fn admit(self: &Rc<Self>, appends: Vec<AppendPartition>, outcomes: &Rc<AppendOutcomes>) {
         let now = TimestampMs(millrace_rt::wall_now_ms());
         for (place, append) in appends.into_iter().enumerate() {
             let checked = self.check(append, now);
-            self.queue(checked, gathering, place);
+            self.queue(checked, outcomes, place);
         }
     }
 
@@ -145,7 +145,7 @@ impl Admission {
     pub(crate) async fn admit_of_clients(
         self: &Rc<Self>,
         appends: Vec<AppendPartition>,
-        gathering: &Rc<Gathering>,
+        outcomes: &Rc<AppendOutcomes>,
     ) {
         let now = TimestampMs(millrace_rt::wall_now_ms());
         // Most requests have few.
@@ -159,7 +159,7 @@ impl Admission {
                     begun = None;
                 }
             }
-            self.admit_of_client(append, now, (gathering, place));
+            self.admit_of_client(append, now, (outcomes, place));
         }
     }
 
@@ -167,7 +167,7 @@ impl Admission {
         self: &Rc<Self>,
         append: AppendPartition,
         now: TimestampMs,
-        (gathering, place): (&Rc<Gathering>, usize),
+        (outcomes, place): (&Rc<AppendOutcomes>, usize),
     ) {
         let expected = self.expect(&append, now);
         let checked = expected.and_then(|(partition, rules, codec)| {
@@ -180,8 +180,8 @@ impl Admission {
             }
         });
         match checked.transpose() {
-            Some(checked) => self.queue(checked, gathering, place),
-            None => self.inflate(Unchecked { append, now, answer: (Rc::clone(gathering), place) }),
+            Some(checked) => self.queue(checked, outcomes, place),
+            None => self.inflate(Unchecked { append, now, answer: (Rc::clone(outcomes), place) }),
         }
     }
 
@@ -196,9 +196,9 @@ impl Admission {
     }
 
     async fn inflate_all(self: Rc<Self>, key: PartitionKey) {
-        while let Some(Unchecked { append, now, answer: (gathering, place) }) = self.inflating.next(key) {
+        while let Some(Unchecked { append, now, answer: (outcomes, place) }) = self.inflating.next(key) {
             let checked = self.check_with_patience(append, now).await;
-            self.queue(checked, &gathering, place);
+            self.queue(checked, &outcomes, place);
             millrace_rt::yield_now().await;
         }
     }
@@ -206,7 +206,7 @@ impl Admission {
     fn queue(
         self: &Rc<Self>,
         checked: Result<Checked, AppendError>,
-        gathering: &Rc<Gathering>,
+        outcomes: &Rc<AppendOutcomes>,
         place: usize,
     ) {
         let admitted = checked.and_then(|checked| {
@@ -219,12 +219,12 @@ impl Admission {
                 // One after another such reads would hold up all that is queued.
                 self.last_blocks.resume(&partition, &mut partition.borrow_mut());
                 let durability = partition.borrow().config.durability();
-                let answer = (Rc::clone(gathering), place);
-                self.extents.enqueue(Job { partition, durability, batch, records, answer });
+                let answer = (Rc::clone(outcomes), place);
+                self.extents.enqueue(PendingAppend { partition, durability, batch, records, answer });
             }
             Err(error) => {
                 self.counters.appends_refused.increment();
-                gathering.resolve(place, Err(error));
+                outcomes.resolve(place, Err(error));
             }
         }
     }

@@ -11,7 +11,7 @@ use millrace_core::log::{ProducerBatch, ProducerVerdict};
 
 use crate::api::AppendError;
 use crate::append::last_block::LastBlocks;
-use crate::commit::pending_append::{Effect, Job, Turn};
+use crate::commit::pending_append::{Completion, PendingAppend, Served};
 use crate::counters::Counters;
 use crate::flush::tail_flusher::TailFlusher;
 use crate::partition::rolled::RolledPartitions;
@@ -27,7 +27,7 @@ pub(crate) struct Applied {
     pub(crate) sealed_bytes: usize,
     pub(crate) fills: Vec<Fill>,
     /// What happens once the frame is durable; for retries once the one before it is.
-    pub(crate) effects: Vec<Effect>,
+    pub(crate) completions: Vec<Completion>,
 }
 
 /// An append whose place in the tail is reserved and not filled.
@@ -38,12 +38,12 @@ pub(crate) struct Fill {
 }
 
 impl Applied {
-    pub(crate) fn with_capacity(jobs: usize) -> Applied {
+    pub(crate) fn with_capacity(appends: usize) -> Applied {
         Applied {
-            entries: Vec::with_capacity(jobs),
+            entries: Vec::with_capacity(appends),
             sealed_bytes: 0,
-            fills: Vec::with_capacity(jobs),
-            effects: Vec::with_capacity(jobs),
+            fills: Vec::with_capacity(appends),
+            completions: Vec::with_capacity(appends),
         }
     }
 
@@ -82,69 +82,74 @@ pub(crate) struct Applier {
 
 impl Applier {
     /// Gives a queued append its offsets and puts it into the log's tail.
-    pub(crate) fn apply(&self, job: &mut Job, now: TimestampMs, applied: &mut Applied) -> Turn {
-        let shared = Rc::clone(&job.partition);
+    pub(crate) fn apply(
+        &self,
+        pending: &mut PendingAppend,
+        now: TimestampMs,
+        applied: &mut Applied,
+    ) -> Served {
+        let shared = Rc::clone(&pending.partition);
         let mut partition = shared.borrow_mut();
-        let bytes = job.records.len();
-        let turn = self.apply_to(&mut partition, job, now, applied);
-        if turn == Turn::Had {
+        let bytes = pending.records.len();
+        let served = self.apply_to(&mut partition, pending, now, applied);
+        if served == Served::Done {
             partition.queued_bytes -= bytes;
         }
-        turn
+        served
     }
 
     fn apply_to(
         &self,
         partition: &mut Partition,
-        job: &mut Job,
+        pending: &mut PendingAppend,
         now: TimestampMs,
         applied: &mut Applied,
-    ) -> Turn {
+    ) -> Served {
         if partition.removed {
-            job.refuse(AppendError::UnknownPartition);
-            return Turn::Had;
+            pending.refuse(AppendError::UnknownPartition);
+            return Served::Done;
         }
         if std::mem::take(&mut partition.unreadable) {
-            job.refuse(AppendError::Storage);
-            return Turn::Had;
+            pending.refuse(AppendError::Storage);
+            return Served::Done;
         }
         if partition.active().needs_last_block() {
-            self.last_blocks.resume(&job.partition, partition);
-            return Turn::Blocks;
+            self.last_blocks.resume(&pending.partition, partition);
+            return Served::Blocked;
         }
-        let verdict = ProducerBatch::of(&job.batch.header).map(|batch| partition.producers.check(&batch));
+        let verdict = ProducerBatch::of(&pending.batch.header).map(|batch| partition.producers.check(&batch));
         match verdict {
             None | Some(ProducerVerdict::Fresh) => {}
             Some(ProducerVerdict::Duplicate(earlier)) => {
                 // Kafka answers a retry with the stored batch's time, whatever clock the topic uses.
-                let effect = job.effect(partition, earlier.base_offset(), earlier.timestamp);
-                applied.effects.push(effect);
-                return Turn::Had;
+                let completion = pending.completion(partition, earlier.base_offset(), earlier.timestamp);
+                applied.completions.push(completion);
+                return Served::Done;
             }
             Some(ProducerVerdict::Rejected(fault)) => {
-                job.refuse(fault.into());
-                return Turn::Had;
+                pending.refuse(fault.into());
+                return Served::Done;
             }
         }
         let base_offset = partition.log_end;
-        if must_roll(partition, job, (partition.active().length(), base_offset), now) {
+        if must_roll(partition, pending, (partition.active().length(), base_offset), now) {
             let previous_length = Position(partition.active().length());
             partition.roll();
             self.counters.rolls.increment();
-            self.rolled.note(&job.partition);
+            self.rolled.note(&pending.partition);
             applied.enter(Entry::Roll { key: partition.key, segment: base_offset, previous_length });
         }
         let memory = partition.active().tail.memory_bytes();
-        take_in(partition, job, now, self.tails.growth(), applied);
+        take_in(partition, pending, now, self.tails.growth(), applied);
         self.tails.grew(partition.active().tail.memory_bytes() - memory);
-        self.note_grown(&job.partition, partition);
-        self.count_in(partition, job);
-        if job.batch.header.has_producer() {
-            partition.producers.record(&job.appended_at(base_offset), base_offset, now);
+        self.note_grown(&pending.partition, partition);
+        self.count_in(partition, pending);
+        if pending.batch.header.has_producer() {
+            partition.producers.record(&pending.appended_at(base_offset), base_offset, now);
         }
-        let stamped = job.batch.log_append_time();
-        applied.effects.push(job.effect(partition, base_offset, stamped));
-        Turn::Had
+        let stamped = pending.batch.log_append_time();
+        applied.completions.push(pending.completion(partition, base_offset, stamped));
+        Served::Done
     }
 
     /// Copies what a frame holds to the places that were reserved for it in the tails.
@@ -164,9 +169,9 @@ impl Applier {
         self.flusher.queue_flush(shared, partition);
     }
 
-    pub(crate) fn count_in(&self, partition: &mut Partition, job: &Job) {
-        let bytes = job.batch.size() as u64;
-        let messages = u64::from(job.batch.header.last_offset_delta.unsigned_abs()) + 1;
+    pub(crate) fn count_in(&self, partition: &mut Partition, pending: &PendingAppend) {
+        let bytes = pending.batch.size() as u64;
+        let messages = u64::from(pending.batch.header.last_offset_delta.unsigned_abs()) + 1;
         self.counters.bytes_in.add(bytes);
         self.counters.messages_in.add(messages);
         partition.traffic.bytes_in += bytes;
@@ -175,7 +180,12 @@ impl Applier {
 }
 
 /// Whether the batch begins a new segment where the active one ends at `end`; an empty one always takes it.
-pub(crate) fn must_roll(partition: &Partition, job: &Job, end: (u64, Offset), now: TimestampMs) -> bool {
+pub(crate) fn must_roll(
+    partition: &Partition,
+    pending: &PendingAppend,
+    end: (u64, Offset),
+    now: TimestampMs,
+) -> bool {
     let active = partition.active();
     let (length, log_end) = end;
     let age = match active.age {
@@ -185,11 +195,11 @@ pub(crate) fn must_roll(partition: &Partition, job: &Job, end: (u64, Offset), no
         None => SegmentAge { created: now, first_timestamp: TimestampMs::NONE },
     };
     let segment = segments::Segment { base: active.base, size: length, max_timestamp: active.max_timestamp };
-    let header = &job.batch.header;
+    let header = &pending.batch.header;
     let append = NextAppend {
-        size: job.batch.size() as u64,
+        size: pending.batch.size() as u64,
         last_offset: log_end.plus(i64::from(header.last_offset_delta)),
-        max_timestamp: job.batch.max_timestamp,
+        max_timestamp: pending.batch.max_timestamp,
     };
     let rules = RollRules {
         segment_bytes: u64::from(partition.config.segment_bytes.unsigned_abs()),
@@ -199,23 +209,23 @@ pub(crate) fn must_roll(partition: &Partition, job: &Job, end: (u64, Offset), no
 }
 
 /// Writes offsets and epoch into the batch's header (outside its CRC), reserves its place in the tail and moves the
-/// log's end. Its entry has the job's records with that header; `fill_tails` copies them.
+/// log's end. Its entry has the append's records with that header; `fill_tails` copies them.
 fn take_in(
     partition: &mut Partition,
-    job: &mut Job,
+    pending: &mut PendingAppend,
     now: TimestampMs,
     growth: Growth,
     applied: &mut Applied,
 ) {
-    let (header, body) = job.stamp(partition.log_end, partition.leader_epoch);
-    let appended = job.appended_at(partition.log_end);
+    let (header, body) = pending.stamp(partition.log_end, partition.leader_epoch);
+    let appended = pending.appended_at(partition.log_end);
     let key = partition.key;
     let active = partition.active_mut();
     let (segment, position) = (active.base, Position(active.length()));
     let (base_offset, next_offset) = (appended.base_offset, appended.next_offset());
     let span = Span { key, segment, position, base_offset, next_offset };
     active.tail.reserve(body.len() + header.len(), growth);
-    applied.fills.push(Fill { partition: Rc::clone(&job.partition), entry: applied.entries.len() });
+    applied.fills.push(Fill { partition: Rc::clone(&pending.partition), entry: applied.entries.len() });
     applied.enter(Entry::Append { span, payload: Stored::Batch(header, body) });
     partition.note_appended(&appended, position, now);
 }

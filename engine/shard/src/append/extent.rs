@@ -1,7 +1,7 @@
 //! Extents: bulk data that are written once. The bytes go to their segment in one hardened write; once they are there, an
 //! entry in the journal makes them a part of the log.
 //!
-//! Until then they are staged: in memory behind the log's end, where neither readers nor checkpoints look. A crash before
+//! Until then an extent stands in memory behind the log's end, where neither readers nor checkpoints look. A crash before
 //! the entry leaves bytes in the file that nobody was told of; the next start cuts them off.
 
 use std::collections::VecDeque;
@@ -17,8 +17,8 @@ use millrace_rt::{Sync, fs};
 
 use crate::api::{AppendError, Planted};
 use crate::append::apply::{Applied, Applier, Stored, must_roll};
-use crate::commit::extent_lines::{Staged, Verdict};
-use crate::commit::pending_append::Job;
+use crate::commit::extents::{Extent, Verdict};
+use crate::commit::pending_append::PendingAppend;
 use crate::commit::queue::Commit;
 use crate::counters::Counters;
 use crate::device::fatal::Fatal;
@@ -54,14 +54,14 @@ impl ExtentWriter {
     pub(crate) async fn write_extents(self: Rc<Self>, shared: PartitionRef) {
         let key = shared.borrow().key;
         loop {
-            let waiting = || self.commit.bulks.waiting_bytes(key).min(EXTENT_BYTES_MAX);
-            self.commit.classes.bulk_turn(waiting).await;
+            let waiting = || self.commit.extents.waiting_bytes(key).min(EXTENT_BYTES_MAX);
+            self.commit.classes.extent_turn(waiting).await;
             while !self.flusher.has_tail_room() {
                 self.counters.tail_waits.increment();
                 self.commit.work.wait().await;
             }
             let base = shared.borrow().active().base;
-            // A flush that pads the last block knows nothing of what is staged behind it later.
+            // A flush that pads the last block knows nothing of an extent that is put behind it later.
             while !begin_writing(&shared, base) {
                 // A flush that waits for space may wait long; the journal has room.
                 if self.space.is_short()
@@ -72,29 +72,29 @@ impl ExtentWriter {
                 self.flusher.queue.wrote.wait().await;
             }
             let now = TimestampMs(millrace_rt::wall_now_ms());
-            let staged = self.goes_on(&shared, base, now).then(|| self.stage(&shared, now));
-            let is_hard = match &staged {
-                Some(staged) if !staged.is_empty() => self.harden(staged).await,
+            let extent = self.goes_on(&shared, base, now).then(|| self.build(&shared, now));
+            let is_hard = match &extent {
+                Some(extent) if !extent.is_empty() => self.harden(extent).await,
                 _ => false,
             };
             self.flusher.end_writing(&shared, base);
-            let Some(mut staged) = staged else { return };
-            staged.is_hard = is_hard;
-            self.commit.bulks.written.borrow_mut().push_back(staged);
+            let Some(mut extent) = extent else { return };
+            extent.is_hard = is_hard;
+            self.commit.extents.written.borrow_mut().push_back(extent);
             self.commit.work.notify_all();
-            while shared.borrow().active().staged > 0 {
-                self.commit.bulks.entered.wait().await;
+            while shared.borrow().active().extent_bytes > 0 {
+                self.commit.extents.entered.wait().await;
             }
         }
     }
 
     /// Puts what waits in line behind the log's end.
-    fn stage(&self, shared: &PartitionRef, now: TimestampMs) -> Staged {
+    fn build(&self, shared: &PartitionRef, now: TimestampMs) -> Extent {
         let mut partition = shared.borrow_mut();
-        let bulks = &self.commit.bulks;
-        let mut producers = bulks.with_line(partition.key, |line| producers_of(&partition, line));
+        let extents = &self.commit.extents;
+        let mut producers = extents.with_line(partition.key, |line| producers_of(&partition, line));
         let base_offset = partition.log_end;
-        let mut staged = Staged {
+        let mut extent = Extent {
             partition: Rc::clone(shared),
             segment: partition.active().base,
             from: partition.active().written,
@@ -111,59 +111,64 @@ impl ExtentWriter {
             at: now,
         };
         let memory = partition.active().tail.memory_bytes();
-        while partition.active().staged < EXTENT_BYTES_MAX && staged.headers.len() < HEADERS_BYTES_MAX {
-            let end = (partition.active().tail.end(), staged.next_offset);
-            let next = bulks.with_line(partition.key, |line| {
-                line.pop_front_if(|job| !must_roll(&partition, job, end, now))
+        while partition.active().extent_bytes < EXTENT_BYTES_MAX && extent.headers.len() < HEADERS_BYTES_MAX {
+            let end = (partition.active().tail.end(), extent.next_offset);
+            let next = extents.with_line(partition.key, |line| {
+                line.pop_front_if(|pending| !must_roll(&partition, pending, end, now))
             });
-            let Some(mut job) = next else { break };
-            staged.taken += 1;
-            staged.taken_bytes += job.records.len();
-            let verdict = ProducerBatch::of(&job.batch.header).map(|batch| producers.check(&batch));
+            let Some(mut pending) = next else { break };
+            extent.taken += 1;
+            extent.taken_bytes += pending.records.len();
+            let verdict = ProducerBatch::of(&pending.batch.header).map(|batch| producers.check(&batch));
             match verdict {
-                Some(ProducerVerdict::Rejected(fault)) => job.refuse(fault.into()),
+                Some(ProducerVerdict::Rejected(fault)) => pending.refuse(fault.into()),
                 Some(ProducerVerdict::Duplicate(earlier)) => {
-                    staged.appends.push_back((job, Verdict::Duplicate(earlier)));
+                    extent.appends.push_back((pending, Verdict::Duplicate(earlier)));
                 }
                 None | Some(ProducerVerdict::Fresh) => {
-                    let appended = job.appended_at(staged.next_offset);
+                    let appended = pending.appended_at(extent.next_offset);
                     if appended.has_producer() {
                         producers.record(&appended, appended.base_offset, now);
                     }
                     let position = Position(partition.active().tail.end());
-                    let header = stage(&mut partition, &mut job, staged.next_offset, self.tails.growth());
-                    staged.headers.extend_from_slice(&header);
-                    staged.next_offset = appended.next_offset();
-                    staged.appends.push_back((job, Verdict::Stands(appended, position)));
+                    let header = copy_behind_end(
+                        &mut partition,
+                        &mut pending,
+                        extent.next_offset,
+                        self.tails.growth(),
+                    );
+                    extent.headers.extend_from_slice(&header);
+                    extent.next_offset = appended.next_offset();
+                    extent.appends.push_back((pending, Verdict::Stands(appended, position)));
                 }
             }
         }
         let tail = &partition.active().tail;
-        (staged.to, staged.end) = (block_floor(tail.end()), tail.end());
-        if staged.end > staged.to {
-            staged.last_block = Some(padded_block(&tail.view(staged.to, staged.end)));
+        (extent.to, extent.end) = (block_floor(tail.end()), tail.end());
+        if extent.end > extent.to {
+            extent.last_block = Some(padded_block(&tail.view(extent.to, extent.end)));
         }
         self.tails.grew(partition.active().tail.memory_bytes() - memory);
-        staged
+        extent
     }
 
-    /// Writes what is staged, the last block padded; whether it survives a power loss now. Not where the disk is full, or the
+    /// Writes an extent, its last block padded; returns whether it survives a power loss now. Not where the disk is full, or the
     /// topic deleted; any other error ends the process.
-    async fn harden(&self, staged: &Staged) -> bool {
-        let _under_way = self.commit.classes.bulk(staged.end - staged.from);
-        match self.write_staged(staged).await {
+    async fn harden(&self, extent: &Extent) -> bool {
+        let _under_way = self.commit.classes.extent(extent.end - extent.from);
+        match self.write_extent(extent).await {
             Ok(()) => true,
-            Err(_) if staged.partition.borrow().removed => false,
+            Err(_) if extent.partition.borrow().removed => false,
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                tracing::warn!(base = %staged.segment, "the disk is full; what was to be written once goes to the journal");
+                tracing::warn!(base = %extent.segment, "the disk is full; what was to be written once goes to the journal");
                 false
             }
             Err(error) => self.fatal.end(format!("a segment write failed: {error}")).await,
         }
     }
 
-    async fn write_staged(&self, staged: &Staged) -> io::Result<()> {
-        let (shared, base) = (&staged.partition, staged.segment);
+    async fn write_extent(&self, extent: &Extent) -> io::Result<()> {
+        let (shared, base) = (&extent.partition, extent.segment);
         if shared.borrow().removed {
             // Its directory may be another topic's by now.
             return Err(io::ErrorKind::NotFound.into());
@@ -173,16 +178,16 @@ impl ExtentWriter {
             Some(Planted::TrustsSoftExtents) => Sync::None,
             _ => Sync::Dsync,
         };
-        let mut at = staged.from;
-        while at < staged.end {
+        let mut at = extent.from;
+        while at < extent.end {
             let mut pieces: Vec<Bytes> = {
                 let mut partition = shared.borrow_mut();
                 match partition.segment_mut(base) {
-                    Some(segment) if !segment.tail.is_empty() => segment.tail.view(at, staged.to),
+                    Some(segment) if !segment.tail.is_empty() => segment.tail.view(at, extent.to),
                     _ => return Err(io::ErrorKind::NotFound.into()),
                 }
             };
-            pieces.extend(staged.last_block.clone());
+            pieces.extend(extent.last_block.clone());
             // The device is not to wait for the end of the turn.
             let written = file.begin_write_at(at, pieces, sync).await? as u64;
             self.counters.segment_writes.increment();
@@ -215,40 +220,40 @@ impl ExtentWriter {
         loop {
             let left = room.saturating_sub(applied.sealed_bytes);
             let next = {
-                let mut written = self.commit.bulks.written.borrow_mut();
-                written.pop_front_if(|staged| staged.sealed_bytes_max() <= left)
+                let mut written = self.commit.extents.written.borrow_mut();
+                written.pop_front_if(|extent| extent.sealed_bytes_max() <= left)
             };
-            let Some(staged) = next else { break };
-            self.enter(staged, applied);
+            let Some(extent) = next else { break };
+            self.enter(extent, applied);
             entered += 1;
         }
         if entered > 0 {
-            self.commit.bulks.entered.notify_all();
+            self.commit.extents.entered.notify_all();
         }
         entered
     }
 
     /// Makes the first append of what the disk had no room for a part of the log as if it had waited for the journal.
-    fn enter_first(&self, mut staged: Staged, applied: &mut Applied) {
-        if let Some((job, verdict)) = staged.appends.pop_front() {
-            let mut partition = staged.partition.borrow_mut();
+    fn enter_first(&self, mut extent: Extent, applied: &mut Applied) {
+        if let Some((pending, verdict)) = extent.appends.pop_front() {
+            let mut partition = extent.partition.borrow_mut();
             if let Verdict::Stands(appended, position) = verdict {
                 let size = appended.size() as u64;
                 let active = partition.active_mut();
-                active.staged -= size;
+                active.extent_bytes -= size;
                 let bytes = active.tail.view(position.0, position.0 + size).concat();
-                let (key, segment) = (partition.key, staged.segment);
+                let (key, segment) = (partition.key, extent.segment);
                 let (base_offset, next_offset) = (appended.base_offset, appended.next_offset());
                 let span = Span { key, segment, position, base_offset, next_offset };
                 applied.enter(Entry::Append { span, payload: Stored::Bytes(bytes) });
             }
-            self.note_entered(&mut partition, &job, &verdict, staged.at, applied);
-            self.applier.note_grown(&staged.partition, &mut partition);
+            self.note_entered(&mut partition, &pending, &verdict, extent.at, applied);
+            self.applier.note_grown(&extent.partition, &mut partition);
         }
-        if staged.appends.is_empty() {
-            self.commit.bulks.left(&staged);
+        if extent.appends.is_empty() {
+            self.commit.extents.left(&extent);
         } else {
-            self.commit.bulks.written.borrow_mut().push_front(staged);
+            self.commit.extents.written.borrow_mut().push_front(extent);
         }
     }
 
@@ -256,46 +261,50 @@ impl ExtentWriter {
     fn note_entered(
         &self,
         partition: &mut Partition,
-        job: &Job,
+        pending: &PendingAppend,
         verdict: &Verdict,
         at: TimestampMs,
         applied: &mut Applied,
     ) {
         match verdict {
             Verdict::Duplicate(earlier) => {
-                applied.effects.push(job.effect(partition, earlier.base_offset(), earlier.timestamp));
+                applied.completions.push(pending.completion(
+                    partition,
+                    earlier.base_offset(),
+                    earlier.timestamp,
+                ));
             }
             Verdict::Stands(appended, position) => {
                 partition.note_appended(appended, *position, at);
                 if appended.has_producer() {
                     partition.producers.record(appended, appended.base_offset, at);
                 }
-                self.applier.count_in(partition, job);
-                applied.effects.push(job.effect(
+                self.applier.count_in(partition, pending);
+                applied.completions.push(pending.completion(
                     partition,
                     appended.base_offset,
-                    job.batch.log_append_time(),
+                    pending.batch.log_append_time(),
                 ));
             }
         }
     }
 
-    fn enter(&self, staged: Staged, applied: &mut Applied) {
-        if !staged.is_hard && !staged.is_empty() && !staged.partition.borrow().removed {
-            return self.enter_first(staged, applied);
+    fn enter(&self, extent: Extent, applied: &mut Applied) {
+        if !extent.is_hard && !extent.is_empty() && !extent.partition.borrow().removed {
+            return self.enter_first(extent, applied);
         }
-        self.commit.bulks.left(&staged);
-        let Staged { partition: shared, segment: base, from, to, end, .. } = staged;
+        self.commit.extents.left(&extent);
+        let Extent { partition: shared, segment: base, from, to, end, .. } = extent;
         let mut partition = shared.borrow_mut();
-        partition.active_mut().staged = 0;
+        partition.active_mut().extent_bytes = 0;
         if partition.removed {
-            staged.appends.iter().for_each(|(job, _)| job.refuse(AppendError::UnknownPartition));
+            extent.appends.iter().for_each(|(pending, _)| pending.refuse(AppendError::UnknownPartition));
             return;
         }
-        for (job, verdict) in &staged.appends {
-            self.note_entered(&mut partition, job, verdict, staged.at, applied);
+        for (pending, verdict) in &extent.appends {
+            self.note_entered(&mut partition, pending, verdict, extent.at, applied);
         }
-        if staged.headers.is_empty() {
+        if extent.headers.is_empty() {
             return;
         }
         let key = partition.key;
@@ -308,12 +317,12 @@ impl ExtentWriter {
         if active.released >= from {
             active.released = active.released.max(end);
         }
-        let (position, base_offset, next_offset) = (Position(from), staged.base_offset, staged.next_offset);
+        let (position, base_offset, next_offset) = (Position(from), extent.base_offset, extent.next_offset);
         applied.enter(Entry::Extent {
             span: Span { key, segment: base, position, base_offset, next_offset },
             length: end - from,
-            header_bytes: staged.headers.len() as u32,
-            payload: Stored::Bytes(staged.headers),
+            header_bytes: extent.headers.len() as u32,
+            payload: Stored::Bytes(extent.headers),
         });
         self.counters.extents.increment();
         self.counters.extent_bytes.add(end - from);
@@ -324,17 +333,22 @@ impl ExtentWriter {
 }
 
 /// The windows of those producers whose appends stand in line.
-fn producers_of(partition: &Partition, line: &VecDeque<Job>) -> ProducerWindows {
-    let numbered = line.iter().map(|job| &job.batch.header).filter(|header| header.has_producer());
+fn producers_of(partition: &Partition, line: &VecDeque<PendingAppend>) -> ProducerWindows {
+    let numbered = line.iter().map(|pending| &pending.batch.header).filter(|header| header.has_producer());
     partition.producers.only(numbered.map(|header| header.producer_id))
 }
 
 /// Copies the batch behind what stands in the tail, as it is to be in the log; answers its header.
-fn stage(partition: &mut Partition, job: &mut Job, base_offset: Offset, growth: Growth) -> HeaderBytes {
-    let (header, body) = job.stamp(base_offset, partition.leader_epoch);
+fn copy_behind_end(
+    partition: &mut Partition,
+    pending: &mut PendingAppend,
+    base_offset: Offset,
+    growth: Growth,
+) -> HeaderBytes {
+    let (header, body) = pending.stamp(base_offset, partition.leader_epoch);
     let active = partition.active_mut();
     active.tail.append(&header, growth);
     active.tail.append(&body, growth);
-    active.staged += (header.len() + body.len()) as u64;
+    active.extent_bytes += (header.len() + body.len()) as u64;
     header
 }

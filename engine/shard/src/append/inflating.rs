@@ -8,7 +8,7 @@ use millrace_core::base::ids::{PartitionKey, TimestampMs};
 use rustc_hash::FxHashMap;
 
 use crate::api::AppendPartition;
-use crate::commit::outcomes::Gathering;
+use crate::commit::outcomes::AppendOutcomes;
 use crate::device::turns::Turns;
 
 /// Appends behind a batch that is inflated aside: those of one partition stay in their order, those of others pass.
@@ -25,7 +25,7 @@ pub(crate) struct Inflating {
 pub(crate) struct Unchecked {
     pub(crate) append: AppendPartition,
     pub(crate) now: TimestampMs,
-    pub(crate) answer: (Rc<Gathering>, usize),
+    pub(crate) answer: (Rc<AppendOutcomes>, usize),
 }
 
 impl Inflating {

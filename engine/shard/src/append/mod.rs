@@ -2,8 +2,8 @@
 
 pub(crate) mod admission;
 pub(crate) mod apply;
-pub(crate) mod bulking;
 pub(crate) mod extent;
+pub(crate) mod extent_choice;
 pub(crate) mod inflating;
 pub(crate) mod last_block;
 pub(crate) mod seal;

@@ -8,7 +8,7 @@ use millrace_core::journal::Purpose;
 use crate::api::Planted;
 use crate::append::apply::{Applied, Applier};
 use crate::append::extent::ExtentWriter;
-use crate::commit::pending_append::{Effect, Turn};
+use crate::commit::pending_append::{Completion, Served};
 use crate::commit::queue::{Commit, Sealed};
 use crate::counters::Counters;
 use crate::device::planted::PlantedFault;
@@ -45,16 +45,16 @@ impl FrameSealer {
         let room = commit.room(Purpose::Append);
         let now = TimestampMs(millrace_rt::wall_now_ms());
         let mut queue = commit.queue.borrow_mut();
-        let mut applied = Applied::with_capacity(queue.jobs.len());
+        let mut applied = Applied::with_capacity(queue.appends.len());
         let extents = self.extents.enter_extents(room, &mut applied);
         let served = extents
-            + queue.serve(|job| {
+            + queue.serve(|pending| {
                 let left = room.saturating_sub(applied.sealed_bytes);
-                let is_full = applied.sealed_bytes >= FRAME_BYTES_GOAL || job.sealed_bytes_max() > left;
+                let is_full = applied.sealed_bytes >= FRAME_BYTES_GOAL || pending.sealed_bytes_max() > left;
                 if is_full || !self.flusher.has_tail_room() {
-                    return Turn::Waits;
+                    return Served::NoRoom;
                 }
-                self.applier.apply(job, now, &mut applied)
+                self.applier.apply(pending, now, &mut applied)
             });
         let may_go_on = served > 0 && !queue.blocked;
         drop(queue);
@@ -65,7 +65,7 @@ impl FrameSealer {
             self.counters.journal_waits.increment();
         }
         if applied.entries.is_empty() {
-            self.settle(applied.effects);
+            self.settle(applied.completions);
             // The queue is shorter and nothing may follow: whoever waits for it to be empty looks again.
             commit.hardened.notify_all();
             return may_go_on;
@@ -76,7 +76,7 @@ impl FrameSealer {
 
     fn seal_applied(&self, applied: Applied) {
         let commit = &self.commit;
-        let Applied { entries, fills, mut effects, .. } = applied;
+        let Applied { entries, fills, mut completions, .. } = applied;
         let frame = {
             let mut journal = commit.journal.borrow_mut();
             let sealed = journal.seal(&entries, &mut |at, bytes| commit.ring.write(at, bytes));
@@ -84,41 +84,43 @@ impl FrameSealer {
             sealed.unwrap_or_else(|_| unreachable!("the journal had room for what was applied"))
         };
         self.counters.frame_bytes.record(frame.len as u64);
-        for effect in &effects {
-            effect.partition.borrow_mut().mark(frame.sequence);
+        for completion in &completions {
+            completion.partition.borrow_mut().mark(frame.sequence);
         }
         let at = millrace_rt::now();
         let too_early = self.planted.is(Planted::AnswersTooEarly);
-        let at_the_seal = |effect: &Effect| too_early || effect.durability == Durability::Process;
-        if !effects.iter().any(at_the_seal)
+        let at_the_seal = |completion: &Completion| too_early || completion.durability == Durability::Process;
+        if !completions.iter().any(at_the_seal)
             && let Some(begun) = commit.begin_write()
         {
             // Everybody waits for the device, and it works while the tails are filled.
             commit.begun.borrow_mut().push_back(begun);
         }
         self.applier.fill_tails(&entries, fills);
-        effects.extract_if(.., |effect| at_the_seal(effect)).for_each(|effect| effect.happen(at, at));
+        completions
+            .extract_if(.., |completion| at_the_seal(completion))
+            .for_each(|completion| completion.happen(at, at));
         commit.sealed.borrow_mut().push_back(Sealed {
             sequence: frame.sequence,
             bytes: frame.len,
             at,
-            effects,
+            completions,
         });
         commit.frames.notify_all();
     }
 
     /// Effects without an entry of their own: retries of appends that may still be in flight.
-    fn settle(&self, effects: Vec<Effect>) {
+    fn settle(&self, completions: Vec<Completion>) {
         let mut sealed = self.commit.sealed.borrow_mut();
         match sealed.back_mut() {
             Some(last) => {
-                last.effects.extend(effects);
+                last.completions.extend(completions);
                 self.commit.frames.notify_all();
             }
             None => {
                 drop(sealed);
                 let now = millrace_rt::now();
-                effects.into_iter().for_each(|effect| effect.happen(now, now));
+                completions.into_iter().for_each(|completion| completion.happen(now, now));
             }
         }
     }

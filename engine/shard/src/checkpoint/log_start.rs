@@ -126,7 +126,7 @@ impl LogStarts {
         let key = partition.key;
         let mut entries: Vec<Entry<Vec<Bytes>>> = Vec::with_capacity(2);
         let rolls = partition.rolls_at(to, active);
-        if rolls && partition.active().staged > 0 {
+        if rolls && partition.active().extent_bytes > 0 {
             return None;
         }
         if rolls {

@@ -1,7 +1,7 @@
 //! Appends that wait for the journal, and the writes that make them durable.
 
 pub(crate) mod credit;
-pub(crate) mod extent_lines;
+pub(crate) mod extents;
 pub(crate) mod linger;
 pub(crate) mod outcomes;
 pub(crate) mod pending_append;

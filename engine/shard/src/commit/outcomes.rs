@@ -15,7 +15,7 @@ use crate::mesh::requests::AppendResponse;
 use crate::mesh::responder::{Responder, ResponseFuture};
 
 /// Outcomes of the appends that one shard owns; completes when the last of them is known.
-pub(crate) struct Gathering {
+pub(crate) struct AppendOutcomes {
     state: RefCell<State>,
 }
 
@@ -32,23 +32,23 @@ enum Waiter {
     Shard(Responder<Append>),
 }
 
-impl Gathering {
+impl AppendOutcomes {
     /// Waited for by a task of this shard.
-    pub(crate) fn local(appends: usize) -> Rc<Gathering> {
-        Gathering::new(appends, Waiter::Nobody)
+    pub(crate) fn local(appends: usize) -> Rc<AppendOutcomes> {
+        AppendOutcomes::new(appends, Waiter::Nobody)
     }
 
     /// Waited for by another shard.
-    pub(crate) fn remote(appends: usize, responder: Responder<Append>) -> Rc<Gathering> {
-        let gathering = Gathering::new(appends, Waiter::Shard(responder));
-        gathering.answer_if_complete();
-        gathering
+    pub(crate) fn remote(appends: usize, responder: Responder<Append>) -> Rc<AppendOutcomes> {
+        let outcomes = AppendOutcomes::new(appends, Waiter::Shard(responder));
+        outcomes.answer_if_complete();
+        outcomes
     }
 
-    fn new(appends: usize, waiter: Waiter) -> Rc<Gathering> {
+    fn new(appends: usize, waiter: Waiter) -> Rc<AppendOutcomes> {
         let outcomes = (0..appends).map(|_| None).collect();
         let reached = Milestones::arrived(millrace_rt::now());
-        Rc::new(Gathering { state: RefCell::new(State { outcomes, missing: appends, waiter, reached }) })
+        Rc::new(AppendOutcomes { state: RefCell::new(State { outcomes, missing: appends, waiter, reached }) })
     }
 
     /// An append is in the log, and as durable as its topic wants.
@@ -107,7 +107,7 @@ pub(crate) struct Part {
 }
 
 pub(crate) enum Source {
-    Local(Rc<Gathering>),
+    Local(Rc<AppendOutcomes>),
     /// Asked at this moment.
     Remote(Moment, ResponseFuture<Append>),
     Done,
@@ -128,8 +128,8 @@ impl Part {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<(Vec<Outcome>, AppendTimes)> {
         let known = match &mut self.source {
             Source::Done => unreachable!("a part is known once"),
-            Source::Local(gathering) => {
-                let mut state = gathering.state.borrow_mut();
+            Source::Local(outcomes) => {
+                let mut state = outcomes.state.borrow_mut();
                 if state.missing > 0 {
                     state.waiter = Waiter::Task(context.waker().clone());
                     return Poll::Pending;

@@ -10,20 +10,20 @@ use millrace_core::log::{BatchHeader, ValidBatch};
 use millrace_rt::Moment;
 
 use crate::api::{AppendError, Appended};
-use crate::commit::outcomes::Gathering;
+use crate::commit::outcomes::AppendOutcomes;
 use crate::partition::state::{LogPosition, Partition, PartitionRef};
 
 /// One validated append that waits for its turn.
-pub(crate) struct Job {
+pub(crate) struct PendingAppend {
     pub(crate) partition: PartitionRef,
     pub(crate) durability: Durability,
     pub(crate) batch: ValidBatch,
     pub(crate) records: Bytes,
-    pub(crate) answer: (Rc<Gathering>, usize),
+    pub(crate) answer: (Rc<AppendOutcomes>, usize),
 }
 
-impl Job {
-    /// The batch as it is to stand in the log, in two parts; the job has it no more.
+impl PendingAppend {
+    /// The batch as it is to stand in the log, in two parts; afterwards this one has no records.
     pub(crate) fn stamp(&mut self, base_offset: Offset, epoch: LeaderEpoch) -> (HeaderBytes, Bytes) {
         let header = self.batch.header_to_append(&self.records, base_offset, epoch);
         let mut body = std::mem::take(&mut self.records);
@@ -39,14 +39,19 @@ impl Job {
     }
 
     pub(crate) fn refuse(&self, error: AppendError) {
-        let (gathering, place) = &self.answer;
-        gathering.resolve(*place, Err(error));
+        let (outcomes, place) = &self.answer;
+        outcomes.resolve(*place, Err(error));
     }
 
     /// Once the frame which holds the log's end of this moment is durable, all before it is: also the earlier append
     /// that a retry asks for.
-    pub(crate) fn effect(&self, partition: &Partition, base_offset: Offset, stamped: TimestampMs) -> Effect {
-        Effect {
+    pub(crate) fn completion(
+        &self,
+        partition: &Partition,
+        base_offset: Offset,
+        stamped: TimestampMs,
+    ) -> Completion {
+        Completion {
             partition: Rc::clone(&self.partition),
             durability: self.durability,
             reach: partition.log_end,
@@ -67,31 +72,31 @@ impl Job {
 }
 
 /// What becomes true once a frame is as durable as the topic asks.
-pub(crate) struct Effect {
+pub(crate) struct Completion {
     pub(crate) partition: PartitionRef,
     pub(crate) durability: Durability,
     /// The high watermark then, and where it lies.
     pub(crate) reach: Offset,
     pub(crate) visible: LogPosition,
-    pub(crate) answer: (Rc<Gathering>, usize),
+    pub(crate) answer: (Rc<AppendOutcomes>, usize),
     pub(crate) appended: Appended,
 }
 
-impl Effect {
+impl Completion {
     pub(crate) fn happen(self, sealed: Moment, durable: Moment) {
         self.partition.borrow_mut().advance_high_watermark(self.reach, self.visible);
-        let (gathering, append) = self.answer;
-        gathering.commit(append, self.appended, sealed, durable);
+        let (outcomes, append) = self.answer;
+        outcomes.commit(append, self.appended, sealed, durable);
     }
 }
 
-/// What became of a job whose turn it was.
+/// What became of an append whose turn it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum Served {
     /// It is applied or refused.
-    Had,
+    Done,
     /// The frame has no room for it.
-    Waits,
+    NoRoom,
     /// Its partition must first read its last block back; those behind it wait too.
-    Blocks,
+    Blocked,
 }

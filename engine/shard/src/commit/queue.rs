@@ -13,8 +13,8 @@ use millrace_core::journal::{Entry, FrameSequence, FrameWrite, Journal, Purpose,
 use millrace_rt::{BegunWrite, File, Moment, SharedMemory, Signal, Sync};
 
 use crate::commit::credit::FlushCredit;
-use crate::commit::extent_lines::Bulks;
-use crate::commit::pending_append::{Effect, Job, Turn};
+use crate::commit::extents::Extents;
+use crate::commit::pending_append::{Completion, PendingAppend, Served};
 use crate::device::disk_classes::DiskClasses;
 
 /// While a write is in flight the next frame is sealed once this much waits: the copies overlap the device's work.
@@ -31,7 +31,7 @@ pub(crate) struct Commit {
     pub(crate) ring: SharedMemory,
     pub(crate) slots: Vec<File>,
     pub(crate) queue: RefCell<Queue>,
-    pub(crate) bulks: Bulks,
+    pub(crate) extents: Extents,
     /// Frames sealed and not yet hard, with whom to answer then.
     pub(crate) sealed: RefCell<VecDeque<Sealed>>,
     /// An append arrived, or room for one.
@@ -54,56 +54,57 @@ pub(crate) struct Commit {
 
 #[derive(Default)]
 pub(crate) struct Queue {
-    pub(crate) jobs: VecDeque<Job>,
+    pub(crate) appends: VecDeque<PendingAppend>,
     pub(crate) bytes: usize,
     /// Jobs whose topic is answered at the seal.
     pub(crate) process: usize,
-    /// The first job waits for its partition's last block.
+    /// The first append waits for its partition's last block.
     pub(crate) blocked: bool,
 }
 
 impl Queue {
-    fn push(&mut self, job: Job) {
-        self.bytes += job.records.len();
-        self.process += usize::from(job.durability == Durability::Process);
-        self.jobs.push_back(job);
+    fn push(&mut self, pending: PendingAppend) {
+        self.bytes += pending.records.len();
+        self.process += usize::from(pending.durability == Durability::Process);
+        self.appends.push_back(pending);
     }
 
-    /// Takes jobs out, in their order.
-    pub(crate) fn take_out(&mut self, which: impl Fn(&Job) -> bool) -> VecDeque<Job> {
-        let (out, stay): (VecDeque<Job>, _) = std::mem::take(&mut self.jobs).into_iter().partition(which);
-        self.jobs = stay;
-        for job in &out {
-            self.bytes -= job.records.len();
-            self.process -= usize::from(job.durability == Durability::Process);
+    /// Takes appends out, in their order.
+    pub(crate) fn take_out(&mut self, which: impl Fn(&PendingAppend) -> bool) -> VecDeque<PendingAppend> {
+        let (out, stay): (VecDeque<PendingAppend>, _) =
+            std::mem::take(&mut self.appends).into_iter().partition(which);
+        self.appends = stay;
+        for pending in &out {
+            self.bytes -= pending.records.len();
+            self.process -= usize::from(pending.durability == Durability::Process);
         }
         out
     }
 
-    /// Gives jobs their turn where they stand, first come, first served, until `serve` leaves one waiting. Answers how
-    /// many had it; those are gone.
+    /// Serves appends where they stand, in their order, until `serve` leaves one waiting. Returns the number of those
+    /// served; they are gone.
     ///
-    /// They are not moved out: a job is of parts that a move reads in other sizes than they were written in, and such
+    /// They are not moved out: an append is of parts that a move reads in other sizes than they were written in, and such
     /// reads wait for every copy into cold memory before them (11 us of a request to 100 partitions).
-    pub(crate) fn serve(&mut self, mut serve: impl FnMut(&mut Job) -> Turn) -> usize {
+    pub(crate) fn serve(&mut self, mut serve: impl FnMut(&mut PendingAppend) -> Served) -> usize {
         if self.blocked {
             return 0;
         }
         let mut served = 0;
-        for job in &mut self.jobs {
-            let bytes = job.records.len();
-            match serve(job) {
-                Turn::Had => served += 1,
-                Turn::Waits => break,
-                Turn::Blocks => {
+        for pending in &mut self.appends {
+            let bytes = pending.records.len();
+            match serve(pending) {
+                Served::Done => served += 1,
+                Served::NoRoom => break,
+                Served::Blocked => {
                     self.blocked = true;
                     break;
                 }
             }
             self.bytes -= bytes;
-            self.process -= usize::from(job.durability == Durability::Process);
+            self.process -= usize::from(pending.durability == Durability::Process);
         }
-        self.jobs.drain(..served);
+        self.appends.drain(..served);
         served
     }
 }
@@ -112,13 +113,13 @@ pub(crate) struct Sealed {
     pub(crate) sequence: FrameSequence,
     pub(crate) bytes: usize,
     pub(crate) at: Moment,
-    pub(crate) effects: Vec<Effect>,
+    pub(crate) completions: Vec<Completion>,
 }
 
 impl Sealed {
     /// Somebody's answer waits until it is hard.
     pub(crate) fn is_waited_for(&self) -> bool {
-        !self.effects.is_empty()
+        !self.completions.is_empty()
     }
 }
 
@@ -141,7 +142,7 @@ impl Commit {
             ring,
             slots,
             queue: RefCell::default(),
-            bulks: Bulks::default(),
+            extents: Extents::default(),
             sealed: RefCell::default(),
             work: Signal::new(),
             frames: Signal::new(),
@@ -156,12 +157,12 @@ impl Commit {
     }
 
     /// Queues an append; first come, first applied.
-    pub(crate) fn enqueue(&self, job: Job) {
-        self.queue.borrow_mut().push(job);
+    pub(crate) fn enqueue(&self, pending: PendingAppend) {
+        self.queue.borrow_mut().push(pending);
         self.work.notify_all();
     }
 
-    /// The first job can go on.
+    /// The first append can go on.
     pub(crate) fn unblock(&self) {
         self.queue.borrow_mut().blocked = false;
         self.work.notify_all();
@@ -174,12 +175,12 @@ impl Commit {
 
     /// Appends that are in no frame yet.
     pub(crate) fn waiting_appends(&self) -> usize {
-        self.queue.borrow().jobs.len() + self.bulks.appends()
+        self.queue.borrow().appends.len() + self.extents.appends()
     }
 
     /// Bytes of appends that are in no frame yet.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        self.queue.borrow().bytes + self.bulks.bytes()
+        self.queue.borrow().bytes + self.extents.bytes()
     }
 
     /// Bytes that the device is behind: of appends in no frame yet, and of frames that are not hard.
@@ -190,7 +191,7 @@ impl Commit {
 
     /// Completes once no append waits and every sealed frame is hard.
     pub(crate) async fn until_idle(&self) {
-        let waits = || self.waiting_appends() > 0 || self.bulks.running() > 0;
+        let waits = || self.waiting_appends() > 0 || self.extents.running() > 0;
         while waits() || !self.sealed.borrow().is_empty() {
             self.hasten(self.sealed_sequence());
             self.hardened.wait().await;
@@ -225,7 +226,7 @@ impl Commit {
             sequence: frame.sequence,
             bytes: frame.len,
             at: millrace_rt::now(),
-            effects: Vec::new(),
+            completions: Vec::new(),
         });
         self.frames.notify_all();
         Some(frame.sequence)
@@ -282,8 +283,8 @@ impl Commit {
 
     pub(crate) fn may_seal(&self) -> bool {
         let queue = self.queue.borrow();
-        let has_extents = !self.bulks.written.borrow().is_empty();
-        if !has_extents && (queue.jobs.is_empty() || queue.blocked) {
+        let has_extents = !self.extents.written.borrow().is_empty();
+        if !has_extents && (queue.appends.is_empty() || queue.blocked) {
             return false;
         }
         let ahead = self.journal.borrow().waiting().count();
@@ -303,8 +304,8 @@ impl Commit {
                     _ => None,
                 }
             };
-            let Some(Sealed { at, effects, .. }) = frame else { return };
-            effects.into_iter().for_each(|effect| effect.happen(at, now));
+            let Some(Sealed { at, completions, .. }) = frame else { return };
+            completions.into_iter().for_each(|completion| completion.happen(at, now));
         }
     }
 }

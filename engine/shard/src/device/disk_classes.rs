@@ -28,12 +28,12 @@ const CREDIT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// most devices; faster ones get as many as they end in time.
 const WITHOUT_COMMITS: RangeInclusive<usize> = 4..=16;
 const ENDED_IN_TIME: Duration = Duration::from_millis(2);
-/// So many bulk writes are under way together, or as many as bring no more than so much. They keep a device busy; more
+/// Extents under way together, or as many as bring no more bytes than the next constant. They keep a device busy; more
 /// would only be smaller, each with the file system's own writes and a flush behind it, since what waits meanwhile makes
 /// the next one longer. Of 12 producers with 4 MiB together in flight to 6 partitions, three at once took 10 to 20 % more
 /// than six half as long, for a fifth less processor time.
-const BULKS_TOGETHER: usize = 3;
-const BULK_BYTES_TOGETHER: u64 = 1536 * 1024;
+const EXTENTS_TOGETHER: usize = 3;
+const EXTENT_BYTES_TOGETHER: u64 = 1536 * 1024;
 
 /// The classes of one shard's requests. Tails have a pace of their own (`flusher.rs`).
 #[derive(Default)]
@@ -42,11 +42,11 @@ pub(crate) struct DiskClasses {
     in_flight: Cell<usize>,
     in_flight_bytes: Cell<u64>,
     /// Writes on their way to segments before the journal names them, and their bytes.
-    bulks: Cell<usize>,
-    bulk_bytes: Cell<u64>,
-    /// Bulk writes that wait for their turn, the first at the front, and the number of the next.
-    bulk_line: RefCell<VecDeque<(u64, Signal)>>,
-    bulk_number: Cell<u64>,
+    extents: Cell<usize>,
+    extent_bytes: Cell<u64>,
+    /// Extents that wait for their turn, the first at the front, and the number of the next.
+    extent_line: RefCell<VecDeque<(u64, Signal)>>,
+    extent_number: Cell<u64>,
     /// When the last commit ended; none before the first.
     ended: Cell<Option<Moment>>,
     /// Commits that ended so far.
@@ -84,39 +84,39 @@ impl DiskClasses {
         self.changed.notify_all();
     }
 
-    /// Completes when a bulk write of so many `bytes` may begin beside those under way, first come, first served; it begins
+    /// Completes when an extent of `bytes` may begin beside those under way, first come, first served; it begins
     /// with `bulk`. More may have come to it meanwhile.
     ///
     /// Dropping the future takes no turn.
-    pub(crate) async fn bulk_turn(&self, bytes: impl Fn() -> u64) {
-        if self.bulk_line.borrow().is_empty() && self.has_bulk_room(bytes()) {
+    pub(crate) async fn extent_turn(&self, bytes: impl Fn() -> u64) {
+        if self.extent_line.borrow().is_empty() && self.has_extent_room(bytes()) {
             return;
         }
-        let number = self.bulk_number.replace(self.bulk_number.get() + 1);
+        let number = self.extent_number.replace(self.extent_number.get() + 1);
         let called = Signal::new();
-        self.bulk_line.borrow_mut().push_back((number, called.clone()));
-        let place = BulkPlace { classes: self, number };
-        while !(place.is_first() && self.has_bulk_room(bytes())) {
+        self.extent_line.borrow_mut().push_back((number, called.clone()));
+        let place = ExtentPlace { classes: self, number };
+        while !(place.is_first() && self.has_extent_room(bytes())) {
             called.wait().await;
         }
     }
 
-    fn has_bulk_room(&self, bytes: u64) -> bool {
-        self.bulks.get() < BULKS_TOGETHER || self.bulk_bytes.get() + bytes <= BULK_BYTES_TOGETHER
+    fn has_extent_room(&self, bytes: u64) -> bool {
+        self.extents.get() < EXTENTS_TOGETHER || self.extent_bytes.get() + bytes <= EXTENT_BYTES_TOGETHER
     }
 
-    fn call_next_bulk(&self) {
-        if let Some((_, called)) = self.bulk_line.borrow().front() {
+    fn call_next_extent(&self) {
+        if let Some((_, called)) = self.extent_line.borrow().front() {
             called.notify_all();
         }
     }
 
     /// Bytes are on their way to a segment that a commit waits for, until the answer is dropped.
-    pub(crate) fn bulk(&self, bytes: u64) -> BulkUnderWay<'_> {
-        self.bulks.set(self.bulks.get() + 1);
-        self.bulk_bytes.set(self.bulk_bytes.get() + bytes);
+    pub(crate) fn extent(&self, bytes: u64) -> ExtentUnderWay<'_> {
+        self.extents.set(self.extents.get() + 1);
+        self.extent_bytes.set(self.extent_bytes.get() + bytes);
         self.changed.notify_all();
-        BulkUnderWay { classes: self, bytes }
+        ExtentUnderWay { classes: self, bytes }
     }
 
     /// A commit of so many bytes ended.
@@ -164,7 +164,7 @@ impl DiskClasses {
         }
         let had_one = self.behind.get() == self.commits.get();
         let is_alone = under_way == 0 && !(self.in_flight.get() > 0 && had_one) && self.rest().is_none();
-        let commit_bytes = self.in_flight_bytes.get() + self.bulk_bytes.get();
+        let commit_bytes = self.in_flight_bytes.get() + self.extent_bytes.get();
         let has_part = (self.under_way_bytes.get() + bytes) * PART_BEHIND <= commit_bytes;
         is_alone || (has_part && self.credit.get() >= bytes)
     }
@@ -217,36 +217,36 @@ impl Drop for DiskTurn<'_> {
 }
 
 /// Bytes on their way to a segment.
-pub(crate) struct BulkUnderWay<'a> {
+pub(crate) struct ExtentUnderWay<'a> {
     classes: &'a DiskClasses,
     bytes: u64,
 }
 
-impl Drop for BulkUnderWay<'_> {
+impl Drop for ExtentUnderWay<'_> {
     fn drop(&mut self) {
-        self.classes.bulks.set(self.classes.bulks.get() - 1);
-        self.classes.bulk_bytes.set(self.classes.bulk_bytes.get() - self.bytes);
+        self.classes.extents.set(self.classes.extents.get() - 1);
+        self.classes.extent_bytes.set(self.classes.extent_bytes.get() - self.bytes);
         self.classes.brought(self.bytes);
-        self.classes.call_next_bulk();
+        self.classes.call_next_extent();
     }
 }
 
-/// A bulk write's place in line.
-struct BulkPlace<'a> {
+/// An extent's place in line.
+struct ExtentPlace<'a> {
     classes: &'a DiskClasses,
     number: u64,
 }
 
-impl BulkPlace<'_> {
+impl ExtentPlace<'_> {
     fn is_first(&self) -> bool {
-        self.classes.bulk_line.borrow().front().is_some_and(|(number, _)| *number == self.number)
+        self.classes.extent_line.borrow().front().is_some_and(|(number, _)| *number == self.number)
     }
 }
 
-impl Drop for BulkPlace<'_> {
+impl Drop for ExtentPlace<'_> {
     fn drop(&mut self) {
-        self.classes.bulk_line.borrow_mut().retain(|(number, _)| *number != self.number);
-        self.classes.call_next_bulk();
+        self.classes.extent_line.borrow_mut().retain(|(number, _)| *number != self.number);
+        self.classes.call_next_extent();
     }
 }
 
@@ -272,7 +272,7 @@ mod tests {
 
     /// Writes of so many bytes each, which ask in this order; answers how many were under way together at most, and the order
     /// in which they began.
-    fn bulk_writes(sizes: &'static [u64]) -> (u64, Vec<usize>) {
+    fn extents_written(sizes: &'static [u64]) -> (u64, Vec<usize>) {
         #[derive(Default)]
         struct Seen {
             classes: DiskClasses,
@@ -291,10 +291,10 @@ mod tests {
                     spawn(async move {
                         // Tasks that are ready together run in any order.
                         sleep(SERVICE * number as u32).await;
-                        stage.classes.bulk_turn(|| bytes).await;
-                        let _under_way = stage.classes.bulk(bytes);
+                        stage.classes.extent_turn(|| bytes).await;
+                        let _under_way = stage.classes.extent(bytes);
                         stage.begun.borrow_mut().push(number);
-                        stage.most.set(stage.most.get().max(stage.classes.bulk_bytes.get()));
+                        stage.most.set(stage.most.get().max(stage.classes.extent_bytes.get()));
                         sleep(50 * SERVICE).await;
                     });
                 }
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn bulk_writes_begin_in_their_order_and_are_so_many_bytes_at_most() {
+    fn extent_writes_begin_in_their_order_and_are_so_many_bytes_at_most() {
         const KIB: u64 = 1024;
         let cases: [(&[u64], u64); 4] = [
             (&[100 * KIB; 40], 1500 * KIB),
@@ -321,7 +321,7 @@ mod tests {
         ];
         for (sizes, most) in cases {
             let in_order: Vec<usize> = (0..sizes.len()).collect();
-            assert_eq!(bulk_writes(sizes), (most, in_order), "{sizes:?}");
+            assert_eq!(extents_written(sizes), (most, in_order), "{sizes:?}");
         }
     }
 
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_beside_bulk_are_paid_for_by_what_it_brought() {
+    fn reads_beside_extent_are_paid_for_by_what_it_brought() {
         let mut world = World::new(3, quick_turns());
         let node = world.add_node(Ipv4Addr::new(10, 0, 0, 1));
         let seen = Rc::new(Cell::new(None));
@@ -454,11 +454,11 @@ mod tests {
                 let _alone = classes.turn(READ_BYTES).await;
                 classes.commit_begins(READ_BYTES);
                 let without = classes.may_begin(READ_BYTES);
-                let bulk = classes.bulk(3 * READ_BYTES);
+                let extent = classes.extent(3 * READ_BYTES);
                 let unpaid = classes.may_begin(READ_BYTES);
-                drop(classes.bulk(READ_BYTES));
+                drop(classes.extent(READ_BYTES));
                 let beside = classes.may_begin(READ_BYTES);
-                drop(bulk);
+                drop(extent);
                 sees.set(Some([without, unpaid, beside, classes.may_begin(READ_BYTES)]));
             }
         });

@@ -315,7 +315,7 @@ fn next_write(partition: &PartitionRef, base: Offset, amount: Amount) -> Option<
     let mut pieces = if whole > 0 { segment.tail.view(from, to) } else { Vec::new() };
     let pads = amount != Amount::Paced && whole == blocks && length > to.max(segment.in_file());
     if pads {
-        // What is staged behind the end is in the file, or on its way there: zeros would undo it.
+        // An extent behind the end is in the file, or on its way there: zeros would undo it.
         let end = segment.tail.end().min(to + BLOCK_BYTES);
         pieces.push(padded_block(&segment.tail.view(to, end)));
     }

@@ -11,7 +11,7 @@ use millrace_core::log::builder::{BatchBuilder, BatchRecord};
 use millrace_core::log::compression::Codec;
 
 use crate::api::{AppendError, AppendPartition, Outcome, Planted};
-use crate::commit::outcomes::{AppendTicket, Gathering, Part, Source};
+use crate::commit::outcomes::{AppendOutcomes, AppendTicket, Part, Source};
 use crate::groups::coordinators::{Writing, now};
 use crate::groups::host::GroupHost;
 
@@ -33,12 +33,12 @@ impl GroupHost {
         let writing = match batch_of(records) {
             Ok(_) if self.planted.is(Planted::ForgetsGroupWrites) => Writing::Forgotten,
             Ok(records) => {
-                let gathering = Gathering::local(1);
+                let outcomes = AppendOutcomes::local(1);
                 self.admission.admit(
                     vec![AppendPartition { key, records, produce_version: NEWEST_PRODUCE_VERSION }],
-                    &gathering,
+                    &outcomes,
                 );
-                let part = Part { places: vec![0], source: Source::Local(gathering) };
+                let part = Part { places: vec![0], source: Source::Local(outcomes) };
                 let ticket = AppendTicket::new(1, vec![part]);
                 if is_trusted { Writing::Trusted(ticket) } else { Writing::Appended(ticket) }
             }

@@ -8,7 +8,7 @@ use crate::device::open_files::FileSlot;
 use crate::partition::tail::{Tail, block_floor};
 
 /// Bytes `[0, length)` of consecutive batches. `released <= in_file <= length`; bytes from `written` on are in memory,
-/// in the tail. Behind them may stand bytes that are staged: on their way to the file, and not of the log until a frame
+/// in the tail. Behind them may stand those of an extent: on their way to the file, and not of the log until a frame
 /// says so.
 pub(crate) struct Segment {
     pub(crate) base: Offset,
@@ -16,8 +16,8 @@ pub(crate) struct Segment {
     /// other bytes.
     pub(crate) number: u64,
     pub(crate) tail: Tail,
-    /// Bytes at the tail's end that are staged.
-    pub(crate) staged: u64,
+    /// Bytes at the tail's end that belong to an extent on its way.
+    pub(crate) extent_bytes: u64,
     /// Of the whole segment, or of what this run appended until somebody asks for what lies before.
     pub(crate) index: OffsetIndex,
     /// What is known so far of what lies before `index`, while it is being learnt.
@@ -68,7 +68,7 @@ impl Segment {
             base,
             number: 0,
             tail: Tail::default(),
-            staged: 0,
+            extent_bytes: 0,
             index: OffsetIndex::new(base),
             older: None,
             index_stored: 0,
@@ -104,7 +104,7 @@ impl Segment {
     }
 
     pub(crate) fn length(&self) -> u64 {
-        self.tail.end() - self.staged
+        self.tail.end() - self.extent_bytes
     }
 
     /// Whether the partial last block must be read back from the file before more can be appended.
@@ -128,7 +128,7 @@ impl Segment {
         let length = self.length();
         self.stage == Stage::Active
             && !self.tail.is_empty()
-            && self.staged == 0
+            && self.extent_bytes == 0
             && self.padded == length
             && length != block_floor(length)
     }

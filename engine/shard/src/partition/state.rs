@@ -48,8 +48,8 @@ pub(crate) struct Partition {
     pub(crate) owns_no_files: bool,
     /// Bytes of its appends in the queue of the commit path.
     pub(crate) queued_bytes: usize,
-    /// Its appends go to its segment first (`bulking`).
-    pub(crate) bulk: bool,
+    /// Its appends go to its segment first (`extent_choice`).
+    pub(crate) writes_extents: bool,
     /// In the flusher's queue.
     pub(crate) flush_queued: bool,
     pub(crate) lines: Lines,
@@ -166,7 +166,7 @@ impl Partition {
             directory: Directory::Missing,
             owns_no_files: false,
             queued_bytes: 0,
-            bulk: false,
+            writes_extents: false,
             flush_queued: false,
             lines: Lines::default(),
             removed: false,

@@ -19,7 +19,7 @@ use crate::api::{
 };
 use crate::append::admission::Admission;
 use crate::checkpoint::log_start::LogStarts;
-use crate::commit::outcomes::Gathering;
+use crate::commit::outcomes::AppendOutcomes;
 use crate::fetch::offsets::LogQueries;
 use crate::fetch::reading::PartitionReader;
 use crate::groups::host::GroupHost;
@@ -82,8 +82,8 @@ impl RequestHandlers {
 
 impl Handlers for RequestHandlers {
     async fn append(&self, appends: Vec<AppendPartition>, responder: Responder<Append>) {
-        let gathering = Gathering::remote(appends.len(), responder);
-        self.admission.admit_of_clients(appends, &gathering).await;
+        let outcomes = AppendOutcomes::remote(appends.len(), responder);
+        self.admission.admit_of_clients(appends, &outcomes).await;
     }
 
     async fn delay_fetch(&self, request: DelayedFetchRequest, responder: Responder<DelayFetch>) {
