@@ -93,7 +93,7 @@ impl Applier {
         let bytes = pending.records.len();
         let served = self.apply_to(&mut partition, pending, now, applied);
         if served == Served::Done {
-            partition.queued_bytes -= bytes;
+            partition.lines.queued_bytes -= bytes;
         }
         served
     }
@@ -105,11 +105,11 @@ impl Applier {
         now: TimestampMs,
         applied: &mut Applied,
     ) -> Served {
-        if partition.removed {
+        if partition.is_removed() {
             pending.refuse(AppendError::UnknownPartition);
             return Served::Done;
         }
-        if std::mem::take(&mut partition.unreadable) {
+        if partition.take_unreadable() {
             pending.refuse(AppendError::Storage);
             return Served::Done;
         }
@@ -117,7 +117,8 @@ impl Applier {
             self.last_blocks.resume(&pending.partition, partition);
             return Served::Blocked;
         }
-        let verdict = ProducerBatch::of(&pending.batch.header).map(|batch| partition.producers.check(&batch));
+        let verdict =
+            ProducerBatch::of(&pending.batch.header).map(|batch| partition.history.producers.check(&batch));
         match verdict {
             None | Some(ProducerVerdict::Fresh) => {}
             Some(ProducerVerdict::Duplicate(earlier)) => {
@@ -131,7 +132,7 @@ impl Applier {
                 return Served::Done;
             }
         }
-        let base_offset = partition.log_end;
+        let base_offset = partition.ends.log_end_offset;
         if must_roll(partition, pending, (partition.active().length(), base_offset), now) {
             let previous_length = Position(partition.active().length());
             partition.roll();
@@ -145,7 +146,7 @@ impl Applier {
         self.note_grown(&pending.partition, partition);
         self.count_in(partition, pending);
         if pending.batch.header.has_producer() {
-            partition.producers.record(&pending.appended_at(base_offset), base_offset, now);
+            partition.history.producers.record(&pending.appended_at(base_offset), base_offset, now);
         }
         let stamped = pending.batch.log_append_time();
         applied.completions.push(pending.completion(partition, base_offset, stamped));
@@ -217,8 +218,8 @@ fn take_in(
     growth: Growth,
     applied: &mut Applied,
 ) {
-    let (header, body) = pending.stamp(partition.log_end, partition.leader_epoch);
-    let appended = pending.appended_at(partition.log_end);
+    let (header, body) = pending.stamp(partition.ends.log_end_offset, partition.history.leader_epoch);
+    let appended = pending.appended_at(partition.ends.log_end_offset);
     let key = partition.key;
     let active = partition.active_mut();
     let (segment, position) = (active.base, Position(active.length()));

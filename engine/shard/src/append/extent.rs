@@ -27,6 +27,7 @@ use crate::device::space::Space;
 use crate::files::segment_files::SegmentFiles;
 use crate::flush::tail_flusher::TailFlusher;
 use crate::flush::tail_flusher::{begin_writing, padded_block};
+use crate::partition::segment::FileState;
 use crate::partition::state::{Partition, PartitionRef};
 use crate::partition::tail::{Growth, block_floor};
 use crate::partition::tail_memory::TailMemory;
@@ -93,11 +94,11 @@ impl ExtentWriter {
         let mut partition = shared.borrow_mut();
         let extents = &self.commit.extents;
         let mut producers = extents.with_line(partition.key, |line| producers_of(&partition, line));
-        let base_offset = partition.log_end;
+        let base_offset = partition.ends.log_end_offset;
         let mut extent = Extent {
             partition: Rc::clone(shared),
             segment: partition.active().base,
-            from: partition.active().written,
+            from: partition.active().file.written,
             to: 0,
             end: 0,
             last_block: None,
@@ -158,7 +159,7 @@ impl ExtentWriter {
         let _under_way = self.commit.classes.extent(extent.end - extent.from);
         match self.write_extent(extent).await {
             Ok(()) => true,
-            Err(_) if extent.partition.borrow().removed => false,
+            Err(_) if extent.partition.borrow().is_removed() => false,
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                 tracing::warn!(base = %extent.segment, "the disk is full; what was to be written once goes to the journal");
                 false
@@ -169,7 +170,7 @@ impl ExtentWriter {
 
     async fn write_extent(&self, extent: &Extent) -> io::Result<()> {
         let (shared, base) = (&extent.partition, extent.segment);
-        if shared.borrow().removed {
+        if shared.borrow().is_removed() {
             // Its directory may be another topic's by now.
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -202,14 +203,14 @@ impl ExtentWriter {
 
     /// Hardens that the segment has a file.
     async fn link(&self, shared: &PartitionRef, base: Offset) -> io::Result<()> {
-        if shared.borrow_mut().segment_mut(base).is_none_or(|segment| segment.linked) {
+        if shared.borrow_mut().segment_mut(base).is_none_or(|segment| segment.is_linked()) {
             return Ok(());
         }
         // The directory before what is in it: one of the same name may have made way.
         fs::sync_dir(&self.files.layout().topics()).await?;
         fs::sync_dir(&self.files.partition_dir(shared)).await?;
         if let Some(segment) = shared.borrow_mut().segment_mut(base) {
-            segment.linked = true;
+            segment.file_is(FileState::Linked);
         }
         Ok(())
     }
@@ -277,7 +278,7 @@ impl ExtentWriter {
             Verdict::Stands(appended, position) => {
                 partition.note_appended(appended, *position, at);
                 if appended.has_producer() {
-                    partition.producers.record(appended, appended.base_offset, at);
+                    partition.history.producers.record(appended, appended.base_offset, at);
                 }
                 self.applier.count_in(partition, pending);
                 applied.completions.push(pending.completion(
@@ -290,14 +291,14 @@ impl ExtentWriter {
     }
 
     fn enter(&self, extent: Extent, applied: &mut Applied) {
-        if !extent.is_hard && !extent.is_empty() && !extent.partition.borrow().removed {
+        if !extent.is_hard && !extent.is_empty() && !extent.partition.borrow().is_removed() {
             return self.enter_first(extent, applied);
         }
         self.commit.extents.left(&extent);
         let Extent { partition: shared, segment: base, from, to, end, .. } = extent;
         let mut partition = shared.borrow_mut();
         partition.active_mut().extent_bytes = 0;
-        if partition.removed {
+        if partition.is_removed() {
             extent.appends.iter().for_each(|(pending, _)| pending.refuse(AppendError::UnknownPartition));
             return;
         }
@@ -309,13 +310,13 @@ impl ExtentWriter {
         }
         let key = partition.key;
         let active = partition.active_mut();
-        let before = active.written;
-        active.written = before.max(to);
+        let before = active.file.written;
+        active.file.written = before.max(to);
         if end > to {
-            active.padded = end;
+            active.file.padded = end;
         }
-        if active.released >= from {
-            active.released = active.released.max(end);
+        if active.file.released >= from {
+            active.file.released = active.file.released.max(end);
         }
         let (position, base_offset, next_offset) = (Position(from), extent.base_offset, extent.next_offset);
         applied.enter(Entry::Extent {
@@ -324,6 +325,7 @@ impl ExtentWriter {
             header_bytes: extent.headers.len() as u32,
             payload: Stored::Bytes(extent.headers),
         });
+        partition.check();
         self.counters.extents.increment();
         self.counters.extent_bytes.add(end - from);
         self.applier.note_grown(&shared, &mut partition);
@@ -335,7 +337,7 @@ impl ExtentWriter {
 /// The windows of those producers whose appends stand in line.
 fn producers_of(partition: &Partition, line: &VecDeque<PendingAppend>) -> ProducerWindows {
     let numbered = line.iter().map(|pending| &pending.batch.header).filter(|header| header.has_producer());
-    partition.producers.only(numbered.map(|header| header.producer_id))
+    partition.history.producers.only(numbered.map(|header| header.producer_id))
 }
 
 /// Copies the batch behind what stands in the tail, as it is to be in the log; answers its header.
@@ -345,7 +347,7 @@ fn copy_behind_end(
     base_offset: Offset,
     growth: Growth,
 ) -> HeaderBytes {
-    let (header, body) = pending.stamp(base_offset, partition.leader_epoch);
+    let (header, body) = pending.stamp(base_offset, partition.history.leader_epoch);
     let active = partition.active_mut();
     active.tail.append(&header, growth);
     active.tail.append(&body, growth);

@@ -13,7 +13,7 @@ use millrace_core::base::ids::{Offset, TimestampMs};
 use crate::append::apply::must_roll;
 use crate::append::extent::ExtentWriter;
 use crate::commit::pending_append::PendingAppend;
-use crate::partition::state::{Partition, PartitionRef};
+use crate::partition::state::{Life, Partition, PartitionRef};
 
 /// A partition with so much in the queue does not wait for the journal.
 const QUEUED_BYTES_MIN: usize = 256 * 1024;
@@ -32,21 +32,21 @@ impl ExtentWriter {
     /// Takes an append: for the next frame, or for its partition's next extent.
     pub(crate) fn enqueue(self: &Rc<Self>, pending: PendingAppend) {
         let mut partition = pending.partition.borrow_mut();
-        if partition.writes_extents {
+        if partition.lines.writes_extents {
             drop(partition);
             self.commit.extents.push(pending);
             return;
         }
         let bytes = pending.records.len();
-        let queued = partition.queued_bytes + bytes;
+        let queued = partition.lines.queued_bytes + bytes;
         // A file that is to be made first takes longer than the journal.
-        let is_large = bytes >= APPEND_BYTES_MIN && partition.active().linked;
+        let is_large = bytes >= APPEND_BYTES_MIN && partition.active().is_linked();
         if queued >= QUEUED_BYTES_MIN || (is_large && self.commit.backlog_bytes() >= BACKLOG_BYTES_MIN) {
             let shared = Rc::clone(&pending.partition);
             drop(partition);
             return self.begin_extent(&shared, pending);
         }
-        partition.queued_bytes = queued;
+        partition.lines.queued_bytes = queued;
         drop(partition);
         self.commit.enqueue(pending);
     }
@@ -57,7 +57,7 @@ impl ExtentWriter {
         let mut partition = shared.borrow_mut();
         let mut queue = self.commit.queue.borrow_mut();
         let is_its = |pending: &PendingAppend| Rc::ptr_eq(&pending.partition, shared);
-        let is_first = partition.queued_bytes == 0;
+        let is_first = partition.lines.queued_bytes == 0;
         let is_full = self.commit.extents.running() >= EXTENTS_MAX || self.space.is_short();
         // The queue may be long: it is not searched where there is no place anyway.
         let may_begin = || {
@@ -67,14 +67,14 @@ impl ExtentWriter {
             first.is_some_and(|pending| may_take_extent(&partition, pending, now))
         };
         if is_full || !may_begin() {
-            partition.queued_bytes += pending.records.len();
+            partition.lines.queued_bytes += pending.records.len();
             drop((partition, queue));
             return self.commit.enqueue(pending);
         }
         let mut line = if is_first { VecDeque::new() } else { queue.take_out(is_its) };
         line.push_back(pending);
-        partition.queued_bytes = 0;
-        partition.writes_extents = true;
+        partition.lines.queued_bytes = 0;
+        partition.lines.writes_extents = true;
         self.commit.extents.begin(partition.key, line);
         millrace_rt::spawn(Rc::clone(self).write_extents(Rc::clone(shared)));
     }
@@ -94,9 +94,9 @@ impl ExtentWriter {
         if goes_on {
             return true;
         }
-        partition.writes_extents = false;
+        partition.lines.writes_extents = false;
         for pending in extents.end(partition.key) {
-            partition.queued_bytes += pending.records.len();
+            partition.lines.queued_bytes += pending.records.len();
             self.commit.enqueue(pending);
         }
         // Whoever waits for the shard to be idle looks again.
@@ -108,6 +108,8 @@ impl ExtentWriter {
 /// Whether the append can stand behind the log's end before a frame says so: it needs no roll, and the partial last
 /// block is in memory.
 fn may_take_extent(partition: &Partition, pending: &PendingAppend, now: TimestampMs) -> bool {
-    let is_open = !partition.removed && !partition.unreadable && !partition.active().needs_last_block();
-    is_open && !must_roll(partition, pending, (partition.active().length(), partition.log_end), now)
+    let is_open =
+        !matches!(partition.life, Life::Removed | Life::Unreadable) && !partition.active().needs_last_block();
+    is_open
+        && !must_roll(partition, pending, (partition.active().length(), partition.ends.log_end_offset), now)
 }

@@ -33,8 +33,8 @@ impl LastBlocks {
             let start = block_floor(length);
             segment.tail.restart_at(start);
             segment.tail.append(&block, self.tails.growth());
-            segment.written = start;
-            segment.padded = length;
+            segment.file.written = start;
+            segment.file.padded = length;
             self.tails.grew(segment.tail.memory_bytes());
         }
         self.tails.note_written(shared, base, length);
@@ -43,19 +43,18 @@ impl LastBlocks {
 
     /// Reads back what a partition needs to take appends, unless it has it or that is under way.
     pub(crate) fn resume(self: &Rc<Self>, shared: &PartitionRef, partition: &mut Partition) {
-        if partition.resuming || !partition.active().needs_last_block() {
+        if !partition.begin_resuming() {
             return;
         }
-        partition.resuming = true;
         let (blocks, partition) = (Rc::clone(self), Rc::clone(shared));
         millrace_rt::spawn(async move {
             let base = partition.borrow().active().base;
-            if let Err(error) = blocks.read_back(&partition, base).await {
+            let read = blocks.read_back(&partition, base).await;
+            if let Err(error) = &read {
                 let key = partition.borrow().key;
                 tracing::error!(%key, %error, "the end of a log cannot be read; its appends are refused");
-                partition.borrow_mut().unreadable = true;
             }
-            partition.borrow_mut().resuming = false;
+            partition.borrow_mut().resumed(&read);
             blocks.commit.unblock();
         });
     }

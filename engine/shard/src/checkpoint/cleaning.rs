@@ -116,7 +116,7 @@ impl SlotCleaner {
     async fn finish_partition(&self, partition: &PartitionRef) {
         let bases: Vec<_> = {
             let partition = partition.borrow();
-            let open = partition.segments.iter().filter(|segment| segment.written < segment.length());
+            let open = partition.segments.iter().filter(|segment| segment.file.written < segment.length());
             open.map(|segment| segment.base).collect()
         };
         for base in bases {
@@ -130,7 +130,7 @@ impl SlotCleaner {
         for partition in self.unreleased.all() {
             loop {
                 let rolled = partition.borrow().next_rolled();
-                let Some(base) = rolled.filter(|_| !partition.borrow().removed) else { break };
+                let Some(base) = rolled.filter(|_| !partition.borrow().is_removed()) else { break };
                 self.flusher.flush_segment(&partition, base, Amount::Everything).await;
             }
         }
@@ -237,19 +237,21 @@ fn carries(partition: &Partition, through: FrameSequence) -> Vec<Entry<Vec<Bytes
     if !partition.marks.iter().any(|mark| mark.frame <= through && mark.end > in_file) {
         return Vec::new();
     }
-    let mut next_offset = partition.log_end;
+    let mut next_offset = partition.ends.log_end_offset;
     let mut carries = Vec::new();
     for segment in partition.segments.iter().rev() {
         if segment.in_file() < segment.length() {
             let span = Span {
                 key: partition.key,
                 segment: segment.base,
-                position: Position(segment.written),
+                position: Position(segment.file.written),
                 base_offset: segment.base,
                 next_offset,
             };
-            carries
-                .push(Entry::Carry { span, payload: segment.tail.view(segment.written, segment.length()) });
+            carries.push(Entry::Carry {
+                span,
+                payload: segment.tail.view(segment.file.written, segment.length()),
+            });
         }
         next_offset = segment.base;
     }

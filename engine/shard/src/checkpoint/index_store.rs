@@ -79,7 +79,7 @@ impl IndexStore {
 
 /// The index file of a segment of which `hard` bytes are hard, and how many it tells of.
 fn encode_index(partition: &mut Partition, base: Offset, hard: u64) -> Option<(u64, Vec<u8>)> {
-    if partition.removed || partition.is_going(base) {
+    if partition.is_removed() || partition.is_going(base) {
         return None;
     }
     let segment = partition.segment_mut(base)?;

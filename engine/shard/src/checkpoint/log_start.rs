@@ -73,15 +73,19 @@ impl LogStarts {
             if partition.config.compact && !partition.config.delete {
                 return Err(DeleteRecordsError::OnlyCompacted);
             }
-            let to = ask.before.unwrap_or(partition.high_watermark);
-            if to < Offset::ZERO || to > partition.high_watermark {
+            let to = ask.before.unwrap_or(partition.ends.high_watermark);
+            if to < Offset::ZERO || to > partition.ends.high_watermark {
                 return Err(DeleteRecordsError::OffsetOutOfRange);
             }
             to
         };
         self.start_log_at(&partition, to, ActiveSegment::Stays).await;
         let partition = partition.borrow();
-        if partition.removed { Err(DeleteRecordsError::UnknownPartition) } else { Ok(partition.log_start) }
+        if partition.is_removed() {
+            Err(DeleteRecordsError::UnknownPartition)
+        } else {
+            Ok(partition.ends.log_start_offset)
+        }
     }
 
     /// Moves the log's start up to `to`, which no reader's high watermark lies below. Returns once that survives a power
@@ -90,10 +94,10 @@ impl LogStarts {
     /// Dropping the future leaves a start that is journaled and that readers see after the next one, or after a restart.
     pub(crate) async fn start_log_at(&self, partition: &PartitionRef, to: Offset, active: ActiveSegment) {
         let sealed = loop {
-            if partition.borrow().removed {
+            if partition.borrow().is_removed() {
                 return;
             }
-            let sealed = partition.borrow().sealed_start;
+            let sealed = partition.borrow().ends.sealed_start;
             if partition.borrow().has_sealed(to, active) {
                 break sealed;
             }
@@ -110,7 +114,7 @@ impl LogStarts {
             self.flusher.queue.wrote.wait().await;
         }
         let gone = partition.borrow_mut().begin_at(to, sealed.first_segment);
-        if partition.borrow().removed {
+        if partition.borrow().is_removed() {
             return;
         }
         let freed: usize = gone.iter().map(|segment| segment.tail.memory_bytes()).sum();
@@ -134,7 +138,7 @@ impl LogStarts {
             entries.push(Entry::Roll { key, segment: to, previous_length });
         }
         // One that was sealed meanwhile may lie behind this one, whose segments are yet to go.
-        let offset = to.max(partition.sealed_start.offset);
+        let offset = to.max(partition.ends.sealed_start.offset);
         entries.push(Entry::LogStart { key, offset });
         let frame = match self.planted.get() {
             Some(Planted::ForgetsLogStarts) => self.commit.sealed_sequence(),
@@ -145,15 +149,15 @@ impl LogStarts {
             self.unreleased.note(shared, &mut partition);
         }
         let first_segment = partition.first_staying(offset);
-        partition.sealed_start = SealedStart { offset, first_segment, frame };
-        Some(partition.sealed_start)
+        partition.ends.sealed_start = SealedStart { offset, first_segment, frame };
+        Some(partition.ends.sealed_start)
     }
 
     async fn doom_segments(&self, partition: &PartitionRef, gone: Vec<Segment>) {
         let dir = self.files.partition_dir(partition);
         let delay = partition.borrow().config.file_delete_delay_ms;
         let delay = Duration::from_millis(u64::try_from(delay).unwrap_or(0));
-        for segment in gone.into_iter().filter(|segment| segment.exists) {
+        for segment in gone.into_iter().filter(|segment| segment.has_file()) {
             // The log goes first: what is left after a crash is an index of nothing.
             self.deletion.doom(segment_file(&dir, segment.base), delay).await;
             self.deletion.doom(index_file(&dir, segment.base), delay).await;

@@ -45,10 +45,10 @@ impl StartNotes {
 
     async fn note(&self, partition: &PartitionRef) -> io::Result<()> {
         while partition.borrow().has_start_to_note() {
-            let sealed = partition.borrow().sealed_start;
+            let sealed = partition.borrow().ends.sealed_start;
             // What is noted must not outlive the records below.
             self.commit.until_hard(sealed.frame).await;
-            if partition.borrow().removed || partition.borrow().sealed_start != sealed {
+            if partition.borrow().is_removed() || partition.borrow().ends.sealed_start != sealed {
                 continue;
             }
             // As a write does: until it is done the directory is no other topic's.
@@ -59,7 +59,7 @@ impl StartNotes {
             let made = self.make_note(partition, sealed).await;
             self.flusher.end_writing(partition, sealed.first_segment);
             made?;
-            partition.borrow_mut().noted_start = sealed.offset;
+            partition.borrow_mut().directory.noted_start = sealed.offset;
             self.unsynced.note();
         }
         Ok(())
@@ -69,7 +69,7 @@ impl StartNotes {
     pub(crate) fn trust(&self, key: PartitionKey) {
         if let Some(partition) = self.table.get(key) {
             let mut partition = partition.borrow_mut();
-            partition.noted_start = partition.log_start;
+            partition.directory.noted_start = partition.ends.log_start_offset;
         }
     }
 
@@ -77,7 +77,7 @@ impl StartNotes {
         self.files.prepare_directory(partition, sealed.first_segment).await?;
         let dir = self.files.partition_dir(partition);
         let path = log_start_file(&dir, sealed.offset);
-        let before = partition.borrow().noted_start;
+        let before = partition.borrow().directory.noted_start;
         if before > Offset::ZERO {
             match fs::rename(&log_start_file(&dir, before), &path).await {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

@@ -11,7 +11,7 @@ use crate::device::open_files::OpenFile;
 use crate::device::planted::PlantedFault;
 use crate::directory::file_systems::Unsynced;
 use crate::files::segment_files::SegmentFiles;
-use crate::partition::segment::{Segment, Stage};
+use crate::partition::segment::{FileState, Segment, Stage};
 use crate::partition::state::{Partition, PartitionRef};
 use crate::partition::unreleased::Unreleased;
 
@@ -59,9 +59,9 @@ impl Release {
             let mut partition = partition.borrow_mut();
             for Written { base, position, exact, .. } in list {
                 if let Some(segment) = partition.segment_mut(base) {
-                    segment.released = segment.released.max(position);
-                    segment.linked = true;
-                    segment.exact |= exact;
+                    segment.file.released = segment.file.released.max(position);
+                    segment.file_is(if exact { FileState::Exact } else { FileState::Linked });
+                    segment.check();
                 }
             }
             partition.forget_released_marks();
@@ -95,10 +95,10 @@ fn written_not_released(partition: &Partition) -> Vec<Written> {
         base: segment.base,
         position: segment.in_file(),
         exact: segment.stage == Stage::Finished,
-        file: segment.file.get().filter(|_| segment.linked),
+        file: segment.file.slot.get().filter(|_| segment.is_linked()),
     };
     let news = |segment: &&Segment| {
-        segment.in_file() > segment.released || (segment.stage == Stage::Finished && !segment.exact)
+        segment.in_file() > segment.file.released || (segment.stage == Stage::Finished && !segment.is_exact())
     };
     partition.segments.iter().filter(news).map(written).collect()
 }

@@ -105,14 +105,20 @@ fn checkpoint(partition: &Partition) -> PartitionCheckpoint {
         topic: partition.key.topic.0,
         partition: partition.key.partition.0,
         // What is sealed is hard before the checkpoint is.
-        log_start: partition.sealed_start.offset.0,
+        log_start: partition.ends.sealed_start.offset.0,
         segments,
         position,
         facts: partition.segments.iter().map(facts).collect(),
-        log_end: partition.log_end.0,
-        high_watermark: partition.high_watermark.0,
-        epochs: partition.epochs.entries().iter().map(|entry| (entry.epoch.0, entry.start.0)).collect(),
-        producers: partition.producers.snapshot().iter().map(ProducerCheckpoint::from).collect(),
+        log_end: partition.ends.log_end_offset.0,
+        high_watermark: partition.ends.high_watermark.0,
+        epochs: partition
+            .history
+            .epochs
+            .entries()
+            .iter()
+            .map(|entry| (entry.epoch.0, entry.start.0))
+            .collect(),
+        producers: partition.history.producers.snapshot().iter().map(ProducerCheckpoint::from).collect(),
     }
 }
 
@@ -122,12 +128,12 @@ fn durable_segments(partition: &Partition) -> (Vec<i64>, u64) {
     let mut segments = Vec::new();
     for segment in partition.segments.iter().filter(|segment| !partition.is_going(segment.base)) {
         segments.push(segment.base.0);
-        let open = segment.stage != Stage::Active && !segment.exact;
-        if open || segment.released < segment.length() {
-            return (segments, segment.released);
+        let open = segment.stage != Stage::Active && !segment.is_exact();
+        if open || segment.file.released < segment.length() {
+            return (segments, segment.file.released);
         }
     }
-    (segments, partition.active().released)
+    (segments, partition.active().file.released)
 }
 
 fn facts(segment: &Segment) -> SegmentFacts {

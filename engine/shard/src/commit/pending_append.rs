@@ -54,13 +54,13 @@ impl PendingAppend {
         Completion {
             partition: Rc::clone(&self.partition),
             durability: self.durability,
-            reach: partition.log_end,
+            reach: partition.ends.log_end_offset,
             visible: partition.end(),
             answer: (Rc::clone(&self.answer.0), self.answer.1),
             appended: Appended {
                 base_offset,
                 log_append_time: (stamped != TimestampMs::NONE).then_some(stamped),
-                log_start_offset: partition.log_start,
+                log_start_offset: partition.ends.log_start_offset,
             },
         }
     }

@@ -198,6 +198,27 @@ impl Commit {
         }
     }
 
+    /// What always holds between two turns of tasks.
+    pub(crate) fn check_whole(&self) {
+        let journal = self.journal.borrow();
+        journal.check();
+        let sealed = self.sealed.borrow();
+        for (frame, next) in sealed.iter().zip(sealed.iter().skip(1)) {
+            assert!(frame.sequence < next.sequence, "frames are answered in their order");
+        }
+        assert!(
+            sealed.back().is_none_or(|last| last.sequence <= journal.sealed()),
+            "only sealed frames are answered"
+        );
+        assert!(self.prepared_slots.get() <= self.slots.len(), "a slot is prepared once");
+        let queue = self.queue.borrow();
+        let bytes: usize = queue.appends.iter().map(|pending| pending.records.len()).sum();
+        assert_eq!(queue.bytes, bytes, "the queue counts its bytes");
+        let process =
+            queue.appends.iter().filter(|pending| pending.durability == Durability::Process).count();
+        assert_eq!(queue.process, process, "the queue counts those who are answered at the seal");
+    }
+
     pub(crate) fn sealed_sequence(&self) -> FrameSequence {
         self.journal.borrow().sealed()
     }

@@ -21,7 +21,7 @@ pub(crate) struct CleanedNotes {
 impl CleanedNotes {
     /// Up to where the log was compacted, by this run or an earlier one.
     pub(crate) async fn cleaned_to(&self, partition: &PartitionRef) -> Offset {
-        let known = partition.borrow().compacted.to;
+        let known = partition.borrow().directory.compacted.to;
         if let Some(to) = known {
             return to;
         }
@@ -30,16 +30,16 @@ impl CleanedNotes {
         let noted = |name: &str| SegmentName::parse_with_suffix(name, COMPACTED_TO_SUFFIX);
         let to = entries.iter().filter_map(|entry| noted(&entry.name)).map(|name| name.base).min();
         let to = to.unwrap_or(Offset::ZERO);
-        partition.borrow_mut().compacted.to = Some(to);
+        partition.borrow_mut().directory.compacted.to = Some(to);
         to
     }
 
     pub(crate) async fn note(&self, partition: &PartitionRef, to: Offset) {
-        let before = partition.borrow_mut().compacted.to.replace(to).unwrap_or(Offset::ZERO);
+        let before = partition.borrow_mut().directory.compacted.to.replace(to).unwrap_or(Offset::ZERO);
         let first = partition.borrow().segments.first().map(|first| first.base);
         // As a write does: until it is done the directory is no other topic's.
         let Some(first) = first.filter(|first| begin_writing(partition, *first)) else { return };
-        if !partition.borrow().removed
+        if !partition.borrow().is_removed()
             && let Err(error) = self.make(partition, before, to).await
         {
             tracing::warn!(%error, %to, "it could not be noted up to where a log is compacted");

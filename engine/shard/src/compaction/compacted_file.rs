@@ -115,7 +115,7 @@ impl<'a> SegmentReader<'a> {
             self.unrested = 0;
             millrace_rt::yield_now().await;
         }
-        if self.io.compaction.shutdown.is_asked() || self.partition.borrow().removed {
+        if self.io.compaction.shutdown.is_asked() || self.partition.borrow().is_removed() {
             return Err(GivenUp::Overtaken);
         }
         let left = self.length - (self.read - (self.bytes.len() - self.begin) as u64);
@@ -196,7 +196,7 @@ impl CompactedFile {
         let file = File::open(&path, options).await?;
         let (index, output) = (OffsetIndex::new(base), CompactedOutput::new(base));
         let created = CompactedFile { file, path, number, index, output, pending: Vec::new(), written: 0 };
-        if partition.borrow().removed {
+        if partition.borrow().is_removed() {
             // The directory may be another topic's already.
             created.remove().await;
             return Err(GivenUp::Overtaken);

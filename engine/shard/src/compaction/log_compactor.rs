@@ -155,7 +155,7 @@ impl LogCompactor {
             let (rules, view) = dirty_view(&partition.borrow(), now, self.opened);
             let log = view.dirty_log(cleaned_to);
             let reach = log.reach(&rules, now);
-            if partition.borrow().compacted.is_damaged {
+            if partition.borrow().directory.compacted.is_damaged {
                 seen.uncleanable_bytes += reach.dirty_bytes;
                 continue;
             }
@@ -218,12 +218,12 @@ impl LogCompactor {
             Err(GivenUp::Overtaken) => {}
             Err(GivenUp::Damaged(reason)) => {
                 counts.uncleanable.increment();
-                partition.borrow_mut().compacted.is_damaged = true;
+                partition.borrow_mut().directory.compacted.is_damaged = true;
                 tracing::error!(%topic, partition = %number, %reason, "a damaged log is not compacted any more");
             }
             Err(GivenUp::Disk(error)) => {
                 counts.given_up.increment();
-                partition.borrow_mut().compacted.again = Some(millrace_rt::now() + RETRY_PAUSE);
+                partition.borrow_mut().directory.compacted.again = Some(millrace_rt::now() + RETRY_PAUSE);
                 tracing::warn!(%topic, partition = %number, %error, "a compaction was given up; the log stays as it is");
             }
         }
@@ -241,7 +241,7 @@ impl LogCompactor {
             let partition = partition.borrow();
             let config = &partition.config;
             let bytes_max = u64::from(config.segment_bytes.unsigned_abs());
-            (partition.producers.last_offsets(), bytes_max, config.delete_retention_ms)
+            (partition.history.producers.last_offsets(), bytes_max, config.delete_retention_ms)
         };
         let pass = Pass { pace, keys, producers, now, delete_retention_ms };
         let log = view.dirty_log(reach.dirty);
@@ -366,14 +366,14 @@ fn rules_of(config: &TopicConfig) -> CompactionRules {
 }
 
 fn may_be_compacted(partition: &Partition) -> bool {
-    is_looked_at(partition) && !partition.compacted.is_damaged
+    is_looked_at(partition) && !partition.directory.compacted.is_damaged
 }
 
 /// One with a damaged batch only so that it is known how much is left in it.
 fn is_looked_at(partition: &Partition) -> bool {
-    let compacted = &partition.compacted;
+    let compacted = &partition.directory.compacted;
     partition.config.compact
-        && !partition.removed
+        && !partition.is_removed()
         && partition.segments.len() > 1
         && compacted.again.is_none_or(|again| again <= millrace_rt::now())
 }
@@ -381,7 +381,7 @@ fn is_looked_at(partition: &Partition) -> bool {
 /// Whether a segment that may be compacted is whole in its file, and not known to be hard there.
 fn waits_for_sync(partition: &Partition) -> bool {
     may_be_compacted(partition)
-        && partition.segments.iter().any(|segment| segment.stage == Stage::Finished && !segment.exact)
+        && partition.segments.iter().any(|segment| segment.stage == Stage::Finished && !segment.is_exact())
 }
 
 /// The segments that take no more appends, are hard in their files and visible, from the log's first on.
@@ -391,9 +391,9 @@ fn dirty_view(partition: &Partition, now: TimestampMs, opened: TimestampMs) -> (
     for (segment, next) in staying.skip_while(|(segment, _)| partition.is_going(segment.base)) {
         view.end = segment.base;
         let is_hard = segment.stage == Stage::Finished
-            && segment.exact
-            && segment.released == segment.length()
-            && next.base <= partition.high_watermark;
+            && segment.is_exact()
+            && segment.file.released == segment.length()
+            && next.base <= partition.ends.high_watermark;
         if !is_hard {
             return (rules_of(&partition.config), view);
         }

@@ -178,8 +178,8 @@ impl Swapper {
         self.hold.take();
         let mut segment = Segment::on_disk(base, new.length.0, Stage::Finished);
         (segment.number, segment.max_timestamp) = (new.number, new.max_timestamp);
-        (segment.index, segment.writing) = (file.index, true);
-        let held = self.files.open_files.put(&mut segment.file, file.file);
+        (segment.index, segment.file.writing) = (file.index, true);
+        let held = self.files.open_files.put(&mut segment.file.slot, file.file);
         let mut partition = shared.borrow_mut();
         let freed = put_compacted(&mut partition, &new, segment);
         drop(partition);
@@ -223,19 +223,20 @@ fn still_has(partition: &Partition, old: &[(Offset, u64)]) -> bool {
     let is_there = |(base, _): &(Offset, u64)| {
         partition.segments.binary_search_by_key(base, |segment| segment.base).is_ok()
     };
-    !partition.removed && old.iter().all(|it| is_there(it) && has(it))
+    !partition.is_removed() && old.iter().all(|it| is_there(it) && has(it))
 }
 
 /// Takes in a segment in the place of others; answers the memory that is free then.
 fn put_compacted(partition: &mut Partition, new: &CompactedSegment, segment: Segment) -> usize {
-    assert!(new.end <= partition.high_watermark, "only what readers see is compacted");
+    assert!(new.end <= partition.ends.high_watermark, "only what readers see is compacted");
     // Their bytes are released, and so are those before them.
     partition.forget_released_marks();
     let from = partition.segments.partition_point(|segment| segment.base < new.segment);
     let to = partition.segments.partition_point(|segment| segment.base < new.end);
     let gone: Vec<Segment> = partition.segments.splice(from..to, [segment]).collect();
-    if new.replaces(partition.visible.segment) {
-        partition.visible = LogPosition { segment: new.end, position: 0 };
+    if new.replaces(partition.ends.visible.segment) {
+        partition.ends.visible = LogPosition { segment: new.end, position: 0 };
     }
+    partition.check();
     gone.into_iter().map(|mut segment| segment.tail.release_all()).sum()
 }

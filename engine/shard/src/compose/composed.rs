@@ -178,6 +178,14 @@ impl Composed {
         millrace_rt::spawn(self.upkeep.first_files.run());
         millrace_rt::spawn(Rc::clone(&self.upkeep.groups).run_timers());
         millrace_rt::spawn(self.upkeep.groups.load_all());
+        let StatsSource { partitions, commit, groups, .. } = &self.services.stats;
+        let (partitions, commit, groups) = (Rc::clone(partitions), Rc::clone(commit), Rc::clone(groups));
+        millrace_rt::check_each_turn(move || {
+            partitions.table.check_whole();
+            partitions.tails.check_whole(&partitions.table);
+            commit.check_whole();
+            groups.check_whole();
+        });
         Shard::new(self.services)
     }
 }

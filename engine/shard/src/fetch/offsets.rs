@@ -63,7 +63,7 @@ impl LogQueries {
     }
 
     pub(crate) async fn own_producers(&self, keys: &[PartitionKey]) -> Vec<Option<Vec<ProducerSnapshot>>> {
-        self.look_at_each(keys, |partition| partition.producers.snapshot()).await
+        self.look_at_each(keys, |partition| partition.history.producers.snapshot()).await
     }
 
     async fn look_at_each<T>(&self, keys: &[PartitionKey], look: impl Fn(&Partition) -> T) -> Vec<Option<T>> {
@@ -109,7 +109,7 @@ impl LogQueries {
         partition: &PartitionRef,
         timestamp: TimestampMs,
     ) -> Result<FoundOffset, FetchError> {
-        let log_start = partition.borrow().log_start;
+        let log_start = partition.borrow().ends.log_start_offset;
         self.first_at(partition, timestamp, log_start).await
     }
 
@@ -206,10 +206,10 @@ impl LogQueries {
         let partition = partition.borrow();
         partition.check_epoch(ask.current_leader_epoch)?;
         // The leader's own epoch counts from the moment it leads, also before its first append.
-        let found = if ask.leader_epoch == partition.leader_epoch {
-            Some((ask.leader_epoch, partition.log_end))
+        let found = if ask.leader_epoch == partition.history.leader_epoch {
+            Some((ask.leader_epoch, partition.ends.log_end_offset))
         } else {
-            partition.epochs.end_offset_for(ask.leader_epoch, partition.log_end)
+            partition.history.epochs.end_offset_for(ask.leader_epoch, partition.ends.log_end_offset)
         };
         let (leader_epoch, end_offset) = found.unwrap_or((LeaderEpoch::NONE, Offset::NONE));
         Ok(EpochEnd { leader_epoch, end_offset })
@@ -244,35 +244,43 @@ const NOT_FOUND: FoundOffset =
 
 fn latest(partition: &Partition) -> FoundOffset {
     FoundOffset {
-        offset: partition.high_watermark,
+        offset: partition.ends.high_watermark,
         timestamp: TimestampMs::NONE,
-        leader_epoch: partition.epochs.latest().map_or(partition.leader_epoch, |entry| entry.epoch),
+        leader_epoch: partition
+            .history
+            .epochs
+            .latest()
+            .map_or(partition.history.leader_epoch, |entry| entry.epoch),
     }
 }
 
 fn earliest(partition: &Partition) -> FoundOffset {
     FoundOffset {
-        offset: partition.log_start,
+        offset: partition.ends.log_start_offset,
         timestamp: TimestampMs::NONE,
-        leader_epoch: partition.epochs.epoch_at(partition.log_start).unwrap_or(partition.leader_epoch),
+        leader_epoch: partition
+            .history
+            .epochs
+            .epoch_at(partition.ends.log_start_offset)
+            .unwrap_or(partition.history.leader_epoch),
     }
 }
 
 fn visible(partition: &Partition, found: FoundOffset) -> FoundOffset {
-    if found.offset < partition.high_watermark { found } else { NOT_FOUND }
+    if found.offset < partition.ends.high_watermark { found } else { NOT_FOUND }
 }
 
 /// Base offsets of the segments that hold something visible and something of `timestamp` or later.
 fn visible_segments(partition: &PartitionRef, timestamp: TimestampMs) -> Vec<Offset> {
     let partition = partition.borrow();
-    let visible = partition.segments.iter().filter(|segment| segment.base <= partition.visible.segment);
+    let visible = partition.segments.iter().filter(|segment| segment.base <= partition.ends.visible.segment);
     visible.filter(|segment| segment.max_timestamp >= timestamp).map(|segment| segment.base).collect()
 }
 
 fn visible_end(partition: &PartitionRef, base: Offset) -> u64 {
     let partition = partition.borrow();
-    if base == partition.visible.segment {
-        return partition.visible.position;
+    if base == partition.ends.visible.segment {
+        return partition.ends.visible.position;
     }
     let segment = partition.segments.iter().find(|segment| segment.base == base);
     segment.map_or(0, |segment| segment.length())

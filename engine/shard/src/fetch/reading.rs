@@ -13,7 +13,7 @@ use millrace_rt::{Either, Moment};
 use crate::api::{FetchError, FetchPartition, Fetched, FetchedPartition};
 use crate::counters::Counters;
 use crate::fetch::granted::fetched_bytes;
-use crate::files::read::{Reach, Read, ReadLimit, read_batches, read_reach};
+use crate::files::read::{Reach, Read, ReadLimit, at_hand, read_batches, read_reach, visible_bytes};
 use crate::files::reads_beside::{READS_MAX, ReadBeside, ReadsBeside};
 use crate::files::segment_files::SegmentFiles;
 use crate::mesh::requests::{FirstBatch, ReadRequest};
@@ -135,7 +135,7 @@ impl PartitionReader {
         request.partitions.iter().all(|asked| {
             self.table.get(asked.key).is_none_or(|partition| {
                 let partition = partition.borrow();
-                asked.offset >= partition.high_watermark || partition.at_hand(asked.offset).is_some()
+                asked.offset >= partition.ends.high_watermark || at_hand(&partition, asked.offset).is_some()
             })
         })
     }
@@ -156,7 +156,7 @@ impl PartitionReader {
         let read = read_batches(&self.files, &partition, asked.offset, grant.limit()).await;
         let read = match read {
             // Its file went while it was read.
-            Err(_) if asked.offset < partition.borrow().log_start => {
+            Err(_) if asked.offset < partition.borrow().ends.log_start_offset => {
                 return Err(FetchError::OffsetOutOfRange);
             }
             read => read?,
@@ -183,8 +183,8 @@ impl<'a> Reading<'a> {
             let unfilled_bytes = self.left.min(asked.max_bytes);
             return self.fetched.push(FetchedPartition { result: Ok(Fetched { unfilled_bytes, ..ends }) });
         }
-        let at_hand = partition.borrow().at_hand(asked.offset);
-        if let Some(reach) = at_hand {
+        let in_memory = at_hand(&partition.borrow(), asked.offset);
+        if let Some(reach) = in_memory {
             if !self.may_bring_from_memory(asked, &reach) {
                 return self.fetched.push(FetchedPartition { result: Ok(ends) });
             }
@@ -196,7 +196,7 @@ impl<'a> Reading<'a> {
         }
         self.fetched.push(FetchedPartition { result: Ok(ends) });
         let Some(turn) = self.turn(asked).await else { return };
-        let most = usize::try_from(partition.borrow().visible_bytes(asked.offset)).unwrap_or(usize::MAX);
+        let most = usize::try_from(visible_bytes(&partition.borrow(), asked.offset)).unwrap_or(usize::MAX);
         let grant = self.grant(asked.max_bytes.min(most));
         let read = Box::pin(self.reader.read_from_device(asked, partition, grant));
         self.ask_device(UnderWay { place, grant, turn, read }).await;
@@ -335,7 +335,7 @@ fn waits_for_room(asked: &FetchPartition, answer: &FetchedPartition, granted_byt
 /// What is said of it without a record, if the reader's epoch and offset fit.
 fn readable(partition: &Partition, asked: &FetchPartition) -> Result<Fetched, FetchError> {
     partition.check_epoch(asked.current_leader_epoch)?;
-    if asked.offset < partition.log_start || asked.offset > partition.log_end {
+    if asked.offset < partition.ends.log_start_offset || asked.offset > partition.ends.log_end_offset {
         return Err(FetchError::OffsetOutOfRange);
     }
     Ok(ends(partition))
@@ -346,9 +346,9 @@ fn ends(partition: &Partition) -> Fetched {
         records: Vec::new(),
         held_bytes: 0,
         unfilled_bytes: 0,
-        high_watermark: partition.high_watermark,
+        high_watermark: partition.ends.high_watermark,
         // Without transactions every committed record is stable.
-        last_stable_offset: partition.high_watermark,
-        log_start_offset: partition.log_start,
+        last_stable_offset: partition.ends.high_watermark,
+        log_start_offset: partition.ends.log_start_offset,
     }
 }

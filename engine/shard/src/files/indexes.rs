@@ -54,7 +54,7 @@ impl LoadedIndexes {
             let Some(oldest) = self.oldest.borrow_mut().pop_front() else { return };
             self.bytes.set(self.bytes.get() - oldest.bytes);
             if let Some(partition) = oldest.partition.upgrade() {
-                partition.borrow_mut().let_go_of_index(oldest.base);
+                let_go_of_index(&mut partition.borrow_mut(), oldest.base);
             }
         }
     }
@@ -65,40 +65,43 @@ pub(crate) fn due_indexes(partition: &PartitionRef) -> Vec<DueIndex> {
     let shared = partition;
     let partition = shared.borrow();
     let lags = |segment: &&Segment| {
-        let finished = segment.stage == Stage::Finished && segment.exact;
-        let grown = segment.released.saturating_sub(segment.index_stored);
-        segment.exists
+        let finished = segment.stage == Stage::Finished && segment.is_exact();
+        let grown = segment.file.released.saturating_sub(segment.index_stored);
+        segment.has_file()
             && !partition.is_going(segment.base)
             && grown >= if finished { 1 } else { STORE_AT_STOP_BYTES }
     };
     let due = |segment: &Segment| DueIndex {
         partition: Rc::clone(shared),
         base: segment.base,
-        hard: segment.released,
-        grown: segment.released - segment.index_stored,
-        finished: segment.stage == Stage::Finished && segment.exact,
+        hard: segment.file.released,
+        grown: segment.file.released - segment.index_stored,
+        finished: segment.stage == Stage::Finished && segment.is_exact(),
     };
     partition.segments.iter().filter(lags).map(due).collect()
 }
 
-impl Partition {
-    /// Leaves what an earlier run wrote to be learnt when somebody asks.
-    pub(crate) fn leave_indexes(&mut self) {
-        let ends: Vec<Offset> =
-            self.segments.iter().skip(1).map(|next| next.base).chain([self.log_end]).collect();
-        for (segment, end) in self.segments.iter_mut().zip(ends) {
-            segment.forget_index(end);
-        }
+/// Leaves what an earlier run wrote to be learnt when somebody asks.
+pub(crate) fn leave_indexes(partition: &mut Partition) {
+    let ends: Vec<Offset> = partition
+        .segments
+        .iter()
+        .skip(1)
+        .map(|next| next.base)
+        .chain([partition.ends.log_end_offset])
+        .collect();
+    for (segment, end) in partition.segments.iter_mut().zip(ends) {
+        segment.forget_index(end);
     }
+}
 
-    fn let_go_of_index(&mut self, base: Offset) {
-        let next = self.segments.partition_point(|segment| segment.base <= base);
-        let end = self.segments.get(next).map_or(self.log_end, |next| next.base);
-        if let Some(segment) = self.segment_mut(base)
-            && segment.index_stored == segment.length()
-            && segment.stage == Stage::Finished
-        {
-            segment.forget_index(end);
-        }
+fn let_go_of_index(partition: &mut Partition, base: Offset) {
+    let next = partition.segments.partition_point(|segment| segment.base <= base);
+    let end = partition.segments.get(next).map_or(partition.ends.log_end_offset, |next| next.base);
+    if let Some(segment) = partition.segment_mut(base)
+        && segment.index_stored == segment.length()
+        && segment.stage == Stage::Finished
+    {
+        segment.forget_index(end);
     }
 }

@@ -90,7 +90,7 @@ impl Pieces {
         if batch.position >= self.own_from && header.base_offset == due {
             return Ok(());
         }
-        let epoch = partition.epochs.epoch_at(due).map(|epoch| epoch.0);
+        let epoch = partition.history.epochs.epoch_at(due).map(|epoch| epoch.0);
         let checked = if are_summed(&self.pages, batch.position, batch.end().min(self.own_from)) {
             check_place(header, due, epoch)
         } else {
@@ -166,49 +166,47 @@ pub(crate) struct Reach {
     pub(crate) is_last: bool,
 }
 
-impl Partition {
-    /// Where to look for the batch that holds `offset`; none where nothing visible lies there.
-    pub(crate) fn reach(&self, offset: Offset) -> Option<Reach> {
-        let place = self.segment_holding(offset)?;
-        let segment = self.segments.get(place)?;
-        let limit = self.visible_in(segment);
-        // Where a damage kept it from being known whole, what lies before that is read all the same.
-        let older = segment.older.as_ref().filter(|_| !segment.index.knows(offset));
-        let index = older.unwrap_or(&segment.index);
-        let (due, from) = index.lookup_batch(offset);
-        let bound = index.bound(offset).map_or(limit, |bound| bound.0.min(limit));
-        let is_last = segment.base == self.visible.segment;
-        let at = SegmentAt { base: segment.base, number: segment.number };
-        (from.0 < limit).then_some(Reach { segment: at, from: from.0, due, bound, limit, is_last })
-    }
+/// Where to look for the batch that holds `offset`; none where nothing visible lies there.
+pub(crate) fn reach(partition: &Partition, offset: Offset) -> Option<Reach> {
+    let place = partition.segment_holding(offset)?;
+    let segment = partition.segments.get(place)?;
+    let limit = visible_in(partition, segment);
+    // Where a damage kept it from being known whole, what lies before that is read all the same.
+    let older = segment.older.as_ref().filter(|_| !segment.index.knows(offset));
+    let index = older.unwrap_or(&segment.index);
+    let (due, from) = index.lookup_batch(offset);
+    let bound = index.bound(offset).map_or(limit, |bound| bound.0.min(limit));
+    let is_last = segment.base == partition.ends.visible.segment;
+    let at = SegmentAt { base: segment.base, number: segment.number };
+    (from.0 < limit).then_some(Reach { segment: at, from: from.0, due, bound, limit, is_last })
+}
 
-    /// Readers see what lies below.
-    fn visible_in(&self, segment: &Segment) -> u64 {
-        match segment.base.cmp(&self.visible.segment) {
-            Ordering::Less => segment.length(),
-            Ordering::Equal => self.visible.position,
-            Ordering::Greater => 0,
-        }
+/// Readers see what lies below.
+fn visible_in(partition: &Partition, segment: &Segment) -> u64 {
+    match segment.base.cmp(&partition.ends.visible.segment) {
+        Ordering::Less => segment.length(),
+        Ordering::Equal => partition.ends.visible.position,
+        Ordering::Greater => 0,
     }
+}
 
-    /// Where to look for the batch that holds `offset`, if a read from there finds in memory what it needs.
-    pub(crate) fn at_hand(&self, offset: Offset) -> Option<Reach> {
-        let segment = self.segments.get(self.segment_holding(offset)?)?;
-        if segment.tail.is_empty() || !segment.index.knows(offset) {
-            return None;
-        }
-        self.reach(offset).filter(|reach| segment.tail.start() <= reach.from)
+/// Where to look for the batch that holds `offset`, if a read from there finds in memory what it needs.
+pub(crate) fn at_hand(partition: &Partition, offset: Offset) -> Option<Reach> {
+    let segment = partition.segments.get(partition.segment_holding(offset)?)?;
+    if segment.tail.is_empty() || !segment.index.knows(offset) {
+        return None;
     }
+    reach(partition, offset).filter(|reach| segment.tail.start() <= reach.from)
+}
 
-    /// The most that one read at `offset` can bring.
-    pub(crate) fn visible_bytes(&self, offset: Offset) -> u64 {
-        let segment = self.segment_holding(offset).and_then(|place| self.segments.get(place));
-        segment.map_or(0, |segment| match segment.index.knows(offset) {
-            true => self.reach(offset).map_or(0, |reach| reach.limit - reach.from),
-            // Where it lies is not learnt yet.
-            false => self.visible_in(segment),
-        })
-    }
+/// The most that one read at `offset` can bring.
+pub(crate) fn visible_bytes(partition: &Partition, offset: Offset) -> u64 {
+    let segment = partition.segment_holding(offset).and_then(|place| partition.segments.get(place));
+    segment.map_or(0, |segment| match segment.index.knows(offset) {
+        true => reach(partition, offset).map_or(0, |reach| reach.limit - reach.from),
+        // Where it lies is not learnt yet.
+        false => visible_in(partition, segment),
+    })
 }
 
 /// Bytes `[from, to)` of a segment, where all of them are in memory.
@@ -218,7 +216,7 @@ pub(crate) fn in_memory(partition: &Partition, segment: Offset, from: u64, to: u
     if segment.tail.start() > from || segment.tail.end() < to || segment.tail.start() == segment.tail.end() {
         return None;
     }
-    Some(Pieces::new(from, segment.tail.view(from, to), segment.inherited))
+    Some(Pieces::new(from, segment.tail.view(from, to), segment.file.inherited))
 }
 
 /// Bytes `[from, to)` of a segment, read from its file as far as they are no longer in memory. Compaction may put others in
@@ -247,7 +245,7 @@ pub(crate) async fn read_range(
         let held = segment.tail.start();
         let split = held.clamp(from, to);
         let rest = if split < to { segment.tail.view(split, to) } else { Vec::new() };
-        (held, held.max(segment.inherited), split, rest)
+        (held, held.max(segment.file.inherited), split, rest)
     };
     let key = partition.borrow().key;
     let source = Source { partition: key, segment: at, file, in_file: held };
@@ -290,7 +288,7 @@ pub(crate) async fn read_batches(
         };
         match read.nothing_up_to {
             // Clients that get nothing but batches without a record take their buffer for too small.
-            Some(next) if next < partition.borrow().high_watermark => at = next,
+            Some(next) if next < partition.borrow().ends.high_watermark => at = next,
             _ => return Ok(read),
         }
     }
@@ -317,7 +315,7 @@ async fn read_at(
         Err(FetchError::Corrupt) => {}
         prepared => prepared?,
     }
-    let reach = partition.borrow().reach(offset);
+    let reach = reach(&partition.borrow(), offset);
     match reach {
         None => Ok(nothing()),
         Some(reach) => read_from(files, partition, reach, offset, limit).await,

@@ -15,6 +15,7 @@ use crate::directory::file_systems::FileSystems;
 use crate::directory::layout::{INDEX_SUFFIX, Layout, segment_file};
 use crate::files::indexes::LoadedIndexes;
 use crate::files::read_cache::ReadCache;
+use crate::partition::segment::FileState;
 use crate::partition::state::{Directory, Partition, PartitionRef};
 
 /// Whether the file system takes direct I/O.
@@ -44,13 +45,13 @@ pub(crate) struct SegmentFiles {
     directory_made: Signal,
 }
 
-impl Partition {
-    /// What became of the directory and the empty file of the segment at `base`.
-    fn note_first(&mut self, base: Offset, made: &io::Result<()>) {
-        self.directory = if made.is_ok() { Directory::There } else { Directory::Missing };
-        if let Some(segment) = self.segment_mut(base) {
-            segment.exists |= made.is_ok();
-        }
+/// What became of the directory and the empty file of the segment at `base`.
+fn note_first(partition: &mut Partition, base: Offset, made: &io::Result<()>) {
+    partition.directory.state = if made.is_ok() { Directory::There } else { Directory::Missing };
+    if let Some(segment) = partition.segment_mut(base)
+        && made.is_ok()
+    {
+        segment.file_is(FileState::Made);
     }
 }
 
@@ -99,7 +100,7 @@ impl SegmentFiles {
             return Ok(file);
         }
         let opened = self.open(partition, base, false).await;
-        if partition.borrow().removed {
+        if partition.borrow().is_removed() {
             // What was opened may belong to a new topic of the same name.
             return Err(FetchError::UnknownPartition);
         }
@@ -132,15 +133,15 @@ impl SegmentFiles {
     /// Makes sure that the partition has a directory; one that is made has an empty file for the segment at `base`. Two
     /// segments may ask at once: who comes second must not take what the first put there for something older.
     pub(crate) async fn prepare_directory(&self, partition: &PartitionRef, base: Offset) -> io::Result<()> {
-        while partition.borrow().directory == Directory::Coming {
+        while partition.borrow().directory.state == Directory::Coming {
             self.directory_made.wait().await;
         }
-        if partition.borrow().directory == Directory::There {
+        if partition.borrow().directory.state == Directory::There {
             return Ok(());
         }
-        partition.borrow_mut().directory = Directory::Coming;
+        partition.borrow_mut().directory.state = Directory::Coming;
         let made = self.make_first(partition, base).await;
-        partition.borrow_mut().note_first(base, &made);
+        note_first(&mut partition.borrow_mut(), base, &made);
         self.directory_made.notify_all();
         made
     }
@@ -148,7 +149,7 @@ impl SegmentFiles {
     /// Makes the directories of partitions that have none, with an empty file each; answers what became of each.
     pub(crate) async fn make_firsts(&self, firsts: &[(PartitionRef, Offset)]) -> Vec<io::Result<()>> {
         let paths = firsts.iter().map(|(partition, base)| self.segment_path(partition, *base)).collect();
-        firsts.iter().for_each(|(partition, _)| partition.borrow_mut().directory = Directory::Coming);
+        firsts.iter().for_each(|(partition, _)| partition.borrow_mut().directory.state = Directory::Coming);
         let mut results = match fs::create_alone(paths).await {
             Ok(results) => results,
             Err(error) => firsts.iter().map(|_| Err(error.kind().into())).collect(),
@@ -157,7 +158,7 @@ impl SegmentFiles {
             if is_in_the_way(result) {
                 *result = self.make_first(partition, *base).await;
             }
-            partition.borrow_mut().note_first(*base, result);
+            note_first(&mut partition.borrow_mut(), *base, result);
         }
         self.directory_made.notify_all();
         results
@@ -172,7 +173,7 @@ impl SegmentFiles {
             return made;
         }
         let dir = self.partition_dir(partition);
-        match partition.borrow().owns_no_files && holds_bytes(&dir).await? {
+        match partition.borrow().directory.owns_no_files && holds_bytes(&dir).await? {
             true => self.put_stranger_aside(&dir).await?,
             false => fs::remove_dir_all(&dir).await?,
         }
@@ -213,8 +214,8 @@ impl SegmentFiles {
             // Deleted meanwhile: its last user closes it.
             return Ok(self.open_files.put(&mut FileSlot::default(), file));
         };
-        segment.exists = true;
-        Ok(self.open_files.put(&mut segment.file, file))
+        segment.file_is(FileState::Made);
+        Ok(self.open_files.put(&mut segment.file.slot, file))
     }
 
     /// Opens a file; where the process has no descriptor left, once one is free.
@@ -235,7 +236,7 @@ impl SegmentFiles {
 }
 
 fn lacks_file(partition: &PartitionRef, base: Offset) -> bool {
-    partition.borrow_mut().segment_mut(base).is_some_and(|segment| !segment.exists)
+    partition.borrow_mut().segment_mut(base).is_some_and(|segment| !segment.has_file())
 }
 
 fn is_in_the_way(made: &io::Result<()>) -> bool {
@@ -258,5 +259,5 @@ async fn create_alone(path: &Path) -> io::Result<()> {
 }
 
 fn open_file(partition: &PartitionRef, base: Offset) -> Option<Rc<OpenFile>> {
-    partition.borrow_mut().segment_mut(base)?.file.get()
+    partition.borrow_mut().segment_mut(base)?.file.slot.get()
 }

@@ -69,18 +69,18 @@ impl TailFlusher {
     }
 
     async fn flush_queued(&self, partition: PartitionRef) {
-        partition.borrow_mut().flush_queued = false;
+        partition.borrow_mut().lines.flush_queued = false;
         self.flush_next(&partition).await;
         let mut state = partition.borrow_mut();
-        if !state.removed {
+        if !state.is_removed() {
             self.queue_flush(&partition, &mut state);
         }
     }
 
     /// Queues the partition for a flush if it has one waiting.
     pub(crate) fn queue_flush(&self, shared: &PartitionRef, partition: &mut Partition) {
-        if !partition.flush_queued && partition.wants_flush(FLUSH_BYTES) {
-            partition.flush_queued = true;
+        if !partition.lines.flush_queued && partition.wants_flush(FLUSH_BYTES) {
+            partition.lines.flush_queued = true;
             self.queue.push(Rc::clone(shared));
         }
     }
@@ -116,12 +116,12 @@ impl TailFlusher {
             self.queue.wrote.wait().await;
         }
         let mut waits = false;
-        let before = partition.borrow_mut().segment_mut(base).map_or(0, |segment| segment.written);
+        let before = partition.borrow_mut().segment_mut(base).map_or(0, |segment| segment.file.written);
         loop {
             let result = self.write_segment(partition, base, amount).await;
             match result {
                 Ok(()) => break,
-                Err(_) if partition.borrow().removed || partition.borrow().is_going(base) => break,
+                Err(_) if partition.borrow().is_removed() || partition.borrow().is_going(base) => break,
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => {
                     if self.planted.is(Planted::TrustsFullDisk) {
                         trust_full_disk(partition, base);
@@ -151,7 +151,8 @@ impl TailFlusher {
     /// Somebody else may write what belongs to the segment.
     pub(crate) fn end_writing(&self, partition: &PartitionRef, base: Offset) {
         if let Some(segment) = partition.borrow_mut().segment_mut(base) {
-            segment.writing = false;
+            segment.file.writing = false;
+            segment.check();
         }
         self.queue.wrote.notify_all();
     }
@@ -175,9 +176,9 @@ impl TailFlusher {
             }
             if let Some(segment) = partition.borrow_mut().segment_mut(base) {
                 // An extent may have got further meanwhile.
-                segment.written = segment.written.max(next.from + whole);
+                segment.file.written = segment.file.written.max(next.from + whole);
                 if written == bytes {
-                    segment.padded = next.padded.unwrap_or(segment.padded);
+                    segment.file.padded = next.padded.unwrap_or(segment.file.padded);
                 }
             }
             // What was appended since is another write's.
@@ -198,7 +199,7 @@ impl TailFlusher {
         partition: &PartitionRef,
         base: Offset,
     ) -> io::Result<Rc<OpenFile>> {
-        let is_new = partition.borrow_mut().segment_mut(base).is_some_and(|segment| !segment.exists);
+        let is_new = partition.borrow_mut().segment_mut(base).is_some_and(|segment| !segment.has_file());
         if is_new && base > Offset::ZERO {
             self.commit.until_hard(self.commit.sealed_sequence()).await;
         }
@@ -217,7 +218,7 @@ impl TailFlusher {
     async fn finish_segment(&self, partition: &PartitionRef, base: Offset) -> io::Result<()> {
         let length = {
             let mut partition = partition.borrow_mut();
-            let is_removed = partition.removed;
+            let is_removed = partition.is_removed();
             partition.segment_mut(base).filter(|_| !is_removed).map_or(0, |segment| segment.length())
         };
         if length == 0 {
@@ -227,12 +228,12 @@ impl TailFlusher {
         file.truncate(length).await?;
         if let Some(segment) = partition.borrow_mut().segment_mut(base) {
             assert_eq!(segment.length(), length, "a segment that is finished takes no appends");
-            segment.written = length;
+            segment.file.written = length;
             if segment.stage == Stage::Rolled {
                 segment.stage = Stage::Finished;
             } else {
                 // Its bytes may be hard already; that the file ends with them is not.
-                segment.released = segment.released.min(length - 1);
+                segment.file.released = segment.file.released.min(length - 1);
             }
         }
         Ok(())
@@ -266,7 +267,7 @@ impl TailFlusher {
 /// A fault for tests that it is caught.
 fn trust_full_disk(partition: &PartitionRef, base: Offset) {
     if let Some(segment) = partition.borrow_mut().segment_mut(base) {
-        segment.written = block_floor(segment.length());
+        segment.file.written = block_floor(segment.length());
     }
 }
 
@@ -274,9 +275,9 @@ fn trust_full_disk(partition: &PartitionRef, base: Offset) {
 pub(crate) fn begin_writing(partition: &PartitionRef, base: Offset) -> bool {
     let mut partition = partition.borrow_mut();
     match partition.segment_mut(base) {
-        Some(segment) if segment.writing => false,
+        Some(segment) if segment.file.writing => false,
         Some(segment) => {
-            segment.writing = true;
+            segment.file.writing = true;
             true
         }
         None => true,
@@ -302,7 +303,7 @@ impl SegmentWrite {
 /// What of a segment is to be written next.
 fn next_write(partition: &PartitionRef, base: Offset, amount: Amount) -> Option<SegmentWrite> {
     let mut partition = partition.borrow_mut();
-    if partition.removed {
+    if partition.is_removed() {
         return None;
     }
     let segment = partition.segment_mut(base)?;
@@ -310,7 +311,7 @@ fn next_write(partition: &PartitionRef, base: Offset, amount: Amount) -> Option<
     if amount == Amount::Paced && blocks < FLUSH_BYTES {
         return None;
     }
-    let (from, whole) = (segment.written, write_bytes(blocks));
+    let (from, whole) = (segment.file.written, write_bytes(blocks));
     let to = from + whole;
     let mut pieces = if whole > 0 { segment.tail.view(from, to) } else { Vec::new() };
     let pads = amount != Amount::Paced && whole == blocks && length > to.max(segment.in_file());

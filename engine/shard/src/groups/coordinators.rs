@@ -169,6 +169,22 @@ impl Groups {
         }
     }
 
+    /// What always holds between two turns of tasks.
+    pub(crate) fn check_whole(&self) {
+        let mut bytes = 0;
+        for hosted in self.hosted.borrow().values() {
+            if let Hosted::Serving(serving) = hosted {
+                serving.coordinator.check();
+                assert!(
+                    serving.writes.is_empty() || serving.is_watched,
+                    "somebody waits for writes that are under way"
+                );
+                bytes += serving.bytes;
+            }
+        }
+        assert_eq!(self.bytes.get(), bytes, "groups hold what is counted for them");
+    }
+
     pub(crate) fn token(&self) -> Token {
         self.next_token.set(self.next_token.get() + 1);
         Token(self.next_token.get())

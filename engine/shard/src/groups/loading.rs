@@ -43,7 +43,7 @@ impl GroupHost {
 
     /// From now on the partition is loading, or, where nothing was ever written to it, serves.
     pub(super) fn begin_loading(self: &Rc<Self>, key: PartitionKey) {
-        let is_blank = self.table.get(key).is_some_and(|it| it.borrow().high_watermark == Offset::ZERO);
+        let is_blank = self.table.get(key).is_some_and(|it| it.borrow().ends.high_watermark == Offset::ZERO);
         if is_blank {
             self.groups.host(key, Coordinator::new(self.groups.settings(), now()));
         } else {
@@ -86,7 +86,7 @@ impl GroupHost {
         let Some(partition) = self.table.get(key) else { return Err(FetchError::UnknownPartition.into()) };
         let (mut at, end) = {
             let partition = partition.borrow();
-            (partition.log_start, partition.high_watermark)
+            (partition.ends.log_start_offset, partition.ends.high_watermark)
         };
         let mut count = 0;
         while at < end {

@@ -50,4 +50,9 @@ impl GroupHost {
         self.groups.with_serving(key, |serving| listed = serving.coordinator.list(filter));
         listed
     }
+
+    /// What always holds between two turns of tasks.
+    pub(crate) fn check_whole(&self) {
+        self.groups.check_whole();
+    }
 }

@@ -16,6 +16,7 @@ use crate::device::planted::PlantedFault;
 use crate::device::space::Space;
 use crate::files::segment_files::SegmentFiles;
 use crate::flush::tail_flusher::{TailFlusher, begin_writing};
+use crate::partition::segment::FileState;
 use crate::partition::state::{Directory, PartitionRef};
 use crate::partition::table::Table;
 
@@ -52,8 +53,11 @@ impl FirstFiles {
     /// Makes the files of every partition that has none, and then of those that come. Begins when the generation of this
     /// run is the valid one, and runs until it is stopped.
     pub(crate) async fn run(self: Rc<Self>) {
-        for partition in
-            self.table.all().iter().filter(|partition| partition.borrow().directory == Directory::Missing)
+        for partition in self
+            .table
+            .all()
+            .iter()
+            .filter(|partition| partition.borrow().directory.state == Directory::Missing)
         {
             self.push(partition.borrow().key);
         }
@@ -102,8 +106,9 @@ impl FirstFiles {
         let partition = self.table.get(key)?;
         let base = {
             let state = partition.borrow();
-            let is_bare =
-                !state.removed && state.directory == Directory::Missing && state.segments.len() == 1;
+            let is_bare = !state.is_removed()
+                && state.directory.state == Directory::Missing
+                && state.segments.len() == 1;
             is_bare.then(|| state.active().base)?
         };
         begin_writing(&partition, base).then_some((partition, base))
@@ -118,7 +123,7 @@ impl FirstFiles {
         }
         for (partition, base) in made {
             if let Some(segment) = partition.borrow_mut().segment_mut(base) {
-                segment.linked = true;
+                segment.file_is(FileState::Linked);
             }
         }
     }

@@ -91,7 +91,7 @@ impl ImageFollower {
     fn take_partition(&self, image: &MetadataImage, key: PartitionKey, epoch: LeaderEpoch) {
         if let Some(partition) = self.table.get(key) {
             let mut partition = partition.borrow_mut();
-            partition.leader_epoch = epoch;
+            partition.history.leader_epoch = epoch;
             partition.delayed_fetches.fire_all();
             return;
         }

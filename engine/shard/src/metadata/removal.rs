@@ -33,7 +33,7 @@ impl TopicRemoval {
         let removed: Vec<PartitionRef> = topic.keys().filter_map(|key| self.table.remove(key)).collect();
         for partition in &removed {
             let mut partition = partition.borrow_mut();
-            partition.removed = true;
+            partition.remove();
             partition.delayed_fetches.fire_all();
             let freed = partition.segments.iter_mut().map(|segment| segment.tail.release_all()).sum();
             self.flusher.tails_shrank(freed);
@@ -42,15 +42,19 @@ impl TopicRemoval {
         for partition in removed {
             // A write under way may just be making the directory or a file; it knows them by the topic's name, which
             // is about to be free for another. No other begins.
-            while partition.borrow().segments.iter().any(|segment| segment.writing) {
+            while partition.borrow().segments.iter().any(|segment| segment.file.writing) {
                 self.flusher.queue.wrote.wait().await;
             }
             // Lists of partitions may know this one for long; its files, and their space, are not to wait for that.
-            partition.borrow_mut().segments.iter_mut().for_each(|segment| segment.file = FileSlot::default());
+            partition
+                .borrow_mut()
+                .segments
+                .iter_mut()
+                .for_each(|segment| segment.file.slot = FileSlot::default());
             let (key, dir) = (partition.borrow().key, self.files.partition_dir(&partition));
             // Where nobody knows, the renaming finds out.
             let may_exist = async || fs::exists(&dir).await.unwrap_or(true);
-            if partition.borrow().segments.iter().any(|segment| segment.exists) || may_exist().await {
+            if partition.borrow().segments.iter().any(|segment| segment.has_file()) || may_exist().await {
                 self.put_aside(&dir, key).await;
                 is_aside = true;
             }

@@ -1,6 +1,7 @@
 //! Partitions of one shard: segments, tails in memory, and the fetches that wait for them.
 
 pub(crate) mod delayed_fetch;
+mod invariants;
 pub(crate) mod parts;
 pub(crate) mod producer_upkeep;
 pub(crate) mod producers;

@@ -79,7 +79,7 @@ impl ProducerUpkeep {
     /// Goes through the producers of every partition, with turns of other tasks between.
     async fn see_producers(&self, mut see: impl FnMut(&mut ProducerWindows)) {
         for (place, partition) in self.table.all().iter().enumerate() {
-            see(&mut partition.borrow_mut().producers);
+            see(&mut partition.borrow_mut().history.producers);
             if place % PARTITIONS_PER_TURN == 0 {
                 millrace_rt::yield_now().await;
             }

@@ -43,7 +43,7 @@ impl ProducerBound {
 
     /// Whether a batch may enter: one of a producer that its partition does not know, only while there is room for it.
     pub(crate) fn admit(&self, partition: &Partition, header: &BatchHeader) -> Result<(), AppendError> {
-        if !header.has_producer() || partition.producers.knows(header.producer_id) {
+        if !header.has_producer() || partition.history.producers.knows(header.producer_id) {
             return Ok(());
         }
         let has_room = !self.is_full();

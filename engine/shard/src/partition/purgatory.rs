@@ -110,7 +110,7 @@ impl Purgatory {
     fn add_to(&self, key: PartitionKey, seen: Offset, fetch: &Rc<DelayedFetch>) -> bool {
         let Some(partition) = self.table.get(key) else { return false };
         let mut partition = partition.borrow_mut();
-        if partition.high_watermark != seen {
+        if partition.ends.high_watermark != seen {
             return false;
         }
         partition.delayed_fetches.add(Rc::clone(fetch));

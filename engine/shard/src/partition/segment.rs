@@ -24,11 +24,20 @@ pub(crate) struct Segment {
     pub(crate) older: Option<OffsetIndex>,
     /// Bytes that the index file tells of.
     pub(crate) index_stored: u64,
-    pub(crate) file: FileSlot,
-    /// Its file was made, by this run or an earlier one.
-    pub(crate) exists: bool,
-    /// That there is a file survives a power loss.
-    pub(crate) linked: bool,
+    pub(crate) file: SegmentFile,
+    pub(crate) stage: Stage,
+    /// Of all its records, by the checkpoint and what came since; `NONE` if none has a time.
+    pub(crate) max_timestamp: TimestampMs,
+    /// Known once it has a batch of this run; the roll by time counts from it.
+    pub(crate) age: Option<SegmentAge>,
+    /// `TailMemory` knows that its last chunk can shrink.
+    pub(crate) shrink_queued: bool,
+}
+
+/// A segment's file, and which bytes it has.
+pub(crate) struct SegmentFile {
+    pub(crate) slot: FileSlot,
+    pub(crate) state: FileState,
     /// Bytes that the file holds in whole blocks, or all of them once it is cut to its length.
     pub(crate) written: u64,
     /// Up to here the file holds bytes in a last block that is padded with zeros and will be written again.
@@ -37,17 +46,23 @@ pub(crate) struct Segment {
     pub(crate) released: u64,
     /// Bytes that an earlier run wrote: this one has not checked them.
     pub(crate) inherited: u64,
-    pub(crate) stage: Stage,
-    /// That the file ends where the segment ends survives a power loss; only then may a checkpoint rely on its length.
-    pub(crate) exact: bool,
-    /// Of all its records, by the checkpoint and what came since; `NONE` if none has a time.
-    pub(crate) max_timestamp: TimestampMs,
-    /// Known once it has a batch of this run; the roll by time counts from it.
-    pub(crate) age: Option<SegmentAge>,
     /// A write to the file is under way; one at a time keeps `written` meaningful.
     pub(crate) writing: bool,
-    /// `TailMemory` knows that its last chunk can shrink.
-    pub(crate) shrink_queued: bool,
+}
+
+impl SegmentFile {
+    /// One that is not there yet.
+    fn missing() -> SegmentFile {
+        SegmentFile {
+            slot: FileSlot::default(),
+            state: FileState::Missing,
+            written: 0,
+            padded: 0,
+            released: 0,
+            inherited: 0,
+            writing: false,
+        }
+    }
 }
 
 /// How far a segment is in its life.
@@ -61,6 +76,18 @@ pub(crate) enum Stage {
     Finished,
 }
 
+/// What is certain of a segment's file; each state has what those before it have. It never goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum FileState {
+    Missing,
+    /// It was made, by this run or an earlier one.
+    Made,
+    /// That there is a file survives a power loss.
+    Linked,
+    /// That it ends where the segment ends survives a power loss; only then may a checkpoint rely on its length.
+    Exact,
+}
+
 impl Segment {
     /// A segment that begins here and now.
     pub(crate) fn new(base: Offset) -> Segment {
@@ -72,18 +99,10 @@ impl Segment {
             index: OffsetIndex::new(base),
             older: None,
             index_stored: 0,
-            file: FileSlot::default(),
-            exists: false,
-            linked: false,
-            written: 0,
-            padded: 0,
-            released: 0,
-            inherited: 0,
+            file: SegmentFile::missing(),
             stage: Stage::Active,
-            exact: false,
             max_timestamp: TimestampMs::NONE,
             age: None,
-            writing: false,
             shrink_queued: false,
         }
     }
@@ -92,15 +111,51 @@ impl Segment {
     pub(crate) fn on_disk(base: Offset, length: u64, stage: Stage) -> Segment {
         Segment {
             tail: Tail::ending_at(length),
-            written: length,
-            released: length,
-            inherited: length,
+            file: SegmentFile {
+                written: length,
+                released: length,
+                inherited: length,
+                state: if stage == Stage::Finished { FileState::Exact } else { FileState::Linked },
+                ..SegmentFile::missing()
+            },
             stage,
-            exact: stage == Stage::Finished,
-            exists: true,
-            linked: true,
             ..Segment::new(base)
         }
+    }
+
+    /// What always holds, between two turns of tasks.
+    pub(crate) fn check(&self) {
+        let file = &self.file;
+        assert!(
+            file.released <= self.in_file() && self.in_file() <= self.length(),
+            "segment {}: released {} <= in file {} <= length {}",
+            self.base,
+            file.released,
+            self.in_file(),
+            self.length()
+        );
+        assert!(
+            self.stage != Stage::Finished || file.written == self.length(),
+            "a finished segment is in its file"
+        );
+        assert!(file.released == 0 || self.has_file(), "bytes are hard in a file that is there");
+    }
+
+    pub(crate) fn has_file(&self) -> bool {
+        self.file.state >= FileState::Made
+    }
+
+    pub(crate) fn is_linked(&self) -> bool {
+        self.file.state >= FileState::Linked
+    }
+
+    pub(crate) fn is_exact(&self) -> bool {
+        self.file.state == FileState::Exact
+    }
+
+    /// This much is certain of the file now, or more.
+    pub(crate) fn file_is(&mut self, state: FileState) {
+        self.file.state = self.file.state.max(state);
     }
 
     pub(crate) fn length(&self) -> u64 {
@@ -114,7 +169,7 @@ impl Segment {
 
     /// Whole blocks that are in memory only.
     pub(crate) fn unwritten_blocks(&self) -> u64 {
-        block_floor(self.length()).saturating_sub(self.written)
+        block_floor(self.length()).saturating_sub(self.file.written)
     }
 
     /// Leaves what it holds now to be learnt from its files when somebody asks; `end` is the offset behind it.
@@ -129,13 +184,13 @@ impl Segment {
         self.stage == Stage::Active
             && !self.tail.is_empty()
             && self.extent_bytes == 0
-            && self.padded == length
+            && self.file.padded == length
             && length != block_floor(length)
     }
 
     /// Bytes `[0, in_file)` are in the file: the written blocks, and perhaps the last one padded.
     pub(crate) fn in_file(&self) -> u64 {
-        self.written.max(self.padded)
+        self.file.written.max(self.file.padded)
     }
 
     /// Its largest timestamp, or else, as Kafka goes by the file's last change, a moment that is surely not before that.

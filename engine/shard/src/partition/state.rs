@@ -25,41 +25,60 @@ pub(crate) struct Partition {
     pub(crate) key: PartitionKey,
     pub(crate) topic: Arc<str>,
     pub(crate) config: Arc<TopicConfig>,
-    pub(crate) leader_epoch: LeaderEpoch,
-    pub(crate) log_start: Offset,
+    pub(crate) ends: LogEnds,
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) history: LogHistory,
+    pub(crate) marks: VecDeque<Mark>,
+    pub(crate) delayed_fetches: DelayedFetches,
+    pub(crate) directory: PartitionDirectory,
+    pub(crate) lines: Lines,
+    pub(crate) life: Life,
+    pub(crate) traffic: Traffic,
+}
+
+/// Where a log begins and ends. `log_start_offset <= high_watermark <= log_end_offset`, and no start that is sealed lies
+/// before the one that readers see.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogEnds {
+    pub(crate) log_start_offset: Offset,
     /// The newest start in the journal; readers see it once its frame is hard.
     pub(crate) sealed_start: SealedStart,
-    /// The one that a file's name in the directory says.
-    pub(crate) noted_start: Offset,
-    /// The next offset to be given.
-    pub(crate) log_end: Offset,
     /// Readers see what lies below.
     pub(crate) high_watermark: Offset,
     /// Where the high watermark lies in the log's bytes.
     pub(crate) visible: LogPosition,
-    pub(crate) segments: Vec<Segment>,
+    /// The next offset to be given.
+    pub(crate) log_end_offset: Offset,
+}
+
+impl LogEnds {
+    /// Of a log without a record.
+    fn empty() -> LogEnds {
+        LogEnds {
+            log_start_offset: Offset::ZERO,
+            sealed_start: SealedStart::hard(Offset::ZERO, Offset::ZERO),
+            high_watermark: Offset::ZERO,
+            visible: LogPosition { segment: Offset::ZERO, position: 0 },
+            log_end_offset: Offset::ZERO,
+        }
+    }
+}
+
+/// What a log remembers of those who led it and of those who wrote to it.
+pub(crate) struct LogHistory {
+    pub(crate) leader_epoch: LeaderEpoch,
     pub(crate) epochs: EpochLineage,
     pub(crate) producers: ProducerWindows,
-    pub(crate) marks: VecDeque<Mark>,
-    pub(crate) delayed_fetches: DelayedFetches,
-    pub(crate) directory: Directory,
-    /// It had no record when a run ended cleanly, and no topic of its name was ever deleted: what lies under its name is
-    /// not its own.
+}
+
+/// The directory of a partition, and what it says besides its segments.
+pub(crate) struct PartitionDirectory {
+    pub(crate) state: Directory,
+    /// The partition had no record when a run ended cleanly, and no topic of its name was ever deleted: what lies under its
+    /// name is not its own.
     pub(crate) owns_no_files: bool,
-    /// Bytes of its appends in the queue of the commit path.
-    pub(crate) queued_bytes: usize,
-    /// Its appends go to its segment first (`extent_choice`).
-    pub(crate) writes_extents: bool,
-    /// In the flusher's queue.
-    pub(crate) flush_queued: bool,
-    pub(crate) lines: Lines,
-    /// The topic was deleted; appends and reads are refused.
-    pub(crate) removed: bool,
-    /// The end of the log could not be read back; the next append tries again.
-    pub(crate) unreadable: bool,
-    /// Its last block is being read back.
-    pub(crate) resuming: bool,
-    pub(crate) traffic: Traffic,
+    /// The start of the log that a file's name says.
+    pub(crate) noted_start: Offset,
     pub(crate) compacted: CompactedLog,
 }
 
@@ -69,6 +88,18 @@ pub(crate) struct SegmentAt {
     pub(crate) base: Offset,
     /// Where it has another one now, its bytes are others.
     pub(crate) number: u64,
+}
+
+/// Whether a partition takes appends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Serving,
+    /// Its last block is being read back; appends wait for it.
+    Resuming,
+    /// The end of the log could not be read back: one append is refused, the one after it tries again.
+    Unreadable,
+    /// The topic was deleted; appends and reads are refused, for ever.
+    Removed,
 }
 
 /// Whether a partition has a directory of its own.
@@ -82,9 +113,15 @@ pub(crate) enum Directory {
     There,
 }
 
-/// Where a partition is listed, once each: in lines of `TailMemory`, and in `Unreleased`.
+/// Where a partition is listed, once each: in the queues of appends and of flushes, in lines of `TailMemory`, and in
+/// `Unreleased`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Lines {
+    /// Bytes of its appends in the queue of the commit path.
+    pub(crate) queued_bytes: usize,
+    /// Its appends go to its segment first (`extent_choice`).
+    pub(crate) writes_extents: bool,
+    pub(crate) flush_queued: bool,
     pub(crate) dirty: bool,
     pub(crate) parked: bool,
     /// Also known to `Unreleased`.
@@ -151,30 +188,59 @@ impl Partition {
             key,
             topic,
             config,
-            leader_epoch: epoch,
-            log_start: Offset::ZERO,
-            sealed_start: SealedStart::hard(Offset::ZERO, Offset::ZERO),
-            noted_start: Offset::ZERO,
-            log_end: Offset::ZERO,
-            high_watermark: Offset::ZERO,
-            visible: LogPosition { segment: Offset::ZERO, position: 0 },
+            ends: LogEnds::empty(),
             segments: vec![Segment::new(Offset::ZERO)],
-            epochs: EpochLineage::default(),
-            producers: ProducerWindows::default(),
+            history: LogHistory {
+                leader_epoch: epoch,
+                epochs: EpochLineage::default(),
+                producers: ProducerWindows::default(),
+            },
             marks: VecDeque::new(),
             delayed_fetches: DelayedFetches::default(),
-            directory: Directory::Missing,
-            owns_no_files: false,
-            queued_bytes: 0,
-            writes_extents: false,
-            flush_queued: false,
+            directory: PartitionDirectory {
+                state: Directory::Missing,
+                owns_no_files: false,
+                noted_start: Offset::ZERO,
+                compacted: CompactedLog::default(),
+            },
             lines: Lines::default(),
-            removed: false,
-            unreadable: false,
-            resuming: false,
+            life: Life::Serving,
             traffic: Traffic::default(),
-            compacted: CompactedLog::default(),
         }
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.life == Life::Removed
+    }
+
+    /// Its topic was deleted.
+    pub(crate) fn remove(&mut self) {
+        self.life = Life::Removed;
+    }
+
+    /// Whether its last block is to be read back now: it is needed, and nobody is at it or has just failed.
+    pub(crate) fn begin_resuming(&mut self) -> bool {
+        let begins = self.life == Life::Serving && self.active().needs_last_block();
+        if begins {
+            self.life = Life::Resuming;
+        }
+        begins
+    }
+
+    /// The last block was read back, or could not be.
+    pub(crate) fn resumed<E>(&mut self, result: &Result<(), E>) {
+        if self.life == Life::Resuming {
+            self.life = if result.is_ok() { Life::Serving } else { Life::Unreadable };
+        }
+    }
+
+    /// Whether an append is to be refused because the end of the log could not be read back; true once for each try.
+    pub(crate) fn take_unreadable(&mut self) -> bool {
+        let was_unreadable = self.life == Life::Unreadable;
+        if was_unreadable {
+            self.life = Life::Serving;
+        }
+        was_unreadable
     }
 
     pub(crate) fn active(&self) -> &Segment {
@@ -226,18 +292,20 @@ impl Partition {
     /// Ends the active segment; the next append goes to a new one that begins at the log's end.
     pub(crate) fn roll(&mut self) {
         self.active_mut().stage = Stage::Rolled;
-        let base = self.log_end;
+        let base = self.ends.log_end_offset;
         self.segments.push(Segment::new(base));
+        self.check();
     }
 
     /// Moves the high watermark up and wakes readers that have waited for as much.
     pub(crate) fn advance_high_watermark(&mut self, offset: Offset, visible: LogPosition) {
-        if offset <= self.high_watermark {
+        if offset <= self.ends.high_watermark {
             return;
         }
-        let bytes = self.bytes_between(self.visible, visible);
-        self.high_watermark = offset;
-        self.visible = visible;
+        let bytes = self.bytes_between(self.ends.visible, visible);
+        self.ends.high_watermark = offset;
+        self.ends.visible = visible;
+        self.ends.check();
         self.delayed_fetches.count(bytes);
     }
 
@@ -249,16 +317,16 @@ impl Partition {
         }
         active.max_timestamp = active.max_timestamp.max(appended.max_timestamp);
         active.age.get_or_insert(SegmentAge { created: now, first_timestamp: appended.max_timestamp });
-        let epoch = self.leader_epoch;
-        self.epochs.assign(epoch, appended.base_offset);
-        self.log_end = appended.next_offset();
+        let epoch = self.history.leader_epoch;
+        self.history.epochs.assign(epoch, appended.base_offset);
+        self.ends.log_end_offset = appended.next_offset();
     }
 
     /// Whether a reader's leader epoch is this partition's.
     pub(crate) fn check_epoch(&self, asked: Option<LeaderEpoch>) -> Result<(), FetchError> {
         match asked {
-            Some(epoch) if epoch < self.leader_epoch => Err(FetchError::FencedLeaderEpoch),
-            Some(epoch) if epoch > self.leader_epoch => Err(FetchError::UnknownLeaderEpoch),
+            Some(epoch) if epoch < self.history.leader_epoch => Err(FetchError::FencedLeaderEpoch),
+            Some(epoch) if epoch > self.history.leader_epoch => Err(FetchError::UnknownLeaderEpoch),
             _ => Ok(()),
         }
     }
@@ -277,7 +345,7 @@ impl Partition {
         while let Some(mark) = self.marks.front() {
             let released = match self.segments.binary_search_by_key(&mark.end.segment, |segment| segment.base)
             {
-                Ok(place) => self.segments[place].released >= mark.end.position,
+                Ok(place) => self.segments[place].file.released >= mark.end.position,
                 Err(_) => true,
             };
             if !released {

@@ -45,4 +45,11 @@ impl Table {
             Rc::new(all.into_iter().map(|(_, partition)| partition).collect())
         }))
     }
+
+    /// Looks at every partition that is still of the node. A removed one is nobody's any more.
+    pub(crate) fn check_whole(&self) {
+        for partition in self.all().iter() {
+            partition.borrow().check_whole();
+        }
+    }
 }

@@ -7,6 +7,7 @@ use std::rc::{Rc, Weak};
 use millrace_core::base::ids::Offset;
 
 use crate::partition::state::{Partition, PartitionRef};
+use crate::partition::table::Table;
 use crate::partition::tail::{BLOCK_BYTES, Growth};
 
 /// Lists are searched for what is gone when they have doubled, not before they are this long.
@@ -62,6 +63,19 @@ impl TailMemory {
             waited_for: Cell::new(false),
             evicted_bytes: Cell::new(0),
         }
+    }
+
+    /// What always holds between two turns of tasks: tails take what is counted for them. Those of removed partitions have
+    /// given theirs back.
+    pub(crate) fn check_whole(&self, table: &Table) {
+        let bytes: usize = table
+            .all()
+            .iter()
+            .map(|partition| {
+                partition.borrow().segments.iter().map(|it| it.tail.memory_bytes()).sum::<usize>()
+            })
+            .sum();
+        assert_eq!(self.bytes.get(), bytes, "tails take what is counted for them");
     }
 
     /// Memory of all tails, written and not.
@@ -131,7 +145,7 @@ impl TailMemory {
             // The one at hand is borrowed.
             self.dirty
                 .borrow_mut()
-                .push(Rc::clone(shared), |it| Rc::ptr_eq(it, shared) || !it.borrow().removed);
+                .push(Rc::clone(shared), |it| Rc::ptr_eq(it, shared) || !it.borrow().is_removed());
         }
     }
 
@@ -141,7 +155,7 @@ impl TailMemory {
             let shared = self.dirty.borrow_mut().queue.pop_front()?;
             let mut partition = shared.borrow_mut();
             partition.lines.dirty = false;
-            if !partition.removed
+            if !partition.is_removed()
                 && partition.segments.iter().any(|segment| segment.in_file() < segment.length())
             {
                 drop(partition);
@@ -155,13 +169,13 @@ impl TailMemory {
         let (mut entries, mut parks) = (0, false);
         {
             let mut partition = shared.borrow_mut();
-            if partition.removed {
+            if partition.is_removed() {
                 return;
             }
             let lines = partition.lines;
             let Some(segment) = partition.segment_mut(base) else { return };
-            entries += segment.tail.chunks_within(before, segment.written);
-            if !segment.shrink_queued && segment.tail.can_shrink(segment.written) {
+            entries += segment.tail.chunks_within(before, segment.file.written);
+            if !segment.shrink_queued && segment.tail.can_shrink(segment.file.written) {
                 segment.shrink_queued = true;
                 entries += 1;
             }
@@ -177,7 +191,7 @@ impl TailMemory {
             });
         }
         if parks {
-            self.parked.borrow_mut().push(Rc::clone(shared), |it| !it.borrow().removed);
+            self.parked.borrow_mut().push(Rc::clone(shared), |it| !it.borrow().is_removed());
         }
     }
 
@@ -196,7 +210,7 @@ impl TailMemory {
         let mut partition = partition.borrow_mut();
         if let Some(segment) = partition.segment_mut(base) {
             segment.shrink_queued = false;
-            self.freed(segment.tail.release_first(segment.written));
+            self.freed(segment.tail.release_first(segment.file.written));
         }
         true
     }
@@ -210,7 +224,7 @@ impl TailMemory {
         let mut partition = partition.borrow_mut();
         partition.lines.parked = false;
         let segment = partition.active_mut();
-        if segment.is_parked() && !segment.writing {
+        if segment.is_parked() && !segment.file.writing {
             self.freed(segment.tail.release_all());
         }
         true

@@ -40,7 +40,7 @@ impl Unreleased {
     pub(crate) fn forget_released(&self) {
         self.partitions.borrow_mut().retain(|_, shared| {
             let mut partition = shared.borrow_mut();
-            let stays = !partition.removed && (partition.needs_journal() || partition.files_due() > 0);
+            let stays = !partition.is_removed() && (partition.needs_journal() || partition.files_due() > 0);
             partition.lines.unreleased = stays;
             stays
         });
@@ -51,21 +51,23 @@ impl Partition {
     fn files_due(&self) -> u64 {
         let due = |segment: &Segment| match segment.stage {
             Stage::Active => 0,
-            Stage::Rolled if !segment.exists => 2,
+            Stage::Rolled if !segment.has_file() => 2,
             // Its index, which waits for a checkpoint that calls the segment hard.
             // Those of an earlier run have theirs.
-            Stage::Rolled | Stage::Finished => u64::from(segment.index_stored == 0 && segment.inherited == 0),
+            Stage::Rolled | Stage::Finished => {
+                u64::from(segment.index_stored == 0 && segment.file.inherited == 0)
+            }
         };
         self.segments.iter().map(due).sum()
     }
 
     fn needs_journal(&self) -> bool {
-        let in_file_only = |segment: &Segment| segment.in_file() > segment.released;
+        let in_file_only = |segment: &Segment| segment.in_file() > segment.file.released;
         !self.marks.is_empty()
             || self.segments.iter().any(|segment| match segment.stage {
                 Stage::Active => in_file_only(segment),
                 Stage::Rolled => true,
-                Stage::Finished => in_file_only(segment) || !segment.exact,
+                Stage::Finished => in_file_only(segment) || !segment.is_exact(),
             })
     }
 }

@@ -25,9 +25,10 @@ use crate::directory::manifest::Stopped;
 use crate::directory::vouching::{is_there, length_if_there};
 use crate::files::doomed::DELETED_FILE_SUFFIX;
 use crate::files::doomed::Doomed;
+use crate::files::indexes::leave_indexes;
 use crate::files::segment_files::SegmentFiles;
 use crate::flush::tail_flusher::TailFlusher;
-use crate::partition::segment::{Segment, Stage};
+use crate::partition::segment::{FileState, Segment, Stage};
 use crate::partition::state::{Directory, Mark, Partition, PartitionRef, SealedStart};
 use crate::partition::table::Table;
 use crate::partition::tail::{Tail, block_floor};
@@ -70,7 +71,8 @@ impl Restorer {
                 let mut empty = Partition::empty(key, name, Arc::clone(&config), partition.leader_epoch);
                 let is_clean = facts.old.as_ref().is_none_or(|old| old.stopped == Stopped::Clean);
                 let has_records = recovered.get(&key).is_some_and(|found| found.log_end > Offset::ZERO);
-                empty.owns_no_files = is_clean && !has_records && !facts.deleted.has_name(&topic.name);
+                empty.directory.owns_no_files =
+                    is_clean && !has_records && !facts.deleted.has_name(&topic.name);
                 let mut extent_ends = Vec::new();
                 match recovered.remove(&key) {
                     None => self.table.insert(empty),
@@ -101,17 +103,17 @@ impl Restorer {
         let corrupt = |reason: String| OpenError::Corrupt(dir.clone(), reason);
         let compacted = settle_swaps(self.files.layout().data(), &dir, &mut found).await?;
         partition.segments = self.restore_segments(&dir, &found, &compacted).await?;
-        partition.log_start = found.log_start;
+        partition.ends.log_start_offset = found.log_start;
         let first = partition.segments.first().map_or(found.log_start, |first| first.base);
-        partition.sealed_start = SealedStart::hard(found.log_start, first);
+        partition.ends.sealed_start = SealedStart::hard(found.log_start, first);
         // A log all of whose files are deleted has its directory all the same.
-        let has_directory = partition.segments.iter().any(|segment| segment.exists)
+        let has_directory = partition.segments.iter().any(|segment| segment.has_file())
             || (found.log_start > Offset::ZERO && is_there(&dir).await?);
         if has_directory {
-            partition.directory = Directory::There;
+            partition.directory.state = Directory::There;
         }
-        partition.log_end = found.log_end;
-        (partition.epochs, partition.producers) = history(&found).map_err(corrupt)?;
+        partition.ends.log_end_offset = found.log_end;
+        (partition.history.epochs, partition.history.producers) = history(&found).map_err(corrupt)?;
         self.table.insert(partition);
         let Some(shared) = self.table.get(key) else { return Ok(()) };
         let mut extents = found.extents.iter().peekable();
@@ -127,13 +129,13 @@ impl Restorer {
         }
         let mut partition = shared.borrow_mut();
         self.unreleased.note(&shared, &mut partition);
-        partition.leave_indexes();
+        leave_indexes(&mut partition);
         restore_facts(&mut partition, &found).map_err(corrupt)?;
         for new in &compacted {
             restore_compacted(&mut partition, new).map_err(corrupt)?;
         }
-        partition.high_watermark = found.log_end;
-        partition.visible = partition.end();
+        partition.ends.high_watermark = found.log_end;
+        partition.ends.visible = partition.end();
         let active = partition.active();
         if found.end.0 != active.length() || !active_is(active, &found) {
             return Err(corrupt(format!("the log ends at byte {}, not {}", active.length(), found.end)));
@@ -155,7 +157,7 @@ impl Restorer {
     ) -> Result<(), OpenError> {
         let Some(partition) = self.table.get(key) else { return Ok(()) };
         // What a crash left of a partition that has no byte in files goes when its first file is made.
-        if partition.borrow().directory == Directory::Missing {
+        if partition.borrow().directory.state == Directory::Missing {
             return Ok(());
         }
         let dir = self.files.partition_dir(&partition);
@@ -273,7 +275,7 @@ impl Restorer {
         let (base, start, end) = (extent.segment, extent.position.0, extent.position.0 + extent.length);
         let before = {
             let mut partition = shared.borrow_mut();
-            partition.directory = Directory::There;
+            partition.directory.state = Directory::There;
             let segment = partition.segment_mut(base).ok_or("the journal names an unknown segment")?;
             if segment.length() != start || !(segment.tail.is_empty() || start == block_floor(start)) {
                 return Err(format!(
@@ -281,8 +283,8 @@ impl Restorer {
                     segment.length()
                 ));
             }
-            (segment.exists, segment.linked) = (true, true);
-            let from = segment.written;
+            segment.file_is(FileState::Linked);
+            let from = segment.file.written;
             if segment.tail.is_empty() { Vec::new() } else { vec![(from, segment.tail.view(from, start))] }
         };
         let file = self.files.open_for_write(shared, base).await.map_err(|error| error.to_string())?;
@@ -301,7 +303,7 @@ impl Restorer {
         let segment = partition.segment_mut(base).ok_or("the journal names an unknown segment")?;
         self.tails.shrank(segment.tail.release_all());
         segment.tail = Tail::ending_at(end);
-        (segment.written, segment.inherited) = (end, end);
+        (segment.file.written, segment.file.inherited) = (end, end);
         Ok(())
     }
 }
@@ -351,9 +353,9 @@ fn leftover(partition: &PartitionRef, file_name: &str, extent_ends: &[(Offset, P
         return Leftover::Deleted;
     }
     let mut partition = partition.borrow_mut();
-    let first = partition.sealed_start.first_segment;
+    let first = partition.ends.sealed_start.first_segment;
     if let Some(name) = SegmentName::parse(file_name) {
-        return match partition.segment_mut(name.base).filter(|segment| segment.exists) {
+        return match partition.segment_mut(name.base).filter(|segment| segment.has_file()) {
             Some(segment) => {
                 let known = extent_ends.iter().find(|(base, _)| *base == name.base);
                 Leftover::Behind(known.map_or(0, |(_, end)| end.0).max(segment.in_file()))
@@ -367,7 +369,7 @@ fn leftover(partition: &PartitionRef, file_name: &str, extent_ends: &[(Offset, P
     };
     match partition.segment_mut(name.base) {
         // It tells of no byte that a checkpoint did not call hard.
-        Some(segment) if segment.exists => Leftover::Nothing,
+        Some(segment) if segment.has_file() => Leftover::Nothing,
         _ => Leftover::Everything,
     }
 }

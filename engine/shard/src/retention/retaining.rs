@@ -72,12 +72,12 @@ impl Retention {
     }
 
     async fn retain(&self, partition: &PartitionRef) {
-        if partition.borrow().removed {
+        if partition.borrow().is_removed() {
             return;
         }
         // A segment that ended where the log already began is gone whatever the topic keeps.
-        let start = partition.borrow().log_start;
-        if partition.borrow().first_staying(start) > partition.borrow().sealed_start.first_segment {
+        let start = partition.borrow().ends.log_start_offset;
+        if partition.borrow().first_staying(start) > partition.borrow().ends.sealed_start.first_segment {
             self.starts.start_log_at(partition, start, ActiveSegment::Stays).await;
         }
         let rules = {
@@ -120,8 +120,8 @@ fn expired(
         .collect();
     let log = RetainedLog {
         segments: &facts,
-        high_watermark: partition.high_watermark,
-        log_end: partition.log_end,
+        high_watermark: partition.ends.high_watermark,
+        log_end: partition.ends.log_end_offset,
     };
     log.expired(rules, now)
 }

@@ -129,7 +129,7 @@ impl StatsSource {
         stats.partitions.reserve(partitions.len());
         for some in partitions.chunks(PARTITIONS_A_TURN) {
             let known = some.iter().map(|partition| partition.borrow());
-            stats.partitions.extend(known.filter(|it| !it.removed).map(|it| partition_stats(&it)));
+            stats.partitions.extend(known.filter(|it| !it.is_removed()).map(|it| partition_stats(&it)));
             millrace_rt::yield_now().await;
         }
         stats.groups = self.groups.stats().await;
@@ -214,8 +214,8 @@ fn partition_stats(partition: &Partition) -> PartitionStats {
     PartitionStats {
         topic: Arc::clone(&partition.topic),
         partition: partition.key.partition,
-        log_start_offset: partition.log_start.0.unsigned_abs(),
-        log_end_offset: partition.log_end.0.unsigned_abs(),
+        log_start_offset: partition.ends.log_start_offset.0.unsigned_abs(),
+        log_end_offset: partition.ends.log_end_offset.0.unsigned_abs(),
         size_bytes: partition.size_bytes(),
         segments: partition.segments.len() as u64,
         bytes_in: partition.traffic.bytes_in,
