@@ -12,6 +12,8 @@ mod document;
 #[cfg(test)]
 mod field;
 #[cfg(test)]
+mod group_records;
+#[cfg(test)]
 mod index;
 #[cfg(test)]
 mod journal;
