@@ -183,6 +183,7 @@ mod tests {
             stopped: Stopped::Unclean,
         };
         let text = manifest.encode();
+        assert_eq!(names(&text), documented_names());
         assert_eq!(Manifest::decode(&text), Ok(manifest.clone()));
         let beside =
             Manifest { rings: None, memory: String::new(), durability: Durability::Power, ..manifest };
@@ -193,5 +194,17 @@ mod tests {
             let changed = String::from_utf8(bytes).unwrap();
             assert!(Manifest::decode(&changed).is_err(), "{changed}");
         }
+    }
+
+    fn names(text: &str) -> Vec<&str> {
+        text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect()
+    }
+
+    /// The lines that docs/formats.md names.
+    fn documented_names() -> Vec<&'static str> {
+        let page = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/formats.md"));
+        let (_, rest) = page.split_once("<!-- begin manifest -->").unwrap();
+        let (table, _) = rest.split_once("<!-- end manifest -->").unwrap();
+        table.lines().filter_map(|row| row.strip_prefix("| `")?.split('`').next()).collect()
     }
 }
