@@ -8,10 +8,13 @@ mod layers;
 mod manifests;
 mod mask;
 mod purity;
+mod rooms;
 mod run;
 mod rust;
 mod text;
 mod tokens;
 mod tree;
+mod types;
 
+pub(crate) use rooms::rooms;
 pub(crate) use run::run;

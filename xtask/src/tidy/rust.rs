@@ -10,6 +10,8 @@ pub(super) struct RustFile {
     /// The comments alone, each on its line.
     pub(super) comments: String,
     pub(super) tokens: Vec<Token>,
+    /// Its items; none when it cannot be parsed.
+    pub(super) syntax: syn::File,
     /// Token ranges compiled for tests only.
     tests: Vec<RangeInclusive<usize>>,
     /// Inline modules: name and token range, outer ones first.
@@ -19,6 +21,9 @@ pub(super) struct RustFile {
 impl RustFile {
     pub(super) fn new(path: &str, text: &str) -> RustFile {
         let masked = mask(text);
+        let syntax = syn::parse_file(text);
+        let syntax =
+            syntax.unwrap_or_else(|_| syn::File { shebang: None, attrs: Vec::new(), items: Vec::new() });
         let tokens = tokens(&masked.code);
         let tests = (0..tokens.len()).filter_map(|at| test_item(&tokens, at)).collect();
         let inline = (0..tokens.len()).filter_map(|at| inline_module(&tokens, at)).collect();
@@ -27,6 +32,7 @@ impl RustFile {
             text: text.to_owned(),
             comments: masked.comments,
             tokens,
+            syntax,
             tests,
             inline,
         }
@@ -81,4 +87,19 @@ fn test_item(tokens: &[Token], at: usize) -> Option<RangeInclusive<usize>> {
 fn inline_module(tokens: &[Token], at: usize) -> Option<(String, RangeInclusive<usize>)> {
     let is_module = stands_at(tokens, at, "mod") && stands_at(tokens, at + 2, "{");
     is_module.then(|| (tokens[at + 1].text.clone(), at..=closing(tokens, at + 2)))
+}
+
+/// Whether an item behind these attributes is compiled for tests only.
+pub(super) fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let Ok(list) = attribute.meta.require_list() else { return false };
+        list.path.is_ident("cfg") && names_tests(list.tokens.clone())
+    })
+}
+
+fn names_tests(condition: proc_macro2::TokenStream) -> bool {
+    let words: Vec<String> = condition.into_iter().map(|tree| tree.to_string()).collect();
+    let condition = words.join(" ");
+    let names = |word: &str| condition.split(|c: char| !c.is_alphanumeric()).any(|found| found == word);
+    names("test") && !names("not")
 }

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 const ROOT: &str = "(root)";
 
 /// Modules that use each other, and the edges between them with the place that shows each.
-pub(super) struct Circle<'a> {
-    pub(super) members: Vec<String>,
-    pub(super) edges: Vec<(&'a str, &'a str, &'a Edge)>,
+pub(in crate::tidy) struct Circle<'a> {
+    pub(in crate::tidy) members: Vec<String>,
+    pub(in crate::tidy) edges: Vec<(&'a str, &'a str, &'a Edge)>,
 }
 
 /// Every circle between siblings, a module standing for all below it. Tests are left out: they look at their
 /// neighbours from outside. So are a module and what lies inside it: a parent may lend its children its own items.
-pub(super) fn circles(edges: &[Edge]) -> Vec<Circle<'_>> {
+pub(in crate::tidy) fn circles(edges: &[Edge]) -> Vec<Circle<'_>> {
     let mut folders: BTreeMap<String, BTreeMap<(&str, &str), &Edge>> = BTreeMap::new();
     for edge in edges.iter().filter(|edge| !edge.is_test && !edge.is_listing) {
         if let Some((folder, from, to)) = siblings(edge) {

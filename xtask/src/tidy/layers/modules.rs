@@ -5,26 +5,28 @@ use crate::tidy::rust::RustFile;
 use std::collections::BTreeMap;
 
 /// Names of modules from the root of the crate down; empty is the root itself.
-pub(super) type ModulePath = Vec<String>;
+pub(in crate::tidy) type ModulePath = Vec<String>;
 
 /// Re-exports that lead to re-exports are followed so far.
 const EXPORT_STEPS_MAX: usize = 8;
 
 /// One module using another, both by their full paths.
-pub(super) struct Edge {
-    pub(super) from: ModulePath,
-    pub(super) to: ModulePath,
+pub(in crate::tidy) struct Edge {
+    pub(in crate::tidy) from: ModulePath,
+    pub(in crate::tidy) to: ModulePath,
     /// The file and line that shows it.
-    pub(super) file: String,
-    pub(super) line: usize,
+    pub(in crate::tidy) file: String,
+    pub(in crate::tidy) line: usize,
     /// Compiled for tests only.
-    pub(super) is_test: bool,
+    pub(in crate::tidy) is_test: bool,
     /// `pub use` of a module's own child.
-    pub(super) is_listing: bool,
+    pub(in crate::tidy) is_listing: bool,
+    /// The method that is called, where a call shows the edge.
+    pub(in crate::tidy) method: Option<String>,
 }
 
 /// A crate's modules.
-pub(super) struct Modules<'a> {
+pub(in crate::tidy) struct Modules<'a> {
     files: BTreeMap<ModulePath, &'a RustFile>,
     /// What each module that has children imports: its name there, and the full path.
     imports: BTreeMap<ModulePath, BTreeMap<String, Vec<String>>>,
@@ -32,7 +34,7 @@ pub(super) struct Modules<'a> {
 
 impl<'a> Modules<'a> {
     /// `source` is the folder of the crate's root file, with a slash at its end.
-    pub(super) fn new(source: &str, files: &'a [RustFile]) -> Modules<'a> {
+    pub(in crate::tidy) fn new(source: &str, files: &'a [RustFile]) -> Modules<'a> {
         let inside =
             files.iter().filter_map(|file| Some((module_path(file.path.strip_prefix(source)?)?, file)));
         let mut modules = Modules { files: inside.collect(), imports: BTreeMap::new() };
@@ -50,7 +52,7 @@ impl<'a> Modules<'a> {
     }
 
     /// Who uses whom; a module using itself is left out.
-    pub(super) fn edges(&self) -> Vec<Edge> {
+    pub(in crate::tidy) fn edges(&self) -> Vec<Edge> {
         let mut edges = Vec::new();
         for (from, file) in &self.files {
             let in_tests = self.is_test_module(from);
@@ -66,11 +68,28 @@ impl<'a> Modules<'a> {
                         line: found.line,
                         is_test: in_tests || file.is_test(found.token),
                         is_listing: is_own_child && found.is_export,
+                        method: None,
                     });
                 }
             }
         }
         edges
+    }
+
+    /// Each file with its module.
+    pub(in crate::tidy) fn files(&self) -> impl Iterator<Item = (&ModulePath, &'a RustFile)> {
+        self.files.iter().map(|(path, file)| (path, *file))
+    }
+
+    /// What a module imports from the crate: the name there, the module it leads to, and the name in that one.
+    pub(in crate::tidy) fn named(&self, module: &[String]) -> BTreeMap<String, (ModulePath, String)> {
+        let Some(file) = self.files.get(module) else { return BTreeMap::new() };
+        let named = uses(file).into_iter().filter_map(|found| {
+            let absolute = self.absolute(module, &found)?;
+            let original = absolute.last()?.clone();
+            Some((found.name?, (self.resolve(&absolute, EXPORT_STEPS_MAX), original)))
+        });
+        named.collect()
     }
 
     fn has_children(&self, path: &[String]) -> bool {
@@ -115,7 +134,7 @@ impl<'a> Modules<'a> {
     }
 
     /// Whether a module, or one around it, is declared behind `#[cfg(test)]`.
-    fn is_test_module(&self, path: &[String]) -> bool {
+    pub(in crate::tidy) fn is_test_module(&self, path: &[String]) -> bool {
         (1..=path.len()).any(|length| {
             let parent = self.files.get(&path[..length - 1]);
             parent.is_some_and(|file| declares_for_tests(file, &path[length - 1]))

@@ -24,7 +24,7 @@ pub(in crate::tidy) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
 }
 
 /// The source folder of each crate, each once.
-fn sources(tree: &Tree) -> BTreeSet<&str> {
+pub(in crate::tidy) fn sources(tree: &Tree) -> BTreeSet<&str> {
     let roots = tree.rust.iter().filter_map(|file| {
         let source = file.path.strip_suffix("lib.rs").or_else(|| file.path.strip_suffix("main.rs"))?;
         source.ends_with("src/").then_some(source)
