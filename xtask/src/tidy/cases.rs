@@ -1,7 +1,7 @@
 //! The checker held to planted violations: `cases.txt` names small trees and what must be found in them.
 
 use super::run::check;
-use super::tree::{TextFile, Tree};
+use super::source::{TextFile, Tree};
 
 /// A tree, and the findings it must give as `path:line rule`.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! Rules about the documents: the files they name exist, and README names every API that is served.
 
 use super::finding::Finding;
-use super::tree::{TextFile, Tree};
+use super::source::{TextFile, Tree};
 
 /// Endings of names that a document can mean as a file of the repository.
 const FILE_ENDINGS: &[&str] = &[".rs", ".md", ".toml", ".py", ".sh", ".txt"];

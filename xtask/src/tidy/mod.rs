@@ -4,16 +4,13 @@
 mod cases;
 mod docs;
 mod finding;
+mod form;
 mod layers;
 mod manifests;
-mod mask;
 mod purity;
 mod rooms;
 mod run;
-mod rust;
-mod text;
-mod tokens;
-mod tree;
+mod source;
 mod types;
 
 pub(crate) use rooms::rooms;

@@ -2,8 +2,7 @@
 
 use super::finding::Finding;
 use super::layers::uses;
-use super::rust::RustFile;
-use super::tree::Tree;
+use super::source::{RustFile, Tree};
 
 /// Files that may say `unsafe`, and why each must.
 const UNSAFE_FILES: &[(&str, &str)] = &[

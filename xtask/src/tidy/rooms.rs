@@ -1,7 +1,7 @@
 //! The command `rooms`: what a crate is built of, for whoever moves its parts to other folders.
 
 use super::layers::{Edge, Modules, circles};
-use super::tree::Tree;
+use super::source::Tree;
 use super::types::{Kind, Types, edges};
 use crate::codegen::root;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,8 +1,8 @@
 //! The command `tidy`: every rule over every tracked file.
 
 use super::finding::Finding;
-use super::tree::Tree;
-use super::{docs, layers, manifests, purity, text};
+use super::source::Tree;
+use super::{docs, form, layers, manifests, purity};
 use crate::codegen::root;
 use std::error::Error;
 
@@ -20,7 +20,7 @@ pub(crate) fn run() -> Result<String, Box<dyn Error>> {
 /// All findings, ordered by place.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    text::check(tree, &mut findings);
+    form::check(tree, &mut findings);
     purity::check(tree, &mut findings);
     manifests::check(tree, &mut findings);
     layers::check(tree, &mut findings);

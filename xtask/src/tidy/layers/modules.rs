@@ -1,7 +1,7 @@
 //! The modules of one crate, found by the paths of its files, and which of them use each other.
 
 use super::references::{Reference, uses};
-use crate::tidy::rust::RustFile;
+use crate::tidy::source::{RustFile, is_for_tests};
 use std::collections::BTreeMap;
 
 /// Names of modules from the root of the crate down; empty is the root itself.
@@ -41,7 +41,7 @@ impl<'a> Modules<'a> {
         let mut imports = BTreeMap::new();
         for (path, file) in &modules.files {
             if modules.has_children(path) {
-                let named = uses(file).into_iter().filter(|found| file.inline_path(found.token).is_empty());
+                let named = uses(file).into_iter().filter(|found| found.inside.is_empty());
                 let named =
                     named.filter_map(|found| Some((found.name.clone()?, modules.absolute(path, &found)?)));
                 imports.insert(path.clone(), named.collect());
@@ -66,7 +66,7 @@ impl<'a> Modules<'a> {
                         to,
                         file: file.path.clone(),
                         line: found.line,
-                        is_test: in_tests || file.is_test(found.token),
+                        is_test: in_tests || found.is_test,
                         is_listing: is_own_child && found.is_export,
                         method: None,
                     });
@@ -98,9 +98,8 @@ impl<'a> Modules<'a> {
 
     /// The path from the root of the crate; `None` for paths into other crates and for types.
     fn absolute(&self, module: &[String], found: &Reference) -> Option<Vec<String>> {
-        let file = self.files.get(module)?;
         let mut base = module.to_vec();
-        base.extend(file.inline_path(found.token));
+        base.extend(found.inside.iter().cloned());
         let mut rest = found.path.as_slice();
         match rest.first()?.as_str() {
             "crate" => base.clear(),
@@ -143,9 +142,11 @@ impl<'a> Modules<'a> {
 }
 
 fn declares_for_tests(file: &RustFile, name: &str) -> bool {
-    let declares = |at: &usize| file.tokens[*at].text == "mod" && file.tokens[*at + 1].text == name;
-    let found = (0..file.tokens.len().saturating_sub(1)).find(declares);
-    found.is_some_and(|at| file.is_test(at))
+    let is_it = |item: &syn::Item| match item {
+        syn::Item::Mod(module) => module.ident == name && is_for_tests(&module.attrs),
+        _ => false,
+    };
+    is_for_tests(&file.syntax.attrs) || file.syntax.items.iter().any(is_it)
 }
 
 /// `a/b.rs` and `a/b/mod.rs` as `a::b`; `None` for a file that is no module.

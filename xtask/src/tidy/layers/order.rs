@@ -3,7 +3,7 @@
 use super::circles::{Circle, circles};
 use super::modules::{Edge, Modules};
 use crate::tidy::finding::Finding;
-use crate::tidy::tree::Tree;
+use crate::tidy::source::Tree;
 use std::collections::BTreeSet;
 
 /// The crate with layers.

@@ -1,7 +1,8 @@
-//! The paths that a Rust file names: in `use` trees, and inline where they begin with `crate`, `self` or `super`.
+//! The paths that a Rust file names: in `use` trees, in types and expressions, and in what macros take.
 
-use crate::tidy::rust::RustFile;
-use crate::tidy::tokens::{Token, closing, stands_at};
+use crate::tidy::source::{RustFile, Token, attributes, flat, is_for_tests, stands_at};
+use syn::spanned::Spanned;
+use syn::visit::{self, Visit};
 
 /// One path, and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,30 +10,120 @@ pub(in crate::tidy) struct Reference {
     /// As written, without groups; the last segment may be `*`.
     pub(in crate::tidy) path: Vec<String>,
     pub(in crate::tidy) line: usize,
-    /// Index of the token where it stands.
-    pub(super) token: usize,
+    /// Names of the inline modules around it, outermost first.
+    pub(super) inside: Vec<String>,
+    /// Compiled for tests only.
+    pub(super) is_test: bool,
     /// The name that it has afterwards, for a `use`.
     pub(super) name: Option<String>,
     /// A `pub use`.
     pub(super) is_export: bool,
 }
 
-/// Every path in a `use`, and every inline path of two segments or more.
+/// Every path in a `use`, and every other path of two segments or more.
 pub(in crate::tidy) fn uses(file: &RustFile) -> Vec<Reference> {
-    let tokens = &file.tokens;
-    let mut found = Vec::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        let begins_use = tokens[at].text == "use" && !stands_at(tokens, at + 1, "<");
-        if begins_use {
-            at = use_item(tokens, at, &mut found);
-        } else if begins_path(tokens, at) {
-            at = inline_path(tokens, at, &mut found);
-        } else {
-            at += 1;
+    let mut found =
+        Found { inside: Vec::new(), is_test: is_for_tests(&file.syntax.attrs), references: Vec::new() };
+    found.visit_file(&file.syntax);
+    found.references
+}
+
+struct Found {
+    inside: Vec<String>,
+    is_test: bool,
+    references: Vec<Reference>,
+}
+
+impl Found {
+    fn push(&mut self, path: Vec<String>, line: usize) {
+        if path.len() > 1 {
+            self.references.push(self.reference(path, line));
         }
     }
-    found
+
+    fn reference(&self, path: Vec<String>, line: usize) -> Reference {
+        let inside = self.inside.clone();
+        Reference { path, line, inside, is_test: self.is_test, name: None, is_export: false }
+    }
+
+    fn tree(&mut self, tree: &syn::UseTree, prefix: &[String], is_export: bool) {
+        let mut path = prefix.to_vec();
+        let name = match tree {
+            syn::UseTree::Path(inner) => {
+                path.push(inner.ident.to_string());
+                return self.tree(&inner.tree, &path, is_export);
+            }
+            syn::UseTree::Group(group) => {
+                return group.items.iter().for_each(|inner| self.tree(inner, prefix, is_export));
+            }
+            syn::UseTree::Name(name) => name.ident.to_string(),
+            syn::UseTree::Rename(name) => name.ident.to_string(),
+            syn::UseTree::Glob(_) => "*".to_owned(),
+        };
+        if name != "self" || prefix.is_empty() {
+            path.push(name);
+        }
+        let local = match tree {
+            syn::UseTree::Rename(name) => Some(name.rename.to_string()),
+            _ => path.last().cloned(),
+        };
+        let reference = self.reference(path, tree.span().start().line);
+        self.references.push(Reference { name: local, is_export, ..reference });
+    }
+
+    fn tested(&mut self, attributes: &[syn::Attribute], inside: impl FnOnce(&mut Self)) {
+        let outer = self.is_test;
+        self.is_test |= is_for_tests(attributes);
+        inside(self);
+        self.is_test = outer;
+    }
+
+    /// Reads a path among tokens and gives the index behind it.
+    fn loose_path(&mut self, tokens: &[Token], at: usize) -> usize {
+        let mut path = vec![tokens[at].text.clone()];
+        let mut end = at + 1;
+        while stands_at(tokens, end, "::") && tokens.get(end + 1).is_some_and(Token::is_word) {
+            path.push(tokens[end + 1].text.clone());
+            end += 2;
+        }
+        self.push(path, tokens[at].line);
+        end
+    }
+}
+
+impl<'ast> Visit<'ast> for Found {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        self.tested(attributes(item), |found| visit::visit_item(found, item));
+    }
+
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        self.tested(&function.attrs, |found| visit::visit_impl_item_fn(found, function));
+    }
+
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        self.inside.push(module.ident.to_string());
+        visit::visit_item_mod(self, module);
+        self.inside.pop();
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.tree(&item.tree, &[], !matches!(item.vis, syn::Visibility::Inherited));
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let names = path.segments.iter().map(|segment| segment.ident.to_string());
+        self.push(names.collect(), path.span().start().line);
+        visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.visit_path(&call.path);
+        let tokens = flat(call.tokens.clone());
+        let mut at = 0;
+        while at < tokens.len() {
+            at = if begins_path(&tokens, at) { self.loose_path(&tokens, at) } else { at + 1 };
+        }
+    }
 }
 
 fn begins_path(tokens: &[Token], at: usize) -> bool {
@@ -40,89 +131,10 @@ fn begins_path(tokens: &[Token], at: usize) -> bool {
     tokens[at].is_word() && !follows_path && stands_at(tokens, at + 1, "::")
 }
 
-fn inline_path(tokens: &[Token], at: usize, found: &mut Vec<Reference>) -> usize {
-    let mut path = vec![tokens[at].text.clone()];
-    let mut end = at + 1;
-    while stands_at(tokens, end, "::") && tokens.get(end + 1).is_some_and(Token::is_word) {
-        path.push(tokens[end + 1].text.clone());
-        end += 2;
-    }
-    if path.len() > 1 {
-        found.push(Reference { path, line: tokens[at].line, token: at, name: None, is_export: false });
-    }
-    end
-}
-
-/// Reads `use TREE;` and gives the index behind it.
-fn use_item(tokens: &[Token], at: usize, found: &mut Vec<Reference>) -> usize {
-    let is_export = at > 0 && matches!(tokens[at - 1].text.as_str(), "pub" | ")");
-    let mut tree = UseTree { tokens, at: at + 1, is_export, found };
-    tree.read(&[]);
-    let mut end = tree.at;
-    while end < tokens.len() && tokens[end].text != ";" {
-        end += 1;
-    }
-    end + 1
-}
-
-struct UseTree<'a> {
-    tokens: &'a [Token],
-    at: usize,
-    is_export: bool,
-    found: &'a mut Vec<Reference>,
-}
-
-impl UseTree<'_> {
-    /// Reads one tree below `prefix`.
-    fn read(&mut self, prefix: &[String]) {
-        let mut path = prefix.to_vec();
-        let begin = self.at;
-        while let Some(token) = self.tokens.get(self.at) {
-            match token.text.as_str() {
-                "::" => self.at += 1,
-                "{" => return self.group(&path),
-                "*" => {
-                    self.at += 1;
-                    path.push("*".to_owned());
-                }
-                _ if token.is_word() && token.text != "as" => {
-                    self.at += 1;
-                    path.push(token.text.clone());
-                }
-                _ => break,
-            }
-        }
-        let mut name = path.last().cloned();
-        if stands_at(self.tokens, self.at, "as") {
-            name = self.tokens.get(self.at + 1).map(|token| token.text.clone());
-            self.at += 2;
-        }
-        if path.len() > prefix.len() && path.last().is_some_and(|last| last == "self") && !prefix.is_empty() {
-            path.pop();
-            name = if name.as_deref() == Some("self") { path.last().cloned() } else { name };
-        }
-        let line = self.tokens.get(begin).map_or(0, |token| token.line);
-        self.found.push(Reference { path, line, token: begin, name, is_export: self.is_export });
-    }
-
-    fn group(&mut self, prefix: &[String]) {
-        let end = closing(self.tokens, self.at);
-        self.at += 1;
-        while self.at < end {
-            self.read(prefix);
-            if stands_at(self.tokens, self.at, ",") {
-                self.at += 1;
-            } else {
-                break;
-            }
-        }
-        self.at = end + 1;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tidy::source::{TextFile, Tree};
 
     #[test]
     fn paths_are_found() {
@@ -132,9 +144,12 @@ mod tests {
             ("pub(crate) use super::x::Y;", "super::x::Y"),
             ("fn f() -> crate::a::B { super::c::d::<T>(1) }", "crate::a::B super::c::d"),
             ("impl<'a> X for Y { fn g() -> impl T + use<'a> {} }", ""),
+            ("fn f() { g!(\"{}\", crate::a::b(), x => self::c) }", "crate::a::b self::c"),
+            ("fn f() { use a::b; mod m { type A = super::c::D; } }", "a::b super::c::D"),
         ];
         for (text, expected) in cases {
-            let found = uses(&RustFile::new("a.rs", text));
+            let file = TextFile { path: "a.rs".to_owned(), text: text.to_owned() };
+            let found = uses(&Tree::new(vec![file]).rust[0]);
             let found: Vec<String> = found.iter().map(|reference| reference.path.join("::")).collect();
             assert_eq!(found.join(" "), expected, "{text}");
         }

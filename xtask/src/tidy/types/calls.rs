@@ -1,11 +1,12 @@
 //! Calls of methods of a crate's types, by the type of the receiver where it is easy to see, or else by the name.
 
-use super::common::{is_ordinary, passes, wraps};
-use super::declared::{Source, TypeKey, Types, sources};
+use super::declared::{Source, Types, sources};
+use super::key::TypeKey;
 use super::pattern::{Scope, bind};
 use super::resolve::{Known, segments};
+use super::std_names::{is_ordinary, passes, wraps};
 use crate::tidy::layers::{ModulePath, Modules};
-use crate::tidy::rust::is_for_tests;
+use crate::tidy::source::is_for_tests;
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 

@@ -1,17 +1,11 @@
 //! Which types a crate declares, and the places of their `impl` blocks and methods.
 
-use super::common::is_of_std;
+use super::key::TypeKey;
 use super::resolve::Names;
+use super::std_names::is_of_std;
 use crate::tidy::layers::{ModulePath, Modules};
-use crate::tidy::rust::is_for_tests;
+use crate::tidy::source::{attributes, is_for_tests};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A type by the module that declares it and its name.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::tidy) struct TypeKey {
-    pub(in crate::tidy) module: ModulePath,
-    pub(in crate::tidy) name: String,
-}
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,17 +159,9 @@ pub(super) fn sources<'a>(modules: &Modules<'a>) -> Vec<Source<'a>> {
 }
 
 fn gather<'a>(from: &'a [syn::Item], items: &mut Vec<&'a syn::Item>) {
-    for item in from {
+    for item in from.iter().filter(|item| !is_for_tests(attributes(item))) {
         match item {
-            syn::Item::Mod(module) if !is_for_tests(&module.attrs) => {
-                if let Some((_, inner)) = &module.content {
-                    gather(inner, items);
-                }
-            }
-            syn::Item::Mod(_) => {}
-            syn::Item::Impl(item) if is_for_tests(&item.attrs) => {}
-            syn::Item::Fn(item) if is_for_tests(&item.attrs) => {}
-            syn::Item::Struct(item) if is_for_tests(&item.attrs) => {}
+            syn::Item::Mod(module) => gather(module.content.as_ref().map_or(&[], |(_, inner)| inner), items),
             item => items.push(item),
         }
     }

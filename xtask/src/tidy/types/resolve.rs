@@ -1,7 +1,7 @@
 //! Which type of the crate a written type means, seen from a module.
 
-use super::common::is_wrapper;
-use super::declared::TypeKey;
+use super::key::TypeKey;
+use super::std_names::is_wrapper;
 use crate::tidy::layers::{ModulePath, Modules};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,8 @@
 //! Rules about the form of files: openings, module files, length, names, unfinished places, host names.
 
-use super::finding::Finding;
-use super::rust::RustFile;
-use super::tokens::{closing, item_end, stands_at};
-use super::tree::{TextFile, Tree};
+use crate::tidy::finding::Finding;
+use crate::tidy::source::{RustFile, TextFile, Tree, stands_at};
+use syn::spanned::Spanned;
 
 /// A file longer than this holds more than one subject.
 const LINES_MAX: usize = 600;
@@ -39,7 +38,12 @@ const REGISTRY_HOSTS: &[(&str, &str)] = &[
 /// Cargo writes the name of its own registry into the lock file, whichever mirror served it.
 const MAY_NAME_REGISTRIES: &[&str] = &["Cargo.lock", "clients/rdkafka/Cargo.lock"];
 
-pub(super) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
+pub(in crate::tidy) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
+    for file in &tree.rust {
+        if let Some((line, why)) = &file.broken {
+            findings.push(Finding::new(&file.path, *line, "syntax", format!("this cannot be parsed: {why}")));
+        }
+    }
     for file in tree.written() {
         opening(file, findings);
         module_file(file, findings);
@@ -71,29 +75,18 @@ fn module_file(file: &RustFile, findings: &mut Vec<Finding>) {
     if name != "mod.rs" && name != "lib.rs" {
         return;
     }
-    let tokens = &file.tokens;
-    let mut at = 0;
-    while at < tokens.len() {
-        if stands_at(tokens, at, "#") {
-            let bracket = at + if stands_at(tokens, at + 1, "!") { 2 } else { 1 };
-            at = closing(tokens, bracket) + 1;
-            continue;
-        }
-        let mut word = at;
-        if stands_at(tokens, word, "pub") {
-            word += 1;
-            if stands_at(tokens, word, "(") {
-                word = closing(tokens, word) + 1;
-            }
-        }
-        let is_listing = stands_at(tokens, word, "use")
-            || (stands_at(tokens, word, "mod") && stands_at(tokens, word + 2, ";"));
+    for item in &file.syntax.items {
+        let is_listing = match item {
+            syn::Item::Use(_) => true,
+            syn::Item::Mod(module) => module.content.is_none(),
+            _ => false,
+        };
         if !is_listing {
             let text =
                 "a mod.rs or lib.rs holds module lists and re-exports only; move this to a file of its own";
-            findings.push(Finding::new(&file.path, tokens[at].line, "module-file", text));
+            let line = item.span().start().line;
+            findings.push(Finding::new(&file.path, line, "module-file", text));
         }
-        at = item_end(tokens, word) + 1;
     }
 }
 

@@ -1,0 +1,5 @@
+//! Rules about the form of files.
+
+mod text;
+
+pub(super) use text::check;
