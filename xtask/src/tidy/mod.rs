@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod cases;
+mod debts;
 mod docs;
 mod finding;
 mod form;

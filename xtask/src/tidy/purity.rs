@@ -1,7 +1,6 @@
 //! Rules about what code may touch: `unsafe`, the outside world in deciding code, the kernel below the seam.
 
 use super::finding::Finding;
-use super::layers::uses;
 use super::source::{RustFile, Tree};
 
 /// Files that may say `unsafe`, and why each must.
@@ -82,7 +81,7 @@ fn deciding(file: &RustFile, findings: &mut Vec<Finding>) {
         let text = format!("`{}` in code that decides; take the event or the time as a value", token.text);
         findings.push(Finding::new(&file.path, token.line, "purity", text));
     }
-    for found in uses(file) {
+    for found in &file.uses {
         let path = found.path.join("::");
         let is_below = |outside: &&&str| path == **outside || path.starts_with(&format!("{outside}::"));
         if let Some(outside) = OUTSIDE_WORLD.iter().find(is_below) {

@@ -2,7 +2,7 @@
 
 use super::layers::{Edge, Modules, circles};
 use super::source::Tree;
-use super::types::{Kind, Types, edges};
+use super::types::{Kind, Types, calls, edges};
 use crate::codegen::root;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -21,7 +21,7 @@ pub(crate) fn rooms(folder: &str) -> Result<String, Box<dyn Error>> {
 fn report(tree: &Tree, source: &str) -> Result<String, std::fmt::Error> {
     let modules = Modules::new(source, &tree.rust);
     let types = Types::new(&modules);
-    let edges = edges(&types, &modules);
+    let edges = edges(&types, &modules, &calls(&types, &modules));
     let mut text = format!("{source}\n");
     structs(&types, source, &mut text)?;
     folders(tree, source, &mut text)?;

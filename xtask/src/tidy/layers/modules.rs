@@ -1,7 +1,6 @@
 //! The modules of one crate, found by the paths of its files, and which of them use each other.
 
-use super::references::{Reference, uses};
-use crate::tidy::source::{RustFile, is_for_tests};
+use crate::tidy::source::{Reference, RustFile, is_for_tests};
 use std::collections::BTreeMap;
 
 /// Names of modules from the root of the crate down; empty is the root itself.
@@ -41,9 +40,9 @@ impl<'a> Modules<'a> {
         let mut imports = BTreeMap::new();
         for (path, file) in &modules.files {
             if modules.has_children(path) {
-                let named = uses(file).into_iter().filter(|found| found.inside.is_empty());
+                let named = file.uses.iter().filter(|found| found.inside.is_empty());
                 let named =
-                    named.filter_map(|found| Some((found.name.clone()?, modules.absolute(path, &found)?)));
+                    named.filter_map(|found| Some((found.name.clone()?, modules.absolute(path, found)?)));
                 imports.insert(path.clone(), named.collect());
             }
         }
@@ -56,8 +55,8 @@ impl<'a> Modules<'a> {
         let mut edges = Vec::new();
         for (from, file) in &self.files {
             let in_tests = self.is_test_module(from);
-            for found in uses(file) {
-                let Some(absolute) = self.absolute(from, &found) else { continue };
+            for found in &file.uses {
+                let Some(absolute) = self.absolute(from, found) else { continue };
                 let to = self.resolve(&absolute, EXPORT_STEPS_MAX);
                 let is_own_child = to.len() > from.len() && to.starts_with(from);
                 if to != *from {
@@ -84,10 +83,10 @@ impl<'a> Modules<'a> {
     /// What a module imports from the crate: the name there, the module it leads to, and the name in that one.
     pub(in crate::tidy) fn named(&self, module: &[String]) -> BTreeMap<String, (ModulePath, String)> {
         let Some(file) = self.files.get(module) else { return BTreeMap::new() };
-        let named = uses(file).into_iter().filter_map(|found| {
-            let absolute = self.absolute(module, &found)?;
+        let named = file.uses.iter().filter_map(|found| {
+            let absolute = self.absolute(module, found)?;
             let original = absolute.last()?.clone();
-            Some((found.name?, (self.resolve(&absolute, EXPORT_STEPS_MAX), original)))
+            Some((found.name.clone()?, (self.resolve(&absolute, EXPORT_STEPS_MAX), original)))
         });
         named.collect()
     }

@@ -1,6 +1,8 @@
 //! A Rust file as the rules see it: its text, its items, its words and signs, its comments.
 
-use super::tokens::{Token, comments, flat};
+use super::attributes::{attributes, is_for_tests};
+use super::references::{Reference, uses};
+use super::tokens::{Token, comments, flat, raw_strings};
 use proc_macro2::TokenStream;
 use std::ops::RangeInclusive;
 use syn::spanned::Spanned;
@@ -15,6 +17,10 @@ pub(in crate::tidy) struct RustFile {
     pub(in crate::tidy) tokens: Vec<Token>,
     /// Its items; none when it cannot be parsed.
     pub(in crate::tidy) syntax: syn::File,
+    /// The paths that it names.
+    pub(in crate::tidy) uses: Vec<Reference>,
+    /// The lines of raw strings behind their first.
+    pub(in crate::tidy) raw_strings: Vec<RangeInclusive<usize>>,
     /// Where it cannot be parsed, and why.
     pub(in crate::tidy) broken: Option<(usize, String)>,
 }
@@ -25,16 +31,16 @@ impl RustFile {
         let stream = parsed.as_ref().cloned().unwrap_or_default();
         let syntax = parsed.and_then(syn::parse2::<syn::File>);
         let broken = syntax.as_ref().err().map(|error| (error.span().start().line, error.to_string()));
+        let syntax =
+            syntax.unwrap_or_else(|_| syn::File { shebang: None, attrs: Vec::new(), items: Vec::new() });
         RustFile {
             path: path.to_owned(),
             text: text.to_owned(),
             comments: comments(text, &stream),
+            raw_strings: raw_strings(&stream),
             tokens: flat(stream),
-            syntax: syntax.unwrap_or_else(|_| syn::File {
-                shebang: None,
-                attrs: Vec::new(),
-                items: Vec::new(),
-            }),
+            uses: uses(&syntax),
+            syntax,
             broken,
         }
     }
@@ -45,7 +51,7 @@ impl RustFile {
         if is_for_tests(&self.syntax.attrs) {
             return 0;
         }
-        let mut tests = Tests::default();
+        let mut tests = TestLines::default();
         tests.visit_file(&self.syntax);
         lines - tests.lines.iter().map(|range| range.end() + 1 - range.start()).sum::<usize>()
     }
@@ -53,11 +59,11 @@ impl RustFile {
 
 /// Line ranges of the outermost items that are compiled for tests only.
 #[derive(Default)]
-struct Tests {
+struct TestLines {
     lines: Vec<RangeInclusive<usize>>,
 }
 
-impl<'ast> Visit<'ast> for Tests {
+impl<'ast> Visit<'ast> for TestLines {
     fn visit_item(&mut self, item: &'ast syn::Item) {
         if is_for_tests(attributes(item)) {
             self.lines.push(item.span().start().line..=item.span().end().line);
@@ -71,37 +77,6 @@ impl<'ast> Visit<'ast> for Tests {
             self.lines.push(function.span().start().line..=function.span().end().line);
         }
     }
-}
-
-/// What stands in `#[...]` above an item.
-pub(in crate::tidy) fn attributes(item: &syn::Item) -> &[syn::Attribute] {
-    match item {
-        syn::Item::Const(item) => &item.attrs,
-        syn::Item::Enum(item) => &item.attrs,
-        syn::Item::ExternCrate(item) => &item.attrs,
-        syn::Item::Fn(item) => &item.attrs,
-        syn::Item::ForeignMod(item) => &item.attrs,
-        syn::Item::Impl(item) => &item.attrs,
-        syn::Item::Macro(item) => &item.attrs,
-        syn::Item::Mod(item) => &item.attrs,
-        syn::Item::Static(item) => &item.attrs,
-        syn::Item::Struct(item) => &item.attrs,
-        syn::Item::Trait(item) => &item.attrs,
-        syn::Item::Type(item) => &item.attrs,
-        syn::Item::Union(item) => &item.attrs,
-        syn::Item::Use(item) => &item.attrs,
-        _ => &[],
-    }
-}
-
-/// Whether an item behind these attributes is compiled for tests only.
-pub(in crate::tidy) fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        let Ok(list) = attribute.meta.require_list() else { return false };
-        let condition = list.tokens.to_string();
-        let names = |word: &str| condition.split(|c: char| !c.is_alphanumeric()).any(|found| found == word);
-        list.path.is_ident("cfg") && names("test") && !names("not")
-    })
 }
 
 #[cfg(test)]

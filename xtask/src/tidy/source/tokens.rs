@@ -1,7 +1,7 @@
 //! Words and signs of Rust code with the line of each, and the comments between them.
 
 use proc_macro2::{Delimiter, Group, Spacing, Span, TokenStream, TokenTree};
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// A word, `::`, or one other sign; literals are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +99,24 @@ fn blank(text: &str, stream: TokenStream, bytes: &mut [u8]) {
 fn clear(bytes: &mut [u8], range: Range<usize>) {
     let inside = bytes.get_mut(range).into_iter().flatten();
     inside.filter(|byte| **byte != b'\n').for_each(|byte| *byte = b' ');
+}
+
+/// The lines of raw strings behind their first: nobody can break them.
+pub(super) fn raw_strings(stream: &TokenStream) -> Vec<RangeInclusive<usize>> {
+    let mut found = Vec::new();
+    for tree in stream.clone() {
+        match tree {
+            TokenTree::Group(group) => found.extend(raw_strings(&group.stream())),
+            TokenTree::Literal(literal) => {
+                let (first, last) = (literal.span().start().line, literal.span().end().line);
+                if first < last && literal.to_string().trim_start_matches(['b', 'c']).starts_with('r') {
+                    found.push(first + 1..=last);
+                }
+            }
+            TokenTree::Ident(_) | TokenTree::Punct(_) => {}
+        }
+    }
+    found
 }
 
 #[cfg(test)]

@@ -48,8 +48,18 @@ impl Tree {
 
     /// Rust files that a person wrote.
     pub(in crate::tidy) fn written(&self) -> impl Iterator<Item = &RustFile> {
-        self.rust.iter().filter(|file| !GENERATED.iter().any(|folder| file.path.starts_with(folder)))
+        self.rust.iter().filter(|file| !is_generated(&file.path))
     }
+
+    /// The text of a tracked file.
+    pub(in crate::tidy) fn text(&self, path: &str) -> Option<&str> {
+        self.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
+    }
+}
+
+/// Whether a generator wrote the file.
+pub(in crate::tidy) fn is_generated(path: &str) -> bool {
+    GENERATED.iter().any(|folder| path.starts_with(folder))
 }
 
 fn is_left_out(kind: std::io::ErrorKind) -> bool {

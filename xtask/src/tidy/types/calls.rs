@@ -98,10 +98,11 @@ impl Finder<'_, '_> {
 
     fn returned(&self, call: &syn::ExprMethodCall) -> Known {
         let name = call.method.to_string();
-        match (self.callee(call), self.value(&call.receiver)) {
-            (Some(key), _) => self.output(&key, &name),
-            (None, known) if passes(&name) => known,
-            _ => Known::Nothing,
+        let receiver = self.value(&call.receiver);
+        match self.callee(&name, &receiver) {
+            Some(key) => self.output(&key, &name),
+            None if passes(&name) => receiver,
+            None => Known::Nothing,
         }
     }
 
@@ -126,13 +127,12 @@ impl Finder<'_, '_> {
     }
 
     /// The type whose method is called; `None` when it is none of this crate, or cannot be told.
-    fn callee(&self, call: &syn::ExprMethodCall) -> Option<TypeKey> {
-        let name = call.method.to_string();
-        let owners = self.types.owners.get(&name)?;
-        match self.value(&call.receiver) {
-            Known::Own(key) => owners.contains(&key).then_some(key),
+    fn callee(&self, name: &str, receiver: &Known) -> Option<TypeKey> {
+        let owners = self.types.owners.get(name)?;
+        match receiver {
+            Known::Own(key) => owners.contains(key).then(|| key.clone()),
             Known::Foreign => None,
-            Known::Nothing => self.by_name(&name),
+            Known::Nothing => self.by_name(name),
         }
     }
 
@@ -275,7 +275,7 @@ impl<'ast> Visit<'ast> for Finder<'_, '_> {
     }
 
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
-        if let Some(of) = self.callee(call) {
+        if let Some(of) = self.callee(&call.method.to_string(), &self.value(&call.receiver)) {
             self.note(of, &call.method);
         }
         visit::visit_expr_method_call(self, call);

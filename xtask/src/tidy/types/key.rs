@@ -8,3 +8,13 @@ pub(in crate::tidy) struct TypeKey {
     pub(in crate::tidy) module: ModulePath,
     pub(in crate::tidy) name: String,
 }
+
+/// `engine/shard:Core`.
+pub(super) fn place(source: &str, name: &str) -> String {
+    format!("{}:{name}", crate_folder(source))
+}
+
+/// The folder of the crate whose sources are in `source`.
+pub(super) fn crate_folder(source: &str) -> &str {
+    source.trim_end_matches('/').trim_end_matches("src").trim_end_matches('/')
+}

@@ -24,6 +24,8 @@ pub(super) struct Names<'a> {
     imports: BTreeMap<ModulePath, BTreeMap<String, TypeKey>>,
     aliases: BTreeMap<TypeKey, &'a syn::Type>,
     declared: BTreeSet<TypeKey>,
+    /// Types and aliases by the last name of their module and their own.
+    by_parent: BTreeMap<(String, String), TypeKey>,
 }
 
 impl<'a> Names<'a> {
@@ -33,7 +35,12 @@ impl<'a> Names<'a> {
             let keys = named.map(|(name, (module, original))| (name, TypeKey { module, name: original }));
             (module.clone(), keys.collect())
         });
-        Names { imports: imports.collect(), aliases: BTreeMap::new(), declared: BTreeSet::new() }
+        Names {
+            imports: imports.collect(),
+            aliases: BTreeMap::new(),
+            declared: BTreeSet::new(),
+            by_parent: BTreeMap::new(),
+        }
     }
 
     pub(super) fn alias(&mut self, module: &ModulePath, name: String, of: &'a syn::Type) {
@@ -43,6 +50,12 @@ impl<'a> Names<'a> {
     /// All types are declared: from now on names can be looked up.
     pub(super) fn close<'k>(&mut self, declared: impl Iterator<Item = &'k TypeKey>) {
         self.declared = declared.cloned().collect();
+        for key in self.declared.iter().chain(self.aliases.keys()) {
+            if let Some(parent) = key.module.last() {
+                let names = (parent.clone(), key.name.clone());
+                self.by_parent.entry(names).or_insert_with(|| key.clone());
+            }
+        }
     }
 
     /// The type of the crate that `written` names, if any.
@@ -121,9 +134,7 @@ impl<'a> Names<'a> {
             return if here { Some(key) } else { self.imports.get(module)?.get(&name).cloned() };
         }
         let parent = path.iter().rev().nth(1)?.ident.to_string();
-        let is_it =
-            |key: &&TypeKey| key.name == name && key.module.last().is_some_and(|last| *last == parent);
-        self.declared.iter().chain(self.aliases.keys()).find(is_it).cloned()
+        self.by_parent.get(&(parent, name)).cloned()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The paths that a Rust file names: in `use` trees, in types and expressions, and in what macros take.
 
-use crate::tidy::source::{RustFile, Token, attributes, flat, is_for_tests, stands_at};
+use super::attributes::{attributes, is_for_tests};
+use super::tokens::{Token, flat, stands_at};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
@@ -11,20 +12,20 @@ pub(in crate::tidy) struct Reference {
     pub(in crate::tidy) path: Vec<String>,
     pub(in crate::tidy) line: usize,
     /// Names of the inline modules around it, outermost first.
-    pub(super) inside: Vec<String>,
+    pub(in crate::tidy) inside: Vec<String>,
     /// Compiled for tests only.
-    pub(super) is_test: bool,
+    pub(in crate::tidy) is_test: bool,
     /// The name that it has afterwards, for a `use`.
-    pub(super) name: Option<String>,
+    pub(in crate::tidy) name: Option<String>,
     /// A `pub use`.
-    pub(super) is_export: bool,
+    pub(in crate::tidy) is_export: bool,
 }
 
 /// Every path in a `use`, and every other path of two segments or more.
-pub(in crate::tidy) fn uses(file: &RustFile) -> Vec<Reference> {
+pub(super) fn uses(syntax: &syn::File) -> Vec<Reference> {
     let mut found =
-        Found { inside: Vec::new(), is_test: is_for_tests(&file.syntax.attrs), references: Vec::new() };
-    found.visit_file(&file.syntax);
+        Found { inside: Vec::new(), is_test: is_for_tests(&syntax.attrs), references: Vec::new() };
+    found.visit_file(syntax);
     found.references
 }
 
@@ -134,7 +135,6 @@ fn begins_path(tokens: &[Token], at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tidy::source::{TextFile, Tree};
 
     #[test]
     fn paths_are_found() {
@@ -148,8 +148,7 @@ mod tests {
             ("fn f() { use a::b; mod m { type A = super::c::D; } }", "a::b super::c::D"),
         ];
         for (text, expected) in cases {
-            let file = TextFile { path: "a.rs".to_owned(), text: text.to_owned() };
-            let found = uses(&Tree::new(vec![file]).rust[0]);
+            let found = uses(&syn::parse_file(text).unwrap());
             let found: Vec<String> = found.iter().map(|reference| reference.path.join("::")).collect();
             assert_eq!(found.join(" "), expected, "{text}");
         }
