@@ -32,11 +32,13 @@ was caught; 130, 143 a second SIGINT or SIGTERM ended it at once. MILLRACE_LOG s
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// A broker for development: no configuration, data in ./millrace-data, 127.0.0.1:9092, 256 MiB of memory.
+    /// A broker for development: no configuration, data in ./millrace-data, 127.0.0.1:9092,
+    /// 256 MiB of memory.
     Dev(DevArguments),
     /// A broker with a configuration file in the form of Kafka's server.properties.
     Serve(ServeArguments),
-    /// Loads any Kafka-compatible broker: throughput, latency percentiles, and the broker's own cost on this machine.
+    /// Loads any Kafka-compatible broker: throughput, latency percentiles,
+    /// and the broker's own cost on this machine.
     Bench(BenchOptions),
     /// Topics of a running cluster: created, looked at, deleted, grown, trimmed.
     Topic(TopicArguments),
@@ -58,7 +60,8 @@ pub(crate) enum Command {
     Profile(ProfileArguments),
     /// Prints what bash, zsh or fish completes of this command line.
     Completion(CompletionArguments),
-    /// Looks into a data directory that no broker uses: what is damaged, what could be saved, what each file holds.
+    /// Looks into a data directory that no broker uses: what is damaged, what could be saved,
+    /// what each file holds.
     Storage(StorageArguments),
 }
 
@@ -90,7 +93,8 @@ pub(crate) struct VerifyArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DumpArguments {
-    /// The data directory, or one of its files: segment, index, journal slot, ring, checkpoint, metadata log, manifest.
+    /// The data directory, or one of its files: segment, index, journal slot, ring, checkpoint, metadata log,
+    /// manifest.
     #[arg(value_name = "DIR|FILE")]
     pub(crate) path: PathBuf,
     #[command(flatten)]
@@ -138,7 +142,8 @@ pub(crate) struct CommonArguments {
     /// Directory of everything that survives a restart (log.dirs).
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<String>,
-    /// Serve clients at this address only (listeners); 0.0.0.0 is every address of this machine, port 0 any free one.
+    /// Serve clients at this address only (listeners); 0.0.0.0 is every address of this machine,
+    /// port 0 any free one.
     #[arg(long, value_name = "HOST:PORT", value_parser = read_address)]
     pub(crate) listen: Option<(String, u16)>,
     /// Serve metrics and health at this address (millrace.admin.listener); port 0 is any free one.

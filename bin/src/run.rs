@@ -1,4 +1,5 @@
-//! What `dev` and `serve` share: arguments over properties, a checked configuration, a broker that runs until a signal.
+//! What `dev` and `serve` share: arguments over properties, a checked configuration,
+//! a broker that runs until a signal.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -62,7 +62,8 @@ enum Command {
         #[arg(default_value = "engine/shard")]
         folder: String,
     },
-    /// Count the instructions of the append, fetch and codec paths and compare with benches/instructions.txt; needs valgrind.
+    /// Count the instructions of the append, fetch and codec paths and compare with benches/instructions.txt;
+    /// needs valgrind.
     Instructions {
         /// Write the baseline anew.
         #[arg(long)]

@@ -62,9 +62,10 @@ pub(crate) struct SeekArguments {
     /// Only this partition; may be repeated. Without it, all of the topic.
     #[arg(long = "partition", value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) partitions: Vec<i32>,
-    /// `start` (or `earliest`), `end` (or `latest`), an offset, +N from the start, -N from the end, or a time: the first
-    /// record that is not older. Times are those of ISO 8601, for instance 2026-11-22T18:30:00Z (UTC where no zone is
-    /// given), @ and milliseconds since 1970, or how long ago: @-10m.
+    /// `start` (or `earliest`), `end` (or `latest`), an offset, +N from the start, -N from the end, or a
+    /// time: the first record that is not older. Times are those of ISO 8601, for instance
+    /// 2026-11-22T18:30:00Z (UTC where no zone is given), @ and milliseconds since 1970, or how long ago:
+    /// @-10m.
     #[arg(long, value_name = "POSITION", value_parser = Position::read, allow_hyphen_values = true)]
     pub(crate) to: Option<Position>,
     /// So many records on from what is committed, or back where it is negative.

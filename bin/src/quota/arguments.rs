@@ -63,7 +63,8 @@ pub(crate) struct AlterArguments {
     #[command(flatten)]
     pub(crate) common: CommonArguments,
     /// producer_byte_rate, consumer_byte_rate (bytes a second), request_percentage (of a thread's time),
-    /// controller_mutation_rate (partitions a second), or with --ip connection_creation_rate (a second); may be repeated.
+    /// controller_mutation_rate (partitions a second), or with --ip connection_creation_rate (a second);
+    /// may be repeated.
     #[arg(long = "set", value_name = "KEY=NUMBER", value_parser = read_quota, required_unless_present = "unset")]
     pub(crate) set: Vec<(String, f64)>,
     /// Take a quota back; may be repeated.

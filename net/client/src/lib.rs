@@ -1,4 +1,5 @@
-//! A client of Kafka's protocol for tools: frames encoded ahead, blocking sockets, one request at a time or many in flight.
+//! A client of Kafka's protocol for tools: frames encoded ahead, blocking sockets,
+//! one request at a time or many in flight.
 #![forbid(unsafe_code)]
 
 mod address;

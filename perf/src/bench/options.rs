@@ -8,12 +8,12 @@ use clap::{Args, ValueEnum};
 use crate::client::Acks;
 use crate::load::{Rate, Span};
 
-/// Loads a Kafka-compatible broker and says what it gave: throughput, latency percentiles, and, where the broker runs on
-/// this machine, its processor time, memory and device bytes.
+/// Loads a Kafka-compatible broker and says what it gave: throughput, latency percentiles, and, where the
+/// broker runs on this machine, its processor time, memory and device bytes.
 ///
-/// With --rate the load is open: requests have intended moments, and a latency counts from there, whether the request
-/// could be sent then or not. At maximum rate it is closed: each answer makes room for the next request, and a latency
-/// counts from there.
+/// With --rate the load is open: requests have intended moments, and a latency counts from there, whether the
+/// request could be sent then or not. At maximum rate it is closed: each answer makes room for the next
+/// request, and a latency counts from there.
 #[derive(Debug, Args)]
 pub struct BenchOptions {
     /// The broker, or one of its cluster.
@@ -28,7 +28,8 @@ pub struct BenchOptions {
     /// Replicas of a topic that does not exist yet.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) replication_factor: i16,
-    /// Configuration of a topic that does not exist yet, for instance millrace.durability=process; may be repeated.
+    /// Configuration of a topic that does not exist yet, for instance millrace.durability=process;
+    /// may be repeated.
     #[arg(long, value_name = "KEY=VALUE", value_parser = read_setting)]
     pub(crate) topic_config: Vec<(String, String)>,
     /// Bytes of a record's value.

@@ -13,7 +13,8 @@ const STATE_FIELD: usize = 3;
 const INODE_FIELD: usize = 9;
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
-/// The process behind a loopback address; `None` for other machines, and for processes that are not ours to look at.
+/// The process behind a loopback address; `None` for other machines,
+/// and for processes that are not ours to look at.
 pub(crate) fn listener_of(address: SocketAddr) -> Option<Process> {
     if !address.ip().is_loopback() {
         return None;

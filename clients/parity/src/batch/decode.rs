@@ -3,8 +3,8 @@ use super::{BATCH_HEADER_BYTES, CHECKSUM_FROM, LENGTH_EXCLUDES_BYTES, decompress
 use crate::primitives::{Reader, text_from_bytes};
 use serde_json::{Map, Value};
 
-/// One element per whole batch. A batch cut off at the end is left out: a broker may send one where a budget ends, and
-/// every client drops it.
+/// One element per whole batch. A batch cut off at the end is left out: a broker may send one where a budget
+/// ends, and every client drops it.
 pub(crate) fn decode_records(mut bytes: &[u8]) -> Value {
     let mut batches = Vec::new();
     while let Some(size) = batch_size(bytes) {

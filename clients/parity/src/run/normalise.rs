@@ -1,4 +1,5 @@
-//! Replaces what differs from run to run by stable placeholders: ids in order of appearance, times, addresses.
+//! Replaces what differs from run to run by stable placeholders: ids in order of appearance, times,
+//! addresses.
 use serde_json::Value;
 
 /// A time this close to the case's start was read from the broker's clock.

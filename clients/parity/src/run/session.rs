@@ -56,7 +56,8 @@ pub(crate) fn run_case(target: &Target<'_>, case: &Case) -> Result<Vec<Entry>, S
     Ok(session.entries)
 }
 
-/// What a case knows before its first step: topics and groups carry the name `topic` and the suffix of the run.
+/// What a case knows before its first step: topics and groups carry the name `topic` and the suffix of the
+/// run.
 pub(crate) fn first_variables(case: &Case, topic: &str, run_suffix: &str, given_ms: i64) -> Variables {
     let mut variables = Variables::from([
         ("t".to_owned(), given_ms.into()),

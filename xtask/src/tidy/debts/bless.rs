@@ -5,8 +5,8 @@ use super::settle::counts;
 use crate::tidy::finding::Finding;
 use std::collections::BTreeMap;
 
-/// The file of debts after what was paid. No line is raised, and none added but for a file that moved: `moved` leads
-/// from its old path to the new one.
+/// The file of debts after what was paid. No line is raised, and none added but for a file that moved:
+/// `moved` leads from its old path to the new one.
 pub(in crate::tidy) fn bless(debts: &str, findings: &[Finding], moved: &BTreeMap<String, String>) -> String {
     let debts = Debts::read(debts);
     let now = counts(findings);

@@ -15,7 +15,8 @@ pub(in crate::tidy) struct Circle<'a> {
 }
 
 /// Every circle between siblings, a module standing for all below it. Tests are left out: they look at their
-/// neighbours from outside. So are a module and what lies inside it: a parent may lend its children its own items.
+/// neighbours from outside. So are a module and what lies inside it:
+/// a parent may lend its children its own items.
 pub(in crate::tidy) fn circles(edges: &[Edge]) -> Vec<Circle<'_>> {
     let mut folders: BTreeMap<&[String], BTreeMap<(&str, &str), &Edge>> = BTreeMap::new();
     for edge in edges.iter().filter(|edge| !edge.is_test && !edge.is_listing) {
@@ -38,8 +39,8 @@ pub(in crate::tidy) fn circles(edges: &[Edge]) -> Vec<Circle<'_>> {
     found
 }
 
-/// The folder where two modules part, and the names they have there. `None` where one lies inside the other, except
-/// at the root.
+/// The folder where two modules part, and the names they have there. `None` where one lies inside the other,
+/// except at the root.
 fn siblings(edge: &Edge) -> Option<(&[String], &str, &str)> {
     let common = edge.from.iter().zip(&edge.to).take_while(|(a, b)| a == b).count();
     let root = (common == 0).then_some(ROOT);

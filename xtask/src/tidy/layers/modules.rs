@@ -80,7 +80,8 @@ impl<'a> Modules<'a> {
         self.files.iter().map(|(path, file)| (path, *file))
     }
 
-    /// What a module imports from the crate: the name there, the module it leads to, and the name in that one.
+    /// What a module imports from the crate: the name there, the module it leads to,
+    /// and the name in that one.
     pub(in crate::tidy) fn named(&self, module: &[String]) -> BTreeMap<String, (ModulePath, String)> {
         let Some(file) = self.files.get(module) else { return BTreeMap::new() };
         let named = file.uses.iter().filter_map(|found| {

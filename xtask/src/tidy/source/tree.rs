@@ -26,8 +26,8 @@ impl Tree {
         Tree { files, rust }
     }
 
-    /// Reads what git tracks below `root`, in the order of the paths. Files that are deleted but still tracked, and
-    /// files that are not text, are left out.
+    /// Reads what git tracks below `root`, in the order of the paths. Files that are deleted but still
+    /// tracked, and files that are not text, are left out.
     #[expect(clippy::disallowed_methods, reason = "a development command works on the source tree itself")]
     pub(in crate::tidy) fn tracked(root: &Path) -> Result<Tree, Box<dyn Error>> {
         let listing = Command::new("git").arg("-C").arg(root).args(["ls-files", "-z"]).output()?;

@@ -1,4 +1,5 @@
-//! Calls of methods of a crate's types, by the type of the receiver where it is easy to see, or else by the name.
+//! Calls of methods of a crate's types, by the type of the receiver where it is easy to see,
+//! or else by the name.
 
 use super::declared::{Source, Types, sources};
 use super::key::TypeKey;

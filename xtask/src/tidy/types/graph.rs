@@ -1,4 +1,5 @@
-//! The modules of a crate and who needs whom, where a call of another module's method counts as much as a path.
+//! The modules of a crate and who needs whom, where a call of another module's method counts as much as a
+//! path.
 
 use super::calls::Call;
 use super::declared::Types;

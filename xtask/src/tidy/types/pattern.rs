@@ -7,8 +7,8 @@ use syn::visit::Visit;
 /// What is known of the variables of one scope.
 pub(super) type Scope = BTreeMap<String, Known>;
 
-/// Binds the names of `pattern` for a value of which `known` is known. What lies inside a tuple or a variant is
-/// not known, but for the variants of `Option` and `Result`.
+/// Binds the names of `pattern` for a value of which `known` is known. What lies inside a tuple or a variant
+/// is not known, but for the variants of `Option` and `Result`.
 pub(super) fn bind(pattern: &syn::Pat, known: Known, scope: &mut Scope) {
     match pattern {
         syn::Pat::Ident(ident) => {

@@ -1,4 +1,5 @@
-//! Names of the standard library that say nothing about whose method is called, and those that lead to a value inside.
+//! Names of the standard library that say nothing about whose method is called,
+//! and those that lead to a value inside.
 
 /// Types that lend or own one value: a method of what is inside is called through them.
 const WRAPPERS: &str = "\
