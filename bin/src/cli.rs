@@ -25,10 +25,11 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 stopped cleanly; 1 `storage verify` found damage, a benchmark failed, or a cluster refused something; 2 the command line or the configuration is wrong, nothing was opened; 3 the \
-broker could not start, or none answered; 70 a failure ended the running broker (its reason is the last line of the log); 134 a bug \
-was caught; 130, 143 a second SIGINT or SIGTERM ended it at once. MILLRACE_LOG sets what is logged, for instance \
-`debug` or `warn,millrace_server=debug`.";
+Exit codes: 0 stopped cleanly; 1 `storage verify` found damage, a benchmark failed, or a cluster refused \
+something; 2 the command line or the configuration is wrong, nothing was opened; 3 the broker could not \
+start, or none answered; 70 a failure ended the running broker (its reason is the last line of the log); \
+134 a bug was caught; 130, 143 a second SIGINT or SIGTERM ended it at once. MILLRACE_LOG sets what is \
+logged, for instance `debug` or `warn,millrace_server=debug`.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -128,9 +128,12 @@ mod tests {
         info | info,m=info,m::a=info,m::a::b=info,m::ab=info,m_s=info,m_s::c=info
         Off | off,m=off,m::a=off,m::a::b=off,m::ab=off,m_s=off,m_s::c=off
         m_s=debug | error,m=error,m::a=error,m::a::b=error,m::ab=error,m_s=debug,m_s::c=debug
-        warn,m=info,m::a=trace,m::a::b=off | warn,m=info,m::a=trace,m::a::b=off,m::ab=trace,m_s=info,m_s::c=info
-        m=info,hyper=warn,warn,m=debug | warn,hyper=warn,m=debug,m::a=debug,m::a::b=debug,m::ab=debug,m_s=debug,m_s::c=debug
-        info,[span{a=1}]=debug | info,[span{a=1}]=debug,m=info,m::a=info,m::a::b=info,m::ab=info,m_s=info,m_s::c=info";
+        warn,m=info,m::a=trace,m::a::b=off | \
+            warn,m=info,m::a=trace,m::a::b=off,m::ab=trace,m_s=info,m_s::c=info
+        m=info,hyper=warn,warn,m=debug | \
+            warn,hyper=warn,m=debug,m::a=debug,m::a::b=debug,m::ab=debug,m_s=debug,m_s::c=debug
+        info,[span{a=1}]=debug | \
+            info,[span{a=1}]=debug,m=info,m::a=info,m::a::b=info,m::ab=info,m_s=info,m_s::c=info";
 
     #[test]
     fn a_filter_gives_each_logger_its_level() {

@@ -165,8 +165,8 @@ fn compare(baseline: &Baseline, now: &Baseline) -> Result<String, Box<dyn Error>
         return Ok(format!("{table}instructions: {paths} paths at most {percent} % above their baseline"));
     }
     Err(format!(
-        "{table}instructions: {failed} paths are not what {BASELINE} says, and {percent} % above it is allowed; what \
-         is meant is blessed by `cargo xtask instructions --bless`"
+        "{table}instructions: {failed} paths are not what {BASELINE} says, and {percent} % above it is \
+         allowed; what is meant is blessed by `cargo xtask instructions --bless`"
     )
     .into())
 }

@@ -65,7 +65,8 @@ pub(crate) struct AlterArguments {
     /// producer_byte_rate, consumer_byte_rate (bytes a second), request_percentage (of a thread's time),
     /// controller_mutation_rate (partitions a second), or with --ip connection_creation_rate (a second);
     /// may be repeated.
-    #[arg(long = "set", value_name = "KEY=NUMBER", value_parser = read_quota, required_unless_present = "unset")]
+    #[arg(long = "set", value_name = "KEY=NUMBER", required_unless_present = "unset")]
+    #[arg(value_parser = read_quota)]
     pub(crate) set: Vec<(String, f64)>,
     /// Take a quota back; may be repeated.
     #[arg(long = "unset", value_name = "KEY")]

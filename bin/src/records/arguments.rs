@@ -17,7 +17,8 @@ pub(crate) struct ProduceArguments {
     /// How records are cut from standard input: a template of %k (key), %v (value), %p (partition), %T
     /// (milliseconds since 1970) with separators behind them, for instance '%k\t%v\n'; or `json`, an object a
     /// line as `consume --format json` writes them.
-    #[arg(long, short, value_name = "TEMPLATE|json", default_value = "%v\\n", value_parser = RecordFormat::read)]
+    #[arg(long, short, value_name = "TEMPLATE|json", default_value = "%v\\n")]
+    #[arg(value_parser = RecordFormat::read)]
     pub(crate) format: RecordFormat,
     /// Key of each record that brings none.
     #[arg(long, short)]
@@ -101,7 +102,8 @@ pub(crate) struct ConsumeArguments {
     /// How records are printed: a template of %t (topic), %p (partition), %o (offset), %k (key), %v (value),
     /// %K and %V (their bytes, -1 where there is none), %h (headers), %T (milliseconds since 1970) and %%,
     /// with \n \t \r \0 \xHH; or `json`, an object a line.
-    #[arg(long, short, value_name = "TEMPLATE|json", default_value = "%v\\n", value_parser = RecordFormat::read)]
+    #[arg(long, short, value_name = "TEMPLATE|json", default_value = "%v\\n")]
+    #[arg(value_parser = RecordFormat::read)]
     pub(crate) format: RecordFormat,
     /// An object a line: `--format json`.
     #[arg(long, conflicts_with = "format")]

@@ -101,7 +101,8 @@ pub(crate) struct TrimArguments {
     #[arg(long, value_name = "POSITION", value_parser = Position::read, allow_hyphen_values = true)]
     pub(crate) to: Position,
     /// Only this partition; may be repeated. Without it, all of the topic.
-    #[arg(long = "partition", short, value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long = "partition", short, value_name = "PARTITION")]
+    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) partitions: Vec<i32>,
     /// Change nothing; this is what happens without --execute.
     #[arg(long, conflicts_with = "execute")]

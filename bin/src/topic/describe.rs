@@ -93,7 +93,10 @@ fn text(topic: &Topic, settings: &[Setting], logs: &Logs) -> String {
 }
 
 fn object(topic: &Topic, settings: &[Setting], logs: &Logs) -> Value {
-    let setting = |setting: &Setting| json!({ "key": setting.key, "value": setting.value, "source": setting.source.name() });
+    let setting = |setting: &Setting| {
+        let source = setting.source.name();
+        json!({ "key": setting.key, "value": setting.value, "source": source })
+    };
     let partition = |partition: &millrace_client::Partition| {
         let range = logs.range(&Place::new(topic.name.as_str(), partition.index));
         json!({

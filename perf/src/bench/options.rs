@@ -23,7 +23,8 @@ pub struct BenchOptions {
     #[arg(long, value_name = "NAME")]
     pub(crate) topic: Option<String>,
     /// Partitions of a topic that does not exist yet.
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(i32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..=100_000))]
     pub(crate) partitions: i32,
     /// Replicas of a topic that does not exist yet.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -69,7 +70,8 @@ pub struct BenchOptions {
     #[arg(long)]
     pub(crate) mixed: bool,
     /// Bytes of one partition in a fetch answer at most.
-    #[arg(long, value_name = "BYTES", default_value_t = 1_048_576, value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, value_name = "BYTES", default_value_t = 1_048_576)]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) fetch_size: i32,
     /// Process of the broker on this machine; behind a loopback address it is found by its port.
     #[arg(long, value_name = "PID")]

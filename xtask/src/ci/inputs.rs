@@ -195,7 +195,8 @@ mod tests {
                 .chain(tests_need.iter().map(dependency(json!("dev"))))
                 .collect();
             json!({
-                "name": name, "manifest_path": format!("/root/{name}/Cargo.toml"), "dependencies": dependencies,
+                "name": name, "manifest_path": format!("/root/{name}/Cargo.toml"),
+                "dependencies": dependencies,
                 "targets": [{"kind": ["lib"], "name": name}, {"kind": ["bin"], "name": program}],
             })
         };

@@ -59,8 +59,8 @@ fn unsafe_code(file: &RustFile, findings: &mut Vec<Finding>) {
         return;
     }
     for token in file.tokens.iter().filter(|token| token.text == "unsafe") {
-        let text = "`unsafe` outside the listed files of engine/rt; find a safe way, or list the file with its \
-                    reason in xtask/src/tidy/purity.rs";
+        let text = "`unsafe` outside the listed files of engine/rt; find a safe way, or list the file with \
+                    its reason in xtask/src/tidy/purity.rs";
         findings.push(Finding::new(&file.path, token.line, "unsafe", text));
     }
 }

@@ -123,11 +123,14 @@ mod tests {
     fn batches_read_back() {
         for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
             check(
-                &format!("[{{codec: {codec}, timestamp: 7, records: [a, {{key: k, headers: [[h, null]], timestamp: 9}}]}}]"),
                 &format!(
-                    "[{{baseOffset: 0, partitionLeaderEpoch: -1, magic: 2, codec: {codec}, timestampType: create,
-                    lastOffsetDelta: 1, baseTimestamp: 7, maxTimestamp: 9, producerId: -1, producerEpoch: -1,
-                    baseSequence: -1, records: [{{offset: 0, timestamp: 7, key: null, value: a}},
+                    "[{{codec: {codec}, timestamp: 7, records: [a,
+                    {{key: k, headers: [[h, null]], timestamp: 9}}]}}]"
+                ),
+                &format!(
+                    "[{{baseOffset: 0, partitionLeaderEpoch: -1, magic: 2, codec: {codec},
+                    timestampType: create, lastOffsetDelta: 1, baseTimestamp: 7, maxTimestamp: 9,
+                    producerId: -1, producerEpoch: -1, baseSequence: -1, records: [{{offset: 0, timestamp: 7, key: null, value: a}},
                     {{offset: 1, timestamp: 9, key: k, value: null, headers: [[h, null]]}}]}}]"
                 ),
             );

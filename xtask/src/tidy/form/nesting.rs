@@ -12,7 +12,8 @@ pub(super) fn check(file: &RustFile, findings: &mut Vec<Finding>) {
     depths.visit_file(&file.syntax);
     for (line, depth) in depths.found {
         let text = format!(
-            "branches and loops stand {depth} deep, more than {NESTING_MAX}; give an inner part a name of its own"
+            "branches and loops stand {depth} deep, more than {NESTING_MAX}; give an inner part a name \
+             of its own"
         );
         findings.push(Finding::new(&file.path, line, "nesting", text).owed_by_file());
     }

@@ -41,7 +41,8 @@ fn layers(edges: &[Edge], findings: &mut Vec<Finding>) {
         let text = match (layer(from), layer(to)) {
             (Some(upper), Some(lower)) if upper > lower => continue,
             (Some(_), Some(_)) => format!(
-                "{from} may not use {to}: base <- log <- {{journal, replica, meta, coord}}; move what both need down"
+                "{from} may not use {to}: base <- log <- {{journal, replica, meta, coord}}; move what \
+                 both need down"
             ),
             _ => format!("{from} or {to} has no layer; name its layer in xtask/src/tidy/layers/order.rs"),
         };

@@ -43,7 +43,8 @@ fn call_circle(circle: &Circle<'_>, source: &str) -> Option<Finding> {
     let folder = folder.trim_end_matches('/');
     let method = edge.method.as_deref().unwrap_or_default();
     let text = format!(
-        "{} call each other in a circle, as {from} calls {method} of {to}; `cargo xtask rooms {}` shows each edge",
+        "{} call each other in a circle, as {from} calls {method} of {to}; `cargo xtask rooms {}` \
+         shows each edge",
         circle.members.join(", "),
         crate_folder(source)
     );
@@ -94,8 +95,8 @@ fn sizes(key: &TypeKey, declared: &Declared<'_>, source: &str, findings: &mut Ve
     let files = declared.impl_files.len();
     if files > IMPL_FILES_MAX {
         let text = format!(
-            "the methods of `{name}` stand in {files} files, more than {IMPL_FILES_MAX}; give those of one subject \
-             a type of its own"
+            "the methods of `{name}` stand in {files} files, more than {IMPL_FILES_MAX}; give those of one \
+             subject a type of its own"
         );
         findings
             .push(Finding::new(&at.file, at.line, "impl-files", text).owed_by(place(source, name), files));
