@@ -125,7 +125,7 @@ pub(crate) struct StoragePlaces {
 #[derive(Debug, Args)]
 pub(crate) struct DevArguments {
     #[command(flatten)]
-    pub(crate) common: CommonArguments,
+    pub(crate) common: ServingArguments,
 }
 
 #[derive(Debug, Args)]
@@ -134,12 +134,12 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) common: CommonArguments,
+    pub(crate) common: ServingArguments,
 }
 
 /// What every broker takes; each wins over the configuration file.
 #[derive(Debug, Args)]
-pub(crate) struct CommonArguments {
+pub(crate) struct ServingArguments {
     /// Directory of everything that survives a restart (log.dirs).
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<String>,

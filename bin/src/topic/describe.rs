@@ -6,11 +6,11 @@ use millrace_client::{Cluster, ErrorCode, Failure, Place, Refusal, Resource, Set
 use millrace_core::base::TopicId;
 use serde_json::{Value, json};
 
-use super::arguments::DescribeArguments;
+use super::arguments::TopicDescribeArguments;
 use crate::client::output::{self, NOTHING, Table, cell};
 use crate::client::{Done, Logs};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &DescribeArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &TopicDescribeArguments) -> Result<Done, Failure> {
     let names: BTreeSet<String> = arguments.topics.iter().cloned().collect();
     let mut done = Done::All;
     let mut is_first = true;
