@@ -114,3 +114,58 @@ fn evidence(edge: &Edge, source: &str) -> String {
     let what = edge.method.as_ref().map_or("path", |method| method.as_str());
     format!("{file}:{} {what}", edge.line)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tidy::source::TextFile;
+
+    const FILES: &[(&str, &str)] = &[
+        ("lib.rs", "//! Shard.\nmod a;\nmod b;\nmod c;\n"),
+        (
+            "a.rs",
+            "//! A.\npub(crate) struct Core { pub(crate) a: u8 }\n\
+             impl Core { fn open(&self) { self.flush() } }\n",
+        ),
+        (
+            "b.rs",
+            "//! B.\nuse crate::a::Core;\npub(crate) enum Kind { One }\n\
+             impl Core { pub(crate) fn flush(&self) {} }\n",
+        ),
+        ("c/mod.rs", "//! C.\nmod host;\n"),
+        ("c/host.rs", "//! Host.\nuse crate::b::Kind;\nimpl Host for crate::a::Core {}\n"),
+    ];
+
+    const REPORT: &str = "\
+engine/shard/src/
+
+== Types: fields of structs, where they are declared, files with their impl blocks
+Core (a.rs:2): 1 fields; 2 methods in 2 files: a.rs b.rs; traits in c/host.rs (Host)
+Kind (b.rs:3): enum; 0 methods in 0 files
+
+== Folders: files
+engine/shard/src: 3
+engine/shard/src/c: 2
+
+== Edges between top-level modules: paths and calls, the first line that shows each
+a -> b: a.rs:3 Core::flush; 0 paths; methods Core::flush
+b -> a: b.rs:2 path; 1 paths
+c -> a: c/host.rs:3 path; 1 paths
+c -> b: c/host.rs:2 path; 1 paths
+
+== Circles
+2 modules: a b
+  a -> b: a.rs:3 Core::flush
+  b -> a: b.rs:2 path
+";
+
+    #[test]
+    fn a_small_crate_is_reported() {
+        let file = |(path, text): &(&str, &str)| TextFile {
+            path: format!("engine/shard/src/{path}"),
+            text: (*text).to_owned(),
+        };
+        let tree = Tree::new(FILES.iter().map(file).collect());
+        assert_eq!(report(&tree, "engine/shard/src/").unwrap(), REPORT);
+    }
+}

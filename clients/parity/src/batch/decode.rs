@@ -130,7 +130,8 @@ mod tests {
                 &format!(
                     "[{{baseOffset: 0, partitionLeaderEpoch: -1, magic: 2, codec: {codec},
                     timestampType: create, lastOffsetDelta: 1, baseTimestamp: 7, maxTimestamp: 9,
-                    producerId: -1, producerEpoch: -1, baseSequence: -1, records: [{{offset: 0, timestamp: 7, key: null, value: a}},
+                    producerId: -1, producerEpoch: -1, baseSequence: -1,
+                    records: [{{offset: 0, timestamp: 7, key: null, value: a}},
                     {{offset: 1, timestamp: 9, key: k, value: null, headers: [[h, null]]}}]}}]"
                 ),
             );
