@@ -1,4 +1,5 @@
-//! A request from one shard to another and its reply, on the real runtime: needs two processors to mean something.
+//! A request from one shard to another and its reply, on the real runtime:
+//! needs two processors to mean something.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use millrace_benches::{LANE, hops};

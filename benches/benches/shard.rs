@@ -1,4 +1,5 @@
-//! Appends and fetches from the tail, from a shard's handle to its answer, on a simulated machine: no kernel, no waiting.
+//! Appends and fetches from the tail, from a shard's handle to its answer, on a simulated machine: no kernel,
+//! no waiting.
 
 use std::time::Duration;
 

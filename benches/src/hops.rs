@@ -9,8 +9,8 @@ use millrace_rt::{Mesh, MeshEnd, Settings};
 pub const LANE: usize = 256;
 const MEMORY_BYTES: u64 = 16 << 20;
 
-/// What so many requests from one shard to another and back take, `in_flight` of them at a time: alone each wakes a
-/// parked shard twice, together they find it busy.
+/// What so many requests from one shard to another and back take, `in_flight` of them at a time: alone each
+/// wakes a parked shard twice, together they find it busy.
 pub fn hops(requests: u64, in_flight: usize) -> Duration {
     assert!((1..=LANE).contains(&in_flight), "a lane holds no more");
     let ends: Vec<_> = millrace_rt::mesh(2, LANE).into_iter().map(|end| Mutex::new(Some(end))).collect();

@@ -1,4 +1,5 @@
-//! What the benches measure with, and the paths whose instructions are counted. The benches stand in `benches/`.
+//! What the benches measure with, and the paths whose instructions are counted.
+//! The benches stand in `benches/`.
 #![forbid(unsafe_code)]
 
 mod hops;

@@ -1,4 +1,5 @@
-//! The paths whose instructions are counted: each does the same thing so many times, after the same preparation.
+//! The paths whose instructions are counted: each does the same thing so many times,
+//! after the same preparation.
 
 use std::hint::black_box;
 

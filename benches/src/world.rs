@@ -1,4 +1,5 @@
-//! A shard with one topic on a simulated machine: the shipped append and fetch paths, without a kernel below them.
+//! A shard with one topic on a simulated machine: the shipped append and fetch paths,
+//! without a kernel below them.
 
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
@@ -27,7 +28,8 @@ const FETCH_BYTES: usize = 8 << 20;
 /// Virtual time after which a run is stuck.
 const LIMIT: Duration = Duration::from_secs(3600);
 
-/// Boots one shard with a topic of so many partitions and runs `body` on it. The same each time, to the instruction.
+/// Boots one shard with a topic of so many partitions and runs `body` on it. The same each time,
+/// to the instruction.
 pub fn on_a_shard<T: 'static>(partitions: i32, body: impl AsyncFn(Shard) -> T + Clone + 'static) -> T {
     // What the world draws itself is not to be counted.
     let mut world = World::new(1, WorldOptions { long_turn_one_in: None, ..WorldOptions::default() });

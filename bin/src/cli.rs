@@ -25,18 +25,21 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 stopped cleanly; 1 `storage verify` found damage, a benchmark failed, or a cluster refused something; 2 the command line or the configuration is wrong, nothing was opened; 3 the \
-broker could not start, or none answered; 70 a failure ended the running broker (its reason is the last line of the log); 134 a bug \
-was caught; 130, 143 a second SIGINT or SIGTERM ended it at once. MILLRACE_LOG sets what is logged, for instance \
-`debug` or `warn,millrace_server=debug`.";
+Exit codes: 0 stopped cleanly; 1 `storage verify` found damage, a benchmark failed, or a cluster refused \
+something; 2 the command line or the configuration is wrong, nothing was opened; 3 the broker could not \
+start, or none answered; 70 a failure ended the running broker (its reason is the last line of the log); \
+134 a bug was caught; 130, 143 a second SIGINT or SIGTERM ended it at once. MILLRACE_LOG sets what is \
+logged, for instance `debug` or `warn,millrace_server=debug`.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// A broker for development: no configuration, data in ./millrace-data, 127.0.0.1:9092, 256 MiB of memory.
+    /// A broker for development: no configuration, data in ./millrace-data, 127.0.0.1:9092,
+    /// 256 MiB of memory.
     Dev(DevArguments),
     /// A broker with a configuration file in the form of Kafka's server.properties.
     Serve(ServeArguments),
-    /// Loads any Kafka-compatible broker: throughput, latency percentiles, and the broker's own cost on this machine.
+    /// Loads any Kafka-compatible broker: throughput, latency percentiles,
+    /// and the broker's own cost on this machine.
     Bench(BenchOptions),
     /// Topics of a running cluster: created, looked at, deleted, grown, trimmed.
     Topic(TopicArguments),
@@ -58,7 +61,8 @@ pub(crate) enum Command {
     Profile(ProfileArguments),
     /// Prints what bash, zsh or fish completes of this command line.
     Completion(CompletionArguments),
-    /// Looks into a data directory that no broker uses: what is damaged, what could be saved, what each file holds.
+    /// Looks into a data directory that no broker uses: what is damaged, what could be saved,
+    /// what each file holds.
     Storage(StorageArguments),
 }
 
@@ -90,7 +94,8 @@ pub(crate) struct VerifyArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct DumpArguments {
-    /// The data directory, or one of its files: segment, index, journal slot, ring, checkpoint, metadata log, manifest.
+    /// The data directory, or one of its files: segment, index, journal slot, ring, checkpoint, metadata log,
+    /// manifest.
     #[arg(value_name = "DIR|FILE")]
     pub(crate) path: PathBuf,
     #[command(flatten)]
@@ -120,7 +125,7 @@ pub(crate) struct StoragePlaces {
 #[derive(Debug, Args)]
 pub(crate) struct DevArguments {
     #[command(flatten)]
-    pub(crate) common: CommonArguments,
+    pub(crate) common: ServingArguments,
 }
 
 #[derive(Debug, Args)]
@@ -129,16 +134,17 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
     #[command(flatten)]
-    pub(crate) common: CommonArguments,
+    pub(crate) common: ServingArguments,
 }
 
 /// What every broker takes; each wins over the configuration file.
 #[derive(Debug, Args)]
-pub(crate) struct CommonArguments {
+pub(crate) struct ServingArguments {
     /// Directory of everything that survives a restart (log.dirs).
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<String>,
-    /// Serve clients at this address only (listeners); 0.0.0.0 is every address of this machine, port 0 any free one.
+    /// Serve clients at this address only (listeners); 0.0.0.0 is every address of this machine,
+    /// port 0 any free one.
     #[arg(long, value_name = "HOST:PORT", value_parser = read_address)]
     pub(crate) listen: Option<(String, u16)>,
     /// Serve metrics and health at this address (millrace.admin.listener); port 0 is any free one.

@@ -1,4 +1,5 @@
-//! What is logged: the filter that a flag, the environment or the configuration gives, and the levels that loggers have by it.
+//! What is logged: the filter that a flag, the environment or the configuration gives,
+//! and the levels that loggers have by it.
 
 use millrace_core::base::config::ConfigError;
 use millrace_server::{LogLevel, LogLevels};
@@ -55,7 +56,8 @@ fn check_levels(text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The levels of our modules, and the rest of the filter. The longest beginning of a module's name is what counts for it.
+/// The levels of our modules, and the rest of the filter.
+/// The longest beginning of a module's name is what counts for it.
 fn levels(text: &str, loggers: &'static [&'static str]) -> (LogLevels, String) {
     let mut root = REST;
     let mut modules: Vec<(&str, LogLevel)> = Vec::new();
@@ -84,8 +86,8 @@ fn levels(text: &str, loggers: &'static [&'static str]) -> (LogLevels, String) {
     (levels, others.join(","))
 }
 
-/// A filter of these levels and the rest of another. Every module is named: one that is not would go by the longest name
-/// that its own begins with, whether that is a module around it or not.
+/// A filter of these levels and the rest of another. Every module is named: one that is not would go by the
+/// longest name that its own begins with, whether that is a module around it or not.
 pub(crate) fn directives(levels: &LogLevels, others: &str) -> String {
     let rest = (!others.is_empty()).then(|| others.to_owned());
     let modules = levels.modules().map(|(name, level)| format!("{name}={}", in_filter(level)));
@@ -126,9 +128,12 @@ mod tests {
         info | info,m=info,m::a=info,m::a::b=info,m::ab=info,m_s=info,m_s::c=info
         Off | off,m=off,m::a=off,m::a::b=off,m::ab=off,m_s=off,m_s::c=off
         m_s=debug | error,m=error,m::a=error,m::a::b=error,m::ab=error,m_s=debug,m_s::c=debug
-        warn,m=info,m::a=trace,m::a::b=off | warn,m=info,m::a=trace,m::a::b=off,m::ab=trace,m_s=info,m_s::c=info
-        m=info,hyper=warn,warn,m=debug | warn,hyper=warn,m=debug,m::a=debug,m::a::b=debug,m::ab=debug,m_s=debug,m_s::c=debug
-        info,[span{a=1}]=debug | info,[span{a=1}]=debug,m=info,m::a=info,m::a::b=info,m::ab=info,m_s=info,m_s::c=info";
+        warn,m=info,m::a=trace,m::a::b=off | \
+            warn,m=info,m::a=trace,m::a::b=off,m::ab=trace,m_s=info,m_s::c=info
+        m=info,hyper=warn,warn,m=debug | \
+            warn,hyper=warn,m=debug,m::a=debug,m::a::b=debug,m::ab=debug,m_s=debug,m_s::c=debug
+        info,[span{a=1}]=debug | \
+            info,[span{a=1}]=debug,m=info,m::a=info,m::a::b=info,m::ab=info,m_s=info,m_s::c=info";
 
     #[test]
     fn a_filter_gives_each_logger_its_level() {

@@ -1,5 +1,5 @@
-//! Logs on standard error, as text or JSON, written by a thread of their own: whoever does not read them never stops a
-//! shard.
+//! Logs on standard error, as text or JSON, written by a thread of their own:
+//! whoever does not read them never stops a shard.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -36,8 +36,8 @@ enum Message {
     End(SyncSender<()>),
 }
 
-/// Starts logging. The answer counts the lines that are lost, and has the loggers; only the first call of a process starts
-/// anything.
+/// Starts logging. The answer counts the lines that are lost, and has the loggers;
+/// only the first call of a process starts anything.
 pub(crate) fn start(format: LogFormat, filter: LogFilter) -> io::Result<(Arc<AtomicU64>, Option<Loggers>)> {
     let (lines, queued) = mpsc::sync_channel(LINES_MAX);
     let queue = Queue { lines, waiting_bytes: Arc::default(), lost: Arc::default() };

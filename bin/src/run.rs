@@ -1,4 +1,5 @@
-//! What `dev` and `serve` share: arguments over properties, a checked configuration, a broker that runs until a signal.
+//! What `dev` and `serve` share: arguments over properties, a checked configuration,
+//! a broker that runs until a signal.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use millrace_core::base::config::{
 use millrace_server::{Broker, BrokerSettings, OnReady, machine_name};
 use tracing::{info, warn};
 
-use crate::cli::{CommonArguments, DurabilityArgument, LogFormatArgument};
+use crate::cli::{DurabilityArgument, LogFormatArgument, ServingArguments};
 use crate::exit::Failure;
 use crate::log_filter::log_filter;
 use crate::loggers::LOGGERS;
@@ -20,7 +21,7 @@ use crate::{log_output, machine, service, signals};
 /// Runs a broker until it is told to stop.
 pub(crate) fn run(
     mut properties: Properties,
-    arguments: &CommonArguments,
+    arguments: &ServingArguments,
     on_ready: Option<OnReady>,
 ) -> Result<(), Failure> {
     apply(arguments, &mut properties);
@@ -67,7 +68,7 @@ pub(crate) fn run(
 }
 
 /// Flags become the keys they stand for, so that the broker describes itself as it runs.
-fn apply(arguments: &CommonArguments, properties: &mut Properties) {
+fn apply(arguments: &ServingArguments, properties: &mut Properties) {
     for (key, value) in &arguments.settings {
         properties.set(key, value);
     }

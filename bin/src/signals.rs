@@ -1,4 +1,5 @@
-//! SIGTERM and SIGINT: the first stops the broker, or a member of a group, cleanly; the second ends the process at once.
+//! SIGTERM and SIGINT: the first stops the broker, or a member of a group, cleanly;
+//! the second ends the process at once.
 
 use std::io;
 

@@ -1,4 +1,5 @@
-//! `millrace bench` from end to end, against a broker inside this process: what it counts is what the broker has.
+//! `millrace bench` from end to end, against a broker inside this process:
+//! what it counts is what the broker has.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 

@@ -1,5 +1,5 @@
-//! Metrics that clients push (KIP-714), over a broker process that is killed: what is wanted is there again, and what is pushed
-//! shows at `/metrics`.
+//! Metrics that clients push (KIP-714), over a broker process that is killed: what is wanted is there again,
+//! and what is pushed shows at `/metrics`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -37,7 +37,8 @@ const INVALID_RECORD: i16 = 87;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// OTLP's `MetricsData` of one sum, pushed as a difference: three more of `org.apache.kafka.b`, for the topic `t`.
+/// OTLP's `MetricsData` of one sum, pushed as a difference: three more of `org.apache.kafka.b`,
+/// for the topic `t`.
 const THREE_MORE: [&[u8]; 5] = [
     b"\x0a\x4c\x12\x4a\x12\x48\x0a\x12org.apache.kafka.b",
     // A sum of one point.
@@ -91,7 +92,8 @@ fn introduce(connection: &mut Connection) {
     assert_eq!(Answer(&answer).i16(), 0);
 }
 
-/// An instance's id, its subscription, how often it may push in milliseconds, and the metrics that are wanted of it.
+/// An instance's id, its subscription, how often it may push in milliseconds,
+/// and the metrics that are wanted of it.
 fn wanted(connection: &mut Connection, id: [u8; 16]) -> ([u8; 16], i32, i32, Vec<String>) {
     let mut body = Bytes::default();
     body.i8(0).0.extend(id);

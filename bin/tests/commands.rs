@@ -277,7 +277,8 @@ fn shells_complete_the_command_line() {
         let script = String::from_utf8(script.stdout).unwrap();
         assert!(script.contains(expected) && script.contains("if-not-exists"), "{shell}");
         if shell == "bash" {
-            let ask = "COMP_WORDS=(millrace topic cr); COMP_CWORD=2; _millrace millrace cr topic; echo \"${COMPREPLY[@]}\"";
+            let ask = "COMP_WORDS=(millrace topic cr); COMP_CWORD=2; _millrace millrace cr topic; \
+                       echo \"${COMPREPLY[@]}\"";
             let answer = Command::new("bash").args(["-c", &format!("{script}\n{ask}")]).output().unwrap();
             assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "create");
         }

@@ -1,4 +1,5 @@
-//! Ten thousand partitions in a process that may open few files: all are written, and read again after a restart.
+//! Ten thousand partitions in a process that may open few files: all are written,
+//! and read again after a restart.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 

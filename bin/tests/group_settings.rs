@@ -1,5 +1,5 @@
-//! Settings of single groups, and the feature behind the consumer protocol, over a broker process that is killed: what was
-//! answered holds, and acts.
+//! Settings of single groups, and the feature behind the consumer protocol, over a broker process that is
+//! killed: what was answered holds, and acts.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 

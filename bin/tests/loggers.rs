@@ -1,4 +1,5 @@
-//! Levels of loggers that a client sets at run time: they act on the log at once, and are gone with the process.
+//! Levels of loggers that a client sets at run time: they act on the log at once,
+//! and are gone with the process.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 

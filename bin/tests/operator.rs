@@ -41,7 +41,8 @@ fn json_logs_are_an_object_a_line() {
 #[test]
 fn the_level_is_that_of_the_flag_the_environment_or_the_key() {
     let directory = Directory::new("level");
-    // The broker says more than this, were it not for the level; the last line of the text is printed by hand.
+    // The broker says more than this, were it not for the level;
+    // the last line of the text is printed by hand.
     for (arguments, environment, speaks) in [
         (&["--set", "millrace.log.level=error"][..], &[][..], false),
         (&["--set", "millrace.log.level=error"], &[("MILLRACE_LOG", "info")], true),

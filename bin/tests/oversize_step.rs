@@ -1,5 +1,5 @@
-//! Changes of groups that no batch of `__consumer_offsets` holds, over a broker process that is killed: those that may be
-//! written in parts are there afterwards, whole; those that may not were refused, whole.
+//! Changes of groups that no batch of `__consumer_offsets` holds, over a broker process that is killed: those
+//! that may be written in parts are there afterwards, whole; those that may not were refused, whole.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 

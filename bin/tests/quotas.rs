@@ -1,5 +1,5 @@
-//! Client quotas of a broker process: they outlive `kill -9`, and hold clients within a tenth of their rates, on one shard
-//! and on three. `cargo test -p millrace --test quotas -- --nocapture` prints what was held.
+//! Client quotas of a broker process: they outlive `kill -9`, and hold clients within a tenth of their rates,
+//! on one shard and on three. `cargo test -p millrace --test quotas -- --nocapture` prints what was held.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -169,7 +169,8 @@ fn per_second(mut arrivals: Arrivals) -> f64 {
     amount as f64 / (*last - *first).as_secs_f64()
 }
 
-/// Asks again and again on a connection of its own, as fast as the broker reads; `measure` says what an answer is worth.
+/// Asks again and again on a connection of its own, as fast as the broker reads;
+/// `measure` says what an answer is worth.
 fn load(
     address: &str,
     client: &'static str,
@@ -206,8 +207,8 @@ fn check(what: &str, shards: &str, found: f64, set: f64) {
     assert!((held - 1.0).abs() < TOLERANCE, "{what} with {shards} shards: {held:.3} of the rate");
 }
 
-/// Producers on three connections, a consumer on three and others who ask for metadata, each client on as many shards as
-/// there are.
+/// Producers on three connections, a consumer on three and others who ask for metadata,
+/// each client on as many shards as there are.
 fn hold(shards: &str) {
     const SPENT: &str = "millrace_quota_spent_total{quota=\"request_percentage\",user=\"\",client=\"asker\"}";
     const THROTTLED: &str = "millrace_quota_throttled_total{quota=\"request_percentage\"}";

@@ -78,7 +78,8 @@ fn records_come_out_as_they_went_in() {
 fn objects_go_in_as_they_come_out() {
     let stage = start("records-json");
     let input = concat!(
-        r#"{"partition":2,"timestamp":1700000000000,"key":"k","value":null,"headers":[{"key":"a","value":"1"}]}"#,
+        r#"{"partition":2,"timestamp":1700000000000,"key":"k","value":null,"#,
+        r#""headers":[{"key":"a","value":"1"}]}"#,
         "\n",
         r#"{"partition":2,"timestamp":1700000000001,"key":null,"value_base64":"/w==","headers":[]}"#,
         "\n"

@@ -33,7 +33,8 @@ const ROUNDS_MAX: u64 = 20;
 /// Between two looks at the disk.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Bytes that the file system gave to all files below, whatever their names. Files may go while they are counted.
+/// Bytes that the file system gave to all files below, whatever their names.
+/// Files may go while they are counted.
 fn disk_bytes(dir: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
     let bytes = |entry: std::fs::DirEntry| match entry.metadata() {
@@ -44,7 +45,8 @@ fn disk_bytes(dir: &Path) -> u64 {
     entries.flatten().map(bytes).sum()
 }
 
-/// Runs the load once, looking at the disk all the while: bytes that were answered in its time, and the most on disk.
+/// Runs the load once, looking at the disk all the while: bytes that were answered in its time,
+/// and the most on disk.
 fn overwrite(broker: &Embedded, seconds: u64) -> (u64, u64) {
     let json = broker.path("bench.json");
     let mut command = Command::new(PROGRAM);

@@ -1,4 +1,5 @@
-//! `millrace storage` on directories that a real broker left: stopped, killed, damaged; and what a start says of those.
+//! `millrace storage` on directories that a real broker left: stopped, killed, damaged;
+//! and what a start says of those.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
@@ -351,7 +352,8 @@ fn without_checkpoints(name: &str, expected: usize, damage: impl Fn(&Path)) {
     for name in ["checkpoint-0", "checkpoint-1"] {
         damage(&directory.find(name));
     }
-    // Only the journal has the end of a segment that is not the last one, as after a crash before it was written.
+    // Only the journal has the end of a segment that is not the last one,
+    // as after a crash before it was written.
     let (segment, written) = journaled_end(&directory);
     std::fs::File::options().write(true).open(&segment).unwrap().set_len(written).unwrap();
     let (code, damages) = directory.verify();

@@ -13,7 +13,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// The figures of the first broker: start, latency, durability, many partitions, hostile peers, throughput.
+    /// The figures of the first broker: start, latency, durability, many partitions, hostile peers,
+    /// throughput.
     FirstLight(SuiteOptions),
     /// The figures of the whole storage engine: throughput, cold reads, 10,000 partitions, memory, restarts.
     Storage(SuiteOptions),

@@ -7,7 +7,8 @@
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The kernel may end a sleep this much later to save power; its default is 50 us, the size of what is measured.
+/// The kernel may end a sleep this much later to save power; its default is 50 us,
+/// the size of what is measured.
 const TIMER_SLACK_NS: u64 = 1_000;
 
 pub(crate) fn now() -> Instant {

@@ -49,8 +49,8 @@ pub(crate) fn append_to(path: &Path) -> Result<OpenFile, Failure> {
     opened.map_err(Failure::io(format!("opening {}", path.display())))
 }
 
-/// A file for writing past the page cache; with `O_DSYNC` each write is on the device when it returns, as with
-/// `RWF_DSYNC`.
+/// A file for writing past the page cache; with `O_DSYNC` each write is on the device when it returns,
+/// as with `RWF_DSYNC`.
 pub(crate) fn open_direct(path: &Path, flags: i32) -> Result<OpenFile, Failure> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true).custom_flags(libc::O_DIRECT | flags);
@@ -80,7 +80,8 @@ pub(crate) fn link_target(path: &Path) -> Option<PathBuf> {
     fs::read_link(path).ok()
 }
 
-/// Has the kernel forget what it keeps in memory of the files below `path`, so that a restart reads from the device.
+/// Has the kernel forget what it keeps in memory of the files below `path`,
+/// so that a restart reads from the device.
 pub(crate) fn evict(path: &Path) -> Result<(), Failure> {
     nix::unistd::sync();
     evict_below(path)

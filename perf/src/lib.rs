@@ -1,4 +1,5 @@
-//! Loads any Kafka-compatible broker over TCP and measures it: the library of `millrace-perf` and of `millrace bench`.
+//! Loads any Kafka-compatible broker over TCP and measures it:
+//! the library of `millrace-perf` and of `millrace bench`.
 #![forbid(unsafe_code)]
 
 mod bench;

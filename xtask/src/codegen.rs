@@ -150,8 +150,8 @@ impl Output {
         self.files.push((name.to_owned(), text));
     }
 
-    /// One file for each message that is wanted; returns the beginning of the module list. Records are used by many
-    /// files of one crate, which name them without their modules.
+    /// One file for each message that is wanted; returns the beginning of the module list. Records are used
+    /// by many files of one crate, which name them without their modules.
     fn add_messages(&mut self, messages: &[Message], wanted: impl Fn(&Message) -> bool) -> Outcome<String> {
         let notice = notice(self.dialect);
         let mut modules = format!("//! Modules {notice}\n\n");

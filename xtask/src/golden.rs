@@ -1,4 +1,5 @@
-//! Runs `clients/golden`, which records the bytes that Kafka's own classes write, for the tests of the codecs.
+//! Runs `clients/golden`, which records the bytes that Kafka's own classes write,
+//! for the tests of the codecs.
 
 use crate::codegen::{APIS, CLIENT_PROTOCOL, RECORDS, root};
 use std::error::Error;

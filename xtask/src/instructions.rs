@@ -10,9 +10,11 @@ use std::process::{Child, Command, Stdio};
 /// The counts that a change is held to.
 const BASELINE: &str = "benches/instructions.txt";
 const PROGRAM: &str = "release/millrace-paths";
-/// glibc's copies, by whatever name the processor chooses: the simulated disk makes most of them, and would drown the rest.
+/// glibc's copies, by whatever name the processor chooses: the simulated disk makes most of them,
+/// and would drown the rest.
 const NOT_COUNTED: [&str; 3] = ["__memcpy_*", "__memmove_*", "__memset_*"];
-/// A path runs so often in each of two runs: what lies between them is the path's own, without start and preparation.
+/// A path runs so often in each of two runs: what lies between them is the path's own,
+/// without start and preparation.
 const ROUNDS: [u32; 2] = [32, 160];
 /// More than this above its baseline fails a path: counts of one compiler differ by less between machines.
 const TOLERANCE_PERCENT: u64 = 5;
@@ -163,8 +165,8 @@ fn compare(baseline: &Baseline, now: &Baseline) -> Result<String, Box<dyn Error>
         return Ok(format!("{table}instructions: {paths} paths at most {percent} % above their baseline"));
     }
     Err(format!(
-        "{table}instructions: {failed} paths are not what {BASELINE} says, and {percent} % above it is allowed; what \
-         is meant is blessed by `cargo xtask instructions --bless`"
+        "{table}instructions: {failed} paths are not what {BASELINE} says, and {percent} % above it is \
+         allowed; what is meant is blessed by `cargo xtask instructions --bless`"
     )
     .into())
 }

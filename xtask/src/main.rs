@@ -56,7 +56,14 @@ enum Command {
     },
     /// Check the rules of the house that clippy cannot check.
     Tidy,
-    /// Count the instructions of the append, fetch and codec paths and compare with benches/instructions.txt; needs valgrind.
+    /// Print what a crate is built of: its structs, its folders, and which folders call which.
+    Rooms {
+        /// The folder of the crate.
+        #[arg(default_value = "engine/shard")]
+        folder: String,
+    },
+    /// Count the instructions of the append, fetch and codec paths and compare with benches/instructions.txt;
+    /// needs valgrind.
     Instructions {
         /// Write the baseline anew.
         #[arg(long)]
@@ -87,6 +94,7 @@ fn main() -> ExitCode {
             ci::check(tests).map(succeed)
         }
         Command::Tidy => tidy::run().map(succeed),
+        Command::Rooms { folder } => tidy::rooms(&folder).map(print),
         Command::Instructions { bless } => {
             let purpose = if bless { instructions::Purpose::Bless } else { instructions::Purpose::Check };
             instructions::run(purpose).map(succeed)
@@ -96,6 +104,12 @@ fn main() -> ExitCode {
         Command::Golden => golden::record().map(succeed),
     };
     result.unwrap_or_else(fail)
+}
+
+#[expect(clippy::print_stdout, reason = "a report is what the command is for")]
+fn print(report: String) -> ExitCode {
+    print!("{report}");
+    ExitCode::SUCCESS
 }
 
 #[expect(clippy::print_stderr, reason = "a command line tool reports on its standard error")]

@@ -1,4 +1,5 @@
-//! Runs one path so many times, to be counted: `millrace-paths NAME ROUNDS`; without arguments it names them all.
+//! Runs one path so many times, to be counted: `millrace-paths NAME ROUNDS`;
+//! without arguments it names them all.
 
 use std::process::ExitCode;
 

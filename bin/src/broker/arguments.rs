@@ -13,19 +13,19 @@ pub(crate) struct BrokerArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum BrokerCommand {
     /// All brokers: address, rack, whether they answer, partitions that they lead and have, bytes.
-    List(ListArguments),
+    List(BrokerListArguments),
     /// A broker's directories: room, and the logs in them.
-    Describe(DescribeArguments),
+    Describe(BrokerDescribeArguments),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ListArguments {
+pub(crate) struct BrokerListArguments {
     #[command(flatten)]
     pub(crate) common: CommonArguments,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DescribeArguments {
+pub(crate) struct BrokerDescribeArguments {
     #[arg(value_name = "ID", value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) broker: i32,
     #[command(flatten)]

@@ -3,11 +3,11 @@
 use millrace_client::{Cluster, Failure, LogDirectory, StoredLog};
 use serde_json::{Value, json};
 
-use super::arguments::DescribeArguments;
+use super::arguments::BrokerDescribeArguments;
 use crate::client::Done;
 use crate::client::output::{self, Table, cell, word};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &DescribeArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &BrokerDescribeArguments) -> Result<Done, Failure> {
     let directories = cluster.log_directories(arguments.broker)?;
     let failed = directories.iter().any(|directory| directory.refusal.is_some());
     match arguments.common.is_json() {
@@ -20,7 +20,7 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &DescribeArguments) -> Resul
     Ok(if failed { Done::NotAll } else { Done::All })
 }
 
-fn text(directories: &[LogDirectory], arguments: &DescribeArguments) -> String {
+fn text(directories: &[LogDirectory], arguments: &BrokerDescribeArguments) -> String {
     let mut table = Table::new(&["directory", "logs", "bytes", "total", "usable", "error"]);
     for directory in directories {
         table.add(vec![
@@ -48,7 +48,7 @@ fn text(directories: &[LogDirectory], arguments: &DescribeArguments) -> String {
     text
 }
 
-fn object(directory: &LogDirectory, arguments: &DescribeArguments) -> Value {
+fn object(directory: &LogDirectory, arguments: &BrokerDescribeArguments) -> Value {
     let log = |log: &StoredLog| {
         json!({
             "topic": log.place.topic, "partition": log.place.partition, "bytes": log.bytes, "lag": log.lag,

@@ -3,11 +3,11 @@
 use millrace_client::{Cluster, Failure};
 use serde_json::json;
 
-use super::arguments::ListArguments;
+use super::arguments::BrokerListArguments;
 use crate::client::Done;
 use crate::client::output::{self, Table, cell, word};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &ListArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &BrokerListArguments) -> Result<Done, Failure> {
     let view = cluster.view()?;
     let topics = cluster.all_topics()?;
     let partitions = || topics.iter().flat_map(|topic| &topic.partitions);

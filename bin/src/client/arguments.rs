@@ -5,8 +5,8 @@ use clap::{Args, ValueEnum};
 /// How a cluster is reached.
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArguments {
-    /// Brokers of the cluster, the first that answers is asked; wins over profiles. 127.0.0.1:9092 where there is
-    /// neither.
+    /// Brokers of the cluster, the first that answers is asked; wins over profiles.
+    /// 127.0.0.1:9092 where there is neither.
     #[arg(long, short = 'b', value_name = "HOST:PORT,...")]
     pub(crate) bootstrap: Option<String>,
     /// The cluster of this profile instead of the one in use (`millrace profile`).

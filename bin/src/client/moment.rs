@@ -2,8 +2,8 @@
 
 const MS_PER_DAY: i64 = 24 * 3_600_000;
 
-/// Reads ISO 8601: `2026-11-22`, `2026-11-22T18:30`, `2026-11-22T18:30:05.250`, each with `Z` or `+01:00` behind it;
-/// without a zone it is UTC. Answers milliseconds since 1970.
+/// Reads ISO 8601: `2026-11-22`, `2026-11-22T18:30`, `2026-11-22T18:30:05.250`, each with `Z` or `+01:00`
+/// behind it; without a zone it is UTC. Answers milliseconds since 1970.
 pub(super) fn read(text: &str) -> Option<i64> {
     let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, ""));
     let (time, zone_ms) = split_zone(time)?;

@@ -92,8 +92,8 @@ pub(crate) fn end_unread() -> ! {
     std::process::exit(CODE_READER_GONE)
 }
 
-/// Tells of one thing that was to be done: a line where it was, a complaint where it was refused, or an object that says
-/// which.
+/// Tells of one thing that was to be done: a line where it was, a complaint where it was refused,
+/// or an object that says which.
 pub(crate) fn tell(is_json: bool, line: &str, mut object: Value, refusal: Option<&str>) -> Done {
     if let Some(refusal) = refusal {
         complain(refusal);

@@ -89,7 +89,8 @@ impl Profiles {
     }
 }
 
-/// `$XDG_CONFIG_HOME/millrace/profiles.json`; by the standard of that variable, a relative one does not count.
+/// `$XDG_CONFIG_HOME/millrace/profiles.json`; by the standard of that variable,
+/// a relative one does not count.
 fn path() -> Option<PathBuf> {
     let directory = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let configuration = directory("XDG_CONFIG_HOME").or_else(|| Some(directory("HOME")?.join(".config")));

@@ -14,7 +14,8 @@ pub(crate) struct ClusterCommandArguments {
 pub(crate) enum ClusterCommand {
     /// Id, controller, brokers, and how many topics and partitions there are.
     Info(ViewArguments),
-    /// Whether all brokers answer and all partitions have a leader and all their replicas; exit code 1 if not.
+    /// Whether all brokers answer and all partitions have a leader and all their replicas;
+    /// exit code 1 if not.
     Health(HealthArguments),
 }
 

@@ -13,17 +13,17 @@ pub(crate) struct GroupArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum GroupCommand {
     /// All groups with their type and state.
-    List(ListArguments),
+    List(GroupListArguments),
     /// Members with what they are assigned, and partitions with committed offset, end of the log and lag.
-    Describe(DescribeArguments),
+    Describe(GroupDescribeArguments),
     /// Deletes groups that have no members, with what they committed.
-    Delete(DeleteArguments),
+    Delete(GroupDeleteArguments),
     /// Says to which offsets a group without members would move, and moves it with --execute.
     Seek(SeekArguments),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ListArguments {
+pub(crate) struct GroupListArguments {
     #[command(flatten)]
     pub(crate) common: CommonArguments,
     /// Only groups in this state; may be repeated.
@@ -31,11 +31,11 @@ pub(crate) struct ListArguments {
     pub(crate) states: Vec<StateArgument>,
     /// Only groups of this type; may be repeated.
     #[arg(long = "type", value_enum, value_name = "TYPE")]
-    pub(crate) kinds: Vec<KindArgument>,
+    pub(crate) kinds: Vec<GroupKindArgument>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DescribeArguments {
+pub(crate) struct GroupDescribeArguments {
     #[arg(required = true, value_name = "GROUP")]
     pub(crate) groups: Vec<String>,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub(crate) struct DescribeArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DeleteArguments {
+pub(crate) struct GroupDeleteArguments {
     #[arg(required = true, value_name = "GROUP")]
     pub(crate) groups: Vec<String>,
     #[command(flatten)]
@@ -62,9 +62,10 @@ pub(crate) struct SeekArguments {
     /// Only this partition; may be repeated. Without it, all of the topic.
     #[arg(long = "partition", value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) partitions: Vec<i32>,
-    /// `start` (or `earliest`), `end` (or `latest`), an offset, +N from the start, -N from the end, or a time: the first
-    /// record that is not older. Times are those of ISO 8601, for instance 2026-11-22T18:30:00Z (UTC where no zone is
-    /// given), @ and milliseconds since 1970, or how long ago: @-10m.
+    /// `start` (or `earliest`), `end` (or `latest`), an offset, +N from the start, -N from the end, or a
+    /// time: the first record that is not older. Times are those of ISO 8601, for instance
+    /// 2026-11-22T18:30:00Z (UTC where no zone is given), @ and milliseconds since 1970, or how long ago:
+    /// @-10m.
     #[arg(long, value_name = "POSITION", value_parser = Position::read, allow_hyphen_values = true)]
     pub(crate) to: Option<Position>,
     /// So many records on from what is committed, or back where it is negative.
@@ -111,20 +112,20 @@ impl StateArgument {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum KindArgument {
+pub(crate) enum GroupKindArgument {
     Classic,
     Consumer,
     Share,
     Streams,
 }
 
-impl KindArgument {
+impl GroupKindArgument {
     pub(super) fn name(self) -> &'static str {
         match self {
-            KindArgument::Classic => "classic",
-            KindArgument::Consumer => "consumer",
-            KindArgument::Share => "share",
-            KindArgument::Streams => "streams",
+            GroupKindArgument::Classic => "classic",
+            GroupKindArgument::Consumer => "consumer",
+            GroupKindArgument::Share => "share",
+            GroupKindArgument::Streams => "streams",
         }
     }
 }

@@ -3,7 +3,7 @@
 use millrace_client::{Cluster, Failure};
 use serde_json::json;
 
-use super::arguments::DeleteArguments;
+use super::arguments::GroupDeleteArguments;
 use crate::client::Done;
 use crate::client::output;
 
@@ -11,7 +11,7 @@ use crate::client::output;
 const NON_EMPTY_GROUP: i16 = 68;
 const GROUP_ID_NOT_FOUND: i16 = 69;
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &DeleteArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &GroupDeleteArguments) -> Result<Done, Failure> {
     let mut done = Done::All;
     for group in &arguments.groups {
         let refusal = match cluster.delete_group(group) {

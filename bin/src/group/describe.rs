@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use millrace_client::{Cluster, Failure, Group, GroupMember, LogOffset, Place};
 use serde_json::{Value, json};
 
-use super::arguments::DescribeArguments;
+use super::arguments::GroupDescribeArguments;
 use crate::client::Done;
 use crate::client::output::{self, NOTHING, Table, cell, word};
 
@@ -25,7 +25,7 @@ impl Line {
     }
 }
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &DescribeArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &GroupDescribeArguments) -> Result<Done, Failure> {
     let mut done = Done::All;
     let mut is_first = true;
     for id in &arguments.groups {

@@ -3,11 +3,11 @@
 use millrace_client::{Cluster, Failure};
 use serde_json::json;
 
-use super::arguments::ListArguments;
+use super::arguments::GroupListArguments;
 use crate::client::Done;
 use crate::client::output::{self, Table, word};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &ListArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &GroupListArguments) -> Result<Done, Failure> {
     let states: Vec<String> = arguments.states.iter().map(|state| state.name().to_owned()).collect();
     let kinds: Vec<String> = arguments.kinds.iter().map(|kind| kind.name().to_owned()).collect();
     let groups = cluster.groups(&states, &kinds)?;

@@ -54,7 +54,8 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &SeekArguments) -> Result<Do
 
 fn has_members(group: &Group) -> String {
     format!(
-        "group {} is {} and has {} member(s), whose own commits would undo this: stop them first; nothing was changed",
+        "group {} is {} and has {} member(s), whose own commits would undo this: stop them first; \
+         nothing was changed",
         group.id,
         group.state,
         group.members.len()

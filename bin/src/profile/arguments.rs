@@ -13,9 +13,9 @@ pub(crate) struct ProfileArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProfileCommand {
     /// All profiles; the one in use has a star.
-    List(ListArguments),
+    List(ProfileListArguments),
     /// Adds a profile, or changes it; the first one is in use at once.
-    Create(CreateArguments),
+    Create(ProfileCreateArguments),
     /// Makes a profile the one whose cluster commands ask that name neither brokers nor a profile.
     Use(NamedArguments),
     /// Forgets a profile.
@@ -23,13 +23,13 @@ pub(crate) enum ProfileCommand {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ListArguments {
+pub(crate) struct ProfileListArguments {
     #[command(flatten)]
     pub(crate) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct CreateArguments {
+pub(crate) struct ProfileCreateArguments {
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
     /// Brokers of the cluster.

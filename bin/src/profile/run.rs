@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use millrace_client::Failure;
 use serde_json::json;
 
-use super::arguments::{CreateArguments, ListArguments, ProfileArguments, ProfileCommand};
+use super::arguments::{ProfileArguments, ProfileCommand, ProfileCreateArguments, ProfileListArguments};
 use crate::client::output::{self, Table, word};
 use crate::client::{Done, Profile, Profiles, finish};
 
@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &ProfileArguments) -> ExitCode {
     })
 }
 
-fn list(arguments: &ListArguments) -> Result<Done, Failure> {
+fn list(arguments: &ProfileListArguments) -> Result<Done, Failure> {
     let profiles = Profiles::load()?;
     let is_current = |name: &String| profiles.current.as_ref() == Some(name);
     if arguments.output.is_json() {
@@ -40,9 +40,9 @@ fn list(arguments: &ListArguments) -> Result<Done, Failure> {
     Ok(Done::All)
 }
 
-fn create(arguments: &CreateArguments) -> Result<Done, Failure> {
+fn create(arguments: &ProfileCreateArguments) -> Result<Done, Failure> {
     let mut profiles = Profiles::load()?;
-    let CreateArguments { name, bootstrap, description } = arguments;
+    let ProfileCreateArguments { name, bootstrap, description } = arguments;
     let profile = Profile { bootstrap: bootstrap.clone(), description: description.clone() };
     profiles.by_name.insert(name.clone(), profile);
     profiles.current.get_or_insert_with(|| name.clone());

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use millrace_client::{Cluster, Effect, Failure};
 use serde_json::json;
 
-use super::arguments::AlterArguments;
+use super::arguments::QuotaAlterArguments;
 use super::list::text;
 use crate::client::{Done, output};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &AlterArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &QuotaAlterArguments) -> Result<Done, Failure> {
     let entity = arguments.entity.entity()?;
     let set = arguments.set.iter().map(|(key, value)| (key.clone(), Some(*value)));
     let mut changes: BTreeMap<String, Option<f64>> = set.collect();

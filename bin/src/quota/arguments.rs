@@ -14,15 +14,15 @@ pub(crate) struct QuotaArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum QuotaCommand {
     /// All quotas.
-    List(ListArguments),
+    List(QuotaListArguments),
     /// The quotas of exactly this user, client, address, or user with client.
-    Describe(DescribeArguments),
+    Describe(QuotaDescribeArguments),
     /// Sets quotas and takes them back: all of those named, or none.
-    Alter(AlterArguments),
+    Alter(QuotaAlterArguments),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ListArguments {
+pub(crate) struct QuotaListArguments {
     #[command(flatten)]
     pub(crate) common: CommonArguments,
 }
@@ -38,18 +38,18 @@ pub(crate) struct EntityArguments {
     pub(crate) ip: Option<String>,
     /// Whoever of this kind has no quota of its own; may be repeated.
     #[arg(long = "default", value_enum, value_name = "KIND")]
-    pub(crate) defaults: Vec<KindArgument>,
+    pub(crate) defaults: Vec<QuotaKindArgument>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum KindArgument {
+pub(crate) enum QuotaKindArgument {
     User,
     ClientId,
     Ip,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DescribeArguments {
+pub(crate) struct QuotaDescribeArguments {
     #[command(flatten)]
     pub(crate) entity: EntityArguments,
     #[command(flatten)]
@@ -57,14 +57,16 @@ pub(crate) struct DescribeArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct AlterArguments {
+pub(crate) struct QuotaAlterArguments {
     #[command(flatten)]
     pub(crate) entity: EntityArguments,
     #[command(flatten)]
     pub(crate) common: CommonArguments,
     /// producer_byte_rate, consumer_byte_rate (bytes a second), request_percentage (of a thread's time),
-    /// controller_mutation_rate (partitions a second), or with --ip connection_creation_rate (a second); may be repeated.
-    #[arg(long = "set", value_name = "KEY=NUMBER", value_parser = read_quota, required_unless_present = "unset")]
+    /// controller_mutation_rate (partitions a second), or with --ip connection_creation_rate (a second);
+    /// may be repeated.
+    #[arg(long = "set", value_name = "KEY=NUMBER", required_unless_present = "unset")]
+    #[arg(value_parser = read_quota)]
     pub(crate) set: Vec<(String, f64)>,
     /// Take a quota back; may be repeated.
     #[arg(long = "unset", value_name = "KEY")]
@@ -81,9 +83,9 @@ impl EntityArguments {
         let mut entity: QuotaEntity = named.map(|(kind, name)| (kind.to_owned(), name.clone())).collect();
         for kind in &self.defaults {
             let kind = match kind {
-                KindArgument::User => "user",
-                KindArgument::ClientId => "client-id",
-                KindArgument::Ip => "ip",
+                QuotaKindArgument::User => "user",
+                QuotaKindArgument::ClientId => "client-id",
+                QuotaKindArgument::Ip => "ip",
             };
             if entity.insert(kind.to_owned(), None).is_some() {
                 return Err(Failure::Usage(format!(
@@ -118,18 +120,18 @@ mod tests {
 
     #[test]
     fn entities_have_names_or_are_defaults() {
-        let of = |user: Option<&str>, defaults: Vec<KindArgument>| EntityArguments {
+        let of = |user: Option<&str>, defaults: Vec<QuotaKindArgument>| EntityArguments {
             user: user.map(str::to_owned),
             client_id: None,
             ip: None,
             defaults,
         };
-        let entity = of(Some("u"), vec![KindArgument::ClientId]).entity().unwrap();
+        let entity = of(Some("u"), vec![QuotaKindArgument::ClientId]).entity().unwrap();
         assert_eq!(
             entity.into_iter().collect::<Vec<_>>(),
             [("client-id".to_owned(), None), ("user".to_owned(), Some("u".to_owned()))]
         );
-        assert!(of(Some("u"), vec![KindArgument::User]).entity().is_err());
+        assert!(of(Some("u"), vec![QuotaKindArgument::User]).entity().is_err());
         assert!(of(None, vec![]).entity().is_err());
     }
 }

@@ -14,10 +14,11 @@ pub(crate) struct ProduceArguments {
     pub(crate) topic: String,
     #[command(flatten)]
     pub(crate) cluster: ClusterArguments,
-    /// How records are cut from standard input: a template of %k (key), %v (value), %p (partition), %T (milliseconds
-    /// since 1970) with separators behind them, for instance '%k\t%v\n'; or `json`, an object a line as `consume
-    /// --format json` writes them.
-    #[arg(long, short, value_name = "TEMPLATE|json", default_value = "%v\\n", value_parser = RecordFormat::read)]
+    /// How records are cut from standard input: a template of %k (key), %v (value), %p (partition), %T
+    /// (milliseconds since 1970) with separators behind them, for instance '%k\t%v\n'; or `json`, an object a
+    /// line as `consume --format json` writes them.
+    #[arg(long, short, value_name = "TEMPLATE|json", default_value = "%v\\n")]
+    #[arg(value_parser = RecordFormat::read)]
     pub(crate) format: RecordFormat,
     /// Key of each record that brings none.
     #[arg(long, short)]
@@ -25,8 +26,8 @@ pub(crate) struct ProduceArguments {
     /// A header for each record; may be repeated.
     #[arg(long = "header", short = 'H', value_name = "KEY=VALUE", value_parser = read_setting)]
     pub(crate) headers: Vec<(String, String)>,
-    /// Partition of each record that names none. Without it keys choose as with Kafka's clients for Java, and records
-    /// without a key go to one partition after the other, a batch each.
+    /// Partition of each record that names none. Without it keys choose as with Kafka's clients for Java, and
+    /// records without a key go to one partition after the other, a batch each.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) partition: Option<i32>,
     /// Compression of the batches.
@@ -81,9 +82,9 @@ pub(crate) struct ConsumeArguments {
         conflicts_with = "group"
     )]
     pub(crate) partitions: Vec<i32>,
-    /// Where to begin: `start`, `end`, an offset, +N from the start, -N from the end, or @TIME, the first record that is
-    /// not older (ISO 8601, milliseconds since 1970, or how long ago: @-10m). With --group, where the group has committed
-    /// nothing.
+    /// Where to begin: `start`, `end`, an offset, +N from the start, -N from the end, or @TIME, the first
+    /// record that is not older (ISO 8601, milliseconds since 1970, or how long ago: @-10m). With --group,
+    /// where the group has committed nothing.
     #[arg(
         long, short, value_name = "POSITION", default_value = "start", value_parser = Position::read,
         allow_hyphen_values = true
@@ -98,10 +99,11 @@ pub(crate) struct ConsumeArguments {
     /// Stop after so many records.
     #[arg(long, short, value_name = "N")]
     pub(crate) num: Option<u64>,
-    /// How records are printed: a template of %t (topic), %p (partition), %o (offset), %k (key), %v (value), %K and %V
-    /// (their bytes, -1 where there is none), %h (headers), %T (milliseconds since 1970) and %%, with \n \t \r \0 \xHH; or
-    /// `json`, an object a line.
-    #[arg(long, short, value_name = "TEMPLATE|json", default_value = "%v\\n", value_parser = RecordFormat::read)]
+    /// How records are printed: a template of %t (topic), %p (partition), %o (offset), %k (key), %v (value),
+    /// %K and %V (their bytes, -1 where there is none), %h (headers), %T (milliseconds since 1970) and %%,
+    /// with \n \t \r \0 \xHH; or `json`, an object a line.
+    #[arg(long, short, value_name = "TEMPLATE|json", default_value = "%v\\n")]
+    #[arg(value_parser = RecordFormat::read)]
     pub(crate) format: RecordFormat,
     /// An object a line: `--format json`.
     #[arg(long, conflicts_with = "format")]
@@ -111,14 +113,15 @@ pub(crate) struct ConsumeArguments {
 /// How `consume` takes part in a group.
 #[derive(Debug, Args)]
 pub(crate) struct MembershipArguments {
-    /// Read as a member of this consumer group: its members share the partitions, and go on where it has committed.
+    /// Read as a member of this consumer group: its members share the partitions,
+    /// and go on where it has committed.
     #[arg(long, short = 'g', value_name = "GROUP", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) group: Option<String>,
     /// Commit nothing of what is printed.
     #[arg(long, requires = "group")]
     pub(crate) no_commit: bool,
-    /// A static member of this name (group.instance.id): it keeps its partitions while it is restarted, and gives them
-    /// back only when its session has timed out.
+    /// A static member of this name (group.instance.id): it keeps its partitions while it is restarted, and
+    /// gives them back only when its session has timed out.
     #[arg(long, value_name = "NAME", requires = "group", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) instance_id: Option<String>,
     /// Milliseconds that the group waits for this member when nothing is heard of it (session.timeout.ms).

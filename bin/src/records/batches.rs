@@ -9,8 +9,8 @@ use millrace_core::log::{Batch, BatchFault, BatchWalk, TimestampType};
 
 use super::writing::Placed;
 
-/// Hands each record from an offset on to `take`, until that breaks: it has not taken the record then. Answers where to go
-/// on, which is behind the last whole batch, or at the record that was not taken.
+/// Hands each record from an offset on to `take`, until that breaks: it has not taken the record then.
+/// Answers where to go on, which is behind the last whole batch, or at the record that was not taken.
 pub(super) fn walk(
     place: &Place,
     fetched: &Fetched,

@@ -18,8 +18,8 @@ pub(crate) enum Piece {
     Timestamp,
 }
 
-/// `%t` topic, `%p` partition, `%o` offset, `%k` key, `%v` value, `%K` and `%V` their lengths, `%h` headers, `%T` time,
-/// `%%` a percent sign; `\n`, `\t`, `\r`, `\0`, `\\` and `\xHH` are bytes.
+/// `%t` topic, `%p` partition, `%o` offset, `%k` key, `%v` value, `%K` and `%V` their lengths, `%h` headers,
+/// `%T` time, `%%` a percent sign; `\n`, `\t`, `\r`, `\0`, `\\` and `\xHH` are bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Template(pub(crate) Vec<Piece>);
 

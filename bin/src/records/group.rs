@@ -16,8 +16,8 @@ use super::consume::LIMITS;
 use crate::client::{Done, Logs, complain, output, sleep};
 use crate::signals::{self, StopSignals};
 
-/// How long the group waits for this member to give its partitions back. It does so between two pieces of its output, unless
-/// whoever reads that reads nothing.
+/// How long the group waits for this member to give its partitions back. It does so between two pieces of its
+/// output, unless whoever reads that reads nothing.
 const REBALANCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Written at once, and told to the group then.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -105,7 +105,8 @@ fn settings(arguments: &ConsumeArguments, group: &str, topics: BTreeSet<String>)
     }
 }
 
-/// The first signal makes the member leave, after which the command ends; by itself if nobody takes its output.
+/// The first signal makes the member leave, after which the command ends;
+/// by itself if nobody takes its output.
 fn stop_on_arrival(signals: StopSignals, stopper: Stopper) -> Result<(), Failure> {
     let first = move |signal| {
         stopper.stop();
@@ -213,8 +214,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Where to begin with partitions of which nothing is committed. The offset is committed soon: who has the partition next
-    /// begins there, too.
+    /// Where to begin with partitions of which nothing is committed. The offset is committed soon: who has
+    /// the partition next begins there, too.
     fn place(&mut self) -> Result<(), Failure> {
         if self.unplaced.is_empty() {
             return Ok(());
@@ -284,7 +285,8 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Prints the records in pieces. After each the group hears how far it is, and may take the partitions away.
+    /// Prints the records in pieces. After each the group hears how far it is,
+    /// and may take the partitions away.
     fn print(&mut self, place: &Place, fetched: &Fetched) {
         let Some(from) = self.next.get(place).copied() else { return };
         let (mut reached, assignment) = (from, self.assignment);

@@ -1,4 +1,5 @@
-//! The partition of a record that names none: by its key as Kafka's clients for Java choose it, else one for each batch.
+//! The partition of a record that names none: by its key as Kafka's clients for Java choose it,
+//! else one for each batch.
 
 /// Kafka's (`Utils.murmur2`).
 const SEED: u32 = 0x9747_b28c;

@@ -13,21 +13,21 @@ pub(crate) struct TopicArguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopicCommand {
     /// Creates topics, and waits until their partitions are served.
-    Create(CreateArguments),
+    Create(TopicCreateArguments),
     /// All topics with their partitions and replicas.
-    List(ListArguments),
+    List(TopicListArguments),
     /// Settings that are not the default's, and partitions with leader, replicas and offsets.
-    Describe(DescribeArguments),
+    Describe(TopicDescribeArguments),
     /// Deletes topics, with all that is in them.
-    Delete(DeleteArguments),
+    Delete(TopicDeleteArguments),
     /// Gives topics more partitions; records of a key go elsewhere from then on.
-    Alter(AlterArguments),
+    Alter(TopicAlterArguments),
     /// Says which records before a position would be deleted, and deletes them with --execute.
     Trim(TrimArguments),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct CreateArguments {
+pub(crate) struct TopicCreateArguments {
     #[arg(required = true, value_name = "TOPIC")]
     pub(crate) topics: Vec<String>,
     #[command(flatten)]
@@ -50,7 +50,7 @@ pub(crate) struct CreateArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ListArguments {
+pub(crate) struct TopicListArguments {
     #[command(flatten)]
     pub(crate) common: CommonArguments,
     /// The brokers' own topics, too.
@@ -59,7 +59,7 @@ pub(crate) struct ListArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DescribeArguments {
+pub(crate) struct TopicDescribeArguments {
     #[arg(required = true, value_name = "TOPIC")]
     pub(crate) topics: Vec<String>,
     #[command(flatten)]
@@ -67,7 +67,7 @@ pub(crate) struct DescribeArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct DeleteArguments {
+pub(crate) struct TopicDeleteArguments {
     #[arg(required = true, value_name = "TOPIC")]
     pub(crate) topics: Vec<String>,
     #[command(flatten)]
@@ -78,7 +78,7 @@ pub(crate) struct DeleteArguments {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct AlterArguments {
+pub(crate) struct TopicAlterArguments {
     #[arg(required = true, value_name = "TOPIC")]
     pub(crate) topics: Vec<String>,
     #[command(flatten)]
@@ -101,7 +101,8 @@ pub(crate) struct TrimArguments {
     #[arg(long, value_name = "POSITION", value_parser = Position::read, allow_hyphen_values = true)]
     pub(crate) to: Position,
     /// Only this partition; may be repeated. Without it, all of the topic.
-    #[arg(long = "partition", short, value_name = "PARTITION", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long = "partition", short, value_name = "PARTITION")]
+    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
     pub(crate) partitions: Vec<i32>,
     /// Change nothing; this is what happens without --execute.
     #[arg(long, conflicts_with = "execute")]

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use millrace_client::{Cluster, CreatedTopic, Effect, ErrorCode, Failure, NewTopic};
 use serde_json::json;
 
-use super::arguments::CreateArguments;
+use super::arguments::TopicCreateArguments;
 use crate::client::{Done, output};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &CreateArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &TopicCreateArguments) -> Result<Done, Failure> {
     let topic = |name: &String| NewTopic {
         name: name.clone(),
         partitions: arguments.partitions,

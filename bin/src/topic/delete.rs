@@ -3,10 +3,10 @@
 use millrace_client::{Cluster, ErrorCode, Failure};
 use serde_json::json;
 
-use super::arguments::DeleteArguments;
+use super::arguments::TopicDeleteArguments;
 use crate::client::{Done, output};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &DeleteArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &TopicDeleteArguments) -> Result<Done, Failure> {
     let mut done = Done::All;
     for (name, answer) in cluster.delete_topics(&arguments.topics)? {
         let is_deleted = answer.is_ok();

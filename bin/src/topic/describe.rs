@@ -6,11 +6,11 @@ use millrace_client::{Cluster, ErrorCode, Failure, Place, Refusal, Resource, Set
 use millrace_core::base::TopicId;
 use serde_json::{Value, json};
 
-use super::arguments::DescribeArguments;
+use super::arguments::TopicDescribeArguments;
 use crate::client::output::{self, NOTHING, Table, cell};
 use crate::client::{Done, Logs};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &DescribeArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &TopicDescribeArguments) -> Result<Done, Failure> {
     let names: BTreeSet<String> = arguments.topics.iter().cloned().collect();
     let mut done = Done::All;
     let mut is_first = true;
@@ -93,7 +93,10 @@ fn text(topic: &Topic, settings: &[Setting], logs: &Logs) -> String {
 }
 
 fn object(topic: &Topic, settings: &[Setting], logs: &Logs) -> Value {
-    let setting = |setting: &Setting| json!({ "key": setting.key, "value": setting.value, "source": setting.source.name() });
+    let setting = |setting: &Setting| {
+        let source = setting.source.name();
+        json!({ "key": setting.key, "value": setting.value, "source": source })
+    };
     let partition = |partition: &millrace_client::Partition| {
         let range = logs.range(&Place::new(topic.name.as_str(), partition.index));
         json!({

@@ -3,10 +3,10 @@
 use millrace_client::{Cluster, Failure};
 use serde_json::json;
 
-use super::arguments::ListArguments;
+use super::arguments::TopicListArguments;
 use crate::client::{Done, Table, output};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &ListArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &TopicListArguments) -> Result<Done, Failure> {
     let mut topics = cluster.all_topics()?;
     topics.retain(|topic| arguments.internal || !topic.is_internal);
     if arguments.common.is_json() {

@@ -9,7 +9,8 @@ use crate::directory::Directory;
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_millrace");
 
-/// A broker of one shard unless the arguments say otherwise; killed with the test if the test does not stop it.
+/// A broker of one shard unless the arguments say otherwise;
+/// killed with the test if the test does not stop it.
 pub(crate) struct Broker {
     pub(crate) child: Child,
     pub(crate) log: BufReader<ChildStderr>,

@@ -14,13 +14,14 @@ use std::path::Path;
 const PARITY_PERCENT_MIN: usize = 98;
 /// Lines shown of one case; the first name the cause.
 const LINES_MAX: usize = 20;
-/// Kafka makes the topic of its group coordinators at their first use, and says for a moment that there are none.
+/// Kafka makes the topic of its group coordinators at their first use,
+/// and says for a moment that there are none.
 const WARM_UP: &str = "case warm-up
   FindCoordinator 4 {keyType: 0, coordinatorKeys: [any]}
   until coordinators.0.errorCode = 0";
 
-/// Kafka's answers while the coordinators of a fresh broker load, one partition after another: COORDINATOR_LOAD_IN_PROGRESS,
-/// COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR.
+/// Kafka's answers while the coordinators of a fresh broker load, one partition after another:
+/// COORDINATOR_LOAD_IN_PROGRESS, COORDINATOR_NOT_AVAILABLE, NOT_COORDINATOR.
 const NOT_SETTLED: [i64; 3] = [14, 15, 16];
 /// How often a case is run until its coordinator is there.
 const SETTLING_ATTEMPTS_MAX: usize = 20;

@@ -1,5 +1,5 @@
-//! Parity with Apache Kafka: records its answers to the cases of `cases/`, compares a running broker with them, and
-//! gives the frames of the cases to whoever wants examples.
+//! Parity with Apache Kafka: records its answers to the cases of `cases/`, compares a running broker with
+//! them, and gives the frames of the cases to whoever wants examples.
 
 mod answers;
 mod batch;

@@ -1,5 +1,5 @@
-//! The frames that the cases send, made without a broker: what its answers would have told comes from Kafka's recorded
-//! ones.
+//! The frames that the cases send, made without a broker:
+//! what its answers would have told comes from Kafka's recorded ones.
 
 use crate::case::{Action, Case, Mode, Path, Request, Step};
 use crate::codec::Protocol;
@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 pub const SEED_TOPIC: &str = "seed";
 /// All the topics that frames name as their own; their place is the number of their id.
 pub const SEED_TOPICS: [&str; 4] = [SEED_TOPIC, "seed.2", "seed.3", "seed.4"];
-/// `$t` of every case, so that frames are the same at any time; the wall clock of a simulated broker begins there.
+/// `$t` of every case, so that frames are the same at any time;
+/// the wall clock of a simulated broker begins there.
 const GIVEN_MS: i64 = 1_700_000_000_000;
 /// What a value is taken for that no recorded answer tells.
 const UNTOLD: i64 = 1;
@@ -26,8 +27,8 @@ pub struct Seed {
     pub frame: Vec<u8>,
 }
 
-/// The id that frames give the topic of this place in [`SEED_TOPICS`], or any other one; whoever made such a topic can
-/// put its true id there.
+/// The id that frames give the topic of this place in [`SEED_TOPICS`], or any other one; whoever made such a
+/// topic can put its true id there.
 pub fn seed_topic_id(place: u8) -> [u8; 16] {
     [0xa0 | (place & 0x0f); 16]
 }
@@ -115,7 +116,8 @@ impl<'a> Rehearsal<'a> {
         Ok(())
     }
 
-    /// Keeps what the step wants of the answer that is recorded for it; what is prepared quietly is not recorded.
+    /// Keeps what the step wants of the answer that is recorded for it;
+    /// what is prepared quietly is not recorded.
     fn answer(&mut self, mode: Mode, step: &Step) {
         if mode != Mode::Exchange {
             return;

@@ -78,8 +78,8 @@ impl Cluster {
         }
     }
 
-    /// The broker of this id. The only one of a cluster is reached where it was reached already, by whatever name it
-    /// knows itself.
+    /// The broker of this id. The only one of a cluster is reached where it was reached already,
+    /// by whatever name it knows itself.
     pub(crate) fn broker(&mut self, id: i32) -> Result<&mut Peer, Failure> {
         let unknown = || Failure::Broker(format!("there is no broker {id}"));
         let node = self.nodes.get(&id).ok_or_else(unknown)?;

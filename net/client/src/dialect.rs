@@ -57,8 +57,8 @@ impl Dialect {
     }
 }
 
-/// The newest version of `ours` that the broker reads: ours begin with what the codec writes at least, and end with the
-/// newest that the tool knows how to fill in.
+/// The newest version of `ours` that the broker reads: ours begin with what the codec writes at least, and
+/// end with the newest that the tool knows how to fill in.
 pub(crate) fn newest_common(
     ranges: &[VersionRange],
     api: ApiKey,

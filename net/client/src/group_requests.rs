@@ -27,7 +27,6 @@ use millrace_wire::{ApiKey, ErrorCode};
 use crate::clock;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
-use crate::groups::ListedGroup;
 use crate::member::Generation;
 use crate::place::{NO_LEADER_EPOCH, Place, by_topic};
 
@@ -48,6 +47,16 @@ const DELETE_GROUPS: RangeInclusive<i16> = 0..=2;
 /// Asks for the coordinator of a group.
 const GROUP: i8 = 0;
 const BROKER_RETENTION: i64 = -1;
+
+/// A group as it is listed. Texts are Kafka's; empty where the broker is too old to say.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListedGroup {
+    pub id: String,
+    /// `classic`, `consumer`, `share` or `streams`.
+    pub kind: String,
+    pub protocol_type: String,
+    pub state: String,
+}
 
 impl Cluster {
     pub(crate) fn groups_at(

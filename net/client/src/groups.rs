@@ -10,21 +10,12 @@ use millrace_wire::{Bytes, ErrorCode};
 
 use crate::cluster::Cluster;
 use crate::failure::Failure;
+use crate::group_requests::ListedGroup;
 use crate::member::{PROTOCOL_TYPE, read_assignment};
 use crate::place::Place;
 
 /// State of a group that is not there.
 const DEAD: &str = "Dead";
-
-/// A group as it is listed. Texts are Kafka's; empty where the broker is too old to say.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ListedGroup {
-    pub id: String,
-    /// `classic`, `consumer`, `share` or `streams`.
-    pub kind: String,
-    pub protocol_type: String,
-    pub state: String,
-}
 
 /// A group and its members.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! Answers cut from what a socket brings: small ones many a read, large ones straight into memory that serves again.
+//! Answers cut from what a socket brings: small ones many a read,
+//! large ones straight into memory that serves again.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -46,7 +47,8 @@ impl Inbox {
         Inbox::default()
     }
 
-    /// The next answer. From a blocking socket it waits for one; from one that does not block `Nothing` means later.
+    /// The next answer. From a blocking socket it waits for one;
+    /// from one that does not block `Nothing` means later.
     pub fn next(&mut self, socket: &mut impl Read) -> Result<Arrival, Failure> {
         loop {
             if self.partial.is_none() {

@@ -18,8 +18,8 @@ pub type Answers<T> = BTreeMap<Place, Result<T, Refusal>>;
 pub(crate) type Answered<T> = (Place, Result<T, Refusal>);
 
 impl Cluster {
-    /// The leader of each partition, by topic; topics that do not exist are not there, partitions that nobody leads have
-    /// -1.
+    /// The leader of each partition, by topic; topics that do not exist are not there,
+    /// partitions that nobody leads have -1.
     pub fn leaders(
         &mut self,
         topics: &BTreeSet<String>,
@@ -72,8 +72,8 @@ impl Cluster {
         Ok(seen.topics)
     }
 
-    /// Asks the leaders of the places, each for all of its own at once. What has moved meanwhile is asked for once more,
-    /// where it is then.
+    /// Asks the leaders of the places, each for all of its own at once.
+    /// What has moved meanwhile is asked for once more, where it is then.
     pub(crate) fn ask_leaders<Q: Clone, T>(
         &mut self,
         asked: &BTreeMap<Place, Q>,

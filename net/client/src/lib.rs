@@ -1,4 +1,5 @@
-//! A client of Kafka's protocol for tools: frames encoded ahead, blocking sockets, one request at a time or many in flight.
+//! A client of Kafka's protocol for tools: frames encoded ahead, blocking sockets,
+//! one request at a time or many in flight.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -34,7 +35,8 @@ pub use connection::Connection;
 pub use dialect::{Dialect, VersionRange};
 pub use failure::Failure;
 pub use frame::{Frame, START_BYTES, read_answer};
-pub use groups::{Group, GroupMember, ListedGroup};
+pub use group_requests::ListedGroup;
+pub use groups::{Group, GroupMember};
 pub use inbox::{Arrival, Inbox};
 pub use leaders::Answers;
 pub use member::{AssignmentId, Commits, GroupSettings, Notice};

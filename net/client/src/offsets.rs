@@ -46,8 +46,8 @@ impl LogOffset {
 }
 
 impl Cluster {
-    /// An offset of each of the logs; nothing where no record is so young. Partitions that nobody leads are left out, and
-    /// those of topics that do not exist.
+    /// An offset of each of the logs; nothing where no record is so young. Partitions that nobody leads are
+    /// left out, and those of topics that do not exist.
     pub fn log_offsets(
         &mut self,
         places: &BTreeSet<Place>,
@@ -68,8 +68,8 @@ impl Cluster {
         Ok(found)
     }
 
-    /// Makes each log begin at its offset, or behind it where it has no record there: what is before is deleted. Answers
-    /// where the logs begin then. -1 is the end of what consumers see.
+    /// Makes each log begin at its offset, or behind it where it has no record there: what is before is
+    /// deleted. Answers where the logs begin then. -1 is the end of what consumers see.
     pub fn delete_records(&mut self, before: &BTreeMap<Place, i64>) -> Result<Answers<i64>, Failure> {
         self.ask_leaders(before, delete_records)
     }

@@ -1,4 +1,5 @@
-//! Record batches go to the leaders of partitions and come from them, as bytes: what is in them is for others to say.
+//! Record batches go to the leaders of partitions and come from them, as bytes:
+//! what is in them is for others to say.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -60,8 +61,8 @@ pub struct Fetched {
 }
 
 impl Cluster {
-    /// Appends one batch to each log. Answers the offsets of their first records; without acknowledgements nobody knows
-    /// them. A batch is sent again only where its log was led by another broker.
+    /// Appends one batch to each log. Answers the offsets of their first records; without acknowledgements
+    /// nobody knows them. A batch is sent again only where its log was led by another broker.
     pub fn produce(
         &mut self,
         batches: &BTreeMap<Place, Bytes>,

@@ -35,7 +35,8 @@ impl Refusal {
         MOVED.iter().any(|error| self.is(*error))
     }
 
-    /// Whether the partition may be served later, or elsewhere: it has moved, nobody leads it now, or it is not there.
+    /// Whether the partition may be served later, or elsewhere: it has moved, nobody leads it now,
+    /// or it is not there.
     pub fn may_pass(&self) -> bool {
         const PASSING: [ErrorCode; 3] =
             [ErrorCode::UnknownTopicOrPartition, ErrorCode::KafkaStorageError, ErrorCode::RequestTimedOut];

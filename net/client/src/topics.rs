@@ -127,7 +127,8 @@ impl Cluster {
         )
     }
 
-    /// Waits until the leaders of all partitions of these topics serve: a broker of Kafka answers a creation before.
+    /// Waits until the leaders of all partitions of these topics serve:
+    /// a broker of Kafka answers a creation before.
     pub fn await_topics(&mut self, names: &BTreeSet<String>) -> Result<(), Failure> {
         let serving = clock::insist(|| {
             let mut places = BTreeSet::new();

@@ -8,12 +8,12 @@ use clap::{Args, ValueEnum};
 use crate::client::Acks;
 use crate::load::{Rate, Span};
 
-/// Loads a Kafka-compatible broker and says what it gave: throughput, latency percentiles, and, where the broker runs on
-/// this machine, its processor time, memory and device bytes.
+/// Loads a Kafka-compatible broker and says what it gave: throughput, latency percentiles, and, where the
+/// broker runs on this machine, its processor time, memory and device bytes.
 ///
-/// With --rate the load is open: requests have intended moments, and a latency counts from there, whether the request
-/// could be sent then or not. At maximum rate it is closed: each answer makes room for the next request, and a latency
-/// counts from there.
+/// With --rate the load is open: requests have intended moments, and a latency counts from there, whether the
+/// request could be sent then or not. At maximum rate it is closed: each answer makes room for the next
+/// request, and a latency counts from there.
 #[derive(Debug, Args)]
 pub struct BenchOptions {
     /// The broker, or one of its cluster.
@@ -23,12 +23,14 @@ pub struct BenchOptions {
     #[arg(long, value_name = "NAME")]
     pub(crate) topic: Option<String>,
     /// Partitions of a topic that does not exist yet.
-    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(i32).range(1..=100_000))]
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..=100_000))]
     pub(crate) partitions: i32,
     /// Replicas of a topic that does not exist yet.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) replication_factor: i16,
-    /// Configuration of a topic that does not exist yet, for instance millrace.durability=process; may be repeated.
+    /// Configuration of a topic that does not exist yet, for instance millrace.durability=process;
+    /// may be repeated.
     #[arg(long, value_name = "KEY=VALUE", value_parser = read_setting)]
     pub(crate) topic_config: Vec<(String, String)>,
     /// Bytes of a record's value.
@@ -68,7 +70,8 @@ pub struct BenchOptions {
     #[arg(long)]
     pub(crate) mixed: bool,
     /// Bytes of one partition in a fetch answer at most.
-    #[arg(long, value_name = "BYTES", default_value_t = 1_048_576, value_parser = clap::value_parser!(i32).range(1..))]
+    #[arg(long, value_name = "BYTES", default_value_t = 1_048_576)]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) fetch_size: i32,
     /// Process of the broker on this machine; behind a loopback address it is found by its port.
     #[arg(long, value_name = "PID")]

@@ -76,7 +76,8 @@ fn notes(options: &BenchOptions, phases: &[Phase], probes: Option<&Probes>) -> V
         phases.iter().flat_map(|phase| &phase.outcome.tallies).map(|tally| tally.unanswered).sum();
     if unanswered > 0 {
         notes.push(format!(
-            "{unanswered} requests had no answer in the end; they are in the latencies with the time they waited"
+            "{unanswered} requests had no answer in the end; they are in the latencies with the time \
+             they waited"
         ));
     }
     if let [alone, beside] = phases {

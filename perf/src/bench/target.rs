@@ -1,4 +1,5 @@
-//! The topic under load: found or created, with the leaders of its partitions; deleted at the end if it was created.
+//! The topic under load: found or created, with the leaders of its partitions;
+//! deleted at the end if it was created.
 
 use std::net::SocketAddr;
 

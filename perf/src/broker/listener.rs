@@ -13,7 +13,8 @@ const STATE_FIELD: usize = 3;
 const INODE_FIELD: usize = 9;
 const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
-/// The process behind a loopback address; `None` for other machines, and for processes that are not ours to look at.
+/// The process behind a loopback address; `None` for other machines,
+/// and for processes that are not ours to look at.
 pub(crate) fn listener_of(address: SocketAddr) -> Option<Process> {
     if !address.ip().is_loopback() {
         return None;
@@ -49,14 +50,16 @@ mod tests {
     use super::*;
     use std::net::{Ipv4Addr, TcpListener};
 
+    const TABLE: &str = "\
+    \x20 sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+    0: 0100007F:2384 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0\n\
+    1: 0100007F:2384 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0\n\
+    2: 0100007F:2385 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0\n";
+
     #[test]
     fn the_table_names_sockets_by_port_and_state() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-            0: 0100007F:2384 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0\n\
-            1: 0100007F:2384 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0\n\
-            2: 0100007F:2385 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1 0\n";
-        assert_eq!(listening(table, 0x2384), [PathBuf::from("socket:[4711]")]);
-        assert!(listening(table, 1).is_empty());
+        assert_eq!(listening(TABLE, 0x2384), [PathBuf::from("socket:[4711]")]);
+        assert!(listening(TABLE, 1).is_empty());
     }
 
     #[test]

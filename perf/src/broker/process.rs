@@ -72,8 +72,8 @@ impl Process {
         Duration::from_nanos(threads.iter().filter_map(of_thread).sum())
     }
 
-    /// Processors that one of its threads each is bound to, in the order of the threads. Workers do not count: on a machine
-    /// of two processors those that leave a shard its own are bound to the other one.
+    /// Processors that one of its threads each is bound to, in the order of the threads. Workers do not
+    /// count: on a machine of two processors those that leave a shard its own are bound to the other one.
     pub(crate) fn bound_threads(self) -> Vec<usize> {
         let bound = |thread: &PathBuf| {
             let name = disk::read_text(&thread.join("comm")).ok()?;

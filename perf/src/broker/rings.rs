@@ -1,5 +1,5 @@
-//! Where the brokers of a run keep their journal rings: a directory in shared memory that goes with the run. A broker that
-//! is killed leaves its ring behind for the next start.
+//! Where the brokers of a run keep their journal rings: a directory in shared memory that goes with the run.
+//! A broker that is killed leaves its ring behind for the next start.
 
 use std::path::{Path, PathBuf};
 

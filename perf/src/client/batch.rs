@@ -57,7 +57,8 @@ pub(crate) fn pack_batch(attributes: u16, count: i32, body: &[u8], timestamp_ms:
     out
 }
 
-/// Whether a stored batch is the one sent: a broker assigns offset and leader epoch, which stand before the magic.
+/// Whether a stored batch is the one sent: a broker assigns offset and leader epoch,
+/// which stand before the magic.
 pub(crate) fn same_records(sent: &[u8], stored: &[u8]) -> bool {
     sent.len() == stored.len() && sent.get(CHECKSUM_AT - 1..) == stored.get(CHECKSUM_AT - 1..)
 }

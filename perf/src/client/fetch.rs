@@ -22,7 +22,8 @@ pub(crate) struct FetchPlace {
     pub(crate) bytes_max: i32,
 }
 
-/// Asks once and hands each partition's records to `visit`, which keeps none of them: their memory serves again.
+/// Asks once and hands each partition's records to `visit`, which keeps none of them:
+/// their memory serves again.
 pub(crate) fn fetch(
     connection: &mut Connection,
     topic: &str,

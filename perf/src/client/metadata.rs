@@ -20,8 +20,8 @@ struct Seen {
     leaders: Vec<i32>,
 }
 
-/// Addresses of the leaders of all partitions, in the order of partitions; `None` if there is no such topic. The only
-/// broker of a cluster is reached where it was reached already, by whatever name it knows itself.
+/// Addresses of the leaders of all partitions, in the order of partitions; `None` if there is no such topic.
+/// The only broker of a cluster is reached where it was reached already, by whatever name it knows itself.
 pub(crate) fn leaders(
     connection: &mut Connection,
     address: SocketAddr,

@@ -1,4 +1,5 @@
-//! What loads send and read, cheap enough to saturate a broker from beside it; connections and frames are `net/client`'s.
+//! What loads send and read, cheap enough to saturate a broker from beside it;
+//! connections and frames are `net/client`'s.
 
 mod batch;
 mod commits;

@@ -18,7 +18,8 @@ const CONSUMER: i32 = -1;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 
-/// The high watermarks of all partitions of the topics (name, number of partitions), topic by topic in the order asked.
+/// The high watermarks of all partitions of the topics (name, number of partitions),
+/// topic by topic in the order asked.
 pub(crate) fn log_ends(connection: &mut Connection, topics: &[(&str, i32)]) -> Result<Vec<i64>, Failure> {
     log_offsets(connection, topics, LATEST)
 }

@@ -1,6 +1,7 @@
 //! What a fetch answer holds, read from the headers of its batches alone.
 
-/// Where the length of a batch stands, where the bytes begin that it counts, and where the last offset's delta stands.
+/// Where the length of a batch stands, where the bytes begin that it counts,
+/// and where the last offset's delta stands.
 const LENGTH_AT: usize = 8;
 const COUNTED_AT: usize = 12;
 const LAST_DELTA_AT: usize = 23;

@@ -23,7 +23,7 @@ const EXAMPLE_BYTES: usize = 64;
 
 /// How the connections ended.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Outcome {
+pub(super) struct Endings {
     /// The broker said something.
     pub(super) answered: usize,
     /// It closed without a word.
@@ -35,7 +35,7 @@ pub(super) struct Outcome {
 }
 
 /// Opens the connections one after another from a few threads.
-pub(super) fn send(address: SocketAddr, connections: usize, seed: u64) -> Result<Outcome, Failure> {
+pub(super) fn send(address: SocketAddr, connections: usize, seed: u64) -> Result<Endings, Failure> {
     let parts = thread::scope(|scope| {
         let part = |sender: usize| {
             scope.spawn(move || send_part(address, connections / SENDERS, seed + sender as u64))
@@ -43,7 +43,7 @@ pub(super) fn send(address: SocketAddr, connections: usize, seed: u64) -> Result
         let senders: Vec<_> = (0..SENDERS).map(part).collect();
         senders.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
     });
-    let mut all = Outcome::default();
+    let mut all = Endings::default();
     for part in parts {
         let part = part.map_err(|_| Failure::Usage("a sending thread panicked".to_owned()))??;
         all.answered += part.answered;
@@ -54,10 +54,10 @@ pub(super) fn send(address: SocketAddr, connections: usize, seed: u64) -> Result
     Ok(all)
 }
 
-fn send_part(address: SocketAddr, connections: usize, seed: u64) -> Result<Outcome, Failure> {
+fn send_part(address: SocketAddr, connections: usize, seed: u64) -> Result<Endings, Failure> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let request = one_record_each("honest", 1, VALUE_BYTES)?.to_bytes();
-    let mut outcome = Outcome::default();
+    let mut outcome = Endings::default();
     for _ in 0..connections {
         let bytes = any_bytes(&mut random, &request);
         let mut connection = Connection::open(address)?;

@@ -1,4 +1,5 @@
-//! Many partitions beside a hot one: does the journal stay as it is, does anything stall, what does a restart read.
+//! Many partitions beside a hot one: does the journal stay as it is, does anything stall,
+//! what does a restart read.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

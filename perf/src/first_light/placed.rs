@@ -1,8 +1,8 @@
 //! The time of a `process` answer beside a ping-pong whose two ends run where client and shard do.
 //!
-//! A message to a thread on the same processor and back costs a tenth of one to another processor on a virtual machine. A
-//! shard has its processor; left to the scheduler, client and probe each land where they will, and the ratio says which
-//! was luckier.
+//! A message to a thread on the same processor and back costs a tenth of one to another processor on a
+//! virtual machine. A shard has its processor; left to the scheduler, client and probe each land where they
+//! will, and the ratio says which was luckier.
 
 use super::turns::{Subject, TURNS, add, ratio};
 use crate::failure::Failure;

@@ -18,7 +18,8 @@ const LOAD: Duration = Duration::from_secs(2);
 const LOAD_PARTITIONS: i32 = 6;
 const LOAD_IN_FLIGHT: usize = 8;
 
-/// Seconds. A quick run looks for a start that hangs or reads everything; its machine's disk may be anybody's.
+/// Seconds. A quick run looks for a start that hangs or reads everything;
+/// its machine's disk may be anybody's.
 fn start_limit(scale: Scale) -> f64 {
     scale.pick(0.1, 2.0)
 }

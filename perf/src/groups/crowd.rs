@@ -1,5 +1,5 @@
-//! Members of classic groups, each on a connection of its own, as clients are: a request of a member may be answered only
-//! when all others have sent theirs.
+//! Members of classic groups, each on a connection of its own, as clients are: a request of a member may be
+//! answered only when all others have sent theirs.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -37,7 +37,8 @@ struct Member {
 type Asked<'a> = Vec<(&'a mut Member, Frame, Instant)>;
 
 impl Crowd {
-    /// Connects members that have not joined yet, `each` of them for every group. Their connections have been used.
+    /// Connects members that have not joined yet, `each` of them for every group.
+    /// Their connections have been used.
     pub(super) fn connect(address: SocketAddr, groups: &[String], each: usize) -> Result<Crowd, Failure> {
         let member = |group: &String| {
             let connection = Connection::open(address)?;
@@ -170,7 +171,8 @@ fn send<'a>(
     members.map(one).collect()
 }
 
-/// Waits for the answers in the order of the requests; one that was there before its turn counts as later than it came.
+/// Waits for the answers in the order of the requests;
+/// one that was there before its turn counts as later than it came.
 fn receive(
     asked: Asked<'_>,
     mut take: impl FnMut(&mut Member, &Frame, &Bytes) -> Result<(), Failure>,

@@ -1,5 +1,5 @@
-//! The state of many groups read back from the log: how long after `kill -9` until every coordinator serves, and whether
-//! all offsets are there.
+//! The state of many groups read back from the log: how long after `kill -9` until every coordinator serves,
+//! and whether all offsets are there.
 
 use super::population::{self, Desk, OFFSETS_PARTITIONS};
 use crate::broker::Millrace;

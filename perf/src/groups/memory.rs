@@ -1,4 +1,5 @@
-//! What groups and their members keep in memory: resident memory of the process before and after thousands came.
+//! What groups and their members keep in memory:
+//! resident memory of the process before and after thousands came.
 
 use std::time::Duration;
 
@@ -54,8 +55,8 @@ fn filled(rig: &Rig) -> Result<(Millrace, Desk), Failure> {
     Ok((broker, desk))
 }
 
-/// KiB of each member of the second of two batches of groups: the first one leaves behind what a broker needs while
-/// thousands join at once, which the second one uses again.
+/// KiB of each member of the second of two batches of groups: the first one leaves behind what a broker needs
+/// while thousands join at once, which the second one uses again.
 fn of_members(rig: &Rig, table: &mut Table) -> Result<f64, Failure> {
     let (broker, _) = filled(rig)?;
     let groups = rig.scale.pick(MEMBERS.0, MEMBERS.1) / MEMBERS_EACH;

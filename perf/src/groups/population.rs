@@ -77,7 +77,8 @@ impl Desk {
         Ok(right)
     }
 
-    /// Sends the requests over all connections in turn, and hands out each answer with the number of its request.
+    /// Sends the requests over all connections in turn,
+    /// and hands out each answer with the number of its request.
     fn ask(
         &mut self,
         frames: &[Frame],

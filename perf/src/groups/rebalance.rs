@@ -1,4 +1,5 @@
-//! One large group: how long its members take to become one, and to agree again when their leader asks for it.
+//! One large group: how long its members take to become one,
+//! and to agree again when their leader asks for it.
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use crate::suite::Rig;
 const MEMBERS: (usize, usize) = (2_000, 500);
 /// Beyond what the broker is configured to wait.
 const BEYOND_SECONDS: f64 = 3.0;
-/// The default of `group.initial.rebalance.delay.ms`. It runs from the first member on, and once more behind the last one
-/// that came meanwhile: two of them pass at the least.
+/// The default of `group.initial.rebalance.delay.ms`. It runs from the first member on, and once more behind
+/// the last one that came meanwhile: two of them pass at the least.
 const INITIAL_DELAY: Duration = Duration::from_secs(3);
 const DELAYS: u32 = 2;
 /// Rebalances of the formed group, in which nothing is waited for but its members.

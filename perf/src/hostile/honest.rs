@@ -1,4 +1,5 @@
-//! An honest client beside hostile peers: its latency alone and beside them in turns, and the memory of the broker.
+//! An honest client beside hostile peers: its latency alone and beside them in turns,
+//! and the memory of the broker.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -77,7 +78,8 @@ pub(super) fn broker(rig: &Rig, name: &str) -> Result<Millrace, Failure> {
     Ok(broker)
 }
 
-/// Turns of the honest client, alone and beside the peers; then the verdicts on latency, memory and what the peers got.
+/// Turns of the honest client, alone and beside the peers; then the verdicts on latency,
+/// memory and what the peers got.
 pub(super) fn beside(
     rig: &mut Rig,
     broker: Millrace,

@@ -1,4 +1,5 @@
-//! Members of groups that offer tens of thousands of protocols, and such that bring as much as a request may hold.
+//! Members of groups that offer tens of thousands of protocols,
+//! and such that bring as much as a request may hold.
 
 use super::frames::{Frame, find_coordinator};
 use super::honest::{Attack, beside, broker};

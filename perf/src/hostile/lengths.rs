@@ -1,4 +1,5 @@
-//! Lengths that nothing has: of frames, of lists and of texts; and lists of a million elements of next to no bytes.
+//! Lengths that nothing has: of frames, of lists and of texts;
+//! and lists of a million elements of next to no bytes.
 
 use std::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::suite::Rig;
 
 /// Between two requests.
 const PAUSE: Duration = Duration::from_millis(5);
-/// Of frames that are as long as their length says: more than a broker takes that has the memory of this suite, and less.
+/// Of frames that are as long as their length says:
+/// more than a broker takes that has the memory of this suite, and less.
 const LIST_BYTES: [usize; 2] = [16 << 20, 900 << 10];
 /// Between two of those: their bytes alone keep a broker busy.
 const LIST_PAUSE: Duration = Duration::from_millis(200);

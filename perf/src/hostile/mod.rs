@@ -1,4 +1,5 @@
-//! Peers that mean no good, one kind a file: what they take of the broker's memory, and of an honest client's time.
+//! Peers that mean no good, one kind a file: what they take of the broker's memory,
+//! and of an honest client's time.
 
 mod bombs;
 mod figures;

@@ -1,5 +1,5 @@
-//! Clients that make up instance after instance, and push as many metrics for each as a push may hold: real ones, and such
-//! that take far more memory when they are read than they are long.
+//! Clients that make up instance after instance, and push as many metrics for each as a push may hold: real
+//! ones, and such that take far more memory when they are read than they are long.
 
 use std::io::Write;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Connections by the thousand at once: each asks one question, gets its answer and goes; then they all come again.
+//! Connections by the thousand at once: each asks one question, gets its answer and goes;
+//! then they all come again.
 
 use super::honest::{Attack, beside, broker};
 use super::peer::Peer;

@@ -46,7 +46,8 @@ impl Group {
         Ok(Group { lanes: dealt.iter().map(lane).collect::<Result<_, _>>()?, threads })
     }
 
-    /// Those who commit for the load's groups, driven by one thread; there are at least as many groups as connections.
+    /// Those who commit for the load's groups, driven by one thread;
+    /// there are at least as many groups as connections.
     pub(crate) fn committers(
         load: &CommitLoad<'_>,
         address: SocketAddr,
@@ -57,8 +58,8 @@ impl Group {
     }
 }
 
-/// Which connection goes where for which partitions: every leader has one at least, and every partition belongs to one;
-/// connections beyond the number of partitions share them.
+/// Which connection goes where for which partitions: every leader has one at least, and every partition
+/// belongs to one; connections beyond the number of partitions share them.
 fn deal(leaders: &[SocketAddr], connections: usize) -> Vec<(SocketAddr, Vec<i32>)> {
     let mut led: BTreeMap<SocketAddr, Vec<i32>> = BTreeMap::new();
     for (partition, leader) in (0..).zip(leaders) {

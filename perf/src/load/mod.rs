@@ -1,5 +1,5 @@
-//! The load generator: producers that send at intended moments and consumers that read as fast as they can, on sockets
-//! that never block, driven by few threads.
+//! The load generator: producers that send at intended moments and consumers that read as fast as they can,
+//! on sockets that never block, driven by few threads.
 
 mod committer;
 mod consumer;

@@ -8,7 +8,8 @@ use crate::client::{Acks, Frame, encode_batch, encode_produce, values};
 use crate::clock;
 use crate::failure::Failure;
 
-/// Different payloads in turn, so that no cache of the processor holds one, and no compression finds it again.
+/// Different payloads in turn, so that no cache of the processor holds one,
+/// and no compression finds it again.
 const PAYLOADS: u64 = 4;
 /// Around the value of a record besides two lengths, at most: attributes, deltas, empty key and headers.
 const RECORD_OVERHEAD_BYTES: usize = 7;
@@ -43,8 +44,9 @@ pub(super) fn batches(shape: BatchShape) -> Vec<Bytes> {
     (0..PAYLOADS).map(batch).collect()
 }
 
-/// The requests of one connection, to be sent in turn: each partition comes as often, with every payload in its time.
-/// They share the batches, so that those for thousands of partitions take no more memory than those for one.
+/// The requests of one connection, to be sent in turn: each partition comes as often, with every payload in
+/// its time. They share the batches, so that those for thousands of partitions take no more memory than those
+/// for one.
 pub(super) fn frames(
     version: i16,
     acks: Acks,

@@ -88,15 +88,17 @@ impl Run {
     }
 }
 
-/// Processors that no thread of the broker is bound to: the generator stays on those, as on a machine of its own. Left to
-/// the scheduler a thread that a shard wakes is moved to the shard's processor, and in its way, while others idle.
+/// Processors that no thread of the broker is bound to: the generator stays on those, as on a machine of its
+/// own. Left to the scheduler a thread that a shard wakes is moved to the shard's processor, and in its way,
+/// while others idle.
 fn beside(broker: Process) -> Result<Vec<usize>, Failure> {
     let bound = broker.bound_threads();
     Ok(seats()?.into_iter().filter(|cpu| !bound.contains(cpu)).collect())
 }
 
-/// Deals the connections of all groups to as many threads as the group with the most of them wants, no thread without
-/// one. Groups share threads: with threads of their own on one processor, one group's latencies would be the other's turns.
+/// Deals the connections of all groups to as many threads as the group with the most of them wants, no thread
+/// without one. Groups share threads: with threads of their own on one processor,
+/// one group's latencies would be the other's turns.
 fn deal(groups: Vec<Group>) -> Vec<Vec<Member>> {
     let threads = groups.iter().map(|group| group.threads).max().unwrap_or(1);
     let count: usize = groups.iter().map(|group| group.lanes.len()).sum();

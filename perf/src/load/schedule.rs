@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 /// How fast producers send.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Rate {
-    /// As fast as answers come back: a closed loop, whose latencies begin when a place in flight becomes free.
+    /// As fast as answers come back: a closed loop, whose latencies begin when a place in flight becomes
+    /// free.
     Maximum,
     /// Of all producers together; their latencies begin at the intended moment, sent by then or not.
     RecordsPerSecond(f64),
@@ -23,7 +24,8 @@ pub(crate) struct Span {
 /// After the window, for answers that are still owed. What is unanswered then counts as that late.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// The moments of one run. Throughput counts answers that arrive in the window, latencies the requests intended in it.
+/// The moments of one run. Throughput counts answers that arrive in the window,
+/// latencies the requests intended in it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
     /// The first request of all.

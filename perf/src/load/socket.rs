@@ -1,4 +1,5 @@
-//! A connection that never blocks: requests wait in it until the kernel takes them, answers are cut from what is there.
+//! A connection that never blocks: requests wait in it until the kernel takes them,
+//! answers are cut from what is there.
 #![expect(clippy::disallowed_types, reason = "a black box beside the broker: its sockets are the client's")]
 
 use std::collections::VecDeque;
@@ -38,8 +39,9 @@ impl Sending {
     }
 }
 
-/// What is read of one connection before the others of its thread have their turn; their latencies would count it. A kernel
-/// that does not preempt itself lets nobody else run on the processor either while it copies.
+/// What is read of one connection before the others of its thread have their turn; their latencies would
+/// count it. A kernel that does not preempt itself lets nobody else run on the processor either while it
+/// copies.
 const TURN_BYTES: usize = 128 * 1024;
 
 /// A socket that would block once so much of it was read.

@@ -1,4 +1,5 @@
-//! A broker that stalls, and what the generator says of it: no request that was meant for the stall goes uncounted.
+//! A broker that stalls, and what the generator says of it:
+//! no request that was meant for the stall goes uncounted.
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "a broker of the test's own")]
 
 use std::io::{Read, Write};
@@ -69,8 +70,9 @@ fn what_was_meant_for_a_stall_counts_from_its_intended_moment() {
     // One a millisecond, each of them once: the stall swallows none.
     assert_eq!((tally.latencies.count(), tally.unanswered), (500, 0));
     assert!(tally.latencies.max() >= STALL);
-    // Two hundred were meant for the stall, and waited from nothing to all of it: more than a tenth of all waited for
-    // more than half of it. A generator that measures from the sending on would say so of one alone.
+    // Two hundred were meant for the stall, and waited from nothing to all of it: more than a tenth of all
+    // waited for more than half of it. A generator that measures from the sending on would say so of one
+    // alone.
     assert!(tally.latencies.at(0.85) >= STALL / 3, "{:?}", tally.latencies.at(0.85));
     assert!(tally.lags.at(0.85) >= STALL / 3, "{:?}", tally.lags.at(0.85));
 }

@@ -1,4 +1,5 @@
-//! What a load counted: answers by the moment they came, latencies by the moment their requests were meant for.
+//! What a load counted: answers by the moment they came,
+//! latencies by the moment their requests were meant for.
 
 use std::time::Instant;
 
@@ -14,11 +15,12 @@ pub(crate) struct Tally {
     pub(crate) bytes: u64,
     /// From the intended moment to the answer, of requests meant for the window.
     pub(crate) latencies: Latencies,
-    /// From the intended moment until the request was handed to its connection: the part of the latency that began
-    /// before the broker could know.
+    /// From the intended moment until the request was handed to its connection: the part of the latency that
+    /// began before the broker could know.
     pub(crate) lags: Latencies,
-    /// Requests meant for the window, or for the warm-up, that had no answer when patience ended; they are among the
-    /// latencies with the time they had waited: a broker that answers nothing any more must not look idle.
+    /// Requests meant for the window, or for the warm-up, that had no answer when patience ended; they are
+    /// among the latencies with the time they had waited:
+    /// a broker that answers nothing any more must not look idle.
     pub(crate) unanswered: u64,
     /// When the last answer in the window came.
     pub(super) last: Option<Instant>,

@@ -14,12 +14,13 @@ use crate::failure::Failure;
 /// How late a worker may notice that another one failed.
 const LOOK_UP: Duration = Duration::from_millis(200);
 
-/// Of the groups behind the first, so many connections have their turn before the first is looked at again: its latencies
-/// are what a figure is about, and an answer that waits behind fifty others in the generator would count as late.
+/// Of the groups behind the first, so many connections have their turn before the first is looked at again:
+/// its latencies are what a figure is about, and an answer that waits behind fifty others in the generator
+/// would count as late.
 const STEPS_BESIDE: usize = 4;
-/// Of the groups behind the first, once nothing is left to do: requests that come due and answers that arrive meanwhile are
-/// one wake, as they are where a network card tells of several packets at once. A wake for each of 20,000 a second takes
-/// most of a processor, from the kernel's own workers as well.
+/// Of the groups behind the first, once nothing is left to do: requests that come due and answers that arrive
+/// meanwhile are one wake, as they are where a network card tells of several packets at once. A wake for each
+/// of 20,000 a second takes most of a processor, from the kernel's own workers as well.
 const REST: Duration = Duration::from_micros(200);
 
 /// A connection, and the group that it counts for.
@@ -28,8 +29,8 @@ pub(super) struct Member {
     pub(super) group: usize,
 }
 
-/// Drives the connections until all are done, patience ends or another worker failed. Counts of each group go to `shared`,
-/// which the reader of the progress empties from time to time.
+/// Drives the connections until all are done, patience ends or another worker failed. Counts of each group go
+/// to `shared`, which the reader of the progress empties from time to time.
 pub(super) fn drive(
     mut lanes: Vec<Member>,
     window: &Window,

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use crate::clock;
 use crate::disk;
 
-/// Fields of the first line of /proc/stat that count time in which a processor was busy: user, nice, system, irq, softirq.
+/// Fields of the first line of /proc/stat that count time in which a processor was busy: user, nice, system,
+/// irq, softirq.
 const BUSY_FIELDS: [usize; 5] = [1, 2, 3, 6, 7];
 const TICKS_PER_SECOND: f64 = 100.0;
 

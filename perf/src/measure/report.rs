@@ -75,7 +75,8 @@ impl Report {
         self.verdict(name, Verdict::of(value <= limit), &shown, &bound);
     }
 
-    /// The p99 beside something must not exceed so many times the one alone, unless it is no more than what nobody notices.
+    /// The p99 beside something must not exceed so many times the one alone,
+    /// unless it is no more than what nobody notices.
     pub(crate) fn slowed_at_most(
         &mut self,
         name: &str,

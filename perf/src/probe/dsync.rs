@@ -13,8 +13,8 @@ use crate::failure::Failure;
 const FILE_BYTES: usize = 16 * 1024 * 1024;
 const FILL_BYTES: usize = 1024 * 1024;
 
-/// Writes of one size with `O_DIRECT` and `O_DSYNC` (the same as `RWF_DSYNC` on each), one after another over extents that
-/// were written before, so that no metadata changes.
+/// Writes of one size with `O_DIRECT` and `O_DSYNC` (the same as `RWF_DSYNC` on each), one after another over
+/// extents that were written before, so that no metadata changes.
 pub(crate) struct DsyncProbe {
     path: PathBuf,
     file: OpenFile,

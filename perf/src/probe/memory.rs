@@ -1,6 +1,7 @@
 //! Memory that direct reads and writes accept.
 
-/// Direct reads and writes take memory that begins at a multiple of the device's block; 4 KiB serves every device.
+/// Direct reads and writes take memory that begins at a multiple of the device's block;
+/// 4 KiB serves every device.
 pub(super) const BLOCK_BYTES: usize = 4096;
 
 /// Bytes that begin at a multiple of `BLOCK_BYTES`.

@@ -41,7 +41,8 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
     clock::sleep(SETTLE);
     for _ in 0..rig.rounds {
         for subject in &mut subjects {
-            // A reader finds the page cache empty, as one of much older records does, and the device no writes of others.
+            // A reader finds the page cache empty, as one of much older records does,
+            // and the device no writes of others.
             disk::evict(&rig.dir)?;
             round(rig, subject).map_err(Failure::of(subject.contender.name))?;
         }

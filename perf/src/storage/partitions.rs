@@ -1,5 +1,5 @@
-//! Ten thousand partitions: how fast they are there, what they keep in memory, how fast all of them are written, and
-//! whether many clients at once stay inside the budget.
+//! Ten thousand partitions: how fast they are there, what they keep in memory, how fast all of them are
+//! written, and whether many clients at once stay inside the budget.
 
 use std::time::Duration;
 
@@ -23,10 +23,12 @@ const RATE_SHARE: (f64, f64) = (0.6, 0.2);
 const ROUNDS_MAX: usize = 3;
 const SLICES: u32 = 3;
 const CLIENTS: usize = 100;
-/// What the producers among them get through at the least, of full produce to six partitions: each batch is consumed at
-/// once, by a fetch that asks for a hundred partitions, and all clients share the processors with the broker.
+/// What the producers among them get through at the least, of full produce to six partitions: each batch is
+/// consumed at once, by a fetch that asks for a hundred partitions,
+/// and all clients share the processors with the broker.
 const SERVED_SHARE: (f64, f64) = (0.25, 0.05);
-/// Of that the consumers among them read, at the logs' ends or behind them, out of memory for a fraction of a second.
+/// Of that the consumers among them read, at the logs' ends or behind them,
+/// out of memory for a fraction of a second.
 const FOLLOWED_SHARE: (f64, f64) = (0.25, 0.05);
 /// Of the requests that bring a first record everywhere.
 const PARTITIONS_PER_REQUEST: usize = 1000;
@@ -89,8 +91,8 @@ fn rates(rig: &mut Rig, contender: &Contender, partitions: i32) -> Result<f64, F
     Ok(median(rates(&six)))
 }
 
-/// As many producers and consumers over all partitions at once, the consumers at the logs' ends; `six` is the rate of full
-/// produce to six partitions.
+/// As many producers and consumers over all partitions at once, the consumers at the logs' ends; `six` is the
+/// rate of full produce to six partitions.
 fn clients(
     rig: &mut Rig,
     broker: &Millrace,

@@ -1,5 +1,5 @@
-//! A large log in many partitions: how long after `kill -9` and after a clean stop until the broker answers, and how much
-//! it reads for that.
+//! A large log in many partitions: how long after `kill -9` and after a clean stop until the broker answers,
+//! and how much it reads for that.
 
 use crate::broker::{Millrace, MillraceSettings};
 use crate::client::{Connection, log_ends};
@@ -11,7 +11,8 @@ use crate::suite::{Contender, POWER, Rig, Topic, VALUE_BYTES};
 const PARTITIONS: i32 = 1000;
 /// Of values: full, and in the quick run.
 const BYTES: (u64, u64) = (10_000_000_000, 1_000_000_000);
-/// Of the values' bytes, which the disk must have room for: batches, indexes, journal, preallocated ends of segments.
+/// Of the values' bytes, which the disk must have room for: batches, indexes, journal,
+/// preallocated ends of segments.
 const ROOM: f64 = 1.5;
 const AFTER_KILL_SECONDS: (f64, f64) = (3.0, 6.0);
 const AFTER_STOP_SECONDS: (f64, f64) = (1.0, 2.0);

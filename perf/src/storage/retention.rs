@@ -1,4 +1,5 @@
-//! The 99th percentile of produce, open loop, to a topic that keeps all and to one whose oldest segments are deleted.
+//! The 99th percentile of produce, open loop, to a topic that keeps all and to one whose oldest segments are
+//! deleted.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! What suites of figures share: options, the brokers under measurement, the requests, the run from figure to verdict.
+//! What suites of figures share: options, the brokers under measurement, the requests,
+//! the run from figure to verdict.
 
 mod options;
 mod rig;

@@ -15,7 +15,8 @@ pub struct SuiteOptions {
     #[arg(long)]
     pub(crate) kafka: bool,
     /// That script, if it is not in the tree this was built from.
-    #[arg(long, value_name = "FILE", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../clients/kafka"))]
+    #[arg(long, value_name = "FILE")]
+    #[arg(default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../clients/kafka"))]
     pub(crate) kafka_script: PathBuf,
     /// Seconds that one subject is measured in one round.
     #[arg(long, value_name = "N", default_value_t = 1.0)]

@@ -117,7 +117,8 @@ fn choose(suite: &Suite, options: &SuiteOptions) -> Result<Vec<&'static Figure>,
     }
 }
 
-/// A directory of this run alone, beside the program if none was named: that is a real disk, unlike /tmp on many machines.
+/// A directory of this run alone, beside the program if none was named: that is a real disk,
+/// unlike /tmp on many machines.
 fn directory(suite: &Suite, options: &SuiteOptions) -> Result<PathBuf, Failure> {
     let program = env::current_exe().map_err(Failure::io("looking for this program"))?;
     let beside = program.parent().map(PathBuf::from).unwrap_or_default();

@@ -29,7 +29,8 @@ const WARM_UP: Duration = Duration::from_millis(500);
 /// A whole topic is read within that.
 const READ_WITHIN: Duration = Duration::from_secs(600);
 
-/// Loads a broker that was just started for a while and leaves nothing behind: a JVM compiles what it runs often.
+/// Loads a broker that was just started for a while and leaves nothing behind:
+/// a JVM compiles what it runs often.
 pub(crate) fn warm_up(contender: &Contender, length: Duration) -> Result<(), Failure> {
     const NAME: &str = "warm-up";
     const PARTITIONS: i32 = 6;
@@ -66,8 +67,8 @@ impl Producers {
         in_flight: FULL_IN_FLIGHT,
         rate: Rate::Maximum,
     };
-    /// 50 MB/s, far from what broker or generator can do at most, a batch a request; so many in flight that intended
-    /// moments are kept while the broker stalls for a while.
+    /// 50 MB/s, far from what broker or generator can do at most, a batch a request; so many in flight that
+    /// intended moments are kept while the broker stalls for a while.
     pub(crate) const STEADY: Producers = Producers {
         connections: CONNECTIONS,
         partitions_each: 1,

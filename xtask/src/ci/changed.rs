@@ -1,5 +1,5 @@
-//! The command `check`: format, rules of the house, and clippy of the crates that have changes, in seconds; with `--tests`
-//! their tests, too.
+//! The command `check`: format, rules of the house, and clippy of the crates that have changes, in seconds;
+//! with `--tests` their tests, too.
 
 use crate::codegen::root;
 use crate::tidy;

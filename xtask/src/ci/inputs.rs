@@ -1,4 +1,5 @@
-//! What a step is made of, as one number: what a change does not reach has the number under which it passed last.
+//! What a step is made of, as one number: what a change does not reach has the number under which it passed
+//! last.
 
 use super::steps::{Step, Work};
 use serde_json::Value;
@@ -81,8 +82,8 @@ impl Inputs {
         self.packages.keys().map(String::as_str)
     }
 
-    /// What a step is made of, with the arguments that it is given; nothing of one that always runs: cargo knows by itself
-    /// what to build anew, and the rules of the house look at everything.
+    /// What a step is made of, with the arguments that it is given; nothing of one that always runs: cargo
+    /// knows by itself what to build anew, and the rules of the house look at everything.
     pub(super) fn of_step(&self, step: &Step, arguments: &str) -> Option<u64> {
         let name = |path: &str| Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
         let ships = Some(SHIPS.to_owned());
@@ -194,7 +195,8 @@ mod tests {
                 .chain(tests_need.iter().map(dependency(json!("dev"))))
                 .collect();
             json!({
-                "name": name, "manifest_path": format!("/root/{name}/Cargo.toml"), "dependencies": dependencies,
+                "name": name, "manifest_path": format!("/root/{name}/Cargo.toml"),
+                "dependencies": dependencies,
                 "targets": [{"kind": ["lib"], "name": name}, {"kind": ["bin"], "name": program}],
             })
         };

@@ -1,5 +1,5 @@
-//! Processes that a step left behind: they become children of this process, are named as a failure, and killed. Steps run
-//! beside one another: a process carries the name of its step in its environment.
+//! Processes that a step left behind: they become children of this process, are named as a failure, and
+//! killed. Steps run beside one another: a process carries the name of its step in its environment.
 
 use super::process::poll;
 use nix::errno::Errno;
@@ -85,7 +85,8 @@ fn living_children(whose: Whose) -> Result<Vec<(Pid, String)>, Box<dyn Error>> {
     Ok(living)
 }
 
-/// Name, state and parent in a line of `/proc/PID/stat`; the name stands in brackets and may hold blanks and brackets.
+/// Name, state and parent in a line of `/proc/PID/stat`;
+/// the name stands in brackets and may hold blanks and brackets.
 fn read_stat(stat: &str) -> Option<(&str, &str, i32)> {
     let (head, rest) = stat.rsplit_once(')')?;
     let (_, name) = head.split_once('(')?;

@@ -1,5 +1,5 @@
-//! The command `ci`: every step of the table, beside others where there is room, its output in a log, the times of all at
-//! the end.
+//! The command `ci`: every step of the table, beside others where there is room, its output in a log,
+//! the times of all at the end.
 #![expect(clippy::print_stdout, reason = "progress and summary are the command's output")]
 
 use super::broker::Broker;
@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 /// Lines of a failed step's log that are shown; the whole log stays in its file.
 const SHOWN_LINES: usize = 150;
 
-/// The allocator of glibc keeps what a simulated world gives back for the next one, which a sweep makes thousands of: the
-/// system zeroed it anew in a fourth of a sweep's time.
+/// The allocator of glibc keeps what a simulated world gives back for the next one, which a sweep makes
+/// thousands of: the system zeroed it anew in a fourth of a sweep's time.
 const KEEPS_MEMORY: [(&str, &str); 2] =
     [("MALLOC_TRIM_THRESHOLD_", "2000000000"), ("MALLOC_MMAP_THRESHOLD_", "2000000000")];
 
@@ -411,8 +411,9 @@ fn sender(fuzz: u32) -> &'static str {
     if fuzz < FULL_FROM_SECONDS { "millrace" } else { "millrace-perf" }
 }
 
-/// Journal slots that the kills of one mode must see filled again: below that the journals hardly wrapped, and the kills
-/// proved little. Three in two cycles are usual, since large appends are only named in the journal; a sample of a few cycles must see one at all.
+/// Journal slots that the kills of one mode must see filled again: below that the journals hardly wrapped,
+/// and the kills proved little. Three in two cycles are usual, since large appends are only named in the
+/// journal; a sample of a few cycles must see one at all.
 fn least_reuses(cycles: u32) -> u32 {
     if cycles < MANY_CYCLES { 1 } else { cycles }
 }
@@ -425,8 +426,8 @@ fn programs(cycles: u32) -> &'static str {
 /// From here on the caller has time.
 const MANY_CYCLES: u32 = 20;
 
-/// Cases of flipped bits: all where every disk operation is swept, else as many as take less than a minute at CI's own
-/// distance.
+/// Cases of flipped bits: all where every disk operation is swept,
+/// else as many as take less than a minute at CI's own distance.
 fn flips(every: u32) -> u32 {
     if every <= 1 { u32::MAX } else { (FLIPS_PER_DISTANCE / every).max(1) }
 }

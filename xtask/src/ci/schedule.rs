@@ -1,4 +1,5 @@
-//! Which steps stand beside one another: as many as the machine has room for, in the table's order as far as that goes.
+//! Which steps stand beside one another: as many as the machine has room for,
+//! in the table's order as far as that goes.
 
 use super::steps::{Step, Takes};
 

@@ -8,8 +8,8 @@ pub(super) enum Work {
     Script(&'static str, &'static [&'static str]),
     /// A program built by an earlier step: the folder below the target folder, and its arguments.
     Built(&'static str, &'static [&'static str]),
-    /// Starts the broker with the first arguments, runs the program of the second (with `{address}` replaced) if there
-    /// is one, and stops the broker cleanly.
+    /// Starts the broker with the first arguments, runs the program of the second (with `{address}` replaced)
+    /// if there is one, and stops the broker cleanly.
     Beside { broker: &'static [&'static str], program: Option<(&'static str, &'static [&'static str])> },
     /// The rules of the house.
     Tidy,
@@ -28,9 +28,10 @@ pub(super) enum Takes {
     Nothing,
 }
 
-/// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked for, `{flips}`,
-/// `{reuses}`, `{programs}`, `{frames}` and `{hostile}` by what follows from that, `{broker}` by the path of the release build, `{sender}` by a package. In the folder of a program `{perf}` is replaced by that of the
-/// load generator.
+/// A step. In arguments `{seeds}`, `{every}`, `{cycles}` and `{fuzz}` are replaced by what the caller asked
+/// for, `{flips}`, `{reuses}`, `{programs}`, `{frames}` and `{hostile}` by what follows from that, `{broker}`
+/// by the path of the release build, `{sender}` by a package. In the folder of a program `{perf}` is replaced
+/// by that of the load generator.
 pub(super) struct Step {
     pub(super) name: &'static str,
     /// Steps without which this one cannot run.
@@ -39,8 +40,8 @@ pub(super) struct Step {
     pub(super) work: Work,
 }
 
-/// In the order in which they start where there is room: what compiles; what waits and what computes, side by side; what
-/// stands alone.
+/// In the order in which they start where there is room: what compiles; what waits and what computes,
+/// side by side; what stands alone.
 pub(super) const STEPS: &[Step] = &[
     Step {
         name: "format",
@@ -55,7 +56,8 @@ pub(super) const STEPS: &[Step] = &[
         takes: Takes::Machine,
         work: Work::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
-    // README's command: unit tests, contract suites, crash sweeps, currentness of generated code and documents.
+    // README's command: unit tests, contract suites, crash sweeps,
+    // currentness of generated code and documents.
     Step { name: "tests", needs: &[], takes: Takes::Machine, work: Work::Cargo(&["test", "--workspace"]) },
     // Beside the tests and with their features, of which nothing is compiled again: that leaves some linking.
     Step {
@@ -87,16 +89,18 @@ pub(super) const STEPS: &[Step] = &[
             program: Some(("debug/millrace-parity", &["compare", "--bootstrap", "{address}"])),
         },
     },
-    // Members of consumer groups in every client, of both protocols where it has both; more at a time are too slow for the
-    // scenarios' limits. They wait for sessions and rebalances most of the time, 62 s of processor time in 230, but not
-    // evenly: where nothing is left they fail (aiokafka gives up where a heartbeat meets a group that is still loaded).
+    // Members of consumer groups in every client, of both protocols where it has both; more at a time are too
+    // slow for the scenarios' limits. They wait for sessions and rebalances most of the time, 62 s of
+    // processor time in 230, but not evenly: where nothing is left they fail (aiokafka gives up where a
+    // heartbeat meets a group that is still loaded).
     Step {
         name: "group-clients",
         needs: &["release"],
         takes: Takes::Processor,
         work: Work::Script("clients/run", &["--groups", "--at-once", "6"]),
     },
-    // A small ext4 file system filled and freed under load, and overwritten ten times. Needs root and loop devices.
+    // A small ext4 file system filled and freed under load, and overwritten ten times.
+    // Needs root and loop devices.
     Step {
         name: "small-disk",
         needs: &["release"],
@@ -303,8 +307,8 @@ pub(super) const STEPS: &[Step] = &[
             &["kcat", "confluent-kafka", "java", "franz-go", "rdkafka", "java-oldest", "librdkafka-oldest"],
         ),
     },
-    // What users write: programs that check their own results while the broker is killed; and Kafka's own group tools,
-    // held to what they print of Apache Kafka. A sample, or all of it where cycles are many.
+    // What users write: programs that check their own results while the broker is killed; and Kafka's own
+    // group tools, held to what they print of Apache Kafka. A sample, or all of it where cycles are many.
     Step {
         name: "user-programs",
         needs: &["release"],
@@ -364,16 +368,16 @@ pub(super) const STEPS: &[Step] = &[
         takes: Takes::Moments,
         work: Work::Script("clients/small-memory", &[]),
     },
-    // Hostile peers of nine kinds: memory, and an honest client beside each. With `.ci/soak` at their full numbers, from a
-    // release build.
+    // Hostile peers of nine kinds: memory, and an honest client beside each. With `.ci/soak` at their full
+    // numbers, from a release build.
     Step {
         name: "hostile",
         needs: &["programs", "release"],
         takes: Takes::Machine,
         work: Work::Built("{perf}/millrace-perf", &["hostile", "{hostile}", "--millrace", "{broker}"]),
     },
-    // Frames of golden bytes and parity cases, whole and damaged, through the whole of a broker: each is answered or ends its
-    // connection, in bounded memory. On a thread for each processor.
+    // Frames of golden bytes and parity cases, whole and damaged, through the whole of a broker: each is
+    // answered or ends its connection, in bounded memory. On a thread for each processor.
     Step {
         name: "frames",
         needs: &["programs"],
@@ -387,7 +391,8 @@ pub(super) const STEPS: &[Step] = &[
         takes: Takes::Machine,
         work: Work::Cargo(&["xtask", "instructions"]),
     },
-    // Durability as the device counts it, many partitions, hostile peers: the verdicts that hold on a busy machine.
+    // Durability as the device counts it, many partitions, hostile peers:
+    // the verdicts that hold on a busy machine.
     Step {
         name: "figures",
         needs: &["programs", "release"],

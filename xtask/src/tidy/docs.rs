@@ -1,7 +1,8 @@
-//! Rules about the documents: the files they name exist, and README names every API that is served.
+//! Rules about the documents: what they name exists, and README names every API that is served.
 
 use super::finding::Finding;
-use super::tree::{TextFile, Tree};
+use super::source::{RustFile, TextFile, Tree};
+use std::collections::BTreeSet;
 
 /// Endings of names that a document can mean as a file of the repository.
 const FILE_ENDINGS: &[&str] = &[".rs", ".md", ".toml", ".py", ".sh", ".txt"];
@@ -9,16 +10,24 @@ const FILE_ENDINGS: &[&str] = &[".rs", ".md", ".toml", ".py", ".sh", ".txt"];
 /// Where the server's APIs stand, one `api!(Name ...` each.
 const API_TABLE: &str = "net/server/src/api/table.rs";
 
+/// What git does not track, but documents may name.
+const UNTRACKED: &[&str] = &["clients/.cache"];
+
 pub(super) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
+    let places = Places::new(tree);
     for file in tree.files.iter().filter(|file| file.path.ends_with(".md")) {
         for (index, line) in file.text.lines().enumerate() {
             let quoted = line.split('`').skip(1).step_by(2).filter(|name| is_file_name(name));
             let named = quoted.map(str::to_owned).chain(links(line).map(|link| beside(&file.path, link)));
-            for name in named.filter(|name| !exists(tree, name) && !exists(tree, &beside(&file.path, name))) {
+            for name in named.filter(|name| !places.hold(name) && !places.hold(&beside(&file.path, name))) {
                 let text = format!("{name} does not exist; name what is there now");
                 findings.push(Finding::new(&file.path, index + 1, "document", text));
             }
+            references(&places, &file.path, (index + 1, line), findings);
         }
+    }
+    for file in &tree.rust {
+        documentation(&places, file, findings);
     }
     served_apis(tree, findings);
 }
@@ -52,10 +61,51 @@ fn beside(path: &str, link: &str) -> String {
     names.join("/")
 }
 
-/// A tracked file, or a folder with one.
-fn exists(tree: &Tree, name: &str) -> bool {
-    let folder = format!("{}/", name.trim_end_matches('/'));
-    tree.files.iter().any(|file| file.path == name || file.path.starts_with(&folder))
+fn documentation(places: &Places<'_>, file: &RustFile, findings: &mut Vec<Finding>) {
+    let lines = file.comments.lines().enumerate();
+    let documentation = lines.filter(|(_, line)| is_documentation(line.trim_start()));
+    for (index, line) in documentation {
+        references(places, &file.path, (index + 1, line), findings);
+    }
+}
+
+fn is_documentation(line: &str) -> bool {
+    line.starts_with("///") || line.starts_with("//!")
+}
+
+/// Words in backticks that begin with a folder of the repository name what is there.
+fn references(places: &Places<'_>, path: &str, (number, line): (usize, &str), findings: &mut Vec<Finding>) {
+    let words = line.split('`').skip(1).step_by(2).flat_map(str::split_whitespace);
+    for word in words.filter(|word| !path.ends_with(".md") || !is_file_name(word)) {
+        let name = word.split(['#', ':']).next().unwrap_or_default();
+        if places.look_like(name) && !places.hold(name) && !UNTRACKED.contains(&name) {
+            let text = format!("{name} does not exist; name what is there now");
+            findings.push(Finding::new(path, number, "reference", text).owed_by_file());
+        }
+    }
+}
+
+/// Every tracked file, and every folder with one.
+struct Places<'t> {
+    all: BTreeSet<&'t str>,
+}
+
+impl<'t> Places<'t> {
+    fn new(tree: &'t Tree) -> Places<'t> {
+        let paths = tree.files.iter().map(|file| file.path.as_str());
+        let folders = paths.clone().flat_map(|path| path.match_indices('/').map(move |(at, _)| &path[..at]));
+        Places { all: paths.clone().chain(folders).collect() }
+    }
+
+    fn hold(&self, name: &str) -> bool {
+        self.all.contains(name.trim_end_matches('/'))
+    }
+
+    /// A path below one of the folders at the root.
+    fn look_like(&self, name: &str) -> bool {
+        let is_path = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+        name.chars().all(is_path) && name.split_once('/').is_some_and(|(folder, _)| self.all.contains(folder))
+    }
 }
 
 fn served_apis(tree: &Tree, findings: &mut Vec<Finding>) {

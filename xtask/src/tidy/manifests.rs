@@ -1,7 +1,7 @@
 //! Rules about Cargo.toml files: which crate may use which, and a reason above each dependency.
 
 use super::finding::Finding;
-use super::tree::{TextFile, Tree};
+use super::source::{TextFile, Tree};
 
 /// Which of our crates each crate may use: the arrows of the house, and what lies below them.
 const ARROWS: &[(&str, &[&str])] = &[

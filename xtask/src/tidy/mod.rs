@@ -2,16 +2,17 @@
 
 #[cfg(test)]
 mod cases;
+mod debts;
 mod docs;
 mod finding;
+mod form;
 mod layers;
 mod manifests;
-mod mask;
 mod purity;
+mod rooms;
 mod run;
-mod rust;
-mod text;
-mod tokens;
-mod tree;
+mod source;
+mod types;
 
+pub(crate) use rooms::rooms;
 pub(crate) use run::run;

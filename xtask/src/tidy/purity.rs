@@ -1,9 +1,7 @@
 //! Rules about what code may touch: `unsafe`, the outside world in deciding code, the kernel below the seam.
 
 use super::finding::Finding;
-use super::layers::uses;
-use super::rust::RustFile;
-use super::tree::Tree;
+use super::source::{RustFile, Tree};
 
 /// Files that may say `unsafe`, and why each must.
 const UNSAFE_FILES: &[(&str, &str)] = &[
@@ -61,8 +59,8 @@ fn unsafe_code(file: &RustFile, findings: &mut Vec<Finding>) {
         return;
     }
     for token in file.tokens.iter().filter(|token| token.text == "unsafe") {
-        let text = "`unsafe` outside the listed files of engine/rt; find a safe way, or list the file with its \
-                    reason in xtask/src/tidy/purity.rs";
+        let text = "`unsafe` outside the listed files of engine/rt; find a safe way, or list the file with \
+                    its reason in xtask/src/tidy/purity.rs";
         findings.push(Finding::new(&file.path, token.line, "unsafe", text));
     }
 }
@@ -83,7 +81,7 @@ fn deciding(file: &RustFile, findings: &mut Vec<Finding>) {
         let text = format!("`{}` in code that decides; take the event or the time as a value", token.text);
         findings.push(Finding::new(&file.path, token.line, "purity", text));
     }
-    for found in uses(file) {
+    for found in &file.uses {
         let path = found.path.join("::");
         let is_below = |outside: &&&str| path == **outside || path.starts_with(&format!("{outside}::"));
         if let Some(outside) = OUTSIDE_WORLD.iter().find(is_below) {

@@ -1,15 +1,26 @@
 //! The command `tidy`: every rule over every tracked file.
 
+use super::debts::{DEBTS, bless, settle};
 use super::finding::Finding;
-use super::tree::Tree;
-use super::{docs, layers, manifests, purity, text};
+use super::source::Tree;
+use super::{docs, form, layers, manifests, purity, types};
 use crate::codegen::root;
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::process::Command;
+
+/// Set to 1, it has debts lowered that were paid.
+const BLESS: &str = "MILLRACE_BLESS";
 
 /// Checks the work tree; the error lists what is to be done.
 pub(crate) fn run() -> Result<String, Box<dyn Error>> {
     let tree = Tree::tracked(&root())?;
-    let findings = check(&tree);
+    let findings = found(&tree);
+    let mut debts = tree.text(DEBTS).unwrap_or_default().to_owned();
+    if std::env::var_os(BLESS).is_some_and(|value| value == "1") {
+        debts = lower(&debts, &findings)?;
+    }
+    let findings = sorted(settle(&debts, findings));
     if findings.is_empty() {
         return Ok(format!("tidy: {} files in order", tree.files.len()));
     }
@@ -17,17 +28,60 @@ pub(crate) fn run() -> Result<String, Box<dyn Error>> {
     Err(format!("tidy: {} findings\n{}", lines.len(), lines.join("\n")).into())
 }
 
-/// All findings, ordered by place.
+/// All findings that are no debt, ordered by place.
+#[cfg(test)]
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
+    sorted(settle(tree.text(DEBTS).unwrap_or_default(), found(tree)))
+}
+
+/// What breaks a rule, whether it is a debt or not.
+fn found(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    text::check(tree, &mut findings);
+    form::check(tree, &mut findings);
     purity::check(tree, &mut findings);
     manifests::check(tree, &mut findings);
     layers::check(tree, &mut findings);
+    types::check(tree, &mut findings);
     docs::check(tree, &mut findings);
+    findings
+}
+
+fn sorted(mut findings: Vec<Finding>) -> Vec<Finding> {
     findings.sort();
     findings.dedup();
     findings
+}
+
+/// Writes the file of debts anew, and gives its text.
+#[expect(clippy::disallowed_methods, reason = "a development command works on the source tree itself")]
+fn lower(debts: &str, findings: &[Finding]) -> Result<String, Box<dyn Error>> {
+    let lowered = bless(debts, findings, &moved()?);
+    if lowered != debts {
+        std::fs::write(root().join(DEBTS), &lowered)?;
+    }
+    Ok(lowered)
+}
+
+/// The files that moved since the last commit, as git sees it.
+fn moved() -> Result<BTreeMap<String, String>, Box<dyn Error>> {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(root()).args([
+        "diff",
+        "HEAD",
+        "--find-renames",
+        "--diff-filter=R",
+        "--name-status",
+    ]);
+    let output = command.output()?;
+    if !output.status.success() {
+        return Err(format!("git diff: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    let lines = String::from_utf8(output.stdout)?;
+    let moves = lines.lines().filter_map(|line| {
+        let mut parts = line.split('\t').skip(1);
+        Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
+    });
+    Ok(moves.collect())
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Cases of APIs that the broker does not serve yet: Kafka's answers wait for it, and the score leaves them out.
+//! Cases of APIs that the broker does not serve yet: Kafka's answers wait for it,
+//! and the score leaves them out.
 use super::wanted::matches;
 
 /// Case names, or beginnings of names that end in `*`.

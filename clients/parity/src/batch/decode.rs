@@ -3,8 +3,8 @@ use super::{BATCH_HEADER_BYTES, CHECKSUM_FROM, LENGTH_EXCLUDES_BYTES, decompress
 use crate::primitives::{Reader, text_from_bytes};
 use serde_json::{Map, Value};
 
-/// One element per whole batch. A batch cut off at the end is left out: a broker may send one where a budget ends, and
-/// every client drops it.
+/// One element per whole batch. A batch cut off at the end is left out: a broker may send one where a budget
+/// ends, and every client drops it.
 pub(crate) fn decode_records(mut bytes: &[u8]) -> Value {
     let mut batches = Vec::new();
     while let Some(size) = batch_size(bytes) {
@@ -123,11 +123,15 @@ mod tests {
     fn batches_read_back() {
         for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
             check(
-                &format!("[{{codec: {codec}, timestamp: 7, records: [a, {{key: k, headers: [[h, null]], timestamp: 9}}]}}]"),
                 &format!(
-                    "[{{baseOffset: 0, partitionLeaderEpoch: -1, magic: 2, codec: {codec}, timestampType: create,
-                    lastOffsetDelta: 1, baseTimestamp: 7, maxTimestamp: 9, producerId: -1, producerEpoch: -1,
-                    baseSequence: -1, records: [{{offset: 0, timestamp: 7, key: null, value: a}},
+                    "[{{codec: {codec}, timestamp: 7, records: [a,
+                    {{key: k, headers: [[h, null]], timestamp: 9}}]}}]"
+                ),
+                &format!(
+                    "[{{baseOffset: 0, partitionLeaderEpoch: -1, magic: 2, codec: {codec},
+                    timestampType: create, lastOffsetDelta: 1, baseTimestamp: 7, maxTimestamp: 9,
+                    producerId: -1, producerEpoch: -1, baseSequence: -1,
+                    records: [{{offset: 0, timestamp: 7, key: null, value: a}},
                     {{offset: 1, timestamp: 9, key: k, value: null, headers: [[h, null]]}}]}}]"
                 ),
             );

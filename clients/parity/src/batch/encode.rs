@@ -28,8 +28,9 @@ const MEMBERS: [&str; 22] = [
     "bytes",
 ];
 
-/// Bytes of a records field: null, `hex:` text, or an array of batches. A batch is an array of records, or an object
-/// that also sets fields of its header. A record is its value, or an object with key, value, headers and so on.
+/// Bytes of a records field: null, `hex:` text, or an array of batches. A batch is an array of records, or an
+/// object that also sets fields of its header. A record is its value, or an object with key, value,
+/// headers and so on.
 pub(crate) fn encode_records(value: &Value) -> Result<Option<Vec<u8>>, String> {
     match value {
         Value::Null => Ok(None),

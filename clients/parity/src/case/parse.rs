@@ -200,23 +200,26 @@ mod tests {
     #[test]
     fn cases_expand_and_steps_take_their_modifiers() {
         let cases = parse_cases(
-            "case one # first\n about some words\n topic $topic {partitions: 2} as other\n @b send Fetch 4 {a:\n 1}\n\
-             keep x = a.0.b\n until e = 0\n receive\ncase two\n versions 3-5\n Metadata $v\n raw i32:5 hex:00",
+            "case one # first\n about some words\n topic $topic {partitions: 2} as other\n\
+             \x20@b send Fetch 4 {a:\n 1}\nkeep x = a.0.b\n until e = 0\n receive\ncase two\n versions 3-5\n\
+             \x20Metadata $v\n raw i32:5 hex:00",
         )
         .unwrap();
         let names: Vec<_> = cases.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["one", "two@3", "two@4", "two@5"]);
         let sent = &cases[0].steps[1];
         assert_eq!((sent.connection.as_str(), sent.keeps.len(), sent.until.is_some()), ("b", 1, true));
-        assert!(
-            matches!(&cases[1].steps[1].action, Action::Bytes { pieces, framed: false, .. } if pieces == "i32:5 hex:00")
-        );
+        let Action::Bytes { pieces, framed: false, .. } = &cases[1].steps[1].action else {
+            panic!("these are raw bytes");
+        };
+        assert_eq!(pieces, "i32:5 hex:00");
     }
 
     #[test]
     fn shared_steps_come_where_they_are_used() {
         let cases = parse_cases(
-            "steps pair\n Metadata 1\n quiet\n receive\ncase one\n use pair\n close\ncase two\n versions 1-2\n use pair",
+            "steps pair\n Metadata 1\n quiet\n receive\ncase one\n use pair\n close\n\
+             case two\n versions 1-2\n use pair",
         )
         .unwrap();
         let lengths: Vec<_> = cases.iter().map(|c| (c.name.as_str(), c.steps.len())).collect();

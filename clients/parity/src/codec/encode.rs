@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 /// Member that holds tagged fields unknown to the schema: `{number: bytes}`.
 const UNKNOWN_TAGS: &str = "_tags";
 
-/// Members that no version of the message has are an error, members of other versions are left out. Null is written
-/// where the schema forbids it too: that is how malformed requests are made.
+/// Members that no version of the message has are an error, members of other versions are left out. Null is
+/// written where the schema forbids it too: that is how malformed requests are made.
 pub(super) fn encode_message(
     message: &Message,
     version: i16,

@@ -1,4 +1,5 @@
-//! What messages and batches are made of: Kafka's primitive types on bytes, and the text that stands for them.
+//! What messages and batches are made of: Kafka's primitive types on bytes,
+//! and the text that stands for them.
 mod cursor;
 mod text;
 

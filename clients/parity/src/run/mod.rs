@@ -4,6 +4,8 @@ mod connection;
 mod normalise;
 mod session;
 mod setup;
+mod steps;
 
 pub(crate) use bytes::assemble;
-pub(crate) use session::{CLIENT_ID, Entry, Target, first_variables, resolve, run_case};
+pub(crate) use session::{CLIENT_ID, Entry, Target, first_variables, resolve};
+pub(crate) use steps::run_case;

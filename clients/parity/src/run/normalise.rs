@@ -1,4 +1,5 @@
-//! Replaces what differs from run to run by stable placeholders: ids in order of appearance, times, addresses.
+//! Replaces what differs from run to run by stable placeholders: ids in order of appearance, times,
+//! addresses.
 use serde_json::Value;
 
 /// A time this close to the case's start was read from the broker's clock.
@@ -235,7 +236,8 @@ mod tests {
         let one = "one-c1f3e7a0-0000-4000-8000-0123456789ab";
         let mut value = json!({
             "leader": one, "memberId": "two-d2f3e7a0-0000-4000-8000-0123456789ab",
-            "members": [{"memberId": one, "metadata": "hex:00ff2d7831793200"}, {"memberId": "mXzvSZmFR0yDLEbxsJYWLg"}],
+            "members": [{"memberId": one, "metadata": "hex:00ff2d7831793200"},
+                        {"memberId": "mXzvSZmFR0yDLEbxsJYWLg"}],
             "errorMessage": format!("{one} and mXzvSZmFR0yDLEbxsJYWLg"),
         });
         normaliser.normalise(&mut value);
@@ -258,14 +260,18 @@ mod tests {
         let mut value = json!({
             "topics": [{"topicId": "mXzvSZmFR0yDLEbxsJYWLg", "name": "a-x1y2"}, {"topicId": ZERO_ID}],
             "again": [{"topicId": "mXzvSZmFR0yDLEbxsJYWLg", "logAppendTimeMs": 1_800_000_600_012i64}],
-            "producerId": 4000, "port": 9092, "listeners": [{"port": 9093}], "logDir": "/var/log-x1y2", "totalBytes": 5, "usableBytes": -1, "host": "localhost", "timestamp": 1_800_000_000_005i64,
+            "producerId": 4000, "port": 9092, "listeners": [{"port": 9093}],
+            "logDir": "/var/log-x1y2", "totalBytes": 5, "usableBytes": -1, "host": "localhost",
+            "timestamp": 1_800_000_000_005i64,
             "errorMessage": "Timestamp 1800000000000 of producer 4000 in a-x1y2 by 3600000",
         });
         normaliser.normalise(&mut value);
         let expect = json!({
             "topics": [{"topicId": "<topic-id-1>", "name": "a"}, {"topicId": ZERO_ID}],
             "again": [{"topicId": "<topic-id-1>", "logAppendTimeMs": "<time>"}],
-            "producerId": "<producer-1>", "port": "<port>", "listeners": [{"port": "<controller-port>"}], "logDir": "<log-dir-1>", "totalBytes": "<bytes>", "usableBytes": -1, "host": "<host>", "timestamp": "<t+5>",
+            "producerId": "<producer-1>", "port": "<port>", "listeners": [{"port": "<controller-port>"}],
+            "logDir": "<log-dir-1>", "totalBytes": "<bytes>", "usableBytes": -1, "host": "<host>",
+            "timestamp": "<t+5>",
             "errorMessage": "Timestamp <t> of producer <producer> in a by 3600000",
         });
         assert_eq!(value, expect);

@@ -1,10 +1,9 @@
-//! Runs the steps of one case and collects the answers.
-use super::bytes::assemble;
-use super::connection::{Arrived, Connection, Due, elapsed_ms, pause, wall_now_ms};
+//! The connections of one case, the requests on them, and the answers that came.
+use super::connection::{Arrived, Connection, Due, elapsed_ms, pause};
 use super::normalise::Normaliser;
-use crate::case::{Action, Case, Mode, Request, Step};
+use crate::case::{Case, Mode, Request, Step};
 use crate::codec::Protocol;
-use crate::primitives::{hex_from_text, hex_text, text_from_bytes};
+use crate::primitives::{hex_from_text, text_from_bytes};
 use crate::text::{Variables, substitute};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,10 +15,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 pub(super) const ATTEMPT_PAUSE_MS: u64 = 10;
 /// Attempts that fill `ANSWER_WAIT` when each answer comes at once.
 pub(super) const ATTEMPTS_MAX: u64 = 200;
-/// `$t` lies this far before the case's start, beyond anything that a broker's clock can show.
-const GIVEN_BEFORE_MS: i64 = 10 * 60 * 1000;
 /// Raw bytes carry their own correlation id, which is not checked.
-const RAW_CORRELATION_ID: i32 = 0;
+pub(super) const RAW_CORRELATION_ID: i32 = 0;
 pub(crate) const CLIENT_ID: &str = "parity";
 /// Connections whose name begins so are made to the controller.
 const CONTROLLER: &str = "controller";
@@ -40,23 +37,8 @@ pub(crate) struct Target<'a> {
     pub(crate) controller: String,
 }
 
-/// Answers in the order of the case's steps; an error when the case itself cannot run.
-pub(crate) fn run_case(target: &Target<'_>, case: &Case) -> Result<Vec<Entry>, String> {
-    let started_ms = wall_now_ms();
-    let given_ms = started_ms - GIVEN_BEFORE_MS;
-    let run_suffix = format!("-{:06x}", started_ms & 0xff_ffff);
-    let variables = first_variables(case, &case.name.replace('@', "-v"), &run_suffix, given_ms);
-    let normaliser =
-        Normaliser::new([target.bootstrap, &target.controller], &run_suffix, started_ms, given_ms);
-    let mut session = Session::new(target, variables, normaliser);
-    for (index, step) in case.steps.iter().enumerate() {
-        let done = session.step(step).and_then(|()| if step.quiet { session.hush() } else { Ok(()) });
-        done.map_err(|e| format!("step {}: {e}", index + 1))?;
-    }
-    Ok(session.entries)
-}
-
-/// What a case knows before its first step: topics and groups carry the name `topic` and the suffix of the run.
+/// What a case knows before its first step: topics and groups carry the name `topic` and the suffix of the
+/// run.
 pub(crate) fn first_variables(case: &Case, topic: &str, run_suffix: &str, given_ms: i64) -> Variables {
     let mut variables = Variables::from([
         ("t".to_owned(), given_ms.into()),
@@ -74,10 +56,10 @@ pub(crate) fn first_variables(case: &Case, topic: &str, run_suffix: &str, given_
 
 pub(super) struct Session<'a> {
     pub(super) target: &'a Target<'a>,
-    connections: BTreeMap<String, Connection>,
+    pub(super) connections: BTreeMap<String, Connection>,
     pub(super) variables: Variables,
     normaliser: Normaliser,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
 impl<'a> Session<'a> {
@@ -87,65 +69,7 @@ impl<'a> Session<'a> {
 }
 
 impl Session<'_> {
-    fn step(&mut self, step: &Step) -> Result<(), String> {
-        match &step.action {
-            Action::Topic { name, options, id } => self.make_topic(name, options, id),
-            Action::Append { topic, partition, batches } => self.append(topic, partition, batches),
-            Action::Delete { name } => self.delete_topic(name),
-            Action::Producer { name } => self.make_producer(name),
-            Action::Embedded { name, message, version, fields } => {
-                let version = self.version(version)?;
-                let bytes = self.target.protocol.encode_embedded(message, version, &self.value(fields)?)?;
-                self.variables.insert(name.clone(), hex_text(&bytes).into());
-                Ok(())
-            }
-            Action::Request(request) => self.request(step, request),
-            Action::Bytes { pieces, framed, mode } => {
-                let bytes = assemble(pieces, &self.variables)?;
-                let connection = self.connection(&step.connection)?;
-                if *framed {
-                    connection.send_frame(&bytes)
-                } else {
-                    connection.send(&bytes)
-                }
-                if *mode == Mode::OneWay {
-                    return Ok(());
-                }
-                let label = if *framed { "frame" } else { "raw" };
-                connection.expect_answer(step.edits.read_as.clone(), RAW_CORRELATION_ID, label.to_owned());
-                if *mode == Mode::Exchange { self.receive(step) } else { Ok(()) }
-            }
-            Action::Receive => self.receive(step),
-            Action::Silence { ms } => {
-                let arrived = self.connection(&step.connection)?.receive(Duration::from_millis(*ms));
-                let answer = match arrived {
-                    Arrived::Nothing => Value::from("nothing"),
-                    Arrived::Closed => Value::from("closed"),
-                    Arrived::Frame(frame) => Value::from(text_from_bytes(&frame)),
-                };
-                self.record(step, "silence", answer)
-            }
-            Action::Pause { ms } => {
-                pause(*ms);
-                Ok(())
-            }
-            Action::Close => {
-                self.connections.remove(&step.connection);
-                Ok(())
-            }
-        }
-    }
-
-    /// Takes back the latest answer, which has to be good.
-    fn hush(&mut self) -> Result<(), String> {
-        let Entry { label, answer } = self.entries.pop().ok_or("no answer came")?;
-        match answer.get("errorCode").map_or(Some(0), Value::as_i64) {
-            Some(0) if answer.is_object() => Ok(()),
-            _ => Err(format!("{label} is not good: {answer}")),
-        }
-    }
-
-    fn request(&mut self, step: &Step, request: &Request) -> Result<(), String> {
+    pub(super) fn request(&mut self, step: &Step, request: &Request) -> Result<(), String> {
         let Some((path, wanted)) = &step.until else { return self.request_once(step, request) };
         let wanted = self.value(wanted)?;
         let first = self.entries.len();
@@ -186,7 +110,7 @@ impl Session<'_> {
         if request.mode == Mode::Exchange { self.receive(step) } else { Ok(()) }
     }
 
-    fn receive(&mut self, step: &Step) -> Result<(), String> {
+    pub(super) fn receive(&mut self, step: &Step) -> Result<(), String> {
         let connection = self.connection(&step.connection)?;
         let due = connection.next_due().ok_or("no answer is due")?;
         let answer = match connection.receive(ANSWER_WAIT) {
@@ -201,7 +125,7 @@ impl Session<'_> {
         self.record(step, &due.label, answer)
     }
 
-    fn record(&mut self, step: &Step, label: &str, mut answer: Value) -> Result<(), String> {
+    pub(super) fn record(&mut self, step: &Step, label: &str, mut answer: Value) -> Result<(), String> {
         for (name, path) in &step.keeps {
             let kept = path.find(&answer).ok_or_else(|| format!("{label}: no {path} in {answer}"))?;
             self.variables.insert(name.clone(), kept.clone());
@@ -235,7 +159,7 @@ impl Session<'_> {
         resolve(value, &self.variables)
     }
 
-    fn version(&self, version: &Value) -> Result<i16, String> {
+    pub(super) fn version(&self, version: &Value) -> Result<i16, String> {
         self.value(version)?
             .as_i64()
             .map(|version| version as i16)

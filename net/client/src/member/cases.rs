@@ -126,7 +126,8 @@ fn answer(line: &str) -> Answer {
     }
 }
 
-/// Generation, own id, leader, `keeps` where there is an assignment, and to the leader `id:topic,topic` of each.
+/// Generation, own id, leader, `keeps` where there is an assignment,
+/// and to the leader `id:topic,topic` of each.
 fn joined(text: &str) -> Joined {
     let mut words = text.split_whitespace();
     let mut next = || words.next().unwrap().to_owned();

@@ -16,11 +16,13 @@ const READER_PATIENCE: Duration = Duration::from_secs(2);
 /// For the last commit and for leaving, where brokers are slow or gone.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
 
-/// One member of a classic group with eager rebalances, from its first JoinGroup until it has left. `Membership` drives it:
-/// it carries out the actions, and hands in answers, what the reader says, and the time since the member began.
+/// One member of a classic group with eager rebalances, from its first JoinGroup until it has left.
+/// `Membership` drives it: it carries out the actions, and hands in answers, what the reader says,
+/// and the time since the member began.
 ///
-/// Invariants: at most one request is under way. Partitions are given to the reader after the group has synced, and the
-/// member joins again only when the reader has given them back, or when the group has taken them away.
+/// Invariants: at most one request is under way. Partitions are given to the reader after the group has
+/// synced, and the member joins again only when the reader has given them back,
+/// or when the group has taken them away.
 pub(crate) struct Member {
     pub(super) settings: GroupSettings,
     pub(super) generation: Generation,
@@ -126,7 +128,8 @@ impl Member {
         if self.stage == Stage::Reading {
             self.revoke();
         }
-        // Other members may be waited for longer than anybody who wants to leave; the connection waits with them.
+        // Other members may be waited for longer than anybody who wants to leave;
+        // the connection waits with them.
         if self.asked.take_if(|(_, request)| request.waits_for_others()).is_some() {
             self.has_coordinator = false;
         }

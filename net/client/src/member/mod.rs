@@ -1,4 +1,5 @@
-//! A member of a classic consumer group as a machine without sockets or clocks: what it asks, and what it makes of answers.
+//! A member of a classic consumer group as a machine without sockets or clocks: what it asks,
+//! and what it makes of answers.
 
 mod answers;
 mod asking;

@@ -1,7 +1,8 @@
-//! `ConsumerProtocolSubscription` and `ConsumerProtocolAssignment`: what consumers put into JoinGroup and SyncGroup as bytes.
+//! `ConsumerProtocolSubscription` and `ConsumerProtocolAssignment`:
+//! what consumers put into JoinGroup and SyncGroup as bytes.
 //!
-//! Their versions begin alike: a version, the topics or partitions, and the user's own bytes. What newer ones have behind
-//! that is of assignors that move partitions one after the other, which this member is none of.
+//! Their versions begin alike: a version, the topics or partitions, and the user's own bytes. What newer ones
+//! have behind that is of assignors that move partitions one after the other, which this member is none of.
 
 use std::collections::BTreeSet;
 
@@ -92,13 +93,15 @@ mod tests {
         check_assignment(b"\0\0\x7f\xff\xff\xff", None);
     }
 
-    /// The bytes are those of Kafka's own classes, as `engine/core/tests/group_records/golden` has them for version 0.
+    /// The bytes are those of Kafka's own classes, as `engine/core/tests/group_records/golden` has them for
+    /// version 0.
     #[test]
     fn assignments_are_written_as_kafka_writes_them() {
         for (expected, assigned) in [
             (&b"\0\0\0\0\0\0\xff\xff\xff\xff"[..], &[][..]),
             (
-                b"\0\0\0\0\0\x02\0\x01a\0\0\0\x02\0\0\0\0\0\0\0\x07\0\x02bc\0\0\0\x01\0\0\0\x01\xff\xff\xff\xff",
+                b"\0\0\0\0\0\x02\0\x01a\0\0\0\x02\0\0\0\0\0\0\0\x07\
+                \0\x02bc\0\0\0\x01\0\0\0\x01\xff\xff\xff\xff",
                 &[("bc", 1), ("a", 7), ("a", 0)],
             ),
         ] {

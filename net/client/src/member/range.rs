@@ -44,7 +44,8 @@ pub(super) fn assign(
 mod tests {
     use super::*;
 
-    /// Members as `id:topic,topic` or `id/instance:topic`, counts as `topic=N`, what each gets as `id:topic-N,...`.
+    /// Members as `id:topic,topic` or `id/instance:topic`, counts as `topic=N`,
+    /// what each gets as `id:topic-N,...`.
     fn check(members: &str, counts: &str, expected: &str) {
         let subscriber = |text: &str| {
             let (who, topics) = text.split_once(':').unwrap();

@@ -13,7 +13,8 @@ pub struct GroupSettings {
     pub group: String,
     /// To be read; those that do not exist yet are read when they do.
     pub topics: BTreeSet<String>,
-    /// Of a static member (KIP-345): it keeps its partitions over a short absence, and does not leave by itself.
+    /// Of a static member (KIP-345): it keeps its partitions over a short absence,
+    /// and does not leave by itself.
     pub instance: Option<String>,
     /// How long the group waits for a member of which it hears nothing.
     pub session_timeout: Duration,

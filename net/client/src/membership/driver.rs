@@ -16,8 +16,8 @@ use crate::place::Place;
 /// Longer than anything a member waits for without an event of its own.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// A member of a consumer group. It stays one, with heartbeats, whatever its owner does meanwhile; what its owner reads is
-/// committed once it was told of it. Dropped, it leaves by itself.
+/// A member of a consumer group. It stays one, with heartbeats, whatever its owner does meanwhile; what its
+/// owner reads is committed once it was told of it. Dropped, it leaves by itself.
 pub struct Membership {
     inputs: Sender<Input>,
     notices: Receiver<Notice>,

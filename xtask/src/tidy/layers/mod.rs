@@ -3,7 +3,7 @@
 mod circles;
 mod modules;
 mod order;
-mod references;
 
-pub(super) use order::check;
-pub(super) use references::uses;
+pub(super) use circles::{Circle, circles, components};
+pub(super) use modules::{Edge, ModulePath, Modules};
+pub(super) use order::{check, sources};

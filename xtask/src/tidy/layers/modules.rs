@@ -1,30 +1,31 @@
 //! The modules of one crate, found by the paths of its files, and which of them use each other.
 
-use super::references::{Reference, uses};
-use crate::tidy::rust::RustFile;
+use crate::tidy::source::{Reference, RustFile, is_for_tests};
 use std::collections::BTreeMap;
 
 /// Names of modules from the root of the crate down; empty is the root itself.
-pub(super) type ModulePath = Vec<String>;
+pub(in crate::tidy) type ModulePath = Vec<String>;
 
 /// Re-exports that lead to re-exports are followed so far.
 const EXPORT_STEPS_MAX: usize = 8;
 
 /// One module using another, both by their full paths.
-pub(super) struct Edge {
-    pub(super) from: ModulePath,
-    pub(super) to: ModulePath,
+pub(in crate::tidy) struct Edge {
+    pub(in crate::tidy) from: ModulePath,
+    pub(in crate::tidy) to: ModulePath,
     /// The file and line that shows it.
-    pub(super) file: String,
-    pub(super) line: usize,
+    pub(in crate::tidy) file: String,
+    pub(in crate::tidy) line: usize,
     /// Compiled for tests only.
-    pub(super) is_test: bool,
+    pub(in crate::tidy) is_test: bool,
     /// `pub use` of a module's own child.
-    pub(super) is_listing: bool,
+    pub(in crate::tidy) is_listing: bool,
+    /// The method that is called, where a call shows the edge.
+    pub(in crate::tidy) method: Option<String>,
 }
 
 /// A crate's modules.
-pub(super) struct Modules<'a> {
+pub(in crate::tidy) struct Modules<'a> {
     files: BTreeMap<ModulePath, &'a RustFile>,
     /// What each module that has children imports: its name there, and the full path.
     imports: BTreeMap<ModulePath, BTreeMap<String, Vec<String>>>,
@@ -32,16 +33,16 @@ pub(super) struct Modules<'a> {
 
 impl<'a> Modules<'a> {
     /// `source` is the folder of the crate's root file, with a slash at its end.
-    pub(super) fn new(source: &str, files: &'a [RustFile]) -> Modules<'a> {
+    pub(in crate::tidy) fn new(source: &str, files: &'a [RustFile]) -> Modules<'a> {
         let inside =
             files.iter().filter_map(|file| Some((module_path(file.path.strip_prefix(source)?)?, file)));
         let mut modules = Modules { files: inside.collect(), imports: BTreeMap::new() };
         let mut imports = BTreeMap::new();
         for (path, file) in &modules.files {
             if modules.has_children(path) {
-                let named = uses(file).into_iter().filter(|found| file.inline_path(found.token).is_empty());
+                let named = file.uses.iter().filter(|found| found.inside.is_empty());
                 let named =
-                    named.filter_map(|found| Some((found.name.clone()?, modules.absolute(path, &found)?)));
+                    named.filter_map(|found| Some((found.name.clone()?, modules.absolute(path, found)?)));
                 imports.insert(path.clone(), named.collect());
             }
         }
@@ -50,12 +51,12 @@ impl<'a> Modules<'a> {
     }
 
     /// Who uses whom; a module using itself is left out.
-    pub(super) fn edges(&self) -> Vec<Edge> {
+    pub(in crate::tidy) fn edges(&self) -> Vec<Edge> {
         let mut edges = Vec::new();
         for (from, file) in &self.files {
             let in_tests = self.is_test_module(from);
-            for found in uses(file) {
-                let Some(absolute) = self.absolute(from, &found) else { continue };
+            for found in &file.uses {
+                let Some(absolute) = self.absolute(from, found) else { continue };
                 let to = self.resolve(&absolute, EXPORT_STEPS_MAX);
                 let is_own_child = to.len() > from.len() && to.starts_with(from);
                 if to != *from {
@@ -64,13 +65,31 @@ impl<'a> Modules<'a> {
                         to,
                         file: file.path.clone(),
                         line: found.line,
-                        is_test: in_tests || file.is_test(found.token),
+                        is_test: in_tests || found.is_test,
                         is_listing: is_own_child && found.is_export,
+                        method: None,
                     });
                 }
             }
         }
         edges
+    }
+
+    /// Each file with its module.
+    pub(in crate::tidy) fn files(&self) -> impl Iterator<Item = (&ModulePath, &'a RustFile)> {
+        self.files.iter().map(|(path, file)| (path, *file))
+    }
+
+    /// What a module imports from the crate: the name there, the module it leads to,
+    /// and the name in that one.
+    pub(in crate::tidy) fn named(&self, module: &[String]) -> BTreeMap<String, (ModulePath, String)> {
+        let Some(file) = self.files.get(module) else { return BTreeMap::new() };
+        let named = file.uses.iter().filter_map(|found| {
+            let absolute = self.absolute(module, found)?;
+            let original = absolute.last()?.clone();
+            Some((found.name.clone()?, (self.resolve(&absolute, EXPORT_STEPS_MAX), original)))
+        });
+        named.collect()
     }
 
     fn has_children(&self, path: &[String]) -> bool {
@@ -79,9 +98,8 @@ impl<'a> Modules<'a> {
 
     /// The path from the root of the crate; `None` for paths into other crates and for types.
     fn absolute(&self, module: &[String], found: &Reference) -> Option<Vec<String>> {
-        let file = self.files.get(module)?;
         let mut base = module.to_vec();
-        base.extend(file.inline_path(found.token));
+        base.extend(found.inside.iter().cloned());
         let mut rest = found.path.as_slice();
         match rest.first()?.as_str() {
             "crate" => base.clear(),
@@ -115,7 +133,7 @@ impl<'a> Modules<'a> {
     }
 
     /// Whether a module, or one around it, is declared behind `#[cfg(test)]`.
-    fn is_test_module(&self, path: &[String]) -> bool {
+    pub(in crate::tidy) fn is_test_module(&self, path: &[String]) -> bool {
         (1..=path.len()).any(|length| {
             let parent = self.files.get(&path[..length - 1]);
             parent.is_some_and(|file| declares_for_tests(file, &path[length - 1]))
@@ -124,9 +142,11 @@ impl<'a> Modules<'a> {
 }
 
 fn declares_for_tests(file: &RustFile, name: &str) -> bool {
-    let declares = |at: &usize| file.tokens[*at].text == "mod" && file.tokens[*at + 1].text == name;
-    let found = (0..file.tokens.len().saturating_sub(1)).find(declares);
-    found.is_some_and(|at| file.is_test(at))
+    let is_it = |item: &syn::Item| match item {
+        syn::Item::Mod(module) => module.ident == name && is_for_tests(&module.attrs),
+        _ => false,
+    };
+    is_for_tests(&file.syntax.attrs) || file.syntax.items.iter().any(is_it)
 }
 
 /// `a/b.rs` and `a/b/mod.rs` as `a::b`; `None` for a file that is no module.

@@ -3,7 +3,7 @@
 use super::circles::{Circle, circles};
 use super::modules::{Edge, Modules};
 use crate::tidy::finding::Finding;
-use crate::tidy::tree::Tree;
+use crate::tidy::source::Tree;
 use std::collections::BTreeSet;
 
 /// The crate with layers.
@@ -24,7 +24,7 @@ pub(in crate::tidy) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
 }
 
 /// The source folder of each crate, each once.
-fn sources(tree: &Tree) -> BTreeSet<&str> {
+pub(in crate::tidy) fn sources(tree: &Tree) -> BTreeSet<&str> {
     let roots = tree.rust.iter().filter_map(|file| {
         let source = file.path.strip_suffix("lib.rs").or_else(|| file.path.strip_suffix("main.rs"))?;
         source.ends_with("src/").then_some(source)
@@ -41,7 +41,8 @@ fn layers(edges: &[Edge], findings: &mut Vec<Finding>) {
         let text = match (layer(from), layer(to)) {
             (Some(upper), Some(lower)) if upper > lower => continue,
             (Some(_), Some(_)) => format!(
-                "{from} may not use {to}: base <- log <- {{journal, replica, meta, coord}}; move what both need down"
+                "{from} may not use {to}: base <- log <- {{journal, replica, meta, coord}}; move what \
+                 both need down"
             ),
             _ => format!("{from} or {to} has no layer; name its layer in xtask/src/tidy/layers/order.rs"),
         };

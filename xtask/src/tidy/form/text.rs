@@ -1,12 +1,8 @@
-//! Rules about the form of files: openings, module files, length, names, unfinished places, host names.
+//! Rules about the form of files: openings, module files, names, unfinished places, host names.
 
-use super::finding::Finding;
-use super::rust::RustFile;
-use super::tokens::{closing, item_end, stands_at};
-use super::tree::{TextFile, Tree};
-
-/// A file longer than this holds more than one subject.
-const LINES_MAX: usize = 600;
+use crate::tidy::finding::Finding;
+use crate::tidy::source::{RustFile, TextFile, Tree, stands_at};
+use syn::spanned::Spanned;
 
 /// Type names that end so say what a type is made of, not what it is.
 const EMPTY_SUFFIXES: &[&str] = &["Manager", "Helper", "Helpers", "Util", "Utils", "Impl", "Info", "Data"];
@@ -40,16 +36,21 @@ const REGISTRY_HOSTS: &[(&str, &str)] = &[
 const MAY_NAME_REGISTRIES: &[&str] = &["Cargo.lock", "clients/rdkafka/Cargo.lock"];
 
 pub(super) fn check(tree: &Tree, findings: &mut Vec<Finding>) {
+    for file in &tree.rust {
+        if let Some((line, why)) = &file.broken {
+            findings.push(Finding::new(&file.path, *line, "syntax", format!("this cannot be parsed: {why}")));
+        }
+    }
     for file in tree.written() {
         opening(file, findings);
         module_file(file, findings);
-        length(file, findings);
         names(file, findings);
         unfinished(file, findings);
     }
+    let hosts: Vec<String> = REGISTRY_HOSTS.iter().map(|(name, domain)| format!("{name}.{domain}")).collect();
     for file in &tree.files {
         unfinished_elsewhere(file, findings);
-        registry_hosts(file, findings);
+        registry_hosts(file, &hosts, findings);
     }
 }
 
@@ -71,37 +72,18 @@ fn module_file(file: &RustFile, findings: &mut Vec<Finding>) {
     if name != "mod.rs" && name != "lib.rs" {
         return;
     }
-    let tokens = &file.tokens;
-    let mut at = 0;
-    while at < tokens.len() {
-        if stands_at(tokens, at, "#") {
-            let bracket = at + if stands_at(tokens, at + 1, "!") { 2 } else { 1 };
-            at = closing(tokens, bracket) + 1;
-            continue;
-        }
-        let mut word = at;
-        if stands_at(tokens, word, "pub") {
-            word += 1;
-            if stands_at(tokens, word, "(") {
-                word = closing(tokens, word) + 1;
-            }
-        }
-        let is_listing = stands_at(tokens, word, "use")
-            || (stands_at(tokens, word, "mod") && stands_at(tokens, word + 2, ";"));
+    for item in &file.syntax.items {
+        let is_listing = match item {
+            syn::Item::Use(_) => true,
+            syn::Item::Mod(module) => module.content.is_none(),
+            _ => false,
+        };
         if !is_listing {
             let text =
                 "a mod.rs or lib.rs holds module lists and re-exports only; move this to a file of its own";
-            findings.push(Finding::new(&file.path, tokens[at].line, "module-file", text));
+            let line = item.span().start().line;
+            findings.push(Finding::new(&file.path, line, "module-file", text));
         }
-        at = item_end(tokens, word) + 1;
-    }
-}
-
-fn length(file: &RustFile, findings: &mut Vec<Finding>) {
-    let lines = file.lines_without_tests();
-    if lines > LINES_MAX {
-        let text = format!("{lines} lines without tests, more than {LINES_MAX}; split the file by subject");
-        findings.push(Finding::new(&file.path, 1, "length", text));
     }
 }
 
@@ -126,10 +108,11 @@ fn unfinished(file: &RustFile, findings: &mut Vec<Finding>) {
     for (index, line) in file.comments.lines().enumerate() {
         unfinished_words(&file.path, index + 1, line, findings);
     }
-    for at in 0..file.tokens.len() {
-        if UNFINISHED_CODE.iter().any(|code| stands_at(&file.tokens, at, code)) {
+    for (at, token) in file.tokens.iter().enumerate() {
+        let stands = |code: &&str| code.starts_with(&token.text) && stands_at(&file.tokens, at, code);
+        if UNFINISHED_CODE.iter().any(stands) {
             let text = "finish it, or leave it out and say so in an issue";
-            findings.push(Finding::new(&file.path, file.tokens[at].line, "unfinished", text));
+            findings.push(Finding::new(&file.path, token.line, "unfinished", text));
         }
     }
 }
@@ -143,6 +126,9 @@ fn unfinished_elsewhere(file: &TextFile, findings: &mut Vec<Finding>) {
 }
 
 fn unfinished_words(path: &str, line: usize, text: &str, findings: &mut Vec<Finding>) {
+    if !UNFINISHED_WORDS.iter().any(|word| text.contains(word)) {
+        return;
+    }
     let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
     if let Some(word) = words.find(|word| UNFINISHED_WORDS.contains(word)) {
         let text = format!("{word}: finish it, or leave it out and say so in an issue");
@@ -150,13 +136,13 @@ fn unfinished_words(path: &str, line: usize, text: &str, findings: &mut Vec<Find
     }
 }
 
-fn registry_hosts(file: &TextFile, findings: &mut Vec<Finding>) {
-    if MAY_NAME_REGISTRIES.contains(&file.path.as_str()) {
+fn registry_hosts(file: &TextFile, hosts: &[String], findings: &mut Vec<Finding>) {
+    let named = |text: &str| hosts.iter().find(|host| text.contains(host.as_str()));
+    if MAY_NAME_REGISTRIES.contains(&file.path.as_str()) || named(&file.text).is_none() {
         return;
     }
     for (index, line) in file.text.lines().enumerate() {
-        let named = REGISTRY_HOSTS.iter().map(|(name, domain)| format!("{name}.{domain}"));
-        if let Some(host) = named.into_iter().find(|host| line.contains(host.as_str())) {
+        if let Some(host) = named(line) {
             let text =
                 format!("{host} is the host of a registry; which one serves is for the user's own settings");
             findings.push(Finding::new(&file.path, index + 1, "registry", text));

@@ -9,27 +9,27 @@ use std::process::Command;
 const GENERATED: &[&str] = &["net/wire/src/generated/", "engine/core/src/coord/records/generated/"];
 
 /// Every tracked text file.
-pub(super) struct Tree {
-    pub(super) files: Vec<TextFile>,
-    pub(super) rust: Vec<RustFile>,
+pub(in crate::tidy) struct Tree {
+    pub(in crate::tidy) files: Vec<TextFile>,
+    pub(in crate::tidy) rust: Vec<RustFile>,
 }
 
-pub(super) struct TextFile {
-    pub(super) path: String,
-    pub(super) text: String,
+pub(in crate::tidy) struct TextFile {
+    pub(in crate::tidy) path: String,
+    pub(in crate::tidy) text: String,
 }
 
 impl Tree {
-    pub(super) fn new(files: Vec<TextFile>) -> Tree {
+    pub(in crate::tidy) fn new(files: Vec<TextFile>) -> Tree {
         let sources = files.iter().filter(|file| file.path.ends_with(".rs"));
         let rust = sources.map(|file| RustFile::new(&file.path, &file.text)).collect();
         Tree { files, rust }
     }
 
-    /// Reads what git tracks below `root`, in the order of the paths. Files that are deleted but still tracked, and
-    /// files that are not text, are left out.
+    /// Reads what git tracks below `root`, in the order of the paths. Files that are deleted but still
+    /// tracked, and files that are not text, are left out.
     #[expect(clippy::disallowed_methods, reason = "a development command works on the source tree itself")]
-    pub(super) fn tracked(root: &Path) -> Result<Tree, Box<dyn Error>> {
+    pub(in crate::tidy) fn tracked(root: &Path) -> Result<Tree, Box<dyn Error>> {
         let listing = Command::new("git").arg("-C").arg(root).args(["ls-files", "-z"]).output()?;
         if !listing.status.success() {
             return Err(format!("git ls-files: {}", String::from_utf8_lossy(&listing.stderr)).into());
@@ -47,9 +47,19 @@ impl Tree {
     }
 
     /// Rust files that a person wrote.
-    pub(super) fn written(&self) -> impl Iterator<Item = &RustFile> {
-        self.rust.iter().filter(|file| !GENERATED.iter().any(|folder| file.path.starts_with(folder)))
+    pub(in crate::tidy) fn written(&self) -> impl Iterator<Item = &RustFile> {
+        self.rust.iter().filter(|file| !is_generated(&file.path))
     }
+
+    /// The text of a tracked file.
+    pub(in crate::tidy) fn text(&self, path: &str) -> Option<&str> {
+        self.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
+    }
+}
+
+/// Whether a generator wrote the file.
+pub(in crate::tidy) fn is_generated(path: &str) -> bool {
+    GENERATED.iter().any(|folder| path.starts_with(folder))
 }
 
 fn is_left_out(kind: std::io::ErrorKind) -> bool {
