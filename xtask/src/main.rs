@@ -62,6 +62,12 @@ enum Command {
         #[arg(default_value = "engine/shard")]
         folder: String,
     },
+    /// Break comments that are longer than code may be.
+    Wrap {
+        /// Folders or files.
+        #[arg(required = true)]
+        folders: Vec<String>,
+    },
     /// Count the instructions of the append, fetch and codec paths and compare with benches/instructions.txt;
     /// needs valgrind.
     Instructions {
@@ -94,6 +100,7 @@ fn main() -> ExitCode {
             ci::check(tests).map(succeed)
         }
         Command::Tidy => tidy::run().map(succeed),
+        Command::Wrap { folders } => tidy::wrap(&folders).map(succeed),
         Command::Rooms { folder } => tidy::rooms(&folder).map(print),
         Command::Instructions { bless } => {
             let purpose = if bless { instructions::Purpose::Bless } else { instructions::Purpose::Check };

@@ -13,6 +13,8 @@ mod rooms;
 mod run;
 mod source;
 mod types;
+mod wrap;
 
 pub(crate) use rooms::rooms;
 pub(crate) use run::run;
+pub(crate) use wrap::wrap;

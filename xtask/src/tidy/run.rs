@@ -62,26 +62,24 @@ fn lower(debts: &str, findings: &[Finding]) -> Result<String, Box<dyn Error>> {
     Ok(lowered)
 }
 
-/// The files that moved since the last commit, as git sees it.
+/// The files that moved since the last commit that changed the debts, as git sees it.
 fn moved() -> Result<BTreeMap<String, String>, Box<dyn Error>> {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(root()).args([
-        "diff",
-        "HEAD",
-        "--find-renames",
-        "--diff-filter=R",
-        "--name-status",
-    ]);
-    let output = command.output()?;
-    if !output.status.success() {
-        return Err(format!("git diff: {}", String::from_utf8_lossy(&output.stderr)).into());
-    }
-    let lines = String::from_utf8(output.stdout)?;
+    let since = git(&["log", "-1", "--format=%H", "--", DEBTS])?;
+    let since = if since.trim().is_empty() { "HEAD" } else { since.trim() };
+    let lines = git(&["diff", since, "--find-renames", "--diff-filter=R", "--name-status", "-l0"])?;
     let moves = lines.lines().filter_map(|line| {
         let mut parts = line.split('\t').skip(1);
         Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
     });
     Ok(moves.collect())
+}
+
+fn git(arguments: &[&str]) -> Result<String, Box<dyn Error>> {
+    let output = Command::new("git").arg("-C").arg(root()).args(arguments).output()?;
+    if !output.status.success() {
+        return Err(format!("git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 #[cfg(test)]

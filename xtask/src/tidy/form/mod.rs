@@ -7,3 +7,4 @@ mod text;
 mod width;
 
 pub(super) use check::check;
+pub(super) use width::columns;

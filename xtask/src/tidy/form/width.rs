@@ -13,7 +13,7 @@ const COLUMNS: usize = 100;
 const QUOTES: usize = 2;
 
 /// Columns of the longest line.
-pub(super) fn columns(tree: &Tree) -> usize {
+pub(in crate::tidy) fn columns(tree: &Tree) -> usize {
     let settings = tree.text(SETTINGS).unwrap_or_default();
     let value = settings.lines().find_map(|line| line.strip_prefix("max_width")?.trim().strip_prefix('='));
     value.and_then(|value| value.trim().parse().ok()).unwrap_or(COLUMNS)
