@@ -33,7 +33,7 @@ use crate::image::CurrentImage;
 use crate::mesh::arrivals::Arrivals;
 use crate::mesh::calls::Arrive;
 use crate::mesh::shard_mesh::ShardMesh;
-use crate::metadata::changes::Metadata;
+use crate::metadata::changes::MetadataChanges;
 use crate::recovery::close::Closing;
 use crate::serve::stats::{ShardStats, StatsSource};
 
@@ -47,7 +47,7 @@ pub(crate) struct Services {
     pub(crate) fetcher: Fetcher,
     pub(crate) queries: Rc<LogQueries>,
     pub(crate) starts: Rc<LogStarts>,
-    pub(crate) metadata: Rc<Metadata>,
+    pub(crate) metadata: Rc<MetadataChanges>,
     pub(crate) groups: GroupCalls,
     pub(crate) stats: StatsSource,
     pub(crate) closing: Closing,

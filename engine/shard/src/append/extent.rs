@@ -17,7 +17,7 @@ use millrace_rt::{Sync, fs};
 
 use crate::api::{AppendError, Planted};
 use crate::append::apply::{Applied, Applier, Stored, must_roll};
-use crate::commit::extents::{Extent, Verdict};
+use crate::commit::extents::{Extent, ExtentRange, Taken, Verdict};
 use crate::commit::pending_append::PendingAppend;
 use crate::commit::queue::Commit;
 use crate::counters::Counters;
@@ -28,12 +28,14 @@ use crate::files::segment_files::SegmentFiles;
 use crate::flush::tail_flusher::TailFlusher;
 use crate::flush::tail_flusher::{begin_writing, padded_block};
 use crate::partition::segment::FileState;
-use crate::partition::state::{Partition, PartitionRef};
+use crate::partition::state::{Life, Partition, PartitionRef};
 use crate::partition::tail::{Growth, block_floor};
 use crate::partition::tail_memory::TailMemory;
 
 /// The longest extent: a longer one gains no throughput and delays the answers of the first appends in it.
 const EXTENT_BYTES_MAX: u64 = 1024 * 1024;
+/// What must have come during the write of an extent for another to follow.
+const GO_ON_BYTES_MIN: u64 = 32 * 1024;
 /// A frame must have room for the headers of an extent's batches, however small these are.
 const HEADERS_BYTES_MAX: usize = 64 * 1024;
 
@@ -59,7 +61,7 @@ impl ExtentWriter {
             self.commit.classes.extent_turn(waiting).await;
             while !self.flusher.has_tail_room() {
                 self.counters.tail_waits.increment();
-                self.commit.work.wait().await;
+                self.commit.signals.work.wait().await;
             }
             let base = shared.borrow().active().base;
             // A flush that pads the last block knows nothing of an extent that is put behind it later.
@@ -82,11 +84,36 @@ impl ExtentWriter {
             let Some(mut extent) = extent else { return };
             extent.is_hard = is_hard;
             self.commit.extents.written.borrow_mut().push_back(extent);
-            self.commit.work.notify_all();
+            self.commit.signals.work.notify_all();
             while shared.borrow().active().extent_bytes > 0 {
                 self.commit.extents.entered.wait().await;
             }
         }
+    }
+
+    /// Whether the partition has enough in line for another extent, of this segment; if not its appends go to the journal
+    /// again.
+    pub(crate) fn goes_on(&self, shared: &PartitionRef, active: Offset, now: TimestampMs) -> bool {
+        let mut partition = shared.borrow_mut();
+        let extents = &self.commit.extents;
+        let comes = extents.waiting_bytes(partition.key) >= GO_ON_BYTES_MIN && !self.space.is_short();
+        let goes_on = comes
+            && extents.with_line(partition.key, |line| {
+                let may_take_extent =
+                    |pending| partition.active().base == active && may_take_extent(&partition, pending, now);
+                line.front().is_some_and(may_take_extent)
+            });
+        if goes_on {
+            return true;
+        }
+        partition.lines.writes_extents = false;
+        for pending in extents.end(partition.key) {
+            partition.lines.queued_bytes += pending.records.len();
+            self.commit.enqueue(pending);
+        }
+        // Whoever waits for the shard to be idle looks again.
+        self.commit.signals.hardened.notify_all();
+        false
     }
 
     /// Puts what waits in line behind the log's end.
@@ -98,17 +125,14 @@ impl ExtentWriter {
         let mut extent = Extent {
             partition: Rc::clone(shared),
             segment: partition.active().base,
-            from: partition.active().file.written,
-            to: 0,
-            end: 0,
+            range: ExtentRange { from: partition.active().file.written, to: 0, end: 0 },
             last_block: None,
             is_hard: false,
             appends: VecDeque::new(),
             headers: Vec::new(),
             base_offset,
             next_offset: base_offset,
-            taken: 0,
-            taken_bytes: 0,
+            taken: Taken::default(),
             at: now,
         };
         let memory = partition.active().tail.memory_bytes();
@@ -118,8 +142,8 @@ impl ExtentWriter {
                 line.pop_front_if(|pending| !must_roll(&partition, pending, end, now))
             });
             let Some(mut pending) = next else { break };
-            extent.taken += 1;
-            extent.taken_bytes += pending.records.len();
+            extent.taken.appends += 1;
+            extent.taken.bytes += pending.records.len();
             let verdict = ProducerBatch::of(&pending.batch.header).map(|batch| producers.check(&batch));
             match verdict {
                 Some(ProducerVerdict::Rejected(fault)) => pending.refuse(fault.into()),
@@ -145,9 +169,9 @@ impl ExtentWriter {
             }
         }
         let tail = &partition.active().tail;
-        (extent.to, extent.end) = (block_floor(tail.end()), tail.end());
-        if extent.end > extent.to {
-            extent.last_block = Some(padded_block(&tail.view(extent.to, extent.end)));
+        (extent.range.to, extent.range.end) = (block_floor(tail.end()), tail.end());
+        if extent.range.end > extent.range.to {
+            extent.last_block = Some(padded_block(&tail.view(extent.range.to, extent.range.end)));
         }
         self.tails.grew(partition.active().tail.memory_bytes() - memory);
         extent
@@ -156,7 +180,7 @@ impl ExtentWriter {
     /// Writes an extent, its last block padded; returns whether it survives a power loss now. Not where the disk is full, or the
     /// topic deleted; any other error ends the process.
     async fn harden(&self, extent: &Extent) -> bool {
-        let _under_way = self.commit.classes.extent(extent.end - extent.from);
+        let _under_way = self.commit.classes.extent(extent.range.end - extent.range.from);
         match self.write_extent(extent).await {
             Ok(()) => true,
             Err(_) if extent.partition.borrow().is_removed() => false,
@@ -179,12 +203,12 @@ impl ExtentWriter {
             Some(Planted::TrustsSoftExtents) => Sync::None,
             _ => Sync::Dsync,
         };
-        let mut at = extent.from;
-        while at < extent.end {
+        let mut at = extent.range.from;
+        while at < extent.range.end {
             let mut pieces: Vec<Bytes> = {
                 let mut partition = shared.borrow_mut();
                 match partition.segment_mut(base) {
-                    Some(segment) if !segment.tail.is_empty() => segment.tail.view(at, extent.to),
+                    Some(segment) if !segment.tail.is_empty() => segment.tail.view(at, extent.range.to),
                     _ => return Err(io::ErrorKind::NotFound.into()),
                 }
             };
@@ -295,7 +319,8 @@ impl ExtentWriter {
             return self.enter_first(extent, applied);
         }
         self.commit.extents.left(&extent);
-        let Extent { partition: shared, segment: base, from, to, end, .. } = extent;
+        let Extent { partition: shared, segment: base, range, .. } = extent;
+        let ExtentRange { from, to, end } = range;
         let mut partition = shared.borrow_mut();
         partition.active_mut().extent_bytes = 0;
         if partition.is_removed() {
@@ -353,4 +378,13 @@ fn copy_behind_end(
     active.tail.append(&body, growth);
     active.extent_bytes += (header.len() + body.len()) as u64;
     header
+}
+
+/// Whether the append can stand behind the log's end before a frame says so: it needs no roll, and the partial last
+/// block is in memory.
+pub(crate) fn may_take_extent(partition: &Partition, pending: &PendingAppend, now: TimestampMs) -> bool {
+    let is_open =
+        !matches!(partition.life, Life::Removed | Life::Unreadable) && !partition.active().needs_last_block();
+    is_open
+        && !must_roll(partition, pending, (partition.active().length(), partition.ends.log_end_offset), now)
 }

@@ -8,12 +8,11 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use millrace_core::base::ids::{Offset, TimestampMs};
+use millrace_core::base::ids::TimestampMs;
 
-use crate::append::apply::must_roll;
-use crate::append::extent::ExtentWriter;
+use crate::append::extent::{ExtentWriter, may_take_extent};
 use crate::commit::pending_append::PendingAppend;
-use crate::partition::state::{Life, Partition, PartitionRef};
+use crate::partition::state::PartitionRef;
 
 /// A partition with so much in the queue does not wait for the journal.
 const QUEUED_BYTES_MIN: usize = 256 * 1024;
@@ -22,8 +21,6 @@ const BACKLOG_BYTES_MIN: usize = 256 * 1024;
 /// Smaller appends stay with the journal: many share a frame. Hardened writes of 64 KiB to thousands of files, some of
 /// them at once, go at two thirds of the device's speed; the journal and a flush of the same would take two writes.
 const APPEND_BYTES_MIN: usize = 32 * 1024;
-/// What must have come during the write of an extent for another to follow.
-const GO_ON_BYTES_MIN: u64 = APPEND_BYTES_MIN as u64;
 /// Hardened writes that extend a file wait for one of a few kernel's threads; what comes beyond this many goes through the
 /// journal, which takes the device's time too.
 const EXTENTS_MAX: usize = 128;
@@ -78,38 +75,4 @@ impl ExtentWriter {
         self.commit.extents.begin(partition.key, line);
         millrace_rt::spawn(Rc::clone(self).write_extents(Rc::clone(shared)));
     }
-
-    /// Whether the partition has enough in line for another extent, of this segment; if not its appends go to the journal
-    /// again.
-    pub(crate) fn goes_on(&self, shared: &PartitionRef, active: Offset, now: TimestampMs) -> bool {
-        let mut partition = shared.borrow_mut();
-        let extents = &self.commit.extents;
-        let comes = extents.waiting_bytes(partition.key) >= GO_ON_BYTES_MIN && !self.space.is_short();
-        let goes_on = comes
-            && extents.with_line(partition.key, |line| {
-                let may_take_extent =
-                    |pending| partition.active().base == active && may_take_extent(&partition, pending, now);
-                line.front().is_some_and(may_take_extent)
-            });
-        if goes_on {
-            return true;
-        }
-        partition.lines.writes_extents = false;
-        for pending in extents.end(partition.key) {
-            partition.lines.queued_bytes += pending.records.len();
-            self.commit.enqueue(pending);
-        }
-        // Whoever waits for the shard to be idle looks again.
-        self.commit.hardened.notify_all();
-        false
-    }
-}
-
-/// Whether the append can stand behind the log's end before a frame says so: it needs no roll, and the partial last
-/// block is in memory.
-fn may_take_extent(partition: &Partition, pending: &PendingAppend, now: TimestampMs) -> bool {
-    let is_open =
-        !matches!(partition.life, Life::Removed | Life::Unreadable) && !partition.active().needs_last_block();
-    is_open
-        && !must_roll(partition, pending, (partition.active().length(), partition.ends.log_end_offset), now)
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use millrace_core::base::ids::Offset;
 
 use crate::commit::queue::Commit;
-use crate::files::read::read_last_block;
+use crate::files::batches::read_last_block;
 use crate::files::segment_files::SegmentFiles;
 use crate::partition::segment::Stage;
 use crate::partition::state::{Partition, PartitionRef};

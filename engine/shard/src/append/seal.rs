@@ -35,7 +35,7 @@ impl FrameSealer {
         loop {
             while self.commit.may_seal() && self.seal_frame() {}
             // Tasks that became ready before whoever rings here run first: their appends share the frame.
-            self.commit.work.wait().await;
+            self.commit.signals.work.wait().await;
         }
     }
 
@@ -67,7 +67,7 @@ impl FrameSealer {
         if applied.entries.is_empty() {
             self.settle(applied.completions);
             // The queue is shorter and nothing may follow: whoever waits for it to be empty looks again.
-            commit.hardened.notify_all();
+            commit.signals.hardened.notify_all();
             return may_go_on;
         }
         self.seal_applied(applied);
@@ -106,7 +106,7 @@ impl FrameSealer {
             at,
             completions,
         });
-        commit.frames.notify_all();
+        commit.signals.frames.notify_all();
     }
 
     /// Effects without an entry of their own: retries of appends that may still be in flight.
@@ -115,7 +115,7 @@ impl FrameSealer {
         match sealed.back_mut() {
             Some(last) => {
                 last.completions.extend(completions);
-                self.commit.frames.notify_all();
+                self.commit.signals.frames.notify_all();
             }
             None => {
                 drop(sealed);

@@ -46,7 +46,7 @@ pub(crate) struct SlotCleaner {
 impl SlotCleaner {
     /// Lets the cleaning under way end and begins no other.
     pub(crate) async fn stop(&self) {
-        self.shutdown.ask(&self.commit.written).await;
+        self.shutdown.ask(&self.commit.signals.written).await;
     }
 
     /// Cleans slots as they become due. Runs until it is stopped.
@@ -55,7 +55,7 @@ impl SlotCleaner {
             let due = self.commit.journal.borrow().cleaning_due();
             match due {
                 Some(due) => self.clean(due).await,
-                None => self.commit.written.wait().await,
+                None => self.commit.signals.written.wait().await,
             }
         }
         self.shutdown.done();
@@ -165,7 +165,7 @@ impl SlotCleaner {
                     rest = rest.get(1..).unwrap_or_default();
                 }
                 // The ring is full until a write is done.
-                None if taken == 0 => self.commit.hardened.wait().await,
+                None if taken == 0 => self.commit.signals.hardened.wait().await,
                 None => {}
             }
         }

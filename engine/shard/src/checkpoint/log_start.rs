@@ -106,7 +106,7 @@ impl LogStarts {
             {
                 break sealed;
             }
-            millrace_rt::timeout(ROOM_WAIT, self.commit.hardened.wait()).await;
+            millrace_rt::timeout(ROOM_WAIT, self.commit.signals.hardened.wait()).await;
         };
         self.commit.until_hard(sealed.frame).await;
         // A write under way may be making a file that is about to go.

@@ -78,7 +78,7 @@ impl Extents {
 
     /// Appends that were taken out of a line are in the log, or refused.
     pub(crate) fn left(&self, extent: &Extent) {
-        self.count_out(extent.taken, extent.taken_bytes);
+        self.count_out(extent.taken.appends, extent.taken.bytes);
     }
 
     fn count_in(&self, pending: &PendingAppend) {
@@ -96,11 +96,7 @@ impl Extents {
 pub(crate) struct Extent {
     pub(crate) partition: PartitionRef,
     pub(crate) segment: Offset,
-    /// The whole blocks that are written ahead of the frame, with those that stood in memory before.
-    pub(crate) from: u64,
-    pub(crate) to: u64,
-    /// Where the appends end; the block they end in goes with the others, padded where it is not whole.
-    pub(crate) end: u64,
+    pub(crate) range: ExtentRange,
     pub(crate) last_block: Option<Bytes>,
     /// The blocks are in the file and survive a power loss.
     pub(crate) is_hard: bool,
@@ -108,10 +104,25 @@ pub(crate) struct Extent {
     pub(crate) headers: Vec<u8>,
     pub(crate) base_offset: Offset,
     pub(crate) next_offset: Offset,
-    /// Of the line: appends, those refused among them, and their bytes as they came.
-    pub(crate) taken: usize,
-    pub(crate) taken_bytes: usize,
+    pub(crate) taken: Taken,
     pub(crate) at: TimestampMs,
+}
+
+/// Where an extent lies in its segment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct ExtentRange {
+    /// The whole blocks that are written ahead of the frame, with those that stood in memory before.
+    pub(crate) from: u64,
+    pub(crate) to: u64,
+    /// Where the appends end; the block they end in goes with the others, padded where it is not whole.
+    pub(crate) end: u64,
+}
+
+/// What was taken out of a partition's line: appends, those refused among them, and their bytes as they came.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Taken {
+    pub(crate) appends: usize,
+    pub(crate) bytes: usize,
 }
 
 pub(crate) enum Verdict {

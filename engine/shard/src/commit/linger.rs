@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use millrace_core::journal::FrameSequence;
-
 use crate::commit::queue::{Commit, SEAL_AHEAD_BYTES, Sealed};
 
 /// How long a frame may wait that was answered at its seal. A power loss takes that much more of what it would have taken
@@ -16,16 +14,10 @@ impl Commit {
     pub(crate) async fn until_due(&self) {
         while let Some(wait) = self.due_in() {
             match wait {
-                Wait::ForFrames => self.frames.wait().await,
-                Wait::For(wait) => drop(millrace_rt::timeout(wait, self.frames.wait()).await),
+                Wait::ForFrames => self.signals.frames.wait().await,
+                Wait::For(wait) => drop(millrace_rt::timeout(wait, self.signals.frames.wait()).await),
             }
         }
-    }
-
-    /// Somebody waits for this frame's write.
-    pub(crate) fn hasten(&self, sequence: FrameSequence) {
-        self.wanted.set(self.wanted.get().max(sequence));
-        self.frames.notify_all();
     }
 
     /// None: now.

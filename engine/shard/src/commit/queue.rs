@@ -34,22 +34,28 @@ pub(crate) struct Commit {
     pub(crate) extents: Extents,
     /// Frames sealed and not yet hard, with whom to answer then.
     pub(crate) sealed: RefCell<VecDeque<Sealed>>,
-    /// An append arrived, or room for one.
-    pub(crate) work: Signal,
-    /// A frame was sealed, or somebody waits for one that was.
-    pub(crate) frames: Signal,
     /// The last frame that somebody wants written.
     pub(crate) wanted: Cell<FrameSequence>,
-    /// The hard sequence advanced, or a slot was prepared.
-    pub(crate) hardened: Signal,
-    /// A write ended: slots may be full.
-    pub(crate) written: Signal,
     pub(crate) credit: FlushCredit,
+    pub(crate) signals: CommitSignals,
     pub(crate) classes: Rc<DiskClasses>,
     /// Writes in flight, until the tasks that wait for them take them.
     pub(crate) begun: RefCell<VecDeque<WriteInFlight>>,
     /// Slots that were zeroed, or passed over because the journal was there first.
     pub(crate) prepared_slots: Cell<usize>,
+}
+
+/// What tasks wait for.
+#[derive(Default)]
+pub(crate) struct CommitSignals {
+    /// An append arrived, or room for one.
+    pub(crate) work: Signal,
+    /// A frame was sealed, or somebody waits for one that was.
+    pub(crate) frames: Signal,
+    /// The hard sequence advanced, or a slot was prepared.
+    pub(crate) hardened: Signal,
+    /// A write ended: slots may be full.
+    pub(crate) written: Signal,
 }
 
 #[derive(Default)]
@@ -144,12 +150,9 @@ impl Commit {
             queue: RefCell::default(),
             extents: Extents::default(),
             sealed: RefCell::default(),
-            work: Signal::new(),
-            frames: Signal::new(),
             wanted: Cell::default(),
-            hardened: Signal::new(),
-            written: Signal::new(),
             credit: FlushCredit::default(),
+            signals: CommitSignals::default(),
             classes,
             begun: RefCell::default(),
             prepared_slots: Cell::new(1),
@@ -159,18 +162,18 @@ impl Commit {
     /// Queues an append; first come, first applied.
     pub(crate) fn enqueue(&self, pending: PendingAppend) {
         self.queue.borrow_mut().push(pending);
-        self.work.notify_all();
+        self.signals.work.notify_all();
     }
 
     /// The first append can go on.
     pub(crate) fn unblock(&self) {
         self.queue.borrow_mut().blocked = false;
-        self.work.notify_all();
+        self.signals.work.notify_all();
     }
 
     /// Room in the journal appeared.
     pub(crate) fn nudge(&self) {
-        self.work.notify_all();
+        self.signals.work.notify_all();
     }
 
     /// Appends that are in no frame yet.
@@ -194,7 +197,7 @@ impl Commit {
         let waits = || self.waiting_appends() > 0 || self.extents.running() > 0;
         while waits() || !self.sealed.borrow().is_empty() {
             self.hasten(self.sealed_sequence());
-            self.hardened.wait().await;
+            self.signals.hardened.wait().await;
         }
     }
 
@@ -229,11 +232,17 @@ impl Commit {
         journal.hard() == journal.sealed()
     }
 
+    /// Somebody waits for this frame's write.
+    pub(crate) fn hasten(&self, sequence: FrameSequence) {
+        self.wanted.set(self.wanted.get().max(sequence));
+        self.signals.frames.notify_all();
+    }
+
     /// Completes once every frame up to `sequence` is hard.
     pub(crate) async fn until_hard(&self, sequence: FrameSequence) {
         self.hasten(sequence);
         while self.journal.borrow().hard() < sequence {
-            self.hardened.wait().await;
+            self.signals.hardened.wait().await;
         }
     }
 
@@ -249,7 +258,7 @@ impl Commit {
             at: millrace_rt::now(),
             completions: Vec::new(),
         });
-        self.frames.notify_all();
+        self.signals.frames.notify_all();
         Some(frame.sequence)
     }
 
@@ -260,7 +269,7 @@ impl Commit {
     /// Slots from this one on are not zeroed yet; the writer waits for a slot's turn.
     pub(crate) fn slots_prepared(&self, slots: usize) {
         self.prepared_slots.set(slots);
-        self.frames.notify_all();
+        self.signals.frames.notify_all();
     }
 
     /// Begins to write every frame that is sealed and not written. None while the device has enough, nothing is to be

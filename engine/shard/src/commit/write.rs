@@ -27,7 +27,7 @@ impl FrameWriter {
             commit.until_due().await;
             let taken = commit.begun.borrow_mut().pop_front();
             let Some(WriteInFlight { write, begun, done }) = taken.or_else(|| commit.begin_write()) else {
-                commit.frames.wait().await;
+                commit.signals.frames.wait().await;
                 continue;
             };
             let written = done.await;
@@ -46,10 +46,10 @@ impl FrameWriter {
             commit.credit.committed(write.len as u64);
             commit.classes.commit_ended(write.len as u64, now);
             commit.answer_hard(now);
-            commit.frames.notify_all();
-            commit.hardened.notify_all();
-            commit.work.notify_all();
-            commit.written.notify_all();
+            commit.signals.frames.notify_all();
+            commit.signals.hardened.notify_all();
+            commit.signals.work.notify_all();
+            commit.signals.written.notify_all();
         }
     }
 }

@@ -114,7 +114,7 @@ impl Swapper {
             {
                 break Some(sealed);
             }
-            millrace_rt::timeout(ROOM_WAIT, self.commit.hardened.wait()).await;
+            millrace_rt::timeout(ROOM_WAIT, self.commit.signals.hardened.wait()).await;
         };
         let Some(sealed) = sealed else {
             if let Some(file) = file {

@@ -93,7 +93,7 @@ impl Base {
             doomed: Rc::clone(&doomed),
             files: Rc::clone(&files),
             classes: Rc::clone(&classes),
-            hardened: commit.hardened.clone(),
+            hardened: commit.signals.hardened.clone(),
             space: Rc::clone(&space),
             counters: Rc::clone(&counters),
             fatal: Fatal::of(index),

@@ -16,7 +16,7 @@ use crate::groups::coordinators::group_settings;
 use crate::groups::host::GroupHost;
 use crate::mesh::arrivals::Arrivals;
 use crate::mesh::waiting::WaitingLanes;
-use crate::metadata::changes::Metadata;
+use crate::metadata::changes::MetadataChanges;
 use crate::metadata::first_files::FirstFiles;
 use crate::metadata::follower::ImageFollower;
 use crate::metadata::log::MetadataLog;
@@ -42,7 +42,7 @@ pub(super) fn metadata(
     metadata_log: Option<MetadataLog>,
     log: &LogPath,
     (groups, first_files, space_watch): (&Rc<GroupHost>, &Rc<FirstFiles>, &Rc<SpaceWatch>),
-) -> Rc<Metadata> {
+) -> Rc<MetadataChanges> {
     let removal = TopicRemoval {
         table: Rc::clone(&base.partitions.table),
         flusher: Rc::clone(&log.flusher),
@@ -62,7 +62,7 @@ pub(super) fn metadata(
         removal,
         space_watch: Rc::clone(space_watch),
     };
-    Rc::new(Metadata {
+    Rc::new(MetadataChanges {
         mesh: Rc::clone(&base.mesh),
         config: Arc::clone(&base.config),
         image: Rc::clone(&base.image),
@@ -80,7 +80,7 @@ pub(super) fn handlers(
     waiting: &Rc<WaitingLanes>,
     log: &LogPath,
     reads: &Reads,
-    (checkpoints, groups, metadata): (&Checkpoints, &Rc<GroupHost>, &Rc<Metadata>),
+    (checkpoints, groups, metadata): (&Checkpoints, &Rc<GroupHost>, &Rc<MetadataChanges>),
 ) -> Rc<RequestHandlers> {
     Rc::new(RequestHandlers {
         mesh: Rc::clone(&base.mesh),

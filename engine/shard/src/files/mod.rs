@@ -1,5 +1,6 @@
 //! Segment files: opening and deleting, indexes, reading, and what was read.
 
+pub(crate) mod batches;
 pub(crate) mod deleting;
 pub(crate) mod doomed;
 pub(crate) mod indexes;

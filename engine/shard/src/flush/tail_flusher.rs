@@ -209,7 +209,7 @@ impl TailFlusher {
     /// Waits while a commit is in flight and those before it have not yet paid for this write.
     async fn let_commits_pass(&self, bytes: u64) {
         while self.commit.is_writing() && !self.commit.credit.has(bytes) {
-            self.commit.hardened.wait().await;
+            self.commit.signals.hardened.wait().await;
         }
         self.commit.credit.spend(bytes);
     }

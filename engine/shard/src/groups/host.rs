@@ -137,18 +137,6 @@ impl GroupHost {
         serving.respond(token, at_once);
     }
 
-    /// Does what a coordinator wants done.
-    pub(crate) fn carry_out(self: &Rc<Self>, key: PartitionKey, actions: Vec<Action>) {
-        for action in actions {
-            match action {
-                Action::Reply { token, answer } => {
-                    self.groups.with_serving(key, |serving| serving.respond(token, answer.into()));
-                }
-                Action::Write { id, records } => self.write_records(key, id, &records),
-            }
-        }
-    }
-
     /// A topic is gone: if it was that of the offsets its groups go with it, else they lose what they committed of it.
     pub(crate) fn forget_topic(self: &Rc<Self>, before: &MetadataImage, topic: TopicId) {
         let Some(name) = before.topic_by_id(topic).map(|topic| TopicName::from(Arc::clone(&topic.name)))

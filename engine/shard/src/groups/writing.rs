@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use millrace_core::base::ids::{PartitionKey, TimestampMs};
 use millrace_core::coord::records::{EncodeError, EncodedRecord};
-use millrace_core::coord::{CoordinatorRecord, WriteFault, WriteId};
+use millrace_core::coord::{Action, CoordinatorRecord, WriteFault, WriteId};
 use millrace_core::log::BatchFault;
 use millrace_core::log::builder::{BatchBuilder, BatchRecord};
 use millrace_core::log::compression::Codec;
@@ -19,6 +19,18 @@ use crate::groups::host::GroupHost;
 const NEWEST_PRODUCE_VERSION: i16 = i16::MAX;
 
 impl GroupHost {
+    /// Does what a coordinator wants done.
+    pub(super) fn carry_out(self: &Rc<Self>, key: PartitionKey, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Reply { token, answer } => {
+                    self.groups.with_serving(key, |serving| serving.respond(token, answer.into()));
+                }
+                Action::Write { id, records } => self.write_records(key, id, &records),
+            }
+        }
+    }
+
     /// Appends the records as one batch. What becomes of it the coordinator learns in the order of the writes.
     pub(super) fn write_records(
         self: &Rc<Self>,

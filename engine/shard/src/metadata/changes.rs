@@ -52,7 +52,7 @@ fn all_or_none<T, E>(
 }
 
 /// The metadata as connections of one shard change them. On shard 0 with the log; others call it.
-pub(crate) struct Metadata {
+pub(crate) struct MetadataChanges {
     pub(crate) mesh: Rc<ShardMesh>,
     pub(crate) config: Arc<BrokerConfig>,
     pub(crate) image: Rc<CurrentImage>,
@@ -66,7 +66,7 @@ pub(crate) struct Metadata {
     pub(crate) fatal: Fatal,
 }
 
-impl Metadata {
+impl MetadataChanges {
     /// Creates topics; each result in the order of `topics`. Answered once every shard knows them.
     ///
     /// Dropping the future does not undo what is under way.
@@ -177,7 +177,7 @@ impl Metadata {
     }
 }
 
-impl Metadata {
+impl MetadataChanges {
     fn log(&self) -> &MetadataLog {
         // Asks for metadata go to shard 0, which has the log.
         self.log.as_ref().unwrap_or_else(|| unreachable!("shard 0 holds the metadata log"))

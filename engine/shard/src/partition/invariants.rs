@@ -1,35 +1,9 @@
 //! What always holds of a partition between two turns of tasks.
 
 use crate::partition::segment::Stage;
-use crate::partition::state::{LogEnds, Partition};
-
-impl LogEnds {
-    pub(crate) fn check(&self) {
-        assert!(
-            self.log_start_offset <= self.high_watermark && self.high_watermark <= self.log_end_offset,
-            "log start offset {} <= high watermark {} <= log end offset {}",
-            self.log_start_offset,
-            self.high_watermark,
-            self.log_end_offset
-        );
-        assert!(self.log_start_offset <= self.sealed_start.offset, "readers see no start that is not sealed");
-        assert!(
-            self.sealed_start.first_segment <= self.sealed_start.offset,
-            "the first segment holds the start"
-        );
-    }
-}
+use crate::partition::state::Partition;
 
 impl Partition {
-    /// In constant time, at each transition: the ends of the log, and its active segment.
-    pub(crate) fn check(&self) {
-        self.ends.check();
-        let active = self.active();
-        active.check();
-        assert!(active.base <= self.ends.log_end_offset, "the active segment begins within the log");
-        assert_eq!(active.stage, Stage::Active, "the last segment takes the appends");
-    }
-
     /// Every segment, mark, epoch and producer.
     pub(crate) fn check_whole(&self) {
         self.check();

@@ -52,6 +52,21 @@ pub(crate) struct LogEnds {
 }
 
 impl LogEnds {
+    pub(crate) fn check(&self) {
+        assert!(
+            self.log_start_offset <= self.high_watermark && self.high_watermark <= self.log_end_offset,
+            "log start offset {} <= high watermark {} <= log end offset {}",
+            self.log_start_offset,
+            self.high_watermark,
+            self.log_end_offset
+        );
+        assert!(self.log_start_offset <= self.sealed_start.offset, "readers see no start that is not sealed");
+        assert!(
+            self.sealed_start.first_segment <= self.sealed_start.offset,
+            "the first segment holds the start"
+        );
+    }
+
     /// Of a log without a record.
     fn empty() -> LogEnds {
         LogEnds {
@@ -207,6 +222,15 @@ impl Partition {
             life: Life::Serving,
             traffic: Traffic::default(),
         }
+    }
+
+    /// In constant time, at each transition: the ends of the log, and its active segment.
+    pub(crate) fn check(&self) {
+        self.ends.check();
+        let active = self.active();
+        active.check();
+        assert!(active.base <= self.ends.log_end_offset, "the active segment begins within the log");
+        assert_eq!(active.stage, Stage::Active, "the last segment takes the appends");
     }
 
     pub(crate) fn is_removed(&self) -> bool {

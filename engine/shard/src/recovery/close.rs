@@ -11,7 +11,7 @@ use crate::commit::queue::Commit;
 use crate::compaction::state::Compaction;
 use crate::directory::manifest::{Manifest, Stopped};
 use crate::files::deleting::FileDeletion;
-use crate::metadata::changes::Metadata;
+use crate::metadata::changes::MetadataChanges;
 use crate::metadata::first_files::FirstFiles;
 use crate::recovery::engine::Inner;
 use crate::recovery::rings::remove_own_rings;
@@ -26,7 +26,7 @@ pub(crate) struct Closing {
     pub(crate) retention: Rc<Retention>,
     pub(crate) cleaner: Rc<SlotCleaner>,
     pub(crate) deletion: Rc<FileDeletion>,
-    pub(crate) metadata: Rc<Metadata>,
+    pub(crate) metadata: Rc<MetadataChanges>,
     pub(crate) engine: Arc<Inner>,
 }
 

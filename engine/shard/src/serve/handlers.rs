@@ -30,7 +30,7 @@ use crate::mesh::requests::{DelayedFetchId, DelayedFetchRequest, ReadRequest, Re
 use crate::mesh::responder::Responder;
 use crate::mesh::shard_mesh::ShardMesh;
 use crate::mesh::waiting::{WaitingLanes, WaitingRequests};
-use crate::metadata::changes::Metadata;
+use crate::metadata::changes::MetadataChanges;
 use crate::partition::delayed_fetch::Waiter;
 use crate::partition::purgatory::Purgatory;
 
@@ -50,7 +50,7 @@ pub(crate) struct RequestHandlers {
     pub(crate) queries: Rc<LogQueries>,
     pub(crate) starts: Rc<LogStarts>,
     pub(crate) groups: Rc<GroupHost>,
-    pub(crate) metadata: Rc<Metadata>,
+    pub(crate) metadata: Rc<MetadataChanges>,
 }
 
 impl RequestHandlers {

@@ -5,7 +5,6 @@ mod counting;
 mod expiry;
 mod group;
 mod held;
-mod invariants;
 mod join;
 mod leave;
 mod member;

@@ -54,6 +54,26 @@ pub(in crate::coord) struct ConsumerGroup {
 pub(super) const FIRST_EPOCH: Epoch = Epoch(1);
 
 impl ConsumerGroup {
+    /// What always holds between two events.
+    pub(in crate::coord) fn check(&self) {
+        assert!(
+            self.assigned_epoch <= self.epoch,
+            "targets are assigned for an epoch that the group has had"
+        );
+        for member in self.members.values() {
+            assert!(member.epoch <= self.assigned_epoch, "no member is ahead of the assigned epoch");
+            let is_static =
+                member.instance.as_ref().is_none_or(|it| self.static_members.get(it) == Some(&member.id));
+            assert!(is_static, "an instance id stands for the member that has it");
+        }
+        let with_instance = self.members.values().filter(|member| member.instance.is_some()).count();
+        assert_eq!(self.static_members.len(), with_instance, "each member with an instance id is static");
+        assert!(
+            self.owners.values().all(|owner| self.members.contains_key(owner)),
+            "what is owned is owned by a member"
+        );
+    }
+
     /// One that the log does not hold yet.
     pub(in crate::coord) fn new(id: GroupId) -> ConsumerGroup {
         let mut group = ConsumerGroup::unwritten(id);

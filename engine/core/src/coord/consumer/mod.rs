@@ -12,7 +12,6 @@ mod fetching;
 mod group;
 mod heartbeat;
 mod held;
-mod invariants;
 mod leave;
 mod makeup;
 mod member;
