@@ -18,7 +18,7 @@ PORTS = range(20000, 32000, 2)
 START_SECONDS_MAX = 60
 # One line for each slot of a journal that was cleaned, with the number of slots filled again since the start.
 CLEANED = re.compile(r"journal slots cleaned shard=(\d+) .*\breused=(\d+)")
-LOGGED = "info,millrace_shard::cleaning=debug"
+LOGGED = "info,millrace_shard::checkpoint::cleaning=debug"
 
 
 # Held until this process ends, for each port that it was given.

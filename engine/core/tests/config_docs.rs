@@ -2,31 +2,18 @@
 //! the generated parts.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/document.rs"]
+mod document;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 
 use millrace_core::base::config::definition::OWN_PREFIX;
 use millrace_core::base::config::{
     Definition, Effect, Section, Validator, broker_keys, client_metrics_keys, group_keys, topic_keys,
 };
 
-/// Replaces, or compares, what stands between the two marks of a part.
-fn check(file: &str, part: &str, generated: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(file);
-    #[expect(clippy::disallowed_methods, reason = "a test reads a file of the repository")]
-    let text = std::fs::read_to_string(&path).unwrap();
-    let (begin, end) = (format!("<!-- begin {part} -->\n"), format!("<!-- end {part} -->"));
-    let start = text.find(&begin).unwrap() + begin.len();
-    let stop = text.find(&end).unwrap();
-    if text[start..stop] == *generated {
-        return;
-    }
-    assert!(std::env::var_os("MILLRACE_BLESS").is_some(), "{file} is out of date; run with MILLRACE_BLESS=1");
-    let renewed = format!("{}{generated}{}", &text[..start], &text[stop..]);
-    #[expect(clippy::disallowed_methods, reason = "asked for by MILLRACE_BLESS")]
-    std::fs::write(path, renewed).unwrap();
-}
+use document::check;
 
 fn is_own(definition: &Definition) -> bool {
     definition.name.starts_with(OWN_PREFIX)

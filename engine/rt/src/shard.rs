@@ -39,6 +39,8 @@ pub(crate) struct Shard {
     pub(crate) remote: Arc<Remote>,
     pub(crate) copies: Copies,
     attendants: RefCell<Vec<Weak<dyn Attend>>>,
+    /// What must hold whenever no task runs; asked in a simulated world only.
+    invariants: RefCell<Option<Box<dyn Fn()>>>,
     random: RefCell<Xoshiro256PlusPlus>,
 }
 
@@ -82,6 +84,7 @@ impl Shard {
             remote: parts.remote,
             copies: Copies::default(),
             attendants: RefCell::default(),
+            invariants: RefCell::default(),
             random: RefCell::new(parts.random),
         })
     }
@@ -113,6 +116,17 @@ impl Shard {
             attendant.attend();
         }
         true
+    }
+
+    /// Panics where something does not hold that must.
+    pub(crate) fn check(&self) {
+        if let Some(check) = &*self.invariants.borrow() {
+            check();
+        }
+    }
+
+    pub(crate) fn set_invariants(&self, check: Option<Box<dyn Fn()>>) {
+        *self.invariants.borrow_mut() = check;
     }
 
     /// Starts an operation. It runs even if the future is never polled.

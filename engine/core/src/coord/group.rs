@@ -69,6 +69,19 @@ impl GroupStatus {
 }
 
 impl Group {
+    /// What always holds between two events.
+    pub(super) fn check(&self) {
+        self.classic.check();
+        if let Some(consumer) = &self.consumer {
+            consumer.check();
+            assert_eq!(
+                self.classic.members().count(),
+                0,
+                "a group of the consumer protocol has no classic members"
+            );
+        }
+    }
+
     pub(super) fn new(id: GroupId, now: Now) -> Group {
         let classic = ClassicGroup::new(id, now);
         Group { classic, consumer: None, offsets: GroupOffsets::default(), counted: 0 }

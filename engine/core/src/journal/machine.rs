@@ -129,6 +129,25 @@ impl Journal {
         &self.geometry
     }
 
+    /// What always holds, in constant time.
+    pub fn check(&self) {
+        assert!(self.hard <= self.sealed, "only sealed frames are hard");
+        assert!(self.begun.len() <= WRITES_MAX, "writes in flight are bounded");
+        assert!(
+            self.unwritten.front().is_none_or(|first| first.sequence == self.hard.next()),
+            "frames become hard in turn"
+        );
+        assert!(
+            self.unwritten.back().is_none_or(|last| last.sequence == self.sealed),
+            "the last frame sealed is known"
+        );
+        assert!(
+            self.begun.back().is_none_or(|last| last.through <= self.sealed),
+            "only sealed frames are written"
+        );
+        assert!(self.slots.in_use() <= self.geometry.slot_count(), "no slot is used twice");
+    }
+
     /// The last frame sealed.
     pub fn sealed(&self) -> FrameSequence {
         self.sealed
@@ -244,6 +263,7 @@ impl Journal {
         while let Some(oldest) = self.begun.pop_front_if(|write| write.is_done) {
             self.harden(oldest.through);
         }
+        self.check();
     }
 
     fn harden(&mut self, through: FrameSequence) {

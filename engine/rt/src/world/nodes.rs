@@ -370,6 +370,7 @@ impl World {
             let bodies = self.tasks.take_shard(key);
             let before = shard::swap_current(Some(Rc::clone(&living.shard)));
             drop(bodies);
+            living.shard.set_invariants(None);
             dead.extract_if(.., |(other, _)| *other == key).for_each(drop);
             shard::swap_current(before);
         }

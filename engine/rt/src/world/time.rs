@@ -204,6 +204,7 @@ impl World {
                 self.tasks.remove(taken.task);
             }
         }
+        shard.check();
         shard::swap_current(before);
         self.end_if_asked(key.node);
     }

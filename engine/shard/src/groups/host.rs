@@ -2,33 +2,79 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millrace_core::base::ids::{PartitionKey, TopicId};
-use millrace_core::coord::{Action, Coordinator, GroupError, MemberId, TopicName};
+use millrace_core::coord::{Action, Coordinator, GroupError, MemberId, MonotonicMs, TopicName};
 use millrace_core::meta::MetadataImage;
-use millrace_rt::Respond;
+use millrace_rt::Moment;
 
-use crate::coordinators::{Hosted, Serving, now};
-use crate::group_ask::{FetchOffsets, GroupAnswer, GroupAsk, GroupRequest, OffsetSelection, SelectedOffsets};
-use crate::message::Answer;
-use crate::shard::Core;
+use crate::api::{FetchOffsets, OffsetSelection, SelectedOffsets};
+use crate::append::admission::Admission;
+use crate::device::planted::PlantedFault;
+use crate::fetch::reading::PartitionReader;
+use crate::groups::coordinators::{Groups, Hosted, Serving, now};
+use crate::groups::planted::spoil;
+use crate::groups::topics::ClusterTopics;
+use crate::image::CurrentImage;
+use crate::mesh::calls::Group;
+use crate::mesh::group_calls::{GroupCall, GroupRequest, GroupResponse};
+use crate::mesh::responder::Responder;
+use crate::partition::table::Table;
 
-impl Core {
+/// Hosts the coordinators of one shard.
+pub(crate) struct GroupHost {
+    pub(crate) groups: Groups,
+    pub(crate) table: Rc<Table>,
+    pub(crate) image: Rc<CurrentImage>,
+    pub(crate) reader: Rc<PartitionReader>,
+    pub(crate) admission: Rc<Admission>,
+    pub(crate) planted: PlantedFault,
+}
+
+impl GroupHost {
     /// Hands a request to its coordinator; `respond` is used now, or when the coordinator says so.
-    pub(crate) fn ask_group(self: &Rc<Core>, ask: GroupAsk, respond: Respond<Answer>) {
-        let GroupAsk { coordinator, request } = ask;
+    pub(crate) fn serve(self: &Rc<Self>, call: GroupCall, responder: Responder<Group>) {
+        let GroupCall { coordinator, request } = call;
         if let Err(error) = self.host_groups(coordinator) {
-            return respond.send(Answer::Group(GroupAnswer::Refused(error)));
+            return responder.send(Err(error));
         }
         let mut actions = Vec::new();
         self.groups.with_serving(coordinator, |serving| {
-            self.hand_over_request(serving, request, respond, &mut actions)
+            self.hand_over_request(serving, request, responder, &mut actions)
         });
         self.carry_out(coordinator, actions);
     }
 
+    /// Lets timeouts fire when they are due. Never returns.
+    pub(crate) async fn run_timers(self: Rc<Self>) {
+        loop {
+            let sooner = self.groups.sooner.wait();
+            match self.groups.planned.get() {
+                MonotonicMs::NEVER => sooner.await,
+                at => {
+                    let at = Moment::ZERO + Duration::from_millis(at.0);
+                    millrace_rt::select(sooner, millrace_rt::sleep_until(at)).await;
+                }
+            }
+            let moment = now();
+            for key in self.groups.due(moment.clock) {
+                let mut actions = Vec::new();
+                let topics = self.cluster_topics();
+                self.groups
+                    .with_serving(key, |serving| serving.coordinator.expire(moment, &topics, &mut actions));
+                self.carry_out(key, actions);
+            }
+        }
+    }
+
+    /// The topics as they are now.
+    fn cluster_topics(&self) -> ClusterTopics {
+        ClusterTopics { image: self.image.get(), version: self.groups.metadata_version.get() }
+    }
+
     /// Whether this shard serves the partition; it begins to where it can.
-    pub(super) fn host_groups(self: &Rc<Core>, key: PartitionKey) -> Result<(), GroupError> {
+    pub(crate) fn host_groups(self: &Rc<Self>, key: PartitionKey) -> Result<(), GroupError> {
         if self.groups.is_left.get() || self.table.get(key).is_none() {
             return Err(GroupError::NotCoordinator);
         }
@@ -45,14 +91,14 @@ impl Core {
         &self,
         serving: &mut Serving,
         request: GroupRequest,
-        respond: Respond<Answer>,
+        responder: Responder<Group>,
         actions: &mut Vec<Action>,
     ) {
         let (now, token) = (now(), self.groups.token());
-        serving.waiting.insert(token, respond);
+        serving.waiting.insert(token, responder);
         let coordinator = &mut serving.coordinator;
         let topics = self.cluster_topics();
-        let at_once = match self.spoil(request, coordinator) {
+        let at_once = match spoil(self.planted, request, coordinator) {
             GroupRequest::Join(request) => {
                 return coordinator.join(now, &request, &topics, token, actions);
             }
@@ -70,33 +116,33 @@ impl Core {
             }
             GroupRequest::DeleteGroups(ids) => return coordinator.delete_groups(now, &ids, token, actions),
             GroupRequest::Heartbeat(beat) => {
-                GroupAnswer::Heartbeat(coordinator.heartbeat(now, &beat.request()))
+                GroupResponse::Heartbeat(coordinator.heartbeat(now, &beat.request()))
             }
             GroupRequest::ConsumerHeartbeat(request) => {
                 return coordinator.consumer_heartbeat(now, &request, &topics, token, actions);
             }
-            GroupRequest::FetchOffsets(ask) => {
+            GroupRequest::SelectOffsets(ask) => {
                 let member = ask.member.as_ref().map(MemberId::as_str);
                 let checked = coordinator.check_fetch(ask.group.as_str(), member, ask.epoch);
-                GroupAnswer::Offsets(checked.map(|()| select(coordinator, &ask)))
+                GroupResponse::SelectOffsets(checked.map(|()| select(coordinator, &ask)))
             }
             GroupRequest::Describe(ids) => {
-                GroupAnswer::Described(ids.iter().map(|id| coordinator.describe(id.as_str())).collect())
+                GroupResponse::Describe(ids.iter().map(|id| coordinator.describe(id.as_str())).collect())
             }
             GroupRequest::DescribeConsumers(ids) => {
                 let found = ids.iter().map(|id| coordinator.describe_consumers(id.as_str()));
-                GroupAnswer::DescribedConsumers(found.collect())
+                GroupResponse::DescribeConsumers(found.collect())
             }
         };
-        serving.answer(token, at_once);
+        serving.respond(token, at_once);
     }
 
     /// Does what a coordinator wants done.
-    pub(super) fn carry_out(self: &Rc<Core>, key: PartitionKey, actions: Vec<Action>) {
+    pub(crate) fn carry_out(self: &Rc<Self>, key: PartitionKey, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Reply { token, answer } => {
-                    self.groups.with_serving(key, |serving| serving.answer(token, GroupAnswer::Late(answer)));
+                    self.groups.with_serving(key, |serving| serving.respond(token, answer.into()));
                 }
                 Action::Write { id, records } => self.write_records(key, id, &records),
             }
@@ -104,7 +150,7 @@ impl Core {
     }
 
     /// A topic is gone: if it was that of the offsets its groups go with it, else they lose what they committed of it.
-    pub(crate) fn forget_topic_in_groups(self: &Rc<Core>, before: &MetadataImage, topic: TopicId) {
+    pub(crate) fn forget_topic(self: &Rc<Self>, before: &MetadataImage, topic: TopicId) {
         let Some(name) = before.topic_by_id(topic).map(|topic| TopicName::from(Arc::clone(&topic.name)))
         else {
             return;
@@ -123,7 +169,7 @@ impl Core {
     }
 
     /// Everybody who waits is told to look for another coordinator; who asks from now on, too.
-    pub(crate) fn leave_groups(self: &Rc<Core>) {
+    pub(crate) fn leave(self: &Rc<Self>) {
         self.groups.is_left.set(true);
         let keys: Vec<PartitionKey> = self.groups.hosted.borrow().keys().copied().collect();
         keys.into_iter().for_each(|key| self.leave_coordinator(key));
@@ -136,9 +182,9 @@ impl Core {
             coordinator.unload(&mut actions);
             for action in actions {
                 if let Action::Reply { token, answer } = action
-                    && let Some(respond) = waiting.remove(&token)
+                    && let Some(responder) = waiting.remove(&token)
                 {
-                    respond.send(Answer::Group(GroupAnswer::Late(answer)));
+                    responder.send(Ok(answer.into()));
                 }
             }
         }

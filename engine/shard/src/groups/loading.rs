@@ -10,9 +10,9 @@ use millrace_core::log::records::Records;
 use millrace_core::meta::OFFSETS_TOPIC;
 
 use crate::api::{FetchError, FetchPartition};
-use crate::coordinators::{Hosted, now};
-use crate::message::{FirstBatch, ReadAsk};
-use crate::shard::Core;
+use crate::groups::coordinators::{Hosted, now};
+use crate::groups::host::GroupHost;
+use crate::mesh::requests::{FirstBatch, ReadRequest};
 
 /// Read at a time, and held while its records are taken in.
 const READ_BYTES: usize = 1024 * 1024;
@@ -28,10 +28,10 @@ enum LoadFault {
     Batch(Offset, String),
 }
 
-impl Core {
+impl GroupHost {
     /// Loads what earlier runs left, one partition after another.
-    pub(crate) async fn load_groups(self: Rc<Core>) {
-        let topic = self.image.borrow().topic(OFFSETS_TOPIC).map(|topic| topic.keys().collect::<Vec<_>>());
+    pub(crate) async fn load_all(self: Rc<Self>) {
+        let topic = self.image.get().topic(OFFSETS_TOPIC).map(|topic| topic.keys().collect::<Vec<_>>());
         for key in topic.unwrap_or_default() {
             let is_mine = self.table.get(key).is_some();
             if is_mine && !self.groups.hosted.borrow().contains_key(&key) {
@@ -42,8 +42,8 @@ impl Core {
     }
 
     /// From now on the partition is loading, or, where nothing was ever written to it, serves.
-    pub(super) fn begin_loading(self: &Rc<Core>, key: PartitionKey) {
-        let is_blank = self.table.get(key).is_some_and(|it| it.borrow().high_watermark == Offset::ZERO);
+    pub(super) fn begin_loading(self: &Rc<Self>, key: PartitionKey) {
+        let is_blank = self.table.get(key).is_some_and(|it| it.borrow().ends.high_watermark == Offset::ZERO);
         if is_blank {
             self.groups.host(key, Coordinator::new(self.groups.settings(), now()));
         } else {
@@ -52,7 +52,7 @@ impl Core {
         }
     }
 
-    async fn load(self: Rc<Core>, key: PartitionKey) {
+    async fn load(self: Rc<Self>, key: PartitionKey) {
         let begun = millrace_rt::now();
         let mut loader = Loader::new(self.groups.settings(), now());
         let loaded = self.replay(key, &mut loader).await;
@@ -86,7 +86,7 @@ impl Core {
         let Some(partition) = self.table.get(key) else { return Err(FetchError::UnknownPartition.into()) };
         let (mut at, end) = {
             let partition = partition.borrow();
-            (partition.log_start, partition.high_watermark)
+            (partition.ends.log_start_offset, partition.ends.high_watermark)
         };
         let mut count = 0;
         while at < end {
@@ -108,13 +108,14 @@ impl Core {
 
     async fn read_some(&self, key: PartitionKey, offset: Offset) -> Result<Vec<u8>, FetchError> {
         let partition = FetchPartition { key, offset, max_bytes: READ_BYTES, current_leader_epoch: None };
-        let ask = ReadAsk {
+        let ask = ReadRequest {
             partitions: vec![partition],
             budget_bytes: READ_BYTES,
             first: FirstBatch::Always,
             enough_bytes: READ_BYTES,
         };
-        let fetched = self.read(ask).await.pop().map_or(Err(FetchError::UnknownPartition), |it| it.result)?;
+        let fetched =
+            self.reader.read(ask).await.pop().map_or(Err(FetchError::UnknownPartition), |it| it.result)?;
         Ok(fetched.records.concat())
     }
 }

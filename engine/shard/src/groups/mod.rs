@@ -1,11 +1,10 @@
 //! Coordinators of consumer groups: each on the shard that owns its partition of the offsets topic.
 
-mod host;
-mod listing;
+pub(crate) mod calls;
+pub(crate) mod coordinators;
+pub(crate) mod host;
 mod loading;
 mod planted;
 mod stats;
-mod surface;
-mod timers;
 mod topics;
 mod writing;

@@ -5,20 +5,10 @@ use std::sync::Arc;
 use millrace_core::coord::{TopicView, Topics};
 use millrace_core::meta::MetadataImage;
 
-use crate::shard::Core;
-
-impl Core {
-    /// The topics as they are now.
-    pub(super) fn cluster_topics(&self) -> ClusterTopics {
-        let image = Arc::clone(&self.image.borrow());
-        ClusterTopics { image, version: self.groups.metadata_version.get() }
-    }
-}
-
 /// An image of the metadata and its number, counted by the shard.
 pub(super) struct ClusterTopics {
-    image: Arc<MetadataImage>,
-    version: u64,
+    pub(super) image: Arc<MetadataImage>,
+    pub(super) version: u64,
 }
 
 impl Topics for ClusterTopics {

@@ -11,34 +11,34 @@ use millrace_core::log::builder::{BatchBuilder, BatchRecord};
 use millrace_core::log::compression::Codec;
 
 use crate::api::{AppendError, AppendPartition, Outcome, Planted};
-use crate::coordinators::{Writing, now};
-use crate::shard::Core;
-use crate::ticket::{AppendTicket, Gathering, Part, Source};
+use crate::commit::outcomes::{AppendOutcomes, AppendTicket, Part, Source};
+use crate::groups::coordinators::{Writing, now};
+use crate::groups::host::GroupHost;
 
 /// The broker's own batches may use every codec.
 const NEWEST_PRODUCE_VERSION: i16 = i16::MAX;
 
-impl Core {
+impl GroupHost {
     /// Appends the records as one batch. What becomes of it the coordinator learns in the order of the writes.
     pub(super) fn write_records(
-        self: &Rc<Core>,
+        self: &Rc<Self>,
         key: PartitionKey,
         id: WriteId,
         records: &[CoordinatorRecord],
     ) {
         let is_of_consumers =
             |record: &CoordinatorRecord| matches!(record, CoordinatorRecord::Consumer { .. });
-        let is_trusted = self.engine.planted == Some(Planted::TrustsFailedGroupWrites)
-            && records.iter().all(is_of_consumers);
+        let is_trusted =
+            self.planted.is(Planted::TrustsFailedGroupWrites) && records.iter().all(is_of_consumers);
         let writing = match batch_of(records) {
-            Ok(_) if self.engine.planted == Some(Planted::ForgetsGroupWrites) => Writing::Forgotten,
+            Ok(_) if self.planted.is(Planted::ForgetsGroupWrites) => Writing::Forgotten,
             Ok(records) => {
-                let gathering = Gathering::local(1);
-                self.admit(
+                let outcomes = AppendOutcomes::local(1);
+                self.admission.admit(
                     vec![AppendPartition { key, records, produce_version: NEWEST_PRODUCE_VERSION }],
-                    &gathering,
+                    &outcomes,
                 );
-                let part = Part { places: vec![0], source: Source::Local(gathering) };
+                let part = Part { places: vec![0], source: Source::Local(outcomes) };
                 let ticket = AppendTicket::new(1, vec![part]);
                 if is_trusted { Writing::Trusted(ticket) } else { Writing::Appended(ticket) }
             }
@@ -58,7 +58,7 @@ impl Core {
     }
 
     /// Tells the coordinator what became of its writes, until none is under way.
-    async fn watch_writes(self: Rc<Core>, key: PartitionKey) {
+    async fn watch_writes(self: Rc<Self>, key: PartitionKey) {
         loop {
             let mut oldest = None;
             self.groups.with_serving(key, |serving| {

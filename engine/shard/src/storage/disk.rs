@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use thiserror::Error;
 
-use crate::layout::Layout;
+use crate::directory::layout::Layout;
 
 /// One read of a file that is streamed.
 const READ_BYTES: usize = 1024 * 1024;

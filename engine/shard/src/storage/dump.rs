@@ -20,8 +20,8 @@ use super::journal::whole;
 use super::node::{Metadata, Node};
 use super::partition::index_base;
 use super::segment::SegmentBytes;
-use crate::layout::{checkpoint_file, slot_file};
-use crate::manifest::{Manifest, Stopped};
+use crate::directory::layout::{checkpoint_file, slot_file};
+use crate::directory::manifest::{Manifest, Stopped};
 
 /// A batch whose records are told is read whole, and decompressed whole; a larger one is told without them.
 const RECORDS_BYTES_MAX: usize = 256 << 20;

@@ -10,9 +10,9 @@ use millrace_core::journal::{
 };
 
 use super::disk::{ToolError, read};
-use crate::layout::{checkpoint_file, slot_file};
-use crate::manifest::Manifest;
-use crate::vouching::KnownTopics;
+use crate::directory::layout::{checkpoint_file, slot_file};
+use crate::directory::manifest::Manifest;
+use crate::directory::vouching::KnownTopics;
 
 /// What a shard's journal directory and ring hold.
 pub(super) struct ShardJournal {

@@ -9,10 +9,10 @@ use millrace_rt::shared_memory_life_of;
 
 use super::disk::{Held, StorageDirs, ToolError, length, lock, names, read};
 use super::journal::ShardJournal;
-use crate::layout::{Generation, Layout};
-use crate::manifest::{Manifest, Stopped};
-use crate::rings::MISSING_RING;
-use crate::vouching::KnownTopics;
+use crate::directory::layout::{Generation, Layout};
+use crate::directory::manifest::{Manifest, Stopped};
+use crate::directory::vouching::KnownTopics;
+use crate::recovery::rings::MISSING_RING;
 
 /// A data directory that no broker uses while this lives.
 pub(super) struct Node {

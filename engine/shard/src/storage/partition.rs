@@ -12,9 +12,9 @@ use millrace_core::log::{BatchFault, EpochLineage, OffsetIndex, Scanned, Segment
 use super::disk::{ToolError, length, names, read};
 use super::fact::Fact;
 use super::segment::SegmentBytes;
-use crate::layout::{INDEX_SUFFIX, compacted_file, index_file, segment_file};
-use crate::noted_start::noted_start;
-use crate::restore::history;
+use crate::checkpoint::noted_start::noted_start;
+use crate::directory::layout::{INDEX_SUFFIX, compacted_file, index_file, segment_file};
+use crate::recovery::restore::history;
 
 /// A partition, and what the journals say of it.
 pub(super) struct PartitionCheck {

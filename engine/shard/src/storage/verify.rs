@@ -11,9 +11,9 @@ use super::fact::Fact;
 use super::journal::{Recovered, ShardJournal};
 use super::node::{Metadata, Node};
 use super::partition::PartitionCheck;
-use crate::layout::{checkpoint_file, slot_file};
-use crate::manifest::Stopped;
-use crate::vouching::{Standing, slot_flaw};
+use crate::directory::layout::{checkpoint_file, slot_file};
+use crate::directory::manifest::Stopped;
+use crate::directory::vouching::{Standing, slot_flaw};
 
 /// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

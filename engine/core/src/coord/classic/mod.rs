@@ -5,6 +5,7 @@ mod counting;
 mod expiry;
 mod group;
 mod held;
+mod invariants;
 mod join;
 mod leave;
 mod member;

@@ -12,6 +12,7 @@ mod fetching;
 mod group;
 mod heartbeat;
 mod held;
+mod invariants;
 mod leave;
 mod makeup;
 mod member;

@@ -5,6 +5,7 @@ mod consumers;
 mod counting;
 mod deletion;
 mod events;
+mod invariants;
 mod load;
 mod machine;
 mod membership;

@@ -1,0 +1,177 @@
+//! What compaction of a shard waits for, what it has done, and how it is stopped.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use millrace_core::base::measure::Counter;
+use millrace_rt::{Moment, Shutdown, Signal};
+
+use crate::directory::layout::Generation;
+
+/// Compaction of one shard. One log is compacted at a time.
+pub(crate) struct Compaction {
+    pub(crate) look: Signal,
+    /// Of the last file that was begun.
+    number: Cell<u64>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) counts: CompactionCounts,
+}
+
+/// Since the shard opened, but for what says otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct CompactionCounts {
+    pub(crate) passes: Counter,
+    pub(crate) pass_nanos: Counter,
+    /// Passes that were given up: of disks that fail or are full.
+    pub(crate) given_up: Counter,
+    pub(crate) read_bytes: Counter,
+    pub(crate) written_bytes: Counter,
+    pub(crate) records_dropped: Counter,
+    /// Bytes that took the place of others, and those.
+    pub(crate) bytes_in: Counter,
+    pub(crate) bytes_out: Counter,
+    /// Logs that hold a damaged batch, and are not compacted before the next start.
+    pub(crate) uncleanable: Counter,
+    /// How full the key map of the newest pass was, in percent.
+    pub(crate) map_percent: Cell<u64>,
+    /// Of the dirtiest log that was looked at in the newest search, in percent.
+    pub(crate) dirty_percent: Cell<u64>,
+    /// Of the newest search: bytes that could be compacted, of all logs.
+    pub(crate) dirty_bytes: Cell<u64>,
+    pub(crate) last_pass_nanos: Cell<u64>,
+    /// Of the newest search: the longest time beyond a log's greatest lag.
+    pub(crate) delay_ms: Cell<u64>,
+    /// Of the newest search: bytes that could be compacted if no batch were damaged.
+    pub(crate) uncleanable_bytes: Cell<u64>,
+}
+
+/// Compaction of one shard at one moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CompactionStats {
+    pub passes: u64,
+    pub pass_nanos: u64,
+    pub given_up: u64,
+    pub read_bytes: u64,
+    pub written_bytes: u64,
+    pub records_dropped: u64,
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    /// Logs that are not compacted before the next start: they hold a damaged batch.
+    pub uncleanable: u64,
+    /// How full the key map of the newest pass was.
+    pub map_percent: u64,
+    /// Of the dirtiest log in the newest search.
+    pub dirty_percent: u64,
+    /// Bytes that may be compacted, as of the newest search.
+    pub dirty_bytes: u64,
+    /// How long the newest pass took.
+    pub last_pass_nanos: u64,
+    /// By how much the log that waits longest was beyond its greatest lag in the newest search.
+    pub delay_ms: u64,
+    /// Bytes of logs with a damaged batch that would be compacted, as of the newest search.
+    pub uncleanable_bytes: u64,
+}
+
+impl Compaction {
+    /// Of the run with that number.
+    pub(crate) fn new(generation: Generation) -> Compaction {
+        Compaction {
+            look: Signal::new(),
+            number: Cell::new(generation.0 << 32),
+            shutdown: Shutdown::default(),
+            counts: CompactionCounts::default(),
+        }
+    }
+
+    /// No other file has it, of an earlier run either: those may still wait for their end.
+    pub(crate) fn next_number(&self) -> u64 {
+        let number = self.number.get() + 1;
+        self.number.set(number);
+        number
+    }
+
+    /// Gives up what is under way, unless a frame tells of it already.
+    pub(crate) async fn stop(&self) {
+        self.shutdown.ask(&self.look).await;
+    }
+
+    pub(crate) fn stats(&self) -> CompactionStats {
+        let counts = &self.counts;
+        CompactionStats {
+            passes: counts.passes.get(),
+            pass_nanos: counts.pass_nanos.get(),
+            given_up: counts.given_up.get(),
+            read_bytes: counts.read_bytes.get(),
+            written_bytes: counts.written_bytes.get(),
+            records_dropped: counts.records_dropped.get(),
+            bytes_in: counts.bytes_in.get(),
+            bytes_out: counts.bytes_out.get(),
+            uncleanable: counts.uncleanable.get(),
+            map_percent: counts.map_percent.get(),
+            dirty_percent: counts.dirty_percent.get(),
+            dirty_bytes: counts.dirty_bytes.get(),
+            last_pass_nanos: counts.last_pass_nanos.get(),
+            delay_ms: counts.delay_ms.get(),
+            uncleanable_bytes: counts.uncleanable_bytes.get(),
+        }
+    }
+}
+
+/// Keeps to so many bytes in a second (`log.cleaner.io.max.bytes.per.second`).
+pub(crate) struct IoPace {
+    bytes_per_second: f64,
+    begun: Moment,
+    bytes: Cell<u64>,
+}
+
+impl IoPace {
+    pub(crate) fn new(bytes_per_second: f64) -> IoPace {
+        IoPace { bytes_per_second, begun: millrace_rt::now(), bytes: Cell::new(0) }
+    }
+
+    /// Counts what was just read or written, and waits until it was due, or compaction stops.
+    pub(crate) async fn pay(&self, bytes: u64, compaction: &Compaction) {
+        let total = self.bytes.get() + bytes;
+        self.bytes.set(total);
+        let Some(due) = due_after(total, self.bytes_per_second) else { return };
+        while !compaction.shutdown.is_asked() {
+            let waited = millrace_rt::now() - self.begun;
+            if due <= waited {
+                return;
+            }
+            millrace_rt::timeout(due - waited, compaction.look.wait()).await;
+        }
+    }
+}
+
+/// When so many bytes are due at that rate; none where there is no rate to keep to.
+fn due_after(bytes: u64, bytes_per_second: f64) -> Option<Duration> {
+    /// A rate above is none: Kafka's default is the largest number there is.
+    const RATE_MAX: f64 = 1e15;
+    /// Where the rate is next to nothing somebody may still change it.
+    const WAIT_MAX: Duration = Duration::from_secs(60);
+    if bytes_per_second.is_nan() || bytes_per_second >= RATE_MAX {
+        return None;
+    }
+    let seconds = bytes as f64 / bytes_per_second.max(1.0);
+    Some(Duration::try_from_secs_f64(seconds).unwrap_or(WAIT_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_says_when_bytes_are_due() {
+        let cases = [
+            (1000, 500.0, Some(Duration::from_secs(2))),
+            (1000, f64::MAX, None),
+            (1000, f64::NAN, None),
+            (3, 0.0, Some(Duration::from_secs(3))),
+            (0, 500.0, Some(Duration::ZERO)),
+        ];
+        for (bytes, rate, due) in cases {
+            assert_eq!(due_after(bytes, rate), due, "{bytes} at {rate}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Reads for clients: batches, offsets, epochs.
+
+pub(crate) mod fetcher;
+pub(crate) mod fitting;
+pub(crate) mod granted;
+pub(crate) mod offsets;
+pub(crate) mod reading;

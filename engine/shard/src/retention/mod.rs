@@ -1,0 +1,3 @@
+//! Logs that begin later with time or size.
+
+pub(crate) mod retaining;

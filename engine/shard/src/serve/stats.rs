@@ -1,0 +1,224 @@
+//! A shard's counts and levels as one value that another thread may read: gathered when asked for, a few partitions a
+//! turn.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use millrace_core::base::ids::PartitionIndex;
+use millrace_core::base::measure::Distribution;
+use millrace_rt::MemoryUse;
+
+use crate::commit::queue::Commit;
+use crate::compaction::state::{Compaction, CompactionStats};
+use crate::counters::Counters;
+use crate::device::disk_classes::DiskClassStats;
+use crate::device::egress::{EgressBudget, EgressStats};
+use crate::device::open_files::OpenFileStats;
+use crate::files::parts::DiskParts;
+use crate::files::read_cache::ReadCacheStats;
+use crate::groups::coordinators::GroupStats;
+use crate::groups::host::GroupHost;
+use crate::mesh::waiting::WaitingLanes;
+use crate::partition::parts::PartitionParts;
+use crate::partition::state::Partition;
+
+/// Partitions looked at between two turns of the other tasks: some 20 us.
+const PARTITIONS_A_TURN: usize = 256;
+
+/// One shard of the engine at about one moment. Counts are since the shard opened.
+#[derive(Debug, Clone, Default)]
+pub struct ShardStats {
+    pub bytes_in: u64,
+    pub messages_in: u64,
+    pub appends_refused: u64,
+    pub rolls: u64,
+    pub queued_appends: u64,
+    pub queued_append_bytes: u64,
+    pub journal: JournalStats,
+    pub segment_writes: u64,
+    pub segment_bytes: u64,
+    pub extents: u64,
+    pub extent_bytes: u64,
+    pub full_disk_waits: u64,
+    /// 1 while appends are refused for want of space.
+    pub space_short: u64,
+    /// Free space below which they are.
+    pub reserve_bytes: u64,
+    /// Free inodes below which they are, too.
+    pub reserve_inodes: u64,
+    pub appends_without_space: u64,
+    pub appends_overdue: u64,
+    pub segment_reads: u64,
+    pub segment_read_bytes: u64,
+    pub tail_bytes: u64,
+    pub tail_bytes_max: u64,
+    pub tail_waits: u64,
+    pub tail_evicted_bytes: u64,
+    pub tail_pressure_flushes: u64,
+    pub fetches_waiting: u64,
+    /// Readers of any shard that wait for partitions of this one.
+    pub watches: u64,
+    pub watches_refused: u64,
+    pub producers_forgotten: u64,
+    pub producers_refused: u64,
+    pub fetches_cut_short: u64,
+    pub egress: EgressStats,
+    pub open_files: OpenFileStats,
+    pub cache: ReadCacheStats,
+    pub disk_classes: DiskClassStats,
+    pub compaction: CompactionStats,
+    pub asks_queued: u64,
+    pub segments_deleted: u64,
+    pub segment_deleted_bytes: u64,
+    pub files_awaiting_deletion: u64,
+    pub mesh_asks: u64,
+    pub mesh_waits: u64,
+    pub memory: MemoryUse,
+    pub copied_bytes: u64,
+    pub partitions: Vec<PartitionStats>,
+    pub groups: GroupStats,
+}
+
+/// The journal of one shard.
+#[derive(Debug, Clone, Default)]
+pub struct JournalStats {
+    pub bytes: u64,
+    pub slots: u64,
+    pub slots_in_use: u64,
+    pub written_bytes: u64,
+    pub waits: u64,
+    pub slot_reuses: u64,
+    pub cleaning_nanos: u64,
+    pub tails_carried: u64,
+    pub tails_flushed: u64,
+    pub checkpoints: u64,
+    pub frame_bytes: Distribution,
+    pub commit_nanos: Distribution,
+}
+
+/// One partition of the shard.
+#[derive(Debug, Clone)]
+pub struct PartitionStats {
+    pub topic: Arc<str>,
+    pub partition: PartitionIndex,
+    pub log_start_offset: u64,
+    pub log_end_offset: u64,
+    pub size_bytes: u64,
+    pub segments: u64,
+    pub bytes_in: u64,
+    pub messages_in: u64,
+}
+
+/// Where the figures of one shard come from.
+pub(crate) struct StatsSource {
+    pub(crate) counters: Rc<Counters>,
+    pub(crate) partitions: Rc<PartitionParts>,
+    pub(crate) disk: Rc<DiskParts>,
+    pub(crate) commit: Rc<Commit>,
+    pub(crate) egress: Rc<EgressBudget>,
+    pub(crate) compaction: Rc<Compaction>,
+    pub(crate) waiting: Rc<WaitingLanes>,
+    pub(crate) groups: Rc<GroupHost>,
+}
+
+impl StatsSource {
+    /// What this shard counts. Other tasks run in between; dropping the future leaves nothing behind.
+    pub(crate) async fn gather(&self) -> ShardStats {
+        let mut stats = self.own_stats();
+        let partitions = self.partitions.table.all();
+        stats.partitions.reserve(partitions.len());
+        for some in partitions.chunks(PARTITIONS_A_TURN) {
+            let known = some.iter().map(|partition| partition.borrow());
+            stats.partitions.extend(known.filter(|it| !it.is_removed()).map(|it| partition_stats(&it)));
+            millrace_rt::yield_now().await;
+        }
+        stats.groups = self.groups.stats().await;
+        stats
+    }
+
+    fn own_stats(&self) -> ShardStats {
+        let counters = &self.counters;
+        let (queued_appends, queued_append_bytes) =
+            { (self.commit.waiting_appends() as u64, self.commit.waiting_bytes() as u64) };
+        ShardStats {
+            bytes_in: counters.bytes_in.get(),
+            messages_in: counters.messages_in.get(),
+            appends_refused: counters.appends_refused.get(),
+            rolls: counters.rolls.get(),
+            queued_appends,
+            queued_append_bytes,
+            journal: self.journal_stats(),
+            segment_writes: counters.segment_writes.get(),
+            segment_bytes: counters.segment_bytes.get(),
+            extents: counters.extents.get(),
+            extent_bytes: counters.extent_bytes.get(),
+            full_disk_waits: counters.full_disk_waits.get(),
+            space_short: u64::from(self.disk.space.is_short()),
+            reserve_bytes: self.disk.space.reserve_bytes(),
+            reserve_inodes: self.disk.space.reserve_inodes(),
+            appends_overdue: counters.appends_overdue.get(),
+            appends_without_space: counters.appends_without_space.get(),
+            segment_reads: self.disk.files.reads.get(),
+            segment_read_bytes: self.disk.files.read_bytes.get(),
+            tail_bytes: self.partitions.tails.bytes() as u64,
+            tail_bytes_max: self.partitions.tails.bytes_max() as u64,
+            tail_waits: counters.tail_waits.get(),
+            tail_evicted_bytes: self.partitions.tails.evicted_bytes(),
+            tail_pressure_flushes: counters.tail_pressure_flushes.get(),
+            fetches_waiting: counters.fetches_waiting.get(),
+            watches: self.partitions.purgatory.waiting() as u64,
+            watches_refused: self.partitions.purgatory.refused(),
+            producers_forgotten: self.partitions.producers.forgotten(),
+            producers_refused: self.partitions.producers.refused(),
+            fetches_cut_short: counters.fetches_cut_short.get(),
+            egress: self.egress.stats(),
+            open_files: self.disk.files.open_files.stats(),
+            cache: self.disk.files.cache.stats(),
+            disk_classes: self.commit.classes.stats(),
+            compaction: self.compaction.stats(),
+            asks_queued: self.waiting.queued() as u64,
+            segments_deleted: counters.segments_deleted.get(),
+            segment_deleted_bytes: counters.segment_deleted_bytes.get(),
+            files_awaiting_deletion: self.disk.doomed.waiting() as u64,
+            mesh_asks: counters.mesh_asks.get(),
+            mesh_waits: counters.mesh_waits.get(),
+            memory: millrace_rt::memory(),
+            copied_bytes: millrace_rt::copied_bytes(),
+            partitions: Vec::new(),
+            groups: GroupStats::default(),
+        }
+    }
+
+    fn journal_stats(&self) -> JournalStats {
+        let counters = &self.counters;
+        let journal = self.commit.journal.borrow();
+        let geometry = journal.geometry();
+        JournalStats {
+            bytes: (geometry.slot_count() * geometry.slot_bytes()) as u64,
+            slots: geometry.slot_count() as u64,
+            slots_in_use: journal.slots_in_use() as u64,
+            written_bytes: counters.journal_bytes.get(),
+            waits: counters.journal_waits.get(),
+            slot_reuses: counters.slot_reuses.get(),
+            cleaning_nanos: counters.cleaning_nanos.get(),
+            tails_carried: counters.tails_carried.get(),
+            tails_flushed: counters.tails_flushed.get(),
+            checkpoints: counters.checkpoints.get(),
+            frame_bytes: counters.frame_bytes.counts(),
+            commit_nanos: counters.commit_nanos.counts(),
+        }
+    }
+}
+
+fn partition_stats(partition: &Partition) -> PartitionStats {
+    PartitionStats {
+        topic: Arc::clone(&partition.topic),
+        partition: partition.key.partition,
+        log_start_offset: partition.ends.log_start_offset.0.unsigned_abs(),
+        log_end_offset: partition.ends.log_end_offset.0.unsigned_abs(),
+        size_bytes: partition.size_bytes(),
+        segments: partition.segments.len() as u64,
+        bytes_in: partition.traffic.bytes_in,
+        messages_in: partition.traffic.messages_in,
+    }
+}
