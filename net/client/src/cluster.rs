@@ -6,7 +6,7 @@ use std::net::ToSocketAddrs;
 
 use crate::failure::Failure;
 use crate::metadata::{self, Node, Wanted};
-use crate::peer::Peer;
+use crate::transport::Peer;
 
 /// Reached through one of its brokers; the others are connected to when they are asked.
 pub struct Cluster {

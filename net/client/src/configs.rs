@@ -14,9 +14,9 @@ use millrace_wire::messages::incremental_alter_configs_response::IncrementalAlte
 
 use crate::cluster::Cluster;
 use crate::failure::Failure;
-use crate::peer::Peer;
 use crate::refusal::Refusal;
 use crate::topics::Effect;
+use crate::transport::Peer;
 
 const DESCRIBE_CONFIGS: RangeInclusive<i16> = 1..=4;
 const INCREMENTAL_ALTER_CONFIGS: RangeInclusive<i16> = 0..=1;

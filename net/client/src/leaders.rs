@@ -8,9 +8,9 @@ use crate::clock;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::metadata::{self, SeenTopic, Topic, Wanted};
-use crate::peer::Peer;
 use crate::place::Place;
 use crate::refusal::Refusal;
+use crate::transport::Peer;
 
 /// What is said of each place.
 pub type Answers<T> = BTreeMap<Place, Result<T, Refusal>>;

@@ -11,8 +11,8 @@ use millrace_wire::messages::metadata_response::{
 };
 
 use crate::failure::Failure;
-use crate::peer::Peer;
 use crate::refusal::Refusal;
+use crate::transport::Peer;
 
 /// From the version on that need not create what it asks for, to the last that says errors of topics alone.
 const METADATA: RangeInclusive<i16> = 4..=12;

@@ -17,9 +17,9 @@ use crate::clock::TIMEOUT_MS;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::leaders::{Answered, Answers};
-use crate::peer::Peer;
 use crate::place::{CONSUMER, NO_LEADER_EPOCH, Place, by_topic};
 use crate::refusal::Refusal;
+use crate::transport::Peer;
 
 /// The version that asks for one offset, to the last without a time limit.
 const LIST_OFFSETS: RangeInclusive<i16> = 1..=9;

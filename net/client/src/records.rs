@@ -15,9 +15,9 @@ use crate::clock::TIMEOUT_MS;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::leaders::{Answered, Answers};
-use crate::peer::Peer;
 use crate::place::{CONSUMER, NO_LEADER_EPOCH, Place, by_topic};
 use crate::refusal::Refusal;
+use crate::transport::Peer;
 
 /// To the last versions that name topics by name.
 const PRODUCE: RangeInclusive<i16> = 3..=12;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use millrace_wire::ErrorCode;
 
-use super::machine::{Member, Stage};
 use super::range;
 use super::requests::{Answer, Asked, AssignmentId, Generation, Joined, Notice, Request};
+use super::state::{Member, Stage};
 use crate::failure::Failure;
 use crate::place::Place;
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::machine::{Member, Stage};
 use super::requests::Request;
+use super::state::{Member, Stage};
 
 /// Kafka's clients' own, where the session is long enough.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(3);

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use millrace_wire::ErrorCode;
 
-use super::machine::Member;
 use super::range::Subscriber;
 use super::requests::{
     Action, Answer, Asked, AssignmentId, Commits, Generation, GroupSettings, Joined, Notice, Request,
 };
+use super::state::Member;
 use crate::failure::Failure;
 use crate::place::Place;
 

@@ -20,13 +20,13 @@ use millrace_wire::{ApiKey, Bytes, ErrorCode};
 
 use crate::cluster::Cluster;
 use crate::failure::Failure;
-use crate::group_requests::{Committer, OFFSET_COMMIT, OFFSET_FETCH, answered, commit_request};
+use crate::groups::{Committer, OFFSET_COMMIT, OFFSET_FETCH, answered, commit_request};
 use crate::member::{
     ASSIGNOR, Answer, Generation, GroupSettings, Joined, PROTOCOL_TYPE, Request, Subscriber, read_assignment,
     read_subscription, write_assignment, write_subscription,
 };
-use crate::peer::Peer;
 use crate::place::{Place, by_topic};
+use crate::transport::Peer;
 
 /// From the versions on that Kafka 4 still reads, to the newest without topics by their ids.
 const JOIN_GROUP: RangeInclusive<i16> = 2..=9;

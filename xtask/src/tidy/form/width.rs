@@ -24,7 +24,9 @@ pub(super) fn check(file: &RustFile, columns: usize, findings: &mut Vec<Finding>
         let length = line.chars().count();
         let is_raw = || file.raw_strings.iter().any(|range| range.contains(&(index + 1)));
         if length > columns && !is_raw() && can_be_broken(line, columns) {
-            let text = format!("{length} columns, more than {columns}; break the line");
+            let text = format!(
+                "{length} columns, more than {columns}; break the line (`cargo xtask wrap` breaks comments)"
+            );
             findings.push(Finding::new(&file.path, index + 1, "width", text).owed_by_file());
         }
     }

@@ -5,7 +5,7 @@ use super::declared::{Source, Types, sources};
 use super::key::TypeKey;
 use super::pattern::{Scope, bind};
 use super::resolve::{Known, segments};
-use super::std_names::{is_ordinary, passes, wraps};
+use super::std_names::{is_ordinary, passes, passes_all, picks, wraps};
 use crate::tidy::layers::{ModulePath, Modules};
 use crate::tidy::source::is_for_tests;
 use syn::punctuated::Punctuated;
@@ -68,6 +68,7 @@ impl Finder<'_, '_> {
             syn::Expr::Await(inner) => self.value(&inner.base),
             syn::Expr::Unary(inner) => self.value(&inner.expr),
             syn::Expr::Field(field) => self.field(field),
+            syn::Expr::Index(index) => self.value(&index.expr).each(),
             syn::Expr::MethodCall(call) => self.returned(call),
             syn::Expr::Call(call) => self.returned_by_path(call),
             syn::Expr::Struct(literal) => {
@@ -85,25 +86,23 @@ impl Finder<'_, '_> {
     }
 
     fn field(&self, field: &syn::ExprField) -> Known {
-        let key = match self.value(&field.base) {
-            Known::Own(key) => key,
-            other => return other,
-        };
-        let name = match &field.member {
-            syn::Member::Named(name) => name.to_string(),
-            syn::Member::Unnamed(index) => index.index.to_string(),
-        };
-        let written = self.types.all.get(&key).and_then(|declared| declared.fields.get(&name));
-        written.map_or(Known::Nothing, |written| self.types.names.known(&key.module, written, Some(&key)))
+        match self.value(&field.base) {
+            Known::Own(key) => self.types.field(&key, &field.member),
+            Known::Foreign => Known::Foreign,
+            Known::Many(_) | Known::Nothing => Known::Nothing,
+        }
     }
 
     fn returned(&self, call: &syn::ExprMethodCall) -> Known {
         let name = call.method.to_string();
         let receiver = self.value(&call.receiver);
-        match self.callee(&name, &receiver) {
-            Some(key) => self.output(&key, &name),
-            None if passes(&name) => receiver,
-            None => Known::Nothing,
+        match (self.callee(&name, &receiver), &receiver) {
+            (Some(key), _) => self.output(&key, &name),
+            (None, Known::Many(_)) if passes_all(&name) => receiver,
+            (None, Known::Many(_)) if picks(&name) => receiver.each(),
+            (None, Known::Many(_)) => Known::Nothing,
+            (None, _) if passes(&name) => receiver,
+            (None, _) => Known::Nothing,
         }
     }
 
@@ -132,7 +131,7 @@ impl Finder<'_, '_> {
         let owners = self.types.owners.get(name)?;
         match receiver {
             Known::Own(key) => owners.contains(key).then(|| key.clone()),
-            Known::Foreign => None,
+            Known::Many(_) | Known::Foreign => None,
             Known::Nothing => self.by_name(name),
         }
     }
@@ -164,8 +163,23 @@ impl Finder<'_, '_> {
 
     fn bind(&mut self, pattern: &syn::Pat, known: Known) {
         if let Some(scope) = self.scopes.last_mut() {
-            bind(pattern, known, scope);
+            bind(pattern, known, self.types, scope);
         }
+    }
+
+    /// A closure whose first parameter is what `given` says, as far as it does not say so itself.
+    fn closure(&mut self, closure: &syn::ExprClosure, given: Known) {
+        self.scoped(|finder| {
+            let mut given = Some(given);
+            for input in &closure.inputs {
+                let known = match (input, given.take()) {
+                    (syn::Pat::Type(typed), _) => finder.known(&typed.ty),
+                    (_, given) => given.unwrap_or(Known::Nothing),
+                };
+                finder.bind(input, known);
+            }
+            finder.visit_expr(&closure.body);
+        });
     }
 
     fn parameters(&mut self, signature: &syn::Signature) {
@@ -221,23 +235,22 @@ impl<'ast> Visit<'ast> for Finder<'_, '_> {
     }
 
     fn visit_expr_closure(&mut self, closure: &'ast syn::ExprClosure) {
-        self.scoped(|finder| {
-            for input in &closure.inputs {
-                let known = match input {
-                    syn::Pat::Type(typed) => finder.known(&typed.ty),
-                    _ => Known::Nothing,
-                };
-                finder.bind(input, known);
-            }
-            visit::visit_expr_closure(finder, closure);
-        });
+        self.closure(closure, Known::Nothing);
     }
 
     fn visit_local(&mut self, local: &'ast syn::Local) {
         visit::visit_local(self, local);
-        let known = match (&local.pat, &local.init) {
+        let value = local.init.as_ref().map(|init| &*init.expr);
+        if let (syn::Pat::Tuple(names), Some(syn::Expr::Tuple(values))) = (&local.pat, value) {
+            for (name, value) in names.elems.iter().zip(&values.elems) {
+                let known = self.value(value);
+                self.bind(name, known);
+            }
+            return;
+        }
+        let known = match (&local.pat, value) {
             (syn::Pat::Type(typed), _) => self.known(&typed.ty),
-            (_, Some(init)) => self.value(&init.expr),
+            (_, Some(value)) => self.value(value),
             _ => Known::Nothing,
         };
         self.bind(&local.pat, known);
@@ -259,7 +272,8 @@ impl<'ast> Visit<'ast> for Finder<'_, '_> {
 
     fn visit_expr_for_loop(&mut self, each: &'ast syn::ExprForLoop) {
         self.scoped(|finder| {
-            finder.bind(&each.pat, Known::Nothing);
+            let known = finder.value(&each.expr).each();
+            finder.bind(&each.pat, known);
             visit::visit_expr_for_loop(finder, each);
         });
     }
@@ -276,10 +290,24 @@ impl<'ast> Visit<'ast> for Finder<'_, '_> {
     }
 
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
-        if let Some(of) = self.callee(&call.method.to_string(), &self.value(&call.receiver)) {
+        let receiver = self.value(&call.receiver);
+        let callee = self.callee(&call.method.to_string(), &receiver);
+        // A closure that a collection or a wrapper takes is called with what that holds.
+        let given = match (&callee, receiver) {
+            (None, Known::Own(key)) => Known::Own(key),
+            (None, many) => many.each(),
+            (Some(_), _) => Known::Nothing,
+        };
+        if let Some(of) = callee {
             self.note(of, &call.method);
         }
-        visit::visit_expr_method_call(self, call);
+        self.visit_expr(&call.receiver);
+        for argument in &call.args {
+            match argument {
+                syn::Expr::Closure(closure) => self.closure(closure, given.clone()),
+                other => self.visit_expr(other),
+            }
+        }
     }
 
     fn visit_expr_path(&mut self, path: &'ast syn::ExprPath) {

@@ -1,7 +1,7 @@
 //! Which types a crate declares, and the places of their `impl` blocks and methods.
 
 use super::key::TypeKey;
-use super::resolve::Names;
+use super::resolve::{Known, Names};
 use super::std_names::is_of_std;
 use crate::tidy::layers::{ModulePath, Modules};
 use crate::tidy::source::{attributes, is_for_tests};
@@ -75,6 +75,16 @@ impl<'a> Types<'a> {
             }
         }
         types
+    }
+
+    /// What is known of a field.
+    pub(super) fn field(&self, key: &TypeKey, member: &syn::Member) -> Known {
+        let name = match member {
+            syn::Member::Named(name) => name.to_string(),
+            syn::Member::Unnamed(index) => index.index.to_string(),
+        };
+        let written = self.all.get(key).and_then(|declared| declared.fields.get(&name));
+        written.map_or(Known::Nothing, |written| self.names.known(&key.module, written, Some(key)))
     }
 
     fn declare(&mut self, source: &Source<'a>, item: &'a syn::Item) {

@@ -1,5 +1,6 @@
 //! The names that a pattern binds, and what is known of each.
 
+use super::declared::Types;
 use super::resolve::Known;
 use std::collections::BTreeMap;
 use syn::visit::Visit;
@@ -8,19 +9,24 @@ use syn::visit::Visit;
 pub(super) type Scope = BTreeMap<String, Known>;
 
 /// Binds the names of `pattern` for a value of which `known` is known. What lies inside a tuple or a variant
-/// is not known, but for the variants of `Option` and `Result`.
-pub(super) fn bind(pattern: &syn::Pat, known: Known, scope: &mut Scope) {
-    match pattern {
-        syn::Pat::Ident(ident) => {
+/// is not known, but for the variants of `Option` and `Result`, and the fields of structs.
+pub(super) fn bind(pattern: &syn::Pat, known: Known, types: &Types<'_>, scope: &mut Scope) {
+    match (pattern, known) {
+        (syn::Pat::Ident(ident), known) => {
             scope.insert(ident.ident.to_string(), known);
         }
-        syn::Pat::Reference(inner) => bind(&inner.pat, known, scope),
-        syn::Pat::Paren(inner) => bind(&inner.pat, known, scope),
-        syn::Pat::Type(inner) => bind(&inner.pat, known, scope),
-        syn::Pat::TupleStruct(tuple) if is_passing(&tuple.path) && tuple.elems.len() == 1 => {
-            bind(&tuple.elems[0], known, scope);
+        (syn::Pat::Reference(inner), known) => bind(&inner.pat, known, types, scope),
+        (syn::Pat::Paren(inner), known) => bind(&inner.pat, known, types, scope),
+        (syn::Pat::Type(inner), known) => bind(&inner.pat, known, types, scope),
+        (syn::Pat::TupleStruct(tuple), known) if is_passing(&tuple.path) && tuple.elems.len() == 1 => {
+            bind(&tuple.elems[0], known, types, scope);
         }
-        other => Bound { scope }.visit_pat(other),
+        (syn::Pat::Struct(fields), Known::Own(key)) => {
+            for field in &fields.fields {
+                bind(&field.pat, types.field(&key, &field.member), types, scope);
+            }
+        }
+        (other, _) => Bound { scope }.visit_pat(other),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which type of the crate a written type means, seen from a module.
 
 use super::key::TypeKey;
-use super::std_names::is_wrapper;
+use super::std_names::{is_collection, is_wrapper};
 use crate::tidy::layers::{ModulePath, Modules};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +13,29 @@ const ALIAS_STEPS_MAX: usize = 8;
 pub(super) enum Known {
     /// A type of this crate, perhaps inside wrappers of the standard library.
     Own(TypeKey),
+    /// Many values of such a type, as in a list.
+    Many(TypeKey),
     /// A type of another crate.
     Foreign,
     Nothing,
+}
+
+impl Known {
+    /// A collection of such values.
+    fn many(self) -> Known {
+        match self {
+            Known::Own(key) => Known::Many(key),
+            other => other,
+        }
+    }
+
+    /// One value of many.
+    pub(super) fn each(self) -> Known {
+        match self {
+            Known::Many(key) => Known::Own(key),
+            Known::Own(_) | Known::Foreign | Known::Nothing => Known::Nothing,
+        }
+    }
 }
 
 /// The names that each module gives to types.
@@ -67,7 +87,7 @@ impl<'a> Names<'a> {
     ) -> Option<TypeKey> {
         match self.known(module, written, own) {
             Known::Own(key) => Some(key),
-            Known::Foreign | Known::Nothing => None,
+            Known::Many(_) | Known::Foreign | Known::Nothing => None,
         }
     }
 
@@ -81,6 +101,8 @@ impl<'a> Names<'a> {
             syn::Type::Reference(inner) => self.steps(module, &inner.elem, own, steps),
             syn::Type::Paren(inner) => self.steps(module, &inner.elem, own, steps),
             syn::Type::Group(inner) => self.steps(module, &inner.elem, own, steps),
+            syn::Type::Slice(inner) => self.steps(module, &inner.elem, own, steps).many(),
+            syn::Type::Array(inner) => self.steps(module, &inner.elem, own, steps).many(),
             syn::Type::Path(path) => self.path(module, &segments(&path.path), own, steps),
             syn::Type::ImplTrait(_)
             | syn::Type::TraitObject(_)
@@ -101,7 +123,7 @@ impl<'a> Names<'a> {
         path.pop();
         match self.path(module, &path, own, ALIAS_STEPS_MAX) {
             Known::Own(key) => Some(key),
-            Known::Foreign | Known::Nothing => None,
+            Known::Many(_) | Known::Foreign | Known::Nothing => None,
         }
     }
 
@@ -119,8 +141,11 @@ impl<'a> Names<'a> {
         if let Some(key) = key.filter(|key| self.declared.contains(key)) {
             return Known::Own(key);
         }
-        if let (true, Some(inner)) = (is_wrapper(&name), first_argument(last)) {
+        if let (true, Some(inner)) = (is_wrapper(&name), arguments(last).next()) {
             return self.steps(module, inner, own, steps);
+        }
+        if let (true, Some(inner)) = (is_collection(&name), arguments(last).last()) {
+            return self.steps(module, inner, own, steps).many();
         }
         if name.len() == 1 { Known::Nothing } else { Known::Foreign }
     }
@@ -144,9 +169,13 @@ pub(super) fn segments(path: &syn::Path) -> Vec<&syn::PathSegment> {
     path.segments.iter().collect()
 }
 
-fn first_argument(segment: &syn::PathSegment) -> Option<&syn::Type> {
-    let syn::PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
-    arguments.args.iter().find_map(|argument| match argument {
+/// The types between the angle brackets of a name.
+fn arguments(segment: &syn::PathSegment) -> impl DoubleEndedIterator<Item = &syn::Type> {
+    let arguments = match &segment.arguments {
+        syn::PathArguments::AngleBracketed(arguments) => Some(&arguments.args),
+        _ => None,
+    };
+    arguments.into_iter().flatten().filter_map(|argument| match argument {
         syn::GenericArgument::Type(inner) => Some(inner),
         _ => None,
     })

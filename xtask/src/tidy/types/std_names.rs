@@ -5,6 +5,20 @@
 const WRAPPERS: &str = "\
     Rc Arc Box RefCell Cell OnceCell Mutex Ref RefMut Pin Option Result ManuallyDrop Cow Weak";
 
+/// Types that hold many values: what is known of the last one that they name is known of each value.
+const COLLECTIONS: &str = "\
+    Vec VecDeque BTreeMap BTreeSet FxHashMap FxHashSet HashMap HashSet BinaryHeap";
+
+/// Methods of collections, and of what goes through them, that lead to one value.
+const PICKING: &str = "\
+    get get_mut first first_mut last last_mut pop pop_front pop_back front front_mut back back_mut next find \
+    remove swap_remove min_by_key max_by_key peek entry or_default or_insert_with";
+
+/// Those that lead to the same values.
+const PASSING_ALL: &str = "\
+    iter iter_mut into_iter values values_mut into_values drain rev filter skip take chain cloned copied \
+    borrow borrow_mut as_slice clone split_off take_while skip_while as_ref as_mut collect";
+
 /// Methods that give what their receiver holds, or the receiver itself.
 const PASSING: &str = "\
     as_deref as_deref_mut as_mut as_ref borrow borrow_mut by_ref clone cloned copied deref expect get \
@@ -32,6 +46,18 @@ const STD_TRAITS: &str = "\
 
 pub(super) fn is_wrapper(name: &str) -> bool {
     holds(WRAPPERS, name)
+}
+
+pub(super) fn is_collection(name: &str) -> bool {
+    holds(COLLECTIONS, name)
+}
+
+pub(super) fn picks(method: &str) -> bool {
+    holds(PICKING, method)
+}
+
+pub(super) fn passes_all(method: &str) -> bool {
+    holds(PASSING_ALL, method)
 }
 
 pub(super) fn passes(method: &str) -> bool {

@@ -8,9 +8,9 @@ use millrace_wire::messages::consumer_group_describe_response::{
 use millrace_wire::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use millrace_wire::{Bytes, ErrorCode};
 
+use super::requests::ListedGroup;
 use crate::cluster::Cluster;
 use crate::failure::Failure;
-use crate::group_requests::ListedGroup;
 use crate::member::{PROTOCOL_TYPE, read_assignment};
 use crate::place::Place;
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use millrace_wire::{ApiKey, DecodeError, EncodeError, Reader, Writer};
 
-use crate::connection::Connection;
-use crate::dialect::{VersionRange, newest_common};
+use super::connection::Connection;
+use super::dialect::{VersionRange, newest_common};
+use super::frame::Frame;
+use super::versions::versions;
 use crate::failure::Failure;
-use crate::frame::Frame;
-use crate::versions::versions;
 
 pub(crate) struct Peer {
     connection: Connection,

@@ -7,10 +7,10 @@ use millrace_wire::ApiKey;
 use millrace_wire::messages::api_versions_request::ApiVersionsRequest;
 use millrace_wire::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
 
-use crate::connection::Connection;
-use crate::dialect::{Dialect, VersionRange};
+use super::connection::Connection;
+use super::dialect::{Dialect, VersionRange};
+use super::frame::Frame;
 use crate::failure::Failure;
-use crate::frame::Frame;
 
 const API_VERSIONS: i16 = 0;
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use millrace_wire::{DecodeError, Reader};
 
-use crate::dialect::Dialect;
+use super::dialect::Dialect;
+use super::frame::{Frame, read_answer};
+use super::inbox::{Arrival, Inbox};
 use crate::failure::Failure;
-use crate::frame::{Frame, read_answer};
-use crate::inbox::{Arrival, Inbox};
 
 /// Longer than any answer that a broker owes; a broker that stalls longer has failed.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
