@@ -53,7 +53,8 @@ pub(crate) struct Services {
     pub(crate) closing: Closing,
 }
 
-/// Handle of one shard, through which every partition of the node is reached. Cheap to clone; stays on its core.
+/// Handle of one shard, through which every partition of the node is reached. Cheap to clone;
+/// stays on its core.
 #[derive(Clone)]
 pub struct Shard {
     services: Rc<Services>,
@@ -81,8 +82,8 @@ impl Shard {
         self.services.image.get()
     }
 
-    /// Looks at the client quotas that this shard has seen last, without taking a share of them; nothing where there are
-    /// none.
+    /// Looks at the client quotas that this shard has seen last, without taking a share of them;
+    /// nothing where there are none.
     pub fn with_client_quotas<T>(&self, look: impl FnOnce(&Arc<ClientQuotas>) -> T) -> Option<T> {
         self.services.image.with(|image| {
             let quotas = image.client_quotas();
@@ -95,8 +96,8 @@ impl Shard {
         self.services.stats.gather().await
     }
 
-    /// Stops this shard's part of the engine; every shard closes, each on its own core. The caller admits no appends
-    /// any more. Returns once all shards are done and the data directory says so.
+    /// Stops this shard's part of the engine; every shard closes, each on its own core. The caller admits no
+    /// appends any more. Returns once all shards are done and the data directory says so.
     pub async fn close(&self) {
         self.services.closing.close().await;
     }
@@ -132,24 +133,24 @@ impl Shard {
 
 /// Records.
 impl Shard {
-    /// Admits a request's appends, in the order of the calls: each goes to its owner's queue before this returns.
-    /// Waits while a lane to an owner is full.
+    /// Admits a request's appends, in the order of the calls: each goes to its owner's queue before this
+    /// returns. Waits while a lane to an owner is full.
     ///
     /// Dropping the future may leave some of the appends admitted and others not.
     pub async fn admit_append(&self, appends: Vec<AppendPartition>) -> AppendTicket {
         self.services.admission.admit_append(appends).await
     }
 
-    /// Answers each partition of the query, in its order: at once where `min_bytes` are there or a partition has an
-    /// error, else when they are or `max_wait` is over.
+    /// Answers each partition of the query, in its order: at once where `min_bytes` are there or a partition
+    /// has an error, else when they are or `max_wait` is over.
     ///
     /// Dropping the future leaves nothing behind: nobody waits for its partitions any more.
     pub async fn fetch(&self, query: FetchQuery) -> Vec<FetchedPartition> {
         self.fetch_timed(&query, &mut FetchTimes::default()).await.0
     }
 
-    /// The same; adds to `times` where the time went. The records count against the budget of this shard's answers until
-    /// the charge is dropped.
+    /// The same; adds to `times` where the time went. The records count against the budget of this shard's
+    /// answers until the charge is dropped.
     pub async fn fetch_timed(
         &self,
         query: &FetchQuery,
@@ -158,8 +159,8 @@ impl Shard {
         self.services.fetcher.fetch(query, times).await
     }
 
-    /// The result of each request, in order. Times are found by index and then by a walk of at most one index interval.
-    /// Dropping the future leaves nothing behind.
+    /// The result of each request, in order. Times are found by index and then by a walk of at most one index
+    /// interval. Dropping the future leaves nothing behind.
     pub async fn list_offsets(&self, asks: Vec<OffsetAsk>) -> Vec<Result<FoundOffset, FetchError>> {
         self.services.queries.list_offsets(asks).await
     }
@@ -169,8 +170,8 @@ impl Shard {
         self.services.queries.end_offsets(asks).await
     }
 
-    /// Lets logs begin at later offsets; each result, the log's start, in the order of the asks. Answered when no crash
-    /// can bring a deleted record back.
+    /// Lets logs begin at later offsets; each result, the log's start, in the order of the asks. Answered
+    /// when no crash can bring a deleted record back.
     ///
     /// Dropping the future does not undo what is under way.
     pub async fn delete_records(
@@ -180,14 +181,14 @@ impl Shard {
         self.services.starts.delete_records(asks).await
     }
 
-    /// Bytes of each log, written or not, in the order of `keys`; nothing of a partition that this node does not host.
-    /// Dropping the future leaves nothing behind.
+    /// Bytes of each log, written or not, in the order of `keys`; nothing of a partition that this node does
+    /// not host. Dropping the future leaves nothing behind.
     pub async fn log_sizes(&self, keys: &[PartitionKey]) -> Vec<Option<u64>> {
         self.services.queries.log_sizes(keys).await
     }
 
-    /// The producers that each log remembers, by their ids, in the order of `keys`; nothing of a partition that this node
-    /// does not host. Dropping the future leaves nothing behind.
+    /// The producers that each log remembers, by their ids, in the order of `keys`; nothing of a partition
+    /// that this node does not host. Dropping the future leaves nothing behind.
     pub async fn producers(&self, keys: &[PartitionKey]) -> Vec<Option<Vec<ProducerSnapshot>>> {
         self.services.queries.producers(keys).await
     }
@@ -206,8 +207,8 @@ impl Shard {
         self.services.metadata.create_topics(topics, mode).await
     }
 
-    /// Adds partitions to topics; each result in the order of `more`, which names each topic once. Answered once every
-    /// shard knows them.
+    /// Adds partitions to topics; each result in the order of `more`, which names each topic once.
+    /// Answered once every shard knows them.
     ///
     /// Dropping the future does not undo what is under way.
     pub async fn create_partitions(
@@ -225,8 +226,8 @@ impl Shard {
         self.services.metadata.delete_topics(topics).await
     }
 
-    /// Changes settings of topics and brokers; each result in the order of `changes`, which name each resource once.
-    /// Answered once every shard acts by them.
+    /// Changes settings of topics and brokers; each result in the order of `changes`, which name each
+    /// resource once. Answered once every shard acts by them.
     ///
     /// Dropping the future does not undo what is under way.
     pub async fn alter_configs(
@@ -237,7 +238,8 @@ impl Shard {
         self.services.metadata.alter_configs(changes, mode).await
     }
 
-    /// Changes client quotas: what became of each entity, once for each. Answered once every shard knows them.
+    /// Changes client quotas: what became of each entity, once for each.
+    /// Answered once every shard knows them.
     ///
     /// Dropping the future does not undo what is under way.
     pub async fn alter_client_quotas(
@@ -259,7 +261,8 @@ impl Shard {
         self.services.metadata.update_features(updates, mode).await
     }
 
-    /// A producer id that no other producer was ever given. Each shard takes them in blocks, as Kafka's brokers do.
+    /// A producer id that no other producer was ever given. Each shard takes them in blocks,
+    /// as Kafka's brokers do.
     pub async fn allocate_producer_id(&self) -> Result<ProducerId, StorageError> {
         self.services.metadata.allocate_producer_id().await
     }
@@ -277,7 +280,8 @@ impl Shard {
         self.services.groups.coordinator_of(group)
     }
 
-    /// Waits until the member's next generation has begun. Dropping the future leaves the member in its group.
+    /// Waits until the member's next generation has begun.
+    /// Dropping the future leaves the member in its group.
     pub async fn join_group(&self, request: JoinRequest) -> Result<Joined, JoinRefused> {
         self.services.groups.join_group(request).await
     }
@@ -295,7 +299,8 @@ impl Shard {
         self.services.groups.leave_group(request).await
     }
 
-    /// Returns which offsets were refused; the others are in the log. Dropping the future commits them all the same.
+    /// Returns which offsets were refused; the others are in the log.
+    /// Dropping the future commits them all the same.
     pub async fn commit_offsets(&self, request: CommitRequest) -> Result<Vec<RefusedOffset>, GroupError> {
         self.services.groups.commit_offsets(request).await
     }

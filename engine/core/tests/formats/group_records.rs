@@ -1,4 +1,5 @@
-//! The records of `__consumer_offsets`: their types and fields, as the schema has them that their codec is made from.
+//! The records of `__consumer_offsets`: their types and fields,
+//! as the schema has them that their codec is made from.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,7 +34,8 @@ fn message(text: &str) -> Message {
     let words: Vec<&str> = lines.next().unwrap().split(' ').collect();
     let behind = |word: &str| words[words.iter().position(|it| *it == word).unwrap() + 1];
     let mut parts: Vec<(String, Vec<String>)> = vec![(String::new(), Vec::new())];
-    // Which part the fields of each depth belong to: those of a struct in its place stand deeper than the field itself.
+    // Which part the fields of each depth belong to:
+    // those of a struct in its place stand deeper than the field itself.
     let mut open = vec![0];
     for line in lines {
         if let Some(rest) = line.strip_prefix("struct ") {

@@ -1,7 +1,8 @@
 //! docs/formats.md says of each byte on disk what the encoders write. `MILLRACE_BLESS=1` rewrites its tables.
 //!
-//! Each table is made from a list of fields with the bytes that they have in a sample. Put together, these bytes have to
-//! be what the encoder makes of the sample: so no field stands at another offset, or has another size, than the page says.
+//! Each table is made from a list of fields with the bytes that they have in a sample. Put together, these
+//! bytes have to be what the encoder makes of the sample: so no field stands at another offset, or has
+//! another size, than the page says.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 #[cfg(test)]

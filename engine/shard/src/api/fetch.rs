@@ -45,7 +45,8 @@ pub struct FetchedPartition {
 #[derive(Debug, Clone, Default)]
 pub struct Fetched {
     pub records: Vec<Bytes>,
-    /// Memory that is not free while the records are held: a batch keeps the whole chunk or page that it lies in.
+    /// Memory that is not free while the records are held:
+    /// a batch keeps the whole chunk or page that it lies in.
     pub held_bytes: u64,
     /// What a batch that did not fit left of the limit: a reader that waits for so many bytes more has them.
     pub unfilled_bytes: usize,

@@ -55,12 +55,12 @@ fn to_store(
     Ok((batch, records.into()))
 }
 
-/// Batches that inflate to more are validated off the shard: this much takes a millisecond or two. Producers bound theirs by
-/// 16 KiB to 1 MiB before they compress them.
+/// Batches that inflate to more are validated off the shard: this much takes a millisecond or two. Producers
+/// bound theirs by 16 KiB to 1 MiB before they compress them.
 const INFLATED_AT_ONCE: u64 = 512 * 1024;
 
-/// Appends of one request that are checked between two turns of the other tasks, and for how long: batches are walked, and
-/// small ones inflated.
+/// Appends of one request that are checked between two turns of the other tasks, and for how long: batches
+/// are walked, and small ones inflated.
 const APPENDS_A_TURN: usize = 1024;
 /// The clock is looked at once for so many.
 const APPENDS_A_LOOK: usize = 16;
@@ -110,8 +110,8 @@ pub(crate) struct AppendBounds {
 }
 
 impl Admission {
-    /// Admits a request's appends, in the order of the calls: each goes to its owner's queue before this returns.
-    /// Waits while a lane to an owner is full.
+    /// Admits a request's appends, in the order of the calls: each goes to its owner's queue before this
+    /// returns. Waits while a lane to an owner is full.
     ///
     /// Dropping the future may leave some of the appends admitted and others not.
     pub(crate) async fn admit_append(self: &Rc<Self>, appends: Vec<AppendPartition>) -> AppendTicket {
@@ -140,8 +140,8 @@ impl Admission {
         }
     }
 
-    /// As `admit`, for batches of clients, of which one that inflates to much is validated off the shard. Appends of one
-    /// partition are queued in the order of their admission all the same.
+    /// As `admit`, for batches of clients, of which one that inflates to much is validated off the shard.
+    /// Appends of one partition are queued in the order of their admission all the same.
     pub(crate) async fn admit_of_clients(
         self: &Rc<Self>,
         appends: Vec<AppendPartition>,

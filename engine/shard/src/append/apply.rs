@@ -1,4 +1,5 @@
-//! What happens to a partition when an append is applied: its offsets, its place in the tail, its entry in a frame.
+//! What happens to a partition when an append is applied: its offsets, its place in the tail,
+//! its entry in a frame.
 
 use std::rc::Rc;
 
@@ -163,7 +164,8 @@ impl Applier {
         }
     }
 
-    /// The partition's log has more: whoever writes it and whoever cleans the journal behind it will see to that.
+    /// The partition's log has more: whoever writes it and whoever cleans the journal behind it will see to
+    /// that.
     pub(crate) fn note_grown(&self, shared: &PartitionRef, partition: &mut Partition) {
         self.tails.note_dirty(shared, partition);
         self.unreleased.note(shared, partition);
@@ -209,8 +211,8 @@ pub(crate) fn must_roll(
     should_roll(&segment, age, append, &rules, now)
 }
 
-/// Writes offsets and epoch into the batch's header (outside its CRC), reserves its place in the tail and moves the
-/// log's end. Its entry has the append's records with that header; `fill_tails` copies them.
+/// Writes offsets and epoch into the batch's header (outside its CRC), reserves its place in the tail and
+/// moves the log's end. Its entry has the append's records with that header; `fill_tails` copies them.
 fn take_in(
     partition: &mut Partition,
     pending: &mut PendingAppend,

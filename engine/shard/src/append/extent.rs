@@ -1,8 +1,8 @@
-//! Extents: bulk data that are written once. The bytes go to their segment in one hardened write; once they are there, an
-//! entry in the journal makes them a part of the log.
+//! Extents: bulk data that are written once. The bytes go to their segment in one hardened write; once they
+//! are there, an entry in the journal makes them a part of the log.
 //!
-//! Until then an extent stands in memory behind the log's end, where neither readers nor checkpoints look. A crash before
-//! the entry leaves bytes in the file that nobody was told of; the next start cuts them off.
+//! Until then an extent stands in memory behind the log's end, where neither readers nor checkpoints look. A
+//! crash before the entry leaves bytes in the file that nobody was told of; the next start cuts them off.
 
 use std::collections::VecDeque;
 use std::io;
@@ -91,8 +91,8 @@ impl ExtentWriter {
         }
     }
 
-    /// Whether the partition has enough in line for another extent, of this segment; if not its appends go to the journal
-    /// again.
+    /// Whether the partition has enough in line for another extent, of this segment;
+    /// if not its appends go to the journal again.
     pub(crate) fn goes_on(&self, shared: &PartitionRef, active: Offset, now: TimestampMs) -> bool {
         let mut partition = shared.borrow_mut();
         let extents = &self.commit.extents;
@@ -177,8 +177,8 @@ impl ExtentWriter {
         extent
     }
 
-    /// Writes an extent, its last block padded; returns whether it survives a power loss now. Not where the disk is full, or the
-    /// topic deleted; any other error ends the process.
+    /// Writes an extent, its last block padded; returns whether it survives a power loss now. Not where the
+    /// disk is full, or the topic deleted; any other error ends the process.
     async fn harden(&self, extent: &Extent) -> bool {
         let _under_way = self.commit.classes.extent(extent.range.end - extent.range.from);
         match self.write_extent(extent).await {
@@ -258,7 +258,8 @@ impl ExtentWriter {
         entered
     }
 
-    /// Makes the first append of what the disk had no room for a part of the log as if it had waited for the journal.
+    /// Makes the first append of what the disk had no room for a part of the log as if it had waited for the
+    /// journal.
     fn enter_first(&self, mut extent: Extent, applied: &mut Applied) {
         if let Some((pending, verdict)) = extent.appends.pop_front() {
             let mut partition = extent.partition.borrow_mut();
@@ -380,8 +381,8 @@ fn copy_behind_end(
     header
 }
 
-/// Whether the append can stand behind the log's end before a frame says so: it needs no roll, and the partial last
-/// block is in memory.
+/// Whether the append can stand behind the log's end before a frame says so: it needs no roll, and the
+/// partial last block is in memory.
 pub(crate) fn may_take_extent(partition: &Partition, pending: &PendingAppend, now: TimestampMs) -> bool {
     let is_open =
         !matches!(partition.life, Life::Removed | Life::Unreadable) && !partition.active().needs_last_block();

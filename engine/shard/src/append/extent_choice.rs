@@ -1,9 +1,9 @@
 //! Which appends are written once: those of a partition that brings much go aside, and to its segment first.
 //!
-//! Small appends are written twice, to the journal and later to their segment; one write for all partitions makes them
-//! durable soonest. Where a partition has as much waiting as is worth a write of its own, or the device is behind and the
-//! append is large, the second write is the dearer part: the partition's appends stand in a line of their own until a task
-//! has written them (`extents`).
+//! Small appends are written twice, to the journal and later to their segment; one write for all partitions
+//! makes them durable soonest. Where a partition has as much waiting as is worth a write of its own, or the
+//! device is behind and the append is large, the second write is the dearer part: the partition's appends
+//! stand in a line of their own until a task has written them (`extents`).
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -18,11 +18,12 @@ use crate::partition::state::PartitionRef;
 const QUEUED_BYTES_MIN: usize = 256 * 1024;
 /// The device is behind by so much: large appends do not wait for the journal either.
 const BACKLOG_BYTES_MIN: usize = 256 * 1024;
-/// Smaller appends stay with the journal: many share a frame. Hardened writes of 64 KiB to thousands of files, some of
-/// them at once, go at two thirds of the device's speed; the journal and a flush of the same would take two writes.
+/// Smaller appends stay with the journal: many share a frame. Hardened writes of 64 KiB to thousands of
+/// files, some of them at once, go at two thirds of the device's speed;
+/// the journal and a flush of the same would take two writes.
 const APPEND_BYTES_MIN: usize = 32 * 1024;
-/// Hardened writes that extend a file wait for one of a few kernel's threads; what comes beyond this many goes through the
-/// journal, which takes the device's time too.
+/// Hardened writes that extend a file wait for one of a few kernel's threads; what comes beyond this many
+/// goes through the journal, which takes the device's time too.
 const EXTENTS_MAX: usize = 128;
 
 impl ExtentWriter {
@@ -48,8 +49,8 @@ impl ExtentWriter {
         self.commit.enqueue(pending);
     }
 
-    /// Takes a partition's appends out of the queue, and this one behind them, if the first of them can be written ahead of
-    /// its frame; if not this one is queued.
+    /// Takes a partition's appends out of the queue, and this one behind them, if the first of them can be
+    /// written ahead of its frame; if not this one is queued.
     fn begin_extent(self: &Rc<Self>, shared: &PartitionRef, pending: PendingAppend) {
         let mut partition = shared.borrow_mut();
         let mut queue = self.commit.queue.borrow_mut();

@@ -1,4 +1,5 @@
-//! Batches that inflate to much: they are checked off the shard, and only the appends of their own partition wait for it.
+//! Batches that inflate to much: they are checked off the shard,
+//! and only the appends of their own partition wait for it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -11,7 +12,8 @@ use crate::api::AppendPartition;
 use crate::commit::outcomes::AppendOutcomes;
 use crate::device::turns::Turns;
 
-/// Appends behind a batch that is inflated aside: those of one partition stay in their order, those of others pass.
+/// Appends behind a batch that is inflated aside: those of one partition stay in their order,
+/// those of others pass.
 #[derive(Default)]
 pub(crate) struct Inflating {
     /// One batch of the shard at a time: it may take 128 MiB.

@@ -1,4 +1,5 @@
-//! The partial last block of a log, which stands in its file only: it is read back before more can be appended.
+//! The partial last block of a log, which stands in its file only:
+//! it is read back before more can be appended.
 
 use std::rc::Rc;
 

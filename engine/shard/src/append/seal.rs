@@ -15,7 +15,8 @@ use crate::device::planted::PlantedFault;
 use crate::flush::tail_flusher::TailFlusher;
 use crate::partition::tail_memory::TailMemory;
 
-/// A frame larger than this gains no throughput (64 KiB writes 466 MB/s, 512 KiB 1.9 GB/s) and delays those behind it.
+/// A frame larger than this gains no throughput (64 KiB writes 466 MB/s,
+/// 512 KiB 1.9 GB/s) and delays those behind it.
 const FRAME_BYTES_GOAL: usize = 512 * 1024;
 
 /// Seals what is queued. Lives on one shard; driven by one task.

@@ -1,4 +1,5 @@
-//! Cleans the journal's filled slots: makes everything they hold durable elsewhere, writes one checkpoint, reuses them.
+//! Cleans the journal's filled slots: makes everything they hold durable elsewhere,
+//! writes one checkpoint, reuses them.
 
 use std::rc::Rc;
 
@@ -99,8 +100,8 @@ impl SlotCleaner {
         plan
     }
 
-    /// Leaves nothing to the journal: all that partitions hold goes to their files, which end where the logs end. Appends and
-    /// cleanings have ended.
+    /// Leaves nothing to the journal: all that partitions hold goes to their files, which end where the logs
+    /// end. Appends and cleanings have ended.
     pub(crate) async fn finish(&self) {
         for partition in self.table.all().iter() {
             self.finish_partition(partition).await;
@@ -124,8 +125,9 @@ impl SlotCleaner {
         }
     }
 
-    /// Finishes every segment that is rolled now. A checkpoint names no segment behind an unfinished one: the roll must
-    /// be replayed, and one of those that happened so far may be in a frame that is about to be given up.
+    /// Finishes every segment that is rolled now. A checkpoint names no segment behind an unfinished one: the
+    /// roll must be replayed, and one of those that happened so far may be in a frame that is about to be
+    /// given up.
     async fn finish_rolled(&self) {
         for partition in self.unreleased.all() {
             loop {

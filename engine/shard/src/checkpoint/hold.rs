@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use millrace_rt::Signal;
 
-/// Taken while a frame says what the files do not show yet: that a segment took the place of others, and its file has not
-/// their name. A checkpoint that is written meanwhile would make the frame needless too early.
+/// Taken while a frame says what the files do not show yet: that a segment took the place of others, and its
+/// file has not their name. A checkpoint that is written meanwhile would make the frame needless too early.
 #[derive(Default)]
 pub(crate) struct CheckpointHold {
     is_taken: Cell<bool>,

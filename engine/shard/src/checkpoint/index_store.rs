@@ -14,8 +14,9 @@ use crate::files::segment_files::SegmentFiles;
 use crate::flush::tail_flusher::{TailFlusher, begin_writing};
 use crate::partition::state::Partition;
 
-/// An active segment's index is stored again when its segment has grown by so much: that is what a lookup after a crash
-/// walks at most, besides what the journal held. At 1 GiB each time costs 256 KiB, 1.6 % of what is appended on average.
+/// An active segment's index is stored again when its segment has grown by so much: that is what a lookup
+/// after a crash walks at most, besides what the journal held. At 1 GiB each time costs 256 KiB,
+/// 1.6 % of what is appended on average.
 const STORE_EVERY_BYTES: u64 = 8 * 1024 * 1024;
 
 /// Whether the shard goes on.
@@ -34,7 +35,8 @@ pub(crate) struct IndexStore {
 }
 
 impl IndexStore {
-    /// Writes the index files that lag behind the newest checkpoint. Losing one costs a walk, so nothing is synced.
+    /// Writes the index files that lag behind the newest checkpoint. Losing one costs a walk,
+    /// so nothing is synced.
     pub(crate) async fn store(&self, run: Run) {
         for due in self.due.take() {
             if due.finished
@@ -51,7 +53,8 @@ impl IndexStore {
         if self.files.learn_index(partition, *base).await.is_err() {
             return;
         }
-        // Like a write to the segment: neither retention nor the deletion of its topic takes the file away meanwhile.
+        // Like a write to the segment: neither retention nor the deletion of its topic takes the file away
+        // meanwhile.
         while !begin_writing(partition, *base) {
             self.flusher.queue.wrote.wait().await;
         }

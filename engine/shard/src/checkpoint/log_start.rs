@@ -1,4 +1,5 @@
-//! Where a log begins: moved up by retention and by DeleteRecords, first in the journal, then for readers, then on disk.
+//! Where a log begins: moved up by retention and by DeleteRecords, first in the journal,
+//! then for readers, then on disk.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -42,8 +43,8 @@ pub(crate) struct LogStarts {
 }
 
 impl LogStarts {
-    /// Lets logs begin at later offsets, whichever shard has them; each result, the log's start, in the order of the
-    /// requests. Returns when no crash can bring a deleted record back.
+    /// Lets logs begin at later offsets, whichever shard has them; each result, the log's start, in the order
+    /// of the requests. Returns when no crash can bring a deleted record back.
     ///
     /// Dropping the future does not undo what is under way.
     pub(crate) async fn delete_records(
@@ -88,10 +89,11 @@ impl LogStarts {
         }
     }
 
-    /// Moves the log's start up to `to`, which no reader's high watermark lies below. Returns once that survives a power
-    /// loss; only then do readers see it, and only then do files go.
+    /// Moves the log's start up to `to`, which no reader's high watermark lies below. Returns once that
+    /// survives a power loss; only then do readers see it, and only then do files go.
     ///
-    /// Dropping the future leaves a start that is journaled and that readers see after the next one, or after a restart.
+    /// Dropping the future leaves a start that is journaled and that readers see after the next one,
+    /// or after a restart.
     pub(crate) async fn start_log_at(&self, partition: &PartitionRef, to: Offset, active: ActiveSegment) {
         let sealed = loop {
             if partition.borrow().is_removed() {

@@ -1,8 +1,8 @@
-//! Where a log begins, in the name of an empty file of its directory: for a start that has no checkpoint, and no frame that
-//! moved the log's start any more.
+//! Where a log begins, in the name of an empty file of its directory: for a start that has no checkpoint, and
+//! no frame that moved the log's start any more.
 //!
-//! It is made, or takes its next name, before the sync behind which the frame is needed no more. Until then the frame says
-//! the same.
+//! It is made, or takes its next name, before the sync behind which the frame is needed no more.
+//! Until then the frame says the same.
 
 use std::io;
 use std::rc::Rc;
@@ -29,8 +29,8 @@ pub(crate) struct StartNotes {
 }
 
 impl StartNotes {
-    /// Notes the starts that logs have now, where they moved; the next sync of the file system hardens that. What fails,
-    /// on a full disk too, is tried again by the next cleaning.
+    /// Notes the starts that logs have now, where they moved; the next sync of the file system hardens that.
+    /// What fails, on a full disk too, is tried again by the next cleaning.
     pub(crate) async fn note_all(&self) {
         let (mut logs, mut last) = (0, None);
         for partition in self.table.all().iter() {

@@ -15,9 +15,10 @@ use crate::partition::segment::{FileState, Segment, Stage};
 use crate::partition::state::{Partition, PartitionRef};
 use crate::partition::unreleased::Unreleased;
 
-/// So many files are hardened one by one. The sync of the file system is one long request, behind which commits wait, and
-/// takes with it what others have written to the disk; of thousands of files it is the faster way by far. With six files,
-/// beside 20,000 commits a second, a median produce took 0.45 to 0.7 of its time, and p99 0.4 to 0.8.
+/// So many files are hardened one by one. The sync of the file system is one long request, behind which
+/// commits wait, and takes with it what others have written to the disk; of thousands of files it is the
+/// faster way by far. With six files, beside 20,000 commits a second,
+/// a median produce took 0.45 to 0.7 of its time, and p99 0.4 to 0.8.
 const FEW_FILES: usize = 16;
 
 /// Hardens what one shard has written to its segments.

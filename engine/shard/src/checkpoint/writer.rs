@@ -1,4 +1,5 @@
-//! Writes a shard's checkpoint: what its partitions were when the journal's older frames were no longer needed.
+//! Writes a shard's checkpoint: what its partitions were when the journal's older frames were no longer
+//! needed.
 
 use std::cell::Cell;
 use std::io;
@@ -42,9 +43,9 @@ pub(crate) struct CheckpointWriter {
 }
 
 impl CheckpointWriter {
-    /// Stores the state of all partitions as of now, to be continued by the frames from `replay_from` on. Returns
-    /// once it is durable. A full disk is waited out: the checkpoint before this one stays valid, and no slot is reused
-    /// meanwhile. Any other failure ends the process.
+    /// Stores the state of all partitions as of now, to be continued by the frames from `replay_from` on.
+    /// Returns once it is durable. A full disk is waited out: the checkpoint before this one stays valid, and
+    /// no slot is reused meanwhile. Any other failure ends the process.
     pub(crate) async fn write(&self, replay_from: FrameSequence) {
         self.hold.until_free().await;
         let sealed = self.commit.sealed_sequence();
@@ -122,8 +123,8 @@ fn checkpoint(partition: &Partition) -> PartitionCheckpoint {
     }
 }
 
-/// Base offsets of the segments up to the first whose bytes are not all hard in its file, or whose file may be
-/// longer than it, and how many of its bytes are hard. The journal tells what follows.
+/// Base offsets of the segments up to the first whose bytes are not all hard in its file, or whose file may
+/// be longer than it, and how many of its bytes are hard. The journal tells what follows.
 fn durable_segments(partition: &Partition) -> (Vec<i64>, u64) {
     let mut segments = Vec::new();
     for segment in partition.segments.iter().filter(|segment| !partition.is_going(segment.base)) {

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 
-/// What a commit lets the flushers write: twice its own bytes, so that they keep up with the ingest and no commit meets
-/// a burst (beside paced writes a commit's p90 is 234 us, beside bursts 634-959 us).
+/// What a commit lets the flushers write: twice its own bytes, so that they keep up with the ingest and no
+/// commit meets a burst (beside paced writes a commit's p90 is 234 us, beside bursts 634-959 us).
 const CREDIT_PER_BYTE: u64 = 2;
 /// Credit that is saved up, unless a single commit brings more; more would be a burst.
 const CREDIT_BYTES_MAX: u64 = 512 * 1024;

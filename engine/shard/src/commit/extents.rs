@@ -1,4 +1,5 @@
-//! Appends of which a partition brings much: they stand in a line of their own, and then on their way to its segment.
+//! Appends of which a partition brings much: they stand in a line of their own,
+//! and then on their way to its segment.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

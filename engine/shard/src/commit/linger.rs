@@ -1,12 +1,14 @@
-//! When sealed frames go to the device: at once where somebody waits for that, a little later and together where nobody does.
+//! When sealed frames go to the device: at once where somebody waits for that,
+//! a little later and together where nobody does.
 
 use std::time::Duration;
 
 use crate::commit::queue::{Commit, SEAL_AHEAD_BYTES, Sealed};
 
-/// How long a frame may wait that was answered at its seal. A power loss takes that much more of what it would have taken
-/// anyway; in return the answer leaves before the device is asked, which costs the shard's thread 20 us on a virtual
-/// machine, and records that come one by one share writes, each of which interrupts a processor twice.
+/// How long a frame may wait that was answered at its seal. A power loss takes that much more of what it
+/// would have taken anyway; in return the answer leaves before the device is asked, which costs the shard's
+/// thread 20 us on a virtual machine, and records that come one by one share writes,
+/// each of which interrupts a processor twice.
 const LINGER: Duration = Duration::from_micros(500);
 
 impl Commit {

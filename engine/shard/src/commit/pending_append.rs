@@ -32,8 +32,8 @@ impl PendingAppend {
         (header, body)
     }
 
-    /// Its header at that place. A retry is answered with the time that was stored, which under LogAppendTime is the
-    /// append's.
+    /// Its header at that place. A retry is answered with the time that was stored,
+    /// which under LogAppendTime is the append's.
     pub(crate) fn appended_at(&self, base_offset: Offset) -> BatchHeader {
         BatchHeader { base_offset, max_timestamp: self.batch.max_timestamp, ..self.batch.header }
     }
@@ -43,8 +43,8 @@ impl PendingAppend {
         outcomes.resolve(*place, Err(error));
     }
 
-    /// Once the frame which holds the log's end of this moment is durable, all before it is: also the earlier append
-    /// that a retry asks for.
+    /// Once the frame which holds the log's end of this moment is durable, all before it is:
+    /// also the earlier append that a retry asks for.
     pub(crate) fn completion(
         &self,
         partition: &Partition,

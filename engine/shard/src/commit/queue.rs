@@ -1,7 +1,7 @@
 //! Group commit: gathers the appends of a turn from all partitions into frames, writes them, answers.
 //!
-//! An append waits in the queue until it is applied and sealed in one step: so whatever a partition holds is in a
-//! sealed frame, and a checkpoint never knows more than the journal.
+//! An append waits in the queue until it is applied and sealed in one step: so whatever a partition holds is
+//! in a sealed frame, and a checkpoint never knows more than the journal.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -17,12 +17,13 @@ use crate::commit::extents::Extents;
 use crate::commit::pending_append::{Completion, PendingAppend, Served};
 use crate::device::disk_classes::DiskClasses;
 
-/// While a write is in flight the next frame is sealed once this much waits: the copies overlap the device's work.
+/// While a write is in flight the next frame is sealed once this much waits:
+/// the copies overlap the device's work.
 pub(crate) const SEAL_AHEAD_BYTES: usize = 128 * 1024;
 /// Frames sealed ahead of the writes in flight where nobody asks for an answer at the seal.
 const SEAL_AHEAD_FRAMES: usize = 2;
-/// Beside the write in flight another one begins once this much waits. Less than that shares one write with what comes
-/// until the device is free: a write costs a processor 20 us and more, whatever is in it.
+/// Beside the write in flight another one begins once this much waits. Less than that shares one write with
+/// what comes until the device is free: a write costs a processor 20 us and more, whatever is in it.
 const BESIDE_BYTES: usize = 32 * 1024;
 
 /// The commit path of one shard. Driven by one task that seals, and one for each write in flight.
@@ -87,11 +88,12 @@ impl Queue {
         out
     }
 
-    /// Serves appends where they stand, in their order, until `serve` leaves one waiting. Returns the number of those
-    /// served; they are gone.
+    /// Serves appends where they stand, in their order, until `serve` leaves one waiting. Returns the number
+    /// of those served; they are gone.
     ///
-    /// They are not moved out: an append is of parts that a move reads in other sizes than they were written in, and such
-    /// reads wait for every copy into cold memory before them (11 us of a request to 100 partitions).
+    /// They are not moved out: an append is of parts that a move reads in other sizes than they were written
+    /// in, and such reads wait for every copy into cold memory before them (11 us of a request to 100
+    /// partitions).
     pub(crate) fn serve(&mut self, mut serve: impl FnMut(&mut PendingAppend) -> Served) -> usize {
         if self.blocked {
             return 0;
@@ -272,8 +274,8 @@ impl Commit {
         self.signals.frames.notify_all();
     }
 
-    /// Begins to write every frame that is sealed and not written. None while the device has enough, nothing is to be
-    /// written, or the slot is not zeroed yet.
+    /// Begins to write every frame that is sealed and not written. None while the device has enough, nothing
+    /// is to be written, or the slot is not zeroed yet.
     pub(crate) fn begin_write(&self) -> Option<WriteInFlight> {
         if !self.has_device_room(self.sealed_bytes_waiting()) {
             return None;

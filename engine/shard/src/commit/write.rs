@@ -17,8 +17,8 @@ pub(crate) struct FrameWriter {
 }
 
 impl FrameWriter {
-    /// Writes sealed frames to the journal, one write after the other; a shard has as many of these as there may be writes
-    /// in flight. Runs until the shard ends.
+    /// Writes sealed frames to the journal, one write after the other; a shard has as many of these as there
+    /// may be writes in flight. Runs until the shard ends.
     ///
     /// A write that fails or falls short ends the process: what the device holds is unknown from then on.
     pub(crate) async fn run(self: Rc<Self>) {

@@ -17,7 +17,8 @@ pub(crate) struct SlotZeroing {
 }
 
 impl SlotZeroing {
-    /// Zeroes the slots behind the first ahead of their use: a durable write over written extents takes half the time.
+    /// Zeroes the slots behind the first ahead of their use:
+    /// a durable write over written extents takes half the time.
     pub(crate) async fn run(self: Rc<Self>) {
         let geometry = *self.commit.journal.borrow().geometry();
         for slot in 1..geometry.slot_count() {

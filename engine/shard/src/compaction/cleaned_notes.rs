@@ -1,4 +1,5 @@
-//! Up to where a log is compacted, in the name of an empty file of its directory. Losing it costs another pass.
+//! Up to where a log is compacted, in the name of an empty file of its directory.
+//! Losing it costs another pass.
 
 use std::io;
 use std::rc::Rc;

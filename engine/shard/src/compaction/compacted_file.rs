@@ -1,5 +1,5 @@
-//! Reading segments batch by batch for compaction, and writing the file that takes their place: aligned, through memory of
-//! a fixed size and the disk class behind commits.
+//! Reading segments batch by batch for compaction, and writing the file that takes their place: aligned,
+//! through memory of a fixed size and the disk class behind commits.
 
 use std::io;
 use std::path::PathBuf;
@@ -57,7 +57,8 @@ impl From<io::Error> for GivenUp {
     }
 }
 
-/// One segment, from its first batch to its last. Holds its file open, and a batch and what was read with it in memory.
+/// One segment, from its first batch to its last. Holds its file open,
+/// and a batch and what was read with it in memory.
 pub(crate) struct SegmentReader<'a> {
     io: &'a CompactionIo,
     partition: &'a PartitionRef,

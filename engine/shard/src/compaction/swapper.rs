@@ -1,8 +1,9 @@
-//! Puts a compacted segment into the place of others: first in the journal and in memory, in one step, then on disk.
+//! Puts a compacted segment into the place of others: first in the journal and in memory, in one step,
+//! then on disk.
 //!
-//! The new file is whole and hard under a name of its own before a frame names it. A crash before that frame is hard leaves
-//! the old segments, and a file that nobody knows; behind it the start gives the new file its name and removes the others.
-//! No checkpoint is taken in between: it would make the frame needless.
+//! The new file is whole and hard under a name of its own before a frame names it. A crash before that frame
+//! is hard leaves the old segments, and a file that nobody knows; behind it the start gives the new file its
+//! name and removes the others. No checkpoint is taken in between: it would make the frame needless.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,8 @@ impl Swapper {
             let partition = partition.borrow();
             bases.iter().map(|base| (*base, partition.segment_at(*base).number)).collect()
         };
-        // As a write does: neither an index is written meanwhile nor a file removed, and the directory stays the topic's.
+        // As a write does: neither an index is written meanwhile nor a file removed,
+        // and the directory stays the topic's.
         for base in bases {
             while !begin_writing(partition, *base) {
                 self.flusher.queue.wrote.wait().await;

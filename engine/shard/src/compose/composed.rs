@@ -61,7 +61,8 @@ struct Tasks {
     producers: Rc<ProducerUpkeep>,
 }
 
-/// What runs once the generation of this run is the valid one: the one before still knows the files that these delete.
+/// What runs once the generation of this run is the valid one:
+/// the one before still knows the files that these delete.
 struct Upkeep {
     retention: Rc<Retention>,
     compactor: Rc<LogCompactor>,

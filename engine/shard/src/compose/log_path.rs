@@ -17,8 +17,8 @@ use crate::device::shares::PARTS;
 use crate::flush::queue::FlushQueue;
 use crate::flush::tail_flusher::TailFlusher;
 
-/// Records in the queue belong to requests, which have bounds of their own, until their time is up; a disk that hangs
-/// for longer would let the queue take all memory.
+/// Records in the queue belong to requests, which have bounds of their own, until their time is up; a disk
+/// that hangs for longer would let the queue take all memory.
 const QUEUE_PARTS: u64 = PARTS / 2;
 /// A shard whose memory is smaller still takes some of the largest appends.
 const QUEUE_BYTES_MIN: usize = 16 * 1024 * 1024;

@@ -1,8 +1,9 @@
-//! Opens a shard: replays the journals of the run before, builds the partitions, makes what was only journaled durable
-//! in a new generation, and switches to it.
+//! Opens a shard: replays the journals of the run before, builds the partitions, makes what was only
+//! journaled durable in a new generation, and switches to it.
 //!
-//! Every start begins a new generation of journals; the old one is read only and stays valid until the manifest names
-//! the new one. So a crash at any moment of a start leaves one whole generation, whatever the number of shards was.
+//! Every start begins a new generation of journals; the old one is read only and stays valid until the
+//! manifest names the new one. So a crash at any moment of a start leaves one whole generation,
+//! whatever the number of shards was.
 
 use std::sync::Arc;
 
@@ -20,8 +21,8 @@ use crate::recovery::prepare::{Prepared, prepare};
 use crate::shard::Shard;
 
 impl Engine {
-    /// Opens this process's shard `seat`; all shards of the engine open together, each on its own core. Returns once
-    /// this shard serves.
+    /// Opens this process's shard `seat`; all shards of the engine open together, each on its own core.
+    /// Returns once this shard serves.
     pub async fn open(&self, seat: Seat) -> Result<Shard, OpenError> {
         let inner = &self.inner;
         let startup = &inner.startup;

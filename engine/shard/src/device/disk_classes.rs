@@ -1,12 +1,13 @@
-//! Disk classes: whose work the device gets while commits are under way. Commits first, then tails, then cold reads and
-//! upkeep.
+//! Disk classes: whose work the device gets while commits are under way. Commits first, then tails,
+//! then cold reads and upkeep.
 //!
-//! Nobody takes a request back from the device, so what a commit waits for is what was given away before it began. While
-//! commits come and go, the classes behind them have one request under way, which begins when no commit is in flight; and
-//! where one commit follows the other, behind the end of one of them. So neither waits for more than one request of the
-//! other. Behind each such request the device rests from them for as long as it took, so that most commits find it free, and
-//! the processors that end them too. Where commits bring more than a request, the classes behind them may bring as much
-//! beside them: a reader that fell behind would never catch up in single requests.
+//! Nobody takes a request back from the device, so what a commit waits for is what was given away before it
+//! began. While commits come and go, the classes behind them have one request under way, which begins when no
+//! commit is in flight; and where one commit follows the other, behind the end of one of them. So neither
+//! waits for more than one request of the other. Behind each such request the device rests from them for as
+//! long as it took, so that most commits find it free, and the processors that end them too. Where commits
+//! bring more than a request, the classes behind them may bring as much beside them: a reader that fell
+//! behind would never catch up in single requests.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -16,22 +17,24 @@ use std::time::Duration;
 use millrace_core::base::measure::Counter;
 use millrace_rt::{Moment, Signal};
 
-/// Commits count as coming and going for that long after the last one: a producer of a record every now and then is not
-/// to meet a burst of reads each time.
+/// Commits count as coming and going for that long after the last one: a producer of a record every now and
+/// then is not to meet a burst of reads each time.
 const ACTIVE: Duration = Duration::from_millis(500);
-/// What commits have under way is so many times as much as the classes behind them may have, or these have one request.
+/// What commits have under way is so many times as much as the classes behind them may have,
+/// or these have one request.
 const PART_BEHIND: u64 = 2;
-/// What commits brought lets the classes behind them bring as much; so much of that is saved up. Reads are answered sooner
-/// than hardened writes: a part of what is under way alone would let them take most of a device that is slow.
+/// What commits brought lets the classes behind them bring as much; so much of that is saved up. Reads are
+/// answered sooner than hardened writes: a part of what is under way alone would let them take most of a
+/// device that is slow.
 const CREDIT_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Requests under way where no commits come and go: a first commit waits for no more. Four reads of a page are the rate of
-/// most devices; faster ones get as many as they end in time.
+/// Requests under way where no commits come and go: a first commit waits for no more. Four reads of a page
+/// are the rate of most devices; faster ones get as many as they end in time.
 const WITHOUT_COMMITS: RangeInclusive<usize> = 4..=16;
 const ENDED_IN_TIME: Duration = Duration::from_millis(2);
-/// Extents under way together, or as many as bring no more bytes than the next constant. They keep a device busy; more
-/// would only be smaller, each with the file system's own writes and a flush behind it, since what waits meanwhile makes
-/// the next one longer. Of 12 producers with 4 MiB together in flight to 6 partitions, three at once took 10 to 20 % more
-/// than six half as long, for a fifth less processor time.
+/// Extents under way together, or as many as bring no more bytes than the next constant. They keep a device
+/// busy; more would only be smaller, each with the file system's own writes and a flush behind it, since what
+/// waits meanwhile makes the next one longer. Of 12 producers with 4 MiB together in flight to 6 partitions,
+/// three at once took 10 to 20 % more than six half as long, for a fifth less processor time.
 const EXTENTS_TOGETHER: usize = 3;
 const EXTENT_BYTES_TOGETHER: u64 = 1536 * 1024;
 
@@ -84,8 +87,8 @@ impl DiskClasses {
         self.changed.notify_all();
     }
 
-    /// Completes when an extent of `bytes` may begin beside those under way, first come, first served; it begins
-    /// with `bulk`. More may have come to it meanwhile.
+    /// Completes when an extent of `bytes` may begin beside those under way, first come, first served; it
+    /// begins with `bulk`. More may have come to it meanwhile.
     ///
     /// Dropping the future takes no turn.
     pub(crate) async fn extent_turn(&self, bytes: impl Fn() -> u64) {
@@ -129,7 +132,8 @@ impl DiskClasses {
         self.changed.notify_all();
     }
 
-    /// Completes when a cold read or a request of upkeep may begin; it is under way until the turn is dropped.
+    /// Completes when a cold read or a request of upkeep may begin;
+    /// it is under way until the turn is dropped.
     ///
     /// Dropping the future takes no turn.
     pub(crate) async fn turn(&self, bytes: u64) -> DiskTurn<'_> {
@@ -270,8 +274,8 @@ mod tests {
         WorldOptions { long_turn_one_in: None, ..WorldOptions::default() }
     }
 
-    /// Writes of so many bytes each, which ask in this order; answers how many were under way together at most, and the order
-    /// in which they began.
+    /// Writes of so many bytes each, which ask in this order; answers how many were under way together at
+    /// most, and the order in which they began.
     fn extents_written(sizes: &'static [u64]) -> (u64, Vec<usize>) {
         #[derive(Default)]
         struct Seen {
@@ -408,7 +412,8 @@ mod tests {
 
     #[test]
     fn a_commit_waits_for_one_read_at_most_and_reads_go_on() {
-        // The pause between commits, and how many reads there must be for each: at most half of the pause is theirs.
+        // The pause between commits, and how many reads there must be for each:
+        // at most half of the pause is theirs.
         for (pause_us, reads_each) in [(0, 0.45), (100, 0.9), (1_000, 2.0), (20_000, 45.0)] {
             let commits = Commits { pause: Duration::from_micros(pause_us), bytes: READ_BYTES };
             let stage = play(READ_BYTES, Some(commits));

@@ -2,8 +2,8 @@
 
 use millrace_core::base::ids::ShardIndex;
 
-/// What a shard says when it ends the process. A failed journal write, sync or checkpoint is never retried (design): what
-/// the device holds is unknown from then on.
+/// What a shard says when it ends the process. A failed journal write, sync or checkpoint is never retried
+/// (design): what the device holds is unknown from then on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fatal {
     shard: ShardIndex,

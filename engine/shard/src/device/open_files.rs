@@ -1,4 +1,5 @@
-//! Segment files of one shard that are open, up to a number: beyond it those are closed that nobody used of late (CLOCK).
+//! Segment files of one shard that are open, up to a number:
+//! beyond it those are closed that nobody used of late (CLOCK).
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -82,7 +83,8 @@ impl OpenFiles {
         }
     }
 
-    /// Puts a file that was just opened into its slot, unless another task was faster; answers the one that is there.
+    /// Puts a file that was just opened into its slot, unless another task was faster;
+    /// answers the one that is there.
     pub(crate) fn put(&self, slot: &mut FileSlot, file: File) -> Rc<OpenFile> {
         if let Some(there) = slot.get() {
             return there;

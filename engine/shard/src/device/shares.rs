@@ -33,8 +33,8 @@ const _: () = assert!(
     "nobody has more than there is"
 );
 
-/// A shard whose memory is smaller still has groups: some thousand members, or a few with the longest metadata that a
-/// request may bring.
+/// A shard whose memory is smaller still has groups: some thousand members, or a few with the longest
+/// metadata that a request may bring.
 pub(crate) const GROUP_BYTES_MIN: usize = 4 * 1024 * 1024;
 
 pub(crate) fn share(shard_memory: u64, parts: u64) -> usize {

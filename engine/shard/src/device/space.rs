@@ -17,8 +17,8 @@ use crate::device::planted::PlantedFault;
 /// Until a full disk is tried again. The data are in memory and in the journal meanwhile.
 pub(crate) const RETRY_FULL: Duration = Duration::from_millis(200);
 
-/// What the shards of a process tell each other of the disk they share. Written when a shard measures, never on the way
-/// of an append.
+/// What the shards of a process tell each other of the disk they share. Written when a shard measures,
+/// never on the way of an append.
 pub(crate) struct SharedSpace {
     needs: Vec<PublishedNeed>,
     /// Shards that refuse appends.
@@ -66,8 +66,8 @@ impl SharedSpace {
     }
 }
 
-/// What the shards of a process need of one file system. It has to be known before the file system is asked what is free:
-/// of what they make meanwhile, neither would tell.
+/// What the shards of a process need of one file system. It has to be known before the file system is asked
+/// what is free: of what they make meanwhile, neither would tell.
 pub(crate) struct AllNeed {
     bytes: u64,
     inodes: u64,

@@ -11,7 +11,8 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// Waits for the right; whoever gets it next is not decided by who came first. Dropping the future leaves it to others.
+    /// Waits for the right; whoever gets it next is not decided by who came first.
+    /// Dropping the future leaves it to others.
     pub async fn turn(&self) -> Turn<'_> {
         while self.busy.replace(true) {
             self.freed.wait().await;

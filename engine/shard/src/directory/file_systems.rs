@@ -15,8 +15,8 @@ use crate::directory::layout::Layout;
 pub(crate) struct FileSystems(Arc<[PathBuf]>);
 
 impl FileSystems {
-    /// Looks where the directories are. One of a partition that is on a file system of its own is refused: no sync would
-    /// reach it.
+    /// Looks where the directories are. One of a partition that is on a file system of its own is refused:
+    /// no sync would reach it.
     pub(crate) async fn find(layout: &Layout) -> Result<FileSystems, OpenError> {
         let mut roots = vec![layout.data().to_path_buf()];
         let topics = layout.topics();
@@ -45,8 +45,8 @@ impl FileSystems {
     }
 }
 
-/// Changes of directories and lengths of files that only a sync of the file system hardens: what a start cut or removed, and
-/// notes of where logs begin.
+/// Changes of directories and lengths of files that only a sync of the file system hardens: what a start cut
+/// or removed, and notes of where logs begin.
 #[derive(Debug, Default)]
 pub(crate) struct Unsynced {
     made: Cell<u64>,
@@ -63,8 +63,8 @@ impl Unsynced {
         self.made.set(self.made.get() + 1);
     }
 
-    /// What waits for a sync, also where one is under way: that may belong to somebody else, who relies on its end and not
-    /// on its beginning.
+    /// What waits for a sync, also where one is under way: that may belong to somebody else, who relies on
+    /// its end and not on its beginning.
     pub(crate) fn due(&self) -> Option<Covered> {
         (self.made.get() > self.hard.get()).then(|| Covered(self.made.get()))
     }

@@ -41,8 +41,8 @@ pub(crate) const CLEANED_SUFFIX: &str = ".cleaned";
 /// Kafka's; no topic's directory ends so, since a partition number ends it.
 pub(crate) const DELETED_SUFFIX: &str = "-delete";
 
-/// Of a directory that nothing knows; behind it comes when that was, in milliseconds since 1970. No topic's directory ends
-/// so.
+/// Of a directory that nothing knows; behind it comes when that was, in milliseconds since 1970.
+/// No topic's directory ends so.
 pub(crate) const UNKNOWN_MARK: &str = ".unknown-at-";
 
 /// Number of a journal generation; each start of the broker begins a new one.
@@ -96,13 +96,14 @@ impl Layout {
         self.topics().join(format!("{key}{DELETED_SUFFIX}"))
     }
 
-    /// What a directory is called from now on that nothing knows: it stays, and no start looks at it any more.
+    /// What a directory is called from now on that nothing knows: it stays,
+    /// and no start looks at it any more.
     pub(crate) fn unknown(&self, name: &str, now_ms: i64) -> PathBuf {
         self.topics().join(format!("{name}{UNKNOWN_MARK}{now_ms}"))
     }
 
-    /// Where a directory goes that belonged to a topic deleted before the last crash; each start has a name of its own
-    /// for it, since what an earlier one put aside may still be there.
+    /// Where a directory goes that belonged to a topic deleted before the last crash; each start has a name
+    /// of its own for it, since what an earlier one put aside may still be there.
     pub(crate) fn put_aside_deleted(&self, name: &str, start: Generation) -> PathBuf {
         self.topics().join(format!("{name}.{}{DELETED_SUFFIX}", start.0))
     }
@@ -127,14 +128,15 @@ impl Layout {
         &self.shm
     }
 
-    /// A ring that lies beside its journal: since no shared memory has room, or because it was saved from there.
+    /// A ring that lies beside its journal: since no shared memory has room,
+    /// or because it was saved from there.
     pub(crate) fn ring_beside(&self, generation: Generation, shard: ShardIndex) -> PathBuf {
         self.shard(generation, shard).join("ring")
     }
 }
 
-/// Of the files that the rings of a data directory have in shared memory. A copy of the directory has another identity: it
-/// never takes a ring for its own.
+/// Of the files that the rings of a data directory have in shared memory. A copy of the directory has another
+/// identity: it never takes a ring for its own.
 pub(crate) fn ring_prefix(directory: FileIdentity) -> String {
     format!("millrace-{:x}-{:x}-", directory.device, directory.inode)
 }

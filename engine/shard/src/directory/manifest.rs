@@ -1,7 +1,7 @@
 //! The node's manifest: one small file that names the journal generation which is valid.
 //!
-//! Text, one `name=value` a line, last the CRC-32C of what stands before it. It is replaced atomically; the switch
-//! from one generation to the next is this file's rename.
+//! Text, one `name=value` a line, last the CRC-32C of what stands before it. It is replaced atomically; the
+//! switch from one generation to the next is this file's rename.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! What the files of a data directory say of one another: what is missing is damage, and nothing that none of them knows is
-//! taken for rubbish.
+//! What the files of a data directory say of one another: what is missing is damage, and nothing that none of
+//! them knows is taken for rubbish.
 
 use std::path::{Path, PathBuf};
 
@@ -67,8 +67,8 @@ fn is_marked_unknown(name: &str) -> bool {
     behind.is_some_and(|when| !when.is_empty() && when.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// Refuses a directory that has no manifest, and more than a start leaves which did not come to its end. No topic is
-/// created before the manifest is there.
+/// Refuses a directory that has no manifest, and more than a start leaves which did not come to its end. No
+/// topic is created before the manifest is there.
 pub(crate) async fn refuse_missing_manifest(
     layout: &Layout,
     known: KnownTopics<'_>,

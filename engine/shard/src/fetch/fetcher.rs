@@ -1,4 +1,5 @@
-//! Fetch: reads every asked partition under one byte budget and waits, where asked to, until enough is visible.
+//! Fetch: reads every asked partition under one byte budget and waits, where asked to,
+//! until enough is visible.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -33,9 +34,9 @@ pub(crate) struct Fetcher {
 }
 
 impl Fetcher {
-    /// Each partition of the query, in its order: at once where `min_bytes` are there or a partition has an error, else
-    /// when they are or `max_wait` is over. Adds to `times` where the time went. The records count against the budget of
-    /// this shard's responses until the charge is dropped.
+    /// Each partition of the query, in its order: at once where `min_bytes` are there or a partition has an
+    /// error, else when they are or `max_wait` is over. Adds to `times` where the time went. The records
+    /// count against the budget of this shard's responses until the charge is dropped.
     ///
     /// Dropping the future leaves nothing behind: nobody waits for its partitions any more.
     pub(crate) async fn fetch(
@@ -83,8 +84,8 @@ impl Fetcher {
         }
     }
 
-    /// One read of every partition. All owners read at once, each within the whole budget; where several did, what
-    /// one alone would not have read is dropped again. Answers how long the longest took, too.
+    /// One read of every partition. All owners read at once, each within the whole budget; where several did,
+    /// what one alone would not have read is dropped again. Answers how long the longest took, too.
     async fn read_once(
         &self,
         asked: &[FetchPartition],
@@ -125,8 +126,8 @@ impl Fetcher {
         (fetched, longest)
     }
 
-    /// Completes when any owner has seen its partitions grow by `bytes`, or has no place for a reader. Dropping the future
-    /// takes it off their lists.
+    /// Completes when any owner has seen its partitions grow by `bytes`, or has no place for a reader.
+    /// Dropping the future takes it off their lists.
     async fn wait_for_bytes(&self, seen: Vec<(PartitionKey, Offset)>, bytes: usize) -> Woken {
         let purgatory = &self.purgatory;
         let Some(_room) = purgatory.hold(seen.len()) else { return Woken::NoRoom };
@@ -154,8 +155,9 @@ impl Fetcher {
     }
 }
 
-/// How long a reader waits at most for which there is no place among those that are told of new bytes: then it hears what is
-/// there by then. Long enough that who asks again at once takes no time of others that counts.
+/// How long a reader waits at most for which there is no place among those that are told of new bytes: then
+/// it hears what is there by then. Long enough that who asks again at once takes no time of others that
+/// counts.
 const WAIT_WITHOUT_PLACE: Duration = Duration::from_millis(50);
 
 /// A reader that waits in lists of these shards, until it is dropped.

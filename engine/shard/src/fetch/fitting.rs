@@ -1,12 +1,14 @@
-//! What several owners read for one fetch, each within the whole budget, cut to what one of them alone would have read.
+//! What several owners read for one fetch, each within the whole budget,
+//! cut to what one of them alone would have read.
 
 use bytes::Bytes;
 use millrace_core::log::batch::LOG_OVERHEAD;
 
 use crate::api::{FetchPartition, Fetched, FetchedPartition};
 
-/// Drops batches that one owner alone would not have read: what is beyond the budget, and, but for the first batch of all,
-/// beyond its partition's limit. Behind a partition whose batch finds too little room others get what fits, as in Kafka.
+/// Drops batches that one owner alone would not have read: what is beyond the budget, and, but for the first
+/// batch of all, beyond its partition's limit. Behind a partition whose batch finds too little room others
+/// get what fits, as in Kafka.
 pub(crate) fn keep_within(asked: &[FetchPartition], fetched: &mut [FetchedPartition], max_bytes: usize) {
     let mut left = max_bytes;
     let mut first = true;

@@ -1,4 +1,5 @@
-//! What one fetch may bring, and what it then holds: records that would keep too much memory are copied out of it.
+//! What one fetch may bring, and what it then holds:
+//! records that would keep too much memory are copied out of it.
 
 use std::rc::Rc;
 

@@ -1,4 +1,5 @@
-//! Where a log begins and ends, which record is the first of a time, where a leader epoch ended; sizes, producers.
+//! Where a log begins and ends, which record is the first of a time, where a leader epoch ended;
+//! sizes, producers.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -31,28 +32,29 @@ pub(crate) struct LogQueries {
 }
 
 impl LogQueries {
-    /// The result of each request, in order, whichever shard has it. Times are found by index and then by a walk of at most
-    /// one index interval. Dropping the future leaves nothing behind.
+    /// The result of each request, in order, whichever shard has it. Times are found by index and then by a
+    /// walk of at most one index interval. Dropping the future leaves nothing behind.
     pub(crate) async fn list_offsets(&self, asks: Vec<OffsetAsk>) -> Vec<Result<FoundOffset, FetchError>> {
         let own = async |asks: Vec<OffsetAsk>| self.offsets(asks).await;
         self.mesh.gather::<ListOffsets, _, _>(&asks, |ask| ask.key, own).await
     }
 
-    /// The result of each request, in order, whichever shard has it. Dropping the future leaves nothing behind.
+    /// The result of each request, in order, whichever shard has it.
+    /// Dropping the future leaves nothing behind.
     pub(crate) async fn end_offsets(&self, asks: Vec<EpochAsk>) -> Vec<Result<EpochEnd, FetchError>> {
         let own = async |asks: Vec<EpochAsk>| self.epochs(&asks);
         self.mesh.gather::<EndOffsets, _, _>(&asks, |ask| ask.key, own).await
     }
 
-    /// Bytes of each log, written or not, in the order of `keys`; nothing of a partition that this node does not host.
-    /// Dropping the future leaves nothing behind.
+    /// Bytes of each log, written or not, in the order of `keys`; nothing of a partition that this node does
+    /// not host. Dropping the future leaves nothing behind.
     pub(crate) async fn log_sizes(&self, keys: &[PartitionKey]) -> Vec<Option<u64>> {
         let own = async |keys: Vec<PartitionKey>| self.own_log_sizes(&keys).await;
         self.mesh.gather::<LogSizes, _, _>(keys, |key| *key, own).await
     }
 
-    /// The producers that each log remembers, by their ids, in the order of `keys`; nothing of a partition that this node
-    /// does not host. Dropping the future leaves nothing behind.
+    /// The producers that each log remembers, by their ids, in the order of `keys`; nothing of a partition
+    /// that this node does not host. Dropping the future leaves nothing behind.
     pub(crate) async fn producers(&self, keys: &[PartitionKey]) -> Vec<Option<Vec<ProducerSnapshot>>> {
         let own = async |keys: Vec<PartitionKey>| self.own_producers(&keys).await;
         self.mesh.gather::<Producers, _, _>(keys, |key| *key, own).await
@@ -90,7 +92,8 @@ impl LogQueries {
         let partition = self.table.get(ask.key).ok_or(FetchError::UnknownPartition)?;
         partition.borrow().check_epoch(ask.current_leader_epoch)?;
         match ask.query {
-            // Without transactions the last stable offset is the high watermark, so that isolation changes nothing.
+            // Without transactions the last stable offset is the high watermark,
+            // so that isolation changes nothing.
             OffsetQuery::Latest => Ok(latest(&partition.borrow())),
             OffsetQuery::Earliest => Ok(earliest(&partition.borrow())),
             OffsetQuery::MaxTimestamp => self.max_timestamp(&partition).await,
@@ -98,7 +101,8 @@ impl LogQueries {
         }
     }
 
-    /// The first record of the largest timestamp, wherever the log begins now: Kafka does not look at that either.
+    /// The first record of the largest timestamp, wherever the log begins now:
+    /// Kafka does not look at that either.
     async fn max_timestamp(&self, partition: &PartitionRef) -> Result<FoundOffset, FetchError> {
         let largest = partition.borrow().segments.iter().map(|segment| segment.max_timestamp).max();
         self.first_at(partition, largest.unwrap_or(TimestampMs::NONE), Offset::ZERO).await
@@ -113,8 +117,9 @@ impl LogQueries {
         self.first_at(partition, timestamp, log_start).await
     }
 
-    /// The first visible record of time `timestamp` or later at offset `start` or later. Segments that are all earlier are
-    /// passed by what the checkpoint knows of them; in another one the index leads to the intervals worth a walk.
+    /// The first visible record of time `timestamp` or later at offset `start` or later. Segments that are
+    /// all earlier are passed by what the checkpoint knows of them;
+    /// in another one the index leads to the intervals worth a walk.
     async fn first_at(
         &self,
         partition: &PartitionRef,
@@ -173,8 +178,8 @@ impl LogQueries {
         Ok(None)
     }
 
-    /// The next batch of an interval, none behind its last visible one. It is checked as one that is fetched: also what a
-    /// batch says that is passed by decides about the answer.
+    /// The next batch of an interval, none behind its last visible one. It is checked as one that is fetched:
+    /// also what a batch says that is passed by decides about the answer.
     async fn next_batch(
         &self,
         partition: &PartitionRef,

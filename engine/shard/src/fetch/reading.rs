@@ -1,4 +1,5 @@
-//! Reads the partitions of one fetch under one budget: what memory holds at once, what the device holds several at a time.
+//! Reads the partitions of one fetch under one budget: what memory holds at once,
+//! what the device holds several at a time.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -21,18 +22,19 @@ use crate::mesh::requests::{FirstBatch, ReadRequest};
 use crate::partition::state::{Partition, PartitionRef};
 use crate::partition::table::Table;
 
-/// How long a fetch that has what its reader waits for goes on to gather from the device. The partitions that are left come
-/// first in the next.
+/// How long a fetch that has what its reader waits for goes on to gather from the device. The partitions that
+/// are left come first in the next.
 const GATHERING: Duration = Duration::from_millis(20);
 
 /// No batch is shorter: where less room is left, nobody need be asked.
 const BATCH_BYTES_MIN: usize = RECORD_BATCH_OVERHEAD;
 
-/// So many batches may find no room before memory is looked at only where all that it holds of a partition fits: of thousands
-/// of partitions each look costs as much as a read.
+/// So many batches may find no room before memory is looked at only where all that it holds of a partition
+/// fits: of thousands of partitions each look costs as much as a read.
 const FOUND_NO_ROOM_MAX: usize = 4;
 
-/// Partitions of one fetch that are looked at between two turns of the other tasks: some 2 ms where memory holds them.
+/// Partitions of one fetch that are looked at between two turns of the other tasks:
+/// some 2 ms where memory holds them.
 const PARTITIONS_A_TURN: usize = 1024;
 
 /// What lets a partition be read from the device.
@@ -81,8 +83,8 @@ struct Reading<'a> {
     /// Of the budget.
     left: usize,
     first: FirstBatch,
-    /// Batches that found too little room. From the first on nothing is read from the device any more, to learn the same of
-    /// each; what memory holds goes on to fill the room that is left.
+    /// Batches that found too little room. From the first on nothing is read from the device any more, to
+    /// learn the same of each; what memory holds goes on to fill the room that is left.
     found_no_room: usize,
     under_way: Vec<UnderWay<'a>>,
     /// What was asked of the device first has come: the others need not be waited for.
@@ -327,7 +329,8 @@ fn next_of(under_way: &mut [UnderWay<'_>]) -> impl Future<Output = (usize, Resul
     })
 }
 
-/// Whether a partition brought nothing because of the fetch's budget, and not because of its own limit or its end.
+/// Whether a partition brought nothing because of the fetch's budget,
+/// and not because of its own limit or its end.
 fn waits_for_room(asked: &FetchPartition, answer: &FetchedPartition, granted_bytes: usize) -> bool {
     let more = answer.result.as_ref().is_ok_and(|fetched| asked.offset < fetched.high_watermark);
     more && granted_bytes < asked.max_bytes

@@ -1,4 +1,5 @@
-//! Reads whole batches of a partition for a fetch: from memory, the read cache or the file, checked as they are read.
+//! Reads whole batches of a partition for a fetch: from memory, the read cache or the file,
+//! checked as they are read.
 
 use crate::files::read::{BatchPlace, CHECKED_A_TURN, Pieces, Reach, reach, read_range};
 
@@ -23,7 +24,8 @@ pub(crate) struct ReadLimit {
 }
 
 /// Whole batches from the one that holds `offset` on, within the limit.
-/// Empty where nothing visible lies at `offset`. A damaged batch ends them, and is an error where it is the first.
+/// Empty where nothing visible lies at `offset`. A damaged batch ends them,
+/// and is an error where it is the first.
 pub(crate) async fn read_batches(
     files: &SegmentFiles,
     partition: &PartitionRef,
@@ -162,8 +164,8 @@ struct WholeBatches {
     has_records: bool,
 }
 
-/// Where the last batch ends that lies wholly below `limit` and in `pieces`, and before the first that is damaged. Other
-/// tasks run in between.
+/// Where the last batch ends that lies wholly below `limit` and in `pieces`, and before the first that is
+/// damaged. Other tasks run in between.
 async fn last_whole_batch(
     pieces: &Pieces,
     partition: &PartitionRef,

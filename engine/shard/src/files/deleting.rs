@@ -18,8 +18,8 @@ use crate::files::segment_files::SegmentFiles;
 
 /// Longer delays would not fit the clock.
 const DELAY_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
-/// What goes at once, at least. A device that is told what is free takes 0.35 ms for each mebibyte and answers nothing meanwhile:
-/// commits beside files of 16 MiB that went at once took up to 7 ms.
+/// What goes at once, at least. A device that is told what is free takes 0.35 ms for each mebibyte and
+/// answers nothing meanwhile: commits beside files of 16 MiB that went at once took up to 7 ms.
 const STEP_BYTES: u64 = 256 * 1024;
 /// What removing a file counts for among the device's requests: as a step.
 const UNLINK_BYTES: u64 = STEP_BYTES;
@@ -27,8 +27,8 @@ const UNLINK_BYTES: u64 = STEP_BYTES;
 const STEP_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Between two steps, unless commits bring more meanwhile.
 const STEP_PAUSE: Duration = Duration::from_millis(2);
-/// Behind this a file is deleted again whose deletion failed. After a clean stop nobody looks for it any more, so the stop
-/// tries, too.
+/// Behind this a file is deleted again whose deletion failed.
+/// After a clean stop nobody looks for it any more, so the stop tries, too.
 const RETRY_PAUSE: Duration = Duration::from_secs(60);
 /// How often the stop tries to delete a file.
 const TRIES_AT_STOP: usize = 2;
@@ -69,8 +69,8 @@ impl FileDeletion {
         self.doomed.add(millrace_rt::now() + delay.min(DELAY_MAX), path);
     }
 
-    /// Deletes files when they are due. Begins when the generation that deleted them is the valid one, and runs until the
-    /// shard closes.
+    /// Deletes files when they are due. Begins when the generation that deleted them is the valid one,
+    /// and runs until the shard closes.
     pub(crate) async fn run(self: Rc<Self>) {
         let doomed = &self.doomed;
         for path in doomed.held.take() {
@@ -97,7 +97,8 @@ impl FileDeletion {
         }
     }
 
-    /// Deletes all that waits, whatever its delay: nobody reads any more. Afterwards a power loss brings nothing back.
+    /// Deletes all that waits, whatever its delay: nobody reads any more.
+    /// Afterwards a power loss brings nothing back.
     pub(crate) async fn finish(&self) {
         self.doomed.closing.set(true);
         self.doomed.came.notify_all();
@@ -170,8 +171,8 @@ impl FileDeletion {
         self.counters.journal_bytes.get() + self.counters.extent_bytes.get()
     }
 
-    /// Completes when the next step is due: at the pace of what commits and extents brought since it was `seen`, and not too
-    /// slow where there is little. Where the disk is short everybody waits for the space.
+    /// Completes when the next step is due: at the pace of what commits and extents brought since it was
+    /// `seen`, and not too slow where there is little. Where the disk is short everybody waits for the space.
     async fn deletion_turn(&self, seen: u64) -> DiskTurn<'_> {
         let due = millrace_rt::now() + STEP_PAUSE;
         let enough = seen + STEP_BYTES / STEP_PER_BYTE;

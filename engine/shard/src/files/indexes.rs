@@ -1,4 +1,5 @@
-//! Which index files lag behind their segments, and how much memory the indexes of finished segments may keep.
+//! Which index files lag behind their segments, and how much memory the indexes of finished segments may
+//! keep.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -9,16 +10,19 @@ use millrace_core::base::ids::Offset;
 use crate::partition::segment::{Segment, Stage};
 use crate::partition::state::{Partition, PartitionRef};
 
-/// Of a segment that grew by less than this a clean stop stores nothing: a walk costs less than many small files.
+/// Of a segment that grew by less than this a clean stop stores nothing:
+/// a walk costs less than many small files.
 pub(crate) const STORE_AT_STOP_BYTES: u64 = 1024 * 1024;
-/// Memory of a shard's indexes of finished segments: those of 64 GiB of log. Others are read again when asked for.
+/// Memory of a shard's indexes of finished segments: those of 64 GiB of log.
+/// Others are read again when asked for.
 const LOADED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// An index whose file is to be written.
 pub(crate) struct DueIndex {
     pub(crate) partition: PartitionRef,
     pub(crate) base: Offset,
-    /// A durable checkpoint calls the segment hard up to here, so that no crash can leave an index of lost batches.
+    /// A durable checkpoint calls the segment hard up to here,
+    /// so that no crash can leave an index of lost batches.
     pub(crate) hard: u64,
     /// Bytes behind those that the file tells of.
     pub(crate) grown: u64,

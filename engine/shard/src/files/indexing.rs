@@ -1,4 +1,5 @@
-//! Learns what lies where in bytes that an earlier run wrote: from the index file, and by walking the batches behind it.
+//! Learns what lies where in bytes that an earlier run wrote: from the index file,
+//! and by walking the batches behind it.
 
 use millrace_core::base::ids::Offset;
 use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
@@ -25,7 +26,8 @@ enum Missing {
 impl SegmentFiles {
     /// Makes sure that the index of the segment which holds `offset` can tell where it lies.
     ///
-    /// What an earlier run wrote is learnt when first asked for. What this run appended is known without that.
+    /// What an earlier run wrote is learnt when first asked for.
+    /// What this run appended is known without that.
     pub(crate) async fn prepare_index(
         &self,
         partition: &PartitionRef,
@@ -43,7 +45,8 @@ impl SegmentFiles {
         }
     }
 
-    /// Makes sure that the index of a segment knows all of its batches. Several tasks may learn the same one at a time.
+    /// Makes sure that the index of a segment knows all of its batches.
+    /// Several tasks may learn the same one at a time.
     ///
     /// Dropping the future leaves what was learnt so far.
     pub(crate) async fn learn_index(&self, partition: &PartitionRef, base: Offset) -> Result<(), FetchError> {
@@ -119,8 +122,8 @@ impl SegmentFiles {
         }
     }
 
-    /// Whether an index is of this segment: the last batch that it names stands where it says, and it ends with the offset
-    /// with which the segment goes on.
+    /// Whether an index is of this segment: the last batch that it names stands where it says, and it ends
+    /// with the offset with which the segment goes on.
     async fn fits(&self, partition: &PartitionRef, at: SegmentAt, index: &OffsetIndex) -> bool {
         let base = at.base;
         let (begins, first) = {
@@ -147,7 +150,8 @@ impl SegmentFiles {
 
     /// Walks the batches of `[indexed, indexed + SCAN_BYTES)`, not beyond `end`. Other tasks run in between.
     ///
-    /// What they hold is summed: where an offset or a time lies is believed of no header that may have changed.
+    /// What they hold is summed: where an offset or a time lies is believed of no header that may have
+    /// changed.
     async fn index_more(
         &self,
         partition: &PartitionRef,

@@ -74,8 +74,9 @@ impl Pieces {
         })
     }
 
-    /// Whether a batch that lies inside is the one at which `due` begins. What was written to a file and read again may
-    /// have changed there, and is summed by who reads it first; what this run appended was checked when it came.
+    /// Whether a batch that lies inside is the one at which `due` begins. What was written to a file and read
+    /// again may have changed there, and is summed by who reads it first;
+    /// what this run appended was checked when it came.
     pub(crate) fn check(
         &self,
         partition: &Partition,
@@ -103,7 +104,8 @@ impl Pieces {
         })
     }
 
-    /// Memory that slices of `[from, to)` keep from being freed: pages of the read cache, and chunks of the tail behind them.
+    /// Memory that slices of `[from, to)` keep from being freed: pages of the read cache,
+    /// and chunks of the tail behind them.
     pub(super) fn held_bytes(&self, partition: &Partition, segment: Offset, from: u64, to: u64) -> u64 {
         let pages = self.pages.iter().filter(|page| page.to > from && page.from < to);
         let in_pages: u64 = pages.map(|page| page.held).sum();
@@ -154,8 +156,8 @@ pub(crate) struct Reach {
     pub(crate) from: u64,
     /// The offset that begins there.
     pub(crate) due: Offset,
-    /// The batch that holds the offset ends here or before: a header that says otherwise is not believed, and what it
-    /// leads to not read.
+    /// The batch that holds the offset ends here or before: a header that says otherwise is not believed,
+    /// and what it leads to not read.
     pub(crate) bound: u64,
     /// Readers see what lies below.
     pub(crate) limit: u64,
@@ -216,8 +218,8 @@ pub(crate) fn in_memory(partition: &Partition, segment: Offset, from: u64, to: u
     Some(Pieces::new(from, segment.tail.view(from, to), segment.file.inherited))
 }
 
-/// Bytes `[from, to)` of a segment, read from its file as far as they are no longer in memory. Compaction may put others in
-/// their place meanwhile: what comes is of the segment as it was when this began, or nothing.
+/// Bytes `[from, to)` of a segment, read from its file as far as they are no longer in memory. Compaction may
+/// put others in their place meanwhile: what comes is of the segment as it was when this began, or nothing.
 ///
 /// Dropping the future leaves nothing behind but a read that the kernel finishes.
 pub(crate) async fn read_range(

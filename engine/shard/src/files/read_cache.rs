@@ -1,4 +1,5 @@
-//! What was read from segment files, kept for the next reader: in place of the kernel's page cache, inside the budget.
+//! What was read from segment files, kept for the next reader: in place of the kernel's page cache,
+//! inside the budget.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -16,8 +17,8 @@ use crate::files::summed::PageBytes;
 use crate::partition::state::SegmentAt;
 use crate::partition::tail::block_floor;
 
-/// The unit that is read and kept; pages lie at multiples of it. Direct reads of this size reach the device's rate at a
-/// depth of four.
+/// The unit that is read and kept; pages lie at multiples of it.
+/// Direct reads of this size reach the device's rate at a depth of four.
 pub(crate) const PAGE_BYTES: u64 = 256 * 1024;
 /// How far a sequential reader is read ahead of.
 const AHEAD_PAGES: u64 = 4;
@@ -106,7 +107,8 @@ impl Load {
     }
 }
 
-/// Pages of one shard's segments, up to a number of bytes; beyond it those go that nobody read of late (CLOCK).
+/// Pages of one shard's segments, up to a number of bytes;
+/// beyond it those go that nobody read of late (CLOCK).
 pub(crate) struct ReadCache {
     state: RefCell<State>,
     bytes_max: usize,
@@ -177,8 +179,8 @@ impl ReadCache {
         }
     }
 
-    /// The bytes of `[at, to)` that lie in one page, at least one: from memory, or once they are read. `to` is within
-    /// what the file holds.
+    /// The bytes of `[at, to)` that lie in one page, at least one: from memory, or once they are read. `to`
+    /// is within what the file holds.
     ///
     /// Dropping the future leaves the read to others who want the page.
     pub(crate) async fn read(&self, source: &Source, at: u64, to: u64) -> Result<PageBytes, FetchError> {
@@ -195,8 +197,8 @@ impl ReadCache {
         }
     }
 
-    /// Begins to read what of `[from, to)` is not in memory; and, for a reader that comes from the page before or begins
-    /// the segment, some pages more.
+    /// Begins to read what of `[from, to)` is not in memory; and, for a reader that comes from the page
+    /// before or begins the segment, some pages more.
     pub(crate) fn prepare(&self, source: &Source, from: u64, to: u64) {
         if from >= to {
             return;
@@ -273,7 +275,8 @@ impl ReadCache {
 }
 
 impl State {
-    /// Queues a load of the page from `at` on unless its bytes `[at, to)` are there, or some of it is on its way.
+    /// Queues a load of the page from `at` on unless its bytes `[at, to)` are there,
+    /// or some of it is on its way.
     fn demand(&mut self, source: &Source, page: u64, at: u64, to: u64) -> Option<Rc<Load>> {
         let key = source.key(page);
         match self.pages.get(&key) {

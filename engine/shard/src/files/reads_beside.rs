@@ -4,11 +4,11 @@ use std::cell::Cell;
 
 use crate::files::read_cache::PAGE_BYTES;
 
-/// Partitions that one fetch reads from the device at once. Four reads of a page are the device's rate; of thousands of
-/// short logs most of the time goes into their files and indexes, one request after the other.
+/// Partitions that one fetch reads from the device at once. Four reads of a page are the device's rate; of
+/// thousands of short logs most of the time goes into their files and indexes, one request after the other.
 pub(crate) const READS_MAX: usize = 16;
-/// Of the read cache, what all fetches together may have on the way beside the first partition of each: pages that come
-/// before they are wanted must not drive each other out.
+/// Of the read cache, what all fetches together may have on the way beside the first partition of each: pages
+/// that come before they are wanted must not drive each other out.
 const BESIDE_PART: u64 = 4;
 
 /// Partitions that fetches of one shard read from the device, beside the first of each.

@@ -31,7 +31,8 @@ const NO_DESCRIPTOR: [Option<i32>; 2] = [Some(24), Some(23)];
 /// Until it is tried again.
 const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens the files of this shard's partitions; those in use stay open, and of the others as many as are allowed.
+/// Opens the files of this shard's partitions; those in use stay open,
+/// and of the others as many as are allowed.
 pub(crate) struct SegmentFiles {
     layout: Layout,
     mode: DiskMode,
@@ -130,8 +131,9 @@ impl SegmentFiles {
         self.open(partition, base, lacks_file(partition, base)).await
     }
 
-    /// Makes sure that the partition has a directory; one that is made has an empty file for the segment at `base`. Two
-    /// segments may ask at once: who comes second must not take what the first put there for something older.
+    /// Makes sure that the partition has a directory; one that is made has an empty file for the segment at
+    /// `base`. Two segments may ask at once: who comes second must not take what the first put there for
+    /// something older.
     pub(crate) async fn prepare_directory(&self, partition: &PartitionRef, base: Offset) -> io::Result<()> {
         while partition.borrow().directory.state == Directory::Coming {
             self.directory_made.wait().await;
@@ -146,7 +148,8 @@ impl SegmentFiles {
         made
     }
 
-    /// Makes the directories of partitions that have none, with an empty file each; answers what became of each.
+    /// Makes the directories of partitions that have none, with an empty file each;
+    /// answers what became of each.
     pub(crate) async fn make_firsts(&self, firsts: &[(PartitionRef, Offset)]) -> Vec<io::Result<()>> {
         let paths = firsts.iter().map(|(partition, base)| self.segment_path(partition, *base)).collect();
         firsts.iter().for_each(|(partition, _)| partition.borrow_mut().directory.state = Directory::Coming);
@@ -164,8 +167,8 @@ impl SegmentFiles {
         results
     }
 
-    /// What is in the way a crash has left of this partition, and the journal has it; or it is of a deleted topic. Where it
-    /// can be neither it is somebody else's, and stays under another name.
+    /// What is in the way a crash has left of this partition, and the journal has it; or it is of a deleted
+    /// topic. Where it can be neither it is somebody else's, and stays under another name.
     async fn make_first(&self, partition: &PartitionRef, base: Offset) -> io::Result<()> {
         let path = self.segment_path(partition, base);
         let made = create_alone(&path).await;

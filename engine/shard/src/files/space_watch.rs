@@ -1,4 +1,5 @@
-//! Watches the free space of the disks, so that appends are refused before the disk refuses what the journal holds.
+//! Watches the free space of the disks, so that appends are refused before the disk refuses what the journal
+//! holds.
 
 use std::io;
 use std::rc::Rc;
@@ -15,8 +16,8 @@ use crate::files::segment_files::SegmentFiles;
 use crate::partition::table::Table;
 use crate::partition::unreleased::Unreleased;
 
-/// Between two measures while there is space; appends that use it up are measured sooner. Only what others write to the
-/// disk goes unseen for so long.
+/// Between two measures while there is space; appends that use it up are measured sooner. Only what others
+/// write to the disk goes unseen for so long.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Lives on one shard; driven by one task.

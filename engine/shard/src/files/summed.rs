@@ -25,8 +25,9 @@ impl PageBytes {
     }
 }
 
-/// A run of positions of the segment, whose bytes belong to batches that were found whole with this page's bytes in them.
-/// It begins and ends with batches, or with the page. Belongs to the memory: a page that is read again has none.
+/// A run of positions of the segment, whose bytes belong to batches that were found whole with this page's
+/// bytes in them. It begins and ends with batches, or with the page. Belongs to the memory:
+/// a page that is read again has none.
 #[derive(Default)]
 pub(crate) struct Summed {
     from: Cell<u64>,
@@ -38,8 +39,8 @@ impl Summed {
         self.from.get() <= from && to <= self.to.get()
     }
 
-    /// A batch, or the part of it that lies in the page, was found whole. One run is kept, since readers go forward: the
-    /// latest, where this does not touch it.
+    /// A batch, or the part of it that lies in the page, was found whole. One run is kept, since readers go
+    /// forward: the latest, where this does not touch it.
     pub(crate) fn note(&self, from: u64, to: u64) {
         let touches = from <= self.to.get() && self.from.get() <= to;
         self.from.set(if touches { from.min(self.from.get()) } else { from });

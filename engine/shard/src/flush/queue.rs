@@ -10,10 +10,11 @@ use crate::partition::tail::block_floor;
 
 /// The least that is worth a write to a segment: behind a quiet stream such writes delay no commit.
 pub(crate) const FLUSH_BYTES: u64 = 128 * 1024;
-/// The longest write where much waits: at depth 1 the device took 0.8 GB/s in writes of 128 KiB, 1.5 in those of 1 MiB.
+/// The longest write where much waits: at depth 1 the device took 0.8 GB/s in writes of 128 KiB,
+/// 1.5 in those of 1 MiB.
 const FLUSH_BYTES_MAX: u64 = 1024 * 1024;
-/// Writes in flight of one shard: commits come first. Depth 2 takes what the ingest brings in writes of 128 KiB; those of
-/// a cleaning are shorter, and some must make their files first.
+/// Writes in flight of one shard: commits come first. Depth 2 takes what the ingest brings in writes of 128
+/// KiB; those of a cleaning are shorter, and some must make their files first.
 pub(crate) const FLUSHERS: usize = 4;
 
 /// Partitions whose tail is worth a write. Driven by [`FLUSHERS`] tasks of the shard.
@@ -27,7 +28,8 @@ pub(crate) struct FlushQueue {
     pub(crate) wrote: Signal,
 }
 
-/// How much one write takes of `waiting` bytes in whole blocks: half of what waits keeps the writes of a stream even.
+/// How much one write takes of `waiting` bytes in whole blocks:
+/// half of what waits keeps the writes of a stream even.
 pub(crate) fn write_bytes(waiting: u64) -> u64 {
     block_floor(waiting / 2).clamp(FLUSH_BYTES, FLUSH_BYTES_MAX).min(waiting)
 }

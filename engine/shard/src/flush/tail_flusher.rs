@@ -1,4 +1,5 @@
-//! Moves tails to segment files, off the latency path: whole blocks, in writes of 128 KiB, as fast as they come in.
+//! Moves tails to segment files, off the latency path: whole blocks, in writes of 128 KiB,
+//! as fast as they come in.
 
 use std::io;
 use std::rc::Rc;
@@ -48,8 +49,8 @@ pub(crate) struct TailFlusher {
 }
 
 impl TailFlusher {
-    /// Writes tails: those that a cleaning waits for, those that are worth it, and where memory is short those that wait
-    /// longest. Runs until the shard ends.
+    /// Writes tails: those that a cleaning waits for, those that are worth it, and where memory is short
+    /// those that wait longest. Runs until the shard ends.
     pub(crate) async fn run(self: Rc<Self>) {
         loop {
             if let Some(partition) = self.queue.next_due() {
@@ -109,8 +110,8 @@ impl TailFlusher {
         self.flush_segment(partition, base, amount).await;
     }
 
-    /// Writes `amount` of a segment's bytes that are in memory only. A full disk is waited out; any other error
-    /// ends the process.
+    /// Writes `amount` of a segment's bytes that are in memory only. A full disk is waited out;
+    /// any other error ends the process.
     pub(crate) async fn flush_segment(&self, partition: &PartitionRef, base: Offset, amount: Amount) {
         while !begin_writing(partition, base) {
             self.queue.wrote.wait().await;
@@ -192,8 +193,9 @@ impl TailFlusher {
         }
     }
 
-    /// The file of a segment. That one follows another is hard before its file is made: after a power loss it would stand
-    /// beside one that has only what was hard, and without a checkpoint be taken for the rest of the log.
+    /// The file of a segment. That one follows another is hard before its file is made: after a power loss it
+    /// would stand beside one that has only what was hard,
+    /// and without a checkpoint be taken for the rest of the log.
     pub(crate) async fn file_to_write(
         &self,
         partition: &PartitionRef,

@@ -1,4 +1,5 @@
-//! What a shard offers to servers of group requests: each goes to the coordinator, on whichever shard that is.
+//! What a shard offers to servers of group requests: each goes to the coordinator,
+//! on whichever shard that is.
 
 use std::rc::Rc;
 
@@ -33,7 +34,8 @@ impl GroupCalls {
         self.host.groups.coordinator_of(group)
     }
 
-    /// Waits until the member's next generation has begun. Dropping the future leaves the member in its group.
+    /// Waits until the member's next generation has begun.
+    /// Dropping the future leaves the member in its group.
     pub(crate) async fn join_group(&self, request: JoinRequest) -> Result<Joined, JoinRefused> {
         let (group, member) = (request.group.clone(), request.member.clone());
         let joined = self.call_coordinator::<Join>(group.as_str(), request).await;
@@ -56,7 +58,8 @@ impl GroupCalls {
         self.call_coordinator::<Leave>(group.as_str(), request).await.flatten()
     }
 
-    /// Returns which offsets were refused; the others are in the log. Dropping the future commits them all the same.
+    /// Returns which offsets were refused; the others are in the log.
+    /// Dropping the future commits them all the same.
     pub(crate) async fn commit_offsets(
         &self,
         request: CommitRequest,

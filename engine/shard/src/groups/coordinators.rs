@@ -39,8 +39,8 @@ pub(crate) struct Groups {
     bytes: Cell<usize>,
 }
 
-/// Over what the groups are spread. As in Kafka it stays the same for a whole run: a group would not find its offsets in
-/// another partition, so one that the topic gets on its way takes groups from the next start on.
+/// Over what the groups are spread. As in Kafka it stays the same for a whole run: a group would not find its
+/// offsets in another partition, so one that the topic gets on its way takes groups from the next start on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct GroupSpread {
     topic: TopicId,

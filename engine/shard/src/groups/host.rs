@@ -137,7 +137,8 @@ impl GroupHost {
         serving.respond(token, at_once);
     }
 
-    /// A topic is gone: if it was that of the offsets its groups go with it, else they lose what they committed of it.
+    /// A topic is gone: if it was that of the offsets its groups go with it,
+    /// else they lose what they committed of it.
     pub(crate) fn forget_topic(self: &Rc<Self>, before: &MetadataImage, topic: TopicId) {
         let Some(name) = before.topic_by_id(topic).map(|topic| TopicName::from(Arc::clone(&topic.name)))
         else {

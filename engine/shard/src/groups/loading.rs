@@ -120,7 +120,8 @@ impl GroupHost {
     }
 }
 
-/// Feeds the records of a batch from offset `from` on. What is no record of a group is passed over, as Kafka does.
+/// Feeds the records of a batch from offset `from` on. What is no record of a group is passed over,
+/// as Kafka does.
 fn replay_batch(batch: &Batch<'_>, from: Offset, loader: &mut Loader) -> Result<u64, LoadFault> {
     let header = &batch.header;
     if header.attributes.is_control() {

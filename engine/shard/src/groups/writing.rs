@@ -31,7 +31,8 @@ impl GroupHost {
         }
     }
 
-    /// Appends the records as one batch. What becomes of it the coordinator learns in the order of the writes.
+    /// Appends the records as one batch. What becomes of it the coordinator learns in the order of the
+    /// writes.
     pub(super) fn write_records(
         self: &Rc<Self>,
         key: PartitionKey,

@@ -34,8 +34,8 @@ pub(crate) enum Lane {
     Waiting,
 }
 
-/// Makes the table's enums and types, [`Handlers`] and the dispatch. A handler of the first section responds when it can, one
-/// of the second returns its response.
+/// Makes the table's enums and types, [`Handlers`] and the dispatch. A handler of the first section responds
+/// when it can, one of the second returns its response.
 macro_rules! table {
     (
         respond_later {

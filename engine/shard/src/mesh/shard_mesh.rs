@@ -75,8 +75,8 @@ impl ShardMesh {
         group_by_owner(keys, self.shards)
     }
 
-    /// Calls the owners of some partitions, one after another, and returns their results in the order of `requests`: `own`
-    /// gives those of the partitions of this shard.
+    /// Calls the owners of some partitions, one after another, and returns their results in the order of
+    /// `requests`: `own` gives those of the partitions of this shard.
     ///
     /// Dropping the future leaves to an owner what it was asked, and asks no other.
     pub(crate) async fn gather<C, A, T>(

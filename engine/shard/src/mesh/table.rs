@@ -1,4 +1,5 @@
-//! What a table of calls makes: the enums of requests and of responses, and for each call a type that ties the two.
+//! What a table of calls makes: the enums of requests and of responses,
+//! and for each call a type that ties the two.
 
 /// One kind of request with its response; its type stands for the call.
 pub(crate) trait Call {

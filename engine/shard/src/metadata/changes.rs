@@ -33,7 +33,8 @@ const VOUCH_DELAY: Duration = Duration::from_millis(100);
 /// What a client is told of a change that finds no space.
 const NO_SPACE: &str = "The disk of this broker has too little free space or too few free inodes; delete something and try again.";
 
-/// Changes of settings and quotas that are checked between two turns of the other tasks: each takes up to 10 us.
+/// Changes of settings and quotas that are checked between two turns of the other tasks:
+/// each takes up to 10 us.
 const CHANGES_A_TURN: usize = 256;
 
 /// The same of topics that are created: each takes some 20 us.
@@ -81,8 +82,8 @@ impl MetadataChanges {
         self.mesh.call::<CreateTopics>(METADATA_SHARD, (topics, mode)).await
     }
 
-    /// Adds partitions to topics; each result in the order of `more`, which names each topic once. Answered once every
-    /// shard knows them.
+    /// Adds partitions to topics; each result in the order of `more`, which names each topic once.
+    /// Answered once every shard knows them.
     ///
     /// Dropping the future does not undo what is under way.
     pub(crate) async fn create_partitions(
@@ -106,8 +107,8 @@ impl MetadataChanges {
         self.mesh.call::<DeleteTopics>(METADATA_SHARD, topics).await
     }
 
-    /// Changes settings of topics and brokers; each result in the order of `changes`, which name each resource once.
-    /// Answered once every shard acts by them.
+    /// Changes settings of topics and brokers; each result in the order of `changes`, which name each
+    /// resource once. Answered once every shard acts by them.
     ///
     /// Dropping the future does not undo what is under way.
     pub(crate) async fn alter_configs(
@@ -121,7 +122,8 @@ impl MetadataChanges {
         self.mesh.call::<AlterConfigs>(METADATA_SHARD, (changes, mode)).await
     }
 
-    /// Changes client quotas: what became of each entity, once for each. Answered once every shard knows them.
+    /// Changes client quotas: what became of each entity, once for each.
+    /// Answered once every shard knows them.
     ///
     /// Dropping the future does not undo what is under way.
     pub(crate) async fn alter_client_quotas(
@@ -149,7 +151,8 @@ impl MetadataChanges {
         self.mesh.call::<UpdateFeatures>(METADATA_SHARD, (updates, mode)).await
     }
 
-    /// A producer id that no other producer was ever given. Each shard takes them in blocks, as Kafka's brokers do.
+    /// A producer id that no other producer was ever given. Each shard takes them in blocks,
+    /// as Kafka's brokers do.
     pub(crate) async fn allocate_producer_id(&self) -> Result<ProducerId, StorageError> {
         loop {
             if let Some(id) = self.producer_ids.borrow_mut().next() {
@@ -160,7 +163,8 @@ impl MetadataChanges {
             } else {
                 self.mesh.call::<ProducerIds>(METADATA_SHARD, ()).await?
             };
-            // A block that another task brought meanwhile is used up first; this one is then lost, which is harmless.
+            // A block that another task brought meanwhile is used up first; this one is then lost,
+            // which is harmless.
             let mut held = self.producer_ids.borrow_mut();
             if held.is_empty() {
                 *held = block;
@@ -305,8 +309,8 @@ impl MetadataChanges {
         Ok(block)
     }
 
-    /// Makes records durable, applies them, and tells every shard; nothing changes where the disk has no space for them.
-    /// Only within a turn.
+    /// Makes records durable, applies them, and tells every shard; nothing changes where the disk has no
+    /// space for them. Only within a turn.
     async fn change(&self, records: Vec<MetadataRecord>, leads: Leads) -> Result<(), StorageError> {
         if records.is_empty() {
             return Ok(());

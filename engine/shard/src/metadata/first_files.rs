@@ -1,7 +1,9 @@
-//! Directories and first segment files of partitions, made in the background: of many at once, hardened by one sync.
+//! Directories and first segment files of partitions, made in the background: of many at once,
+//! hardened by one sync.
 //!
-//! A partition's first append would wait for them, each for syncs of its own, and with ten thousand new partitions that is
-//! most of what they get through. Whoever writes to a partition sooner makes its own (`files`).
+//! A partition's first append would wait for them, each for syncs of its own, and with ten thousand new
+//! partitions that is most of what they get through.
+//! Whoever writes to a partition sooner makes its own (`files`).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -50,8 +52,8 @@ impl FirstFiles {
         self.shutdown.ask(&self.work).await;
     }
 
-    /// Makes the files of every partition that has none, and then of those that come. Begins when the generation of this
-    /// run is the valid one, and runs until it is stopped.
+    /// Makes the files of every partition that has none, and then of those that come. Begins when the
+    /// generation of this run is the valid one, and runs until it is stopped.
     pub(crate) async fn run(self: Rc<Self>) {
         for partition in self
             .table

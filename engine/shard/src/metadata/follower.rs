@@ -40,8 +40,8 @@ pub(crate) struct ImageFollower {
 }
 
 impl ImageFollower {
-    /// Takes over a newer image: makes, changes and removes this shard's partitions as its records say. Returns once
-    /// the directories of removed partitions are out of the way of a topic of the same name.
+    /// Takes over a newer image: makes, changes and removes this shard's partitions as its records say.
+    /// Returns once the directories of removed partitions are out of the way of a topic of the same name.
     pub(crate) async fn apply(&self, image: Arc<MetadataImage>, records: &[MetadataRecord]) {
         let before = self.image.replace(Arc::clone(&image));
         self.groups.groups.follow(&image);

@@ -1,7 +1,7 @@
 //! The file of the metadata log, which shard 0 alone writes.
 //!
-//! A damaged last entry looks like a write that power loss tore, of which nobody was told. So behind each change, once it
-//! is on the device, comes an entry without records: it says that the one before it counts.
+//! A damaged last entry looks like a write that power loss tore, of which nobody was told. So behind each
+//! change, once it is on the device, comes an entry without records: it says that the one before it counts.
 
 use std::cell::Cell;
 
@@ -62,8 +62,8 @@ pub(crate) enum Leads {
 const _: () = assert!(FREEING_BYTES < ROOM_BYTES);
 
 impl MetadataLog {
-    /// Reads the log and cuts off what a torn last write left. A log that lacks what it had when the manifest was written
-    /// is refused, as it is.
+    /// Reads the log and cuts off what a torn last write left. A log that lacks what it had when the manifest
+    /// was written is refused, as it is.
     pub(crate) async fn open(
         layout: &Layout,
         locks: Vec<DirLock>,
@@ -91,8 +91,8 @@ impl MetadataLog {
             return Err(missing(&format!("the metadata log ends behind entry {index}")));
         }
         file.truncate(decoded.valid_bytes).await.map_err(failed)?;
-        // The last entry may come from a write that a process died in: it is whole, and not yet on the device. Entries
-        // behind it would harden only themselves.
+        // The last entry may come from a write that a process died in: it is whole, and not yet on the
+        // device. Entries behind it would harden only themselves.
         file.sync_data().await.map_err(failed)?;
         let mut image = MetadataImage::default();
         for entry in &decoded.entries {
@@ -113,8 +113,8 @@ impl MetadataLog {
         Ok(OpenedLog { log, image, deleted })
     }
 
-    /// What every start writes: the cluster if it is new, this broker's registration, leader epochs after an unclean
-    /// end.
+    /// What every start writes: the cluster if it is new, this broker's registration,
+    /// leader epochs after an unclean end.
     pub(crate) async fn start_run(
         &mut self,
         settings: &EngineSettings,
@@ -195,7 +195,8 @@ impl MetadataLog {
         Ok(())
     }
 
-    /// A change is written and told within a turn; the next one waits. Dropping the future leaves the turn to others.
+    /// A change is written and told within a turn; the next one waits.
+    /// Dropping the future leaves the turn to others.
     pub(crate) async fn turn(&self) -> Turn<'_> {
         self.turns.turn().await
     }

@@ -40,12 +40,13 @@ impl TopicRemoval {
         }
         let mut is_aside = false;
         for partition in removed {
-            // A write under way may just be making the directory or a file; it knows them by the topic's name, which
-            // is about to be free for another. No other begins.
+            // A write under way may just be making the directory or a file; it knows them by the topic's
+            // name, which is about to be free for another. No other begins.
             while partition.borrow().segments.iter().any(|segment| segment.file.writing) {
                 self.flusher.queue.wrote.wait().await;
             }
-            // Lists of partitions may know this one for long; its files, and their space, are not to wait for that.
+            // Lists of partitions may know this one for long; its files, and their space,
+            // are not to wait for that.
             partition
                 .borrow_mut()
                 .segments

@@ -14,8 +14,8 @@ use crate::partition::table::Table;
 
 /// Nobody looks for expired producers more often, however soon they expire.
 const INTERVAL_LEAST: Duration = Duration::from_secs(1);
-/// Who appended nothing for as long is idle: longer than clients' `delivery.timeout.ms` is by default, so that nothing comes
-/// again that was sent before.
+/// Who appended nothing for as long is idle: longer than clients' `delivery.timeout.ms` is by default, so
+/// that nothing comes again that was sent before.
 const FORGETTABLE_AFTER: Duration = Duration::from_secs(150);
 /// Partitions looked after before other tasks run.
 const PARTITIONS_PER_TURN: usize = 64;
@@ -30,8 +30,9 @@ pub(crate) struct ProducerUpkeep {
 }
 
 impl ProducerUpkeep {
-    /// Forgets producers that appended nothing for `producer.id.expiration.ms`, as it is when they are looked for: every
-    /// `producer.id.expiration.check.interval.ms`, or sooner where they expire sooner. Runs until the shard ends.
+    /// Forgets producers that appended nothing for `producer.id.expiration.ms`, as it is when they are looked
+    /// for: every `producer.id.expiration.check.interval.ms`, or sooner where they expire sooner.
+    /// Runs until the shard ends.
     pub(crate) async fn expire_idle(self: Rc<Self>) {
         loop {
             let interval = self.config.producer_id_expiration_check_interval();
@@ -45,8 +46,8 @@ impl ProducerUpkeep {
         }
     }
 
-    /// Forgets the producers that have been idle for longest where more came than there is memory for. Runs until the shard
-    /// ends.
+    /// Forgets the producers that have been idle for longest where more came than there is memory for.
+    /// Runs until the shard ends.
     pub(crate) async fn bound(self: Rc<Self>) {
         loop {
             let fresh = self.producers.fresh();

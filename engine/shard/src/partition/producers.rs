@@ -16,8 +16,9 @@ const PRODUCERS_LEAST: usize = 4096;
 /// New ones are let in until they are so large a part of all: then it is looked who may be forgotten.
 const FRESH_PARTS: usize = 8;
 
-/// Keeps count of the producers of a shard's partitions. Always: `known` and `fresh` together are at least as many as there
-/// are, but for the few whose first batch stood in line at the last look; and at most `max`, unless a start found more.
+/// Keeps count of the producers of a shard's partitions. Always: `known` and `fresh` together are at least as
+/// many as there are, but for the few whose first batch stood in line at the last look;
+/// and at most `max`, unless a start found more.
 pub(crate) struct ProducerBound {
     max: usize,
     /// At the last look.
@@ -41,7 +42,8 @@ impl ProducerBound {
         }
     }
 
-    /// Whether a batch may enter: one of a producer that its partition does not know, only while there is room for it.
+    /// Whether a batch may enter: one of a producer that its partition does not know,
+    /// only while there is room for it.
     pub(crate) fn admit(&self, partition: &Partition, header: &BatchHeader) -> Result<(), AppendError> {
         if !header.has_producer() || partition.history.producers.knows(header.producer_id) {
             return Ok(());

@@ -1,4 +1,5 @@
-//! The purgatory of one shard: fetches that wait until more bytes are visible in their partitions, each until it goes.
+//! The purgatory of one shard: fetches that wait until more bytes are visible in their partitions,
+//! each until it goes.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -18,8 +19,9 @@ pub(crate) enum Listing {
     Refused,
 }
 
-/// The readers that wait for partitions of one shard. Always: who is listed in a partition is known here, with all its
-/// partitions, until it is taken off every list: when it goes, or, once it fired, before the next is listed.
+/// The readers that wait for partitions of one shard. Always: who is listed in a partition is known here,
+/// with all its partitions, until it is taken off every list: when it goes, or, once it fired,
+/// before the next is listed.
 pub(crate) struct Purgatory {
     table: Rc<Table>,
     /// Of the shard's own connections.
@@ -32,7 +34,8 @@ pub(crate) struct Purgatory {
     refused: Counter,
 }
 
-/// What one partition takes in its list of readers and in its reader's list of partitions, where the partition is.
+/// What one partition takes in its list of readers and in its reader's list of partitions,
+/// where the partition is.
 const PLACE_BYTES: usize = 80;
 /// What one partition of a fetch takes where the fetch waits: as the client named it, and as it is read.
 const HELD_BYTES: usize = 176;

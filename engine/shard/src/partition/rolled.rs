@@ -8,8 +8,8 @@ use millrace_rt::Signal;
 
 use crate::partition::state::PartitionRef;
 
-/// For retention: with a limit of bytes an older segment may go now, which keeps a small disk from filling up between two
-/// searches.
+/// For retention: with a limit of bytes an older segment may go now,
+/// which keeps a small disk from filling up between two searches.
 #[derive(Default)]
 pub(crate) struct RolledPartitions {
     queue: RefCell<VecDeque<PartitionRef>>,

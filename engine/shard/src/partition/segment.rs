@@ -7,13 +7,13 @@ use millrace_core::log::segments::SegmentAge;
 use crate::device::open_files::FileSlot;
 use crate::partition::tail::{Tail, block_floor};
 
-/// Bytes `[0, length)` of consecutive batches. `released <= in_file <= length`; bytes from `written` on are in memory,
-/// in the tail. Behind them may stand those of an extent: on their way to the file, and not of the log until a frame
-/// says so.
+/// Bytes `[0, length)` of consecutive batches. `released <= in_file <= length`; bytes from `written` on are
+/// in memory, in the tail. Behind them may stand those of an extent: on their way to the file,
+/// and not of the log until a frame says so.
 pub(crate) struct Segment {
     pub(crate) base: Offset,
-    /// Of the file that compaction wrote in the place of others; 0 for one that grew by appends. Another number means
-    /// other bytes.
+    /// Of the file that compaction wrote in the place of others; 0 for one that grew by appends.
+    /// Another number means other bytes.
     pub(crate) number: u64,
     pub(crate) tail: Tail,
     /// Bytes at the tail's end that belong to an extent on its way.
@@ -84,7 +84,8 @@ pub(crate) enum FileState {
     Made,
     /// That there is a file survives a power loss.
     Linked,
-    /// That it ends where the segment ends survives a power loss; only then may a checkpoint rely on its length.
+    /// That it ends where the segment ends survives a power loss;
+    /// only then may a checkpoint rely on its length.
     Exact,
 }
 
@@ -172,13 +173,15 @@ impl Segment {
         block_floor(self.length()).saturating_sub(self.file.written)
     }
 
-    /// Leaves what it holds now to be learnt from its files when somebody asks; `end` is the offset behind it.
+    /// Leaves what it holds now to be learnt from its files when somebody asks;
+    /// `end` is the offset behind it.
     pub(crate) fn forget_index(&mut self, end: Offset) {
         self.index = OffsetIndex::resuming(self.base, Position(self.length()), end);
         self.older = None;
     }
 
-    /// Whether nothing would be lost with its memory, the partial last block among it: the file has that padded.
+    /// Whether nothing would be lost with its memory, the partial last block among it:
+    /// the file has that padded.
     pub(crate) fn is_parked(&self) -> bool {
         let length = self.length();
         self.stage == Stage::Active
@@ -193,7 +196,8 @@ impl Segment {
         self.file.written.max(self.file.padded)
     }
 
-    /// Its largest timestamp, or else, as Kafka goes by the file's last change, a moment that is surely not before that.
+    /// Its largest timestamp, or else, as Kafka goes by the file's last change,
+    /// a moment that is surely not before that.
     pub(crate) fn latest_time(
         &self,
         next: Option<&Segment>,

@@ -42,8 +42,8 @@ impl Partition {
         self.segments.iter().any(|segment| segment.file.writing && self.is_going(segment.base))
     }
 
-    /// Lets readers see a start whose frame is hard, and takes out what lies below. Every frame before the newest sealed
-    /// start's may be hard or not: what that one takes out goes with it, not before.
+    /// Lets readers see a start whose frame is hard, and takes out what lies below. Every frame before the
+    /// newest sealed start's may be hard or not: what that one takes out goes with it, not before.
     pub(crate) fn begin_at(&mut self, start: Offset, first_segment: Offset) -> Vec<Segment> {
         assert!(start <= self.ends.high_watermark, "only what readers could see is deleted");
         if start > self.ends.log_start_offset {
@@ -61,8 +61,9 @@ impl Partition {
         !self.is_removed() && self.ends.sealed_start.offset > self.directory.noted_start
     }
 
-    /// A name that a start found; it answers which file goes: the lower of two, and one behind where the log begins. That was
-    /// made by a start that did not succeed, of what only the ring still held; the log goes on below it.
+    /// A name that a start found; it answers which file goes: the lower of two, and one behind where the log
+    /// begins. That was made by a start that did not succeed, of what only the ring still held;
+    /// the log goes on below it.
     pub(crate) fn found_noted_start(&mut self, dir: &Path, found: Offset) -> Option<PathBuf> {
         if found > self.ends.log_start_offset {
             return Some(log_start_file(dir, found));

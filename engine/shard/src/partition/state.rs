@@ -19,8 +19,8 @@ use crate::partition::segment::{Segment, Stage};
 /// A partition as the shard's tasks share it. No borrow is held across an await.
 pub(crate) type PartitionRef = Rc<RefCell<Partition>>;
 
-/// Lives on one shard. `log_start <= high_watermark <= log_end`; the last segment is the active one; every byte
-/// that is not released in its segment is in a frame that `marks` names.
+/// Lives on one shard. `log_start <= high_watermark <= log_end`; the last segment is the active one; every
+/// byte that is not released in its segment is in a frame that `marks` names.
 pub(crate) struct Partition {
     pub(crate) key: PartitionKey,
     pub(crate) topic: Arc<str>,
@@ -36,8 +36,8 @@ pub(crate) struct Partition {
     pub(crate) traffic: Traffic,
 }
 
-/// Where a log begins and ends. `log_start_offset <= high_watermark <= log_end_offset`, and no start that is sealed lies
-/// before the one that readers see.
+/// Where a log begins and ends. `log_start_offset <= high_watermark <= log_end_offset`, and no start that is
+/// sealed lies before the one that readers see.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LogEnds {
     pub(crate) log_start_offset: Offset,
@@ -89,8 +89,8 @@ pub(crate) struct LogHistory {
 /// The directory of a partition, and what it says besides its segments.
 pub(crate) struct PartitionDirectory {
     pub(crate) state: Directory,
-    /// The partition had no record when a run ended cleanly, and no topic of its name was ever deleted: what lies under its
-    /// name is not its own.
+    /// The partition had no record when a run ended cleanly, and no topic of its name was ever deleted: what
+    /// lies under its name is not its own.
     pub(crate) owns_no_files: bool,
     /// The start of the log that a file's name says.
     pub(crate) noted_start: Offset,
@@ -128,8 +128,8 @@ pub(crate) enum Directory {
     There,
 }
 
-/// Where a partition is listed, once each: in the queues of appends and of flushes, in lines of `TailMemory`, and in
-/// `Unreleased`.
+/// Where a partition is listed, once each: in the queues of appends and of flushes,
+/// in lines of `TailMemory`, and in `Unreleased`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Lines {
     /// Bytes of its appends in the queue of the commit path.
@@ -161,7 +161,8 @@ pub(crate) struct LogPosition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SealedStart {
     pub(crate) offset: Offset,
-    /// Replay takes out the segments before this one; those that begin at or before `offset` by a later roll stay.
+    /// Replay takes out the segments before this one;
+    /// those that begin at or before `offset` by a later roll stay.
     pub(crate) first_segment: Offset,
     pub(crate) frame: FrameSequence,
 }
@@ -258,7 +259,8 @@ impl Partition {
         }
     }
 
-    /// Whether an append is to be refused because the end of the log could not be read back; true once for each try.
+    /// Whether an append is to be refused because the end of the log could not be read back;
+    /// true once for each try.
     pub(crate) fn take_unreadable(&mut self) -> bool {
         let was_unreadable = self.life == Life::Unreadable;
         if was_unreadable {

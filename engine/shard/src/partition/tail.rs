@@ -11,7 +11,8 @@ pub(crate) const BLOCK_BYTES: u64 = 4096;
 const CHUNK_BYTES_MIN: usize = 4096;
 /// Two paced writes of 128 KiB; larger chunks would keep released memory longer.
 const CHUNK_BYTES_MAX: usize = 256 * 1024;
-/// Of a chunk where memory is short so much may stay empty; a second chunk costs a piece in every write and answer.
+/// Of a chunk where memory is short so much may stay empty;
+/// a second chunk costs a piece in every write and answer.
 const TIGHT_WASTE_SHARE: usize = 8;
 
 /// Rounds down to a whole block.
@@ -28,15 +29,15 @@ fn power_of_two_floor(bytes: usize) -> usize {
     bytes.checked_ilog2().map_or(0, |exponent| 1 << exponent)
 }
 
-/// How a chunk's size is chosen: chunks double, which makes few pieces, up to this; where an append alone is larger,
-/// hardly more than what is appended, since the rest would lie idle until the partition's next one.
+/// How a chunk's size is chosen: chunks double, which makes few pieces, up to this; where an append alone is
+/// larger, hardly more than what is appended, since the rest would lie idle until the partition's next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Growth {
     pub(crate) chunk_bytes_max: usize,
 }
 
-/// Bytes `[start, end)` of one segment. Every chunk starts at a whole block, so that views of whole blocks can be
-/// written with direct I/O. One writer; views share the memory without copying.
+/// Bytes `[start, end)` of one segment. Every chunk starts at a whole block, so that views of whole blocks
+/// can be written with direct I/O. One writer; views share the memory without copying.
 #[derive(Default)]
 pub(crate) struct Tail {
     chunks: VecDeque<Chunk>,
@@ -63,8 +64,8 @@ impl Chunk {
 }
 
 impl Tail {
-    /// An empty tail behind bytes that are in a file. Where `end` is no whole block, the partial block must come
-    /// first (`restart_at`) before anything is appended.
+    /// An empty tail behind bytes that are in a file. Where `end` is no whole block, the partial block must
+    /// come first (`restart_at`) before anything is appended.
     pub(crate) fn ending_at(end: u64) -> Tail {
         Tail { chunks: VecDeque::new(), end, memory: 0 }
     }
@@ -172,8 +173,8 @@ impl Tail {
         position >= block_floor(self.end) && self.chunks.back().is_some_and(can_shrink)
     }
 
-    /// Lets go of the first chunk if it lies wholly below `position`, or if only a partial block of it does not: that is
-    /// copied into a chunk of its own. Answers how many bytes of memory that frees.
+    /// Lets go of the first chunk if it lies wholly below `position`, or if only a partial block of it does
+    /// not: that is copied into a chunk of its own. Answers how many bytes of memory that frees.
     pub(crate) fn release_first(&mut self, position: u64) -> usize {
         let Some(chunk) = self.chunks.front() else { return 0 };
         let capacity = chunk.bytes.capacity();

@@ -13,13 +13,14 @@ use crate::partition::tail::{BLOCK_BYTES, Growth};
 /// Lists are searched for what is gone when they have doubled, not before they are this long.
 const SEARCH_LENGTH_MIN: usize = 1024;
 
-/// What tails hold, and in which order they give it back: first what is in files too, the longest there first; then what
-/// was appended longest ago, once it is written; last the partial blocks that are padded in their files, which the next
-/// append has to read back. Above the bound appends wait.
+/// What tails hold, and in which order they give it back: first what is in files too, the longest there
+/// first; then what was appended longest ago, once it is written; last the partial blocks that are padded in
+/// their files, which the next append has to read back. Above the bound appends wait.
 pub(crate) struct TailMemory {
     bytes: Cell<usize>,
     bytes_max: usize,
-    /// Chunks that are in their files, in the order in which they came there; those that are gone may be among them.
+    /// Chunks that are in their files, in the order in which they came there;
+    /// those that are gone may be among them.
     clean: RefCell<Line<(Weak<RefCell<Partition>>, Offset)>>,
     /// Partitions with bytes that are in no file, each once.
     dirty: RefCell<Line<PartitionRef>>,
@@ -65,8 +66,8 @@ impl TailMemory {
         }
     }
 
-    /// What always holds between two turns of tasks: tails take what is counted for them. Those of removed partitions have
-    /// given theirs back.
+    /// What always holds between two turns of tasks: tails take what is counted for them. Those of removed
+    /// partitions have given theirs back.
     pub(crate) fn check_whole(&self, table: &Table) {
         let bytes: usize = table
             .all()
@@ -120,7 +121,8 @@ impl TailMemory {
         self.bytes.get() > self.bytes_goal()
     }
 
-    /// Whether another append may be applied; if not, `is_waited_for` and, once there is room, `can_go_on` say so.
+    /// Whether another append may be applied; if not, `is_waited_for` and, once there is room,
+    /// `can_go_on` say so.
     pub(crate) fn has_room(&self) -> bool {
         if self.presses() {
             self.evict();

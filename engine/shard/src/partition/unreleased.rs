@@ -1,5 +1,5 @@
-//! Partitions that the journal is still needed for, or that are to be given files: what a cleaning and a measure of the
-//! free space look at, of however many the shard has.
+//! Partitions that the journal is still needed for, or that are to be given files: what a cleaning and a
+//! measure of the free space look at, of however many the shard has.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -10,8 +10,8 @@ use millrace_core::base::ids::PartitionKey;
 use crate::partition::segment::{Segment, Stage};
 use crate::partition::state::{Partition, PartitionRef};
 
-/// Every partition of the shard with bytes, an end of a segment or a file that may not survive a power loss without the
-/// journal, or with a file to be made; some others may be among them.
+/// Every partition of the shard with bytes, an end of a segment or a file that may not survive a power loss
+/// without the journal, or with a file to be made; some others may be among them.
 #[derive(Default)]
 pub(crate) struct Unreleased {
     partitions: RefCell<BTreeMap<PartitionKey, PartitionRef>>,
@@ -35,8 +35,8 @@ impl Unreleased {
         self.partitions.borrow().values().map(|shared| shared.borrow().files_due()).sum()
     }
 
-    /// Forgets those that need the journal no more and have all their files. An index is made behind the checkpoint that calls
-    /// its segment hard; until then an inode of the reserve is its.
+    /// Forgets those that need the journal no more and have all their files. An index is made behind the
+    /// checkpoint that calls its segment hard; until then an inode of the reserve is its.
     pub(crate) fn forget_released(&self) {
         self.partitions.borrow_mut().retain(|_, shared| {
             let mut partition = shared.borrow_mut();

@@ -1,4 +1,5 @@
-//! A clean stop: everything goes to segment files, which end where their logs end, and the journal holds nothing.
+//! A clean stop: everything goes to segment files, which end where their logs end,
+//! and the journal holds nothing.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
-    /// Every shard closes, each on its own core. The caller admits no appends any more. Returns once all shards are done and
-    /// the data directory says so.
+    /// Every shard closes, each on its own core. The caller admits no appends any more. Returns once all
+    /// shards are done and the data directory says so.
     pub(crate) async fn close(&self) {
         self.first_files.stop().await;
         self.compaction.stop().await;

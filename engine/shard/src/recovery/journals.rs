@@ -95,7 +95,8 @@ async fn replay_journal(
     let lacks_one = checkpoints.faults.iter().any(Option::is_some) || first.is_none() || second.is_none();
     let replayed = match checkpoints.newest {
         Some(newest) => match journal.replay(Some(newest), facts.known()) {
-            // Perhaps it is that the one damaged or missing was the newer, and frames that it made needless are gone.
+            // Perhaps it is that the one damaged or missing was the newer,
+            // and frames that it made needless are gone.
             Err(_) if lacks_one => None,
             replayed => Some(replayed?),
         },
@@ -144,8 +145,8 @@ pub(crate) async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError
     Ok(())
 }
 
-/// Renames the directories that are of no partition: of a topic that was deleted before a crash, so that no power loss
-/// brings its name back, and those that nothing knows, which stay. Answers what is to be removed.
+/// Renames the directories that are of no partition: of a topic that was deleted before a crash, so that no
+/// power loss brings its name back, and those that nothing knows, which stay. Answers what is to be removed.
 async fn put_strangers_aside(layout: &Layout, facts: &Facts) -> Result<Vec<PathBuf>, OpenError> {
     let topics = layout.topics();
     let entries =

@@ -84,7 +84,8 @@ async fn make_dir(path: &Path) -> Result<(), OpenError> {
     fs::create_dir_all(path).await.map_err(|error| OpenError::io("create the directory", path, &error))
 }
 
-/// Hardens the entries that lead to a directory, also those that an earlier start made and had no time to harden.
+/// Hardens the entries that lead to a directory,
+/// also those that an earlier start made and had no time to harden.
 async fn sync_way_to(path: &Path) -> Result<(), OpenError> {
     for dir in path.ancestors().skip(1) {
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };

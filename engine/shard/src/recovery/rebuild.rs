@@ -1,5 +1,5 @@
-//! Replays the journal that the run before left: over its checkpoint, or, where that is damaged, over what the segment
-//! files tell.
+//! Replays the journal that the run before left: over its checkpoint, or, where that is damaged,
+//! over what the segment files tell.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -64,7 +64,8 @@ impl OldJournal {
         replay.finish().map_err(contradiction)
     }
 
-    /// The same where no checkpoint says what the frames go on from: every segment is read from its beginning.
+    /// The same where no checkpoint says what the frames go on from:
+    /// every segment is read from its beginning.
     pub(crate) async fn rebuild(
         &self,
         layout: &Layout,

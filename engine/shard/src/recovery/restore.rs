@@ -148,8 +148,9 @@ impl Restorer {
         Ok(())
     }
 
-    /// Takes away what an unclean end left of bytes that are in no journal: they were written ahead of their frame,
-    /// and nobody was told of them. The generation before is the valid one yet: what it may know of the file alone stays.
+    /// Takes away what an unclean end left of bytes that are in no journal: they were written ahead of their
+    /// frame, and nobody was told of them. The generation before is the valid one yet:
+    /// what it may know of the file alone stays.
     async fn cut_leftovers(
         &self,
         key: PartitionKey,
@@ -184,7 +185,8 @@ impl Restorer {
                 }
             };
             if cut.map_err(|error| OpenError::io("remove what a crash left of", &path, &error))? {
-                // After a clean stop nobody looks for leftovers: it must not be the power that brings them back.
+                // After a clean stop nobody looks for leftovers:
+                // it must not be the power that brings them back.
                 self.unsynced.note();
             }
         }
@@ -269,8 +271,8 @@ impl Restorer {
         Ok(())
     }
 
-    /// Goes on behind bytes that are hard in the segment's file. What the journal has of those before them may not be:
-    /// it is written now, since a tail has no holes.
+    /// Goes on behind bytes that are hard in the segment's file. What the journal has of those before them
+    /// may not be: it is written now, since a tail has no holes.
     async fn restore_extent(&self, shared: &PartitionRef, extent: &ExtentPiece) -> Result<(), String> {
         let (base, start, end) = (extent.segment, extent.position.0, extent.position.0 + extent.length);
         let before = {
@@ -340,8 +342,8 @@ enum Leftover {
     /// What lies behind this length.
     Behind(u64),
     Everything,
-    /// A segment that the log begins behind, or what one was to become. The generation before may know it still, and is
-    /// the valid one until the start has succeeded.
+    /// A segment that the log begins behind, or what one was to become. The generation before may know it
+    /// still, and is the valid one until the start has succeeded.
     Deleted,
 }
 

@@ -1,4 +1,5 @@
-//! The rings of the journals in shared memory: where they are, whose they are, and that a start finds room for its own.
+//! The rings of the journals in shared memory: where they are, whose they are,
+//! and that a start finds room for its own.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -32,8 +33,8 @@ impl Manifest {
         }
     }
 
-    /// Everywhere that a ring may be now: where it was, where the settings say that rings are, and beside the journal, if
-    /// a start saved it there.
+    /// Everywhere that a ring may be now: where it was, where the settings say that rings are, and beside the
+    /// journal, if a start saved it there.
     pub(crate) fn ring_places(&self, layout: &Layout, shard: ShardIndex) -> Vec<PathBuf> {
         let mut places = vec![self.ring(layout, shard)];
         if self.rings.is_some() {
@@ -92,8 +93,8 @@ pub(crate) async fn place_rings(
     Ok(RingPlace { dir: None, memory: String::new() })
 }
 
-/// Removes rings of this directory that no manifest names: of a start that did not come to its end, or of one before the
-/// last. They would hold memory until the machine restarts.
+/// Removes rings of this directory that no manifest names: of a start that did not come to its end, or of one
+/// before the last. They would hold memory until the machine restarts.
 async fn remove_strays(shm: &Path, directory: FileIdentity, old: Option<&Manifest>) {
     let Ok(entries) = fs::read_dir(shm).await else { return };
     let prefix = ring_prefix(directory);
@@ -106,8 +107,8 @@ async fn remove_strays(shm: &Path, directory: FileIdentity, old: Option<&Manifes
     }
 }
 
-/// Answers how many of the `needed` bytes the shared memory lacks. Where it has room only without the rings of the run
-/// before, those are saved beside their journals first.
+/// Answers how many of the `needed` bytes the shared memory lacks. Where it has room only without the rings
+/// of the run before, those are saved beside their journals first.
 async fn make_room(
     layout: &Layout,
     directory: FileIdentity,
@@ -141,7 +142,8 @@ async fn make_room(
     Ok(needed.saturating_sub(room().await?))
 }
 
-/// Copies a ring to a file beside its journal, durably. One that is short is left to `read_ring`, which refuses it.
+/// Copies a ring to a file beside its journal, durably. One that is short is left to `read_ring`,
+/// which refuses it.
 async fn save_ring(layout: &Layout, old: &Manifest, shard: ShardIndex, path: &Path) -> Result<(), OpenError> {
     let contents = match fs::read(path).await {
         Ok(contents) => contents,
@@ -220,8 +222,8 @@ fn lost_ring(inner: &Inner, path: &Path, what: String) -> OpenError {
     OpenError::Missing { file: path.to_path_buf(), what, data_dir }
 }
 
-/// Removes the rings of the run before, now that nothing needs them. Those of a directory that this one was copied from
-/// stay: they are not ours.
+/// Removes the rings of the run before, now that nothing needs them. Those of a directory that this one was
+/// copied from stay: they are not ours.
 pub(crate) async fn remove_old_rings(layout: &Layout, old: &Manifest, directory: FileIdentity) {
     if old.rings.is_none() || !old.is_of(directory) {
         return;

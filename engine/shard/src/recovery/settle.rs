@@ -17,13 +17,14 @@ use crate::directory::vouching::length_if_there;
 pub(crate) enum Settled {
     /// The new segment has its name, and what it stands for is gone.
     Done,
-    /// The old segments are all there. Its frame may be lost yet, so that they stay: these, besides the first.
+    /// The old segments are all there. Its frame may be lost yet, so that they stay: these,
+    /// besides the first.
     Undone(Vec<Offset>),
 }
 
-/// Ends a swap that a crash may have cut short. Names change only behind a frame that is hard; where none has changed the
-/// new file is of no use, and `cut_leftovers` sees to it. Where the new segment is not whole nothing changes: what it stands
-/// for may be all that is left.
+/// Ends a swap that a crash may have cut short. Names change only behind a frame that is hard; where none has
+/// changed the new file is of no use, and `cut_leftovers` sees to it. Where the new segment is not whole
+/// nothing changes: what it stands for may be all that is left.
 pub(crate) async fn settle_swap(
     data_dir: &Path,
     dir: &Path,

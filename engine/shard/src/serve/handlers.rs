@@ -34,7 +34,8 @@ use crate::metadata::changes::MetadataChanges;
 use crate::partition::delayed_fetch::Waiter;
 use crate::partition::purgatory::Purgatory;
 
-/// Reads from the disk are served by as many tasks at once. Each waits for what is its own; more would queue at the device.
+/// Reads from the disk are served by as many tasks at once. Each waits for what is its own;
+/// more would queue at the device.
 pub(crate) const READERS: usize = 64;
 /// Other requests that may wait, by as many.
 pub(crate) const SERVERS: usize = 16;
@@ -54,8 +55,8 @@ pub(crate) struct RequestHandlers {
 }
 
 impl RequestHandlers {
-    /// Takes requests from the lanes in order: appends are queued and what memory holds is read at once, what may wait goes
-    /// to other tasks. Runs until the shard ends.
+    /// Takes requests from the lanes in order: appends are queued and what memory holds is read at once, what
+    /// may wait goes to other tasks. Runs until the shard ends.
     pub(crate) async fn run(self: Rc<Self>) {
         loop {
             let Incoming { request, respond, .. } = self.mesh.next().await;

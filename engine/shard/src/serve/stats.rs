@@ -1,5 +1,5 @@
-//! A shard's counts and levels as one value that another thread may read: gathered when asked for, a few partitions a
-//! turn.
+//! A shard's counts and levels as one value that another thread may read: gathered when asked for,
+//! a few partitions a turn.
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! Files of a data directory that no broker uses, read with the standard library: there is no shard to be held up.
+//! Files of a data directory that no broker uses, read with the standard library:
+//! there is no shard to be held up.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -95,7 +96,8 @@ pub(super) fn is_dir(path: &Path) -> bool {
     path.is_dir()
 }
 
-/// Bytes `[from, to)` of a file, a piece at a time; ends early where the file does. Answers how many there were.
+/// Bytes `[from, to)` of a file, a piece at a time; ends early where the file does.
+/// Answers how many there were.
 pub(super) fn stream(path: &Path, from: u64, to: u64, mut each: impl FnMut(&[u8])) -> Result<u64, ToolError> {
     let failed = |error| ToolError::Io(path.to_path_buf(), error);
     let mut file = File::open(path).map_err(failed)?;

@@ -1,4 +1,5 @@
-//! Tells what files of a data directory hold: every batch, index entry, frame, checkpoint and metadata record.
+//! Tells what files of a data directory hold: every batch, index entry, frame,
+//! checkpoint and metadata record.
 
 use std::path::Path;
 
@@ -45,8 +46,8 @@ pub struct DumpOptions {
 
 type Tell<'a> = &'a mut dyn FnMut(Fact);
 
-/// Tells the contents of a data directory, or of one of its files, in the order of the file. Damaged places are told as
-/// `damage`, and the dump goes on behind them. Memory: one slot of a journal, and one batch.
+/// Tells the contents of a data directory, or of one of its files, in the order of the file. Damaged places
+/// are told as `damage`, and the dump goes on behind them. Memory: one slot of a journal, and one batch.
 pub fn dump(
     dirs: &StorageDirs,
     file: Option<&Path>,

@@ -6,7 +6,8 @@ use std::path::Path;
 /// One statement about one file, frame, batch, partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
-    /// What it is about: `file`, `damage`, `batch` and so on; docs/operations.md lists them with their fields.
+    /// What it is about: `file`, `damage`, `batch` and so on;
+    /// docs/operations.md lists them with their fields.
     pub kind: &'static str,
     pub fields: Vec<(&'static str, FieldValue)>,
 }

@@ -40,8 +40,8 @@ pub(super) enum Recovered {
 }
 
 impl ShardJournal {
-    /// `ring` counts only where it exists. The manifest says how many slots there are; without it, those that follow one
-    /// another.
+    /// `ring` counts only where it exists. The manifest says how many slots there are; without it,
+    /// those that follow one another.
     pub(super) fn read(
         dir: &Path,
         ring: &Path,
@@ -113,7 +113,8 @@ impl ShardJournal {
     }
 }
 
-/// The chain behind the newest checkpoint, what it gives, and a partition of it that the metadata log does not know.
+/// The chain behind the newest checkpoint, what it gives,
+/// and a partition of it that the metadata log does not know.
 fn replayed(
     checkpoints: &Checkpoints,
     chain_from: impl Fn(FrameSequence) -> ChainSurvey,

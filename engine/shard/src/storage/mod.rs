@@ -1,7 +1,7 @@
 //! Data directories without a broker: what is damaged and what could be saved, and what each file holds.
 //!
-//! What is damaged is decided by the same machines as at a start (`engine/core`); here files are read, one after another,
-//! and told of.
+//! What is damaged is decided by the same machines as at a start (`engine/core`); here files are read,
+//! one after another, and told of.
 
 mod disk;
 mod dump;

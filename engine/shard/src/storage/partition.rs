@@ -148,7 +148,8 @@ impl PartitionCheck {
         Ok(segments)
     }
 
-    /// As a start that reads the segments: each file up to where the journal goes on, then what the journal has.
+    /// As a start that reads the segments: each file up to where the journal goes on,
+    /// then what the journal has.
     fn of_files(&self, bases: &BTreeSet<Offset>) -> Result<Vec<Expected>, ToolError> {
         let mut segments: Vec<Expected> = Vec::new();
         for base in self.journaled.segments(bases.iter().copied(), self.start) {

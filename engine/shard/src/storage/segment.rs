@@ -1,4 +1,5 @@
-//! One segment as a start would see it: the bytes of its file, and between and behind them those that only the journal has.
+//! One segment as a start would see it: the bytes of its file,
+//! and between and behind them those that only the journal has.
 
 use std::ops::Range;
 use std::path::Path;
@@ -28,7 +29,8 @@ pub(super) struct ScanEnd {
 }
 
 impl SegmentBytes<'_> {
-    /// Tells each stretch in order. Where a damaged length led past other batches, the scan goes back and looks for them.
+    /// Tells each stretch in order. Where a damaged length led past other batches,
+    /// the scan goes back and looks for them.
     pub(super) fn scan(&self, mut tell: impl FnMut(Scanned)) -> Result<ScanEnd, ToolError> {
         let mut scan = SegmentScan::new(self.base);
         let mut from = 0;
@@ -83,8 +85,8 @@ struct Sorter<'a, F: FnMut(Scanned)> {
     /// What lies before was looked at again already.
     floor: u64,
     suspect: Option<(Position, Offset, Scanned)>,
-    /// Where to look again: a byte at which no batch begins, the offset due there if the scan does not know it, and what
-    /// is wrong.
+    /// Where to look again: a byte at which no batch begins,
+    /// the offset due there if the scan does not know it, and what is wrong.
     back: Option<(Position, Option<Offset>, StoredFault)>,
     tell: &'a mut F,
 }

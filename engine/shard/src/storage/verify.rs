@@ -24,8 +24,8 @@ pub enum Verdict {
     Damaged,
 }
 
-/// Reads a whole data directory, which no broker uses, and tells what it finds: a `damage` for each place that is not as
-/// it was written, a `file` for each file, a `partition` for each log, last the `summary`.
+/// Reads a whole data directory, which no broker uses, and tells what it finds: a `damage` for each place
+/// that is not as it was written, a `file` for each file, a `partition` for each log, last the `summary`.
 ///
 /// Memory: the journals of one shard, and pieces of everything else.
 pub fn verify(dirs: &StorageDirs, tell: &mut dyn FnMut(Fact)) -> Result<Verdict, ToolError> {
