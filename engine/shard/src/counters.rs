@@ -2,10 +2,19 @@
 
 use millrace_core::base::measure::{Counter, Histogram};
 
-/// Since the shard opened. Each names the subject that counts it.
+/// Since the shard opened.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    // ---- append ----
+    pub(crate) append: AppendCounters,
+    pub(crate) journal: JournalCounters,
+    pub(crate) segments: SegmentCounters,
+    pub(crate) tails: TailCounters,
+    pub(crate) fetch: FetchCounters,
+    pub(crate) mesh: MeshCounters,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct AppendCounters {
     pub(crate) bytes_in: Counter,
     pub(crate) messages_in: Counter,
     pub(crate) appends_refused: Counter,
@@ -14,8 +23,10 @@ pub(crate) struct Counters {
     /// Refused because the disk's reserve was reached.
     pub(crate) appends_without_space: Counter,
     pub(crate) rolls: Counter,
+}
 
-    // ---- journal ----
+#[derive(Debug, Default)]
+pub(crate) struct JournalCounters {
     /// Bytes of each sealed frame.
     pub(crate) frame_bytes: Histogram,
     /// Time of each write to the journal, in nanoseconds.
@@ -28,8 +39,10 @@ pub(crate) struct Counters {
     pub(crate) tails_carried: Counter,
     pub(crate) tails_flushed: Counter,
     pub(crate) checkpoints: Counter,
+}
 
-    // ---- segments ----
+#[derive(Debug, Default)]
+pub(crate) struct SegmentCounters {
     pub(crate) segment_writes: Counter,
     pub(crate) segment_bytes: Counter,
     pub(crate) full_disk_waits: Counter,
@@ -39,20 +52,26 @@ pub(crate) struct Counters {
     /// Segments that logs begin behind, and their bytes.
     pub(crate) segments_deleted: Counter,
     pub(crate) segment_deleted_bytes: Counter,
+}
 
-    // ---- tails ----
+#[derive(Debug, Default)]
+pub(crate) struct TailCounters {
     /// Times that appends found no room in the memory for tails.
     pub(crate) tail_waits: Counter,
     /// Tails that were written because memory was short.
     pub(crate) tail_pressure_flushes: Counter,
+}
 
-    // ---- fetch ----
+#[derive(Debug, Default)]
+pub(crate) struct FetchCounters {
     /// Fetches that wait for bytes just now.
     pub(crate) fetches_waiting: Counter,
     /// Fetches that left partitions which the device did not bring soon for the next.
     pub(crate) fetches_cut_short: Counter,
+}
 
-    // ---- mesh ----
+#[derive(Debug, Default)]
+pub(crate) struct MeshCounters {
     pub(crate) mesh_asks: Counter,
     /// Asks that found the lane full.
     pub(crate) mesh_waits: Counter,

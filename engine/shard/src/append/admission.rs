@@ -223,7 +223,7 @@ impl Admission {
                 self.extents.enqueue(PendingAppend { partition, durability, batch, records, answer });
             }
             Err(error) => {
-                self.counters.appends_refused.increment();
+                self.counters.append.appends_refused.increment();
                 outcomes.resolve(place, Err(error));
             }
         }
@@ -261,7 +261,7 @@ impl Admission {
         let partition = self.table.get(append.key).ok_or(AppendError::UnknownPartition)?;
         let waiting = self.commit.waiting_bytes() + self.inflating.bytes();
         if waiting + append.records.len() > self.bounds.queue_bytes {
-            self.counters.appends_overdue.increment();
+            self.counters.append.appends_overdue.increment();
             return Err(AppendError::Overdue);
         }
         if !self.space.admit(append.records.len()) {

@@ -137,7 +137,7 @@ impl Applier {
         if must_roll(partition, pending, (partition.active().length(), base_offset), now) {
             let previous_length = Position(partition.active().length());
             partition.roll();
-            self.counters.rolls.increment();
+            self.counters.append.rolls.increment();
             self.rolled.note(&pending.partition);
             applied.enter(Entry::Roll { key: partition.key, segment: base_offset, previous_length });
         }
@@ -175,8 +175,8 @@ impl Applier {
     pub(crate) fn count_in(&self, partition: &mut Partition, pending: &PendingAppend) {
         let bytes = pending.batch.size() as u64;
         let messages = u64::from(pending.batch.header.last_offset_delta.unsigned_abs()) + 1;
-        self.counters.bytes_in.add(bytes);
-        self.counters.messages_in.add(messages);
+        self.counters.append.bytes_in.add(bytes);
+        self.counters.append.messages_in.add(messages);
         partition.traffic.bytes_in += bytes;
         partition.traffic.messages_in += messages;
     }

@@ -17,7 +17,7 @@ use millrace_rt::{Sync, fs};
 
 use crate::api::{AppendError, Planted};
 use crate::append::apply::{Applied, Applier, Stored, must_roll};
-use crate::commit::extents::{Extent, ExtentRange, Taken, Verdict};
+use crate::commit::extents::{AppendFate, Extent, ExtentRange, Taken};
 use crate::commit::pending_append::PendingAppend;
 use crate::commit::queue::Commit;
 use crate::counters::Counters;
@@ -60,7 +60,7 @@ impl ExtentWriter {
             let waiting = || self.commit.extents.waiting_bytes(key).min(EXTENT_BYTES_MAX);
             self.commit.classes.extent_turn(waiting).await;
             while !self.flusher.has_tail_room() {
-                self.counters.tail_waits.increment();
+                self.counters.tails.tail_waits.increment();
                 self.commit.signals.work.wait().await;
             }
             let base = shared.borrow().active().base;
@@ -148,7 +148,7 @@ impl ExtentWriter {
             match verdict {
                 Some(ProducerVerdict::Rejected(fault)) => pending.refuse(fault.into()),
                 Some(ProducerVerdict::Duplicate(earlier)) => {
-                    extent.appends.push_back((pending, Verdict::Duplicate(earlier)));
+                    extent.appends.push_back((pending, AppendFate::Duplicate(earlier)));
                 }
                 None | Some(ProducerVerdict::Fresh) => {
                     let appended = pending.appended_at(extent.next_offset);
@@ -164,7 +164,7 @@ impl ExtentWriter {
                     );
                     extent.headers.extend_from_slice(&header);
                     extent.next_offset = appended.next_offset();
-                    extent.appends.push_back((pending, Verdict::Stands(appended, position)));
+                    extent.appends.push_back((pending, AppendFate::Stands(appended, position)));
                 }
             }
         }
@@ -215,8 +215,8 @@ impl ExtentWriter {
             pieces.extend(extent.last_block.clone());
             // The device is not to wait for the end of the turn.
             let written = file.begin_write_at(at, pieces, sync).await? as u64;
-            self.counters.segment_writes.increment();
-            self.counters.segment_bytes.add(written);
+            self.counters.segments.segment_writes.increment();
+            self.counters.segments.segment_bytes.add(written);
             if block_floor(written) == 0 {
                 return Err(io::ErrorKind::StorageFull.into());
             }
@@ -263,7 +263,7 @@ impl ExtentWriter {
     fn enter_first(&self, mut extent: Extent, applied: &mut Applied) {
         if let Some((pending, verdict)) = extent.appends.pop_front() {
             let mut partition = extent.partition.borrow_mut();
-            if let Verdict::Stands(appended, position) = verdict {
+            if let AppendFate::Stands(appended, position) = verdict {
                 let size = appended.size() as u64;
                 let active = partition.active_mut();
                 active.extent_bytes -= size;
@@ -288,19 +288,19 @@ impl ExtentWriter {
         &self,
         partition: &mut Partition,
         pending: &PendingAppend,
-        verdict: &Verdict,
+        verdict: &AppendFate,
         at: TimestampMs,
         applied: &mut Applied,
     ) {
         match verdict {
-            Verdict::Duplicate(earlier) => {
+            AppendFate::Duplicate(earlier) => {
                 applied.completions.push(pending.completion(
                     partition,
                     earlier.base_offset(),
                     earlier.timestamp,
                 ));
             }
-            Verdict::Stands(appended, position) => {
+            AppendFate::Stands(appended, position) => {
                 partition.note_appended(appended, *position, at);
                 if appended.has_producer() {
                     partition.history.producers.record(appended, appended.base_offset, at);
@@ -352,8 +352,8 @@ impl ExtentWriter {
             payload: Stored::Bytes(extent.headers),
         });
         partition.check();
-        self.counters.extents.increment();
-        self.counters.extent_bytes.add(end - from);
+        self.counters.segments.extents.increment();
+        self.counters.segments.extent_bytes.add(end - from);
         self.applier.note_grown(&shared, &mut partition);
         drop(partition);
         self.tails.note_written(&shared, base, before);

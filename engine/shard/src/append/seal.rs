@@ -60,10 +60,10 @@ impl FrameSealer {
         let may_go_on = served > 0 && !queue.blocked;
         drop(queue);
         if served == 0 && self.tails.is_waited_for() {
-            self.counters.tail_waits.increment();
+            self.counters.tails.tail_waits.increment();
         } else if served == 0 {
             // Something is queued, and neither ring nor slots have room for it.
-            self.counters.journal_waits.increment();
+            self.counters.journal.journal_waits.increment();
         }
         if applied.entries.is_empty() {
             self.settle(applied.completions);
@@ -84,7 +84,7 @@ impl FrameSealer {
             // Jobs are taken only while the journal has room for them, and nothing runs in between.
             sealed.unwrap_or_else(|_| unreachable!("the journal had room for what was applied"))
         };
-        self.counters.frame_bytes.record(frame.len as u64);
+        self.counters.journal.frame_bytes.record(frame.len as u64);
         for completion in &completions {
             completion.partition.borrow_mut().mark(frame.sequence);
         }

@@ -75,10 +75,10 @@ impl SlotCleaner {
         self.indexes.store(run).await;
         let took = millrace_rt::now() - started;
         let (flushed, carried) = (plan.flush.len(), plan.carry.len());
-        self.counters.slot_reuses.add(due.slots as u64);
-        self.counters.cleaning_nanos.add(took.as_nanos() as u64);
-        self.counters.tails_flushed.add(flushed as u64);
-        self.counters.tails_carried.add(carried as u64);
+        self.counters.journal.slot_reuses.add(due.slots as u64);
+        self.counters.journal.cleaning_nanos.add(took.as_nanos() as u64);
+        self.counters.journal.tails_flushed.add(flushed as u64);
+        self.counters.journal.tails_carried.add(carried as u64);
         // `clients/kill` reads `shard` and `reused` here.
         tracing::debug!(shard = %self.shard, slot = due.slot, slots = due.slots, reused, flushed, carried, ?took, "journal slots cleaned");
     }

@@ -121,8 +121,8 @@ impl LogStarts {
         }
         let freed: usize = gone.iter().map(|segment| segment.tail.memory_bytes()).sum();
         self.flusher.tails_shrank(freed);
-        self.counters.segments_deleted.add(gone.len() as u64);
-        self.counters.segment_deleted_bytes.add(gone.iter().map(Segment::length).sum());
+        self.counters.segments.segments_deleted.add(gone.len() as u64);
+        self.counters.segments.segment_deleted_bytes.add(gone.iter().map(Segment::length).sum());
         self.doom_segments(partition, gone).await;
     }
 

@@ -79,13 +79,13 @@ impl CheckpointWriter {
                 tracing::warn!(path = %path.display(), "the disk is full; a checkpoint waits for space");
                 self.space.disk_is_full();
             }
-            self.counters.full_disk_waits.increment();
+            self.counters.segments.full_disk_waits.increment();
             millrace_rt::sleep(RETRY_FULL).await;
         }
         if waits {
             self.space.disk_has_space();
         }
-        self.counters.checkpoints.increment();
+        self.counters.journal.checkpoints.increment();
         self.indexes.due.replace(indexes);
     }
 

@@ -101,7 +101,7 @@ pub(crate) struct Extent {
     pub(crate) last_block: Option<Bytes>,
     /// The blocks are in the file and survive a power loss.
     pub(crate) is_hard: bool,
-    pub(crate) appends: VecDeque<(PendingAppend, Verdict)>,
+    pub(crate) appends: VecDeque<(PendingAppend, AppendFate)>,
     pub(crate) headers: Vec<u8>,
     pub(crate) base_offset: Offset,
     pub(crate) next_offset: Offset,
@@ -126,7 +126,7 @@ pub(crate) struct Taken {
     pub(crate) bytes: usize,
 }
 
-pub(crate) enum Verdict {
+pub(crate) enum AppendFate {
     /// A batch with this header, at this place.
     Stands(BatchHeader, Position),
     Duplicate(AppendedBatch),
@@ -136,7 +136,7 @@ impl Extent {
     /// The most that it takes of a frame.
     pub(crate) fn sealed_bytes_max(&self) -> usize {
         match self.appends.front() {
-            Some((_, Verdict::Stands(header, _))) if !self.is_hard => APPEND_HEAD_BYTES + header.size(),
+            Some((_, AppendFate::Stands(header, _))) if !self.is_hard => APPEND_HEAD_BYTES + header.size(),
             _ => EXTENT_HEAD_BYTES + self.headers.len(),
         }
     }

@@ -22,11 +22,11 @@ pub(crate) struct AppendOutcomes {
 struct State {
     outcomes: Vec<Option<Outcome>>,
     missing: usize,
-    waiter: Waiter,
+    waiter: OutcomeWaiter,
     reached: Milestones,
 }
 
-enum Waiter {
+enum OutcomeWaiter {
     Nobody,
     Task(Waker),
     Shard(Responder<Append>),
@@ -35,17 +35,17 @@ enum Waiter {
 impl AppendOutcomes {
     /// Waited for by a task of this shard.
     pub(crate) fn local(appends: usize) -> Rc<AppendOutcomes> {
-        AppendOutcomes::new(appends, Waiter::Nobody)
+        AppendOutcomes::new(appends, OutcomeWaiter::Nobody)
     }
 
     /// Waited for by another shard.
     pub(crate) fn remote(appends: usize, responder: Responder<Append>) -> Rc<AppendOutcomes> {
-        let outcomes = AppendOutcomes::new(appends, Waiter::Shard(responder));
+        let outcomes = AppendOutcomes::new(appends, OutcomeWaiter::Shard(responder));
         outcomes.answer_if_complete();
         outcomes
     }
 
-    fn new(appends: usize, waiter: Waiter) -> Rc<AppendOutcomes> {
+    fn new(appends: usize, waiter: OutcomeWaiter) -> Rc<AppendOutcomes> {
         let outcomes = (0..appends).map(|_| None).collect();
         let reached = Milestones::arrived(millrace_rt::now());
         Rc::new(AppendOutcomes { state: RefCell::new(State { outcomes, missing: appends, waiter, reached }) })
@@ -74,10 +74,10 @@ impl AppendOutcomes {
         if state.missing > 0 {
             return;
         }
-        match std::mem::replace(&mut state.waiter, Waiter::Nobody) {
-            Waiter::Nobody => {}
-            Waiter::Task(waker) => waker.wake(),
-            Waiter::Shard(responder) => {
+        match std::mem::replace(&mut state.waiter, OutcomeWaiter::Nobody) {
+            OutcomeWaiter::Nobody => {}
+            OutcomeWaiter::Task(waker) => waker.wake(),
+            OutcomeWaiter::Shard(responder) => {
                 let outcomes = state.take();
                 responder.send(AppendResponse { outcomes, reached: state.reached });
             }
@@ -131,7 +131,7 @@ impl Part {
             Source::Local(outcomes) => {
                 let mut state = outcomes.state.borrow_mut();
                 if state.missing > 0 {
-                    state.waiter = Waiter::Task(context.waker().clone());
+                    state.waiter = OutcomeWaiter::Task(context.waker().clone());
                     return Poll::Pending;
                 }
                 (state.take(), AppendTimes::local(state.reached))

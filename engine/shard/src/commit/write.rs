@@ -41,8 +41,8 @@ impl FrameWriter {
             }
             commit.journal.borrow_mut().written(write.through);
             let now = millrace_rt::now();
-            self.counters.commit_nanos.record((now - begun).as_nanos() as u64);
-            self.counters.journal_bytes.add(write.len as u64);
+            self.counters.journal.commit_nanos.record((now - begun).as_nanos() as u64);
+            self.counters.journal.journal_bytes.add(write.len as u64);
             commit.credit.committed(write.len as u64);
             commit.classes.commit_ended(write.len as u64, now);
             commit.answer_hard(now);

@@ -38,7 +38,7 @@ const ENTRY_BYTES_MAX: usize = 2 * APPEND_HEAD_BYTES;
 const ROOM_WAIT: Duration = Duration::from_millis(50);
 
 /// What a swap has taken out of a log, and what it has to give a name.
-struct Sealed {
+struct SealedSwap {
     frame: FrameSequence,
     new: CompactedSegment,
     gone: Vec<Offset>,
@@ -159,7 +159,7 @@ impl Swapper {
         old: &[(Offset, u64)],
         end: Offset,
         file: &mut Option<CompactedFile>,
-    ) -> Option<Sealed> {
+    ) -> Option<SealedSwap> {
         let (base, key) = (old.first()?.0, shared.borrow().key);
         let new = {
             let file = file.as_ref()?;
@@ -187,7 +187,7 @@ impl Swapper {
         drop(partition);
         self.flusher.tails_shrank(freed);
         let gone = old.iter().skip(1).map(|(base, _)| *base).collect();
-        Some(Sealed { frame, new, gone, _file: held })
+        Some(SealedSwap { frame, new, gone, _file: held })
     }
 
     /// What was there under the new file's name goes as other deleted segments do: who has it open reads on.
@@ -196,7 +196,7 @@ impl Swapper {
         partition: &PartitionRef,
         dir: &Path,
         path: &Path,
-        sealed: &Sealed,
+        sealed: &SealedSwap,
     ) -> io::Result<()> {
         let delay = partition.borrow().config.file_delete_delay_ms;
         let delay = Duration::from_millis(u64::try_from(delay).unwrap_or(0));

@@ -1,5 +1,6 @@
 //! One shard's parts, put together: who is handed what.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::commit::zeroing::SlotZeroing;
 use crate::compaction::log_compactor::LogCompactor;
 use crate::compose::base::{Base, NewJournal};
 use crate::compose::checkpoints::Checkpoints;
+use crate::compose::invariants::Invariants;
 use crate::compose::log_path::LogPath;
 use crate::compose::reads::Reads;
 use crate::compose::{requests, upkeep};
@@ -180,13 +182,13 @@ impl Composed {
         millrace_rt::spawn(Rc::clone(&self.upkeep.groups).run_timers());
         millrace_rt::spawn(self.upkeep.groups.load_all());
         let StatsSource { partitions, commit, groups, .. } = &self.services.stats;
-        let (partitions, commit, groups) = (Rc::clone(partitions), Rc::clone(commit), Rc::clone(groups));
-        millrace_rt::check_each_turn(move || {
-            partitions.table.check_whole();
-            partitions.tails.check_whole(&partitions.table);
-            commit.check_whole();
-            groups.check_whole();
-        });
+        let invariants = Invariants {
+            partitions: Rc::clone(partitions),
+            commit: Rc::clone(commit),
+            groups: Rc::clone(groups),
+            turns: Cell::new(0),
+        };
+        invariants.watch();
         Shard::new(self.services)
     }
 }

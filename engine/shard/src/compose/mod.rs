@@ -3,6 +3,7 @@
 mod base;
 mod checkpoints;
 mod composed;
+mod invariants;
 mod log_path;
 mod open;
 mod reads;

@@ -41,19 +41,8 @@ const EXTENT_BYTES_TOGETHER: u64 = 1536 * 1024;
 /// The classes of one shard's requests. Tails have a pace of their own (`flusher.rs`).
 #[derive(Default)]
 pub(crate) struct DiskClasses {
-    /// Commits in flight, and their bytes.
-    in_flight: Cell<usize>,
-    in_flight_bytes: Cell<u64>,
-    /// Writes on their way to segments before the journal names them, and their bytes.
-    extents: Cell<usize>,
-    extent_bytes: Cell<u64>,
-    /// Extents that wait for their turn, the first at the front, and the number of the next.
-    extent_line: RefCell<VecDeque<(u64, Signal)>>,
-    extent_number: Cell<u64>,
-    /// When the last commit ended; none before the first.
-    ended: Cell<Option<Moment>>,
-    /// Commits that ended so far.
-    commits: Cell<u64>,
+    commits: CommitWrites,
+    extents: ExtentWrites,
     /// The number of commits when the last request behind them began.
     behind: Cell<u64>,
     /// Requests under way of the classes behind commits, and their bytes.
@@ -71,6 +60,27 @@ pub(crate) struct DiskClasses {
     wait_nanos: Counter,
 }
 
+/// Writes of frames to the journal.
+#[derive(Default)]
+struct CommitWrites {
+    in_flight: Cell<usize>,
+    in_flight_bytes: Cell<u64>,
+    /// When the last one ended; none before the first.
+    ended: Cell<Option<Moment>>,
+    /// Those that ended so far.
+    count: Cell<u64>,
+}
+
+/// Writes on their way to segments before the journal names them.
+#[derive(Default)]
+struct ExtentWrites {
+    count: Cell<usize>,
+    bytes: Cell<u64>,
+    /// Those that wait for their turn, the first at the front, and the number of the next.
+    line: RefCell<VecDeque<(u64, Signal)>>,
+    number: Cell<u64>,
+}
+
 /// Requests behind commits, of one shard at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DiskClassStats {
@@ -81,8 +91,8 @@ pub struct DiskClassStats {
 
 impl DiskClasses {
     pub(crate) fn commit_begins(&self, bytes: u64) {
-        self.in_flight.set(self.in_flight.get() + 1);
-        self.in_flight_bytes.set(self.in_flight_bytes.get() + bytes);
+        self.commits.in_flight.set(self.commits.in_flight.get() + 1);
+        self.commits.in_flight_bytes.set(self.commits.in_flight_bytes.get() + bytes);
         // A large one has room for others beside it.
         self.changed.notify_all();
     }
@@ -92,12 +102,12 @@ impl DiskClasses {
     ///
     /// Dropping the future takes no turn.
     pub(crate) async fn extent_turn(&self, bytes: impl Fn() -> u64) {
-        if self.extent_line.borrow().is_empty() && self.has_extent_room(bytes()) {
+        if self.extents.line.borrow().is_empty() && self.has_extent_room(bytes()) {
             return;
         }
-        let number = self.extent_number.replace(self.extent_number.get() + 1);
+        let number = self.extents.number.replace(self.extents.number.get() + 1);
         let called = Signal::new();
-        self.extent_line.borrow_mut().push_back((number, called.clone()));
+        self.extents.line.borrow_mut().push_back((number, called.clone()));
         let place = ExtentPlace { classes: self, number };
         while !(place.is_first() && self.has_extent_room(bytes())) {
             called.wait().await;
@@ -105,30 +115,31 @@ impl DiskClasses {
     }
 
     fn has_extent_room(&self, bytes: u64) -> bool {
-        self.extents.get() < EXTENTS_TOGETHER || self.extent_bytes.get() + bytes <= EXTENT_BYTES_TOGETHER
+        self.extents.count.get() < EXTENTS_TOGETHER
+            || self.extents.bytes.get() + bytes <= EXTENT_BYTES_TOGETHER
     }
 
     fn call_next_extent(&self) {
-        if let Some((_, called)) = self.extent_line.borrow().front() {
+        if let Some((_, called)) = self.extents.line.borrow().front() {
             called.notify_all();
         }
     }
 
     /// Bytes are on their way to a segment that a commit waits for, until the answer is dropped.
     pub(crate) fn extent(&self, bytes: u64) -> ExtentUnderWay<'_> {
-        self.extents.set(self.extents.get() + 1);
-        self.extent_bytes.set(self.extent_bytes.get() + bytes);
+        self.extents.count.set(self.extents.count.get() + 1);
+        self.extents.bytes.set(self.extents.bytes.get() + bytes);
         self.changed.notify_all();
         ExtentUnderWay { classes: self, bytes }
     }
 
     /// A commit of so many bytes ended.
     pub(crate) fn commit_ended(&self, bytes: u64, now: Moment) {
-        self.in_flight.set(self.in_flight.get() - 1);
-        self.in_flight_bytes.set(self.in_flight_bytes.get() - bytes);
+        self.commits.in_flight.set(self.commits.in_flight.get() - 1);
+        self.commits.in_flight_bytes.set(self.commits.in_flight_bytes.get() - bytes);
         self.brought(bytes);
-        self.ended.set(Some(now));
-        self.commits.set(self.commits.get() + 1);
+        self.commits.ended.set(Some(now));
+        self.commits.count.set(self.commits.count.get() + 1);
         self.changed.notify_all();
     }
 
@@ -151,14 +162,14 @@ impl DiskClasses {
         self.under_way.set(self.under_way.get() + 1);
         self.under_way_bytes.set(self.under_way_bytes.get() + bytes);
         self.credit.set(self.credit.get().saturating_sub(bytes));
-        self.behind.set(self.commits.get());
+        self.behind.set(self.commits.count.get());
         DiskTurn { classes: self, bytes, begun: millrace_rt::now(), together: self.under_way.get() }
     }
 
     /// Whether commits come and go: whoever is not in a hurry makes way for them.
     pub(crate) fn are_commits_active(&self) -> bool {
         let is_recent = |ended| millrace_rt::now() - ended < ACTIVE;
-        self.in_flight.get() > 0 || self.ended.get().is_some_and(is_recent)
+        self.commits.in_flight.get() > 0 || self.commits.ended.get().is_some_and(is_recent)
     }
 
     fn may_begin(&self, bytes: u64) -> bool {
@@ -166,9 +177,10 @@ impl DiskClasses {
         if !self.are_commits_active() {
             return under_way < self.depth();
         }
-        let had_one = self.behind.get() == self.commits.get();
-        let is_alone = under_way == 0 && !(self.in_flight.get() > 0 && had_one) && self.rest().is_none();
-        let commit_bytes = self.in_flight_bytes.get() + self.extent_bytes.get();
+        let had_one = self.behind.get() == self.commits.count.get();
+        let is_alone =
+            under_way == 0 && !(self.commits.in_flight.get() > 0 && had_one) && self.rest().is_none();
+        let commit_bytes = self.commits.in_flight_bytes.get() + self.extents.bytes.get();
         let has_part = (self.under_way_bytes.get() + bytes) * PART_BEHIND <= commit_bytes;
         is_alone || (has_part && self.credit.get() >= bytes)
     }
@@ -228,8 +240,8 @@ pub(crate) struct ExtentUnderWay<'a> {
 
 impl Drop for ExtentUnderWay<'_> {
     fn drop(&mut self) {
-        self.classes.extents.set(self.classes.extents.get() - 1);
-        self.classes.extent_bytes.set(self.classes.extent_bytes.get() - self.bytes);
+        self.classes.extents.count.set(self.classes.extents.count.get() - 1);
+        self.classes.extents.bytes.set(self.classes.extents.bytes.get() - self.bytes);
         self.classes.brought(self.bytes);
         self.classes.call_next_extent();
     }
@@ -243,13 +255,13 @@ struct ExtentPlace<'a> {
 
 impl ExtentPlace<'_> {
     fn is_first(&self) -> bool {
-        self.classes.extent_line.borrow().front().is_some_and(|(number, _)| *number == self.number)
+        self.classes.extents.line.borrow().front().is_some_and(|(number, _)| *number == self.number)
     }
 }
 
 impl Drop for ExtentPlace<'_> {
     fn drop(&mut self) {
-        self.classes.extent_line.borrow_mut().retain(|(number, _)| *number != self.number);
+        self.classes.extents.line.borrow_mut().retain(|(number, _)| *number != self.number);
         self.classes.call_next_extent();
     }
 }
@@ -298,7 +310,7 @@ mod tests {
                         stage.classes.extent_turn(|| bytes).await;
                         let _under_way = stage.classes.extent(bytes);
                         stage.begun.borrow_mut().push(number);
-                        stage.most.set(stage.most.get().max(stage.classes.extent_bytes.get()));
+                        stage.most.set(stage.most.get().max(stage.classes.extents.bytes.get()));
                         sleep(50 * SERVICE).await;
                     });
                 }

@@ -134,7 +134,7 @@ impl Space {
             self.look.notify_all();
         }
         if !admitted {
-            self.counters.appends_without_space.increment();
+            self.counters.append.appends_without_space.increment();
         }
         admitted
     }

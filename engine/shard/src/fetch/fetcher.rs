@@ -70,7 +70,7 @@ impl Fetcher {
             let seen = seen_high_watermarks(&query.partitions, &fetched);
             drop(fetched);
             let missing = min_bytes - bytes;
-            let waiting = Level::raise(&self.counters.fetches_waiting);
+            let waiting = Level::raise(&self.counters.fetch.fetches_waiting);
             let woken = self.wait_for_bytes(seen, missing);
             if let Either::Left(Woken::NoRoom) =
                 millrace_rt::select(woken, millrace_rt::sleep_until(deadline)).await

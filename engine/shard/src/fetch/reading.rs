@@ -128,7 +128,7 @@ impl PartitionReader {
         }
         while reading.take_one().await {}
         if reading.is_cut_short {
-            self.counters.fetches_cut_short.increment();
+            self.counters.fetch.fetches_cut_short.increment();
         }
         reading.fetched
     }

@@ -168,7 +168,7 @@ impl FileDeletion {
 
     /// What commits and extents have brought so far.
     fn brought_bytes(&self) -> u64 {
-        self.counters.journal_bytes.get() + self.counters.extent_bytes.get()
+        self.counters.journal.journal_bytes.get() + self.counters.segments.extent_bytes.get()
     }
 
     /// Completes when the next step is due: at the pace of what commits and extents brought since it was

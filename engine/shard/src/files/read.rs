@@ -10,7 +10,7 @@ use millrace_core::log::batch::RECORD_BATCH_OVERHEAD;
 use millrace_core::log::{BatchHeader, StoredSum, check_place, check_stored};
 
 use crate::api::FetchError;
-use crate::files::read_cache::Source;
+use crate::files::read_cache::PageSource;
 use crate::files::segment_files::SegmentFiles;
 use crate::files::summed::{SummedPart, are_summed, note_summed};
 use crate::partition::segment::Segment;
@@ -247,7 +247,7 @@ pub(crate) async fn read_range(
         (held, held.max(segment.file.inherited), split, rest)
     };
     let key = partition.borrow().key;
-    let source = Source { partition: key, segment: at, file, in_file: held };
+    let source = PageSource { partition: key, segment: at, file, in_file: held };
     files.cache.prepare(&source, from, in_file);
     let (mut pieces, mut pages) = (Vec::new(), Vec::new());
     let mut place = from;

@@ -35,7 +35,7 @@ struct PageKey {
 
 /// A segment's file as a reader sees it.
 #[derive(Clone)]
-pub(crate) struct Source {
+pub(crate) struct PageSource {
     pub(crate) partition: PartitionKey,
     pub(crate) segment: SegmentAt,
     pub(crate) file: Rc<OpenFile>,
@@ -43,7 +43,7 @@ pub(crate) struct Source {
     pub(crate) in_file: u64,
 }
 
-impl Source {
+impl PageSource {
     fn key(&self, page: u64) -> PageKey {
         PageKey { partition: self.partition, segment: self.segment, page }
     }
@@ -81,7 +81,7 @@ impl Kept {
 
 /// A page on its way from the file. Driven by a loader; readers of the page wait for it.
 pub(crate) struct Load {
-    pub(crate) source: Source,
+    pub(crate) source: PageSource,
     page: u64,
     /// Where its reader is, in whole blocks: what lies before in the page is read for those who want it.
     from: u64,
@@ -183,7 +183,7 @@ impl ReadCache {
     /// is within what the file holds.
     ///
     /// Dropping the future leaves the read to others who want the page.
-    pub(crate) async fn read(&self, source: &Source, at: u64, to: u64) -> Result<PageBytes, FetchError> {
+    pub(crate) async fn read(&self, source: &PageSource, at: u64, to: u64) -> Result<PageBytes, FetchError> {
         loop {
             match self.find(source, at, to) {
                 Found::Page(page) => return Ok(page),
@@ -199,7 +199,7 @@ impl ReadCache {
 
     /// Begins to read what of `[from, to)` is not in memory; and, for a reader that comes from the page
     /// before or begins the segment, some pages more.
-    pub(crate) fn prepare(&self, source: &Source, from: u64, to: u64) {
+    pub(crate) fn prepare(&self, source: &PageSource, from: u64, to: u64) {
         if from >= to {
             return;
         }
@@ -252,7 +252,7 @@ impl ReadCache {
         load.done.notify_all();
     }
 
-    fn find(&self, source: &Source, at: u64, to: u64) -> Found {
+    fn find(&self, source: &PageSource, at: u64, to: u64) -> Found {
         let mut state = self.state.borrow_mut();
         let page = at / PAGE_BYTES;
         let to = to.min(source.page_end(page));
@@ -277,7 +277,7 @@ impl ReadCache {
 impl State {
     /// Queues a load of the page from `at` on unless its bytes `[at, to)` are there,
     /// or some of it is on its way.
-    fn demand(&mut self, source: &Source, page: u64, at: u64, to: u64) -> Option<Rc<Load>> {
+    fn demand(&mut self, source: &PageSource, page: u64, at: u64, to: u64) -> Option<Rc<Load>> {
         let key = source.key(page);
         match self.pages.get(&key) {
             Some(Page::Loading(_)) => return None,

@@ -61,7 +61,7 @@ impl TailFlusher {
             } else if self.tails.presses()
                 && let Some(partition) = self.tails.next_dirty()
             {
-                self.counters.tail_pressure_flushes.increment();
+                self.counters.tails.tail_pressure_flushes.increment();
                 self.flush_partition(&partition).await;
             } else {
                 self.queue.work.wait().await;
@@ -133,7 +133,7 @@ impl TailFlusher {
                         self.space.disk_is_full();
                         self.queue.wrote.notify_all();
                     }
-                    self.counters.full_disk_waits.increment();
+                    self.counters.segments.full_disk_waits.increment();
                     millrace_rt::sleep(RETRY_FULL).await;
                 }
                 Err(error) => self.fatal.end(format!("a segment write failed: {error}")).await,
@@ -165,8 +165,8 @@ impl TailFlusher {
             let bytes = next.bytes();
             self.let_commits_pass(bytes).await;
             let written = file.write_vectored_at(next.from, next.pieces, Sync::None).await? as u64;
-            self.counters.segment_writes.increment();
-            self.counters.segment_bytes.add(written);
+            self.counters.segments.segment_writes.increment();
+            self.counters.segments.segment_bytes.add(written);
             if written == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }

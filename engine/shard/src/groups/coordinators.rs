@@ -169,6 +169,15 @@ impl Groups {
         }
     }
 
+    /// Groups of all coordinators.
+    pub(crate) fn count(&self) -> usize {
+        let groups = |hosted: &Hosted| match hosted {
+            Hosted::Serving(serving) => serving.coordinator.len(),
+            Hosted::Loading => 0,
+        };
+        self.hosted.borrow().values().map(groups).sum()
+    }
+
     /// What always holds between two turns of tasks.
     pub(crate) fn check_whole(&self) {
         let mut bytes = 0;

@@ -5,6 +5,6 @@ pub(crate) mod coordinators;
 pub(crate) mod host;
 mod loading;
 mod planted;
-mod stats;
+mod requests;
 mod topics;
 mod writing;

@@ -39,11 +39,11 @@ impl ShardMesh {
     where
         C: Call<Requests = ShardRequest, Responses = ShardResponse>,
     {
-        self.counters.mesh_asks.increment();
+        self.counters.mesh.mesh_asks.increment();
         let reply = match self.mesh.try_admit(to.0, C::request(request)) {
             Ok(reply) => reply,
             Err(request) => {
-                self.counters.mesh_waits.increment();
+                self.counters.mesh.mesh_waits.increment();
                 self.mesh.admit(to.0, request).await
             }
         };
@@ -62,9 +62,9 @@ impl ShardMesh {
     where
         C: Call<Requests = ShardRequest, Responses = ShardResponse>,
     {
-        self.counters.mesh_asks.increment();
+        self.counters.mesh.mesh_asks.increment();
         if let Err(request) = self.mesh.try_admit(to.0, C::request(request)) {
-            self.counters.mesh_waits.increment();
+            self.counters.mesh.mesh_waits.increment();
             let mesh = Rc::clone(self);
             millrace_rt::spawn(async move { drop(mesh.mesh.admit(to.0, request).await) });
         }

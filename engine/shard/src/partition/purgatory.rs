@@ -59,9 +59,9 @@ impl Purgatory {
     }
 
     /// Memory for a fetch of this shard while it waits; nothing where there is none.
-    pub(crate) fn hold(&self, partitions: usize) -> Option<Held<'_>> {
+    pub(crate) fn hold(&self, partitions: usize) -> Option<FetchMemory<'_>> {
         let bytes = partitions * HELD_BYTES;
-        self.take(bytes).then(|| Held { purgatory: self, bytes })
+        self.take(bytes).then(|| FetchMemory { purgatory: self, bytes })
     }
 
     fn take(&self, bytes: usize) -> bool {
@@ -150,12 +150,12 @@ impl Purgatory {
 }
 
 /// Memory of a fetch while it waits.
-pub(crate) struct Held<'a> {
+pub(crate) struct FetchMemory<'a> {
     purgatory: &'a Purgatory,
     bytes: usize,
 }
 
-impl Drop for Held<'_> {
+impl Drop for FetchMemory<'_> {
     fn drop(&mut self) {
         self.purgatory.give_back(self.bytes);
     }

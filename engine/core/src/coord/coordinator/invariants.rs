@@ -3,6 +3,15 @@
 use super::machine::Coordinator;
 
 impl Coordinator {
+    /// How many groups it has.
+    pub fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     /// Looks at every group; the simulated world does so after every turn.
     pub fn check(&self) {
         for (id, group) in &self.groups {
