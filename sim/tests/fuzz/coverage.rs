@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use millrace_sim::fuzz::{MESSAGE_MODULES, TARGETS};
 
 /// Where bytes and texts from outside are read.
-const SOURCES: [&str; 4] = ["engine/core/src", "engine/shard/src", "net/wire/src", "net/server/src"];
+const SOURCES: [&str; 5] =
+    ["engine/codec/src", "engine/core/src", "engine/shard/src", "net/wire/src", "net/server/src"];
 
 /// Functions whose names begin so read what others wrote.
 const DECODING: [&str; 5] = ["decode", "parse", "decompress", "recover_chain", "from_code"];
