@@ -117,14 +117,16 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Requests, responses, headers, and the tables of API keys and error codes.
+/// Requests, responses, headers, the list of them, and the tables of API keys and error codes.
 #[expect(clippy::disallowed_methods, reason = "a development command works on the source tree itself")]
 fn wire_output() -> Outcome<Output> {
     let messages = read_messages(&wire_schema_dir())?;
     let mut output = Output { dialect: Dialect::Wire, files: Vec::new() };
     let modules = output.add_messages(&messages, has_code)?;
-    let tables = "mod api_key;\nmod error_code;\npub use api_key::ApiKey;\npub use error_code::ErrorCode;\n";
+    let tables = "mod api_key;\nmod error_code;\nmod for_each_message;\n\
+                  pub use api_key::ApiKey;\npub use error_code::ErrorCode;\n";
     output.add("mod", modules + tables);
+    output.add("for_each_message", tables::for_each_message(messages.iter().filter(|it| has_code(it)))?);
     output.add("api_key", tables::api_keys(&messages)?);
     let errors = fs::read_to_string(root().join("net/wire/error_codes.txt"))?;
     output.add("error_code", tables::error_codes(&errors)?);

@@ -90,7 +90,7 @@ fn every_generated_message_is_fuzzed() {
         |name: &String| ["_request", "_response", "_header"].iter().any(|end| name.ends_with(end));
     let expected: BTreeSet<String> = modules.filter(of_messages).collect();
     let fuzzed: BTreeSet<String> = MESSAGE_MODULES.iter().map(|name| name.to_string()).collect();
-    assert_eq!(fuzzed, expected, "list each message in sim/src/fuzz/targets/wire.rs");
+    assert_eq!(fuzzed, expected, "for_each_message! lists each message");
 }
 
 #[test]
