@@ -1,7 +1,7 @@
 //! API keys and error codes: the generated tables, and which header goes with which version of an API.
 
 pub use crate::generated::{ApiKey, ErrorCode};
-use crate::value::Form;
+use millrace_codec::Form;
 
 /// Header version of requests without tagged fields.
 const PLAIN_REQUEST_HEADER: i16 = 1;

@@ -2,9 +2,8 @@
 
 use crate::api::ApiKey;
 use crate::messages::request_header::RequestHeader;
-use crate::value::Form;
-use crate::writer::{EncodeError, Writer};
 use bytes::Bytes;
+use millrace_codec::{EncodeError, Form, Writer};
 use std::borrow::Cow;
 
 /// What a request says ahead of its body.
@@ -58,8 +57,7 @@ mod tests {
     use super::*;
     use crate::messages::heartbeat_response::HeartbeatResponse;
     use crate::messages::produce_response::ProduceResponse;
-    use crate::reader::Reader;
-    use crate::value::Records;
+    use millrace_codec::{Reader, Records};
 
     #[test]
     fn frames_start_with_the_length_of_the_rest() {

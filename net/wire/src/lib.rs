@@ -13,15 +13,11 @@ mod frame;
 )]
 mod generated;
 pub mod messages;
-mod reader;
-mod value;
-mod writer;
 
 pub use api::{ApiKey, ErrorCode};
 pub use bytes::Bytes;
 pub use frame::{RequestHead, encode_request_frame, encode_response_frame};
-pub use reader::{
-    ARRAY_BYTES_AT_ONCE, DecodeError, MEMORY_BYTES_MIN, MEMORY_PER_FRAME_BYTE, Reader, TaggedField,
+pub use millrace_codec::{
+    ARRAY_BYTES_AT_ONCE, DecodeError, EncodeError, FRAME_LENGTH_BYTES, Form, MEMORY_BYTES_MIN,
+    MEMORY_PER_FRAME_BYTE, Reader, Records, STRING_BYTES_MAX, TaggedField, Uuid, Writer,
 };
-pub use value::{Form, Records, STRING_BYTES_MAX, Uuid};
-pub use writer::{EncodeError, FRAME_LENGTH_BYTES, Writer};

@@ -1,5 +1,6 @@
 //! Record batches of magic 2, uncompressed, as a plain producer sends them.
 
+use millrace_codec::varint::put_i64;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
@@ -21,13 +22,13 @@ pub(crate) fn encode_batch(values: &[&[u8]], timestamp_ms: i64) -> Vec<u8> {
         body.clear();
         // Attributes, timestamp delta, offset delta, null key, value, number of headers.
         body.push(0);
-        put_varint(&mut body, 0);
-        put_varint(&mut body, delta);
-        put_varint(&mut body, -1);
-        put_varint(&mut body, value.len() as i64);
+        put_i64(&mut body, 0);
+        put_i64(&mut body, delta);
+        put_i64(&mut body, -1);
+        put_i64(&mut body, value.len() as i64);
         body.extend_from_slice(value);
-        put_varint(&mut body, 0);
-        put_varint(&mut records, body.len() as i64);
+        put_i64(&mut body, 0);
+        put_i64(&mut records, body.len() as i64);
         records.extend_from_slice(&body);
     }
     pack_batch(0, count, &records, timestamp_ms)
@@ -74,34 +75,9 @@ pub(crate) fn values(count: usize, bytes: usize, seed: u64) -> Vec<Vec<u8>> {
     (0..count).map(value).collect()
 }
 
-/// Zigzag, then as `put_uvarint`.
-fn put_varint(out: &mut Vec<u8>, value: i64) {
-    put_uvarint(out, (value.wrapping_shl(1) ^ (value >> 63)) as u64);
-}
-
-/// Seven bits a byte, the lowest first.
-pub(crate) fn put_uvarint(out: &mut Vec<u8>, mut rest: u64) {
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn varints_are_zigzag() {
-        let cases: [(i64, &[u8]); 6] =
-            [(0, &[0]), (-1, &[1]), (1, &[2]), (63, &[126]), (64, &[0x80, 1]), (1024, &[0x80, 0x10])];
-        for (value, expected) in cases {
-            let mut out = Vec::new();
-            put_varint(&mut out, value);
-            assert_eq!(out, expected, "{value}");
-        }
-    }
 
     #[test]
     fn a_batch_has_kafkas_fields_at_their_places() {

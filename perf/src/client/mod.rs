@@ -11,7 +11,7 @@ mod produce;
 mod topics;
 mod walk;
 
-pub(crate) use batch::{encode_batch, pack_batch, put_uvarint, same_records, values};
+pub(crate) use batch::{encode_batch, pack_batch, same_records, values};
 pub(crate) use commits::{
     await_coordinators, check_committed, commit_frame, committed_frame, partition_of_group, read_committed,
     still_loading,

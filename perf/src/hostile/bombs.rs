@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::time::Duration;
 
+use millrace_codec::varint::put_u64;
+
 use super::honest::{Attack, beside, broker};
 use super::peer::Peer;
-use crate::client::{pack_batch, produce_frame, put_uvarint};
+use crate::client::{pack_batch, produce_frame};
 use crate::clock;
 use crate::failure::Failure;
 use crate::suite::Rig;
@@ -54,8 +56,8 @@ fn bombs(bytes: usize) -> Result<Vec<Vec<u8>>, Failure> {
     // A record of one value: attributes, deltas of time and offset, no key.
     let value = u64::try_from(bytes).unwrap_or(u64::MAX);
     let mut behind = vec![0, 0, 0, 1];
-    put_uvarint(&mut behind, value * 2);
-    put_uvarint(&mut record, (value + behind.len() as u64 + 1) * 2);
+    put_u64(&mut behind, value * 2);
+    put_u64(&mut record, (value + behind.len() as u64 + 1) * 2);
     record.extend(behind);
     let parts = bytes / PART_BYTES;
     let fill = |out: &mut dyn Write, parts: usize| -> std::io::Result<()> {

@@ -4,12 +4,13 @@
 use std::io::Write;
 use std::time::Duration;
 
+use millrace_codec::varint::put_u64;
 use millrace_wire::messages::push_telemetry_request::PushTelemetryRequest;
 use millrace_wire::{ApiKey, Uuid};
 
 use super::honest::{Attack, beside, broker};
 use super::peer::Peer;
-use crate::client::{Frame, put_uvarint};
+use crate::client::Frame;
 use crate::clock;
 use crate::failure::Failure;
 use crate::suite::Rig;
@@ -101,7 +102,7 @@ fn around(metrics: &[u8]) -> Vec<u8> {
 
 fn message(field: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![field << 3 | 2];
-    put_uvarint(&mut bytes, body.len() as u64);
+    put_u64(&mut bytes, body.len() as u64);
     bytes.extend_from_slice(body);
     bytes
 }

@@ -1,9 +1,12 @@
 //! Writes `decode` of one struct.
 
 use super::Outcome;
-use super::shape::{Shape, Slot, When, rust_type, when};
+use super::shape::{Dialect, Shape, Slot, When, rust_type, when};
 use millrace_schema::FieldType;
 use std::fmt::Write as _;
+
+/// How the id of a topic is read.
+const TOPIC_ID: &str = "uuid().map(|id| TopicId(id.0))";
 
 pub(super) fn write(out: &mut String, shape: &Shape<'_>) -> Outcome<()> {
     let (visible, reader) =
@@ -109,7 +112,7 @@ fn read(slot: &Slot<'_>, nullable: &str) -> String {
         FieldType::Array(element) => {
             let item = rust_type(element, false, slot.dialect).replace("'a", "'_");
             let item = if matches!(**element, FieldType::Struct(_)) { "_".to_owned() } else { item };
-            let each = element_reader(element, form);
+            let each = element_reader(element, form, slot.dialect);
             format!("reader.{nullable}array::<{item}, {}>({form}, {each})", slot.smallest)
         }
         FieldType::Struct(name) if nullable.is_empty() => format!("{name}::decode(reader, version)"),
@@ -117,20 +120,30 @@ fn read(slot: &Slot<'_>, nullable: &str) -> String {
             let tagged = if slot.is_tagged() { "tagged_" } else { "" };
             format!("reader.nullable_{tagged}struct(|reader| {name}::decode(reader, version))")
         }
+        FieldType::Uuid if slot.dialect == Dialect::Records => format!("reader.{TOPIC_ID}"),
         kind => match scalar(kind) {
             Some(method) => format!("reader.{method}()"),
-            None => format!("reader.{nullable}{}({form})", sized(kind)),
+            None => format!("reader.{nullable}{}{}({form})", owned(slot.dialect), sized(kind)),
         },
     }
 }
 
-fn element_reader(element: &FieldType, form: &str) -> String {
+fn element_reader(element: &FieldType, form: &str, dialect: Dialect) -> String {
     match element {
         FieldType::Struct(name) => format!("|reader| {name}::decode(reader, version)"),
+        FieldType::Uuid if dialect == Dialect::Records => format!("|reader| reader.{TOPIC_ID}"),
         kind => match scalar(kind) {
             Some(method) => format!("Reader::{method}"),
-            None => format!("|reader| reader.{}({form})", sized(kind)),
+            None => format!("|reader| reader.{}{}({form})", owned(dialect), sized(kind)),
         },
+    }
+}
+
+/// What stands in the name of a method of `Reader` whose value is owned.
+fn owned(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Wire => "",
+        Dialect::Records => "owned_",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use super::decode::{form, scalar, sized};
-use super::shape::{Shape, Slot, When, when};
+use super::shape::{Dialect, Shape, Slot, When, when};
 use millrace_schema::FieldType;
 use std::fmt::Write as _;
 
@@ -110,7 +110,7 @@ fn write_slot(slot: &Slot<'_>) -> String {
         return format!("writer.throttle_time_ms(self.{name});");
     }
     if !slot.is_optional() {
-        return write_value(kind, &format!("self.{name}"), &format!("&self.{name}"), form);
+        return write_value(slot, &format!("self.{name}"), &format!("&self.{name}"), form);
     }
     let null = match kind {
         FieldType::String => format!("writer.null_string({form})"),
@@ -130,24 +130,29 @@ fn write_slot(slot: &Slot<'_>) -> String {
         FieldType::Struct(_) => "writer.i8(1);",
         _ => "",
     };
-    let value = write_value(kind, "value", "value", form);
+    let value = write_value(slot, "value", "value", form);
     format!("match &self.{name} {{ {nulls} Some(value) => {{ {flag} {value} }} }}")
 }
 
 /// `place` is the value itself, `reference` a reference to it.
-fn write_value(kind: &FieldType, place: &str, reference: &str, form: &str) -> String {
-    match kind {
+fn write_value(slot: &Slot<'_>, place: &str, reference: &str, form: &str) -> String {
+    // The id of a topic is written as any other; a field of a reference needs no star.
+    let fixed = |kind: &FieldType, value: &str| match (kind, slot.dialect) {
+        (FieldType::Uuid, Dialect::Records) => format!("Uuid({}.0)", value.trim_start_matches('*')),
+        _ => value.to_owned(),
+    };
+    match &slot.field.kind {
         FieldType::Array(element) => {
             let item = match (&**element, scalar(element)) {
                 (FieldType::Struct(_), _) => "item.encode(writer, version)?;".to_owned(),
-                (_, Some(method)) => format!("writer.{method}(*item);"),
+                (kind, Some(method)) => format!("writer.{method}({});", fixed(kind, "*item")),
                 (kind, None) => format!("writer.{}(item, {form})?;", sized(kind)),
             };
             format!("writer.count({place}.len(), {form})?; for item in {reference} {{ {item} }}")
         }
         FieldType::Struct(_) => format!("{place}.encode(writer, version)?;"),
         kind => match scalar(kind) {
-            Some(method) => format!("writer.{method}({place});"),
+            Some(method) => format!("writer.{method}({});", fixed(kind, place)),
             None => format!("writer.{}({reference}, {form})?;", sized(kind)),
         },
     }

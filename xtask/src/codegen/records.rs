@@ -28,8 +28,7 @@ pub(super) fn group_record(messages: &[Message], records: &[&str]) -> Outcome<St
     out.push_str(
         "use crate::coord::records::prefix::{key_bytes, read_key, read_value, record_type, value_bytes};\n",
     );
-    out.push_str("use crate::coord::records::reader::DecodeError;\n");
-    out.push_str("use crate::coord::records::writer::EncodeError;\n");
+    out.push_str("use millrace_codec::{DecodeError, EncodeError};\n");
     for (_, name) in &types {
         for part in ["Key", "Value"] {
             writeln!(out, "use super::{}::{name}{part};", snake_case(&format!("{name}{part}")))?;

@@ -1,6 +1,7 @@
-//! Writes the tables of API keys and of error codes.
+//! Writes the tables of API keys and of error codes, and the list of messages.
 
 use super::{NOTICE, Outcome};
+use crate::schema::snake_case;
 use millrace_schema::{Kind, Message};
 use std::fmt::Write as _;
 
@@ -105,6 +106,20 @@ pub(super) fn error_codes(text: &str) -> Outcome<String> {
         writeln!(out, "ErrorCode::{variant} => {name:?},")?;
     }
     out.push_str("}\n}\n}\n");
+    Ok(out)
+}
+
+/// The macro `for_each_message!`: requests and responses in the order of their names, then the headers.
+pub(super) fn for_each_message<'m>(messages: impl Iterator<Item = &'m Message>) -> Outcome<String> {
+    let (headers, bodies): (Vec<_>, Vec<_>) = messages.partition(|message| message.name.ends_with("Header"));
+    let mut out = format!("//! List of messages, {NOTICE}\n\n");
+    out.push_str("/// Calls a macro with the list of all messages: for each its type, `in`, its module, and a comma.\n");
+    out.push_str("#[macro_export]\nmacro_rules! for_each_message {\n    ($callback:ident) => {\n");
+    out.push_str("        $callback! {\n");
+    for message in bodies.into_iter().chain(headers) {
+        writeln!(out, "            {} in {},", message.name, snake_case(&message.name))?;
+    }
+    out.push_str("        }\n    };\n}\n");
     Ok(out)
 }
 

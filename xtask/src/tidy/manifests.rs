@@ -5,11 +5,12 @@ use super::source::{TextFile, Tree};
 
 /// Which of our crates each crate may use: the arrows of the house, and what lies below them.
 const ARROWS: &[(&str, &[&str])] = &[
-    ("millrace-core", &[]),
+    ("millrace-codec", &[]),
+    ("millrace-core", &["millrace-codec"]),
     ("millrace-rt", &[]),
     ("millrace-shard", &["millrace-core", "millrace-rt"]),
     ("millrace-schema", &[]),
-    ("millrace-wire", &[]),
+    ("millrace-wire", &["millrace-codec"]),
     ("millrace-server", &["millrace-wire", "millrace-shard", "millrace-core", "millrace-rt"]),
     ("millrace", &["millrace-server", "millrace-core", "millrace-rt", "millrace-perf", "millrace-client"]),
     // The cases of parity are examples for fuzz targets.
@@ -25,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("millrace-client", &["millrace-wire"]),
-    ("millrace-perf", &["millrace-client", "millrace-wire"]),
+    ("millrace-perf", &["millrace-client", "millrace-wire", "millrace-codec"]),
     (
         "millrace-benches",
         &["millrace-server", "millrace-wire", "millrace-shard", "millrace-core", "millrace-rt"],

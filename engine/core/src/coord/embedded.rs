@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use millrace_codec::Reader;
 
 use super::cost::text_bytes;
 use super::ids::Epoch;
 use super::kip848::{Partitions, Topics};
 use super::offsets::subscribed_topics;
 use super::records::consumer_protocol_assignment::TopicPartition;
-use super::records::{ConsumerProtocolAssignment, ConsumerProtocolSubscription, Reader};
+use super::records::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
 use crate::base::{PartitionIndex, PartitionKey, TopicId};
 
 /// What a classic member says to its assignor.
@@ -92,6 +93,6 @@ pub(super) fn assignment_bytes(partitions: &Partitions, names: &TopicNames<'_>, 
 
 /// As in Kafka, versions that are not known are taken for the nearest that is.
 fn version_of(metadata: &[u8]) -> i16 {
-    let version = Reader::new(metadata).i16().unwrap_or_default();
+    let version = Reader::of_record(metadata).i16().unwrap_or_default();
     version.clamp(ConsumerProtocolAssignment::MIN_VERSION, ConsumerProtocolAssignment::MAX_VERSION)
 }

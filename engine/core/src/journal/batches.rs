@@ -1,8 +1,8 @@
 //! Walks the record batches inside an append's payload: digests their headers while sealing, checks them whole at
 //! recovery.
 
-use super::fields::Fields;
 use crate::base::limits::BATCH_HEADER_BYTES;
+use millrace_codec::Fields;
 
 /// Base offset and length field, which the batch's own length does not count.
 const BATCH_PREFIX_BYTES: usize = 12;

@@ -20,11 +20,11 @@
 //!
 //! A file that held a longer checkpoint keeps its length, so the copy is looked for at the end of each 4 KiB.
 
-use super::fields::Fields;
 use super::frame::{BootNonce, FrameSequence};
 use crate::base::limits::BLOCK_BYTES;
 use crate::base::{Corrupt, Offset, PartitionIndex, PartitionKey, ShardIndex, TopicId};
 use crate::log::producers::ProducerSnapshot;
+use millrace_codec::Fields;
 use rkyv::rancor::Failure;
 use rkyv::util::AlignedVec;
 use rkyv::{Archive, Deserialize, Serialize};

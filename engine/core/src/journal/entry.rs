@@ -29,10 +29,10 @@
 //! batches, from which a replay learns what it would learn from an append, and then the bytes behind the last whole block
 //! that is in the segment file.
 
-use super::fields::Fields;
 use crate::base::limits::BATCH_HEADER_BYTES;
 use crate::base::{Corrupt, Offset, PartitionIndex, PartitionKey, Position, TimestampMs, TopicId};
 use bytes::Bytes;
+use millrace_codec::Fields;
 
 /// Head of an append or carry entry.
 pub const APPEND_HEAD_BYTES: usize = 64;

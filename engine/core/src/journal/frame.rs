@@ -25,10 +25,10 @@
 
 use super::batches::{BatchFlaw, digest_headers, verify_batches};
 use super::entry::{Entry, Head};
-use super::fields::Fields;
 use crate::base::limits::BLOCK_BYTES;
 use crate::base::{Corrupt, ShardIndex};
 use bytes::Bytes;
+use millrace_codec::Fields;
 use std::fmt;
 
 /// Header of every frame.

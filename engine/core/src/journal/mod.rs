@@ -9,7 +9,6 @@
 mod batches;
 mod checkpoint;
 mod entry;
-mod fields;
 mod frame;
 mod geometry;
 mod journaled;

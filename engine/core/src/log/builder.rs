@@ -2,10 +2,12 @@
 
 use std::io;
 
+use millrace_codec::varint::put_i64;
+
 use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 use crate::log::batch::{self, Attributes, BatchHeader, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD, TimestampType};
 use crate::log::compression::{self, Codec};
-use crate::log::records::{put_nullable, put_varlong};
+use crate::log::records::put_nullable;
 
 /// One record to encode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +116,7 @@ impl BatchBuilder {
         let delta = record.timestamp.0.wrapping_sub(self.header.base_timestamp.0);
         self.scratch.clear();
         encode_body(&mut self.scratch, &record, delta, self.header.last_offset_delta);
-        put_varlong(&mut self.records, self.scratch.len() as i64);
+        put_i64(&mut self.records, self.scratch.len() as i64);
         self.records.extend_from_slice(&self.scratch);
     }
 
@@ -171,11 +173,11 @@ impl BatchBuilder {
 fn encode_body(out: &mut Vec<u8>, record: &BatchRecord<'_>, timestamp_delta: i64, offset_delta: i32) {
     // Record attributes: none are in use.
     out.push(0);
-    put_varlong(out, timestamp_delta);
-    put_varlong(out, i64::from(offset_delta));
+    put_i64(out, timestamp_delta);
+    put_i64(out, i64::from(offset_delta));
     put_nullable(out, record.key);
     put_nullable(out, record.value);
-    put_varlong(out, record.headers.len() as i64);
+    put_i64(out, record.headers.len() as i64);
     for (key, value) in record.headers {
         put_nullable(out, Some(key));
         put_nullable(out, *value);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use millrace_codec::varint::VarintError;
 use thiserror::Error;
 
 use crate::base::{ProducerId, Sequence, TimestampMs};
@@ -121,6 +122,15 @@ pub enum RecordFault {
     Remaining,
     #[error("Record {index} has offset delta {delta}, deltas must follow one another from 0")]
     OffsetDelta { index: i32, delta: i32 },
+}
+
+impl From<VarintError> for RecordFault {
+    fn from(error: VarintError) -> RecordFault {
+        match error {
+            VarintError::Ends => RecordFault::Ends,
+            VarintError::TooLong => RecordFault::Varint,
+        }
+    }
 }
 
 impl From<RecordFault> for BatchFault {

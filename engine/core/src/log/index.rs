@@ -3,6 +3,7 @@
 use crate::base::limits::{INDEX_INTERVAL_BYTES, SEGMENT_BYTES_MAX};
 use crate::base::{Corrupt, Offset, Position, TimestampMs};
 use crate::log::batch::BatchHeader;
+use millrace_codec::Fields;
 
 /// One entry: a batch begins at `position`, and with it an interval that ends where the next entry begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -330,19 +331,19 @@ impl OffsetIndex {
         if crc32c::crc32c(body) != u32::from_le_bytes(*checksum) {
             return Err(corrupt(body.len(), "checksum does not match"));
         }
-        let mut rest = body;
+        let mut fields = Fields::new(body);
         let too_short = corrupt(body.len(), "too short for its head");
-        if take::<8>(&mut rest) != Some(INDEX_MAGIC) {
+        if fields.array() != Some(INDEX_MAGIC) {
             return Err(corrupt(0, "not an offset index of this version"));
         }
-        let count = u32::from_le_bytes(take(&mut rest).ok_or(too_short)?) as usize;
-        let base = Offset(i64::from_le_bytes(take(&mut rest).ok_or(too_short)?));
-        let covered = u64::from_le_bytes(take(&mut rest).ok_or(too_short)?);
-        let next = Offset(i64::from_le_bytes(take(&mut rest).ok_or(too_short)?));
-        if rest.len() != count.saturating_mul(ENTRY_BYTES) {
+        let count = fields.u32().ok_or(too_short)? as usize;
+        let base = Offset(fields.i64().ok_or(too_short)?);
+        let covered = fields.u64().ok_or(too_short)?;
+        let next = Offset(fields.i64().ok_or(too_short)?);
+        if fields.remaining() != count.saturating_mul(ENTRY_BYTES) {
             return Err(corrupt(HEAD_BYTES, "entries do not fill the file"));
         }
-        let entries = take_entries(rest, covered)?;
+        let entries = take_entries(fields, covered)?;
         if entries.first().map(|first| first.position) != (covered > 0).then_some(0) {
             return Err(corrupt(HEAD_BYTES, "the first entry is not for the first byte"));
         }
@@ -378,9 +379,9 @@ fn largest(entries: &[IndexEntry]) -> TimestampMs {
     entries.iter().map(|entry| entry.max_timestamp).max().unwrap_or(TimestampMs::NONE)
 }
 
-fn take_entries(mut rest: &[u8], covered: u64) -> Result<Vec<IndexEntry>, Corrupt> {
-    let mut entries: Vec<IndexEntry> = Vec::with_capacity(rest.len() / ENTRY_BYTES);
-    while let Some(raw) = take::<ENTRY_BYTES>(&mut rest) {
+fn take_entries(mut fields: Fields<'_>, covered: u64) -> Result<Vec<IndexEntry>, Corrupt> {
+    let mut entries: Vec<IndexEntry> = Vec::with_capacity(fields.remaining() / ENTRY_BYTES);
+    while let Some(raw) = fields.array::<ENTRY_BYTES>() {
         let raw = u128::from_le_bytes(raw);
         let entry = IndexEntry {
             relative_offset: raw as u32,
@@ -397,10 +398,4 @@ fn take_entries(mut rest: &[u8], covered: u64) -> Result<Vec<IndexEntry>, Corrup
         entries.push(entry);
     }
     Ok(entries)
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (first, left) = rest.split_first_chunk::<N>()?;
-    *rest = left;
-    Some(*first)
 }

@@ -1,13 +1,11 @@
-//! Records inside a batch: varints, one record as borrowed parts, and the iterator over decompressed bytes.
+//! Records inside a batch: one record as borrowed parts, and the iterator over decompressed bytes.
+
+use millrace_codec::varint::{put_i64, take_i32, take_i64};
 
 use crate::log::fault::RecordFault;
 
 /// Smallest record: length, attributes and five one-byte varints.
 pub const RECORD_BYTES_MIN: usize = 7;
-
-/// A varint of 32 bits has at most five bytes, of 64 bits ten. Bits beyond the type are dropped as Kafka drops them.
-const VARINT_BYTES_MAX: u32 = 5;
-const VARLONG_BYTES_MAX: u32 = 10;
 
 /// One record; keys, values and headers borrow from the batch's decompressed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +24,7 @@ impl<'a> Record<'a> {
     /// Takes one record off the front of `bytes`.
     pub fn take(bytes: &mut &'a [u8]) -> Result<Record<'a>, RecordFault> {
         let mut rest = *bytes;
-        let size = usize::try_from(take_varint(&mut rest)?).map_err(|_| RecordFault::Size)?;
+        let size = usize::try_from(take_i32(&mut rest)?).map_err(|_| RecordFault::Size)?;
         let (mut body, rest) = rest.split_at_checked(size).ok_or(RecordFault::Ends)?;
         let record = Record::parse_body(&mut body)?;
         if !body.is_empty() {
@@ -39,22 +37,22 @@ impl<'a> Record<'a> {
     /// Appends the record as it was, without its size, with another time.
     pub(super) fn encode_body(&self, timestamp_delta: i64, out: &mut Vec<u8>) {
         out.push(self.attributes as u8);
-        put_varlong(out, timestamp_delta);
-        put_varlong(out, i64::from(self.offset_delta));
+        put_i64(out, timestamp_delta);
+        put_i64(out, i64::from(self.offset_delta));
         put_nullable(out, self.key);
         put_nullable(out, self.value);
-        put_varlong(out, self.headers.left as i64);
+        put_i64(out, self.headers.left as i64);
         out.extend_from_slice(self.headers.bytes);
     }
 
     fn parse_body(body: &mut &'a [u8]) -> Result<Record<'a>, RecordFault> {
         let (&attributes, rest) = body.split_first().ok_or(RecordFault::Ends)?;
         *body = rest;
-        let timestamp_delta = take_varlong(body)?;
-        let offset_delta = take_varint(body)?;
+        let timestamp_delta = take_i64(body)?;
+        let offset_delta = take_i32(body)?;
         let key = take_nullable(body)?;
         let value = take_nullable(body)?;
-        let count = take_varint(body)?;
+        let count = take_i32(body)?;
         // A header takes two bytes at least, so that a false count is found before anything is taken for it.
         let left = usize::try_from(count).map_err(|_| RecordFault::HeadersCount(count))?;
         if left > body.len() {
@@ -130,62 +128,20 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// Takes a zigzag varint of 32 bits.
-pub fn take_varint(bytes: &mut &[u8]) -> Result<i32, RecordFault> {
-    let raw = take_unsigned(bytes, VARINT_BYTES_MAX)? as u32;
-    Ok(zigzag_32(raw))
-}
-
-/// Takes a zigzag varint of 64 bits.
-pub fn take_varlong(bytes: &mut &[u8]) -> Result<i64, RecordFault> {
-    Ok(zigzag_64(take_unsigned(bytes, VARLONG_BYTES_MAX)?))
-}
-
-pub(super) fn zigzag_32(raw: u32) -> i32 {
-    (raw >> 1) as i32 ^ -((raw & 1) as i32)
-}
-
-pub(super) fn zigzag_64(raw: u64) -> i64 {
-    (raw >> 1) as i64 ^ -((raw & 1) as i64)
-}
-
-/// Appends a zigzag varint; a value of 32 bits takes the same bytes as a varint and as a varlong.
-pub fn put_varlong(out: &mut Vec<u8>, value: i64) {
-    let mut raw = ((value << 1) ^ (value >> 63)) as u64;
-    while raw >= 0x80 {
-        out.push(raw as u8 | 0x80);
-        raw >>= 7;
-    }
-    out.push(raw as u8);
-}
-
 /// Appends a length and as many bytes, or -1.
 pub(super) fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     match bytes {
-        None => put_varlong(out, -1),
+        None => put_i64(out, -1),
         Some(bytes) => {
-            put_varlong(out, bytes.len() as i64);
+            put_i64(out, bytes.len() as i64);
             out.extend_from_slice(bytes);
         }
     }
 }
 
-fn take_unsigned(bytes: &mut &[u8], bytes_max: u32) -> Result<u64, RecordFault> {
-    let mut value = 0u64;
-    for place in 0..bytes_max {
-        let (&byte, rest) = bytes.split_first().ok_or(RecordFault::Ends)?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << (7 * place);
-        if byte < 0x80 {
-            return Ok(value);
-        }
-    }
-    Err(RecordFault::Varint)
-}
-
 /// A length and as many bytes; any negative length is null, as Kafka reads it.
 fn take_nullable<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RecordFault> {
-    let Ok(length) = usize::try_from(take_varint(bytes)?) else {
+    let Ok(length) = usize::try_from(take_i32(bytes)?) else {
         return Ok(None);
     };
     let (part, rest) = bytes.split_at_checked(length).ok_or(RecordFault::Ends)?;
@@ -196,7 +152,7 @@ fn take_nullable<'a>(bytes: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RecordFau
 type Header<'a> = (&'a [u8], Option<&'a [u8]>);
 
 fn take_header<'a>(bytes: &mut &'a [u8]) -> Result<Header<'a>, RecordFault> {
-    let length = take_varint(bytes)?;
+    let length = take_i32(bytes)?;
     let length = usize::try_from(length).map_err(|_| RecordFault::HeaderKey(length))?;
     let (key, rest) = bytes.split_at_checked(length).ok_or(RecordFault::Ends)?;
     *bytes = rest;
@@ -208,33 +164,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn varints_are_zigzag() {
-        let cases: [(i64, &[u8]); 8] = [
-            (0, &[0]),
-            (-1, &[1]),
-            (1, &[2]),
-            (63, &[126]),
-            (-65, &[0x81, 0x01]),
-            (i64::from(i32::MAX), &[0xfe, 0xff, 0xff, 0xff, 0x0f]),
-            (i64::from(i32::MIN), &[0xff, 0xff, 0xff, 0xff, 0x0f]),
-            (i64::MIN, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
-        ];
-        for (value, bytes) in cases {
-            let mut out = Vec::new();
-            put_varlong(&mut out, value);
-            assert_eq!(out, bytes, "{value}");
-            assert_eq!(take_varlong(&mut &bytes[..]), Ok(value));
-            if let Ok(small) = i32::try_from(value) {
-                assert_eq!(take_varint(&mut &bytes[..]), Ok(small));
-            }
-        }
-    }
-
-    #[test]
     fn faulty_varints() {
-        assert_eq!(take_varint(&mut &[0x80, 0x80, 0x80, 0x80, 0x80, 0x00][..]), Err(RecordFault::Varint));
-        assert_eq!(take_varint(&mut &[0x80, 0x80][..]), Err(RecordFault::Ends));
-        assert_eq!(take_varlong(&mut &[0xff; 11][..]), Err(RecordFault::Varint));
+        let fault = |bytes: &[u8]| Record::take(&mut &bytes[..]).err();
+        assert_eq!(fault(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x00]), Some(RecordFault::Varint));
+        assert_eq!(fault(&[0x80, 0x80]), Some(RecordFault::Ends));
     }
 
     #[test]

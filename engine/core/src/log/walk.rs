@@ -2,10 +2,11 @@
 
 use std::io::Read;
 
+use millrace_codec::varint::{from_zigzag_32, from_zigzag_64};
+
 use crate::log::batch::Batch;
 use crate::log::compression::{DECOMPRESSED_BYTES_MAX, Inflate, fault_of};
 use crate::log::fault::{BatchFault, RecordFault};
-use crate::log::records::{zigzag_32, zigzag_64};
 
 /// What a walk tells of each record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +71,7 @@ fn take_shape<S: Source>(source: &mut S, index: i32) -> Result<Shape, BatchFault
     let start = source.taken();
     source.expect(size.unwrap_or(0))?;
     source.byte()?;
-    let timestamp_delta = zigzag_64(unsigned(source, 10)?);
+    let timestamp_delta = from_zigzag_64(unsigned(source, 10)?);
     let offset_delta = varint(source)?;
     let has_key = skip_nullable(source)?;
     skip_nullable(source)?;
@@ -102,7 +103,7 @@ fn skip_nullable<S: Source>(source: &mut S) -> Result<bool, BatchFault> {
 
 #[inline]
 fn varint<S: Source>(source: &mut S) -> Result<i32, BatchFault> {
-    Ok(zigzag_32(unsigned(source, 5)? as u32))
+    Ok(from_zigzag_32(unsigned(source, 5)? as u32))
 }
 
 #[inline]
@@ -113,6 +114,7 @@ fn unsigned<S: Source>(source: &mut S, bytes_max: u32) -> Result<u64, BatchFault
     }
 }
 
+/// As the codec's, which takes its bytes from a slice: a window may have to be filled again in the middle of a number.
 fn long_varint<S: Source>(source: &mut S, bytes_max: u32) -> Result<u64, BatchFault> {
     let mut value = 0u64;
     for place in 0..bytes_max {
@@ -125,7 +127,8 @@ fn long_varint<S: Source>(source: &mut S, bytes_max: u32) -> Result<u64, BatchFa
     Err(RecordFault::Varint.into())
 }
 
-/// A varint of one or two bytes at the front, as nearly all are, and how many.
+/// A varint of one or two bytes at the front, as nearly all are, and how many. A record has six or more, and validation
+/// reads them all: the codec's loop, a byte at a time, would show.
 #[inline]
 fn short_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     match *bytes {

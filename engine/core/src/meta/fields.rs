@@ -1,6 +1,7 @@
 //! Reading and writing the fields of metadata records: little-endian numbers, texts and lists with their lengths.
 
 use crate::base::Corrupt;
+use millrace_codec::Fields;
 
 /// Appends fields to a buffer.
 pub(super) struct Writer<'a>(pub(super) &'a mut Vec<u8>);
@@ -31,66 +32,58 @@ impl Writer<'_> {
 
 /// Takes fields from a slice; every read is checked against what is left.
 pub(super) struct Reader<'a> {
-    rest: &'a [u8],
-    /// Where `rest` begins in the input, for errors.
-    at: u64,
+    rest: Fields<'a>,
+    /// Where the slice ends in the input, for errors.
+    end: u64,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(bytes: &'a [u8], at: u64) -> Reader<'a> {
-        Reader { rest: bytes, at }
+        Reader { rest: Fields::new(bytes), end: at + bytes.len() as u64 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.rest.is_empty()
+        self.rest.remaining() == 0
     }
 
     pub(super) fn at(&self) -> u64 {
-        self.at
+        self.end - self.rest.remaining() as u64
     }
 
     pub(super) fn corrupt(&self, reason: &'static str) -> Corrupt {
-        Corrupt::new("metadata log", self.at, reason)
+        Corrupt::new("metadata log", self.at(), reason)
     }
 
     pub(super) fn slice(&mut self, length: usize) -> Result<&'a [u8], Corrupt> {
-        let (taken, rest) =
-            self.rest.split_at_checked(length).ok_or_else(|| self.corrupt("it ends early"))?;
-        self.rest = rest;
-        self.at += length as u64;
-        Ok(taken)
+        self.take(|rest| rest.slice(length))
     }
 
     pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
-        let (taken, rest) =
-            self.rest.split_first_chunk::<N>().ok_or_else(|| self.corrupt("it ends early"))?;
-        self.rest = rest;
-        self.at += N as u64;
-        Ok(*taken)
+        self.take(Fields::array)
     }
 
     pub(super) fn u16(&mut self) -> Result<u16, Corrupt> {
-        self.array().map(u16::from_le_bytes)
+        self.take(Fields::u16)
     }
 
     pub(super) fn i16(&mut self) -> Result<i16, Corrupt> {
-        self.array().map(i16::from_le_bytes)
+        self.take(Fields::i16)
     }
 
     pub(super) fn u32(&mut self) -> Result<u32, Corrupt> {
-        self.array().map(u32::from_le_bytes)
+        self.take(Fields::u32)
     }
 
     pub(super) fn i32(&mut self) -> Result<i32, Corrupt> {
-        self.array().map(i32::from_le_bytes)
+        self.take(Fields::i32)
     }
 
     pub(super) fn u64(&mut self) -> Result<u64, Corrupt> {
-        self.array().map(u64::from_le_bytes)
+        self.take(Fields::u64)
     }
 
     pub(super) fn i64(&mut self) -> Result<i64, Corrupt> {
-        self.array().map(i64::from_le_bytes)
+        self.take(Fields::i64)
     }
 
     pub(super) fn text(&mut self) -> Result<String, Corrupt> {
@@ -112,8 +105,12 @@ impl<'a> Reader<'a> {
     pub(super) fn count(&mut self, item_bytes: usize) -> Result<usize, Corrupt> {
         let count = self.u32()? as usize;
         match count.checked_mul(item_bytes) {
-            Some(bytes) if bytes <= self.rest.len() => Ok(count),
+            Some(bytes) if bytes <= self.rest.remaining() => Ok(count),
             _ => Err(self.corrupt("a list is longer than its record")),
         }
+    }
+
+    fn take<T>(&mut self, field: impl FnOnce(&mut Fields<'a>) -> Option<T>) -> Result<T, Corrupt> {
+        field(&mut self.rest).ok_or_else(|| self.corrupt("it ends early"))
     }
 }

@@ -49,8 +49,8 @@ fn records_are_read_as_kafka_reads_them() {
     check(OFFSET_KEY, Some(&OFFSET_VALUE.replacen("0004", "0005", 1)), Err(DecodeError::Version(5)));
     check(OFFSET_KEY, Some(&OFFSET_VALUE.replacen("0004", "ffff", 1)), Err(DecodeError::Version(-1)));
     check(&OFFSET_KEY.replacen("0001", "0000", 1), Some("0001"), Err(DecodeError::Version(1)));
-    check("", None, Err(DecodeError::EndOfRecord { wanted: 2, remaining: 0 }));
-    check(OFFSET_KEY, Some(""), Err(DecodeError::EndOfRecord { wanted: 2, remaining: 0 }));
+    check("", None, Err(DecodeError::EndOfInput { wanted: 2, remaining: 0 }));
+    check(OFFSET_KEY, Some(""), Err(DecodeError::EndOfInput { wanted: 2, remaining: 0 }));
     check("0001 ffff 000174 00000003", None, Err(DecodeError::Null));
 }
 

@@ -1,6 +1,6 @@
 //! Finds the frames in received bytes; a frame's length is checked before memory is taken for it.
 
-use crate::writer::FRAME_LENGTH_BYTES;
+use millrace_codec::FRAME_LENGTH_BYTES;
 use std::ops::Range;
 
 /// What stands next in received bytes.

@@ -2,7 +2,7 @@
 
 use crate::api::ApiKey;
 use crate::messages::request_header::RequestHeader;
-use crate::reader::{DecodeError, Reader};
+use millrace_codec::{DecodeError, Reader};
 
 /// Why a request cannot be read; Kafka closes the connection on each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn bad_headers() {
         check(b"\x00\x04\x00\x00\x00\x00\x00\x07\xff\xff", Err(HeaderError::UnknownApi(4)));
-        let end = |wanted, remaining| Err(DecodeError::EndOfFrame { wanted, remaining }.into());
+        let end = |wanted, remaining| Err(DecodeError::EndOfInput { wanted, remaining }.into());
         check(b"\x00\x12\x00", end(2, 1));
         check(b"\x00\x12\x00\x00\x00\x00\x00\x07\x00\x09ab", end(9, 2));
     }

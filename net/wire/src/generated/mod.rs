@@ -48,6 +48,7 @@ pub mod fetch_request;
 pub mod fetch_response;
 pub mod find_coordinator_request;
 pub mod find_coordinator_response;
+mod for_each_message;
 pub mod get_telemetry_subscriptions_request;
 pub mod get_telemetry_subscriptions_response;
 pub mod heartbeat_request;

@@ -58,7 +58,7 @@ fn tagged_fields() {
     check("02 00 03 036162 63 02 ffff", 12, Ok(Some("ab")));
     check("02 00 03 036162 00 02 0263", 12, Ok(Some("c")));
     check("01 01 02 0000", 12, Err(DecodeError::TagNotInVersion(1)));
-    check("01 63 09 0000", 12, Err(DecodeError::EndOfFrame { wanted: 9, remaining: 2 }));
+    check("01 63 09 0000", 12, Err(DecodeError::EndOfInput { wanted: 9, remaining: 2 }));
     // Kafka reads on without looking at the length; nothing sound sends this.
     check("01 00 05 036162 6364", 12, Err(DecodeError::TaggedSize { tag: 0, size: 5 }));
 }

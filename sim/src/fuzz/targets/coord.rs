@@ -17,6 +17,8 @@ pub(in crate::fuzz) const GROUP_RECORDS: Target = Target {
         "prefix::read_key",
         "prefix::read_value",
         "client_protocol::parse",
+        "reader::nullable_owned_string",
+        "reader::nullable_owned_bytes",
         "reader::nullable_tagged_struct",
     ],
     golden: golden_inputs,

@@ -5,7 +5,7 @@ use millrace_wire::conn::{FrameCursor, Framed, HeaderError, decode_request_heade
 use millrace_wire::messages::*;
 use millrace_wire::{
     ARRAY_BYTES_AT_ONCE, ApiKey, DecodeError, EncodeError, MEMORY_BYTES_MIN, MEMORY_PER_FRAME_BYTE, Reader,
-    Writer,
+    Writer, for_each_message,
 };
 
 use crate::fuzz::golden;
@@ -14,7 +14,7 @@ use crate::fuzz::meter::Bound;
 use crate::fuzz::seeds;
 use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
 
-/// An input is the message's place in the list below, its version, and its bytes.
+/// An input is the message's place in the list of `for_each_message!`, its version, and its bytes.
 pub(in crate::fuzz) const MESSAGES: Target = Target {
     name: "messages",
     decoders: &[
@@ -149,6 +149,8 @@ macro_rules! messages {
     };
 }
 
+for_each_message!(messages);
+
 enum Trip {
     Refused(DecodeError),
     Done { remaining: usize, again: Option<Bytes> },
@@ -273,95 +275,4 @@ fn check_frames(input: &Input<'_>) -> Checked {
             Framed::BadLength(_) => return Ok(Outcome::Refused),
         }
     }
-}
-
-messages! {
-    AlterClientQuotasRequest in alter_client_quotas_request,
-    AlterClientQuotasResponse in alter_client_quotas_response,
-    AlterConfigsRequest in alter_configs_request,
-    AlterConfigsResponse in alter_configs_response,
-    AlterPartitionReassignmentsRequest in alter_partition_reassignments_request,
-    AlterPartitionReassignmentsResponse in alter_partition_reassignments_response,
-    AlterReplicaLogDirsRequest in alter_replica_log_dirs_request,
-    AlterReplicaLogDirsResponse in alter_replica_log_dirs_response,
-    ApiVersionsRequest in api_versions_request,
-    ApiVersionsResponse in api_versions_response,
-    ConsumerGroupDescribeRequest in consumer_group_describe_request,
-    ConsumerGroupDescribeResponse in consumer_group_describe_response,
-    ConsumerGroupHeartbeatRequest in consumer_group_heartbeat_request,
-    ConsumerGroupHeartbeatResponse in consumer_group_heartbeat_response,
-    CreatePartitionsRequest in create_partitions_request,
-    CreatePartitionsResponse in create_partitions_response,
-    CreateTopicsRequest in create_topics_request,
-    CreateTopicsResponse in create_topics_response,
-    DeleteGroupsRequest in delete_groups_request,
-    DeleteGroupsResponse in delete_groups_response,
-    DeleteRecordsRequest in delete_records_request,
-    DeleteRecordsResponse in delete_records_response,
-    DeleteTopicsRequest in delete_topics_request,
-    DeleteTopicsResponse in delete_topics_response,
-    DescribeClientQuotasRequest in describe_client_quotas_request,
-    DescribeClientQuotasResponse in describe_client_quotas_response,
-    DescribeClusterRequest in describe_cluster_request,
-    DescribeClusterResponse in describe_cluster_response,
-    DescribeConfigsRequest in describe_configs_request,
-    DescribeConfigsResponse in describe_configs_response,
-    DescribeGroupsRequest in describe_groups_request,
-    DescribeGroupsResponse in describe_groups_response,
-    DescribeLogDirsRequest in describe_log_dirs_request,
-    DescribeLogDirsResponse in describe_log_dirs_response,
-    DescribeProducersRequest in describe_producers_request,
-    DescribeProducersResponse in describe_producers_response,
-    DescribeQuorumRequest in describe_quorum_request,
-    DescribeQuorumResponse in describe_quorum_response,
-    DescribeTopicPartitionsRequest in describe_topic_partitions_request,
-    DescribeTopicPartitionsResponse in describe_topic_partitions_response,
-    ElectLeadersRequest in elect_leaders_request,
-    ElectLeadersResponse in elect_leaders_response,
-    FetchRequest in fetch_request,
-    FetchResponse in fetch_response,
-    FindCoordinatorRequest in find_coordinator_request,
-    FindCoordinatorResponse in find_coordinator_response,
-    GetTelemetrySubscriptionsRequest in get_telemetry_subscriptions_request,
-    GetTelemetrySubscriptionsResponse in get_telemetry_subscriptions_response,
-    HeartbeatRequest in heartbeat_request,
-    HeartbeatResponse in heartbeat_response,
-    IncrementalAlterConfigsRequest in incremental_alter_configs_request,
-    IncrementalAlterConfigsResponse in incremental_alter_configs_response,
-    InitProducerIdRequest in init_producer_id_request,
-    InitProducerIdResponse in init_producer_id_response,
-    JoinGroupRequest in join_group_request,
-    JoinGroupResponse in join_group_response,
-    LeaveGroupRequest in leave_group_request,
-    LeaveGroupResponse in leave_group_response,
-    ListConfigResourcesRequest in list_config_resources_request,
-    ListConfigResourcesResponse in list_config_resources_response,
-    ListGroupsRequest in list_groups_request,
-    ListGroupsResponse in list_groups_response,
-    ListOffsetsRequest in list_offsets_request,
-    ListOffsetsResponse in list_offsets_response,
-    ListPartitionReassignmentsRequest in list_partition_reassignments_request,
-    ListPartitionReassignmentsResponse in list_partition_reassignments_response,
-    MetadataRequest in metadata_request,
-    MetadataResponse in metadata_response,
-    OffsetCommitRequest in offset_commit_request,
-    OffsetCommitResponse in offset_commit_response,
-    OffsetDeleteRequest in offset_delete_request,
-    OffsetDeleteResponse in offset_delete_response,
-    OffsetFetchRequest in offset_fetch_request,
-    OffsetFetchResponse in offset_fetch_response,
-    OffsetForLeaderEpochRequest in offset_for_leader_epoch_request,
-    OffsetForLeaderEpochResponse in offset_for_leader_epoch_response,
-    ProduceRequest in produce_request,
-    ProduceResponse in produce_response,
-    PushTelemetryRequest in push_telemetry_request,
-    PushTelemetryResponse in push_telemetry_response,
-    SyncGroupRequest in sync_group_request,
-    SyncGroupResponse in sync_group_response,
-    UnregisterBrokerRequest in unregister_broker_request,
-    UnregisterBrokerResponse in unregister_broker_response,
-    UpdateFeaturesRequest in update_features_request,
-    UpdateFeaturesResponse in update_features_response,
-    RequestHeader in request_header,
-    ResponseHeader in response_header,
 }

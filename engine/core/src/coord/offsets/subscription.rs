@@ -1,6 +1,8 @@
 //! The topics that a member of a consumer group subscribes to, read out of what it says to its assignor.
 
-use crate::coord::records::{ConsumerProtocolSubscription, Reader};
+use millrace_codec::Reader;
+
+use crate::coord::records::ConsumerProtocolSubscription;
 
 /// What every version of a subscription begins with.
 const COMMON_VERSION: i16 = 0;
@@ -8,7 +10,7 @@ const COMMON_VERSION: i16 = 0;
 /// The topics of a subscription; `None` where the bytes are something else. As in Kafka, only what all versions have
 /// is read.
 pub(in crate::coord) fn subscribed_topics(metadata: &[u8]) -> Option<Vec<String>> {
-    let mut reader = Reader::new(metadata);
+    let mut reader = Reader::of_record(metadata);
     reader.i16().ok()?;
     let subscription = ConsumerProtocolSubscription::decode(&mut reader, COMMON_VERSION);
     subscription.ok().map(|subscription| subscription.topics)

@@ -1,7 +1,7 @@
 //! Records as Kafka's group coordinator appends them: keys, and values in the version that Kafka 4.3 chooses.
 
 use super::generated::GroupRecord;
-use super::writer::EncodeError;
+use millrace_codec::EncodeError;
 
 /// Offsets that expire at a time of their own; only commits of before Kafka 2.1 ask for that.
 const OFFSET_WITH_EXPIRY_VERSION: i16 = 1;

@@ -2,7 +2,6 @@
 
 mod client_protocol;
 mod encoded;
-mod form;
 #[allow(
     clippy::too_many_lines,
     clippy::excessive_nesting,
@@ -12,10 +11,7 @@ mod form;
 )]
 mod generated;
 mod prefix;
-mod reader;
-mod writer;
 
 pub use encoded::EncodedRecord;
 pub use generated::*;
-pub use reader::{DecodeError, MEMORY_PER_RECORD_BYTE, Reader};
-pub use writer::{EncodeError, Writer};
+pub use millrace_codec::{DecodeError, EncodeError, MEMORY_PER_RECORD_BYTE};

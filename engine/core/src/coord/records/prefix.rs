@@ -1,7 +1,6 @@
 //! The two bytes in front: the type of a record before its key, the version before a value.
 
-use super::reader::{DecodeError, Reader};
-use super::writer::{EncodeError, Writer};
+use millrace_codec::{DecodeError, EncodeError, Reader, Writer};
 
 /// Keys have one version each. Kafka took the number in front for it until 4.1, so a new version would be a new type.
 const KEY_VERSION: i16 = 0;
@@ -10,11 +9,11 @@ type Decode<T> = fn(&mut Reader<'_>, i16) -> Result<T, DecodeError>;
 
 /// What the key says the record is.
 pub(super) fn record_type(key: &[u8]) -> Result<i16, DecodeError> {
-    Reader::new(key).i16()
+    Reader::of_record(key).i16()
 }
 
 pub(super) fn read_key<T>(key: &[u8], decode: Decode<T>) -> Result<T, DecodeError> {
-    let mut reader = Reader::new(key);
+    let mut reader = Reader::of_record(key);
     reader.i16()?;
     decode(&mut reader, KEY_VERSION)
 }
@@ -22,7 +21,7 @@ pub(super) fn read_key<T>(key: &[u8], decode: Decode<T>) -> Result<T, DecodeErro
 /// A value that is missing is a tombstone. A version that is not known is an error: Kafka does not load such records.
 pub(super) fn read_value<T>(value: Option<&[u8]>, decode: Decode<T>) -> Result<Option<T>, DecodeError> {
     let Some(value) = value else { return Ok(None) };
-    let mut reader = Reader::new(value);
+    let mut reader = Reader::of_record(value);
     let version = reader.i16()?;
     decode(&mut reader, version).map(Some)
 }
@@ -38,8 +37,8 @@ pub(super) fn value_bytes(
     version: i16,
     value: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
 ) -> Result<Vec<u8>, EncodeError> {
-    let mut writer = Writer::new();
+    let mut writer = Writer::of_record();
     writer.i16(version);
     value(&mut writer)?;
-    Ok(writer.finish())
+    Ok(writer.finish_record())
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use millrace_codec::varint::put_i64;
+
 use super::key_map::KeyMap;
 use crate::base::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 use crate::log::batch::{
@@ -11,7 +13,7 @@ use crate::log::batch::{
 use crate::log::compression::{Codec, compress, decompress};
 use crate::log::fault::BatchFault;
 use crate::log::recompress::RECORDS_BYTES_MAX;
-use crate::log::records::{Record, Records, put_varlong};
+use crate::log::records::{Record, Records};
 use crate::log::validate::record_timestamp;
 
 /// By what a compaction decides. The last offsets of producers may be older than the log: more is kept then.
@@ -135,7 +137,7 @@ fn rewritten(
     for record in records {
         scratch.clear();
         record.encode_body(record.timestamp_delta.wrapping_add(shift), &mut scratch);
-        put_varlong(&mut plain, scratch.len() as i64);
+        put_i64(&mut plain, scratch.len() as i64);
         plain.extend_from_slice(&scratch);
     }
     let body = compress(codec, &plain).map_err(|_| BatchFault::Undecodable)?;

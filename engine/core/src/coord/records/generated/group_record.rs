@@ -21,8 +21,7 @@ use super::legacy_offset_commit_value::LegacyOffsetCommitValue;
 use super::offset_commit_key::OffsetCommitKey;
 use super::offset_commit_value::OffsetCommitValue;
 use crate::coord::records::prefix::{key_bytes, read_key, read_value, record_type, value_bytes};
-use crate::coord::records::reader::DecodeError;
-use crate::coord::records::writer::EncodeError;
+use millrace_codec::{DecodeError, EncodeError};
 
 /// A record of `__consumer_offsets`: its key, and its value unless it is a tombstone.
 #[derive(Clone, Debug, PartialEq)]

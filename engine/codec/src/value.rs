@@ -1,10 +1,9 @@
-//! Values of the wire that Rust has no type for.
+//! Values of Kafka's formats that Rust has no type for.
 
 use bytes::Bytes;
 use std::{fmt, iter};
 
-/// Longest string of the protocol: its first encodings count bytes in a positive `int16`, and Kafka keeps
-/// that bound in the compact ones.
+/// Longest string: its first encodings count bytes in a positive `int16`, and Kafka keeps that bound in the compact ones.
 pub const STRING_BYTES_MAX: usize = i16::MAX as usize;
 
 /// How lengths are written: fixed width, or as a variable-length number plus one (KIP-482).
@@ -14,7 +13,7 @@ pub enum Form {
     Compact,
 }
 
-/// A 128-bit id in the byte order of the wire; all zeros means "none".
+/// A 128-bit id as it is sent, the first byte first; all zeros means "none".
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uuid(pub [u8; 16]);
 

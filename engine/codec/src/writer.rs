@@ -1,28 +1,20 @@
-//! Writes the primitive values of the wire: small fields gather in one buffer, records stay shared pieces.
+//! Writes the primitive values of Kafka's formats: small fields gather in one buffer, records stay shared pieces.
 
+use crate::error::EncodeError;
 use crate::value::{Form, Records, STRING_BYTES_MAX, Uuid};
+use crate::varint;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// Room of the first buffer: most headers and small messages fit without growing.
 const FIRST_BUFFER_BYTES: usize = 512;
 
+/// Room of a key or a value: most fit without growing, and those that are kept waste little.
+const RECORD_BYTES: usize = 64;
+
 /// A frame starts with the number of bytes that follow, as an `int32`.
 pub const FRAME_LENGTH_BYTES: usize = 4;
 
-/// Why a value cannot be sent in a version. It is a bug of the caller or an answer too large for the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EncodeError {
-    #[error("version {version} has no field {field}, and it must not be left out")]
-    NotInVersion { field: &'static str, version: i16 },
-    #[error("field {field} must not be null in version {version}")]
-    Null { field: &'static str, version: i16 },
-    #[error("length {0} does not fit the wire format")]
-    TooLong(usize),
-    #[error("message has no version {0}")]
-    Version(i16),
-}
-
-/// Collects one message as pieces for one vectored send.
+/// Collects one message as pieces for one vectored send, or the bytes of one key or value of a record.
 #[derive(Debug, Default)]
 pub struct Writer {
     /// The first one is an empty place holder for `first`.
@@ -38,6 +30,18 @@ pub struct Writer {
 impl Writer {
     pub fn new() -> Writer {
         Writer { buffer: BytesMut::with_capacity(FIRST_BUFFER_BYTES), ..Writer::default() }
+    }
+
+    /// A writer that has left room for the length of its frame.
+    pub fn framed() -> Writer {
+        let mut writer = Writer::new();
+        writer.buffer.put_bytes(0, FRAME_LENGTH_BYTES);
+        writer
+    }
+
+    /// A writer of a key or a value.
+    pub fn of_record() -> Writer {
+        Writer { buffer: BytesMut::with_capacity(RECORD_BYTES), ..Writer::default() }
     }
 
     /// Bytes written so far.
@@ -58,15 +62,8 @@ impl Writer {
         self.pieces
     }
 
-    /// A writer that has left room for the length of its frame.
-    pub(crate) fn framed() -> Writer {
-        let mut writer = Writer::new();
-        writer.buffer.put_bytes(0, FRAME_LENGTH_BYTES);
-        writer
-    }
-
     /// The pieces of a frame, with the length of what follows it in the room that `framed` left.
-    pub(crate) fn finish_frame(mut self) -> Result<Vec<Bytes>, EncodeError> {
+    pub fn finish_frame(mut self) -> Result<Vec<Bytes>, EncodeError> {
         let length = self.len().saturating_sub(FRAME_LENGTH_BYTES);
         let prefix = i32::try_from(length).map_err(|_| EncodeError::TooLong(length))?.to_be_bytes();
         let start = if self.pieces.is_empty() { &mut self.buffer } else { &mut self.first };
@@ -76,6 +73,12 @@ impl Writer {
             *room = prefix;
         }
         Ok(self.finish())
+    }
+
+    /// The bytes of a key or a value, which holds no records.
+    pub fn finish_record(self) -> Vec<u8> {
+        assert!(self.pieces.is_empty(), "a key or a value is one piece");
+        self.buffer.into()
     }
 
     /// What the answer that is written next tells its client as throttle time, whatever the message says.
@@ -88,48 +91,54 @@ impl Writer {
         self.i32(self.throttle_time_ms.unwrap_or(own));
     }
 
+    #[inline]
     pub fn bool(&mut self, value: bool) {
         self.buffer.put_u8(u8::from(value));
     }
 
+    #[inline]
     pub fn i8(&mut self, value: i8) {
         self.buffer.put_i8(value);
     }
 
+    #[inline]
     pub fn i16(&mut self, value: i16) {
         self.buffer.put_i16(value);
     }
 
+    #[inline]
     pub fn u16(&mut self, value: u16) {
         self.buffer.put_u16(value);
     }
 
+    #[inline]
     pub fn i32(&mut self, value: i32) {
         self.buffer.put_i32(value);
     }
 
+    #[inline]
     pub fn u32(&mut self, value: u32) {
         self.buffer.put_u32(value);
     }
 
+    #[inline]
     pub fn i64(&mut self, value: i64) {
         self.buffer.put_i64(value);
     }
 
+    #[inline]
     pub fn f64(&mut self, value: f64) {
         self.buffer.put_f64(value);
     }
 
+    #[inline]
     pub fn uuid(&mut self, value: Uuid) {
         self.buffer.put_slice(&value.0);
     }
 
-    pub fn uvarint(&mut self, mut value: u32) {
-        while value >= 0x80 {
-            self.buffer.put_u8(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.buffer.put_u8(value as u8);
+    #[inline]
+    pub fn uvarint(&mut self, value: u32) {
+        varint::put_u32(&mut self.buffer, value);
     }
 
     pub fn string(&mut self, value: &str, form: Form) -> Result<(), EncodeError> {
@@ -259,6 +268,15 @@ mod tests {
         let text = "x".repeat(STRING_BYTES_MAX + 1);
         for form in [Form::Plain, Form::Compact] {
             assert_eq!(Writer::new().string(&text, form), Err(EncodeError::TooLong(text.len())));
+            assert_eq!(Writer::new().string(&text[1..], form), Ok(()));
         }
+    }
+
+    #[test]
+    fn a_record_is_one_piece() {
+        let mut writer = Writer::of_record();
+        writer.i16(3);
+        writer.tagged_field(4, |inner| inner.string("ab", Form::Compact)).unwrap();
+        assert_eq!(writer.finish_record(), [0, 3, 4, 3, 3, b'a', b'b']);
     }
 }
