@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use millrace_core::base::ShardIndex;
 use millrace_core::meta::ClientQuotas;
-use millrace_rt::{Moment, Signal, fs};
+use millrace_rt::{ByteBudget, Moment, Signal, fs};
 use millrace_shard::{PARTS, SERVER_PARTS, Shard, Turns};
 use millrace_wire::ApiKey;
 use rustc_hash::FxHashMap;
 use tracing::{debug, warn};
 
-use crate::conn::budget::RequestBudget;
 use crate::conn::caller::Caller;
 use crate::conn::room::BLOCK_BYTES_MIN;
 use crate::counts::{HostCounts, HostStats, NodeStats, RequestMemory, ShardReport};
@@ -68,7 +67,7 @@ const CLOSE_PERIOD: Duration = Duration::from_millis(10);
 pub(crate) struct Host {
     pub(crate) node: Node,
     pub(crate) shard: Shard,
-    pub(crate) request_budget: Rc<RequestBudget>,
+    pub(crate) request_budget: Rc<ByteBudget>,
     pub(crate) sessions: RefCell<SessionCache>,
     pub(crate) creations: Creations,
     pub(crate) counts: HostCounts,
@@ -97,7 +96,7 @@ impl Host {
         let slots = usize::try_from(config.max_incremental_fetch_session_cache_slots()).unwrap_or(0);
         Rc::new(Host {
             shard,
-            request_budget: RequestBudget::new(request_bytes),
+            request_budget: ByteBudget::new(request_bytes),
             sessions: RefCell::new(SessionCache::new(slots.div_ceil(shards as usize))),
             creations: Creations::default(),
             counts: HostCounts::new(),
@@ -271,7 +270,7 @@ impl Host {
     fn close_overdue(&self, idle_max: Duration) {
         let now = millrace_rt::now();
         self.close_stuck(now);
-        let short = self.request_budget.is_short();
+        let short = self.request_budget.has_line();
         for caller in self.connections.borrow().values() {
             let is_idle = now - caller.last_active() >= idle_max;
             let is_stalled = caller.partial_since().is_some_and(|since| now - since >= PARTIAL_PATIENCE);

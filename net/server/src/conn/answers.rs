@@ -7,10 +7,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use millrace_rt::Signal;
+use millrace_rt::{ByteCharge, Signal};
 use millrace_shard::EgressCharge;
 
-use crate::conn::budget::Charge;
 use crate::timings::{Spent, Trace};
 
 /// Requests of one connection that may be under way at once. An idempotent client has five; plain ones pipeline
@@ -57,7 +56,7 @@ pub(crate) type Later = Pin<Box<dyn Future<Output = Finished>>>;
 /// A place in the queue. The frame's memory is held until the answer has been sent.
 pub(crate) struct Pending {
     pub(crate) answer: Slot,
-    pub(crate) charge: Option<Rc<Charge>>,
+    pub(crate) charge: Option<Rc<ByteCharge>>,
     /// Of a request; nothing where the connection ends without one.
     pub(crate) trace: Option<Trace>,
 }

@@ -4,17 +4,16 @@ use std::io;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use millrace_rt::{Block, Either, Moment, Stream, select};
+use millrace_rt::{Block, ByteBudget, ByteCharge, Either, Moment, Stream, select};
 use millrace_wire::FRAME_LENGTH_BYTES;
 use millrace_wire::conn::{FrameCursor, Framed};
 
-use crate::conn::budget::{Charge, RequestBudget};
 use crate::conn::caller::{Caller, Partial};
 use crate::conn::room::{self, BLOCK_BYTES_MIN, IDLE_BYTES_MAX};
 
 /// Owned by the reader of a connection.
 pub(crate) struct Inbox {
-    budget: Rc<RequestBudget>,
+    budget: Rc<ByteBudget>,
     frame_bytes_max: usize,
     memory: Option<Memory>,
     filled: usize,
@@ -27,13 +26,13 @@ pub(crate) struct Inbox {
 
 struct Memory {
     block: Block,
-    charge: Option<Charge>,
+    charge: Option<ByteCharge>,
 }
 
 /// One request without its length; its memory counts against the budget until it is dropped.
 pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
-    pub(crate) charge: Option<Rc<Charge>>,
+    pub(crate) charge: Option<Rc<ByteCharge>>,
     /// When its last byte was there.
     pub(crate) received: Moment,
 }
@@ -55,7 +54,7 @@ pub(crate) enum State {
 
 impl Inbox {
     /// `leftover` is what another shard received and did not use.
-    pub(crate) fn new(budget: Rc<RequestBudget>, frame_bytes_max: usize, leftover: &[u8]) -> Inbox {
+    pub(crate) fn new(budget: Rc<ByteBudget>, frame_bytes_max: usize, leftover: &[u8]) -> Inbox {
         let mut inbox = Inbox {
             budget,
             frame_bytes_max,
@@ -114,7 +113,7 @@ impl Inbox {
         if capacity <= memory.block.capacity() {
             return Ok(memory);
         }
-        let charge = match select(self.budget.charge(capacity as u64), caller.hung_up()).await {
+        let charge = match select(self.budget.wait_for(capacity as u64), caller.hung_up()).await {
             Either::Left(charge) => charge,
             Either::Right(()) => return Err(io::ErrorKind::ConnectionAborted.into()),
         };

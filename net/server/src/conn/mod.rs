@@ -3,7 +3,6 @@
 
 pub(crate) mod affinity;
 pub(crate) mod answers;
-pub(crate) mod budget;
 pub(crate) mod caller;
 pub(crate) mod inbox;
 pub(crate) mod parcel;

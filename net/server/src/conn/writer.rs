@@ -7,11 +7,10 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use millrace_rt::Stream;
+use millrace_rt::{ByteCharge, Stream};
 use millrace_shard::{EgressCharge, Shard};
 
 use crate::conn::answers::{Answer, Answers, Finished, InHand, Later, Sending, Slot};
-use crate::conn::budget::Charge;
 use crate::timings::{Spent, Timings, Trace};
 
 /// Answers are gathered up to this many bytes before they are sent: past it one send more costs nothing.
@@ -51,7 +50,7 @@ pub(crate) async fn write_answers(
 struct Gather {
     pieces: Vec<Bytes>,
     bytes: usize,
-    charges: Vec<Rc<Charge>>,
+    charges: Vec<Rc<ByteCharge>>,
     /// What the pieces hold of the shard's memory for answers.
     held: Vec<EgressCharge>,
     shard: Shard,

@@ -6,14 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_core::base::ShardIndex;
-use millrace_rt::{Either, Stream, select};
+use millrace_rt::{ByteCharge, Either, Stream, select};
 use millrace_wire::ApiKey;
 use tracing::{debug, warn};
 
 use crate::api::call::{Call, CallFault, Head, Outcome};
 use crate::api::table::{Turn, dispatch};
 use crate::conn::answers::{Answer, Answers, PENDING_MAX, Pending, Slot};
-use crate::conn::budget::Charge;
 use crate::conn::caller::{Caller, Partial};
 use crate::conn::inbox::{Frame, Inbox, State};
 use crate::conn::parcel::Parcel;
@@ -257,7 +256,7 @@ impl Reader {
     async fn answer(
         &mut self,
         outcome: Result<Outcome, CallFault>,
-        charge: Option<Rc<Charge>>,
+        charge: Option<Rc<ByteCharge>>,
         trace: Trace,
     ) -> Next {
         let answer = match outcome {
