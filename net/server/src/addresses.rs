@@ -21,8 +21,8 @@ pub struct BoundListener {
     pub address: SocketAddr,
 }
 
-/// Where each configured listener is to listen, those of brokers first. Resolves names, so it may block: called before any
-/// shard runs.
+/// Where each configured listener is to listen, those of brokers first. Resolves names, so it may block: called before
+/// any shard runs.
 pub(crate) fn resolve(config: &BrokerConfig) -> Result<Vec<BoundListener>, StartError> {
     let brokers = config.listeners().iter().map(|listener| resolve_one(listener, EndpointType::Broker));
     let controllers =

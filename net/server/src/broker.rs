@@ -7,69 +7,69 @@ use millrace_rt::{Seat, Settings};
 use tracing::error;
 
 use crate::admin::SideThread;
+use crate::broker_context::{BrokerContext, BrokerSettings, OnReady};
 use crate::loggers::Loggers;
-use crate::node::{BrokerSettings, Node, OnReady};
 use crate::serve::serve_shard;
 use crate::start_error::StartError;
 
 /// One broker, made for one run.
 pub struct Broker {
-    node: Node,
+    context: BrokerContext,
 }
 
 /// Ends a broker from any thread.
 #[derive(Clone)]
 pub struct Stopper {
-    node: Node,
+    context: BrokerContext,
 }
 
 impl Broker {
     /// `on_ready` is told the opened addresses once every shard serves.
     pub fn new(settings: BrokerSettings, on_ready: OnReady) -> Result<Broker, StartError> {
-        Ok(Broker { node: Node::new(settings, Some(on_ready))? })
+        Ok(Broker { context: BrokerContext::new(settings, Some(on_ready))? })
     }
 
     pub fn stopper(&self) -> Stopper {
-        Stopper { node: self.node.clone() }
+        Stopper { context: self.context.clone() }
     }
 
     /// Lets the metrics show what the process's log could not take.
     pub fn count_lost_log_lines(&self, lost: Arc<AtomicU64>) {
-        self.node.count_lost_log_lines(lost);
+        self.context.count_lost_log_lines(lost);
     }
 
     /// Lets clients see and set the levels of the process's loggers.
     pub fn hand_over_loggers(&self, loggers: Loggers) {
-        self.node.hand_over_loggers(loggers);
+        self.context.hand_over_loggers(loggers);
     }
 
     /// Serves until it is stopped; blocks the calling thread.
     pub fn run(self) -> Result<(), StartError> {
         let machine = millrace_rt::probe().map_err(|error| StartError::Runtime(error.to_string()))?;
-        self.node.limit_descriptors(machine.descriptors);
+        self.context.limit_descriptors(machine.descriptors);
         let side =
-            self.node.admin_wanted().map(|wanted| SideThread::start(&self.node, wanted)).transpose()?;
+            self.context.admin_wanted().map(|wanted| SideThread::start(&self.context, wanted)).transpose()?;
         let result = self.run_shards();
         if let Some(side) = side {
             side.stop();
         }
         result?;
-        self.node.failure().map_or(Ok(()), Err)
+        self.context.failure().map_or(Ok(()), Err)
     }
 
     fn run_shards(&self) -> Result<(), StartError> {
-        let settings = self.node.settings();
+        let settings = self.context.settings();
         let runtime = Settings {
             shards: settings.shards,
             memory_bytes: settings.memory_bytes,
             directory: settings.journal_directory().to_owned(),
             name: "millrace".to_owned(),
         };
-        let node = self.node.clone();
+        let broker = self.context.clone();
         let main = move |seat: Seat| {
-            let node = node.clone();
+            let broker = broker.clone();
             async move {
-                if let Err(error) = serve_shard(node, seat).await {
+                if let Err(error) = serve_shard(broker, seat).await {
                     error!(%error, "a shard did not start");
                 }
             }
@@ -81,7 +81,7 @@ impl Broker {
 impl Stopper {
     /// Ends the broker cleanly; `run` returns when everything is on disk.
     pub fn stop(&self) {
-        self.node.stop();
+        self.context.stop();
     }
 }
 

@@ -19,7 +19,7 @@ use crate::timings::TimingStats;
 const VERSIONS: usize = 32;
 
 /// Lives on one shard. Counts are since the shard opened.
-pub(crate) struct HostCounts {
+pub(crate) struct ServerCounts {
     /// One of each API, in the order of their numbers, made when the first request comes.
     apis: RefCell<Vec<Option<Box<ApiCounts>>>>,
     topics: RefCell<FxHashMap<TopicId, TopicTraffic>>,
@@ -75,7 +75,7 @@ pub(crate) struct LimitCounts {
     pub(crate) pending_requests: Counter,
     /// `max.incremental.fetch.session.cache.slots`, or the partitions that sessions may hold.
     pub(crate) fetch_sessions: Counter,
-    /// A peer took nothing of its answers while memory for answers was short.
+    /// A peer took nothing of its responses while memory for responses was short.
     pub(crate) stalled_peers: Counter,
     /// A produce request was not durable within its own timeout.
     pub(crate) produce_timeout: Counter,
@@ -89,10 +89,10 @@ pub(crate) struct ConnectionCounts {
     pub(crate) refused_requests: Counter,
 }
 
-impl HostCounts {
-    pub(crate) fn new() -> HostCounts {
+impl ServerCounts {
+    pub(crate) fn new() -> ServerCounts {
         let apis = ApiKey::ALL.iter().map(|key| key.code()).max().unwrap_or_default();
-        HostCounts {
+        ServerCounts {
             apis: RefCell::new((0..=apis).map(|_| None).collect()),
             topics: RefCell::default(),
             traffic: Cell::default(),
@@ -148,7 +148,7 @@ impl HostCounts {
     }
 
     /// All counts as one value; topics that are no more are forgotten.
-    pub(crate) fn stats(&self, image: &MetadataImage) -> HostStats {
+    pub(crate) fn stats(&self, image: &MetadataImage) -> ServerStats {
         self.topics.borrow_mut().retain(|id, _| image.topic_by_id(*id).is_some());
         let topics = self.topics.borrow();
         let named = topics.iter().filter_map(|(id, traffic)| {
@@ -159,7 +159,7 @@ impl HostCounts {
             let api = apis.get(usize::try_from(key.code()).ok()?)?.as_deref()?;
             Some(api.stats(*key))
         });
-        HostStats {
+        ServerStats {
             apis: asked.collect(),
             topics: named.collect(),
             traffic: self.traffic.get(),
@@ -168,7 +168,7 @@ impl HostCounts {
             accepted: self.connections.accepted.get(),
             moved_away: self.connections.moved_away.get(),
             refused_requests: self.connections.refused_requests.get(),
-            ..HostStats::default()
+            ..ServerStats::default()
         }
     }
 }
@@ -208,7 +208,7 @@ impl LimitCounts {
 
 /// One shard's server at one moment.
 #[derive(Debug, Default)]
-pub(crate) struct HostStats {
+pub(crate) struct ServerStats {
     pub(crate) apis: Vec<ApiStats>,
     pub(crate) topics: Vec<(Arc<str>, TopicTraffic)>,
     pub(crate) traffic: TopicTraffic,
@@ -242,17 +242,17 @@ pub(crate) struct RequestMemory {
     pub(crate) waits: u64,
 }
 
-/// What a shard answers to a scrape.
+/// What a shard reports to a scrape.
 #[derive(Debug)]
 pub(crate) struct ShardReport {
     pub(crate) engine: ShardStats,
-    pub(crate) server: HostStats,
+    pub(crate) server: ServerStats,
     /// Of shard 0 only: what is true of the whole node.
-    pub(crate) node: Option<NodeStats>,
+    pub(crate) broker: Option<BrokerStats>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct NodeStats {
+pub(crate) struct BrokerStats {
     pub(crate) topics: u64,
     pub(crate) partitions: u64,
     /// Free space of the data directory's file system, where it can be told.
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn requests_and_errors_are_counted_by_api() {
-        let counts = HostCounts::new();
+        let counts = ServerCounts::new();
         counts.request(ApiKey::Produce, 11, 100);
         counts.request(ApiKey::Produce, 11, 50);
         counts.request(ApiKey::ApiVersions, -1, 1);
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn traffic_of_deleted_topics_stays_in_the_sum() {
-        let counts = HostCounts::new();
+        let counts = ServerCounts::new();
         counts.topic(TopicId([1; 16]), |traffic| traffic.bytes_out += 7);
         let stats = counts.stats(&MetadataImage::default());
         assert_eq!((stats.topics.len(), stats.traffic.bytes_out), (0, 7));

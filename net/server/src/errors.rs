@@ -8,19 +8,20 @@ use millrace_wire::ErrorCode;
 
 use crate::session::SessionFault;
 
-/// What a client is told that asks for transactions, which are not served yet. Of Kafka's codes it is the one that ends the
-/// wait of every client: librdkafka asks again for good after any other answer about a coordinator, `UNSUPPORTED_VERSION`
-/// and `INVALID_REQUEST` among them, and Java's client, franz-go and sarama fail with each that may not be retried.
+/// What a client is told that asks for transactions, which are not served yet. Of Kafka's codes it is the one that ends
+/// the wait of every client: librdkafka asks again for good after any other response about a coordinator,
+/// `UNSUPPORTED_VERSION` and `INVALID_REQUEST` among them, and Java's client, franz-go and sarama fail with each that
+/// may not be retried.
 pub(crate) const TRANSACTIONS_NOT_SERVED: ErrorCode = ErrorCode::TransactionalIdAuthorizationFailed;
 
-/// Whether Kafka's produce answer names the log's start beside an error.
+/// Whether Kafka's produce response names the log's start beside an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LogStart {
     Unknown,
     Named,
 }
 
-/// An append's error as a produce answer carries it.
+/// An append's error as a produce response carries it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AppendFault {
     pub(crate) code: ErrorCode,

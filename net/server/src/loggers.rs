@@ -1,5 +1,5 @@
-//! Loggers of the process (KIP-412): which there are, at what levels they log, and changes of these, which hold until it
-//! ends.
+//! Loggers of the process (KIP-412): which there are, at what levels they log, and changes of these, which hold until
+//! it ends.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -56,8 +56,8 @@ impl LogLevel {
     }
 }
 
-/// The loggers, modules of the program, and their levels. A logger without a level of its own has that of the module around
-/// it.
+/// The loggers, modules of the program, and their levels. A logger without a level of its own has that of the module
+/// around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLevels {
     names: &'static [&'static str],

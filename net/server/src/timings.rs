@@ -1,4 +1,4 @@
-//! How long requests took, and where the time of produce and fetch requests went: recorded when an answer has left.
+//! How long requests took, and where the time of produce and fetch requests went: recorded when a response has left.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -13,15 +13,15 @@ pub(crate) const PRODUCE_STAGES: [&str; 5] = ["queue", "hop", "journal", "flush"
 /// Those of a fetch.
 pub(crate) const FETCH_STAGES: [&str; 5] = ["queue", "hop", "read", "wait", "send"];
 
-/// A request on its way, as its answer remembers it.
+/// A request on its way, as its response remembers it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trace {
     pub(crate) api: ApiKey,
     pub(crate) received: Moment,
 }
 
-/// Where a request's time went before its answer was known. All of it is behind the moment it was received; what then
-/// follows is the answer's way out.
+/// Where a request's time went before its response was known. All of it is behind the moment it was received; what then
+/// follows is the response's way out.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Spent {
     /// Until it was handed to the engine: its turn on the connection, and its decoding.
@@ -69,7 +69,7 @@ pub(crate) struct TimingStats {
 }
 
 impl Timings {
-    /// The answer to a request has left.
+    /// The response to a request has left.
     pub(crate) fn record(&self, trace: Trace, spent: &Spent, left: Moment) {
         let total = left - trace.received;
         self.with_total(trace.api, |histogram| histogram.record(nanos(total)));

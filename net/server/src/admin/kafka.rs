@@ -8,8 +8,8 @@ use millrace_shard::PartitionStats;
 use crate::admin::family::{Family, Kind, Samples};
 use crate::admin::scrape::Scrape;
 use crate::admin::timings;
+use crate::broker_context::Phase;
 use crate::counts::TopicTraffic;
-use crate::node::Phase;
 
 /// States of a broker as Kafka numbers them.
 const STATE_STARTING: u8 = 1;
@@ -268,14 +268,14 @@ pub(crate) const FAMILIES: &[Family] = &[
         kind: Kind::Gauge,
         labels: "",
         help: "Topics.",
-        samples: |scrape, samples| samples.add(&[], scrape.node.topics),
+        samples: |scrape, samples| samples.add(&[], scrape.broker.topics),
     },
     Family {
         name: "kafka_controller_kafkacontroller_globalpartitioncount",
         kind: Kind::Gauge,
         labels: "",
         help: "Partitions of all topics.",
-        samples: |scrape, samples| samples.add(&[], scrape.node.partitions),
+        samples: |scrape, samples| samples.add(&[], scrape.broker.partitions),
     },
     Family {
         name: "kafka_log_log_size",
@@ -338,7 +338,7 @@ fn broker_state(scrape: &Scrape) -> u8 {
 
 fn offline_partitions(scrape: &Scrape) -> u64 {
     let served = scrape.sum(|shard| shard.engine.partitions.len() as u64);
-    scrape.node.partitions.saturating_sub(served)
+    scrape.broker.partitions.saturating_sub(served)
 }
 
 fn by_topic(scrape: &Scrape, samples: &mut Samples<'_>, value: fn(&PartitionStats) -> u64) {

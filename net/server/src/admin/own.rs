@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use crate::admin::family::{Family, Kind, Samples};
 use crate::admin::scrape::Scrape;
 use crate::admin::timings;
+use crate::broker_context::Phase;
 use crate::counts::ShardReport;
-use crate::node::Phase;
 
 pub(crate) const FAMILIES: &[Family] = &[
     Family {
@@ -71,7 +71,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         labels: "",
         help: "Free space of the data directory's file system.",
         samples: |scrape, samples| {
-            samples.add(&[], scrape.node.data_available.map_or(0, |space| space.bytes));
+            samples.add(&[], scrape.broker.data_available.map_or(0, |space| space.bytes));
         },
     },
     Family {
@@ -80,7 +80,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         labels: "",
         help: "Files and directories that can still be made there; 2^64 where the file system does not count them.",
         samples: |scrape, samples| {
-            samples.add(&[], scrape.node.data_available.map_or(0, |space| space.inodes));
+            samples.add(&[], scrape.broker.data_available.map_or(0, |space| space.inodes));
         },
     },
     Family {

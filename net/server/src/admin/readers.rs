@@ -1,4 +1,4 @@
-//! Metrics of what readers hold: places in lists of partitions, and answers that their peers have not yet taken.
+//! Metrics of what readers hold: places in lists of partitions, and responses that their peers have not yet taken.
 
 use crate::admin::family::{Family, Kind};
 use crate::admin::own::by_shard;

@@ -10,13 +10,13 @@ use millrace_wire::messages::alter_client_quotas_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors;
 use crate::quota::addresses_of;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = AlterClientQuotasRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = AlterClientQuotasRequest::decode(&mut Reader::new(&context.body), version)?;
     let mode = if request.validate_only { ValidateOnly::Yes } else { ValidateOnly::No };
     let mut alterations = Vec::with_capacity(request.entries.len());
     for entry in &request.entries {
@@ -24,14 +24,14 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     }
     let results = match alterations.is_empty() {
         true => Vec::new(),
-        false => call.host.shard.alter_client_quotas(alterations, mode).await,
+        false => context.server.shard.alter_client_quotas(alterations, mode).await,
     };
     if mode == ValidateOnly::No {
-        call.host.learn_address_rates().await;
+        context.server.learn_address_rates().await;
     }
     let entries = results.iter().map(answered).collect();
     let response = AlterClientQuotasResponse { entries, ..AlterClientQuotasResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 async fn alteration(entry: &Wanted<'_>) -> QuotaAlteration {

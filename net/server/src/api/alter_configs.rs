@@ -1,4 +1,5 @@
-//! AlterConfigs 0-2: all settings of topics, brokers, groups and client metrics at once; what a request does not name is reset.
+//! AlterConfigs 0-2: all settings of topics, brokers, groups and client metrics at once; what a request does not name
+//! is reset.
 
 use std::borrow::Cow;
 
@@ -9,21 +10,21 @@ use millrace_wire::messages::alter_configs_request::{AlterConfigsRequest, Altera
 use millrace_wire::messages::alter_configs_response::{AlterConfigsResourceResponse, AlterConfigsResponse};
 
 use crate::api::alterations::{Altered, Named, alter};
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = AlterConfigsRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = AlterConfigsRequest::decode(&mut Reader::new(&context.body), version)?;
     let mode = if request.validate_only { ValidateOnly::Yes } else { ValidateOnly::No };
     let resources = request.resources.iter().map(|resource| Named {
         kind: resource.resource_type,
         name: resource.resource_name.as_ref(),
         entries: resource.configs.iter().map(entry).collect(),
     });
-    let altered = alter(&call, resources.collect(), OtherKeys::Reset, mode).await;
+    let altered = alter(&context, resources.collect(), OtherKeys::Reset, mode).await;
     let responses = altered.into_iter().map(response).collect();
     let response = AlterConfigsResponse { responses, ..AlterConfigsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn entry(config: &AlterableConfig<'_>) -> AlterEntry {

@@ -12,7 +12,7 @@ use millrace_wire::messages::alter_partition_reassignments_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 
 /// Why a partition does not move.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,16 +21,17 @@ struct Refusal {
     message: Option<String>,
 }
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = AlterPartitionReassignmentsRequest::decode(&mut Reader::new(&call.body), call.version())?;
-    let image = call.host.shard.image();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request =
+        AlterPartitionReassignmentsRequest::decode(&mut Reader::new(&context.body), context.version())?;
+    let image = context.server.shard.image();
     // Kafka asks its controller only where there is something to do and time for it.
     if request.topics.is_empty() {
         let response = AlterPartitionReassignmentsResponse {
             error_message: Some(Cow::Borrowed("")),
             ..AlterPartitionReassignmentsResponse::default()
         };
-        return call.answer(|writer, version| response.encode(writer, version));
+        return context.respond(|writer, version| response.encode(writer, version));
     }
     let is_late = request.timeout_ms <= 0;
     let responses = request.topics.iter().map(|topic| {
@@ -61,11 +62,11 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         responses: responses.collect(),
         ..AlterPartitionReassignmentsResponse::default()
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// Order of checks and messages are those of Kafka's controller (`ReplicationControlManager`). What passes them is where
-/// the partition already is.
+/// Order of checks and messages are those of Kafka's controller (`ReplicationControlManager`). What passes them is
+/// where the partition already is.
 fn reassign(image: &MetadataImage, name: &str, asked: &ReassignablePartition) -> Result<(), Refusal> {
     let unknown = |message| Refusal { code: ErrorCode::UnknownTopicOrPartition, message: Some(message) };
     let index = asked.partition_index;

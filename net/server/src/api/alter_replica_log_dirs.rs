@@ -9,13 +9,13 @@ use millrace_wire::messages::alter_replica_log_dirs_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = AlterReplicaLogDirsRequest::decode(&mut Reader::new(&call.body), call.version())?;
-    let image = call.host.shard.image();
-    let own = call.host.node.log_dir();
-    let is_cordoned = image.config_layers(call.host.node.config()).is_cordoned();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request = AlterReplicaLogDirsRequest::decode(&mut Reader::new(&context.body), context.version())?;
+    let image = context.server.shard.image();
+    let own = context.server.broker.log_dir();
+    let is_cordoned = image.config_layers(context.server.broker.config()).is_cordoned();
     // Of a partition that stands twice the last directory counts, as in Kafka.
     let mut wanted: BTreeMap<&str, BTreeMap<i32, &str>> = BTreeMap::new();
     for dir in &request.dirs {
@@ -44,11 +44,11 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     });
     let response =
         AlterReplicaLogDirsResponse { results: results.collect(), ..AlterReplicaLogDirsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// Kafka moves a partition by way of a directory named after it, a number of 32 digits and `-future`, and refuses where that
-/// name is longer than a file system takes.
+/// Kafka moves a partition by way of a directory named after it, a number of 32 digits and `-future`, and refuses where
+/// that name is longer than a file system takes.
 fn is_too_long(topic: &str, partition: i32) -> bool {
     const FILE_NAME_BYTES_MAX: usize = 255;
     const SUFFIX: usize = ".".len() + 32 + "-future".len();

@@ -1,4 +1,4 @@
-//! Changes of settings as AlterConfigs and IncrementalAlterConfigs share them: resources, refusals, answers.
+//! Changes of settings as AlterConfigs and IncrementalAlterConfigs share them: resources, refusals, responses.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use millrace_shard::ValidateOnly;
 use millrace_wire::ErrorCode;
 
 use crate::addresses::EndpointType;
-use crate::api::call::Call;
 use crate::api::config_kind::ConfigKind;
+use crate::api::context::RequestContext;
 use crate::errors;
-use crate::host::Host;
+use crate::shard_server::ShardServer;
 
 /// One resource of a request.
 pub(crate) struct Named<'a> {
@@ -28,14 +28,14 @@ pub(crate) struct Altered<'a> {
     pub(crate) message: Option<String>,
 }
 
-/// Carries out what is not refused at once, and answers in the order of the request.
+/// Carries out what is not refused at once. Returns the outcomes in the order of the request.
 pub(crate) async fn alter<'a>(
-    call: &Call,
+    context: &RequestContext,
     resources: Vec<Named<'a>>,
     others: OtherKeys,
     mode: ValidateOnly,
 ) -> Vec<Altered<'a>> {
-    let host = &*call.host;
+    let server = &*context.server;
     let mut counts: BTreeMap<(i8, &str), usize> = BTreeMap::new();
     for resource in &resources {
         *counts.entry((resource.kind, resource.name)).or_default() += 1;
@@ -47,37 +47,37 @@ pub(crate) async fn alter<'a>(
             _ if counts.get(&(kind, name)).is_some_and(|count| *count > 1) => {
                 Some(Err(AlterError::request("Each resource must appear at most once.")))
             }
-            Ok(Target::Settings(target)) => match check_of_controllers(call, &target) {
+            Ok(Target::Settings(target)) => match check_of_controllers(context, &target) {
                 Ok(()) => {
                     changes.push(Alteration { target, entries, others });
                     None
                 }
                 Err(error) => Some(Err(error)),
             },
-            Ok(Target::Loggers) => Some(alter_loggers(host, name, &entries, mode)),
+            Ok(Target::Loggers) => Some(alter_loggers(server, name, &entries, mode)),
             Err(error) => Some(Err(error)),
         };
         outcomes.push((kind, name, outcome));
     }
     let mut results = match changes.is_empty() {
         true => Vec::new(),
-        false => host.shard.alter_configs(changes, mode).await,
+        false => server.shard.alter_configs(changes, mode).await,
     }
     .into_iter();
-    let mut answers = Vec::with_capacity(outcomes.len());
+    let mut responses = Vec::with_capacity(outcomes.len());
     for (kind, name, outcome) in outcomes {
         let (code, message) = match outcome.or_else(|| results.next()) {
             Some(Ok(())) => (ErrorCode::None, None),
             Some(Err(error)) => (errors::of_alteration(error.kind), Some(error.message)),
             None => unreachable!("every change is answered"),
         };
-        answers.push(Altered { kind, name, code, message });
+        responses.push(Altered { kind, name, code, message });
     }
     if mode == ValidateOnly::No {
-        let image = host.shard.image();
-        host.node.per_address().learn_names(&image.config_layers(host.node.config())).await;
+        let image = server.shard.image();
+        server.broker.per_address().learn_names(&image.config_layers(server.broker.config())).await;
     }
-    answers
+    responses
 }
 
 /// Where a change goes.
@@ -103,18 +103,18 @@ fn target(kind: i8, name: &str, others: OtherKeys) -> Result<Target, AlterError>
 
 /// A broker is asked for its own settings, a controller for those of every broker that it knows, in words of its own
 /// (`ControllerConfigurationValidator`).
-fn check_of_controllers(call: &Call, target: &AlterTarget) -> Result<(), AlterError> {
+fn check_of_controllers(context: &RequestContext, target: &AlterTarget) -> Result<(), AlterError> {
     let name = match target {
         AlterTarget::Broker(name) if !name.is_empty() => name,
         _ => return Ok(()),
     };
-    if call.caller.endpoint_type != EndpointType::Controller {
+    if context.connection.endpoint_type != EndpointType::Controller {
         return Ok(());
     }
     match name.parse().map(BrokerId) {
         Err(_) => Err(AlterError::request("Unable to parse broker name as a base 10 number.")),
         Ok(id) if id < BrokerId(0) => Err(AlterError::request("Invalid negative broker ID.")),
-        Ok(id) if call.host.shard.image().broker(id).is_none() => Err(AlterError {
+        Ok(id) if context.server.shard.image().broker(id).is_none() => Err(AlterError {
             kind: AlterErrorKind::UnknownBroker,
             message: format!("No node with id {id} found."),
         }),
@@ -123,18 +123,18 @@ fn check_of_controllers(call: &Call, target: &AlterTarget) -> Result<(), AlterEr
 }
 
 fn alter_loggers(
-    host: &Host,
+    server: &ShardServer,
     name: &str,
     entries: &[AlterEntry],
     mode: ValidateOnly,
 ) -> Result<(), AlterError> {
-    let own = host.node.config().node_id();
+    let own = server.broker.config().node_id();
     match name.parse().map(BrokerId) {
         Err(_) => Err(AlterError::request(format!("Node id must be an integer, but it is: {name}"))),
         Ok(id) if id != own => {
             Err(AlterError::request(format!("Unexpected node id. Expected {own}, but received {name}")))
         }
-        Ok(_) => host.node.loggers().map_or_else(
+        Ok(_) => server.broker.loggers().map_or_else(
             || Err(AlterError::request("The log of this process is not the broker's.")),
             |loggers| loggers.alter(entries, mode),
         ),

@@ -7,7 +7,7 @@ use millrace_wire::messages::api_versions_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 
 /// First version in which clients name themselves and features are listed.
 const FIRST_WITH_FEATURES: i16 = 3;
@@ -15,26 +15,26 @@ const FIRST_WITH_FEATURES: i16 = 3;
 const FIRST_WITH_LEVEL_ZERO: i16 = 4;
 
 /// `served` is what the broker serves.
-pub(crate) fn answer(call: &Call, served: Vec<ApiVersion>) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = ApiVersionsRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) fn respond(context: &RequestContext, served: Vec<ApiVersion>) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = ApiVersionsRequest::decode(&mut Reader::new(&context.body), version)?;
     let names = [request.client_software_name.as_ref(), request.client_software_version.as_ref()];
     if version >= FIRST_WITH_FEATURES && !names.iter().all(|name| is_software_name(name)) {
         let response = ApiVersionsResponse {
             error_code: ErrorCode::InvalidRequest.code(),
             ..ApiVersionsResponse::default()
         };
-        return call.answer(|writer, version| response.encode(writer, version));
+        return context.respond(|writer, version| response.encode(writer, version));
     }
     if version >= FIRST_WITH_FEATURES {
-        call.caller.identity.borrow_mut().software = Some(names.map(Into::into));
+        context.connection.identity.borrow_mut().software = Some(names.map(Into::into));
     }
     let supported = Feature::ALL.into_iter().map(|feature| SupportedFeatureKey {
         name: feature.name().into(),
         min_version: *feature.levels().start(),
         max_version: *feature.levels().end(),
     });
-    let image = call.host.shard.image();
+    let image = context.server.shard.image();
     let features = image.features();
     let finalized = features.used().map(|(feature, level)| FinalizedFeatureKey {
         name: feature.name().into(),
@@ -50,19 +50,19 @@ pub(crate) fn answer(call: &Call, served: Vec<ApiVersion>) -> Result<Outcome, Ca
         finalized_features: finalized.collect(),
         ..ApiVersionsResponse::default()
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// The answer to a version that is not served: of version 0, with `own`, the versions of this API, alone.
-pub(crate) fn refuse(call: &Call, own: Vec<ApiVersion>) -> Result<Outcome, CallFault> {
+/// The response to a version that is not served: of version 0, with `own`, the versions of this API, alone.
+pub(crate) fn refuse(context: &RequestContext, own: Vec<ApiVersion>) -> Result<Outcome, RequestFault> {
     let response = ApiVersionsResponse {
         error_code: ErrorCode::UnsupportedVersion.code(),
         api_keys: own,
         ..ApiVersionsResponse::default()
     };
-    let answer =
-        call.answer_head().of_version(0).frame(|writer, version| response.encode(writer, version))?;
-    Ok(Outcome::Done(answer.into()))
+    let frame =
+        context.response_header().of_version(0).frame(|writer, version| response.encode(writer, version))?;
+    Ok(Outcome::Done(frame.into()))
 }
 
 /// Letters, digits, dots and dashes, the first and last a letter or digit (KIP-511).

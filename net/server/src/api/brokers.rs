@@ -3,7 +3,7 @@
 use millrace_core::base::BrokerId;
 use millrace_core::meta::{BrokerRegistration, MetadataImage};
 
-use crate::host::Host;
+use crate::shard_server::ShardServer;
 
 /// One broker as clients of a listener reach it.
 pub(crate) struct Reached<'a> {
@@ -16,16 +16,17 @@ pub(crate) struct Reached<'a> {
 /// Brokers with an endpoint of the name of `listener`. This broker's own address is the one that is really open, for
 /// a listener may have asked for any port.
 pub(crate) fn reached<'a>(
-    host: &'a Host,
+    server: &'a ShardServer,
     image: &'a MetadataImage,
     listener: usize,
 ) -> impl Iterator<Item = Reached<'a>> {
-    let config = host.node.config();
+    let config = server.broker.config();
     let own = config.node_id();
     let name = config.listeners().get(listener).map_or("", |listener| listener.name.as_str());
     image.brokers().filter_map(move |broker| {
         let (id, rack) = (broker.id, broker.rack.as_deref());
-        let (host, port) = if id == own { host.node.advertised(listener) } else { endpoint(broker, name)? };
+        let (host, port) =
+            if id == own { server.broker.advertised(listener) } else { endpoint(broker, name)? };
         Some(Reached { id, host, port, rack })
     })
 }

@@ -14,7 +14,7 @@ use millrace_wire::messages::consumer_group_describe_response::{
 use millrace_wire::{ErrorCode, Reader};
 use rustc_hash::FxHashMap;
 
-use crate::api::call::{Call, CallFault, Outcome, uuid};
+use crate::api::context::{Outcome, RequestContext, RequestFault, uuid};
 use crate::api::members::{self, GROUP_OPERATIONS, has_consumer_protocol};
 use crate::api::pace::Pace;
 use crate::api::topics::OPERATIONS_NOT_ASKED;
@@ -25,29 +25,29 @@ const CLASSIC: i8 = 0;
 /// The member type of those that speak the consumer protocol.
 const CONSUMER: i8 = 1;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = ConsumerGroupDescribeRequest::decode(&mut Reader::new(&call.body), call.version())?;
-    if !has_consumer_protocol(&call.host.shard.image()) {
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request = ConsumerGroupDescribeRequest::decode(&mut Reader::new(&context.body), context.version())?;
+    if !has_consumer_protocol(&context.server.shard.image()) {
         let refused = |name| refused(name, ErrorCode::UnsupportedVersion, None);
         let response = ConsumerGroupDescribeResponse {
             groups: request.group_ids.iter().map(refused).collect(),
             ..ConsumerGroupDescribeResponse::default()
         };
-        return call.answer(|writer, version| response.encode(writer, version));
+        return context.respond(|writer, version| response.encode(writer, version));
     }
     let operations =
         if request.include_authorized_operations { GROUP_OPERATIONS } else { OPERATIONS_NOT_ASKED };
     let asked = members::once(&request.group_ids);
     let found: FxHashMap<GroupId, Result<Described<DescribedConsumerGroup>, GroupError>> =
-        call.host.shard.describe_consumer_groups(asked).await.into_iter().collect();
+        context.server.shard.describe_consumer_groups(asked).await.into_iter().collect();
     let sizes = request.group_ids.iter().map(|name| match found.get(&**name) {
         Some(Ok(Described::Found(group))) => group.members.iter().map(size_of_member).sum(),
         _ => 0,
     });
-    if sizes.sum::<usize>() > call.host.described_bytes_max() {
-        return Err(CallFault::AnswerTooLong);
+    if sizes.sum::<usize>() > context.server.described_bytes_max() {
+        return Err(RequestFault::ResponseTooLong);
     }
-    let image = call.host.shard.image();
+    let image = context.server.shard.image();
     let names = Names::of(&image, found.values());
     let (mut groups, mut pace) = (Vec::with_capacity(request.group_ids.len()), Pace::default());
     for name in &request.group_ids {
@@ -68,10 +68,10 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         });
     }
     let response = ConsumerGroupDescribeResponse { groups, ..ConsumerGroupDescribeResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// In the answer, about; names of topics stand beside their partitions.
+/// In the response, about; names of topics stand beside their partitions.
 fn size_of_member(member: &DescribedConsumer) -> usize {
     let topics: usize = member.topics.iter().map(|topic| topic.len()).sum();
     let pattern = member.pattern.as_ref().map_or(0, |pattern| pattern.len());
@@ -83,7 +83,7 @@ fn size_of_member(member: &DescribedConsumer) -> usize {
 /// A partition that is alone of its topic, with the topic's id and a name of usual length.
 const PARTITION_BYTES: usize = 64;
 
-/// The topics of an answer; those that are gone have no name, and are left out.
+/// The topics of a response; those that are gone have no name, and are left out.
 struct Names(FxHashMap<TopicId, String>);
 
 impl Names {

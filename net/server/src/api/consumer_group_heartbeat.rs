@@ -10,7 +10,7 @@ use millrace_wire::messages::consumer_group_heartbeat_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::api::context::{Outcome, RequestContext, RequestFault, topic_id, uuid};
 use crate::api::members;
 use crate::errors;
 
@@ -20,15 +20,15 @@ const FIRST_WITH_OWN_IDS: i16 = 1;
 /// What a member sends whose rebalance timeout is as before.
 const SAME_TIMEOUT: i32 = -1;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = ConsumerGroupHeartbeatRequest::decode(&mut Reader::new(&call.body), version)?;
-    if !members::has_consumer_protocol(&call.host.shard.image()) {
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = ConsumerGroupHeartbeatRequest::decode(&mut Reader::new(&context.body), version)?;
+    if !members::has_consumer_protocol(&context.server.shard.image()) {
         let response = ConsumerGroupHeartbeatResponse {
             error_code: ErrorCode::UnsupportedVersion.code(),
             ..ConsumerGroupHeartbeatResponse::default()
         };
-        return call.answer(|writer, version| response.encode(writer, version));
+        return context.respond(|writer, version| response.encode(writer, version));
     }
     let topics = request.subscribed_topic_names.as_ref();
     let beat = ConsumerBeat {
@@ -43,8 +43,8 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         epoch: Epoch(request.member_epoch),
         instance: members::instance(request.instance_id.as_deref()),
         rack: request.rack_id.as_deref().map(Into::into),
-        client_id: call.head.client_id(),
-        client_host: members::client_host(&call.caller),
+        client_id: context.header.client_id(),
+        client_host: members::client_host(&context.connection),
         rebalance_timeout_ms: Some(request.rebalance_timeout_ms).filter(|ms| *ms != SAME_TIMEOUT),
         topics: topics.map(|topics| topics.iter().map(|name| name.as_ref().into()).collect()),
         pattern: request.subscribed_topic_regex.as_deref().map(Into::into),
@@ -52,9 +52,9 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         owned: request.topic_partitions.as_deref().map(owned),
     };
     drop(request);
-    match call.host.shard.consumer_heartbeat(beat).await {
-        Ok(beat) => call.answer(|writer, version| of_beat(&beat).encode(writer, version)),
-        Err(refused) => call.answer(|writer, version| of_refused(&refused).encode(writer, version)),
+    match context.server.shard.consumer_heartbeat(beat).await {
+        Ok(beat) => context.respond(|writer, version| of_beat(&beat).encode(writer, version)),
+        Err(refused) => context.respond(|writer, version| of_refused(&refused).encode(writer, version)),
     }
 }
 

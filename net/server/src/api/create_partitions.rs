@@ -12,7 +12,7 @@ use millrace_wire::messages::create_partitions_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::api::mutations::create_partitions;
 use crate::errors;
 
@@ -22,9 +22,9 @@ const DUPLICATE: &str = "Duplicate topic name.";
 /// First version with an error for a client that is over its rate of changes.
 const FIRST_STRICT: i16 = 3;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = CreatePartitionsRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = CreatePartitionsRequest::decode(&mut Reader::new(&context.body), version)?;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for topic in &request.topics {
         *counts.entry(&topic.name).or_default() += 1;
@@ -42,7 +42,8 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         let grown = match more.is_empty() {
             true => Vec::new(),
             false => {
-                create_partitions(&call.host.shard, more, validate_only, call.mutations(FIRST_STRICT)).await
+                create_partitions(&context.server.shard, more, validate_only, context.mutations(FIRST_STRICT))
+                    .await
             }
         };
         results.extend(single.iter().zip(grown).map(|(topic, result)| became(&topic.name, result)));
@@ -50,7 +51,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         results.extend(single.iter().map(|topic| answered(&topic.name, ErrorCode::RequestTimedOut, None)));
     }
     let response = CreatePartitionsResponse { results, ..CreatePartitionsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn more_partitions(topic: &CreatePartitionsTopic<'_>) -> MorePartitions {

@@ -13,28 +13,28 @@ use millrace_wire::messages::create_topics_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome, uuid};
+use crate::api::context::{Outcome, RequestContext, RequestFault, uuid};
 use crate::api::mutations::create_topics;
 use crate::api::topics::new_topic_id;
 use crate::errors;
-use crate::host::Host;
+use crate::shard_server::ShardServer;
 
 /// What Kafka says of a name that one request holds twice.
 const DUPLICATE: &str = "Duplicate topic name.";
 
 /// Topics that are described, with all their settings, between two turns of the other tasks: each takes some 0.05 ms.
 const TOPICS_A_TURN: usize = 64;
-/// Topics of a request whose settings are told, some forty each: an answer is encoded in one turn, and with the settings of ten
-/// thousand topics it would take seven of them.
+/// Topics of a request whose settings are told, some forty each: a response is encoded in one turn, and with the
+/// settings of ten thousand topics it would take seven of them.
 const DESCRIBED_MAX: usize = 1_000;
 
 /// First version with an error for a client that is over its rate of changes.
 const FIRST_STRICT: i16 = 6;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = CreateTopicsRequest::decode(&mut Reader::new(&call.body), version)?;
-    let host = &call.host;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = CreateTopicsRequest::decode(&mut Reader::new(&context.body), version)?;
+    let server = &context.server;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for topic in &request.topics {
         *counts.entry(&topic.name).or_default() += 1;
@@ -47,13 +47,13 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let has_time = request.timeout_ms > 0;
     let results = match new.is_empty() || !has_time {
         true => Vec::new(),
-        false => create_topics(&host.shard, new, validate_only, call.mutations(FIRST_STRICT)).await,
+        false => create_topics(&server.shard, new, validate_only, context.mutations(FIRST_STRICT)).await,
     };
-    let image = host.shard.image();
+    let image = server.shard.image();
     let mut topics: Vec<CreatableTopicResult<'_>> = Vec::with_capacity(request.topics.len());
     for (name, result) in names.iter().zip(results) {
         let place = topics.len();
-        topics.push(answered(host, &image, name, result, place));
+        topics.push(answered(server, &image, name, result, place));
         if topics.len().is_multiple_of(TOPICS_A_TURN) {
             millrace_rt::yield_now().await;
         }
@@ -65,7 +65,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     topics
         .extend(duplicates.map(|(name, _)| refused(name, ErrorCode::InvalidRequest, Some(DUPLICATE.into()))));
     let response = CreateTopicsResponse { topics, ..CreateTopicsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn new_topic(topic: &CreatableTopic<'_>) -> NewTopic {
@@ -86,7 +86,7 @@ fn new_topic(topic: &CreatableTopic<'_>) -> NewTopic {
 }
 
 fn answered<'a>(
-    host: &Host,
+    server: &ShardServer,
     image: &MetadataImage,
     name: &'a str,
     result: Result<CreatedTopic, TopicError>,
@@ -100,7 +100,7 @@ fn answered<'a>(
         }
     };
     let mut configs = match place < DESCRIBED_MAX {
-        true => describe_topic(image.config_layers(host.node.config()), &created.configs, None),
+        true => describe_topic(image.config_layers(server.broker.config()), &created.configs, None),
         false => Vec::new(),
     };
     configs.sort_by(|one, other| one.name.cmp(&other.name));

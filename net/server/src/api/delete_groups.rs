@@ -4,18 +4,18 @@ use millrace_wire::Reader;
 use millrace_wire::messages::delete_groups_request::DeleteGroupsRequest;
 use millrace_wire::messages::delete_groups_response::{DeletableGroupResult, DeleteGroupsResponse};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::api::members;
 use crate::errors;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = DeleteGroupsRequest::decode(&mut Reader::new(&call.body), call.version())?;
-    // Of a group that stands twice there is one answer, as in Kafka.
-    let results = call.host.shard.delete_groups(members::once(&request.groups_names)).await;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request = DeleteGroupsRequest::decode(&mut Reader::new(&context.body), context.version())?;
+    // Of a group that stands twice there is one response, as in Kafka.
+    let results = context.server.shard.delete_groups(members::once(&request.groups_names)).await;
     let results = results.iter().map(|(group, result)| DeletableGroupResult {
         group_id: group.as_str().into(),
         error_code: errors::of_group_result(result).code(),
     });
     let response = DeleteGroupsResponse { results: results.collect(), ..DeleteGroupsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }

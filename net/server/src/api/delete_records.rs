@@ -11,7 +11,7 @@ use millrace_wire::messages::delete_records_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors;
 
 /// Stands for the high watermark (`DeleteRecordsRequest.HIGH_WATERMARK`).
@@ -19,11 +19,11 @@ const HIGH_WATERMARK: i64 = -1;
 /// Answered beside every error.
 const NO_LOW_WATERMARK: i64 = -1;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = DeleteRecordsRequest::decode(&mut Reader::new(&call.body), version)?;
-    let host = &call.host;
-    let image = host.shard.image();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = DeleteRecordsRequest::decode(&mut Reader::new(&context.body), version)?;
+    let server = &context.server;
+    let image = server.shard.image();
     // Of a partition that stands twice the last offset counts, as in Kafka.
     let mut wanted: BTreeMap<&str, BTreeMap<i32, i64>> = BTreeMap::new();
     for topic in request.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
@@ -40,7 +40,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         }));
     }
     let keys: Vec<PartitionKey> = asks.iter().map(|ask| ask.key).collect();
-    let starts = host.shard.delete_records(asks).await;
+    let starts = server.shard.delete_records(asks).await;
     let starts: BTreeMap<PartitionKey, _> = keys.into_iter().zip(starts).collect();
     let topics = wanted.into_iter().map(|(name, partitions)| {
         let id = image.topic(name).map(|topic| topic.id);
@@ -61,5 +61,5 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         DeleteRecordsTopicResult { name: name.into(), partitions }
     });
     let response = DeleteRecordsResponse { topics: topics.collect(), ..DeleteRecordsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }

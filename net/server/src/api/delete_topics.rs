@@ -9,7 +9,7 @@ use millrace_wire::messages::delete_topics_request::DeleteTopicsRequest;
 use millrace_wire::messages::delete_topics_response::{DeletableTopicResult, DeleteTopicsResponse};
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::api::context::{Outcome, RequestContext, RequestFault, topic_id, uuid};
 use crate::api::mutations::{keep, with_refused};
 use crate::api::pace::Pace;
 use crate::errors;
@@ -20,15 +20,15 @@ const FIRST_WITH_DISABLED: i16 = 3;
 /// First version with an error for a client that is over its rate of changes.
 const FIRST_STRICT: i16 = 5;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = DeleteTopicsRequest::decode(&mut Reader::new(&call.body), version)?;
-    let host = &call.host;
-    let responses = if host.node.config().delete_topics() {
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = DeleteTopicsRequest::decode(&mut Reader::new(&context.body), version)?;
+    let server = &context.server;
+    let responses = if server.broker.config().delete_topics() {
         let mut sorted = Sorted::default();
-        sorted.sort(&request, &host.shard.image()).await;
+        sorted.sort(&request, &server.shard.image()).await;
         let ids: Vec<TopicId> = sorted.delete.keys().copied().collect();
-        let results = delete(&call, ids.clone()).await;
+        let results = delete(&context, ids.clone()).await;
         for (id, result) in ids.into_iter().zip(results) {
             let name = sorted.delete.remove(&id);
             sorted.results.push(match result {
@@ -48,13 +48,13 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         disabled(&request, code)
     };
     let response = DeleteTopicsResponse { responses, ..DeleteTopicsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 /// Deletes topics, as far as the client's rate of changes allows.
-async fn delete(call: &Call, ids: Vec<TopicId>) -> Vec<Result<(), TopicError>> {
-    let shard = &call.host.shard;
-    let mutations = call.mutations(FIRST_STRICT);
+async fn delete(context: &RequestContext, ids: Vec<TopicId>) -> Vec<Result<(), TopicError>> {
+    let shard = &context.server.shard;
+    let mutations = context.mutations(FIRST_STRICT);
     let image = shard.image();
     let partitions = |id: &TopicId| image.topic_by_id(*id).map_or(0, |topic| topic.partitions.len());
     let fates: Vec<bool> = ids.iter().map(|id| mutations.take(partitions(id))).collect();

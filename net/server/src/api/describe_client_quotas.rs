@@ -9,12 +9,12 @@ use millrace_wire::messages::describe_client_quotas_response::{
     DescribeClientQuotasResponse, EntityData, EntryData, ValueData,
 };
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = DescribeClientQuotasRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = DescribeClientQuotasRequest::decode(&mut Reader::new(&context.body), version)?;
     let filter: Vec<FilterPart<'_>> = request
         .components
         .iter()
@@ -25,7 +25,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         })
         .collect();
     let strict = if request.strict { Strict::Yes } else { Strict::No };
-    let image = call.host.shard.image();
+    let image = context.server.shard.image();
     let response = match describe_client_quotas(image.client_quotas(), &filter, strict) {
         Ok(found) => DescribeClientQuotasResponse {
             // As Kafka: empty, and not null.
@@ -40,7 +40,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             ..DescribeClientQuotasResponse::default()
         },
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn described<'a>((entity, values): (&'a QuotaEntity, &'a QuotaValues)) -> EntryData<'a> {

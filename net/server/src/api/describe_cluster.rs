@@ -8,13 +8,13 @@ use millrace_wire::{ErrorCode, Reader};
 
 use crate::addresses::EndpointType;
 use crate::api::brokers;
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::api::topics::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED};
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = DescribeClusterRequest::decode(&mut Reader::new(&call.body), version)?;
-    let own = call.caller.endpoint_type;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = DescribeClusterRequest::decode(&mut Reader::new(&context.body), version)?;
+    let own = context.connection.endpoint_type;
     let refused = match endpoint_type(request.endpoint_type) {
         Some(asked) if asked == own => None,
         // The request's first version has no place for the type.
@@ -40,21 +40,22 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             error_message: Some(message.into()),
             ..DescribeClusterResponse::default()
         };
-        return call.answer(|writer, version| response.encode(writer, version));
+        return context.respond(|writer, version| response.encode(writer, version));
     }
-    let host = &call.host;
-    let image = host.shard.image();
-    let brokers = brokers::reached(host, &image, call.caller.listener).map(|broker| DescribeClusterBroker {
-        broker_id: broker.id.0,
-        host: broker.host.into(),
-        port: i32::from(broker.port),
-        rack: broker.rack.map(Cow::Borrowed),
-        is_fenced: false,
-    });
+    let server = &context.server;
+    let image = server.shard.image();
+    let brokers =
+        brokers::reached(server, &image, context.connection.listener).map(|broker| DescribeClusterBroker {
+            broker_id: broker.id.0,
+            host: broker.host.into(),
+            port: i32::from(broker.port),
+            rack: broker.rack.map(Cow::Borrowed),
+            is_fenced: false,
+        });
     let response = DescribeClusterResponse {
         endpoint_type: number(own),
         cluster_id: image.cluster_id().into(),
-        controller_id: host.node.config().node_id().0,
+        controller_id: server.broker.config().node_id().0,
         brokers: brokers.collect(),
         cluster_authorized_operations: match request.include_cluster_authorized_operations {
             true => CLUSTER_OPERATIONS,
@@ -62,7 +63,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         },
         ..DescribeClusterResponse::default()
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn number(endpoint_type: EndpointType) -> i8 {

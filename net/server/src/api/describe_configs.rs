@@ -15,11 +15,11 @@ use millrace_wire::messages::describe_configs_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
 use crate::api::config_kind::ConfigKind;
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors::generic_message;
-use crate::host::Host;
 use crate::loggers::{LogLevel, ROOT_LOGGER};
+use crate::shard_server::ShardServer;
 
 /// The source of a logger's level (`ConfigSource.DYNAMIC_BROKER_LOGGER_CONFIG`).
 const OF_BROKER_LOGGER: i8 = 6;
@@ -39,15 +39,15 @@ impl Refusal {
     }
 }
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = DescribeConfigsRequest::decode(&mut Reader::new(&call.body), version)?;
-    let host = &call.host;
-    let image = host.shard.image();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = DescribeConfigsRequest::decode(&mut Reader::new(&context.body), version)?;
+    let server = &context.server;
+    let image = server.shard.image();
     // As in Kafka a kind that nobody knows refuses the whole request.
     let all_known =
         request.resources.iter().all(|resource| ConfigKind::from_code(resource.resource_type).is_some());
-    let entries_max = host.described_entries_max();
+    let entries_max = server.described_entries_max();
     let (mut results, mut entries) = (Vec::new(), 0);
     for (place, resource) in request.resources.iter().enumerate() {
         if place % RESOURCES_A_TURN == RESOURCES_A_TURN - 1 {
@@ -55,29 +55,29 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         }
         let described: Result<Vec<_>, Refusal> =
             match (all_known, ConfigKind::from_code(resource.resource_type)) {
-                (true, Some(ConfigKind::BrokerLogger)) => describe_loggers(host, resource),
-                (true, Some(kind)) => describe(host, &image, kind, resource)
+                (true, Some(ConfigKind::BrokerLogger)) => describe_loggers(server, resource),
+                (true, Some(kind)) => describe(server, &image, kind, resource)
                     .map(|entries| entries.into_iter().map(|entry| config(&request, entry)).collect()),
                 _ => Err(Refusal::invalid(generic_message(ErrorCode::InvalidRequest))),
             };
         entries += 1 + described.as_ref().map_or(0, Vec::len);
         // A resource may be named again and again, in a few bytes each time.
         if entries > entries_max {
-            return Err(CallFault::AnswerTooLong);
+            return Err(RequestFault::ResponseTooLong);
         }
         results.push(result(resource, described));
     }
     let response = DescribeConfigsResponse { results, ..DescribeConfigsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn describe(
-    host: &Host,
+    server: &ShardServer,
     image: &MetadataImage,
     kind: ConfigKind,
     resource: &DescribeConfigsResource<'_>,
 ) -> Result<Vec<ConfigEntry>, Refusal> {
-    let broker = host.node.config();
+    let broker = server.broker.config();
     let layers = image.config_layers(broker);
     let names: Option<Vec<String>> =
         wanted_keys(resource).map(|keys| keys.iter().map(Cow::to_string).collect());
@@ -119,18 +119,18 @@ fn wanted_keys<'a>(resource: &'a DescribeConfigsResource<'_>) -> Option<&'a [Cow
 
 /// The root, and the modules by name.
 fn describe_loggers(
-    host: &Host,
+    server: &ShardServer,
     resource: &DescribeConfigsResource<'_>,
 ) -> Result<Vec<DescribeConfigsResourceResult<'static>>, Refusal> {
     let name = resource.resource_name.as_ref();
-    let own = host.node.config().node_id();
+    let own = server.broker.config().node_id();
     if name.is_empty() {
         return Err(Refusal::invalid("Broker id must not be empty"));
     }
     if broker_id(name)? != own.0 {
         return Err(Refusal::invalid(format!("Unexpected broker id, expected {own} but received {name}")));
     }
-    let Some(loggers) = host.node.loggers() else { return Ok(Vec::new()) };
+    let Some(loggers) = server.broker.loggers() else { return Ok(Vec::new()) };
     let levels = loggers.levels();
     let all = std::iter::once((ROOT_LOGGER, levels.root())).chain(levels.modules());
     let wanted: Option<BTreeSet<&str>> =

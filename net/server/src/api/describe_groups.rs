@@ -10,7 +10,7 @@ use millrace_wire::messages::describe_groups_response::{
 use millrace_wire::{ErrorCode, Reader};
 use rustc_hash::FxHashMap;
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::api::members::{self, GROUP_OPERATIONS};
 use crate::api::pace::Pace;
 use crate::api::topics::OPERATIONS_NOT_ASKED;
@@ -20,20 +20,20 @@ use crate::errors;
 const FIRST_WITH_NOT_FOUND: i16 = 6;
 const DEAD: &str = "Dead";
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = DescribeGroupsRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = DescribeGroupsRequest::decode(&mut Reader::new(&context.body), version)?;
     let operations =
         if request.include_authorized_operations { GROUP_OPERATIONS } else { OPERATIONS_NOT_ASKED };
     let asked = members::once(&request.groups);
     let found: FxHashMap<GroupId, Result<Described<GroupView>, GroupError>> =
-        call.host.shard.describe_groups(asked).await.into_iter().collect();
+        context.server.shard.describe_groups(asked).await.into_iter().collect();
     let sizes = request.groups.iter().map(|name| match found.get(&**name) {
         Some(Ok(Described::Found(group))) => group.members.iter().map(size_of_member).sum(),
         _ => 0,
     });
-    if sizes.sum::<usize>() > call.host.described_bytes_max() {
-        return Err(CallFault::AnswerTooLong);
+    if sizes.sum::<usize>() > context.server.described_bytes_max() {
+        return Err(RequestFault::ResponseTooLong);
     }
     let (mut groups, mut pace) = (Vec::with_capacity(request.groups.len()), Pace::default());
     for name in &request.groups {
@@ -47,10 +47,10 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         groups.push(DescribedGroup { authorized_operations: operations, ..described });
     }
     let response = DescribeGroupsResponse { groups, ..DescribeGroupsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// In the answer, about.
+/// In the response, about.
 fn size_of_member(member: &DescribedMember) -> usize {
     let instance = member.instance.as_ref().map_or(0, |instance| instance.len());
     let texts = member.member.len() + member.client_id.len() + member.client_host.len() + instance;

@@ -11,22 +11,22 @@ use millrace_wire::messages::describe_log_dirs_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 
 /// Where the file system does not say its size.
 const UNKNOWN_BYTES: i64 = -1;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = DescribeLogDirsRequest::decode(&mut Reader::new(&call.body), call.version())?;
-    let host = &call.host;
-    let image = host.shard.image();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request = DescribeLogDirsRequest::decode(&mut Reader::new(&context.body), context.version())?;
+    let server = &context.server;
+    let image = server.shard.image();
     let wanted: Vec<(&str, PartitionKey)> = match &request.topics {
         None => image.topics().flat_map(|topic| topic.keys().map(|key| (topic.name.as_ref(), key))).collect(),
         Some(topics) => named(&image, topics),
     };
     let keys: Vec<PartitionKey> = wanted.iter().map(|(_, key)| *key).collect();
     let mut topics: BTreeMap<&str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
-    for ((name, key), size) in wanted.into_iter().zip(host.shard.log_sizes(&keys).await) {
+    for ((name, key), size) in wanted.into_iter().zip(server.shard.log_sizes(&keys).await) {
         // It was deleted meanwhile.
         let Some(size) = size else { continue };
         topics.entry(name).or_default().push(DescribeLogDirsPartition {
@@ -36,9 +36,9 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             is_future_key: false,
         });
     }
-    let space = fs::available_space(&host.node.settings().data_dir).await.ok();
+    let space = fs::available_space(&server.broker.settings().data_dir).await.ok();
     let result = DescribeLogDirsResult {
-        log_dir: host.node.log_dir().into(),
+        log_dir: server.broker.log_dir().into(),
         topics: topics
             .into_iter()
             .map(|(name, partitions)| DescribeLogDirsTopic { name: name.into(), partitions })
@@ -46,10 +46,10 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         total_bytes: space.map_or(UNKNOWN_BYTES, |space| in_bytes(space.total_bytes)),
         usable_bytes: space.map_or(UNKNOWN_BYTES, |space| in_bytes(space.bytes)),
         error_code: ErrorCode::None.code(),
-        is_cordoned: image.config_layers(host.node.config()).is_cordoned(),
+        is_cordoned: image.config_layers(server.broker.config()).is_cordoned(),
     };
     let response = DescribeLogDirsResponse { results: vec![result], ..DescribeLogDirsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 /// Those that exist; the others are left out, and none stands twice.

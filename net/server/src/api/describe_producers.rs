@@ -13,7 +13,7 @@ use millrace_wire::messages::describe_producers_response::{
 use millrace_wire::{ErrorCode, Reader};
 use rustc_hash::FxHashMap;
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors::generic_message;
 
 /// No transaction coordinator has written a marker of the producer.
@@ -21,18 +21,18 @@ const NO_COORDINATOR: i32 = -1;
 /// The producer is in no transaction.
 const NO_TRANSACTION: i64 = -1;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = DescribeProducersRequest::decode(&mut Reader::new(&call.body), call.version())?;
-    let image = call.host.shard.image();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request = DescribeProducersRequest::decode(&mut Reader::new(&context.body), context.version())?;
+    let image = context.server.shard.image();
     let keys: BTreeSet<PartitionKey> = request.topics.iter().flat_map(|topic| known(&image, topic)).collect();
     let keys: Vec<PartitionKey> = keys.into_iter().collect();
-    let producers = call.host.shard.producers(&keys).await;
+    let producers = context.server.shard.producers(&keys).await;
     let producers: FxHashMap<PartitionKey, _> = keys.into_iter().zip(producers).collect();
     let asked = request.topics.iter().flat_map(|topic| known(&image, topic));
     let states: usize =
         asked.map(|key| producers.get(&key).and_then(Option::as_ref).map_or(0, Vec::len)).sum();
-    if states * size_of::<ProducerState>() > call.host.described_bytes_max() {
-        return Err(CallFault::AnswerTooLong);
+    if states * size_of::<ProducerState>() > context.server.described_bytes_max() {
+        return Err(RequestFault::ResponseTooLong);
     }
     let topics = request.topics.iter().map(|topic| {
         let missing = fault(&image, topic);
@@ -48,7 +48,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     });
     let response =
         DescribeProducersResponse { topics: topics.collect(), ..DescribeProducersResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn known<'a>(

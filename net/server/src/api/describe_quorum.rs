@@ -10,9 +10,9 @@ use millrace_wire::messages::describe_quorum_response::{
 use millrace_wire::{ErrorCode, Reader, Uuid};
 
 use crate::addresses::{BoundListener, EndpointType};
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors::generic_message;
-use crate::host::Host;
+use crate::shard_server::ShardServer;
 
 /// Kafka's name of the metadata log.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -24,10 +24,10 @@ const FIRST_WITH_NODES: i16 = 2;
 /// "Nothing to say", which Kafka says with an empty text.
 const NO_MESSAGE: Option<Cow<'static, str>> = Some(Cow::Borrowed(""));
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = DescribeQuorumRequest::decode(&mut Reader::new(&call.body), version)?;
-    let host = &call.host;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = DescribeQuorumRequest::decode(&mut Reader::new(&context.body), version)?;
+    let server = &context.server;
     let asked: Vec<(&str, Vec<i32>)> = request
         .topics
         .iter()
@@ -39,26 +39,26 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     // The log is described where nothing else is asked for; otherwise nothing is.
     let is_log = matches!(asked.as_slice(), [(METADATA_TOPIC, indexes)] if **indexes == [METADATA_PARTITION]);
     let quorum = match is_log {
-        true => Some(host.shard.metadata_quorum().await),
+        true => Some(server.shard.metadata_quorum().await),
         false => None,
     };
     let topics = asked.into_iter().map(|(name, indexes)| TopicData {
         topic_name: name.into(),
-        partitions: indexes.into_iter().map(|index| partition(host, quorum, index)).collect(),
+        partitions: indexes.into_iter().map(|index| partition(server, quorum, index)).collect(),
     });
     let response = DescribeQuorumResponse {
         error_message: NO_MESSAGE,
         topics: topics.collect(),
         nodes: match is_log && version >= FIRST_WITH_NODES {
-            true => vec![node(host)],
+            true => vec![node(server)],
             false => Vec::new(),
         },
         ..DescribeQuorumResponse::default()
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
-fn partition(host: &Host, quorum: Option<MetadataQuorum>, index: i32) -> PartitionData<'static> {
+fn partition(server: &ShardServer, quorum: Option<MetadataQuorum>, index: i32) -> PartitionData<'static> {
     let Some(MetadataQuorum { leader_epoch, end_offset }) = quorum else {
         let code = ErrorCode::UnknownTopicOrPartition;
         return PartitionData {
@@ -69,7 +69,7 @@ fn partition(host: &Host, quorum: Option<MetadataQuorum>, index: i32) -> Partiti
         };
     };
     let now = millrace_rt::wall_now_ms();
-    let id = host.node.config().node_id().0;
+    let id = server.broker.config().node_id().0;
     PartitionData {
         partition_index: index,
         error_message: NO_MESSAGE,
@@ -90,15 +90,22 @@ fn partition(host: &Host, quorum: Option<MetadataQuorum>, index: i32) -> Partiti
 }
 
 /// Where the controller is reached.
-fn node(host: &Host) -> Node<'_> {
+fn node(server: &ShardServer) -> Node<'_> {
     let listener = |(number, listener): (usize, &BoundListener)| {
-        let (host, port) = host.node.advertised(number);
+        let (host, port) = server.broker.advertised(number);
         NodeListener { name: listener.name.clone().into(), host: host.into(), port }
     };
     let of_controllers =
         |(_, listener): &(usize, &BoundListener)| listener.endpoint_type == EndpointType::Controller;
     Node {
-        node_id: host.node.config().node_id().0,
-        listeners: host.node.addresses().iter().enumerate().filter(of_controllers).map(listener).collect(),
+        node_id: server.broker.config().node_id().0,
+        listeners: server
+            .broker
+            .addresses()
+            .iter()
+            .enumerate()
+            .filter(of_controllers)
+            .map(listener)
+            .collect(),
     }
 }

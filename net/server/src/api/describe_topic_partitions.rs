@@ -12,17 +12,17 @@ use millrace_wire::messages::describe_topic_partitions_response::{
 };
 use millrace_wire::{ErrorCode, Reader, Uuid};
 
-use crate::api::call::{Call, CallFault, Outcome, uuid};
+use crate::api::context::{Outcome, RequestContext, RequestFault, uuid};
 use crate::api::topics::{OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS};
 
-/// Where an answer begins: topics before it, and partitions of it before `partition`, are left out.
+/// Where a response begins: topics before it, and partitions of it before `partition`, are left out.
 #[derive(Debug, Clone, Copy)]
 struct Start<'a> {
     topic: &'a str,
     partition: i32,
 }
 
-/// One topic of an answer.
+/// One topic of a response.
 #[derive(Debug, PartialEq, Eq)]
 struct Section<'a> {
     topic: &'a str,
@@ -30,16 +30,16 @@ struct Section<'a> {
     partitions: Option<std::ops::Range<usize>>,
 }
 
-/// What fits into one answer, and where the next one begins.
+/// What fits into one response, and where the next one begins.
 #[derive(Debug, PartialEq, Eq)]
 struct Page<'a> {
     sections: Vec<Section<'a>>,
     next: Option<(&'a str, usize)>,
 }
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = DescribeTopicPartitionsRequest::decode(&mut Reader::new(&call.body), call.version())?;
-    let image = call.host.shard.image();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request = DescribeTopicPartitionsRequest::decode(&mut Reader::new(&context.body), context.version())?;
+    let image = context.server.shard.image();
     let start = request
         .cursor
         .as_ref()
@@ -52,13 +52,13 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     let response = match fault(&topics, &named, start) {
         Some(code) => refused(&named, code),
         None => {
-            let limit = call.host.node.config().max_request_partition_size_limit();
+            let limit = context.server.broker.config().max_request_partition_size_limit();
             let limit = usize::try_from(request.response_partition_limit.min(limit)).unwrap_or(0).max(1);
             let count = |name: &str| image.topic(name).map(|topic| topic.partitions.len());
-            answer(&image, page(topics.into_iter(), start, limit, count))
+            response_of(&image, page(topics.into_iter(), start, limit, count))
         }
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 /// What is wrong with the whole request.
@@ -82,8 +82,8 @@ fn refused<'a>(named: &[&'a str], code: ErrorCode) -> DescribeTopicPartitionsRes
     DescribeTopicPartitionsResponse { topics: topics.collect(), ..DescribeTopicPartitionsResponse::default() }
 }
 
-/// Takes topics, in order of their names, until `limit` partitions are reached; `count` says how many a topic has. Topics
-/// that do not exist take no room, and follow only where there is some.
+/// Takes topics, in order of their names, until `limit` partitions are reached; `count` says how many a topic has.
+/// Topics that do not exist take no room, and follow only where there is some.
 fn page<'a>(
     topics: impl Iterator<Item = &'a str>,
     start: Option<Start<'_>>,
@@ -112,7 +112,7 @@ fn page<'a>(
     Page { sections, next: None }
 }
 
-fn answer<'a>(image: &'a MetadataImage, page: Page<'a>) -> DescribeTopicPartitionsResponse<'a> {
+fn response_of<'a>(image: &'a MetadataImage, page: Page<'a>) -> DescribeTopicPartitionsResponse<'a> {
     let topics =
         page.sections.into_iter().map(|section| match (image.topic(section.topic), section.partitions) {
             (Some(topic), Some(places)) => described(topic, places),

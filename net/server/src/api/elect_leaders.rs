@@ -10,7 +10,7 @@ use millrace_wire::messages::elect_leaders_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 
 /// The two kinds of elections: of the preferred leader, and of any that is left.
 const ELECTION_TYPES: std::ops::RangeInclusive<i8> = 0..=1;
@@ -24,10 +24,10 @@ struct Refusal {
     message: Option<String>,
 }
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = ElectLeadersRequest::decode(&mut Reader::new(&call.body), version)?;
-    let image = call.host.shard.image();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = ElectLeadersRequest::decode(&mut Reader::new(&context.body), version)?;
+    let image = context.server.shard.image();
     let refusal = refusal(&request);
     let results = match (&request.topic_partitions, &refusal) {
         (Some(topics), _) => topics.iter().map(|topic| elect(&image, topic, refusal.as_ref())).collect(),
@@ -49,7 +49,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         replica_election_results: results,
         ..ElectLeadersResponse::default()
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn refusal(request: &ElectLeadersRequest<'_>) -> Option<Refusal> {

@@ -16,10 +16,10 @@ use millrace_wire::messages::fetch_response::{
 };
 use millrace_wire::{ApiKey, ErrorCode, Reader, Records, Uuid};
 
-use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::api::context::{Outcome, RequestContext, RequestFault, topic_id, uuid};
 use crate::api::truncation::{self, Cut};
 use crate::conn::affinity::sole_owner;
-use crate::conn::answers::Finished;
+use crate::conn::responses::FinishedResponse;
 use crate::errors;
 use crate::session::{
     Ask, Begun, FINAL_EPOCH, Metadata, NO_SESSION, Named, Naming, PartitionRef, Read, SessionFault, Told,
@@ -32,64 +32,68 @@ const FIRST_WITH_IDS: i16 = 13;
 /// First version with sessions; before it every fetch stands alone.
 const FIRST_WITH_SESSIONS: i16 = 7;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let mut request = FetchRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let mut request = FetchRequest::decode(&mut Reader::new(&context.body), version)?;
     let Ok(isolation) = isolation(request.isolation_level) else {
-        return refuse_whole(&call, &request, ErrorCode::UnknownServerError);
+        return refuse_whole(&context, &request, ErrorCode::UnknownServerError);
     };
     let metadata = session_metadata(&request, version);
     let asks = asks(&request, metadata.naming);
     let forgotten = forgotten(&request, metadata.naming);
     // A reader may wait for long: what it asked for is held once.
     (request.topics, request.forgotten_topics_data) = (Vec::new(), Vec::new());
-    let host = &call.host;
-    let begun = host.sessions.borrow_mut().begin(metadata, asks, &forgotten, host.uptime());
+    let server = &context.server;
+    let begun = server.sessions.borrow_mut().begin(metadata, asks, &forgotten, server.uptime());
     let fetch = Fetch {
-        call: &call,
+        context: &context,
         request: &request,
         isolation,
         spent: Cell::default(),
         egress: RefCell::default(),
     };
-    let waits = call.limited.as_ref().is_some_and(|limited| limited.refuses_fetch());
+    let waits = context.limited.as_ref().is_some_and(|limited| limited.refuses_fetch());
     match begun {
-        Begun::Refused(fault) => refuse(&call, errors::of_session(fault)),
+        Begun::Refused(fault) => refuse(&context, errors::of_session(fault)),
         // As Kafka (KIP-219): without a partition, and a full one without a session.
         Begun::Sessionless(_) | Begun::Full(_) if waits => {
-            call.caller.remove_session(metadata.id);
-            fetch.answer(NO_SESSION, Vec::new())
+            context.connection.remove_session(metadata.id);
+            fetch.respond(NO_SESSION, Vec::new())
         }
-        Begun::Incremental(_) if waits => fetch.answer(metadata.id, Vec::new()),
+        Begun::Incremental(_) if waits => fetch.respond(metadata.id, Vec::new()),
         Begun::Sessionless(asks) => {
-            call.caller.remove_session(metadata.id);
-            fetch.answer(NO_SESSION, fetch.read(asks).await)
+            context.connection.remove_session(metadata.id);
+            fetch.respond(NO_SESSION, fetch.read(asks).await)
         }
         Begun::Full(asks) => {
-            call.caller.remove_session(metadata.id);
-            let answers = fetch.read(asks).await;
-            let id = fetch.create_session(metadata.naming, &answers);
-            fetch.answer(id, answers)
+            context.connection.remove_session(metadata.id);
+            let partitions = fetch.read(asks).await;
+            let id = fetch.create_session(metadata.naming, &partitions);
+            fetch.respond(id, partitions)
         }
         Begun::Incremental(asks) => {
-            let answers = fetch.read(asks).await;
-            match fetch.select(metadata, answers) {
-                Ok(answers) => fetch.answer(metadata.id, answers),
-                Err(fault) => refuse(&call, errors::of_session(fault)),
+            let partitions = fetch.read(asks).await;
+            match fetch.select(metadata, partitions) {
+                Ok(partitions) => fetch.respond(metadata.id, partitions),
+                Err(fault) => refuse(&context, errors::of_session(fault)),
             }
         }
     }
 }
 
-fn refuse(call: &Call, code: ErrorCode) -> Result<Outcome, CallFault> {
+fn refuse(context: &RequestContext, code: ErrorCode) -> Result<Outcome, RequestFault> {
     let response = FetchResponse { error_code: code.code(), ..FetchResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// The answer to a request that is refused whole names its partitions as long as they go by name
+/// The response to a request that is refused whole names its partitions as long as they go by name
 /// (`FetchRequest.getErrorResponse`).
-fn refuse_whole(call: &Call, request: &FetchRequest<'_>, code: ErrorCode) -> Result<Outcome, CallFault> {
-    let named = if call.version() < FIRST_WITH_IDS { request.topics.as_slice() } else { &[] };
+fn refuse_whole(
+    context: &RequestContext,
+    request: &FetchRequest<'_>,
+    code: ErrorCode,
+) -> Result<Outcome, RequestFault> {
+    let named = if context.version() < FIRST_WITH_IDS { request.topics.as_slice() } else { &[] };
     let responses = named.iter().map(|topic| FetchableTopicResponse {
         topic: topic.topic.as_ref().into(),
         topic_id: Uuid::ZERO,
@@ -101,7 +105,7 @@ fn refuse_whole(call: &Call, request: &FetchRequest<'_>, code: ErrorCode) -> Res
     });
     let response =
         FetchResponse { error_code: code.code(), responses: responses.collect(), ..FetchResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn isolation(level: i8) -> Result<Isolation, ()> {
@@ -158,14 +162,14 @@ fn forgotten(request: &FetchRequest<'_>, naming: Naming) -> Vec<PartitionRef> {
     partitions.collect()
 }
 
-/// One partition with what the answer says of it.
-struct PartitionAnswer {
+/// One partition with what the response says of it.
+struct PartitionResponse {
     partition: PartitionRef,
     wanted: Wanted,
     data: PartitionData,
 }
 
-impl PartitionAnswer {
+impl PartitionResponse {
     fn read(&self) -> Read {
         Read {
             told: Told {
@@ -184,27 +188,27 @@ struct Sorted {
     asks: Vec<Ask>,
     /// How each of them is read.
     readable: Vec<FetchPartition>,
-    /// Answers for the rest.
-    missing: Vec<PartitionAnswer>,
+    /// Responses for the rest.
+    missing: Vec<PartitionResponse>,
 }
 
 /// One fetch on its way.
 struct Fetch<'a> {
-    call: &'a Call,
+    context: &'a RequestContext,
     request: &'a FetchRequest<'a>,
     isolation: Isolation,
     spent: Cell<Spent>,
-    /// What the records hold of the shard's memory for answers.
+    /// What the records hold of the shard's memory for responses.
     egress: RefCell<Option<EgressCharge>>,
 }
 
 impl Fetch<'_> {
     /// Reads all partitions. As in Kafka those that do not exist come last, and do not end the wait of the others.
-    async fn read(&self, asks: Vec<Ask>) -> Vec<PartitionAnswer> {
-        let shard = &self.call.host.shard;
+    async fn read(&self, asks: Vec<Ask>) -> Vec<PartitionResponse> {
+        let shard = &self.context.server.shard;
         let Sorted { asks, readable, mut missing } = self.sort(asks);
         let keys = || readable.iter().map(|partition| partition.key);
-        self.call.caller.note_owner(sole_owner(keys().map(|key| key.owner(shard.shards()))));
+        self.context.connection.note_owner(sole_owner(keys().map(|key| key.owner(shard.shards()))));
         let cuts = truncation::find(shard, keys().zip(asks.iter().map(|(_, wanted)| *wanted))).await;
         let mut query = self.query(readable);
         if !cuts.is_empty() {
@@ -223,31 +227,31 @@ impl Fetch<'_> {
                 let (begun, mut times) = (millrace_rt::now(), FetchTimes::default());
                 let (read, egress) = shard.fetch_timed(&query, &mut times).await;
                 self.egress.replace(Some(egress));
-                self.spent.set(Spent::fetch(self.call.received, begun, times));
+                self.spent.set(Spent::fetch(self.context.received, begun, times));
                 read
             }
         };
-        assert_eq!(read.len(), asks.len(), "a fetch answers every partition");
+        assert_eq!(read.len(), asks.len(), "a fetch partitions every partition");
         self.count(query.partitions.iter().map(|partition| partition.key).zip(&read));
-        let mut answers = Vec::with_capacity(asks.len() + missing.len());
+        let mut partitions = Vec::with_capacity(asks.len() + missing.len());
         for ((partition, wanted), read) in asks.into_iter().zip(read) {
             let data = self.partition_data(partition.partition, read);
-            answers.push(PartitionAnswer { partition, wanted, data });
+            partitions.push(PartitionResponse { partition, wanted, data });
         }
         for (place, cut) in cuts {
-            if let (Cut::Diverges(end), Some(answer)) = (cut, answers.get_mut(place)) {
-                answer.data.records = Some(Records::default());
-                answer.data.diverging_epoch =
+            if let (Cut::Diverges(end), Some(response)) = (cut, partitions.get_mut(place)) {
+                response.data.records = Some(Records::default());
+                response.data.diverging_epoch =
                     EpochEndOffset { epoch: end.leader_epoch.0, end_offset: end.end_offset.0 };
             }
         }
-        answers.append(&mut missing);
-        answers
+        partitions.append(&mut missing);
+        partitions
     }
 
     /// Counts what was read of partitions; those of one topic stand together.
     fn count<'a>(&self, read: impl Iterator<Item = (PartitionKey, &'a FetchedPartition)>) {
-        let counts = &self.call.host.counts;
+        let counts = &self.context.server.counts;
         let mut read = read.peekable();
         while let Some(&(PartitionKey { topic, .. }, _)) = read.peek() {
             let (mut requests, mut failures, mut bytes) = (0, 0, 0);
@@ -269,9 +273,9 @@ impl Fetch<'_> {
         }
     }
 
-    /// What can be read, and answers for the rest.
+    /// What can be read, and responses for the rest.
     fn sort(&self, mut asks: Vec<Ask>) -> Sorted {
-        let image = self.call.host.shard.image();
+        let image = self.context.server.shard.image();
         let mut readable = Vec::with_capacity(asks.len());
         let mut missing = Vec::new();
         asks.retain(|(partition, wanted)| match locate(&image, partition, *wanted) {
@@ -280,14 +284,14 @@ impl Fetch<'_> {
                 true
             }
             Err(code) => {
-                let counts = &self.call.host.counts;
+                let counts = &self.context.server.counts;
                 counts.all_topics(|traffic| {
                     traffic.fetch_requests += 1;
                     traffic.fetch_failures += 1;
                 });
                 counts.error(ApiKey::Fetch, code.code());
                 let data = PartitionData { error_code: code.code(), ..blank(partition.partition) };
-                missing.push(PartitionAnswer { partition: partition.clone(), wanted: *wanted, data });
+                missing.push(PartitionResponse { partition: partition.clone(), wanted: *wanted, data });
                 false
             }
         });
@@ -299,8 +303,8 @@ impl Fetch<'_> {
     }
 
     fn query(&self, partitions: Vec<FetchPartition>) -> FetchQuery {
-        let broker_max = self.call.host.node.config().fetch_max_bytes();
-        let quota_max = self.call.limited.as_ref().map_or(usize::MAX, |limited| limited.fetch_bytes_max());
+        let broker_max = self.context.server.broker.config().fetch_max_bytes();
+        let quota_max = self.context.limited.as_ref().map_or(usize::MAX, |limited| limited.fetch_bytes_max());
         let max_bytes = bytes(self.request.max_bytes.min(broker_max)).min(quota_max);
         FetchQuery {
             partitions,
@@ -332,15 +336,17 @@ impl Fetch<'_> {
         }
     }
 
-    fn create_session(&self, naming: Naming, answers: &[PartitionAnswer]) -> i32 {
-        let host = &self.call.host;
-        let read: Vec<_> =
-            answers.iter().map(|answer| (answer.partition.clone(), answer.wanted, answer.read())).collect();
-        let uptime = host.uptime();
-        let id = host.sessions.borrow_mut().create(naming, &read, &mut millrace_rt::random_u64, uptime);
+    fn create_session(&self, naming: Naming, partitions: &[PartitionResponse]) -> i32 {
+        let server = &self.context.server;
+        let read: Vec<_> = partitions
+            .iter()
+            .map(|response| (response.partition.clone(), response.wanted, response.read()))
+            .collect();
+        let uptime = server.uptime();
+        let id = server.sessions.borrow_mut().create(naming, &read, &mut millrace_rt::random_u64, uptime);
         match id {
-            NO_SESSION => host.counts.limits.fetch_sessions.increment(),
-            id => self.call.caller.add_session(id),
+            NO_SESSION => server.counts.limits.fetch_sessions.increment(),
+            id => self.context.connection.add_session(id),
         }
         id
     }
@@ -349,18 +355,20 @@ impl Fetch<'_> {
     fn select(
         &self,
         metadata: Metadata,
-        answers: Vec<PartitionAnswer>,
-    ) -> Result<Vec<PartitionAnswer>, SessionFault> {
-        let read: Vec<_> =
-            answers.iter().map(|answer| (answer.partition.clone(), answer.wanted, answer.read())).collect();
-        let named = self.call.host.sessions.borrow_mut().select(metadata.id, metadata.epoch, &read)?;
-        let kept = answers.into_iter().zip(named).filter(|(_, named)| *named == Named::Yes);
-        Ok(kept.map(|(answer, _)| answer).collect())
+        partitions: Vec<PartitionResponse>,
+    ) -> Result<Vec<PartitionResponse>, SessionFault> {
+        let read: Vec<_> = partitions
+            .iter()
+            .map(|response| (response.partition.clone(), response.wanted, response.read()))
+            .collect();
+        let named = self.context.server.sessions.borrow_mut().select(metadata.id, metadata.epoch, &read)?;
+        let kept = partitions.into_iter().zip(named).filter(|(_, named)| *named == Named::Yes);
+        Ok(kept.map(|(response, _)| response).collect())
     }
 
-    fn answer(&self, session_id: i32, answers: Vec<PartitionAnswer>) -> Result<Outcome, CallFault> {
+    fn respond(&self, session_id: i32, partitions: Vec<PartitionResponse>) -> Result<Outcome, RequestFault> {
         let mut names: Vec<(TopicRef, Vec<PartitionData>)> = Vec::new();
-        for PartitionAnswer { partition, data, .. } in answers {
+        for PartitionResponse { partition, data, .. } in partitions {
             match names.last_mut() {
                 Some((topic, partitions)) if *topic == partition.topic => partitions.push(data),
                 _ => names.push((partition.topic, vec![data])),
@@ -381,23 +389,28 @@ impl Fetch<'_> {
             FetchResponse { session_id, responses: responses.collect(), ..FetchResponse::default() };
         let records = response.responses.iter().flat_map(|topic| &topic.partitions);
         let record_bytes: usize = records.map(|data| data.records.as_ref().map_or(0, Records::len)).sum();
-        let answer = self.call.answer_head().frame(|writer, version| response.encode(writer, version))?;
-        if let Some(limited) = &self.call.limited {
-            limited.fetched(answer.bytes());
+        let frame =
+            self.context.response_header().frame(|writer, version| response.encode(writer, version))?;
+        if let Some(limited) = &self.context.limited {
+            limited.fetched(frame.bytes());
         }
         if let Some(charge) = self.egress.borrow_mut().as_mut() {
             // The names and numbers around the records; of thousands of partitions they are much.
-            charge.resize(charge.bytes() + answer.bytes().saturating_sub(record_bytes) as u64);
+            charge.resize(charge.bytes() + frame.bytes().saturating_sub(record_bytes) as u64);
         }
-        Ok(Outcome::Done(Finished { answer, spent: self.spent.get(), egress: self.egress.take() }))
+        Ok(Outcome::Done(FinishedResponse {
+            response: frame,
+            spent: self.spent.get(),
+            egress: self.egress.take(),
+        }))
     }
 }
 
 /// A partition whose reading is refused, as against one that does not exist.
-fn refused_partition((partition, wanted): Ask, code: ErrorCode) -> PartitionAnswer {
+fn refused_partition((partition, wanted): Ask, code: ErrorCode) -> PartitionResponse {
     let error_code = code.code();
     let data = PartitionData { error_code, aborted_transactions: None, ..blank(partition.partition) };
-    PartitionAnswer { partition, wanted, data }
+    PartitionResponse { partition, wanted, data }
 }
 
 fn locate(
@@ -434,7 +447,7 @@ fn bytes(size: i32) -> usize {
     usize::try_from(size).unwrap_or(0)
 }
 
-/// An answer without records; they are empty, never null.
+/// A response without records; they are empty, never null.
 fn blank(partition: i32) -> PartitionData {
     PartitionData {
         partition_index: partition,

@@ -1,5 +1,5 @@
-//! FindCoordinator 0-6: the broker that leads a group's partition of the offsets topic. No coordinator of transactions is
-//! served yet, and clients are told so at once.
+//! FindCoordinator 0-6: the broker that leads a group's partition of the offsets topic. No coordinator of transactions
+//! is served yet, and clients are told so at once.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use millrace_wire::messages::find_coordinator_response::{Coordinator, FindCoordi
 use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::brokers::{Reached, reached};
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::api::creation;
 use crate::api::pace::Pace;
 use crate::errors::{TRANSACTIONS_NOT_SERVED, generic_message};
@@ -19,7 +19,7 @@ const FIRST_BATCHED: i16 = 4;
 /// First version that may ask for the coordinator of share groups.
 const FIRST_WITH_SHARE: i16 = 6;
 
-/// The node of an answer that names none.
+/// The node of a response that names none.
 const NO_NODE: i32 = -1;
 const NO_PORT: i32 = -1;
 
@@ -27,15 +27,15 @@ const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 const SHARE: i8 = 2;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = FindCoordinatorRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = FindCoordinatorRequest::decode(&mut Reader::new(&context.body), version)?;
     if request.key_type == GROUP {
-        creation::ensure(&call.host, OFFSETS_TOPIC).await;
+        creation::ensure(&context.server, OFFSETS_TOPIC).await;
     }
-    let image = call.host.shard.image();
+    let image = context.server.shard.image();
     let found = |key: &str| match request.key_type {
-        GROUP => coordinator_of(&call, &image, key).ok_or(ErrorCode::CoordinatorNotAvailable),
+        GROUP => coordinator_of(&context, &image, key).ok_or(ErrorCode::CoordinatorNotAvailable),
         TRANSACTION => Err(TRANSACTIONS_NOT_SERVED),
         SHARE if version >= FIRST_WITH_SHARE => Err(ErrorCode::CoordinatorNotAvailable),
         _ => Err(ErrorCode::InvalidRequest),
@@ -48,23 +48,27 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             response.coordinators.push(described(key, found(key)));
         }
     } else {
-        let answer = described(&request.key, found(&request.key));
-        response.error_code = answer.error_code;
-        // As Kafka's, where the batched answer has none.
-        response.error_message = match answer.error_code {
+        let only = described(&request.key, found(&request.key));
+        response.error_code = only.error_code;
+        // As Kafka's, where the batched response has none.
+        response.error_message = match only.error_code {
             0 => Some(generic_message(ErrorCode::None).into()),
-            _ => answer.error_message,
+            _ => only.error_message,
         };
-        response.node_id = answer.node_id;
-        response.host = answer.host;
-        response.port = answer.port;
+        response.node_id = only.node_id;
+        response.host = only.host;
+        response.port = only.port;
     }
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
-fn coordinator_of<'a>(call: &'a Call, image: &'a MetadataImage, group: &str) -> Option<Reached<'a>> {
-    let leader = image.partition(call.host.shard.coordinator_of_group(group)?)?.leader;
-    reached(&call.host, image, call.caller.listener).find(|broker| broker.id == leader)
+fn coordinator_of<'a>(
+    context: &'a RequestContext,
+    image: &'a MetadataImage,
+    group: &str,
+) -> Option<Reached<'a>> {
+    let leader = image.partition(context.server.shard.coordinator_of_group(group)?)?.leader;
+    reached(&context.server, image, context.connection.listener).find(|broker| broker.id == leader)
 }
 
 fn described<'a>(key: &Cow<'a, str>, found: Result<Reached<'a>, ErrorCode>) -> Coordinator<'a> {

@@ -5,24 +5,25 @@ use millrace_wire::messages::get_telemetry_subscriptions_request::GetTelemetrySu
 use millrace_wire::messages::get_telemetry_subscriptions_response::GetTelemetrySubscriptionsResponse;
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::telemetry::{InstanceId, new_instance_id};
 
 /// Clients take the first that they have; Kafka's order.
 const ACCEPTED: [Codec; 4] = [Codec::Zstd, Codec::Lz4, Codec::Gzip, Codec::Snappy];
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = GetTelemetrySubscriptionsRequest::decode(&mut Reader::new(&call.body), call.version())?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request =
+        GetTelemetrySubscriptionsRequest::decode(&mut Reader::new(&context.body), context.version())?;
     let id = match request.client_instance_id.is_zero() {
         true => new_instance_id(),
         false => InstanceId(request.client_instance_id),
     };
-    let host = &call.host;
-    let metrics = host.node.client_metrics();
-    let client = call.pushed_by(id);
-    let (wanted, terms) = metrics.wanted(host.shard.image().client_metrics(), id, &client).await;
+    let server = &context.server;
+    let metrics = server.broker.client_metrics();
+    let client = context.pushed_by(id);
+    let (wanted, terms) = metrics.wanted(server.shard.image().client_metrics(), id, &client).await;
     let (known, result) = metrics.ask(id, terms, millrace_rt::now());
-    call.caller.note_instance(id, known);
+    context.connection.note_instance(id, known);
     let response = match result {
         Ok(()) => GetTelemetrySubscriptionsResponse {
             error_code: ErrorCode::None.code(),
@@ -30,7 +31,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             subscription_id: terms.subscription_id,
             accepted_compression_types: ACCEPTED.map(|codec| codec.id() as i8).to_vec(),
             push_interval_ms: wanted.interval_ms,
-            telemetry_max_bytes: i32::try_from(host.telemetry_bytes_max()).unwrap_or(i32::MAX),
+            telemetry_max_bytes: i32::try_from(server.telemetry_bytes_max()).unwrap_or(i32::MAX),
             delta_temporality: true,
             requested_metrics: wanted.metrics.iter().map(|name| name.as_str().into()).collect(),
             ..GetTelemetrySubscriptionsResponse::default()
@@ -40,5 +41,5 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             ..GetTelemetrySubscriptionsResponse::default()
         },
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }

@@ -5,18 +5,18 @@ use millrace_wire::Reader;
 use millrace_wire::messages::heartbeat_request::HeartbeatRequest as WireRequest;
 use millrace_wire::messages::heartbeat_response::HeartbeatResponse;
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = WireRequest::decode(&mut Reader::new(&call.body), call.version())?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request = WireRequest::decode(&mut Reader::new(&context.body), context.version())?;
     let beat = HeartbeatRequest {
         group: &request.group_id,
         generation: Generation(request.generation_id),
         member: &request.member_id,
         instance: request.group_instance_id.as_deref(),
     };
-    let code = errors::of_group_result(&call.host.shard.heartbeat(beat).await);
+    let code = errors::of_group_result(&context.server.shard.heartbeat(beat).await);
     let response = HeartbeatResponse { error_code: code.code(), ..HeartbeatResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }

@@ -13,11 +13,11 @@ use millrace_wire::messages::incremental_alter_configs_response::{
 use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::alterations::{Altered, Named, alter};
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = IncrementalAlterConfigsRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = IncrementalAlterConfigsRequest::decode(&mut Reader::new(&context.body), version)?;
     let mode = if request.validate_only { ValidateOnly::Yes } else { ValidateOnly::No };
     let mut resources = Vec::with_capacity(request.resources.len());
     let mut responses = Vec::new();
@@ -27,11 +27,11 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             None => responses.push(unknown_operation(resource)),
         }
     }
-    let altered = alter(&call, resources, OtherKeys::Keep, mode).await;
+    let altered = alter(&context, resources, OtherKeys::Keep, mode).await;
     responses.extend(altered.into_iter().map(response));
     let response =
         IncrementalAlterConfigsResponse { responses, ..IncrementalAlterConfigsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn named<'a>(resource: &'a AlterConfigsResource<'_>) -> Option<Named<'a>> {
@@ -59,7 +59,7 @@ fn operation(code: i8) -> Option<AlterOperation> {
     }
 }
 
-/// Kafka's controller falls over such a request, and answers so.
+/// Kafka's controller fails on such a request and responds so.
 fn unknown_operation<'a>(resource: &'a AlterConfigsResource<'_>) -> AlterConfigsResourceResponse<'a> {
     AlterConfigsResourceResponse {
         error_code: ErrorCode::UnknownServerError.code(),

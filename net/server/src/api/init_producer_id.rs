@@ -4,12 +4,12 @@ use millrace_wire::messages::init_producer_id_request::InitProducerIdRequest;
 use millrace_wire::messages::init_producer_id_response::InitProducerIdResponse;
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors::TRANSACTIONS_NOT_SERVED;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = InitProducerIdRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = InitProducerIdRequest::decode(&mut Reader::new(&context.body), version)?;
     let code = check(&request);
     let mut response = InitProducerIdResponse {
         error_code: code.code(),
@@ -18,12 +18,12 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         ..InitProducerIdResponse::default()
     };
     if code == ErrorCode::None {
-        match call.host.shard.allocate_producer_id().await {
+        match context.server.shard.allocate_producer_id().await {
             Ok(id) => (response.producer_id, response.producer_epoch) = (id.0, 0),
             Err(_) => response.error_code = ErrorCode::KafkaStorageError.code(),
         }
     }
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 /// Id and epoch come together or not at all (`KafkaApis.handleInitProducerIdRequest`); without a transactional id

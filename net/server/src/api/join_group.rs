@@ -6,7 +6,7 @@ use millrace_wire::messages::join_group_request::JoinGroupRequest;
 use millrace_wire::messages::join_group_response::{JoinGroupResponse, JoinGroupResponseMember};
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::api::members;
 use crate::errors;
 
@@ -21,10 +21,10 @@ const FIRST_WITH_SKIP: i16 = 9;
 
 const NO_GENERATION: i32 = -1;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = JoinGroupRequest::decode(&mut Reader::new(&call.body), version)?;
-    let client_id = call.head.client_id();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = JoinGroupRequest::decode(&mut Reader::new(&context.body), version)?;
+    let client_id = context.header.client_id();
     let instance = members::instance(request.group_instance_id.as_deref());
     let protocols = request.protocols.iter().map(|protocol| Protocol {
         name: protocol.name.as_ref().into(),
@@ -37,7 +37,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         new_consumer: members::new_consumer_id(),
         instance,
         client_id,
-        client_host: members::client_host(&call.caller),
+        client_host: members::client_host(&context.connection),
         session_timeout_ms: request.session_timeout_ms,
         rebalance_timeout_ms: match version >= FIRST_WITH_REBALANCE_TIMEOUT {
             true => request.rebalance_timeout_ms,
@@ -55,9 +55,11 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         },
     };
     drop(request);
-    match call.host.shard.join_group(join).await {
-        Ok(joined) => call.answer(|writer, version| of_joined(&joined, version).encode(writer, version)),
-        Err(refused) => call.answer(|writer, version| of_refused(&refused, version).encode(writer, version)),
+    match context.server.shard.join_group(join).await {
+        Ok(joined) => context.respond(|writer, version| of_joined(&joined, version).encode(writer, version)),
+        Err(refused) => {
+            context.respond(|writer, version| of_refused(&refused, version).encode(writer, version))
+        }
     }
 }
 

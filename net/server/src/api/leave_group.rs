@@ -5,16 +5,16 @@ use millrace_wire::messages::leave_group_request::LeaveGroupRequest;
 use millrace_wire::messages::leave_group_response::{LeaveGroupResponse, MemberResponse};
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::api::members;
 use crate::errors;
 
 /// First version for several members.
 const FIRST_BATCHED: i16 = 3;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = LeaveGroupRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = LeaveGroupRequest::decode(&mut Reader::new(&context.body), version)?;
     let members = match version >= FIRST_BATCHED {
         false => vec![LeavingMember { member: request.member_id.as_ref().into(), instance: None }],
         true => {
@@ -27,15 +27,15 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     };
     let leave = LeaveRequest { group: request.group_id.as_ref().into(), members };
     drop(request);
-    let left = call.host.shard.leave_group(leave).await;
+    let left = context.server.shard.leave_group(leave).await;
     let mut response = LeaveGroupResponse::default();
     match &left {
         Err(error) => response.error_code = errors::of_group(*error).code(),
         Ok(left) if version >= FIRST_BATCHED => response.members = left.iter().map(described).collect(),
-        // The answer for the only member is that of the request.
+        // The response for the only member is that of the request.
         Ok(left) => response.error_code = left.first().map_or(ErrorCode::None, code_of).code(),
     }
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn described(left: &LeftMember) -> MemberResponse<'_> {

@@ -7,8 +7,8 @@ use millrace_wire::messages::list_config_resources_request::ListConfigResourcesR
 use millrace_wire::messages::list_config_resources_response::{ConfigResource, ListConfigResourcesResponse};
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
 use crate::api::config_kind::ConfigKind;
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 
 /// First version that knows more than client metrics.
 const FIRST_WITH_TYPES: i16 = 1;
@@ -22,10 +22,10 @@ const LISTED: [ConfigKind; 5] = [
     ConfigKind::Topic,
 ];
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = ListConfigResourcesRequest::decode(&mut Reader::new(&call.body), version)?;
-    let image = call.host.shard.image();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = ListConfigResourcesRequest::decode(&mut Reader::new(&context.body), version)?;
+    let image = context.server.shard.image();
     let response = match wanted(&request.resource_types, version) {
         Some(wanted) => {
             let listed = LISTED.into_iter().filter(|kind| wanted.contains(&kind.code()));
@@ -39,7 +39,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             ..ListConfigResourcesResponse::default()
         },
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 /// The kinds that are asked for; nothing where one of them is not known.

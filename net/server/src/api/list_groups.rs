@@ -5,16 +5,16 @@ use millrace_wire::Reader;
 use millrace_wire::messages::list_groups_request::ListGroupsRequest;
 use millrace_wire::messages::list_groups_response::{ListGroupsResponse, ListedGroup};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = ListGroupsRequest::decode(&mut Reader::new(&call.body), call.version())?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request = ListGroupsRequest::decode(&mut Reader::new(&context.body), context.version())?;
     let filter = GroupFilter {
         states: request.states_filter.iter().map(|name| name.clone().into_owned()).collect(),
         types: request.types_filter.iter().map(|name| name.clone().into_owned()).collect(),
     };
-    let (listed, error) = call.host.shard.list_groups(&filter).await;
+    let (listed, error) = context.server.shard.list_groups(&filter).await;
     let groups = listed.iter().map(|group| ListedGroup {
         group_id: group.group.as_str().into(),
         protocol_type: group.protocol_type.as_deref().unwrap_or_default().into(),
@@ -26,5 +26,5 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         groups: groups.collect(),
         ..ListGroupsResponse::default()
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }

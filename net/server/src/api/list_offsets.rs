@@ -11,11 +11,11 @@ use millrace_wire::messages::list_offsets_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::api::pace::Pace;
 use crate::errors;
 
-/// First version whose answers name the leader epoch.
+/// First version whose responses name the leader epoch.
 const FIRST_WITH_LEADER_EPOCH: i16 = 4;
 
 /// What a timestamp of a request asks for.
@@ -43,21 +43,21 @@ fn asked(timestamp: i64, version: i16) -> Asked {
     if version >= first_version { asked } else { Asked::Unsupported }
 }
 
-/// One partition of the answer, and which question to the shard fills it.
+/// One partition of the response, and which question to the shard fills it.
 struct Place {
     response: ListOffsetsPartitionResponse,
     question: Option<usize>,
 }
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = ListOffsetsRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = ListOffsetsRequest::decode(&mut Reader::new(&context.body), version)?;
     let isolation = match request.isolation_level {
         0 => Some(Isolation::ReadUncommitted),
         1 => Some(Isolation::ReadCommitted),
         _ => None,
     };
-    let shard = &call.host.shard;
+    let shard = &context.server.shard;
     let image = shard.image();
     let repeated = repeated(&request);
     let mut questions = Vec::new();
@@ -86,7 +86,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         partitions: places.into_iter().map(|place| place.filled(&found, version)).collect(),
     });
     let response = ListOffsetsResponse { topics: topics.collect(), ..ListOffsetsResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 /// Partitions that the request names more than once; each is answered once.
@@ -136,10 +136,10 @@ fn place(index: i32, checked: Result<Option<OffsetAsk>, ErrorCode>, questions: &
 
 impl Place {
     fn filled(self, found: &[Result<FoundOffset, FetchError>], version: i16) -> ListOffsetsPartitionResponse {
-        let Some(answer) = self.question.and_then(|number| found.get(number)) else {
+        let Some(result) = self.question.and_then(|number| found.get(number)) else {
             return self.response;
         };
-        match answer {
+        match result {
             Ok(found) => ListOffsetsPartitionResponse {
                 offset: found.offset.0,
                 timestamp: found.timestamp.0,

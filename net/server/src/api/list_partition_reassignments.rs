@@ -4,14 +4,14 @@ use millrace_wire::Reader;
 use millrace_wire::messages::list_partition_reassignments_request::ListPartitionReassignmentsRequest;
 use millrace_wire::messages::list_partition_reassignments_response::ListPartitionReassignmentsResponse;
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
     // As in Kafka nothing is said of topics and partitions that do not exist.
-    ListPartitionReassignmentsRequest::decode(&mut Reader::new(&call.body), call.version())?;
+    ListPartitionReassignmentsRequest::decode(&mut Reader::new(&context.body), context.version())?;
     let response = ListPartitionReassignmentsResponse {
         error_message: None,
         ..ListPartitionReassignmentsResponse::default()
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }

@@ -9,7 +9,7 @@ use millrace_core::meta::{Feature, MetadataImage};
 use rustc_hash::FxHashSet;
 
 use crate::api::topics::{new_topic_id, random_uuid};
-use crate::conn::caller::Caller;
+use crate::conn::connection::Connection;
 
 /// Without an authorizer: read, delete, describe, describe configs and alter configs, as bits (`AclOperation`).
 pub(crate) const GROUP_OPERATIONS: i32 = (1 << 3) | (1 << 6) | (1 << 8) | (1 << 10) | (1 << 11);
@@ -47,6 +47,6 @@ pub(crate) fn new_consumer_id() -> MemberId {
 }
 
 /// Java's way to write an address without a name.
-pub(crate) fn client_host(caller: &Caller) -> Arc<str> {
-    caller.peer().map_or_else(|| "/".into(), |peer| format!("/{}", peer.ip()).into())
+pub(crate) fn client_host(connection: &Connection) -> Arc<str> {
+    connection.peer().map_or_else(|| "/".into(), |peer| format!("/{}", peer.ip()).into())
 }

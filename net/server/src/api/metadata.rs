@@ -11,36 +11,36 @@ use millrace_wire::messages::metadata_response::{
 use millrace_wire::{ErrorCode, Reader, Uuid};
 use rustc_hash::FxHashSet;
 
-use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::api::context::{Outcome, RequestContext, RequestFault, topic_id, uuid};
 use crate::api::creation;
 use crate::api::pace::Pace;
 use crate::api::topics::{CLUSTER_OPERATIONS, OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS};
-use crate::host::Host;
+use crate::shard_server::ShardServer;
 
 /// First version in which an empty list means no topics; before it means all.
 const FIRST_WITH_NULL_FOR_ALL: i16 = 1;
 /// First version in which a topic may be asked for by id.
 const FIRST_BY_ID: i16 = 12;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = MetadataRequest::decode(&mut Reader::new(&call.body), version)?;
-    let host = &call.host;
-    let image = host.shard.image();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = MetadataRequest::decode(&mut Reader::new(&context.body), version)?;
+    let server = &context.server;
+    let image = server.shard.image();
     let asked =
         request.topics.as_deref().filter(|topics| !topics.is_empty() || version >= FIRST_WITH_NULL_FOR_ALL);
     let mut topics: Vec<MetadataResponseTopic<'_>> = match asked {
         None => image.topics().map(|topic| described(topic)).collect(),
         Some(asked) => {
             if let Some(code) = fault(asked, version) {
-                return refuse(&call, asked, code);
+                return refuse(&context, asked, code);
             }
             let ids: Vec<TopicId> = asked.iter().map(|topic| topic_id(topic.topic_id)).collect();
             match ids.iter().any(|id| *id != TopicId::ZERO) {
                 true => by_ids(&image, &ids),
                 false => {
                     let names = asked.iter().filter_map(|topic| topic.name.as_deref());
-                    by_names(&call, &image, names, request.allow_auto_topic_creation).await
+                    by_names(&context, &image, names, request.allow_auto_topic_creation).await
                 }
             }
         }
@@ -51,9 +51,9 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         }
     }
     let response = MetadataResponse {
-        brokers: brokers(host, &image, call.caller.listener),
+        brokers: brokers(server, &image, context.connection.listener),
         cluster_id: Some(image.cluster_id().into()),
-        controller_id: host.node.config().node_id().0,
+        controller_id: server.broker.config().node_id().0,
         topics,
         cluster_authorized_operations: match request.include_cluster_authorized_operations {
             true => CLUSTER_OPERATIONS,
@@ -61,7 +61,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         },
         ..MetadataResponse::default()
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 /// What is wrong with the whole request: before version 12 topics are asked for by name, from then on by name or id.
@@ -75,8 +75,12 @@ fn fault(asked: &[MetadataRequestTopic<'_>], version: i16) -> Option<ErrorCode> 
     (by_name && asked.iter().any(nameless)).then_some(ErrorCode::UnknownServerError)
 }
 
-/// The answer to a request that is refused whole (`MetadataRequest.getErrorResponse`).
-fn refuse(call: &Call, asked: &[MetadataRequestTopic<'_>], code: ErrorCode) -> Result<Outcome, CallFault> {
+/// The response to a request that is refused whole (`MetadataRequest.getErrorResponse`).
+fn refuse(
+    context: &RequestContext,
+    asked: &[MetadataRequestTopic<'_>],
+    code: ErrorCode,
+) -> Result<Outcome, RequestFault> {
     let topics = asked.iter().map(|topic| MetadataResponseTopic {
         topic_id: topic.topic_id,
         is_internal: false,
@@ -89,7 +93,7 @@ fn refuse(call: &Call, asked: &[MetadataRequestTopic<'_>], code: ErrorCode) -> R
         error_code: code.code(),
         ..MetadataResponse::default()
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn by_ids(image: &MetadataImage, ids: &[TopicId]) -> Vec<MetadataResponseTopic<'static>> {
@@ -106,12 +110,12 @@ fn by_ids(image: &MetadataImage, ids: &[TopicId]) -> Vec<MetadataResponseTopic<'
 
 /// Those that exist first, then the others, as Kafka orders them.
 async fn by_names<'a>(
-    call: &Call,
+    context: &RequestContext,
     image: &MetadataImage,
     names: impl Iterator<Item = &'a str>,
     allow_creation: bool,
 ) -> Vec<MetadataResponseTopic<'static>> {
-    let host = &call.host;
+    let server = &context.server;
     let mut seen = FxHashSet::default();
     let distinct: Vec<&str> = names.filter(|name| seen.insert(*name)).collect();
     let mut topics: Vec<_> =
@@ -129,8 +133,8 @@ async fn by_names<'a>(
         }
         topics.push(missing(code, Some(Cow::Owned(name.to_owned()))));
     }
-    if allow_creation && host.node.config().auto_create_topics() {
-        creation::create_in_background(host, &wanted);
+    if allow_creation && server.broker.config().auto_create_topics() {
+        creation::create_in_background(server, &wanted);
     }
     topics
 }
@@ -167,8 +171,12 @@ fn described(topic: &TopicImage) -> MetadataResponseTopic<'static> {
 }
 
 /// Where each broker is reached through the listener that the client uses.
-fn brokers<'a>(host: &'a Host, image: &'a MetadataImage, listener: usize) -> Vec<MetadataResponseBroker<'a>> {
-    let reached = super::brokers::reached(host, image, listener);
+fn brokers<'a>(
+    server: &'a ShardServer,
+    image: &'a MetadataImage,
+    listener: usize,
+) -> Vec<MetadataResponseBroker<'a>> {
+    let reached = super::brokers::reached(server, image, listener);
     let brokers = reached.map(|broker| MetadataResponseBroker {
         node_id: broker.id.0,
         host: broker.host.into(),

@@ -12,7 +12,7 @@ use millrace_wire::messages::offset_commit_response::{
 use millrace_wire::{ErrorCode, Reader};
 use rustc_hash::FxHashMap;
 
-use crate::api::call::{Call, CallFault, Outcome, topic_id};
+use crate::api::context::{Outcome, RequestContext, RequestFault, topic_id};
 use crate::api::members;
 use crate::errors;
 
@@ -25,10 +25,10 @@ const FIRST_BY_ID: i16 = 10;
 
 const BROKER_RETENTION: i64 = -1;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = OffsetCommitRequest::decode(&mut Reader::new(&call.body), version)?;
-    let image = call.host.shard.image();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = OffsetCommitRequest::decode(&mut Reader::new(&context.body), version)?;
+    let image = context.server.shard.image();
     let mut offsets = Vec::new();
     // Of each partition either a fault or its place among the offsets.
     let mut topics = Vec::with_capacity(request.topics.len());
@@ -52,15 +52,15 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         offsets,
     };
     drop(image);
-    let codes = commit_offsets(&call, commit).await;
+    let codes = commit_offsets(&context, commit).await;
     let named = request.topics.iter().zip(topics).filter(|(topic, _)| !topic.partitions.is_empty());
     let topics = named.map(|(topic, places)| OffsetCommitResponseTopic {
         name: topic.name.clone(),
         topic_id: topic.topic_id,
-        partitions: answers(topic, &places, &codes),
+        partitions: partition_responses(topic, &places, &codes),
     });
     let response = OffsetCommitResponse { topics: topics.collect(), ..OffsetCommitResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn find<'a>(
@@ -76,7 +76,7 @@ fn find<'a>(
     found.map(AsRef::as_ref)
 }
 
-/// Adds the offset to those that the group is to commit, and answers where; or what is wrong with it.
+/// Adds the offset to those that the group is to commit. Returns its place among them, or what is wrong with it.
 fn place(
     offsets: &mut Vec<OffsetToCommit>,
     topic: Option<&TopicImage>,
@@ -103,13 +103,13 @@ fn place(
 }
 
 /// What became of each offset, in order.
-async fn commit_offsets(call: &Call, commit: CommitRequest) -> Vec<ErrorCode> {
+async fn commit_offsets(context: &RequestContext, commit: CommitRequest) -> Vec<ErrorCode> {
     if commit.offsets.is_empty() {
         return Vec::new();
     }
     let names: Vec<(TopicName, PartitionIndex)> =
         commit.offsets.iter().map(|offset| (offset.topic.clone(), offset.partition)).collect();
-    match call.host.shard.commit_offsets(commit).await {
+    match context.server.shard.commit_offsets(commit).await {
         Err(error) => vec![errors::of_group(error); names.len()],
         Ok(refused) => {
             let refused: FxHashMap<(&TopicName, PartitionIndex), GroupError> =
@@ -120,17 +120,17 @@ async fn commit_offsets(call: &Call, commit: CommitRequest) -> Vec<ErrorCode> {
     }
 }
 
-fn answers(
+fn partition_responses(
     topic: &OffsetCommitRequestTopic<'_>,
     places: &[Result<usize, ErrorCode>],
     codes: &[ErrorCode],
 ) -> Vec<OffsetCommitResponsePartition> {
-    let answer = |(partition, place): (&OffsetCommitRequestPartition<'_>, &Result<usize, ErrorCode>)| {
+    let respond = |(partition, place): (&OffsetCommitRequestPartition<'_>, &Result<usize, ErrorCode>)| {
         let code = match place {
             Ok(place) => codes.get(*place).copied().unwrap_or(ErrorCode::UnknownServerError),
             Err(code) => *code,
         };
         OffsetCommitResponsePartition { partition_index: partition.partition_index, error_code: code.code() }
     };
-    topic.partitions.iter().zip(places).map(answer).collect()
+    topic.partitions.iter().zip(places).map(respond).collect()
 }

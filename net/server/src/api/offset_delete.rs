@@ -9,12 +9,12 @@ use millrace_wire::messages::offset_delete_response::{
 use millrace_wire::{ErrorCode, Reader};
 use rustc_hash::FxHashMap;
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = OffsetDeleteRequest::decode(&mut Reader::new(&call.body), call.version())?;
-    let image = call.host.shard.image();
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request = OffsetDeleteRequest::decode(&mut Reader::new(&context.body), context.version())?;
+    let image = context.server.shard.image();
     let exists = |topic: &OffsetDeleteRequestTopic<'_>, index: i32| {
         image.topic(&topic.name).is_some_and(|known| known.partition(PartitionIndex(index)).is_some())
     };
@@ -25,12 +25,12 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         partitions.extend(known.map(|partition| (name.clone(), PartitionIndex(partition.partition_index))));
     }
     let ask = DeleteOffsetsRequest { group: request.group_id.as_ref().into(), partitions };
-    let refused = match call.host.shard.delete_offsets(ask).await {
+    let refused = match context.server.shard.delete_offsets(ask).await {
         Ok(refused) => refused,
         Err(error) => {
             let error_code = errors::of_group(error).code();
             let response = OffsetDeleteResponse { error_code, ..OffsetDeleteResponse::default() };
-            return call.answer(|writer, version| response.encode(writer, version));
+            return context.respond(|writer, version| response.encode(writer, version));
         }
     };
     let refused: FxHashMap<(&str, i32), GroupError> = refused
@@ -55,5 +55,5 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             .collect(),
     });
     let response = OffsetDeleteResponse { topics: topics.collect(), ..OffsetDeleteResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }

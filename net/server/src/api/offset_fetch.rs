@@ -14,7 +14,7 @@ use millrace_wire::messages::offset_fetch_response::{
 use millrace_wire::{ErrorCode, Reader, Uuid};
 use rustc_hash::FxHashMap;
 
-use crate::api::call::{Call, CallFault, Outcome, topic_id, uuid};
+use crate::api::context::{Outcome, RequestContext, RequestFault, topic_id, uuid};
 use crate::api::pace::Pace;
 use crate::errors;
 
@@ -59,30 +59,30 @@ impl<'a> Asker<'a> {
     }
 }
 
-/// One topic of an answer.
+/// One topic of a response.
 struct Found<'a> {
     name: Cow<'a, str>,
     id: Uuid,
     partitions: Vec<(i32, Result<Option<CommittedOffset>, ErrorCode>)>,
 }
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = OffsetFetchRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = OffsetFetchRequest::decode(&mut Reader::new(&context.body), version)?;
     let mut response = OffsetFetchResponse::default();
     if version >= FIRST_BATCHED {
         let (mut bytes, mut pace) = (0, Pace::default());
         for group in &request.groups {
             pace.step().await;
-            let answer = answer_group(&call, group).await;
-            bytes += answer.topics.iter().map(size_of_topic).sum::<usize>();
+            let of_group = group_response(&context, group).await;
+            bytes += of_group.topics.iter().map(size_of_topic).sum::<usize>();
             // A group may be named again and again, and all its offsets be asked for in a few bytes.
-            if bytes > call.host.described_bytes_max() {
-                return Err(CallFault::AnswerTooLong);
+            if bytes > context.server.described_bytes_max() {
+                return Err(RequestFault::ResponseTooLong);
             }
-            response.groups.push(answer);
+            response.groups.push(of_group);
         }
-        return call.answer(|writer, version| response.encode(writer, version));
+        return context.respond(|writer, version| response.encode(writer, version));
     }
     let wanted = request.topics.as_ref().map(|topics| {
         let wanted = topics.iter().map(|topic| Wanted {
@@ -93,7 +93,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         });
         wanted.collect::<Vec<_>>()
     });
-    match fetch(&call, Asker::nobody(&request.group_id), wanted).await {
+    match fetch(&context, Asker::nobody(&request.group_id), wanted).await {
         Ok(found) => response.topics = found.into_iter().map(of_topic).collect(),
         Err(error) => {
             let code = errors::of_group(error);
@@ -109,12 +109,15 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             }
         }
     }
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
-async fn answer_group<'a>(call: &Call, group: &OffsetFetchRequestGroup<'a>) -> OffsetFetchResponseGroup<'a> {
-    let image = call.host.shard.image();
-    let by_id = call.version() >= FIRST_BY_ID;
+async fn group_response<'a>(
+    context: &RequestContext,
+    group: &OffsetFetchRequestGroup<'a>,
+) -> OffsetFetchResponseGroup<'a> {
+    let image = context.server.shard.image();
+    let by_id = context.version() >= FIRST_BY_ID;
     let wanted = group.topics.as_ref().map(|topics| {
         let wanted = topics.iter().map(|topic| {
             let known = by_id.then(|| image.topic_by_id(topic_id(topic.topic_id))).flatten();
@@ -128,21 +131,21 @@ async fn answer_group<'a>(call: &Call, group: &OffsetFetchRequestGroup<'a>) -> O
         wanted.collect::<Vec<_>>()
     });
     let is_for_all = wanted.is_none();
-    let mut answer =
+    let mut response =
         OffsetFetchResponseGroup { group_id: group.group_id.clone(), ..OffsetFetchResponseGroup::default() };
-    match fetch(call, Asker::of(group), wanted).await {
+    match fetch(context, Asker::of(group), wanted).await {
         Ok(mut found) => {
             if by_id && is_for_all {
                 found = with_ids(&image, found);
             }
-            answer.topics = found.into_iter().map(of_group_topic).collect();
+            response.topics = found.into_iter().map(of_group_topic).collect();
         }
-        Err(error) => answer.error_code = errors::of_group(error).code(),
+        Err(error) => response.error_code = errors::of_group(error).code(),
     }
-    answer
+    response
 }
 
-/// In the answer, about.
+/// In the response, about.
 fn size_of_topic(topic: &OffsetFetchResponseTopics<'_>) -> usize {
     let texts: usize =
         topic.partitions.iter().map(|it| it.metadata.as_ref().map_or(0, |text| text.len())).sum();
@@ -160,7 +163,7 @@ fn with_ids<'a>(image: &MetadataImage, found: Vec<Found<'a>>) -> Vec<Found<'a>> 
 
 /// Every partition that is wanted, in the order of the request; or all that have an offset.
 async fn fetch<'a>(
-    call: &Call,
+    context: &RequestContext,
     asker: Asker<'_>,
     wanted: Option<Vec<Wanted<'a>>>,
 ) -> Result<Vec<Found<'a>>, GroupError> {
@@ -177,7 +180,8 @@ async fn fetch<'a>(
     };
     let (group, epoch) = (asker.group.into(), asker.epoch);
     let member = asker.member.map(MemberId::from);
-    let selected = call.host.shard.fetch_offsets(FetchOffsets { group, member, epoch, selection }).await?;
+    let selected =
+        context.server.shard.fetch_offsets(FetchOffsets { group, member, epoch, selection }).await?;
     Ok(match wanted {
         None => selected.into_iter().map(all_of_topic).collect(),
         Some(wanted) => {

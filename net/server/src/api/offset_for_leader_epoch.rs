@@ -8,13 +8,13 @@ use millrace_wire::messages::offset_for_leader_epoch_response::{
 };
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = OffsetForLeaderEpochRequest::decode(&mut Reader::new(&call.body), version)?;
-    let shard = &call.host.shard;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = OffsetForLeaderEpochRequest::decode(&mut Reader::new(&context.body), version)?;
+    let shard = &context.server.shard;
     let image = shard.image();
     let mut questions = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
@@ -55,5 +55,5 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
     });
     let response =
         OffsetForLeaderEpochResponse { topics: topics.collect(), ..OffsetForLeaderEpochResponse::default() };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }

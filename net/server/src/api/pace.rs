@@ -1,7 +1,7 @@
 //! When long requests give way to the other tasks of their shard.
 
-/// Elements of a list that are looked at between two turns of the other tasks: a millisecond or so of a request's, since each
-/// takes up to a microsecond.
+/// Elements of a list that are looked at between two turns of the other tasks: a millisecond or so of a request's,
+/// since each takes up to a microsecond.
 const ELEMENTS_A_TURN: usize = 1024;
 
 /// Counts the elements of one request.

@@ -1,4 +1,4 @@
-//! Produce 3-13: appends batches; the answer follows when they are as durable as their topic wants.
+//! Produce 3-13: appends batches; the response follows when they are as durable as their topic wants.
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
@@ -20,12 +20,12 @@ use millrace_wire::messages::produce_response::{
 use millrace_wire::{ApiKey, EncodeError, ErrorCode, Reader};
 use rustc_hash::{FxBuildHasher, FxHashMap};
 
-use crate::api::call::{AnswerHead, Call, CallFault, Outcome, topic_id, uuid};
+use crate::api::context::{Outcome, RequestContext, RequestFault, ResponseHeader, topic_id, uuid};
 use crate::conn::affinity::sole_owner;
-use crate::conn::answers::{Answer, Finished};
+use crate::conn::responses::{FinishedResponse, Response};
 use crate::counts::TopicTraffic;
 use crate::errors::{self, LogStart};
-use crate::host::Host;
+use crate::shard_server::ShardServer;
 use crate::timings::Spent;
 
 /// First version that names topics by id.
@@ -37,11 +37,11 @@ const ADMIN_CLIENT_ID: &[u8] = b"__admin_client";
 /// The smallest batch of the oldest format: shorter ones are told apart by a message.
 const OLDEST_OVERHEAD: i32 = 14;
 
-/// What an answer waits for at most where the client's timeout is not positive: Kafka counts no local write as
+/// What a response waits for at most where the client's timeout is not positive: Kafka counts no local write as
 /// waiting, so such a request succeeds there.
 const TIMEOUT_WITHOUT: Duration = Duration::from_secs(1);
 
-/// When a producer wants its answer.
+/// When a producer wants its response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Acks {
     /// Never; an error closes the connection.
@@ -51,28 +51,28 @@ enum Acks {
     Invalid,
 }
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let mut request = ProduceRequest::decode(&mut Reader::new(&call.body), version)?;
-    if let Some(limited) = &call.limited {
-        limited.produce(call.frame_bytes);
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let mut request = ProduceRequest::decode(&mut Reader::new(&context.body), version)?;
+    if let Some(limited) = &context.limited {
+        limited.produce(context.frame_bytes);
     }
-    let shard = call.host.shard.clone();
-    let mut plan = Plan::new(&mut request, &call, &shard.image());
+    let shard = context.server.shard.clone();
+    let mut plan = Plan::new(&mut request, &context, &shard.image());
     let appends = std::mem::take(&mut plan.appends);
-    call.caller.note_owner(sole_owner(appends.iter().map(|append| append.key.owner(shard.shards()))));
+    context.connection.note_owner(sole_owner(appends.iter().map(|append| append.key.owner(shard.shards()))));
     let waiting = Waiting {
-        head: call.answer_head(),
+        header: context.response_header(),
         acks: plan.acks,
-        received: call.received,
-        deadline: deadline(call.received, request.timeout_ms),
+        received: context.received,
+        deadline: deadline(context.received, request.timeout_ms),
         topics: plan.topics,
         keys: appends.iter().map(|append| append.key).collect(),
         shard,
-        host: call.host.clone(),
+        server: context.server.clone(),
     };
     let ticket = waiting.shard.admit_append(appends).await;
-    Ok(Outcome::Later(Box::pin(waiting.answer(ticket))))
+    Ok(Outcome::Delayed(Box::pin(waiting.respond(ticket))))
 }
 
 fn deadline(received: Moment, timeout_ms: i32) -> Moment {
@@ -112,7 +112,7 @@ enum Fate {
 
 impl Plan {
     /// Takes the records out of the request.
-    fn new(request: &mut ProduceRequest<'_>, call: &Call, image: &MetadataImage) -> Plan {
+    fn new(request: &mut ProduceRequest<'_>, context: &RequestContext, image: &MetadataImage) -> Plan {
         let acks = match request.acks {
             0 => Acks::Nothing,
             1 | -1 => Acks::Stored,
@@ -127,16 +127,16 @@ impl Plan {
             places: FxHashMap::with_capacity_and_hasher(partitions, FxBuildHasher),
         };
         let refused_whole = refused_whole(request);
-        let is_admin = call.head.client_id == ADMIN_CLIENT_ID;
+        let is_admin = context.header.client_id == ADMIN_CLIENT_ID;
         for topic in request.topic_data.iter_mut().filter(|topic| !topic.partition_data.is_empty()) {
-            let found = if call.version() >= FIRST_WITH_IDS {
+            let found = if context.version() >= FIRST_WITH_IDS {
                 image.topic_by_id(topic_id(topic.topic_id))
             } else {
                 image.topic(&topic.name)
             };
             let verdict = TopicVerdict {
                 whole: refused_whole,
-                missing: if call.version() >= FIRST_WITH_IDS {
+                missing: if context.version() >= FIRST_WITH_IDS {
                     ErrorCode::UnknownTopicId
                 } else {
                     ErrorCode::UnknownTopicOrPartition
@@ -145,7 +145,7 @@ impl Plan {
                 closed: found.is_some_and(|found| is_internal_topic(&found.name) && !is_admin),
             };
             let known_name = found.map(|found| found.name.to_string()).unwrap_or_default();
-            plan.add_topic(topic, call.version(), verdict, known_name);
+            plan.add_topic(topic, context.version(), verdict, known_name);
         }
         plan
     }
@@ -241,21 +241,21 @@ impl TopicVerdict {
 
 /// A request whose appends have been admitted.
 struct Waiting {
-    head: AnswerHead,
+    header: ResponseHeader,
     acks: Acks,
     received: Moment,
     deadline: Moment,
     topics: Vec<PlannedTopic>,
     keys: Vec<PartitionKey>,
     shard: Shard,
-    host: Rc<Host>,
+    server: Rc<ShardServer>,
 }
 
 /// What became of one append.
 type AppendOutcome = Result<Appended, AppendError>;
 
 impl Waiting {
-    async fn answer(self, mut ticket: AppendTicket) -> Finished {
+    async fn respond(self, mut ticket: AppendTicket) -> FinishedResponse {
         let admitted = millrace_rt::now();
         let remaining = self.deadline - admitted;
         let outcomes = match self.keys.is_empty() {
@@ -268,10 +268,10 @@ impl Waiting {
             _ => AppendTimes { admitted, journal: millrace_rt::now() - admitted, ..AppendTimes::default() },
         };
         let spent = Spent::append(self.received, times);
-        Finished { answer: self.make_answer(outcomes).await, spent, egress: None }
+        FinishedResponse { response: self.make_response(outcomes).await, spent, egress: None }
     }
 
-    async fn make_answer(self, outcomes: Option<Vec<AppendOutcome>>) -> Answer {
+    async fn make_response(self, outcomes: Option<Vec<AppendOutcome>>) -> Response {
         self.count(outcomes.as_deref());
         if self.acks == Acks::Nothing {
             return self.silent(outcomes.as_deref());
@@ -280,17 +280,17 @@ impl Waiting {
             Some(outcomes) => self.log_starts(outcomes).await,
             None => Vec::new(),
         };
-        let response = self.response(outcomes.as_deref(), &log_starts);
-        self.head.frame(|writer, version| response.encode(writer, version)).unwrap_or_else(
+        let message = self.message(outcomes.as_deref(), &log_starts);
+        self.header.frame(|writer, version| message.encode(writer, version)).unwrap_or_else(
             |error: EncodeError| {
-                tracing::error!(%error, "a produce answer does not fit the protocol");
-                Answer::Close
+                tracing::error!(%error, "a produce response does not fit the protocol");
+                Response::Close
             },
         )
     }
 
     fn count(&self, outcomes: Option<&[AppendOutcome]>) {
-        let counts = &self.host.counts;
+        let counts = &self.server.counts;
         let failed = |traffic: &mut TopicTraffic| traffic.produce_failures += 1;
         if outcomes.is_none() {
             counts.limits.produce_timeout.increment();
@@ -315,12 +315,12 @@ impl Waiting {
         }
     }
 
-    /// The only way to tell a client that wants no answer of an error.
-    fn silent(&self, outcomes: Option<&[AppendOutcome]>) -> Answer {
+    /// The only way to tell a client that wants no response of an error.
+    fn silent(&self, outcomes: Option<&[AppendOutcome]>) -> Response {
         let fates = || self.topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.fate);
         let refused = fates().any(|fate| matches!(fate, Fate::Refused(_)));
         let failed = outcomes.is_some_and(|outcomes| outcomes.iter().any(Result::is_err));
-        if refused || failed { Answer::Close } else { Answer::Silent }
+        if refused || failed { Response::Close } else { Response::Silent }
     }
 
     /// The start of each log whose error is answered with it; -1 for the others.
@@ -346,7 +346,7 @@ impl Waiting {
         starts
     }
 
-    fn response(&self, outcomes: Option<&[AppendOutcome]>, log_starts: &[i64]) -> ProduceResponse<'_> {
+    fn message(&self, outcomes: Option<&[AppendOutcome]>, log_starts: &[i64]) -> ProduceResponse<'_> {
         let responses = self.topics.iter().map(|topic| TopicProduceResponse {
             name: Cow::Borrowed(&topic.name),
             topic_id: uuid(topic.id),

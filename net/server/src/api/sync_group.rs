@@ -6,7 +6,7 @@ use millrace_wire::messages::sync_group_request::SyncGroupRequest;
 use millrace_wire::messages::sync_group_response::SyncGroupResponse;
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::api::members;
 use crate::api::pace::Pace;
 use crate::errors;
@@ -14,9 +14,9 @@ use crate::errors;
 /// First version that says which protocol the member believes in; it must.
 const FIRST_WITH_PROTOCOL: i16 = 5;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = SyncGroupRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = SyncGroupRequest::decode(&mut Reader::new(&context.body), version)?;
     let says_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
     let synced = if version >= FIRST_WITH_PROTOCOL && !says_protocol {
         Err(GroupError::InconsistentGroupProtocol)
@@ -37,9 +37,9 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             protocol: request.protocol_name.as_deref().map(Into::into),
             assignments,
         };
-        call.host.shard.sync_group(sync).await
+        context.server.shard.sync_group(sync).await
     };
-    call.answer(|writer, version| response(&synced).encode(writer, version))
+    context.respond(|writer, version| response(&synced).encode(writer, version))
 }
 
 fn response(synced: &Result<Synced, GroupError>) -> SyncGroupResponse<'_> {

@@ -6,7 +6,7 @@ use millrace_wire::ApiKey;
 use millrace_wire::messages::api_versions_response::ApiVersion;
 
 use crate::addresses::EndpointType;
-use crate::api::call::{Call, CallFault, Handling, Outcome};
+use crate::api::context::{Handling, Outcome, RequestContext, RequestFault};
 use crate::api::{
     alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
     consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
@@ -21,7 +21,7 @@ use crate::api::{
 /// When a request of a connection may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// As soon as the one before it has been admitted; its answer waits in the queue.
+    /// As soon as the one before it has been admitted; its response waits in the queue.
     Pipelined,
     /// When every earlier request has been answered.
     Alone,
@@ -36,7 +36,7 @@ pub(crate) struct Api {
     pub(crate) turn: Turn,
     /// Whether controllers serve it, too.
     of_controllers: bool,
-    pub(crate) handle: fn(Call) -> Handling,
+    pub(crate) handle: fn(RequestContext) -> Handling,
 }
 
 impl Api {
@@ -91,7 +91,7 @@ macro_rules! api {
             advertised_from: *$versions.start(),
             turn: Turn::$turn,
             of_controllers: false,
-            handle: |call| Box::pin($handle(call)),
+            handle: |context| Box::pin($handle(context)),
         }
     };
     ($key:ident $versions:expr, $turn:ident, $handle:path, advertised_from $from:expr) => {
@@ -120,7 +120,7 @@ const APIS: &[Api] = &[
     api!(SyncGroup 0..=5, Alone, sync_group::handle),
     api!(DescribeGroups 0..=6, Alone, describe_groups::handle),
     api!(ListGroups 0..=5, Alone, list_groups::handle),
-    api!(ApiVersions 0..=4, Alone, answer_versions, of_controllers),
+    api!(ApiVersions 0..=4, Alone, list_versions, of_controllers),
     api!(CreateTopics 2..=7, Alone, create_topics::handle, of_controllers),
     api!(DeleteTopics 1..=6, Alone, delete_topics::handle, of_controllers),
     api!(DeleteRecords 0..=2, Alone, delete_records::handle),
@@ -175,14 +175,14 @@ pub(crate) fn dispatch(endpoint_type: EndpointType, key: ApiKey, version: i16) -
     }
 }
 
-async fn answer_versions(call: Call) -> Result<Outcome, CallFault> {
-    let served = APIS.iter().filter(|api| api.is_served_by(call.caller.endpoint_type));
-    api_versions::answer(&call, served.map(Api::advertised).collect())
+async fn list_versions(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let served = APIS.iter().filter(|api| api.is_served_by(context.connection.endpoint_type));
+    api_versions::respond(&context, served.map(Api::advertised).collect())
 }
 
-async fn refuse_versions(call: Call) -> Result<Outcome, CallFault> {
+async fn refuse_versions(context: RequestContext) -> Result<Outcome, RequestFault> {
     let own = APIS.iter().filter(|api| api.key == ApiKey::ApiVersions);
-    api_versions::refuse(&call, own.map(Api::advertised).collect())
+    api_versions::refuse(&context, own.map(Api::advertised).collect())
 }
 
 #[cfg(test)]

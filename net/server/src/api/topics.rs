@@ -2,7 +2,7 @@
 
 use millrace_core::base::TopicId;
 
-/// "Not asked for" in answers that carry authorized operations.
+/// "Not asked for" in responses that carry authorized operations.
 pub(crate) const OPERATIONS_NOT_ASKED: i32 = i32::MIN;
 
 /// Without an authorizer everybody may do to a topic what can be done to one: read, write, create, delete, alter,

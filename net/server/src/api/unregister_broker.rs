@@ -7,13 +7,13 @@ use millrace_wire::messages::unregister_broker_request::UnregisterBrokerRequest;
 use millrace_wire::messages::unregister_broker_response::UnregisterBrokerResponse;
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let request = UnregisterBrokerRequest::decode(&mut Reader::new(&call.body), call.version())?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let request = UnregisterBrokerRequest::decode(&mut Reader::new(&context.body), context.version())?;
     let id = request.broker_id;
     // Only this node registers itself, and nothing would lead its partitions without it.
-    let (code, message) = match call.host.shard.image().broker(BrokerId(id)) {
+    let (code, message) = match context.server.shard.image().broker(BrokerId(id)) {
         Some(_) => {
             (ErrorCode::InvalidRequest, format!("Broker ID {id} is this broker, which serves this request."))
         }
@@ -24,5 +24,5 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
         error_message: Some(Cow::Owned(message)),
         ..UnregisterBrokerResponse::default()
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }

@@ -8,7 +8,7 @@ use millrace_wire::messages::update_features_request::{FeatureUpdateKey, UpdateF
 use millrace_wire::messages::update_features_response::{UpdatableFeatureResult, UpdateFeaturesResponse};
 use millrace_wire::{ErrorCode, Reader};
 
-use crate::api::call::{Call, CallFault, Outcome};
+use crate::api::context::{Outcome, RequestContext, RequestFault};
 use crate::errors::{self, generic_message};
 
 /// First version that says in which direction a level changes. The older flag has no effect in Kafka either.
@@ -16,12 +16,12 @@ const FIRST_WITH_UPGRADE_TYPE: i16 = 1;
 /// First version that does not name each feature again.
 const FIRST_WITHOUT_RESULTS: i16 = 2;
 
-pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
-    let version = call.version();
-    let request = UpdateFeaturesRequest::decode(&mut Reader::new(&call.body), version)?;
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let version = context.version();
+    let request = UpdateFeaturesRequest::decode(&mut Reader::new(&context.body), version)?;
     let updates = request.feature_updates.iter().map(|key| update(key, version)).collect();
     let mode = if request.validate_only { ValidateOnly::Yes } else { ValidateOnly::No };
-    let response = match call.host.shard.update_features(updates, mode).await {
+    let response = match context.server.shard.update_features(updates, mode).await {
         Ok(()) => UpdateFeaturesResponse {
             error_message: None,
             results: match version {
@@ -36,7 +36,7 @@ pub(crate) async fn handle(call: Call) -> Result<Outcome, CallFault> {
             ..UpdateFeaturesResponse::default()
         },
     };
-    call.answer(|writer, version| response.encode(writer, version))
+    context.respond(|writer, version| response.encode(writer, version))
 }
 
 fn update(key: &FeatureUpdateKey<'_>, version: i16) -> FeatureUpdate {

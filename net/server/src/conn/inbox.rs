@@ -8,7 +8,7 @@ use millrace_rt::{Block, ByteBudget, ByteCharge, Either, Moment, Stream, select}
 use millrace_wire::FRAME_LENGTH_BYTES;
 use millrace_wire::conn::{FrameCursor, Framed};
 
-use crate::conn::caller::{Caller, Partial};
+use crate::conn::connection::{Connection, Partial};
 use crate::conn::room::{self, BLOCK_BYTES_MIN, IDLE_BYTES_MAX};
 
 /// Owned by the reader of a connection.
@@ -71,15 +71,15 @@ impl Inbox {
     }
 
     /// Waits for at least one whole frame, the peer's end or a bad length. To be dropped only with the connection.
-    pub(crate) async fn receive(&mut self, stream: &Stream, caller: &Caller) -> io::Result<Received> {
+    pub(crate) async fn receive(&mut self, stream: &Stream, connection: &Connection) -> io::Result<Received> {
         loop {
-            caller.note_partial(if self.filled > 0 { Partial::Yes } else { Partial::No });
-            let memory = self.room(caller).await?;
+            connection.note_partial(if self.filled > 0 { Partial::Yes } else { Partial::No });
+            let memory = self.room(connection).await?;
             let capacity = memory.block.capacity();
             let (result, block) = stream.recv(memory.block, self.filled).await;
             let received = result?;
             let now = millrace_rt::now();
-            caller.touch();
+            connection.touch();
             self.filled += received;
             let memory = Memory { block, charge: memory.charge };
             if received == 0 {
@@ -105,7 +105,7 @@ impl Inbox {
     }
 
     /// Memory with room behind what is filled; grown where the frame has earned it.
-    async fn room(&mut self, caller: &Caller) -> io::Result<Memory> {
+    async fn room(&mut self, connection: &Connection) -> io::Result<Memory> {
         let Some(memory) = self.memory.take() else {
             return Ok(self.idle_memory());
         };
@@ -113,7 +113,7 @@ impl Inbox {
         if capacity <= memory.block.capacity() {
             return Ok(memory);
         }
-        let charge = match select(self.budget.wait_for(capacity as u64), caller.hung_up()).await {
+        let charge = match select(self.budget.wait_for(capacity as u64), connection.hung_up()).await {
             Either::Left(charge) => charge,
             Either::Right(()) => return Err(io::ErrorKind::ConnectionAborted.into()),
         };

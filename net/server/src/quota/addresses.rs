@@ -26,7 +26,8 @@ struct Known {
 }
 
 impl AddressRates {
-    /// Takes over the rates of addresses and looks up the hosts that are named. A host without an address limits nobody.
+    /// Takes over the rates of addresses and looks up the hosts that are named. A host without an address limits
+    /// nobody.
     pub(crate) async fn learn(&self, quotas: &ClientQuotas) {
         let mut rates = FxHashMap::default();
         for (host, rate) in quotas.hosts() {

@@ -18,7 +18,7 @@ const SHARD_PARTITIONS_MAX: usize = 500_000;
 
 const _: () = assert!(SESSION_PARTITIONS_MAX <= SHARD_PARTITIONS_MAX);
 
-/// "No session" in requests and answers.
+/// "No session" in requests and responses.
 pub(crate) const NO_SESSION: i32 = 0;
 /// A request of this epoch is full and asks for a session.
 pub(crate) const INITIAL_EPOCH: i32 = 0;
@@ -198,7 +198,7 @@ impl SessionCache {
         id
     }
 
-    /// Of an incremental fetch, says which partitions the answer must name: those with records, errors or changed
+    /// Of an incremental fetch, says which partitions the response must name: those with records, errors or changed
     /// watermarks. `epoch` is the request's.
     pub(crate) fn select(
         &mut self,
@@ -257,7 +257,7 @@ impl SessionCache {
     }
 }
 
-/// Whether an answer names a partition.
+/// Whether a response names a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Named {
     Yes,

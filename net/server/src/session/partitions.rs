@@ -50,7 +50,7 @@ struct Entry {
     told: Told,
 }
 
-/// Ordered map of partitions. A partition that was served moves to the end, so that a small answer does not starve
+/// Ordered map of partitions. A partition that was served moves to the end, so that a small response does not starve
 /// the partitions behind it (KIP-227).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SessionPartitions {
@@ -60,8 +60,8 @@ pub(crate) struct SessionPartitions {
     weight: usize,
 }
 
-/// A partition counts once more for each so many bytes of its topic's name: no topic has a name that long, but a client may
-/// ask for one.
+/// A partition counts once more for each so many bytes of its topic's name: no topic has a name that long, but a client
+/// may ask for one.
 const NAME_BYTES_COUNTED: usize = 256;
 
 impl PartitionRef {

@@ -1,6 +1,7 @@
 //! The instances of clients that asked what is wanted of them, or pushed: bounded in number and in bytes.
 //!
-//! Who may ask and push when, and what each is refused with, is Kafka's (`ClientMetricsManager`, `ClientMetricsInstance`).
+//! Who may ask and push when, and what each is refused with, is Kafka's (`ClientMetricsManager`,
+//! `ClientMetricsInstance`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ const SILENT_INTERVALS: u32 = 3;
 pub(crate) struct InstanceId(pub(crate) Uuid);
 
 impl InstanceId {
-    /// The first hundred numbers stand for other things in Kafka's metadata; of those clients may not have the first two.
+    /// The first hundred numbers stand for other things in Kafka's metadata; of those clients may not have the first
+    /// two.
     pub(crate) fn is_reserved(self) -> bool {
         self.number() < 2
     }
@@ -49,7 +51,7 @@ pub(crate) struct Terms {
 
 /// What a push says of itself.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PushHead {
+pub(crate) struct PushHeader {
     pub(crate) subscription_id: i32,
     pub(crate) is_last: bool,
     pub(crate) compression: i8,
@@ -175,13 +177,13 @@ impl Instances {
         &mut self,
         id: InstanceId,
         terms: Terms,
-        head: &PushHead,
+        header: &PushHeader,
         bytes_max: usize,
         now: Moment,
     ) -> (Known, Result<(Codec, Arc<Samples>), ErrorCode>) {
         let (known, instance) = self.meet(id, terms, now);
-        let result = check(instance, head, bytes_max, now);
-        instance.has_said_last = head.is_last;
+        let result = check(instance, header, bytes_max, now);
+        instance.has_said_last = header.is_last;
         instance.may_ask_at_once =
             matches!(result, Err(ErrorCode::UnknownSubscriptionId | ErrorCode::UnsupportedCompressionType));
         let samples = Arc::clone(&instance.samples);
@@ -288,22 +290,22 @@ impl Instances {
 /// In Kafka's order.
 fn check(
     instance: &mut Instance,
-    head: &PushHead,
+    header: &PushHeader,
     bytes_max: usize,
     now: Moment,
 ) -> Result<Codec, ErrorCode> {
     if instance.has_said_last {
         return Err(ErrorCode::InvalidRequest);
     }
-    if !instance.may_push(now) && !head.is_last {
+    if !instance.may_push(now) && !header.is_last {
         return Err(ErrorCode::ThrottlingQuotaExceeded);
     }
-    if head.subscription_id != instance.terms.subscription_id {
+    if header.subscription_id != instance.terms.subscription_id {
         return Err(ErrorCode::UnknownSubscriptionId);
     }
-    let codec = u8::try_from(head.compression).ok().and_then(Codec::from_id);
+    let codec = u8::try_from(header.compression).ok().and_then(Codec::from_id);
     let codec = codec.ok_or(ErrorCode::UnsupportedCompressionType)?;
-    if head.bytes > bytes_max {
+    if header.bytes > bytes_max {
         return Err(ErrorCode::TelemetryTooLarge);
     }
     Ok(codec)
@@ -327,9 +329,9 @@ mod tests {
         Terms { subscription_id: 7 + version as i32, interval: INTERVAL, version }
     }
 
-    /// What a script comes to: `A` asks, `P` pushes, `L` pushes for the last time, `W` with the wrong subscription, `C` in a
-    /// wrong compression, `B` too much, `G` its connection closes, `V` other things are wanted; a number waits for so many
-    /// milliseconds. Answers of Apache Kafka 4.3.1.
+    /// What a script comes to: `A` asks, `P` pushes, `L` pushes for the last time, `W` with the wrong subscription, `C`
+    /// in a wrong compression, `B` too much, `G` its connection closes, `V` other things are wanted; a number waits for
+    /// so many milliseconds. Responses of Apache Kafka 4.3.1.
     const SCRIPTS: &str = "
         A A | - ThrottlingQuotaExceeded
         A 999 A 1 A | - ThrottlingQuotaExceeded -
@@ -353,9 +355,9 @@ mod tests {
         for line in SCRIPTS.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (script, expected) = line.split_once(" | ").unwrap();
             let (mut instances, mut now, mut version) = (Instances::new(1 << 20), 1, 0);
-            let mut answers = Vec::new();
+            let mut responses = Vec::new();
             for word in script.split(' ') {
-                let mut head = PushHead {
+                let mut header = PushHeader {
                     subscription_id: 7 + version as i32,
                     is_last: false,
                     compression: 0,
@@ -364,22 +366,22 @@ mod tests {
                 match word {
                     "G" => instances.leave(id(1)),
                     "V" => version += 1,
-                    "A" => answers.push(instances.ask(id(1), terms(version), at(now)).1),
+                    "A" => responses.push(instances.ask(id(1), terms(version), at(now)).1),
                     "P" | "L" | "W" | "C" | "B" => {
                         match word {
-                            "L" => head.is_last = true,
-                            "W" => head.subscription_id -= 1,
-                            "C" => head.compression = 5,
-                            "B" => head.bytes = 101,
+                            "L" => header.is_last = true,
+                            "W" => header.subscription_id -= 1,
+                            "C" => header.compression = 5,
+                            "B" => header.bytes = 101,
                             _ => {}
                         }
-                        let pushed = instances.push(id(1), terms(version), &head, 100, at(now)).1;
-                        answers.push(pushed.map(|_| ()));
+                        let pushed = instances.push(id(1), terms(version), &header, 100, at(now)).1;
+                        responses.push(pushed.map(|_| ()));
                     }
                     millis => now += millis.parse::<u64>().unwrap(),
                 }
             }
-            let shown = answers.iter().map(|answer| match answer {
+            let shown = responses.iter().map(|response| match response {
                 Ok(()) => "-".to_owned(),
                 Err(code) => format!("{code:?}"),
             });

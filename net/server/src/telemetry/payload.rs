@@ -1,5 +1,5 @@
-//! What a push holds: OpenTelemetry's `MetricsData` (OTLP 1), read metric by metric, so that no push takes more memory than a
-//! few times its largest metric.
+//! What a push holds: OpenTelemetry's `MetricsData` (OTLP 1), read metric by metric, so that no push takes more memory
+//! than a few times its largest metric.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use prost::{DecodeError, Message};
 use crate::labels::{add_label, has_label};
 use crate::telemetry::samples::{Merging, SampleKind, Samples, Temporality};
 
-/// A metric with all its points, or the attributes of a resource, may have so many bytes: it takes two hundred times as many
-/// while it is read. Kafka's clients push metrics of some hundred bytes, librdkafka some hundred for each broker.
+/// A metric with all its points, or the attributes of a resource, may have so many bytes: it takes two hundred times as
+/// many while it is read. Kafka's clients push metrics of some hundred bytes, librdkafka some hundred for each broker.
 const PART_BYTES_MAX: usize = 32 * 1024;
 
 /// Names and labels of one value may be so long.
 const TEXT_BYTES_MAX: usize = 2048;
 
-/// Beginnings of names of the broker's own metrics. What clients push under other names than those of Kafka's clients gets
-/// another beginning, so that nobody speaks for the broker.
+/// Beginnings of names of the broker's own metrics. What clients push under other names than those of Kafka's clients
+/// gets another beginning, so that nobody speaks for the broker.
 const KAFKA_CLIENTS: &str = "org_apache_kafka_";
 const OTHER_CLIENTS: &str = "client_";
 

@@ -13,7 +13,7 @@ use millrace_rt::Moment;
 use millrace_wire::{ErrorCode, Uuid};
 
 use crate::labels::add_label;
-use crate::telemetry::instances::{InstanceCounts, InstanceId, Instances, Known, PushHead, Terms};
+use crate::telemetry::instances::{InstanceCounts, InstanceId, Instances, Known, PushHeader, Terms};
 use crate::telemetry::payload::Unreadable;
 use crate::telemetry::samples::Samples;
 
@@ -203,11 +203,11 @@ impl ClientMetrics {
         &self,
         id: InstanceId,
         terms: Terms,
-        head: &PushHead,
+        header: &PushHeader,
         bytes_max: usize,
         now: Moment,
     ) -> (Known, Result<(Codec, Arc<Samples>), ErrorCode>) {
-        self.lock().instances.push(id, terms, head, bytes_max, now)
+        self.lock().instances.push(id, terms, header, bytes_max, now)
     }
 
     /// What became of an admitted push of so many bytes.
@@ -260,8 +260,8 @@ impl ClientMetrics {
     }
 }
 
-/// An id for a client that has none: random (version 4), none that is reserved, and without a dash in front, which tools
-/// would take for an option.
+/// An id for a client that has none: random (version 4), none that is reserved, and without a dash in front, which
+/// tools would take for an option.
 pub(crate) fn new_instance_id() -> InstanceId {
     const DASH: u8 = 62;
     loop {

@@ -11,7 +11,7 @@ use millrace_rt::{Moment, Signal, Stream};
 
 use crate::addresses::EndpointType;
 use crate::conn::affinity::Affinity;
-use crate::conn::answers::Answers;
+use crate::conn::responses::ResponseQueue;
 use crate::quota::{Held, Limits};
 use crate::telemetry::{InstanceId, Known};
 
@@ -28,7 +28,7 @@ pub(crate) struct Identity {
 }
 
 /// Lives on the shard that serves the connection; shared by the connection's reader and the shard's upkeep.
-pub(crate) struct Caller {
+pub(crate) struct Connection {
     /// Which of the broker's listeners accepted it.
     pub(crate) listener: usize,
     /// What this process is to the client there.
@@ -42,23 +42,23 @@ pub(crate) struct Caller {
     last_active: Cell<Moment>,
     /// Since when part of a request is held; nothing between requests.
     partial_since: Cell<Option<Moment>>,
-    /// What the peer had taken when a look found it at that for the first time, while memory for answers was short.
+    /// What the peer had taken when a look found it at that for the first time, while memory for responses was short.
     stuck_at: Cell<Option<(u64, Moment)>>,
     stream: Weak<Stream>,
-    answers: Rc<Answers>,
+    responses: Rc<ResponseQueue>,
     is_retired: Cell<bool>,
     is_hung_up: Cell<bool>,
     hang_up_signal: Signal,
 }
 
-impl Caller {
+impl Connection {
     pub(crate) fn new(
         (listener, endpoint_type): (usize, EndpointType),
         stream: &Rc<Stream>,
-        answers: Rc<Answers>,
+        responses: Rc<ResponseQueue>,
         identity: Identity,
-    ) -> Caller {
-        Caller {
+    ) -> Connection {
+        Connection {
             listener,
             endpoint_type,
             affinity: RefCell::default(),
@@ -69,7 +69,7 @@ impl Caller {
             partial_since: Cell::new(None),
             stuck_at: Cell::new(None),
             stream: Rc::downgrade(stream),
-            answers,
+            responses,
             is_retired: Cell::new(false),
             is_hung_up: Cell::new(false),
             hang_up_signal: Signal::new(),
@@ -86,7 +86,8 @@ impl Caller {
         self.affinity.borrow().verdict(home)
     }
 
-    /// The newest are kept: a client uses one, and whoever makes more has them all the same, but they do not move with it.
+    /// The newest are kept: a client uses one, and whoever makes more has them all the same, but they do not move with
+    /// it.
     pub(crate) fn add_session(&self, id: i32) {
         let mut sessions = self.sessions.borrow_mut();
         if sessions.len() >= SESSIONS_MAX {
@@ -125,7 +126,7 @@ impl Caller {
         }
     }
 
-    /// Bytes came or an answer left.
+    /// Bytes came or a response left.
     pub(crate) fn touch(&self) {
         self.last_active.set(millrace_rt::now());
     }
@@ -145,10 +146,11 @@ impl Caller {
         self.partial_since.get()
     }
 
-    /// Looks at the peer while memory for answers is short; answers since when it has taken nothing of what is there for
-    /// it. To be called again and again: a peer is stuck from the first look on that finds it where the next ones do.
+    /// Looks at the peer while memory for responses is short. Returns since when it has taken nothing of what is there
+    /// for it. To be called again and again: a peer is stuck from the first look on that finds it where the next ones
+    /// do.
     pub(crate) fn stuck_since(&self) -> Option<Moment> {
-        let taken = self.stream.upgrade().filter(|_| self.answers.is_sending())?.taken_bytes();
+        let taken = self.stream.upgrade().filter(|_| self.responses.is_sending())?.taken_bytes();
         let since = match (taken, self.stuck_at.get()) {
             (Some(now), Some((before, since))) if now == before => since,
             _ => millrace_rt::now(),
@@ -157,7 +159,7 @@ impl Caller {
         taken.map(|_| since)
     }
 
-    /// Memory for answers is not short: who takes nothing is in nobody's way.
+    /// Memory for responses is not short: who takes nothing is in nobody's way.
     pub(crate) fn forget_stuck(&self) {
         self.stuck_at.set(None);
     }
@@ -167,10 +169,10 @@ impl Caller {
         self.stream.upgrade().map(|stream| stream.peer_addr())
     }
 
-    /// Takes no further request, and ends the connection unless answers are still to leave.
+    /// Takes no further request, and ends the connection unless responses are still to leave.
     pub(crate) fn retire(&self) {
         self.is_retired.set(true);
-        if self.answers.pending() == 0 {
+        if self.responses.pending() == 0 {
             self.hang_up();
         }
     }

@@ -2,11 +2,11 @@
 
 use millrace_rt::DetachedStream;
 
-use crate::conn::caller::Identity;
+use crate::conn::connection::Identity;
 use crate::session::FetchSession;
 
 /// Everything a connection is while no shard serves it.
-pub(crate) struct Parcel {
+pub(crate) struct MovingConnection {
     pub(crate) stream: DetachedStream,
     /// Which of the broker's listeners accepted it.
     pub(crate) listener: usize,

@@ -12,15 +12,15 @@ use millrace_rt::Moment;
 use millrace_wire::conn::{HeaderError, decode_request_header};
 use millrace_wire::{ApiKey, DecodeError, EncodeError, Reader, Uuid, Writer, encode_response_frame};
 
-use crate::conn::answers::{Answer, Finished, Later};
-use crate::conn::caller::Caller;
-use crate::host::Host;
+use crate::conn::connection::Connection;
+use crate::conn::responses::{DelayedResponse, FinishedResponse, Response};
 use crate::quota::{LimitedRequest, Mutations};
+use crate::shard_server::ShardServer;
 use crate::telemetry::{InstanceId, PushedBy};
 
 /// What a request says ahead of its message.
 #[derive(Debug, Clone)]
-pub(crate) struct Head {
+pub(crate) struct RequestHeader {
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
     pub(crate) correlation_id: i32,
@@ -29,10 +29,10 @@ pub(crate) struct Head {
 }
 
 /// A request whose API and version are served. Owned by its handler.
-pub(crate) struct Call {
-    pub(crate) host: Rc<Host>,
-    pub(crate) caller: Rc<Caller>,
-    pub(crate) head: Head,
+pub(crate) struct RequestContext {
+    pub(crate) server: Rc<ShardServer>,
+    pub(crate) connection: Rc<Connection>,
+    pub(crate) header: RequestHeader,
     /// The message behind the header.
     pub(crate) body: Bytes,
     /// Of the whole request, without its length.
@@ -44,75 +44,75 @@ pub(crate) struct Call {
 
 /// What a handler comes to.
 pub(crate) enum Outcome {
-    Done(Finished),
-    /// Admitted in order; the answer follows when the appends have committed.
-    Later(Later),
+    Done(FinishedResponse),
+    /// Admitted in order; the response follows when the appends have committed.
+    Delayed(DelayedResponse),
 }
 
-/// Why a request gets no answer: the connection closes, as Kafka closes it.
+/// Why a request gets no response: the connection closes, as Kafka closes it.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum CallFault {
+pub(crate) enum RequestFault {
     #[error("the request does not decode: {0}")]
     Malformed(#[from] DecodeError),
-    #[error("the answer would take more than the memory for requests")]
-    AnswerTooLong,
-    #[error("the answer does not fit the protocol: {0}")]
-    Unanswerable(#[from] EncodeError),
+    #[error("the response would take more than the memory for requests")]
+    ResponseTooLong,
+    #[error("the response does not fit the protocol: {0}")]
+    Unencodable(#[from] EncodeError),
 }
 
-pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Outcome, CallFault>>>>;
+pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Outcome, RequestFault>>>>;
 
-/// What is needed to answer once the request itself is gone.
+/// What is needed to respond once the request itself is gone.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AnswerHead {
+pub(crate) struct ResponseHeader {
     api: ApiKey,
     version: i16,
     correlation_id: i32,
-    /// What a client that is over its quota is told, in the answer's own field.
+    /// What a client that is over its quota is told, in the response's own field.
     throttle_time_ms: Option<i32>,
 }
 
-impl Head {
+impl RequestHeader {
     /// Empty where the client gives none, or one that is no text.
     pub(crate) fn client_id(&self) -> Arc<str> {
         std::str::from_utf8(&self.client_id).unwrap_or_default().into()
     }
 
     /// Reads a request's header and returns it with the message behind it.
-    pub(crate) fn split(frame: &Bytes) -> Result<(Head, Bytes), HeaderError> {
+    pub(crate) fn split(frame: &Bytes) -> Result<(RequestHeader, Bytes), HeaderError> {
         let mut reader = Reader::new(frame);
-        let (api, header) = decode_request_header(&mut reader)?;
-        let client_id = match &header.client_id {
+        let (api, decoded) = decode_request_header(&mut reader)?;
+        let client_id = match &decoded.client_id {
             Some(Cow::Borrowed(id)) => frame.slice_ref(id.as_bytes()),
             Some(Cow::Owned(id)) => Bytes::copy_from_slice(id.as_bytes()),
             None => Bytes::new(),
         };
-        let version = header.request_api_version;
-        let head = Head { api, version, correlation_id: header.correlation_id, client_id };
-        Ok((head, frame.slice(reader.position()..)))
+        let version = decoded.request_api_version;
+        let header = RequestHeader { api, version, correlation_id: decoded.correlation_id, client_id };
+        Ok((header, frame.slice(reader.position()..)))
     }
 }
 
-impl Call {
+impl RequestContext {
     pub(crate) fn version(&self) -> i16 {
-        self.head.version
+        self.header.version
     }
 
-    /// To be taken when the answer is made, or what it takes is known: the time of the request counts until then.
-    pub(crate) fn answer_head(&self) -> AnswerHead {
+    /// To be taken when the response is made, or what it takes is known: the time of the request counts until then.
+    pub(crate) fn response_header(&self) -> ResponseHeader {
         let limited = self.limited.as_deref().inspect(|limited| limited.count_time());
-        AnswerHead {
-            api: self.head.api,
-            version: self.head.version,
-            correlation_id: self.head.correlation_id,
+        ResponseHeader {
+            api: self.header.api,
+            version: self.header.version,
+            correlation_id: self.header.correlation_id,
             throttle_time_ms: limited.and_then(LimitedRequest::throttle_time_ms),
         }
     }
 
     /// The client, as an instance that has metrics.
     pub(crate) fn pushed_by(&self, id: InstanceId) -> PushedBy {
-        let software = self.caller.identity.borrow().software.clone();
-        PushedBy::new(id, self.head.client_id(), software, self.caller.peer())
+        let software = self.connection.identity.borrow().software.clone();
+        PushedBy::new(id, self.header.client_id(), software, self.connection.peer())
     }
 
     /// The rate at which the client may change topics.
@@ -121,32 +121,32 @@ impl Call {
     }
 
     /// The finished outcome: a frame with the message that `encode` writes.
-    pub(crate) fn answer(
+    pub(crate) fn respond(
         &self,
         encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
-    ) -> Result<Outcome, CallFault> {
-        Ok(Outcome::Done(self.answer_head().frame(encode)?.into()))
+    ) -> Result<Outcome, RequestFault> {
+        Ok(Outcome::Done(self.response_header().frame(encode)?.into()))
     }
 }
 
-impl AnswerHead {
-    /// The same with another version of the answer.
-    pub(crate) fn of_version(self, version: i16) -> AnswerHead {
-        AnswerHead { version, ..self }
+impl ResponseHeader {
+    /// The same with another version of the response.
+    pub(crate) fn of_version(self, version: i16) -> ResponseHeader {
+        ResponseHeader { version, ..self }
     }
 
     pub(crate) fn frame(
         self,
         encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
-    ) -> Result<Answer, EncodeError> {
-        let header = self.api.response_header_form(self.version);
+    ) -> Result<Response, EncodeError> {
+        let form = self.api.response_header_form(self.version);
         let write = |writer: &mut Writer| {
             if let Some(throttle_time_ms) = self.throttle_time_ms {
                 writer.throttle(throttle_time_ms);
             }
             encode(writer, self.version)
         };
-        encode_response_frame(self.correlation_id, header, write).map(Answer::Frame)
+        encode_response_frame(self.correlation_id, form, write).map(Response::Frame)
     }
 }
 

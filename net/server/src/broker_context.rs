@@ -14,10 +14,10 @@ use millrace_shard::{Engine, EngineSettings, Planted};
 
 use crate::addresses::{self, BoundListener, EndpointType};
 use crate::counts::ShardReport;
-use crate::desk::Desk;
 use crate::loggers::Loggers;
 use crate::per_address::AddressCounts;
 use crate::quota::{AddressRates, Meters};
+use crate::shard_probe::ShardProbe;
 use crate::start_error::StartError;
 use crate::telemetry::ClientMetrics;
 
@@ -46,7 +46,7 @@ pub type OnReady = Box<dyn Fn(&[BoundListener], Option<SocketAddr>) + Send + Syn
 
 /// One broker as its shards share it. Cheap to clone; made for one run and not used again.
 #[derive(Clone)]
-pub struct Node {
+pub struct BrokerContext {
     shared: Arc<Shared>,
 }
 
@@ -67,7 +67,7 @@ struct Shared {
     quiet: Gate,
     stop: Gate,
     failure: Mutex<Option<StartError>>,
-    desk: Desk<ShardReport>,
+    probe: ShardProbe<ShardReport>,
     /// Where metrics and health are to be served, and where they are.
     admin_wanted: Option<SocketAddr>,
     admin: OnceLock<SocketAddr>,
@@ -90,29 +90,29 @@ pub(crate) enum Phase {
     Stopping,
 }
 
-impl Node {
+impl BrokerContext {
     /// Checks and resolves what can be known before anything is opened.
-    pub fn new(settings: BrokerSettings, on_ready: Option<OnReady>) -> Result<Node, StartError> {
+    pub fn new(settings: BrokerSettings, on_ready: Option<OnReady>) -> Result<BrokerContext, StartError> {
         let engine = Engine::new(engine_settings(&settings));
-        Node::around(engine, settings, on_ready)
+        BrokerContext::around(engine, settings, on_ready)
     }
 
     /// A broker with a fault, for tests that the fault is caught.
     #[doc(hidden)]
-    pub fn with_planted(settings: BrokerSettings, planted: Planted) -> Result<Node, StartError> {
+    pub fn with_planted(settings: BrokerSettings, planted: Planted) -> Result<BrokerContext, StartError> {
         let engine = Engine::with_planted(engine_settings(&settings), planted);
-        Node::around(engine, settings, None)
+        BrokerContext::around(engine, settings, None)
     }
 
     fn around(
         engine: Engine,
         settings: BrokerSettings,
         on_ready: Option<OnReady>,
-    ) -> Result<Node, StartError> {
+    ) -> Result<BrokerContext, StartError> {
         assert!(settings.shards > 0, "a broker has at least one shard");
         let wanted = addresses::resolve(&settings.config)?;
         let admin_wanted = settings.config.admin_listener().map(addresses::resolve_admin).transpose()?;
-        let desk = Desk::new(settings.shards);
+        let probe = ShardProbe::new(settings.shards);
         let connections = (0..settings.shards).map(|_| AtomicU32::new(0)).collect();
         let nothing = ConfigMap::new();
         let overrides =
@@ -135,7 +135,7 @@ impl Node {
             quiet: Gate::new(),
             stop: Gate::new(),
             failure: Mutex::new(None),
-            desk,
+            probe,
             admin_wanted,
             admin: OnceLock::new(),
             log_lines_lost: OnceLock::new(),
@@ -146,9 +146,9 @@ impl Node {
             meters: Meters::default(),
             client_metrics,
         };
-        let node = Node { shared: Arc::new(shared) };
-        node.limit_descriptors(u64::MAX);
-        Ok(node)
+        let broker = BrokerContext { shared: Arc::new(shared) };
+        broker.limit_descriptors(u64::MAX);
+        Ok(broker)
     }
 
     /// The process may have so many files and connections open; to be said before any shard opens.
@@ -231,8 +231,8 @@ impl Node {
     }
 
     /// Where other threads ask the shards.
-    pub(crate) fn desk(&self) -> &Desk<ShardReport> {
-        &self.shared.desk
+    pub(crate) fn probe(&self) -> &ShardProbe<ShardReport> {
+        &self.shared.probe
     }
 
     pub(crate) fn settings(&self) -> &BrokerSettings {

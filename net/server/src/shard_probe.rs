@@ -1,4 +1,4 @@
-//! Where another thread asks the shards: it leaves a question, and each shard answers in a turn of its own.
+//! The shards as other threads probe them: a thread leaves a question, and each shard answers in a turn of its own.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use millrace_rt::Gate;
 use tokio::sync::oneshot;
 
 /// One place for each shard. Asking never waits for a shard, and a shard that is not asked does nothing.
-pub(crate) struct Desk<T> {
+pub(crate) struct ShardProbe<T> {
     places: Vec<Mutex<Place<T>>>,
 }
 
@@ -17,17 +17,17 @@ struct Place<T> {
     questions: Vec<Question<T>>,
 }
 
-/// What a shard is asked; the answer goes where it came from.
+/// What a shard is asked; the response goes back to the thread that asked.
 pub(crate) enum Question<T> {
     /// Whether it still takes its turns.
     Alive(oneshot::Sender<()>),
     Report(oneshot::Sender<T>),
 }
 
-impl<T> Desk<T> {
-    pub(crate) fn new(shards: u16) -> Desk<T> {
+impl<T> ShardProbe<T> {
+    pub(crate) fn new(shards: u16) -> ShardProbe<T> {
         let place = || Place { is_attended: false, called: Gate::new(), questions: Vec::new() };
-        Desk { places: (0..shards).map(|_| Mutex::new(place())).collect() }
+        ShardProbe { places: (0..shards).map(|_| Mutex::new(place())).collect() }
     }
 
     /// Asks every shard that serves for a report. A shard that stops drops the question.
@@ -44,17 +44,17 @@ impl<T> Desk<T> {
         &self,
         question: impl Fn(oneshot::Sender<A>) -> Question<T>,
     ) -> Vec<(ShardIndex, oneshot::Receiver<A>)> {
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         for (place, shard) in self.places.iter().zip(0u16..) {
             let mut place = lock(place);
             if place.is_attended {
                 let (sender, receiver) = oneshot::channel();
                 place.questions.push(question(sender));
                 place.called.open();
-                answers.push((ShardIndex(shard), receiver));
+                responses.push((ShardIndex(shard), receiver));
             }
         }
-        answers
+        responses
     }
 
     /// The next questions to this shard, at least one. Dropping the future loses none.
@@ -100,33 +100,33 @@ mod tests {
     use millrace_rt::world::{World, WorldOptions};
 
     /// Answers two questions and leaves.
-    async fn attend(desk: Arc<Desk<u16>>, shard: u16) {
+    async fn attend(probe: Arc<ShardProbe<u16>>, shard: u16) {
         let mut answered = 0;
         while answered < 2 {
-            for question in desk.next_questions(ShardIndex(shard)).await {
+            for question in probe.next_questions(ShardIndex(shard)).await {
                 answered += 1;
                 match question {
-                    Question::Alive(answer) => drop(answer.send(())),
-                    Question::Report(answer) => drop(answer.send(100 + shard)),
+                    Question::Alive(response) => drop(response.send(())),
+                    Question::Report(response) => drop(response.send(100 + shard)),
                 }
             }
         }
-        desk.leave(ShardIndex(shard));
+        probe.leave(ShardIndex(shard));
     }
 
-    async fn ask(desk: Arc<Desk<u16>>) {
-        assert!(desk.ask_reports().is_empty(), "nobody serves yet");
+    async fn ask(probe: Arc<ShardProbe<u16>>) {
+        assert!(probe.ask_reports().is_empty(), "nobody serves yet");
         millrace_rt::sleep(Duration::from_millis(10)).await;
-        for (shard, answer) in desk.ask_reports() {
-            assert_eq!(answer.await, Ok(100 + shard.0));
+        for (shard, response) in probe.ask_reports() {
+            assert_eq!(response.await, Ok(100 + shard.0));
         }
-        let alive = desk.ask_alive();
+        let alive = probe.ask_alive();
         assert_eq!(alive.len(), 2, "shard 2 never attended");
-        for (_, answer) in alive {
-            assert_eq!(answer.await, Ok(()));
+        for (_, response) in alive {
+            assert_eq!(response.await, Ok(()));
         }
         millrace_rt::sleep(Duration::from_millis(10)).await;
-        assert!(desk.ask_alive().is_empty(), "all have left");
+        assert!(probe.ask_alive().is_empty(), "all have left");
     }
 
     #[test]
@@ -135,27 +135,27 @@ mod tests {
             let mut world = World::new(seed, WorldOptions::default());
             let (broker, side) =
                 (world.add_node(Ipv4Addr::new(10, 0, 0, 1)), world.add_node(Ipv4Addr::new(10, 0, 0, 2)));
-            let desk = Arc::new(Desk::new(3));
+            let probe = Arc::new(ShardProbe::new(3));
             let asked = Rc::new(Cell::new(false));
-            let (seen, done, attended) = (asked.clone(), asked.clone(), desk.clone());
+            let (seen, done, attended) = (asked.clone(), asked.clone(), probe.clone());
             world.start(side, 1, move |_| {
-                let (desk, asked) = (desk.clone(), asked.clone());
+                let (probe, asked) = (probe.clone(), asked.clone());
                 async move {
-                    ask(desk).await;
+                    ask(probe).await;
                     asked.set(true);
                 }
             });
             world.run_for(Duration::from_millis(1));
             world.start(broker, 3, move |seat| {
-                let desk = attended.clone();
+                let probe = attended.clone();
                 async move {
                     if seat.shard < 2 {
-                        attend(desk, seat.shard).await;
+                        attend(probe, seat.shard).await;
                     }
                 }
             });
             world.run_until(Duration::from_secs(10), || done.get());
-            assert!(seen.get(), "seed {seed}: an answer is missing");
+            assert!(seen.get(), "seed {seed}: a response is missing");
         }
     }
 }
