@@ -8,8 +8,8 @@ use crate::clock::{now, timeout};
 use crate::moment::Moment;
 use crate::signal::Signal;
 
-/// Lives on one shard. Tasks that wait in line are served in the order in which they came, so a task that wants many bytes
-/// is not starved by tasks that want few. Taking bytes that are free allocates nothing.
+/// Lives on one shard. Tasks that wait in line are served in the order in which they came, so a task that wants many
+/// bytes is not starved by tasks that want few. Taking bytes that are free allocates nothing.
 pub struct ByteBudget {
     bytes_max: u64,
     in_use: Cell<u64>,

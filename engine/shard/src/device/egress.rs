@@ -10,11 +10,11 @@ use millrace_rt::{ByteBudget, ByteCharge, Moment};
 
 use crate::device::disk_classes::DiskClasses;
 
-/// While commits come and go: 0.01 ms. Sends of 128 KiB made commits beside a reader take 1.6 times as long at their 90th
-/// percentile, and brought the reader a seventh less.
+/// While commits come and go: 0.01 ms. Sends of 128 KiB made commits beside a reader take 1.6 times as long at their
+/// 90th percentile, and brought the reader a seventh less.
 const SEND_BYTES_BESIDE_COMMITS: usize = 32 * 1024;
-/// While none do: 0.15 ms. A reader of memory gets 4.3 to 5.3 GB/s in sends of 640 KiB to 1 MiB, 3.8 in shorter ones, which
-/// wake it more often, and 3.7 in those of a whole response, which is cold when it is read.
+/// While none do: 0.15 ms. A reader of memory gets 4.3 to 5.3 GB/s in sends of 640 KiB to 1 MiB, 3.8 in shorter ones,
+/// which wake it more often, and 3.7 in those of a whole response, which is cold when it is read.
 const SEND_BYTES: usize = 768 * 1024;
 
 /// Lives on one shard, shared by its connections. Fetches that find no room wait in line, so that none is starved.

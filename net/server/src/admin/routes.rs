@@ -6,14 +6,15 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::admin::scrape::{Scrape, all_alive};
 use crate::admin::tables;
-use crate::broker_context::{BrokerContext, Phase};
+use crate::broker::context::BrokerContext;
+use crate::broker::lifecycle::Phase;
 
 /// The form of [`tables::text`].
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -34,10 +35,10 @@ pub(crate) fn router(broker: BrokerContext) -> Router {
         .with_state(admin)
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     let _turn = admin.turn.lock().await;
     let scrape = Scrape::take(&admin.broker, admin.started.elapsed()).await;
-    ([(CONTENT_TYPE, METRICS_TYPE)], tables::text(&scrape)).into_response()
+    ([(CONTENT_TYPE, METRICS_TYPE)], tables::text(&scrape))
 }
 
 /// 200 while every shard that serves takes its turns; a process that does not answer is to be restarted.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use millrace_core::base::ShardIndex;
 
 use crate::admin::process::{self, ProcessStats};
-use crate::broker_context::{BrokerContext, Phase};
-use crate::counts::{BrokerStats, ShardReport};
+use crate::broker::context::BrokerContext;
+use crate::broker::lifecycle::Phase;
+use crate::metrics::counts::{BrokerStats, ShardReport};
 use crate::quota::MeterReport;
 use crate::telemetry::ClientMetricsReport;
 

@@ -1,8 +1,8 @@
 //! The list of all metrics, which is also what docs/metrics.md lists.
 
+use crate::admin::families::{client_metrics, compaction, disk, files, groups, kafka, own, quotas, readers};
 use crate::admin::family::Family;
 use crate::admin::scrape::Scrape;
-use crate::admin::{client_metrics, compaction, disk, files, groups, kafka, own, quotas, readers};
 
 /// In the order of the response: Kafka's names, then ours.
 const FAMILIES: &[&[Family]] = &[

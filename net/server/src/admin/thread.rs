@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::addresses;
 use crate::admin::routes::router;
-use crate::broker_context::BrokerContext;
-use crate::start_error::StartError;
+use crate::broker::addresses;
+use crate::broker::context::BrokerContext;
+use crate::broker::start_error::StartError;
 
 /// Serves metrics and health until it is ended.
 pub(crate) struct SideThread {

@@ -5,18 +5,32 @@ use std::ops::RangeInclusive;
 use millrace_wire::ApiKey;
 use millrace_wire::messages::api_versions_response::ApiVersion;
 
-use crate::addresses::EndpointType;
-use crate::api::context::{Handling, Outcome, RequestContext, RequestFault};
-use crate::api::{
-    alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
-    consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
-    delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs,
-    describe_groups, describe_log_dirs, describe_producers, describe_quorum, describe_topic_partitions,
-    elect_leaders, fetch, find_coordinator, get_telemetry_subscriptions, heartbeat,
-    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
-    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, push_telemetry, sync_group, unregister_broker, update_features,
+use crate::api::cluster::{
+    api_versions, describe_cluster, describe_quorum, unregister_broker, update_features,
 };
+use crate::api::configs::{
+    alter_configs, describe_configs, incremental_alter_configs, list_config_resources,
+};
+use crate::api::groups::{
+    consumer_group_describe, consumer_group_heartbeat, delete_groups, describe_groups, find_coordinator,
+    heartbeat, join_group, leave_group, list_groups, sync_group,
+};
+use crate::api::offsets::{offset_commit, offset_delete, offset_fetch};
+use crate::api::quotas::{alter_client_quotas, describe_client_quotas};
+use crate::api::records::{
+    delete_records, describe_producers, fetch, init_producer_id, list_offsets, offset_for_leader_epoch,
+    produce,
+};
+use crate::api::replicas::{
+    alter_partition_reassignments, alter_replica_log_dirs, describe_log_dirs, elect_leaders,
+    list_partition_reassignments,
+};
+use crate::api::request::context::{Handling, Outcome, RequestContext, RequestFault};
+use crate::api::telemetry::{get_telemetry_subscriptions, push_telemetry};
+use crate::api::topics::{
+    create_partitions, create_topics, delete_topics, describe_topic_partitions, metadata,
+};
+use crate::broker::addresses::EndpointType;
 
 /// When a request of a connection may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

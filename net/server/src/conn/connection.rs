@@ -1,4 +1,4 @@
-//! One connection as its requests' handlers and the shard's upkeep see it.
+//! One connection as the handlers of its requests and the shard's upkeep see it.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -9,22 +9,22 @@ use millrace_core::base::ShardIndex;
 use millrace_core::meta::ClientQuotas;
 use millrace_rt::{Moment, Signal, Stream};
 
-use crate::addresses::EndpointType;
+use crate::broker::addresses::EndpointType;
 use crate::conn::affinity::Affinity;
 use crate::conn::responses::ResponseQueue;
 use crate::quota::{Held, Limits};
-use crate::telemetry::{InstanceId, Known};
+use crate::telemetry::{ClientInstanceId, InstanceAge};
 
 /// Fetch sessions of a connection that go with it to another shard.
 const SESSIONS_MAX: usize = 16;
 
-/// What a client has told of itself on its connection; it moves with it.
+/// What a client has told about itself. It moves with the connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Identity {
     /// Name and version of its software.
     pub(crate) software: Option<[Arc<str>; 2]>,
-    /// The instance of a client that this connection brought last, which leaves with it.
-    pub(crate) instance: Option<InstanceId>,
+    /// The client instance that this connection brought last. It leaves with the connection.
+    pub(crate) instance: Option<ClientInstanceId>,
 }
 
 /// Lives on the shard that serves the connection; shared by the connection's reader and the shard's upkeep.
@@ -34,21 +34,33 @@ pub(crate) struct Connection {
     /// What this process is to the client there.
     pub(crate) endpoint_type: EndpointType,
     affinity: RefCell<Affinity>,
-    /// Fetch sessions made on this connection; they go with it.
+    /// Fetch sessions made on this connection; they move with it.
     sessions: RefCell<Vec<i32>>,
     pub(crate) identity: RefCell<Identity>,
-    /// What the client is held to, since a request of it found quotas.
+    /// The quotas of the client, once a request has found some.
     limits: RefCell<Option<Held>>,
-    last_active: Cell<Moment>,
-    /// Since when part of a request is held; nothing between requests.
-    partial_since: Cell<Option<Moment>>,
-    /// What the peer had taken when a look found it at that for the first time, while memory for responses was short.
-    stuck_at: Cell<Option<(u64, Moment)>>,
+    activity: Activity,
     stream: Weak<Stream>,
     responses: Rc<ResponseQueue>,
+    ending: Ending,
+}
+
+/// When the peer last did something.
+struct Activity {
+    last_active: Cell<Moment>,
+    /// Since when part of a request is held; `None` between requests.
+    partial_since: Cell<Option<Moment>>,
+    /// The bytes that a stuck peer has taken, and since when it has taken no more. Looked at while memory for responses
+    /// is short.
+    stuck_at: Cell<Option<(u64, Moment)>>,
+}
+
+/// Whether the broker ends the connection.
+#[derive(Default)]
+struct Ending {
     is_retired: Cell<bool>,
     is_hung_up: Cell<bool>,
-    hang_up_signal: Signal,
+    hung_up: Signal,
 }
 
 impl Connection {
@@ -65,18 +77,18 @@ impl Connection {
             sessions: RefCell::default(),
             identity: RefCell::new(identity),
             limits: RefCell::default(),
-            last_active: Cell::new(millrace_rt::now()),
-            partial_since: Cell::new(None),
-            stuck_at: Cell::new(None),
+            activity: Activity {
+                last_active: Cell::new(millrace_rt::now()),
+                partial_since: Cell::new(None),
+                stuck_at: Cell::new(None),
+            },
             stream: Rc::downgrade(stream),
             responses,
-            is_retired: Cell::new(false),
-            is_hung_up: Cell::new(false),
-            hang_up_signal: Signal::new(),
+            ending: Ending::default(),
         }
     }
 
-    /// Notes who owns all the data of a request, if one shard does.
+    /// Notes the shard that owns all data of a request, if there is one.
     pub(crate) fn note_owner(&self, owner: Option<ShardIndex>) {
         self.affinity.borrow_mut().note(owner);
     }
@@ -86,8 +98,7 @@ impl Connection {
         self.affinity.borrow().verdict(home)
     }
 
-    /// The newest are kept: a client uses one, and whoever makes more has them all the same, but they do not move with
-    /// it.
+    /// Keeps the newest sessions. A client uses one; further ones work, too, but do not move with the connection.
     pub(crate) fn add_session(&self, id: i32) {
         let mut sessions = self.sessions.borrow_mut();
         if sessions.len() >= SESSIONS_MAX {
@@ -104,8 +115,7 @@ impl Connection {
         self.sessions.take()
     }
 
-    /// What the client of a request is held to; `find` looks for it where quotas or client are not those of the request
-    /// before.
+    /// Returns the quotas of the client. Calls `find` if the quotas or the client have changed since the last request.
     pub(crate) fn limits(
         &self,
         quotas: &Arc<ClientQuotas>,
@@ -119,72 +129,72 @@ impl Connection {
         held.as_ref()?.limits()
     }
 
-    /// A request was of this instance of a client.
-    pub(crate) fn note_instance(&self, id: InstanceId, known: Known) {
-        if known == Known::AsOfNow {
+    /// Notes the client instance that sent a request. A new one leaves with this connection.
+    pub(crate) fn note_instance(&self, id: ClientInstanceId, age: InstanceAge) {
+        if age == InstanceAge::New {
             self.identity.borrow_mut().instance = Some(id);
         }
     }
 
-    /// Bytes came or a response left.
+    /// Notes that bytes came or a response left.
     pub(crate) fn touch(&self) {
-        self.last_active.set(millrace_rt::now());
+        self.activity.last_active.set(millrace_rt::now());
     }
 
     pub(crate) fn last_active(&self) -> Moment {
-        self.last_active.get()
+        self.activity.last_active.get()
     }
 
     pub(crate) fn note_partial(&self, is_partial: Partial) {
-        self.partial_since.set(match is_partial {
+        self.activity.partial_since.set(match is_partial {
             Partial::No => None,
-            Partial::Yes => Some(self.partial_since.get().unwrap_or_else(millrace_rt::now)),
+            Partial::Yes => Some(self.activity.partial_since.get().unwrap_or_else(millrace_rt::now)),
         });
     }
 
     pub(crate) fn partial_since(&self) -> Option<Moment> {
-        self.partial_since.get()
+        self.activity.partial_since.get()
     }
 
-    /// Looks at the peer while memory for responses is short. Returns since when it has taken nothing of what is there
-    /// for it. To be called again and again: a peer is stuck from the first look on that finds it where the next ones
-    /// do.
+    /// Returns since when the peer has taken nothing of the responses that are ready for it. Called again and again
+    /// while memory for responses is short: a peer is stuck since the first call that found as many bytes taken as the
+    /// next.
     pub(crate) fn stuck_since(&self) -> Option<Moment> {
         let taken = self.stream.upgrade().filter(|_| self.responses.is_sending())?.taken_bytes();
-        let since = match (taken, self.stuck_at.get()) {
+        let since = match (taken, self.activity.stuck_at.get()) {
             (Some(now), Some((before, since))) if now == before => since,
             _ => millrace_rt::now(),
         };
-        self.stuck_at.set(taken.map(|taken| (taken, since)));
+        self.activity.stuck_at.set(taken.map(|taken| (taken, since)));
         taken.map(|_| since)
     }
 
-    /// Memory for responses is not short: who takes nothing is in nobody's way.
+    /// Memory for responses is not short: a peer that takes nothing does no harm.
     pub(crate) fn forget_stuck(&self) {
-        self.stuck_at.set(None);
+        self.activity.stuck_at.set(None);
     }
 
-    /// Nothing once the connection is gone.
+    /// Returns the peer's address, or `None` once the connection is gone.
     pub(crate) fn peer(&self) -> Option<SocketAddr> {
         self.stream.upgrade().map(|stream| stream.peer_addr())
     }
 
-    /// Takes no further request, and ends the connection unless responses are still to leave.
+    /// Accepts no further requests. Ends the connection now if no responses are left to send.
     pub(crate) fn retire(&self) {
-        self.is_retired.set(true);
+        self.ending.is_retired.set(true);
         if self.responses.pending() == 0 {
             self.hang_up();
         }
     }
 
     pub(crate) fn is_retired(&self) -> bool {
-        self.is_retired.get()
+        self.ending.is_retired.get()
     }
 
-    /// Ends the connection: whoever reads, writes or waits for it finds it closed.
+    /// Ends the connection. All tasks that read, write or wait for it find it closed.
     pub(crate) fn hang_up(&self) {
-        self.is_hung_up.set(true);
-        self.hang_up_signal.notify_all();
+        self.ending.is_hung_up.set(true);
+        self.ending.hung_up.notify_all();
         if let Some(stream) = self.stream.upgrade() {
             stream.shutdown();
         }
@@ -192,8 +202,8 @@ impl Connection {
 
     /// Waits until the broker ends the connection.
     pub(crate) async fn hung_up(&self) {
-        while !self.is_hung_up.get() {
-            self.hang_up_signal.wait().await;
+        while !self.ending.is_hung_up.get() {
+            self.ending.hung_up.wait().await;
         }
     }
 }

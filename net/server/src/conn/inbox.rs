@@ -40,11 +40,11 @@ pub(crate) struct Frame {
 /// What a receive brought.
 pub(crate) struct Received {
     pub(crate) frames: Vec<Frame>,
-    pub(crate) state: State,
+    pub(crate) state: InboxState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum InboxState {
     Open,
     /// The peer sends nothing more.
     Ended,
@@ -83,7 +83,7 @@ impl Inbox {
             self.filled += received;
             let memory = Memory { block, charge: memory.charge };
             if received == 0 {
-                return Ok(Received { frames: Vec::new(), state: State::Ended });
+                return Ok(Received { frames: Vec::new(), state: InboxState::Ended });
             }
             if let Some(received) = self.cut(memory, capacity, now) {
                 return Ok(received);
@@ -155,9 +155,9 @@ impl Inbox {
                 }
                 Framed::Partial { .. } => {
                     self.carry(received.get(cursor.position()..).unwrap_or_default());
-                    break State::Open;
+                    break InboxState::Open;
                 }
-                Framed::BadLength(length) => break State::BadLength(length),
+                Framed::BadLength(length) => break InboxState::BadLength(length),
             }
             next = cursor.next_frame(received);
         };

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use millrace_rt::{ByteCharge, Signal};
 use millrace_shard::EgressCharge;
 
-use crate::timings::{Spent, Trace};
+use crate::metrics::timings::{Spent, Trace};
 
 /// Requests of one connection that may be under way at once. An idempotent client has five; plain ones pipeline
 /// deeper, and past this their socket is not read until a response leaves.

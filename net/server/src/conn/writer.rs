@@ -13,7 +13,7 @@ use millrace_shard::{EgressCharge, Shard};
 use crate::conn::responses::{
     DelayedResponse, FinishedResponse, InHand, Response, ResponseQueue, ResponseSlot, Sending,
 };
-use crate::timings::{Spent, Timings, Trace};
+use crate::metrics::timings::{Spent, Timings, Trace};
 
 /// Responses are gathered up to this many bytes before they are sent: past it one send more costs nothing.
 const GATHER_BYTES_MAX: usize = 256 * 1024;

@@ -10,11 +10,11 @@ use millrace_core::meta::QuotaKey;
 use millrace_rt::{DetachedStream, Either, Listener, select};
 use tracing::{info, warn};
 
-use crate::addresses::BoundListener;
+use crate::broker::addresses::BoundListener;
+use crate::broker::start_error::StartError;
 use crate::conn::connection::Identity;
 use crate::conn::moving_connection::MovingConnection;
 use crate::shard_server::ShardServer;
-use crate::start_error::StartError;
 
 /// How long to wait before accepting again when the process has no descriptor or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -122,7 +122,7 @@ fn admit(server: &ShardServer, peer: SocketAddr) -> Option<ShardIndex> {
         }
         return None;
     };
-    if !server.broker.per_address().enter(peer.ip(), &config) {
+    if !server.broker.address_counts().enter(peer.ip(), &config) {
         limits.address_connections.increment();
         info!(%peer, "a connection is refused: its address has as many as max.connections.per.ip allows");
         return None;

@@ -10,16 +10,16 @@ use millrace_rt::{ByteCharge, Either, Stream, select};
 use millrace_wire::ApiKey;
 use tracing::{debug, warn};
 
-use crate::api::context::{Outcome, RequestContext, RequestFault, RequestHeader};
+use crate::api::request::context::{Outcome, RequestContext, RequestFault, RequestHeader};
 use crate::api::table::{Turn, dispatch};
 use crate::conn::connection::{Connection, Partial};
-use crate::conn::inbox::{Frame, Inbox, State};
+use crate::conn::inbox::{Frame, Inbox, InboxState};
 use crate::conn::moving_connection::MovingConnection;
 use crate::conn::responses::{PENDING_MAX, PendingResponse, Response, ResponseQueue, ResponseSlot};
 use crate::conn::writer::{WriterEnd, write_responses};
+use crate::metrics::timings::Trace;
 use crate::quota::{LimitedRequest, timed, timed_to_the_end};
 use crate::shard_server::ShardServer;
-use crate::timings::Trace;
 
 /// How the reader of a connection ended.
 enum ReaderEnd {
@@ -50,7 +50,7 @@ pub(crate) async fn serve(server: Rc<ShardServer>, moving: MovingConnection) {
     let (timings, shard) = (server.timings.clone(), server.shard.clone());
     let writer = millrace_rt::spawn(write_responses(stream.clone(), responses.clone(), timings, shard));
     let inbox = Inbox::new(server.request_budget.clone(), server.frame_bytes_max(), &moving.leftover);
-    let mut reader = Reader {
+    let mut reader = ConnectionReader {
         server: server.clone(),
         connection: connection.clone(),
         stream: stream.clone(),
@@ -64,7 +64,7 @@ pub(crate) async fn serve(server: Rc<ShardServer>, moving: MovingConnection) {
     responses.end_of_requests();
     let writer_end = writer.await;
     server.leave(number);
-    let Reader { stream: own_stream, inbox, .. } = reader;
+    let ConnectionReader { stream: own_stream, inbox, .. } = reader;
     drop(own_stream);
     match (reader_end, writer_end) {
         (ReaderEnd::Moves(to), WriterEnd::Done) => hand_over(&server, &connection, stream, inbox, to).await,
@@ -116,7 +116,7 @@ fn may_wait(api: ApiKey) -> bool {
     matches!(api, ApiKey::Fetch | ApiKey::JoinGroup | ApiKey::SyncGroup)
 }
 
-struct Reader {
+struct ConnectionReader {
     server: Rc<ShardServer>,
     connection: Rc<Connection>,
     stream: Rc<Stream>,
@@ -124,7 +124,7 @@ struct Reader {
     inbox: Inbox,
 }
 
-impl Reader {
+impl ConnectionReader {
     async fn run(&mut self) -> io::Result<ReaderEnd> {
         loop {
             let received = self.inbox.receive(&self.stream, &self.connection).await?;
@@ -140,9 +140,9 @@ impl Reader {
                 self.connection.touch();
             }
             match received.state {
-                State::Open => {}
-                State::Ended => return Ok(ReaderEnd::Closed),
-                State::BadLength(length) => {
+                InboxState::Open => {}
+                InboxState::Ended => return Ok(ReaderEnd::Closed),
+                InboxState::BadLength(length) => {
                     self.explain_length(length);
                     return Ok(ReaderEnd::Closed);
                 }

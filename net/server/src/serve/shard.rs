@@ -6,11 +6,11 @@ use std::time::Duration;
 use millrace_rt::{Either, Seat, select};
 use tracing::{error, info};
 
-use crate::broker_context::BrokerContext;
+use crate::broker::context::BrokerContext;
+use crate::broker::start_error::StartError;
 use crate::conn::moving_connection::MovingConnection;
 use crate::serve::{listen, reader};
 use crate::shard_server::ShardServer;
-use crate::start_error::StartError;
 
 /// How long a stop waits for the connections of a shard to leave, and for the other shards.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
@@ -49,7 +49,7 @@ async fn run(broker: &BrokerContext, seat: &Seat) -> Result<(), StartError> {
         if seat.shard == 0 {
             // Those that were set while an earlier process ran.
             let image = server.shard.image();
-            broker.per_address().learn_names(&image.config_layers(broker.config())).await;
+            broker.address_counts().learn_names(&image.config_layers(broker.config())).await;
             server.learn_address_rates().await;
         }
         for (number, listener) in listeners.into_iter().enumerate() {

@@ -12,7 +12,7 @@ use millrace_rt::Moment;
 use millrace_wire::{ErrorCode, Uuid};
 use rustc_hash::FxHashMap;
 
-use crate::telemetry::samples::Samples;
+use crate::telemetry::samples::PushedSamples;
 
 /// Instances that are known at a time; the one that was not heard of for the longest makes room. Kafka's bound.
 const INSTANCES_MAX: usize = 16_384;
@@ -26,9 +26,9 @@ const SILENT_INTERVALS: u32 = 3;
 
 /// A client's own id, or one that it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct InstanceId(pub(crate) Uuid);
+pub(crate) struct ClientInstanceId(pub(crate) Uuid);
 
-impl InstanceId {
+impl ClientInstanceId {
     /// The first hundred numbers stand for other things in Kafka's metadata; of those clients may not have the first
     /// two.
     pub(crate) fn is_reserved(self) -> bool {
@@ -60,9 +60,9 @@ pub(crate) struct PushHeader {
 
 /// Whether an instance is new, so that whoever brought it answers for it: it goes with the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
-    Before,
-    AsOfNow,
+pub(crate) enum InstanceAge {
+    Known,
+    New,
 }
 
 struct Instance {
@@ -75,13 +75,13 @@ struct Instance {
     /// The connection that brought it has closed: it begins anew, and what it pushed stays until it is forgotten.
     is_gone: bool,
     silent_from: Moment,
-    samples: Arc<Samples>,
+    samples: Arc<PushedSamples>,
     /// Its place in the order of use.
     used: u64,
 }
 
 impl Instance {
-    fn new(terms: Terms, samples: Arc<Samples>) -> Instance {
+    fn new(terms: Terms, samples: Arc<PushedSamples>) -> Instance {
         Instance {
             terms,
             asked: None,
@@ -156,10 +156,10 @@ impl Instances {
     /// An instance asks what is wanted of it.
     pub(crate) fn ask(
         &mut self,
-        id: InstanceId,
+        id: ClientInstanceId,
         terms: Terms,
         now: Moment,
-    ) -> (Known, Result<(), ErrorCode>) {
+    ) -> (InstanceAge, Result<(), ErrorCode>) {
         let (known, instance) = self.meet(id, terms, now);
         let result = match instance.may_ask(now) {
             true => {
@@ -175,12 +175,12 @@ impl Instances {
     /// An instance pushes: how that is compressed, and what it pushed before; or why it is refused.
     pub(crate) fn push(
         &mut self,
-        id: InstanceId,
+        id: ClientInstanceId,
         terms: Terms,
         header: &PushHeader,
         bytes_max: usize,
         now: Moment,
-    ) -> (Known, Result<(Codec, Arc<Samples>), ErrorCode>) {
+    ) -> (InstanceAge, Result<(Codec, Arc<PushedSamples>), ErrorCode>) {
         let (known, instance) = self.meet(id, terms, now);
         let result = check(instance, header, bytes_max, now);
         instance.has_said_last = header.is_last;
@@ -192,7 +192,7 @@ impl Instances {
     }
 
     /// What an instance has pushed; nothing changes where it is forgotten meanwhile.
-    pub(crate) fn keep(&mut self, id: InstanceId, samples: Samples) {
+    pub(crate) fn keep(&mut self, id: ClientInstanceId, samples: PushedSamples) {
         if let Some(instance) = self.known.get_mut(&id.0) {
             self.bytes = self.bytes - instance.samples.bytes() + samples.bytes();
             instance.samples = Arc::new(samples);
@@ -201,7 +201,7 @@ impl Instances {
     }
 
     /// The connection that brought an instance has closed.
-    pub(crate) fn leave(&mut self, id: InstanceId) {
+    pub(crate) fn leave(&mut self, id: ClientInstanceId) {
         if let Some(instance) = self.known.get_mut(&id.0) {
             instance.is_gone = true;
         }
@@ -233,22 +233,22 @@ impl Instances {
     }
 
     /// What all have pushed last.
-    pub(crate) fn samples(&self) -> Vec<Arc<Samples>> {
+    pub(crate) fn samples(&self) -> Vec<Arc<PushedSamples>> {
         self.order.values().filter_map(|id| Some(Arc::clone(&self.known.get(id)?.samples))).collect()
     }
 
     /// The instance, which begins anew where it was gone or silent for too long, or other things are wanted of it.
-    fn meet(&mut self, id: InstanceId, terms: Terms, now: Moment) -> (Known, &mut Instance) {
+    fn meet(&mut self, id: ClientInstanceId, terms: Terms, now: Moment) -> (InstanceAge, &mut Instance) {
         let before = self.known.remove(&id.0);
         match &before {
             Some(instance) => drop(self.order.remove(&instance.used)),
             None => self.bytes += INSTANCE_BYTES,
         }
         let (known, mut instance) = match before {
-            Some(instance) if instance.goes_on(terms, now) => (Known::Before, instance),
+            Some(instance) if instance.goes_on(terms, now) => (InstanceAge::Known, instance),
             before => {
                 let samples = before.map(|instance| instance.samples).unwrap_or_default();
-                (Known::AsOfNow, Instance::new(terms, samples))
+                (InstanceAge::New, Instance::new(terms, samples))
             }
         };
         self.uses += 1;
@@ -321,8 +321,8 @@ mod tests {
         Moment::ZERO + Duration::from_millis(millis)
     }
 
-    fn id(number: u8) -> InstanceId {
-        InstanceId(Uuid([number; 16]))
+    fn id(number: u8) -> ClientInstanceId {
+        ClientInstanceId(Uuid([number; 16]))
     }
 
     fn terms(version: u64) -> Terms {
@@ -393,14 +393,14 @@ mod tests {
     fn who_is_known_is_bounded() {
         let mut instances = Instances::new(INSTANCE_BYTES * 10);
         for number in 0..20 {
-            assert_eq!(instances.ask(id(number), terms(0), at(1)).0, Known::AsOfNow);
+            assert_eq!(instances.ask(id(number), terms(0), at(1)).0, InstanceAge::New);
             assert!(instances.bytes() <= instances.bytes_max());
         }
         assert_eq!((instances.connected(), instances.counts().evicted), (10, 10));
-        assert_eq!(instances.ask(id(10), terms(0), at(2)).0, Known::Before);
+        assert_eq!(instances.ask(id(10), terms(0), at(2)).0, InstanceAge::Known);
         assert_eq!(instances.ask(id(20), terms(0), at(2)).1, Ok(()));
-        assert_eq!(instances.ask(id(10), terms(0), at(3)).0, Known::Before, "it was used since");
-        assert_eq!(instances.ask(id(11), terms(0), at(3)).0, Known::AsOfNow, "it was the oldest");
+        assert_eq!(instances.ask(id(10), terms(0), at(3)).0, InstanceAge::Known, "it was used since");
+        assert_eq!(instances.ask(id(11), terms(0), at(3)).0, InstanceAge::New, "it was the oldest");
         instances.forget_silent(at(60_003));
         assert_eq!((instances.connected(), instances.bytes()), (0, 0));
     }

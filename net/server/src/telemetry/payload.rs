@@ -14,8 +14,8 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use prost::{DecodeError, Message};
 
-use crate::labels::{add_label, has_label};
-use crate::telemetry::samples::{Merging, SampleKind, Samples, Temporality};
+use crate::metrics::labels::{add_label, has_label};
+use crate::telemetry::samples::{Merging, PushedSamples, SampleKind, Temporality};
 
 /// A metric with all its points, or the attributes of a resource, may have so many bytes: it takes two hundred times as
 /// many while it is read. Kafka's clients push metrics of some hundred bytes, librdkafka some hundred for each broker.
@@ -43,7 +43,7 @@ pub(crate) struct Reading {
     pub(crate) bytes_max: usize,
     /// What every value of this client is labelled with.
     pub(crate) labels: String,
-    pub(crate) before: Arc<Samples>,
+    pub(crate) before: Arc<PushedSamples>,
     /// Most bytes that its values may take.
     pub(crate) samples_bytes_max: usize,
 }
@@ -59,7 +59,7 @@ impl From<DecodeError> for Unreadable {
 }
 
 /// All values of the client now, and how many found no room or were too long.
-pub(crate) fn decode_push(reading: &Reading) -> Result<(Samples, u64), Unreadable> {
+pub(crate) fn decode_push(reading: &Reading) -> Result<(PushedSamples, u64), Unreadable> {
     let data = decompress(reading.codec, &reading.metrics, reading.bytes_max).map_err(|_| Unreadable)?;
     let mut merging = Merging::new(&reading.before, reading.samples_bytes_max);
     parts(&data, RESOURCE_METRICS, |of_resource| {
@@ -297,7 +297,7 @@ mod tests {
         }
     }
 
-    fn shown(samples: &Samples) -> Vec<String> {
+    fn shown(samples: &PushedSamples) -> Vec<String> {
         samples.iter().map(|(name, labels, sample)| format!("{name}{{{labels}}} {}", sample.value)).collect()
     }
 
