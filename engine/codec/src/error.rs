@@ -1,7 +1,7 @@
 //! Why bytes are no message or record, and why a value cannot become bytes.
 
-/// Why bytes are not a message, or not the key or value of a record. Kafka closes the connection of such a message, and
-/// its group coordinator does not load a partition that holds such a record.
+/// Why bytes are not a message, or not the key or value of a record. Kafka closes the connection of such a
+/// message, and its group coordinator does not load a partition that holds such a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     #[error("{wanted} bytes wanted, {remaining} left")]
@@ -24,7 +24,8 @@ pub enum DecodeError {
     Memory,
 }
 
-/// Why a value cannot be written in a version. It is a bug of the caller, or a value too large for the format.
+/// Why a value cannot be written in a version. It is a bug of the caller,
+/// or a value too large for the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EncodeError {
     #[error("version {version} has no field {field}, and it must not be left out")]

@@ -1,4 +1,5 @@
-//! How values become bytes: the primitive types of Kafka's formats, varints, and little-endian fields. No I/O.
+//! How values become bytes: the primitive types of Kafka's formats, varints, and little-endian fields.
+//! No I/O.
 #![forbid(unsafe_code)]
 
 mod error;

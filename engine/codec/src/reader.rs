@@ -1,4 +1,5 @@
-//! Reads the primitive values of Kafka's formats from one frame or record, checking each length before memory is taken.
+//! Reads the primitive values of Kafka's formats from one frame or record,
+//! checking each length before memory is taken.
 
 use crate::error::DecodeError;
 use crate::value::{Form, Records, STRING_BYTES_MAX, Uuid};
@@ -6,20 +7,20 @@ use crate::varint::{self, VarintError};
 use bytes::Bytes;
 use std::borrow::Cow;
 
-/// Memory that decoded arrays may take per byte of their frame, beside `MEMORY_BYTES_MIN`. Names, ids and offsets make
-/// elements take two to six times their bytes; a list of a million elements of next to no bytes is refused before memory
-/// is taken for it.
+/// Memory that decoded arrays may take per byte of their frame, beside `MEMORY_BYTES_MIN`. Names, ids and
+/// offsets make elements take two to six times their bytes; a list of a million elements of next to no bytes
+/// is refused before memory is taken for it.
 pub const MEMORY_PER_FRAME_BYTE: usize = 8;
 
 /// Memory that the arrays of any frame may take: short frames are decoded whatever they hold.
 pub const MEMORY_BYTES_MIN: usize = 64 * 1024;
 
-/// Memory that a decoded record may take per byte of its key or value. Each generated array asserts at compile time that
-/// its element stays below this, so no record that is well formed is ever refused for it.
+/// Memory that a decoded record may take per byte of its key or value. Each generated array asserts at
+/// compile time that its element stays below this, so no record that is well formed is ever refused for it.
 pub const MEMORY_PER_RECORD_BYTE: usize = 64;
 
-/// What an array takes at once; the rest when so much of it has been read, so that a count that is a lie takes no more.
-/// What was read moves once then, and is there twice for that moment.
+/// What an array takes at once; the rest when so much of it has been read, so that a count that is a lie
+/// takes no more. What was read moves once then, and is there twice for that moment.
 pub const ARRAY_BYTES_AT_ONCE: usize = 16 * 1024;
 
 /// A tagged field whose value follows.
@@ -31,8 +32,8 @@ pub struct TaggedField {
     behind: usize,
 }
 
-/// A cursor over one frame, or over one key or value of a record. Strings and bytes borrow from it or are owned, as the
-/// caller asks; records share the frame.
+/// A cursor over one frame, or over one key or value of a record. Strings and bytes borrow from it or are
+/// owned, as the caller asks; records share the frame.
 ///
 /// Invariant: memory taken is at most what `new` or `of_record` says, whatever lengths the input claims.
 #[derive(Clone, Debug)]
@@ -48,7 +49,8 @@ pub struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of a frame, which takes `MEMORY_PER_FRAME_BYTE` times its length and `MEMORY_BYTES_MIN` at most.
+    /// A reader of a frame, which takes `MEMORY_PER_FRAME_BYTE` times its length and `MEMORY_BYTES_MIN` at
+    /// most.
     pub fn new(frame: &'a Bytes) -> Reader<'a> {
         let memory_max = frame.len() * MEMORY_PER_FRAME_BYTE + MEMORY_BYTES_MIN;
         Reader { rest: frame, frame: Some(frame), length: frame.len(), memory: 0, memory_max }
@@ -274,7 +276,8 @@ impl<'a> Reader<'a> {
         Err(DecodeError::TaggedSize { tag: field.tag, size: field.size })
     }
 
-    /// Passes over all tagged fields of a struct that has none of its own; the plain form has no such section.
+    /// Passes over all tagged fields of a struct that has none of its own;
+    /// the plain form has no such section.
     pub fn skip_tagged_fields(&mut self, form: Form) -> Result<(), DecodeError> {
         if form == Form::Plain {
             return Ok(());

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use std::{fmt, iter};
 
-/// Longest string: its first encodings count bytes in a positive `int16`, and Kafka keeps that bound in the compact ones.
+/// Longest string: its first encodings count bytes in a positive `int16`,
+/// and Kafka keeps that bound in the compact ones.
 pub const STRING_BYTES_MAX: usize = i16::MAX as usize;
 
 /// How lengths are written: fixed width, or as a variable-length number plus one (KIP-482).

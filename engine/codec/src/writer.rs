@@ -1,4 +1,5 @@
-//! Writes the primitive values of Kafka's formats: small fields gather in one buffer, records stay shared pieces.
+//! Writes the primitive values of Kafka's formats: small fields gather in one buffer,
+//! records stay shared pieces.
 
 use crate::error::EncodeError;
 use crate::value::{Form, Records, STRING_BYTES_MAX, Uuid};

@@ -1,5 +1,5 @@
-//! docs/config.md and docs/compatibility.md say of each config key what the registry says. `MILLRACE_BLESS=1` rewrites
-//! the generated parts.
+//! docs/config.md and docs/compatibility.md say of each config key what the registry says.
+//! `MILLRACE_BLESS=1` rewrites the generated parts.
 #![allow(clippy::unwrap_used)]
 
 #[path = "support/document.rs"]

@@ -1,4 +1,5 @@
-//! Measures the runtime: echo over loopback, durable writes, mesh hops, start of several shards, overshoot of timers.
+//! Measures the runtime: echo over loopback, durable writes, mesh hops, start of several shards,
+//! overshoot of timers.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a tool for the terminal")]
 
 use std::future::Future;
@@ -127,7 +128,8 @@ async fn serve(listener: Listener) {
     }
 }
 
-/// The server alone is a shard; the clients are blocking threads of the system, as in the figures of bare rings.
+/// The server alone is a shard; the clients are blocking threads of the system,
+/// as in the figures of bare rings.
 async fn echo(connections: usize) {
     let listener = Listener::bind("127.0.0.1:0".parse().expect("an address")).await.expect("bound");
     let address = listener.local_addr();

@@ -1,4 +1,5 @@
-//! Measures what registered memory and zero-copy sends save on this machine: the same bytes on either way, in turns.
+//! Measures what registered memory and zero-copy sends save on this machine: the same bytes on either way,
+//! in turns.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a tool for the terminal")]
 #![expect(
     clippy::disallowed_methods,
@@ -6,8 +7,8 @@
     reason = "a bare ring stands outside the runtime"
 )]
 #![allow(unsafe_code)]
-// `unsafe` here: a bare ring and its memory. Each turn waits for all it has begun before it returns, and the memory lives
-// until the process ends.
+// `unsafe` here: a bare ring and its memory. Each turn waits for all it has begun before it returns, and the
+// memory lives until the process ends.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -131,7 +132,8 @@ struct Turn {
     seconds: f64,
     /// Of the thread that works the ring.
     cpu: f64,
-    /// Of the whole process, so of the reader as well, and of the machine's network interrupts, which belong to nobody.
+    /// Of the whole process, so of the reader as well, and of the machine's network interrupts,
+    /// which belong to nobody.
     cpu_of_all: f64,
     copied: f64,
 }
@@ -250,7 +252,8 @@ fn reads(path: &Path, kind: Pages) {
     compare(&format!("read 256 KiB, {kind:?} pages"), &ways, run);
 }
 
-/// Hardened direct writes out of the journal's kind of memory, one in flight; and of tails, gathered from chunks.
+/// Hardened direct writes out of the journal's kind of memory, one in flight; and of tails,
+/// gathered from chunks.
 fn writes(path: &Path) {
     let file = OpenOptions::new().write(true).custom_flags(libc::O_DIRECT).open(path).expect("direct I/O");
     let fd = types::Fd(file.as_raw_fd());

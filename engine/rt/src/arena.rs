@@ -13,8 +13,8 @@ pub struct MemoryUse {
 }
 
 impl Block {
-    /// A block of the current shard. `bytes` is rounded up to a power of two from 4 KiB to 2 MiB, above that to a
-    /// multiple of 4 KiB.
+    /// A block of the current shard. `bytes` is rounded up to a power of two from 4 KiB to 2 MiB,
+    /// above that to a multiple of 4 KiB.
     pub fn with_capacity(bytes: usize) -> Block {
         shard::current().home.take(bytes)
     }
@@ -31,8 +31,8 @@ pub fn copy_payload(target: &mut [u8], source: &[u8]) {
     shard::current().copies.copy(target, source);
 }
 
-/// Bytes of payload that the current shard has copied since its start, with the heads and the padding of the frames in
-/// which payload went to the journal's ring. What the kernel copies is not among them.
+/// Bytes of payload that the current shard has copied since its start, with the heads and the padding of the
+/// frames in which payload went to the journal's ring. What the kernel copies is not among them.
 pub fn copied_bytes() -> u64 {
     shard::current().copies.bytes()
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::fs::request;
 use crate::operation::{DiskRequest, Work};
 
-/// Has `work` done off the shard, and answers with its result. The few threads for that are shared by all shards, and not with
-/// the calls on paths: callers bound how much they have done at once. In a world it takes seeded time. Dropping the future does
-/// not stop the work.
+/// Has `work` done off the shard, and answers with its result. The few threads for that are shared by all
+/// shards, and not with the calls on paths: callers bound how much they have done at once. In a world it
+/// takes seeded time. Dropping the future does not stop the work.
 pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let place = Arc::new(Mutex::new(None));
     let result = Arc::clone(&place);

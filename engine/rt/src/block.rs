@@ -1,8 +1,8 @@
 //! Aligned memory blocks and the home they return to, from whichever thread drops them last.
 #![allow(unsafe_code)]
-// `unsafe` here: memory from the system, and an intrusive list inside the memory of returned blocks. Soundness rests on
-// one rule: a `RawBlock` is owned by exactly one place at a time (a `Block`, the free parts of a chunk, or the return
-// stack).
+// `unsafe` here: memory from the system, and an intrusive list inside the memory of returned blocks.
+// Soundness rests on one rule: a `RawBlock` is owned by exactly one place at a time (a `Block`, the free
+// parts of a chunk, or the return stack).
 
 use std::cell::RefCell;
 use std::fmt;
@@ -23,8 +23,8 @@ pub const BLOCK_ALIGNMENT: usize = PAGE_BYTES;
 /// The largest pooled block; larger ones go back to the system at once.
 pub const POOLED_BLOCK_MAX: usize = CHUNK_BYTES;
 
-/// Above the bound of the pool, free parts of chunks of at least this size are given to the system: for smaller ones the
-/// call costs more than the memory is worth.
+/// Above the bound of the pool, free parts of chunks of at least this size are given to the system: for
+/// smaller ones the call costs more than the memory is worth.
 const DISCARD_BYTES_MIN: usize = 64 << 10;
 /// What the simulated world leaves in a freed block, so that an early release shows.
 const SCRIBBLE: u8 = 0xDD;
@@ -46,7 +46,8 @@ impl RawBlock {
     }
 }
 
-/// The capacity that a request for `bytes` gets: a power of two from 4 KiB to 2 MiB, above that a multiple of 4 KiB.
+/// The capacity that a request for `bytes` gets: a power of two from 4 KiB to 2 MiB,
+/// above that a multiple of 4 KiB.
 pub(crate) fn rounded_capacity(bytes: usize) -> usize {
     if bytes <= POOLED_BLOCK_MAX {
         bytes.next_power_of_two().max(BLOCK_ALIGNMENT)
@@ -114,14 +115,15 @@ impl Chunks {
     }
 }
 
-/// Where the blocks of one shard live when nobody uses them. Chunks belong to the home's thread; other threads push
-/// onto a lock-free stack that the owner takes as a whole.
+/// Where the blocks of one shard live when nobody uses them. Chunks belong to the home's thread; other
+/// threads push onto a lock-free stack that the owner takes as a whole.
 pub(crate) struct Home {
     owner: ThreadId,
     bounds: PoolBounds,
     kind: MemoryKind,
     chunks: RefCell<Chunks>,
-    /// Head of the stack of returned blocks; the first 16 bytes of each hold the next pointer and its capacity.
+    /// Head of the stack of returned blocks; the first 16 bytes of each hold the next pointer and its
+    /// capacity.
     returned: AtomicPtr<u8>,
     /// Blocks that are held, wherever they are.
     in_use_bytes: AtomicUsize,
@@ -129,14 +131,14 @@ pub(crate) struct Home {
     peak_bytes: AtomicUsize,
 }
 
-// SAFETY: `chunks` is only touched by the owner's thread (checked by thread id) or with exclusive access in `drop`;
-// everything else in `Home` is atomic or never changes.
+// SAFETY: `chunks` is only touched by the owner's thread (checked by thread id) or with exclusive access in
+// `drop`; everything else in `Home` is atomic or never changes.
 unsafe impl Send for Home {}
 // SAFETY: as above.
 unsafe impl Sync for Home {}
 
-/// How much free memory a home keeps: what satisfies either. Memory that goes back to the system costs its faults and
-/// zeroing when it is wanted again.
+/// How much free memory a home keeps: what satisfies either. Memory that goes back to the system costs its
+/// faults and zeroing when it is wanted again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PoolBounds {
     /// Free bytes, whatever is in use.
@@ -254,7 +256,8 @@ impl Home {
         }
     }
 
-    /// Takes the whole stack at once, so that no block can be popped and pushed again under a reader (no ABA).
+    /// Takes the whole stack at once, so that no block can be popped and pushed again under a reader (no
+    /// ABA).
     fn take_returned(&self, mut each: impl FnMut(RawBlock)) {
         let mut node = self.returned.swap(ptr::null_mut(), Ordering::Acquire);
         while let Some(pointer) = NonNull::new(node) {
@@ -279,8 +282,8 @@ impl Home {
     }
 }
 
-/// A 4 KiB aligned buffer with one owner. Zeroed as it comes from the system, recycled per shard after that (it then holds
-/// old bytes of this process). May be dropped on any shard: the memory goes home.
+/// A 4 KiB aligned buffer with one owner. Zeroed as it comes from the system, recycled per shard after that
+/// (it then holds old bytes of this process). May be dropped on any shard: the memory goes home.
 pub struct Block {
     raw: ManuallyDrop<RawBlock>,
     home: Arc<Home>,
@@ -298,7 +301,8 @@ impl Block {
     }
 
     pub fn as_slice(&self) -> &[u8] {
-        // SAFETY: initialised since it came from the system (zeroed), owned by `self`, lent as long as `self` is.
+        // SAFETY: initialised since it came from the system (zeroed), owned by `self`,
+        // lent as long as `self` is.
         unsafe { std::slice::from_raw_parts(self.raw.pointer.as_ptr(), self.raw.capacity) }
     }
 

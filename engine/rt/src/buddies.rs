@@ -30,8 +30,8 @@ pub(crate) fn order_of(bytes: usize) -> Option<usize> {
         .then(|| (bytes.trailing_zeros() - PAGE_BYTES.trailing_zeros()) as usize)
 }
 
-/// Free blocks of any number of chunks. Blocks come from the chunk with the lowest number that has room, so that chunks
-/// with high numbers empty and can be given back.
+/// Free blocks of any number of chunks. Blocks come from the chunk with the lowest number that has room, so
+/// that chunks with high numbers empty and can be given back.
 #[derive(Debug, Default)]
 pub(crate) struct Buddies {
     chunks: Vec<Option<Chunk>>,
@@ -43,7 +43,8 @@ pub(crate) struct Buddies {
 
 #[derive(Debug)]
 struct Chunk {
-    /// A bit for each free block. The whole chunk is bit 1, and the halves of bit `n` are bits `2n` and `2n + 1`.
+    /// A bit for each free block. The whole chunk is bit 1,
+    /// and the halves of bit `n` are bits `2n` and `2n + 1`.
     free: [u64; 2 * PAGES / WORD],
     /// How many bits of each order are set.
     counts: [u16; ORDERS],

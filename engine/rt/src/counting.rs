@@ -1,13 +1,14 @@
-//! An allocator that counts, per thread, what it gives out: for tests and fuzz targets that hold code to a bound.
+//! An allocator that counts, per thread, what it gives out:
+//! for tests and fuzz targets that hold code to a bound.
 #![allow(unsafe_code)]
-// `unsafe` here: an allocator is an unsafe trait. Sound because every call goes to the system's allocator unchanged,
-// and counting touches only cells of the thread that need neither allocation nor a destructor.
+// `unsafe` here: an allocator is an unsafe trait. Sound because every call goes to the system's allocator
+// unchanged, and counting touches only cells of the thread that need neither allocation nor a destructor.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator with counts. A program opts in: `#[global_allocator] static A: CountingAllocator = ...`.
-/// Memory that C libraries take is not seen.
+/// The system's allocator with counts. A program opts in:
+/// `#[global_allocator] static A: CountingAllocator = ...`. Memory that C libraries take is not seen.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CountingAllocator;
 
@@ -18,7 +19,8 @@ pub struct Allocations {
     pub calls: u64,
     /// Bytes of those calls together, whatever was given back since.
     pub taken_bytes: u64,
-    /// Bytes taken less bytes given back by this thread; memory that threads hand to each other makes it drift.
+    /// Bytes taken less bytes given back by this thread;
+    /// memory that threads hand to each other makes it drift.
     pub in_use_bytes: i64,
     /// The largest `in_use_bytes` since `mark_peak`.
     pub peak_bytes: i64,

@@ -15,9 +15,9 @@ use crate::operation::{Answer, DiskAnswer, DiskRequest, FileHandle, Operation, O
 pub use crate::operation::{OpenOptions, Sync};
 use crate::shard::{self, Pending};
 
-/// An open file of the current shard. Dropping any future of its methods leaves data and blocks with the operation
-/// slot until the kernel is done; a write may or may not have happened then. Dropping the file closes it after the
-/// last operation in flight.
+/// An open file of the current shard. Dropping any future of its methods leaves data and blocks with the
+/// operation slot until the kernel is done; a write may or may not have happened then. Dropping the file
+/// closes it after the last operation in flight.
 pub struct File {
     handle: Arc<FileHandle>,
     direct: bool,
@@ -49,8 +49,8 @@ impl File {
         self.write_vectored_at(at, vec![data], sync).await
     }
 
-    /// Writes all, repeating short writes. A write that makes no progress is an error (`WriteZero`). With a direct file
-    /// only whole blocks count: the rest of a block that was cut is written again.
+    /// Writes all, repeating short writes. A write that makes no progress is an error (`WriteZero`). With a
+    /// direct file only whole blocks count: the rest of a block that was cut is written again.
     pub async fn write_all_at(&self, mut at: u64, mut data: Bytes, sync: Sync) -> io::Result<()> {
         let mut stalled = false;
         while !data.is_empty() {
@@ -64,8 +64,8 @@ impl File {
                 if written == 0 {
                     return Err(io::ErrorKind::WriteZero.into());
                 }
-                // Less than a block came through. The next try says what is in the way, or stops there again: then
-                // the device has room for a part of a block only.
+                // Less than a block came through. The next try says what is in the way, or stops there again:
+                // then the device has room for a part of a block only.
                 if std::mem::replace(&mut stalled, true) {
                     return Err(io::ErrorKind::StorageFull.into());
                 }
@@ -77,8 +77,8 @@ impl File {
         Ok(())
     }
 
-    /// One kernel write of several pieces (the first 1024), which may be short. With a direct file each piece is
-    /// aligned.
+    /// One kernel write of several pieces (the first 1024), which may be short.
+    /// With a direct file each piece is aligned.
     pub async fn write_vectored_at(&self, at: u64, pieces: Vec<Bytes>, sync: Sync) -> io::Result<usize> {
         let write = self.write_of(at, pieces, sync);
         if matches!(&write, Operation::Write { pieces, .. } if pieces.is_empty()) {
@@ -88,8 +88,8 @@ impl File {
         count_of(answer)
     }
 
-    /// One kernel write, which may be short, that the kernel has when this returns: for a caller that goes on working
-    /// meanwhile. Others leave it to the end of the turn, where one call takes everything.
+    /// One kernel write, which may be short, that the kernel has when this returns: for a caller that goes on
+    /// working meanwhile. Others leave it to the end of the turn, where one call takes everything.
     pub fn begin_write_at(&self, at: u64, pieces: Vec<Bytes>, sync: Sync) -> BegunWrite {
         BegunWrite(shard::current().start_at_once(self.write_of(at, pieces, sync)))
     }
@@ -136,8 +136,8 @@ impl File {
     }
 }
 
-/// A write in flight; it ends with the bytes written. Dropping it leaves the data with the operation slot until the
-/// kernel is done; the write may or may not have happened then.
+/// A write in flight; it ends with the bytes written. Dropping it leaves the data with the operation slot
+/// until the kernel is done; the write may or may not have happened then.
 pub struct BegunWrite(Pending);
 
 impl Future for BegunWrite {

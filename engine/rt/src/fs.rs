@@ -1,4 +1,5 @@
-//! Paths and directories: slow work, off the shard's loop. Dropping one of these futures does not stop the work.
+//! Paths and directories: slow work, off the shard's loop.
+//! Dropping one of these futures does not stop the work.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,8 +13,8 @@ pub async fn create_dir_all(path: &Path) -> io::Result<()> {
     request(DiskRequest::CreateDirAll(path.to_owned())).await.map(drop)
 }
 
-/// Makes each file, empty and alone in its directory, which is made as well; answers what became of each. What is there
-/// already stays if it is just that, else the error is `DirectoryNotEmpty`. Nothing is synced.
+/// Makes each file, empty and alone in its directory, which is made as well; answers what became of each.
+/// What is there already stays if it is just that, else the error is `DirectoryNotEmpty`. Nothing is synced.
 pub async fn create_alone(paths: Vec<PathBuf>) -> io::Result<Vec<io::Result<()>>> {
     match request(DiskRequest::CreateAlone(paths)).await? {
         DiskAnswer::Each(results) => Ok(results),
@@ -34,7 +35,8 @@ pub async fn read_dir(path: &Path) -> io::Result<Vec<DirEntry>> {
     }
 }
 
-/// Those entries of a directory that lead to another file system than it is on itself, by a mount or by a link.
+/// Those entries of a directory that lead to another file system than it is on itself,
+/// by a mount or by a link.
 pub async fn elsewhere(path: &Path) -> io::Result<Vec<DirEntry>> {
     match request(DiskRequest::Elsewhere(path.to_owned())).await? {
         DiskAnswer::Entries(entries) => Ok(entries),
@@ -55,8 +57,8 @@ pub async fn rename(from: &Path, to: &Path) -> io::Result<()> {
     request(DiskRequest::Rename { from: from.to_owned(), to: to.to_owned() }).await.map(drop)
 }
 
-/// Whether there is a file or directory of this name. An error says that nobody knows, as with a disk that fails or a
-/// directory that may not be searched: that is no reason to take anything for gone.
+/// Whether there is a file or directory of this name. An error says that nobody knows, as with a disk that
+/// fails or a directory that may not be searched: that is no reason to take anything for gone.
 pub async fn exists(path: &Path) -> io::Result<bool> {
     match request(DiskRequest::Exists(path.to_owned())).await? {
         DiskAnswer::Exists(exists) => Ok(exists),
@@ -85,8 +87,8 @@ pub async fn read(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Puts `contents` in the file's place, durably: afterwards, and after a crash at any moment, the file holds all of
-/// the old or all of the new. Uses `<path>.new` on the way.
+/// Puts `contents` in the file's place, durably: afterwards, and after a crash at any moment, the file holds
+/// all of the old or all of the new. Uses `<path>.new` on the way.
 pub async fn replace(path: &Path, contents: Vec<u8>) -> io::Result<()> {
     request(DiskRequest::Replace { path: path.to_owned(), contents }).await.map(drop)
 }

@@ -3,8 +3,9 @@
 use crate::kernel::Kernel;
 use crate::shard;
 
-/// In a simulated world, runs `check` whenever a task of this shard has ended its turn, in place of the check before; one
-/// that does not hold panics, and the seed replays it. On the real kernel it is dropped: nothing is paid for it.
+/// In a simulated world, runs `check` whenever a task of this shard has ended its turn, in place of the check
+/// before; one that does not hold panics, and the seed replays it. On the real kernel it is dropped:
+/// nothing is paid for it.
 pub fn check_each_turn(check: impl Fn() + 'static) {
     let shard = shard::current();
     if let Kernel::World(_) = shard.kernel {

@@ -1,4 +1,5 @@
-//! The runtime seam: shards, tasks, time, memory, files, sockets and the mesh, on io_uring or in a simulated world.
+//! The runtime seam: shards, tasks, time, memory, files, sockets and the mesh,
+//! on io_uring or in a simulated world.
 
 mod arena;
 mod aside;
@@ -9,14 +10,12 @@ mod counting;
 mod failure;
 mod file;
 pub mod fs;
-mod gate;
 mod invariants;
 mod kernel;
 mod mesh;
 mod moment;
 mod names;
 mod notes;
-pub mod oneshot;
 mod operation;
 mod pages;
 mod payload;
@@ -25,17 +24,15 @@ mod remote;
 mod select;
 mod shard;
 mod shared;
-mod shutdown;
-mod signal;
 mod slots;
 mod socket;
 mod start;
+mod sync;
 mod tail;
 mod tasks;
 mod timers;
 mod twin;
 mod uring;
-mod waiters;
 pub mod world;
 
 pub use arena::{MemoryUse, copied_bytes, copy_payload, memory};
@@ -45,16 +42,18 @@ pub use clock::{fill_random, now, random_u64, sleep, sleep_until, timeout, wall_
 pub use counting::{Allocations, CountingAllocator, allocations, mark_peak};
 pub use failure::{EXIT_FAILED, end_process};
 pub use file::{BegunWrite, File, OpenOptions, Sync};
-pub use gate::Gate;
 pub use invariants::check_each_turn;
 pub use mesh::{Incoming, Mesh, MeshEnd, Reply, Respond, mesh};
 pub use moment::Moment;
 pub use select::{Either, select};
 pub use shard::Seat;
 pub use shared::{SharedMemory, shared_memory_life, shared_memory_life_of, shared_memory_usable};
-pub use shutdown::Shutdown;
-pub use signal::{Signal, SignalWait};
 pub use socket::{DetachedStream, Listener, Stream, addresses_of};
 pub use start::{Capabilities, Settings, StartError, probe, run};
+pub use sync::byte_budget::{ByteBudget, ByteCharge};
+pub use sync::gate::Gate;
+pub use sync::oneshot;
+pub use sync::shutdown::Shutdown;
+pub use sync::signal::{Signal, SignalWait};
 pub use tail::TailChunk;
 pub use tasks::{Task, spawn, yield_now};

@@ -207,7 +207,8 @@ pub(crate) enum Operation {
     Outside,
 }
 
-/// Work on paths and metadata, names of hosts, and long computations: a blocking thread does it, or the simulated machine.
+/// Work on paths and metadata, names of hosts, and long computations: a blocking thread does it,
+/// or the simulated machine.
 #[derive(Debug)]
 pub(crate) enum DiskRequest {
     Open { path: PathBuf, options: OpenOptions },

@@ -1,7 +1,7 @@
 //! Zeroed pages from the system, and back to it.
 #![allow(unsafe_code)]
-// `unsafe` here: anonymous mappings. A `Pages` owns its range of addresses alone; whoever takes pointers into it keeps
-// them within the range and within its life.
+// `unsafe` here: anonymous mappings. A `Pages` owns its range of addresses alone; whoever takes pointers into
+// it keeps them within the range and within its life.
 
 use std::ffi::c_void;
 use std::num::NonZeroUsize;
@@ -88,7 +88,8 @@ impl Pages {
     }
 
     /// # Safety
-    /// `length` bytes from `pointer` are whole pages of mappings that were left by `into_raw`, owned by the caller.
+    /// `length` bytes from `pointer` are whole pages of mappings that were left by `into_raw`,
+    /// owned by the caller.
     pub(crate) unsafe fn from_raw(pointer: NonNull<u8>, length: usize) -> Pages {
         Pages { pointer, length }
     }

@@ -1,7 +1,7 @@
 //! The one way in which payload is copied, and the count of what was copied.
 #![allow(unsafe_code)]
-// `unsafe` here: tails and rings are written beside readers of other parts, so no exclusive slice of them exists. Sound
-// because each caller owns the target range alone, as its own file says.
+// `unsafe` here: tails and rings are written beside readers of other parts, so no exclusive slice of them
+// exists. Sound because each caller owns the target range alone, as its own file says.
 
 use std::cell::Cell;
 
@@ -20,8 +20,8 @@ impl Copies {
     ///
     /// # Safety
     ///
-    /// From `target` on as many bytes as `source` has are writable, nobody else uses them meanwhile, and they are not
-    /// part of `source`.
+    /// From `target` on as many bytes as `source` has are writable, nobody else uses them meanwhile,
+    /// and they are not part of `source`.
     pub(crate) unsafe fn copy_to(&self, target: *mut u8, source: &[u8]) {
         // SAFETY: the caller's promise.
         unsafe { std::ptr::copy_nonoverlapping(source.as_ptr(), target, source.len()) }

@@ -1,7 +1,7 @@
 //! Memory that outlives a process: a mapped tmpfs file, or its twin in the simulated world.
 #![allow(unsafe_code)]
-// `unsafe` here: a mapping is shared memory behind raw pointers. Writers and readers of one range must not overlap in
-// time; the journal writes a frame before it hands out the view of it.
+// `unsafe` here: a mapping is shared memory behind raw pointers. Writers and readers of one range must not
+// overlap in time; the journal writes a frame before it hands out the view of it.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -35,29 +35,30 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Maps `length` bytes of `file`, shared and populated, in huge pages where the kernel has them: a direct write of
-    /// 104 KiB from them took 110-129 us where one from small pages took 141-161.
+    /// Maps `length` bytes of `file`, shared and populated, in huge pages where the kernel has them: a direct
+    /// write of 104 KiB from them took 110-129 us where one from small pages took 141-161.
     pub(crate) fn map(file: impl AsFd, length: usize) -> io::Result<Arc<Region>> {
         let size = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
         let place = Pages::aligned(length.next_multiple_of(BLOCK_ALIGNMENT), HUGE_PAGE_BYTES);
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         let flags = MapFlags::MAP_SHARED | MapFlags::MAP_FIXED;
-        // SAFETY: takes the place of pages that nobody uses; the file keeps its length while mapped, because it is
-        // private to this node (mode 0600) and never cut.
+        // SAFETY: takes the place of pages that nobody uses; the file keeps its length while mapped, because
+        // it is private to this node (mode 0600) and never cut.
         let pointer = unsafe { mmap(Some(place.at(0).addr()), size, access, flags, file, 0)? };
-        // What stands there now is the region's to unmap. Where the file could not be mapped the pages went with `place`.
+        // What stands there now is the region's to unmap.
+        // Where the file could not be mapped the pages went with `place`.
         place.into_raw();
         let region = Arc::new(Region { pointer: pointer.cast(), length, backing: Backing::Mapping });
-        // SAFETY: whole pages of a mapping that nobody else knows yet. Collapsing is advice; pages that stay small serve
-        // the same bytes.
+        // SAFETY: whole pages of a mapping that nobody else knows yet. Collapsing is advice;
+        // pages that stay small serve the same bytes.
         unsafe { libc::madvise(pointer.as_ptr(), length, libc::MADV_COLLAPSE) };
         // SAFETY: as above. Populated now, or a full tmpfs would be a fatal signal at the first write.
         unsafe { madvise(pointer, length, MmapAdvise::MADV_POPULATE_WRITE)? };
         Ok(region)
     }
 
-    /// Zeroed, page aligned memory of this process. The system zeroes a page when it is touched first: most runs of the
-    /// simulated world, of which a sweep makes thousands, touch little of their rings.
+    /// Zeroed, page aligned memory of this process. The system zeroes a page when it is touched first: most
+    /// runs of the simulated world, of which a sweep makes thousands, touch little of their rings.
     pub(crate) fn own(length: usize) -> Arc<Region> {
         let pages = Pages::mapped(length.max(1).next_multiple_of(BLOCK_ALIGNMENT));
         Arc::new(Region { pointer: pages.at(0), length, backing: Backing::Own(pages) })
@@ -70,8 +71,8 @@ impl Region {
     /// Writes a part of a frame; counted in `copies`.
     pub(crate) fn write(&self, at: usize, data: &[u8], copies: &Copies) {
         self.check(at..at + data.len());
-        // SAFETY: the range lies inside the region; `data` is a Rust slice, and cannot overlap the region but by a
-        // view of it, which the file's head forbids.
+        // SAFETY: the range lies inside the region; `data` is a Rust slice, and cannot overlap the region but
+        // by a view of it, which the file's head forbids.
         unsafe { copies.copy_to(self.pointer.as_ptr().add(at), data) }
     }
 

@@ -53,7 +53,8 @@ impl Remote {
             Bell::Eventfd(eventfd) => {
                 fence(Ordering::SeqCst);
                 if self.parked.load(Ordering::SeqCst) && self.parked.swap(false, Ordering::SeqCst) {
-                    // A full counter (EAGAIN cannot happen below 2^64 rings) would still leave the shard awake.
+                    // A full counter (EAGAIN cannot happen below 2^64 rings) would still leave the shard
+                    // awake.
                     let _ = nix::unistd::write(eventfd, &1u64.to_ne_bytes());
                 }
             }

@@ -11,8 +11,8 @@ pub enum Either<A, B> {
     Right(B),
 }
 
-/// The result of whichever ends first, `a` if both can. The other is dropped: use it only with futures whose doc says
-/// that nothing is lost then.
+/// The result of whichever ends first, `a` if both can. The other is dropped: use it only with futures whose
+/// doc says that nothing is lost then.
 pub async fn select<A, B>(a: impl Future<Output = A>, b: impl Future<Output = B>) -> Either<A, B> {
     let mut a = pin!(a);
     let mut b = pin!(b);

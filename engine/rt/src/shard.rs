@@ -144,7 +144,8 @@ impl Shard {
     }
 }
 
-/// An operation in flight. Dropping it cancels the operation; its slot keeps all memory until the kernel is done.
+/// An operation in flight. Dropping it cancels the operation;
+/// its slot keeps all memory until the kernel is done.
 pub(crate) struct Pending {
     shard: Rc<Shard>,
     id: SlotId,

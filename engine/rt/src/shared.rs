@@ -12,16 +12,17 @@ use crate::operation::{DirLock, DiskAnswer, DiskRequest};
 use crate::region::Region;
 use crate::shard;
 
-/// A file in tmpfs (mode 0600), mapped shared and populated, and locked for this process. It survives the end of the process,
-/// not the loss of power. Ranges that are being written must not be read at the same time, be it by `bytes` or through a view.
+/// A file in tmpfs (mode 0600), mapped shared and populated, and locked for this process. It survives the end
+/// of the process, not the loss of power. Ranges that are being written must not be read at the same time, be
+/// it by `bytes` or through a view.
 pub struct SharedMemory {
     region: Arc<Region>,
     _lock: DirLock,
 }
 
 impl SharedMemory {
-    /// A new, zeroed region of `len` bytes; replaces the file if there is one. `StorageFull` where there is no room for it,
-    /// `WouldBlock` where another process uses the file.
+    /// A new, zeroed region of `len` bytes; replaces the file if there is one. `StorageFull` where there is
+    /// no room for it, `WouldBlock` where another process uses the file.
     pub async fn create(path: &Path, len: usize) -> io::Result<SharedMemory> {
         SharedMemory::ask(DiskRequest::RegionCreate { path: path.to_owned(), len }).await
     }
@@ -72,8 +73,8 @@ pub async fn shared_memory_usable(dir: &Path) -> io::Result<()> {
     request(DiskRequest::RegionUsable(dir.to_owned())).await.map(drop)
 }
 
-/// What is another one whenever the memory behind `dir` was cleared: after a power loss, and where another tmpfs, or another
-/// directory, has the path now.
+/// What is another one whenever the memory behind `dir` was cleared: after a power loss, and where another
+/// tmpfs, or another directory, has the path now.
 pub async fn shared_memory_life(dir: &Path) -> io::Result<String> {
     match request(DiskRequest::MemoryLife(dir.to_owned())).await? {
         DiskAnswer::Text(life) => Ok(life),

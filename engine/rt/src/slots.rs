@@ -65,8 +65,8 @@ impl Table {
     }
 }
 
-/// All operations of one shard. Nothing is dropped while the table is borrowed: dropping an operation may come back
-/// here.
+/// All operations of one shard. Nothing is dropped while the table is borrowed:
+/// dropping an operation may come back here.
 #[derive(Default)]
 pub(crate) struct Slots(RefCell<Table>);
 

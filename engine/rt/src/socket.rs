@@ -12,7 +12,8 @@ use crate::fs::{request, unexpected};
 use crate::operation::{Connected, DiskAnswer, DiskRequest, Operation, Outcome, Pieces, SocketHandle};
 use crate::shard;
 
-/// The addresses of a host, as the system's resolver knows them. In a world hosts are named after theirs: `ip-10-0-0-1`.
+/// The addresses of a host, as the system's resolver knows them.
+/// In a world hosts are named after theirs: `ip-10-0-0-1`.
 pub async fn addresses_of(host: &str) -> io::Result<Vec<IpAddr>> {
     match request(DiskRequest::AddressesOf(host.to_owned())).await? {
         DiskAnswer::Addresses(addresses) => Ok(addresses),
@@ -59,8 +60,8 @@ impl DetachedStream {
     }
 }
 
-/// A connection of the current shard. One reader and one writer may share it in an `Rc`. Dropping it closes the
-/// connection after the last operation in flight.
+/// A connection of the current shard. One reader and one writer may share it in an `Rc`. Dropping it closes
+/// the connection after the last operation in flight.
 pub struct Stream {
     socket: Arc<SocketHandle>,
     peer: SocketAddr,
@@ -73,7 +74,8 @@ impl Stream {
         Stream { socket: Arc::new(socket), peer, local }
     }
 
-    /// Takes the connection off this shard. No operation may be in flight, not even one whose future was dropped.
+    /// Takes the connection off this shard. No operation may be in flight,
+    /// not even one whose future was dropped.
     pub fn detach(self) -> DetachedStream {
         let Ok(socket) = Arc::try_unwrap(self.socket) else {
             panic!("a connection was detached while an operation was in flight");
@@ -94,8 +96,8 @@ impl Stream {
         }
     }
 
-    /// Receives into `block` from byte `from` on. 0: the peer sends no more. If the future is dropped, bytes that
-    /// arrive meanwhile are lost: close the connection then.
+    /// Receives into `block` from byte `from` on. 0: the peer sends no more. If the future is dropped, bytes
+    /// that arrive meanwhile are lost: close the connection then.
     pub async fn recv(&self, block: Block, from: usize) -> (io::Result<usize>, Block) {
         let socket = Arc::clone(&self.socket);
         match shard::current().start(Operation::Recv { socket, block, from }).await {
@@ -104,8 +106,8 @@ impl Stream {
         }
     }
 
-    /// Sends all pieces in order, any number of them. If the future is dropped an unknown part was sent: close the
-    /// connection then.
+    /// Sends all pieces in order, any number of them.
+    /// If the future is dropped an unknown part was sent: close the connection then.
     pub async fn send(&self, pieces: Vec<Bytes>) -> io::Result<()> {
         let shard = shard::current();
         let mut pieces = Pieces::new(pieces);
@@ -131,14 +133,14 @@ impl Stream {
         shard::current().kernel.shutdown(&self.socket);
     }
 
-    /// Bytes that the peer has taken so far: a number that stands still while a send waits tells of a peer that reads
-    /// nothing. Nothing where the kernel does not say.
+    /// Bytes that the peer has taken so far: a number that stands still while a send waits tells of a peer
+    /// that reads nothing. Nothing where the kernel does not say.
     pub fn taken_bytes(&self) -> Option<u64> {
         shard::current().kernel.taken_bytes(&self.socket)
     }
 
-    /// Whether the peer sends no more, or is gone: what a receive would tell, behind all that is still to be received.
-    /// Looks once and waits for nothing.
+    /// Whether the peer sends no more, or is gone: what a receive would tell, behind all that is still to be
+    /// received. Looks once and waits for nothing.
     pub fn has_peer_ended(&self) -> bool {
         shard::current().kernel.has_peer_ended(&self.socket)
     }

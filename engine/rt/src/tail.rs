@@ -1,7 +1,8 @@
 //! A chunk that one writer appends to while readers share what is already written.
 #![allow(unsafe_code)]
-// `unsafe` here: views and writer refer to one block through raw pointers. Sound because the writer only touches bytes
-// at and after `length`, and views only cover bytes before it; neither makes a reference to the whole block.
+// `unsafe` here: views and writer refer to one block through raw pointers. Sound because the writer only
+// touches bytes at and after `length`, and views only cover bytes before it;
+// neither makes a reference to the whole block.
 
 use std::fmt;
 use std::ops::Range;
@@ -47,8 +48,8 @@ impl TailChunk {
     /// Copies `data` behind what is there; it must fit.
     pub fn append(&mut self, data: &[u8]) {
         assert!(data.len() <= self.remaining(), "{} bytes into {}", data.len(), self.remaining());
-        // SAFETY: the target lies inside the block and after `length`, where no view reaches; `data` therefore
-        // cannot overlap it, even if it is a view of this chunk.
+        // SAFETY: the target lies inside the block and after `length`, where no view reaches; `data`
+        // therefore cannot overlap it, even if it is a view of this chunk.
         unsafe {
             let target = self.chunk.block.pointer().add(self.length);
             shard::current().copies.copy_to(target, data);

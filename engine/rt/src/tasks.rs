@@ -41,8 +41,8 @@ impl<T> Future for Task<T> {
     }
 }
 
-/// Runs `future` as a task of the current shard. On the real kernel each call takes a lock of the process: one
-/// long-lived task per connection or partition, none per request.
+/// Runs `future` as a task of the current shard. On the real kernel each call takes a lock of the process:
+/// one long-lived task per connection or partition, none per request.
 pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
     let join = Rc::new(RefCell::new(Join::Running(None)));
     let result = Rc::clone(&join);

@@ -2,35 +2,25 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
-mod addresses;
 mod admin;
 mod api;
 mod broker;
 mod conn;
-mod counts;
-mod creations;
-mod desk;
-mod errors;
-mod host;
-mod labels;
-mod loggers;
-mod node;
-mod per_address;
+mod metrics;
 mod quota;
 mod serve;
 mod session;
-mod start_error;
+mod shard_server;
 mod telemetry;
-mod timings;
 
-pub use addresses::BoundListener;
 pub use admin::{MetricDescription, metric_descriptions};
 pub use api::{ServedApi, served_apis};
-pub use broker::{Broker, Stopper, machine_name};
-pub use loggers::{ApplyLevels, LogLevel, LogLevels, Loggers, ROOT_LOGGER};
+pub use broker::addresses::BoundListener;
+pub use broker::context::{BrokerContext, OnReady};
+pub use broker::loggers::{ApplyLevels, LogLevel, LogLevels, Loggers, ROOT_LOGGER};
+pub use broker::settings::BrokerSettings;
+pub use broker::start_error::StartError;
 pub use millrace_shard::storage;
-pub use node::{BrokerSettings, Node, OnReady};
-pub use serve::serve_shard;
-pub use start_error::StartError;
+pub use serve::{Broker, Stopper, machine_name, serve_shard};
 #[doc(hidden)]
 pub use telemetry::count_pushed_values;

@@ -1,4 +1,5 @@
-//! Kafka's wire protocol: messages generated from the schema text, frames, and the connection as a pure machine.
+//! Kafka's wire protocol: messages generated from the schema text, frames,
+//! and the connection as a pure machine.
 #![forbid(unsafe_code)]
 
 pub mod api;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use millrace_core::base::config::{BrokerConfig, LoadedConfig, Properties, UnknownKeys};
 use millrace_rt::world::{NodeId, World};
-use millrace_server::{BrokerSettings, Node, StartError, serve_shard};
+use millrace_server::{BrokerContext, BrokerSettings, StartError, serve_shard};
 use millrace_shard::Planted;
 
 use crate::promises::DATA_DIR;
@@ -20,7 +20,7 @@ const MEMORY_BYTES: u64 = 64 << 20;
 
 /// One run of the broker, from its start on.
 pub(crate) struct Booted {
-    pub(crate) node: Node,
+    pub(crate) context: BrokerContext,
     failed: Rc<RefCell<Option<StartError>>>,
 }
 
@@ -35,7 +35,7 @@ impl Booted {
     }
 }
 
-/// Boots the broker; it serves when [`Node::ready`] is open.
+/// Boots the broker; it serves when [`BrokerContext::ready`] is open.
 pub(crate) fn boot(
     world: &mut World,
     machine: NodeId,
@@ -50,17 +50,17 @@ pub(crate) fn boot(
         memory_bytes: MEMORY_BYTES,
         host_name: BROKER.to_string(),
     };
-    let node = match planted {
-        None => Node::new(settings, None),
-        Some(planted) => Node::with_planted(settings, planted),
+    let context = match planted {
+        None => BrokerContext::new(settings, None),
+        Some(planted) => BrokerContext::with_planted(settings, planted),
     };
-    let node = node.map_err(|error| error.to_string())?;
-    let booted = Rc::new(Booted { node: node.clone(), failed: Rc::default() });
+    let context = context.map_err(|error| error.to_string())?;
+    let booted = Rc::new(Booted { context: context.clone(), failed: Rc::default() });
     let failed = Rc::clone(&booted.failed);
     world.start(machine, shards, move |seat| {
-        let (node, failed) = (node.clone(), Rc::clone(&failed));
+        let (context, failed) = (context.clone(), Rc::clone(&failed));
         async move {
-            if let Err(error) = serve_shard(node, seat).await {
+            if let Err(error) = serve_shard(context, seat).await {
                 failed.borrow_mut().get_or_insert(error);
             }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use millrace_core::base::config::BrokerConfig;
 use millrace_rt::world::{Crash, NodeId, World, WorldOptions};
-use millrace_server::Node;
+use millrace_server::BrokerContext;
 
 use super::auditor::audit_when_asked;
 use super::boot::{BROKER, PORT, boot, config};
@@ -98,25 +98,25 @@ impl Course {
             self.crash();
             self.check()?;
         }
-        let node = self.start()?;
+        let context = self.start()?;
         self.audit()?;
         self.flow.set_producing(true);
         let ledger = Rc::clone(&self.flow.ledger);
         self.wait("every batch to be answered", move || ledger.borrow().is_complete())?;
         self.flow.ledger.borrow_mut().expect_all_answered();
-        self.stop(&node)?;
-        let node = self.start()?;
+        self.stop(&context)?;
+        let context = self.start()?;
         self.audit()?;
-        self.stop(&node)
+        self.stop(&context)
     }
 
     /// Boots the broker with some number of shards.
-    fn start(&mut self) -> Result<Node, String> {
+    fn start(&mut self) -> Result<BrokerContext, String> {
         let shards = 1 + self.chance.below(SHARDS_MAX) as u16;
         let booted = boot(&mut self.world, self.broker, &self.config, shards, None)?;
-        let (ready, starting) = (booted.node.ready(), Rc::clone(&booted));
+        let (ready, starting) = (booted.context.ready(), Rc::clone(&booted));
         self.wait("the broker to be ready", move || ready.is_open() || starting.has_failed())?;
-        booted.failure().map_or_else(|| Ok(booted.node.clone()), Err)
+        booted.failure().map_or_else(|| Ok(booted.context.clone()), Err)
     }
 
     fn audit(&mut self) -> Result<(), String> {
@@ -147,10 +147,10 @@ impl Course {
         self.world.run_for(Duration::from_millis(5));
     }
 
-    fn stop(&mut self, node: &Node) -> Result<(), String> {
+    fn stop(&mut self, context: &BrokerContext) -> Result<(), String> {
         self.audit()?;
         self.flow.set_producing(false);
-        node.stop();
+        context.stop();
         let patience = PATIENCE.as_millis() as u64;
         for _ in 0..patience {
             if !self.world.is_running(self.broker) {

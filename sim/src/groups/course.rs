@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use millrace_core::base::config::BrokerConfig;
 use millrace_rt::world::{Crash, NodeId, World, WorldOptions};
-use millrace_server::Node;
+use millrace_server::BrokerContext;
 use millrace_shard::Planted;
 
 use super::conduct::keep_slot;
@@ -57,12 +57,12 @@ impl Course {
     }
 
     /// Boots the broker.
-    pub(crate) fn start(&mut self, shards: u16) -> Result<Node, String> {
+    pub(crate) fn start(&mut self, shards: u16) -> Result<BrokerContext, String> {
         self.flow.ledger.borrow_mut().look_anew();
         let booted = boot(&mut self.world, self.broker, &self.config, shards, self.planted)?;
-        let (ready, starting) = (booted.node.ready(), Rc::clone(&booted));
+        let (ready, starting) = (booted.context.ready(), Rc::clone(&booted));
         self.wait("the broker to be ready", PATIENCE, move |_| ready.is_open() || starting.has_failed())?;
-        booted.failure().map_or_else(|| Ok(booted.node.clone()), Err)
+        booted.failure().map_or_else(|| Ok(booted.context.clone()), Err)
     }
 
     /// Every group is looked at once from now on.
@@ -99,8 +99,8 @@ impl Course {
     }
 
     /// Stops the broker cleanly.
-    pub(crate) fn stop(&mut self, node: &Node) -> Result<(), String> {
-        node.stop();
+    pub(crate) fn stop(&mut self, context: &BrokerContext) -> Result<(), String> {
+        context.stop();
         for _ in 0..STOP_WITHIN_MS {
             if !self.world.is_running(self.broker) {
                 return self.check();

@@ -1,9 +1,10 @@
 //! How the descriptors of a process are shared among segment files, connections and the rest.
 
-/// What the process itself opens, whatever its shards: standard streams, metadata log, side thread, files on their way.
+/// What the process itself opens, whatever its shards: standard streams, metadata log, side thread,
+/// files on their way.
 const PROCESS_DESCRIPTORS: u64 = 64;
-/// What a shard opens besides segments and connections: rings, eventfds, journal slots, a checkpoint and an index on
-/// their way.
+/// What a shard opens besides segments and connections: rings, eventfds, journal slots,
+/// a checkpoint and an index on their way.
 const SHARD_DESCRIPTORS: u64 = 24;
 /// Of what is left segment files take one part in so many, connections the others' rest.
 const SEGMENT_FILES_PART: u64 = 2;
@@ -20,7 +21,8 @@ pub struct DescriptorShares {
 }
 
 impl DescriptorShares {
-    /// Shares out `limit` descriptors; `open_files` is what the configuration grants to segment files, if it says so.
+    /// Shares out `limit` descriptors; `open_files` is what the configuration grants to segment files,
+    /// if it says so.
     pub fn of(limit: u64, shards: u16, open_files: Option<u64>) -> DescriptorShares {
         let shards = u64::from(shards);
         let free = limit.saturating_sub(PROCESS_DESCRIPTORS + SHARD_DESCRIPTORS * shards);

@@ -1,22 +1,27 @@
-//! How much of a shard's memory for answers the next fetch may take, so that readers that take nothing cannot hold it all.
+//! How much of a shard's memory for answers the next fetch may take,
+//! so that readers that take nothing cannot hold it all.
 
-/// A fetch takes at most this part of what the others left: however many readers stall, something is left for one more.
+/// A fetch takes at most this part of what the others left: however many readers stall,
+/// something is left for one more.
 const PART_OF_FREE: u64 = 4;
 
-/// Fetches are cut to no less than this, a page of the read cache; where that is too much they shrink to one batch.
+/// Fetches are cut to no less than this, a page of the read cache;
+/// where that is too much they shrink to one batch.
 const CUT_BYTES_MIN: u64 = 256 * 1024;
 
-/// Of a small budget they are cut to this part of what fetches share: it takes more than one reader to make it short.
+/// Of a small budget they are cut to this part of what fetches share:
+/// it takes more than one reader to make it short.
 const CUT_PART_MIN: u64 = 32;
 
 /// What a fetch that shrank to one batch may bring: several small batches, or a larger one alone.
 pub const SINGLE_BYTES: u64 = 64 * 1024;
 
-/// Of the budget, what only fetches of one batch may take: behind readers that stall with large answers there is room for
-/// hundreds of small ones.
+/// Of the budget, what only fetches of one batch may take: behind readers that stall with large answers there
+/// is room for hundreds of small ones.
 const SINGLE_PART: u64 = 2;
 
-/// Other answers, whose size is known only when they are made, begin until the budget is exceeded by this part of it.
+/// Other answers, whose size is known only when they are made,
+/// begin until the budget is exceeded by this part of it.
 const OTHERS_PART: u64 = 4;
 
 /// The least a shard grants to answers: what is cut is never less than what has shrunk.
@@ -40,7 +45,8 @@ pub enum GrantKind {
     Single,
 }
 
-/// What the next fetch may take of a budget of `bytes_max`, of which `in_use` are taken; nothing where it has to wait.
+/// What the next fetch may take of a budget of `bytes_max`, of which `in_use` are taken;
+/// nothing where it has to wait.
 pub fn egress_grant(bytes_max: u64, in_use: u64, wanted: u64) -> Option<EgressGrant> {
     let part = shared_free(bytes_max, in_use) / PART_OF_FREE;
     if wanted <= part {

@@ -108,8 +108,8 @@ impl Sequence {
     pub const NONE: Sequence = Sequence(-1);
     pub const ZERO: Sequence = Sequence(0);
 
-    /// The sequence `count` records later, wrapping from 2^31-1 to 0 (Kafka's `DefaultRecordBatch`). Negative counts
-    /// go back.
+    /// The sequence `count` records later, wrapping from 2^31-1 to 0 (Kafka's `DefaultRecordBatch`).
+    /// Negative counts go back.
     pub fn plus(self, count: i32) -> Sequence {
         let modulus = i64::from(i32::MAX) + 1;
         let sum = (i64::from(self.0) + i64::from(count)).rem_euclid(modulus);
@@ -122,7 +122,8 @@ impl Sequence {
     }
 }
 
-/// Identity of a topic that survives its name: 16 bytes, printed as Kafka prints a Uuid (22 characters base64url).
+/// Identity of a topic that survives its name: 16 bytes,
+/// printed as Kafka prints a Uuid (22 characters base64url).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TopicId(pub [u8; 16]);
 
@@ -187,8 +188,9 @@ impl PartitionKey {
         PartitionKey { topic, partition }
     }
 
-    /// The shard that owns this partition among `shards`. The topic chooses where to start and its partitions follow
-    /// one after another, so that one topic's load spreads evenly. The same on every run: journals rely on it.
+    /// The shard that owns this partition among `shards`. The topic chooses where to start and its partitions
+    /// follow one after another, so that one topic's load spreads evenly. The same on every run:
+    /// journals rely on it.
     pub fn owner(self, shards: u16) -> ShardIndex {
         assert!(shards > 0, "a process has at least one shard");
         if shards == 1 {

@@ -1,4 +1,5 @@
-//! What a shard counts of itself: counters and logarithmic histograms, plain cells that cost an addition each.
+//! What a shard counts of itself: counters and logarithmic histograms,
+//! plain cells that cost an addition each.
 
 use std::cell::Cell;
 

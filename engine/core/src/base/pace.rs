@@ -1,11 +1,13 @@
 //! `Pace`: how fast a client may go, and how far ahead of that it may be.
 //!
-//! What a client has spent is one number, the moment at which all of it would be paid for at the pace; so shards count
-//! the same client together without asking each other (an atomic word holds it). Over any time `t` a client that is
-//! stopped for as long as it is overdue gets no more than the rate for `t` and what it may be ahead.
+//! What a client has spent is one number, the moment at which all of it would be paid for at the pace; so
+//! shards count the same client together without asking each other (an atomic word holds it). Over any time
+//! `t` a client that is stopped for as long as it is overdue gets no more than the rate for `t` and what it
+//! may be ahead.
 //!
-//! Kafka sums `quota.window.num` windows of `quota.window.size.seconds` and stops a client until the sum is paid for
-//! (`Rate`, `QuotaUtils.throttleTime`); what it lets a client be ahead is the same, the windows before the current one.
+//! Kafka sums `quota.window.num` windows of `quota.window.size.seconds` and stops a client until the sum is
+//! paid for (`Rate`, `QuotaUtils.throttleTime`); what it lets a client be ahead is the same,
+//! the windows before the current one.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Regular expressions that users write, to match the whole of a name: linear in time, without look-around or back references.
+//! Regular expressions that users write, to match the whole of a name: linear in time,
+//! without look-around or back references.
 
 use regex::{Regex, RegexBuilder};
 

@@ -11,7 +11,7 @@ use super::record::CoordinatorRecord;
 pub enum Action {
     /// Answer the request that waits under `token`, which is not used again.
     Reply { token: Token, answer: Answer },
-    /// Append `records` to the coordinator's partition, all or none, behind everything asked before; then call
-    /// `written` with what became of them.
+    /// Append `records` to the coordinator's partition, all or none, behind everything asked before; then
+    /// call `written` with what became of them.
     Write { id: WriteId, records: Arc<[CoordinatorRecord]> },
 }

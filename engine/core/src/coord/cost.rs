@@ -14,8 +14,8 @@ const SLOTS_OF_A_NODE: usize = 11;
 /// The entry of a timeout in its queue, which may be twice as long as there are timeouts.
 pub(super) const TIMER_BYTES: usize = 96;
 
-/// Slots of a tree of so many entries: of more than one node each is at least half full, and no more where entries came in
-/// order.
+/// Slots of a tree of so many entries: of more than one node each is at least half full,
+/// and no more where entries came in order.
 pub(super) const fn slots_for(entries: usize) -> usize {
     match entries {
         0 => 0,

@@ -14,8 +14,8 @@ pub(super) enum Subject {
     Join(GroupId),
     /// The phase in which members fetch their assignment.
     Sync(GroupId),
-    /// The time that a member of a consumer group has to give partitions up, or, where it speaks the classic protocol, for
-    /// its next join or sync.
+    /// The time that a member of a consumer group has to give partitions up, or, where it speaks the classic
+    /// protocol, for its next join or sync.
     Revocation(GroupId, MemberId),
     /// The search for expired offsets.
     Search,
@@ -61,8 +61,8 @@ pub(super) enum Fired {
     NotYet,
 }
 
-/// The queue of all timeouts of a coordinator. A timer has one entry, which is looked at again when it comes up; so
-/// `next` can be earlier than the next timeout, never later.
+/// The queue of all timeouts of a coordinator. A timer has one entry, which is looked at again when it comes
+/// up; so `next` can be earlier than the next timeout, never later.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Deadlines {
     queue: BinaryHeap<Reverse<(MonotonicMs, Subject)>>,
@@ -123,8 +123,8 @@ impl Deadlines {
         Some((at, subject))
     }
 
-    /// Whether the entry of `subject` that was queued for `at` means that its timer fires. If it was moved, it is
-    /// queued again.
+    /// Whether the entry of `subject` that was queued for `at` means that its timer fires.
+    /// If it was moved, it is queued again.
     pub(super) fn fired(
         &mut self,
         timer: &mut Timer,

@@ -1,4 +1,5 @@
-//! What consumers put as bytes into the classic protocol, by the ids of topics: subscriptions and assignments.
+//! What consumers put as bytes into the classic protocol, by the ids of topics:
+//! subscriptions and assignments.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -130,7 +130,8 @@ impl Group {
         }
     }
 
-    /// Lets a classic group with members be the consumer group that was made of it; answers the tombstone of what it was.
+    /// Lets a classic group with members be the consumer group that was made of it;
+    /// answers the tombstone of what it was.
     pub(super) fn upgrade(&mut self, consumer: ConsumerGroup, turn: &mut Turn<'_>) -> CoordinatorRecord {
         let id = self.classic.id().clone();
         self.classic.dissolve(turn);
@@ -139,8 +140,9 @@ impl Group {
         CoordinatorRecord::Group { group: id, value: None }
     }
 
-    /// Ends a turn of a consumer group: writes `before`, records of what it was before, and what of it the log does not
-    /// hold, or, where only classic members are left, what it becomes. Who waits is answered when the log holds that.
+    /// Ends a turn of a consumer group: writes `before`, records of what it was before, and what of it the
+    /// log does not hold, or, where only classic members are left, what it becomes.
+    /// Who waits is answered when the log holds that.
     pub(super) fn conclude(
         &mut self,
         mut before: Vec<CoordinatorRecord>,
@@ -153,7 +155,8 @@ impl Group {
             (self.classic, self.consumer) = (classic, None);
             turn.write(before, Purpose::Consumer { group: self.classic.id().clone() }, reply);
             self.classic.begin_sessions(turn);
-            // Even where all have what they are to have: of them none knows that it leads, and watches the topics.
+            // Even where all have what they are to have: of them none knows that it leads,
+            // and watches the topics.
             return self.classic.rebalance_or_complete_join(turn);
         }
         if let Some(consumer) = &mut self.consumer {
@@ -162,7 +165,8 @@ impl Group {
         self.write(before, reply, turn);
     }
 
-    /// The classic group that it is to become now, and the records of that. What fits into no batch goes on as it is.
+    /// The classic group that it is to become now, and the records of that.
+    /// What fits into no batch goes on as it is.
     fn downgraded(
         &mut self,
         topics: &dyn Topics,
@@ -179,8 +183,8 @@ impl Group {
         Some((classic, records))
     }
 
-    /// Writes what a group was or is of the consumer protocol; who waits is answered when the log holds that, and all
-    /// that it changed before.
+    /// Writes what a group was or is of the consumer protocol; who waits is answered when the log holds that,
+    /// and all that it changed before.
     pub(super) fn write(
         &mut self,
         records: Vec<CoordinatorRecord>,
@@ -279,8 +283,8 @@ impl Group {
         Some(Subscription { topics })
     }
 
-    /// How its offsets expire (KIP-211): counted from when the group became empty, or, where there are no members to
-    /// be counted on, from the commit; of a group at work only those of topics that it has left.
+    /// How its offsets expire (KIP-211): counted from when the group became empty, or, where there are no
+    /// members to be counted on, from the commit; of a group at work only those of topics that it has left.
     pub(super) fn expiration(&self) -> Option<Expiration> {
         let subscription = self.subscription()?;
         if self.consumer.is_some() {

@@ -1,4 +1,5 @@
-//! Names and numbers of groups, their members, and what a host and the coordinator call each other's affairs by.
+//! Names and numbers of groups, their members, and what a host and the coordinator call each other's affairs
+//! by.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -108,8 +109,8 @@ impl fmt::Display for Generation {
     }
 }
 
-/// A number that only grows in a consumer group: of the group, of its target assignment, and how far a member has come
-/// (KIP-848).
+/// A number that only grows in a consumer group: of the group, of its target assignment,
+/// and how far a member has come (KIP-848).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub i32);
 
@@ -137,7 +138,8 @@ impl fmt::Display for Epoch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(pub u64);
 
-/// A write that the coordinator asked for; drawn by the coordinator, in the order in which they must be appended.
+/// A write that the coordinator asked for; drawn by the coordinator,
+/// in the order in which they must be appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WriteId(pub u64);
 
@@ -162,8 +164,8 @@ pub struct Now {
     pub wall: TimestampMs,
 }
 
-/// The partition of `__consumer_offsets` that a group belongs to: Java's `String.hashCode` over its UTF-16 units, as
-/// every broker and tool of Kafka counts it.
+/// The partition of `__consumer_offsets` that a group belongs to: Java's `String.hashCode` over its UTF-16
+/// units, as every broker and tool of Kafka counts it.
 pub fn partition_of(group: &str, partitions: i32) -> i32 {
     assert!(partitions > 0, "the offsets topic has partitions");
     let hash =

@@ -25,11 +25,12 @@ pub(super) struct Fallen {
     pub(super) replies: Vec<(Token, Answer)>,
 }
 
-/// The steps of one consumer group, and of the classic group that it may have become while some were still to be
-/// written. Always: steps come into the log in the order in which they were made, none without those before it that are
-/// owed. So a crash never finds a partition that was taken from one member and given to another as both their own, nor a
-/// group as it was behind what it became, whatever write failed; and what a failed write was to bring about comes about
-/// with the next that does not. Only a record that is larger than a batch may be is given up.
+/// The steps of one consumer group, and of the classic group that it may have become while some were still to
+/// be written. Always: steps come into the log in the order in which they were made, none without those
+/// before it that are owed. So a crash never finds a partition that was taken from one member and given to
+/// another as both their own, nor a group as it was behind what it became, whatever write failed; and what a
+/// failed write was to bring about comes about with the next that does not.
+/// Only a record that is larger than a batch may be is given up.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lane {
     /// Behind the write under way, oldest first.
@@ -48,8 +49,8 @@ enum Flow {
     Again,
 }
 
-/// Steps that were made while a write was under way are written together, up to this many records: far less than the
-/// largest batch. A step of more goes alone.
+/// Steps that were made while a write was under way are written together, up to this many records: far less
+/// than the largest batch. A step of more goes alone.
 const RECORDS_TOGETHER_MAX: usize = 500;
 
 impl Lane {
@@ -62,8 +63,8 @@ impl Lane {
         self.steps.back_mut()
     }
 
-    /// What is to be written now, and where each of its steps ends. Behind a write that failed steps go one by one: it
-    /// may have been too large.
+    /// What is to be written now, and where each of its steps ends. Behind a write that failed steps go one
+    /// by one: it may have been too large.
     pub(super) fn begin(&mut self) -> Option<(Step, Vec<usize>)> {
         self.flow = match self.flow {
             Flow::UnderWay | Flow::Again => return None,
@@ -98,7 +99,8 @@ impl Lane {
         };
     }
 
-    /// The write under way failed; its steps, all of them owed, go before all others again. Answers what fails with it.
+    /// The write under way failed; its steps, all of them owed, go before all others again.
+    /// Answers what fails with it.
     pub(super) fn failed(
         &mut self,
         records: &[CoordinatorRecord],
@@ -114,9 +116,9 @@ impl Lane {
         Fallen { purposes: fallen.into_iter().map(|step| step.purpose).collect(), replies }
     }
 
-    /// The write under way is larger than a batch may be: its steps go one by one, or its one step in two parts, before
-    /// all others. A crash between the parts of a step finds the first of them only. Who waits is answered when the last
-    /// is in the log.
+    /// The write under way is larger than a batch may be: its steps go one by one, or its one step in two
+    /// parts, before all others. A crash between the parts of a step finds the first of them only. Who waits
+    /// is answered when the last is in the log.
     pub(super) fn part(&mut self, write: Step, ends: &[usize]) {
         let Step { records, purpose, replies } = write;
         let ends = match ends {

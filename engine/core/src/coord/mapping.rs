@@ -16,8 +16,8 @@ use crate::base::{LeaderEpoch, Offset, PartitionIndex, TimestampMs};
 const RECORD_OVERHEAD_BYTES: usize = 24;
 
 impl CoordinatorRecord {
-    /// The bytes to append, as Kafka writes them; an error for texts that are longer than the format allows, which the
-    /// host reports as `WriteFault::TooLarge`.
+    /// The bytes to append, as Kafka writes them; an error for texts that are longer than the format allows,
+    /// which the host reports as `WriteFault::TooLarge`.
     pub fn encode(&self) -> Result<EncodedRecord, EncodeError> {
         let record = match self {
             CoordinatorRecord::Group { group, value } => {
@@ -44,8 +44,8 @@ impl CoordinatorRecord {
         })
     }
 
-    /// What a record of the log says; `None` where it is of a kind that is not coordinated here, which a load passes
-    /// over.
+    /// What a record of the log says; `None` where it is of a kind that is not coordinated here,
+    /// which a load passes over.
     pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<CoordinatorRecord>, DecodeError> {
         Ok(match GroupRecord::decode(key, value)? {
             GroupRecord::GroupMetadata(key, value) => {

@@ -50,9 +50,9 @@ impl Hindrance {
     }
 }
 
-/// The consumer group that a classic group with members becomes: its members go on in the classic protocol, with what
-/// they were last assigned, and what they said that they owned and nobody has been assigned since, at its generation for
-/// an epoch. Nothing has changed yet.
+/// The consumer group that a classic group with members becomes: its members go on in the classic protocol,
+/// with what they were last assigned, and what they said that they owned and nobody has been assigned since,
+/// at its generation for an epoch. Nothing has changed yet.
 pub(super) fn upgraded(
     id: &GroupId,
     classic: &ClassicGroup,
@@ -90,8 +90,8 @@ fn check_upgrade(classic: &ClassicGroup, settings: &GroupSettings) -> Result<(),
     Ok(())
 }
 
-/// Whether its records, and those of the member that joins, are one batch: a crash between two would leave members without
-/// what they own.
+/// Whether its records, and those of the member that joins, are one batch: a crash between two would leave
+/// members without what they own.
 fn check_bytes(group: &ConsumerGroup, settings: &GroupSettings) -> Result<(), Hindrance> {
     let members = group.members().len().max(1);
     let bytes = CoordinatorRecord::encoded_bytes(&group.clone().take_records());
@@ -127,9 +127,10 @@ fn consumer_member(
     Ok((taken, said.owned))
 }
 
-/// The classic group that a consumer group becomes whose members all speak the classic protocol: stable, with the
-/// group's epoch for a generation, and with what its members hold for an assignment. Where that is not their target they
-/// are rebalanced at once, and should the group turn again before they are, nobody gets what another still uses.
+/// The classic group that a consumer group becomes whose members all speak the classic protocol: stable, with
+/// the group's epoch for a generation, and with what its members hold for an assignment. Where that is not
+/// their target they are rebalanced at once, and should the group turn again before they are,
+/// nobody gets what another still uses.
 pub(super) fn downgraded(consumer: &ConsumerGroup, topics: &dyn Topics, now: Now) -> ClassicGroup {
     let members = consumer.members().filter_map(classic_member).collect();
     let generation = Generation(consumer.epoch().0);

@@ -16,8 +16,9 @@ pub(super) enum Purpose {
     Assignment { group: GroupId, generation: Generation, bytes: usize },
     /// A static member of a stable group under another id.
     Replacement(Box<Replacement>),
-    /// Changes of a group of the consumer protocol, that it has become one, or a classic one, among them, which it has
-    /// made already: one write of a group at a time, so that the log never holds a later change without an earlier one.
+    /// Changes of a group of the consumer protocol, that it has become one, or a classic one, among them,
+    /// which it has made already: one write of a group at a time,
+    /// so that the log never holds a later change without an earlier one.
     Consumer { group: GroupId },
     /// These groups go, unless the write fails.
     Deletion { groups: Vec<GroupId> },

@@ -14,15 +14,16 @@ pub enum MemberIdHandshake {
     Absent,
 }
 
-/// Whether the client knows that a leader may be told to leave the assignment as it is (KIP-814; JoinGroup from
-/// version 9).
+/// Whether the client knows that a leader may be told to leave the assignment as it is (KIP-814;
+/// JoinGroup from version 9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SkipAssignment {
     Known,
     Unknown,
 }
 
-/// A protocol that a member offers: an assignor's name and what the member has to say to it, most wanted first.
+/// A protocol that a member offers: an assignor's name and what the member has to say to it,
+/// most wanted first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protocol {
     pub name: Arc<str>,
@@ -35,7 +36,8 @@ pub struct JoinRequest {
     pub group: GroupId,
     /// Empty where the client has none yet.
     pub member: MemberId,
-    /// Drawn by the host; becomes the member's id if it has none: client id or instance id, `-`, and a random UUID.
+    /// Drawn by the host; becomes the member's id if it has none: client id or instance id, `-`,
+    /// and a random UUID.
     pub new_member: MemberId,
     /// The same in a consumer group: a random id alone.
     pub new_consumer: MemberId,

@@ -29,8 +29,8 @@ pub struct GroupSettings {
     pub consumer_migration: MigrationPolicy,
     /// `group.consumer.regex.refresh.interval.ms`
     pub consumer_pattern_refresh_interval_ms: i64,
-    /// No larger batch is in the offsets topic: `max.message.bytes` of that topic, or the broker's `message.max.bytes`,
-    /// and no more than a segment of it.
+    /// No larger batch is in the offsets topic: `max.message.bytes` of that topic, or the broker's
+    /// `message.max.bytes`, and no more than a segment of it.
     pub batch_bytes_max: usize,
     /// `offset.metadata.max.bytes`; Kafka counts UTF-16 units, not bytes.
     pub offset_metadata_max: usize,
@@ -40,19 +40,20 @@ pub struct GroupSettings {
     pub retention_check_interval_ms: i64,
 }
 
-/// Time for which a member that does not know its id yet may wait for its first join: it cannot send heartbeats, and
-/// where its client has given up and joined again nobody else would notice. Kafka's constant.
+/// Time for which a member that does not know its id yet may wait for its first join: it cannot send
+/// heartbeats, and where its client has given up and joined again nobody else would notice. Kafka's constant.
 pub(super) const NEW_MEMBER_JOIN_TIMEOUT_MS: i32 = 5 * 60 * 1000;
 
-/// A member that was given its id (KIP-394) and has not come back holds up a rebalance for no longer than this. A live
-/// client is back after one round trip; Kafka waits for its whole session timeout.
+/// A member that was given its id (KIP-394) and has not come back holds up a rebalance for no longer than
+/// this. A live client is back after one round trip; Kafka waits for its whole session timeout.
 pub(super) const PENDING_MEMBER_WAIT_MS: i32 = 500;
 
-/// Ids of one group that were given away and not used: beyond these the oldest is forgotten, so that a client that
-/// only ever asks for ids costs bounded memory.
+/// Ids of one group that were given away and not used: beyond these the oldest is forgotten, so that a client
+/// that only ever asks for ids costs bounded memory.
 pub(super) const PENDING_MEMBERS_MAX: usize = 10_000;
 
-/// Protocols that one member may offer: far more than any client has assignors, and few enough to be sorted in a turn.
+/// Protocols that one member may offer: far more than any client has assignors,
+/// and few enough to be sorted in a turn.
 pub(super) const PROTOCOLS_MAX: usize = 10_000;
 
 /// Groups that one turn searches for expired offsets; a search of many groups goes on in the next turns.
@@ -107,7 +108,8 @@ fn batch_bytes_max(layers: ConfigLayers<'_>, offsets_topic: &ConfigMap) -> usize
 
 static NOTHING: ConfigMap = ConfigMap::new();
 
-/// Names of classes are of assignors that only Kafka could load; where no other is named the default is served.
+/// Names of classes are of assignors that only Kafka could load;
+/// where no other is named the default is served.
 fn assignors(names: &[String]) -> Vec<Assignor> {
     let mut known: Vec<Assignor> = names.iter().filter_map(|name| Assignor::of_name(name.trim())).collect();
     if known.is_empty() {

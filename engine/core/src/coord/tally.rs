@@ -5,7 +5,8 @@
 pub struct GroupTally {
     /// Generations that got their assignments.
     pub rebalances: u64,
-    /// Changes of what groups of the consumer protocol subscribe to: each begins a rebalance, as Kafka counts them.
+    /// Changes of what groups of the consumer protocol subscribe to: each begins a rebalance,
+    /// as Kafka counts them.
     pub consumer_rebalances: u64,
     /// Offsets committed, each partition by itself.
     pub commits: u64,

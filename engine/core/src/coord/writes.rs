@@ -31,8 +31,8 @@ pub(super) struct Write {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Writes {
     under_way: VecDeque<Write>,
-    /// Of groups of the consumer protocol that have changed what the log does not hold yet. What such a group writes
-    /// once it is a classic one goes into its lane as long as there is one.
+    /// Of groups of the consumer protocol that have changed what the log does not hold yet. What such a group
+    /// writes once it is a classic one goes into its lane as long as there is one.
     lanes: FxHashMap<GroupId, Lane>,
     last: u64,
     /// Memory that is kept for what those under way bring.
@@ -57,8 +57,8 @@ impl Writes {
         }
     }
 
-    /// The group whose lane a write has to take: it must not come before what the group has changed, nor must that, asked
-    /// for again, come behind it.
+    /// The group whose lane a write has to take: it must not come before what the group has changed, nor must
+    /// that, asked for again, come behind it.
     fn lane_of(&self, purpose: &Purpose) -> Option<GroupId> {
         let group = purpose.group()?;
         (purpose.is_owed() || self.is_behind(group.as_str())).then(|| group.clone())
@@ -74,8 +74,8 @@ impl Writes {
         self.under_way.push_back(Write { id, records, purpose, replies, lane, ends });
     }
 
-    /// Answers when everything that a consumer group has changed is in the log, at once if all is: an answer must not
-    /// tell what a crash could take back.
+    /// Answers when everything that a consumer group has changed is in the log, at once if all is: an answer
+    /// must not tell what a crash could take back.
     pub(super) fn reply_behind(
         &mut self,
         group: &GroupId,
@@ -115,8 +115,8 @@ impl Writes {
         self.go_on(group, actions);
     }
 
-    /// A write is larger than a batch may be. One that is owed goes again at once, in parts, and nobody hears of it; answers
-    /// any other.
+    /// A write is larger than a batch may be. One that is owed goes again at once, in parts,
+    /// and nobody hears of it; answers any other.
     pub(super) fn part(&mut self, write: Write, actions: &mut Vec<Action>) -> Option<Write> {
         let group = match &write.lane {
             Some(group) if write.purpose.is_owed() && write.records.len() > 1 => group.clone(),
@@ -129,8 +129,8 @@ impl Writes {
         None
     }
 
-    /// A write failed. What of it is owed is to be asked for again before anything else of its group, unless it never fits;
-    /// answers what fails with it.
+    /// A write failed. What of it is owed is to be asked for again before anything else of its group, unless
+    /// it never fits; answers what fails with it.
     pub(super) fn lane_failed(&mut self, write: &Write, fault: WriteFault) -> Fallen {
         let Some(lane) = write.lane.as_ref().and_then(|group| self.lanes.get_mut(group)) else {
             return Fallen::default();

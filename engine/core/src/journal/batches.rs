@@ -1,5 +1,5 @@
-//! Walks the record batches inside an append's payload: digests their headers while sealing, checks them whole at
-//! recovery.
+//! Walks the record batches inside an append's payload: digests their headers while sealing,
+//! checks them whole at recovery.
 
 use crate::base::limits::BATCH_HEADER_BYTES;
 use millrace_codec::Fields;
@@ -27,7 +27,8 @@ impl HeaderDigest {
         HeaderDigest { checksum, prefix: [0; BATCH_PREFIX_BYTES], seen: 0, first_base_offset: None }
     }
 
-    /// The next piece of the payload. The batches were validated on arrival: one shorter than its header is a bug.
+    /// The next piece of the payload. The batches were validated on arrival:
+    /// one shorter than its header is a bug.
     pub(crate) fn feed(&mut self, mut piece: &[u8]) {
         while !piece.is_empty() {
             let end = if self.seen < BATCH_PREFIX_BYTES {

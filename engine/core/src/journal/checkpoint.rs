@@ -37,15 +37,16 @@ const HEADER_CHECKSUM_AT: usize = 60;
 
 /// State of every partition of a shard right after frame `through`.
 ///
-/// The shard takes it when everything admitted is sealed (`through` = `Journal::sealed`) and writes it only once that
-/// frame is hard: otherwise a crash would leave producer windows that remember batches nobody has.
+/// The shard takes it when everything admitted is sealed (`through` = `Journal::sealed`) and writes it only
+/// once that frame is hard: otherwise a crash would leave producer windows that remember batches nobody has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardCheckpoint {
     pub shard: ShardIndex,
     pub boot: BootNonce,
     /// Counts the checkpoints of this journal.
     pub number: u64,
-    /// The oldest frame that holds bytes which are not durable in a segment; the frame after `through` if there is none.
+    /// The oldest frame that holds bytes which are not durable in a segment;
+    /// the frame after `through` if there is none.
     pub replay_from: FrameSequence,
     /// The last frame whose entries the state reflects. `NONE` in the checkpoint a journal begins with.
     pub through: FrameSequence,
@@ -58,15 +59,16 @@ pub struct PartitionCheckpoint {
     pub topic: [u8; 16],
     pub partition: i32,
     pub log_start: i64,
-    /// Base offsets of the segment files, ascending, up to the one that holds the first byte which is not durable. Later
-    /// ones are left out: their roll entries are not older than that byte, so replay finds them. Hence a tail that reaches
-    /// over a roll must not be carried before its part in the earlier segment is flushed.
+    /// Base offsets of the segment files, ascending, up to the one that holds the first byte which is not
+    /// durable. Later ones are left out: their roll entries are not older than that byte, so replay finds
+    /// them. Hence a tail that reaches over a roll must not be carried before its part in the earlier segment
+    /// is flushed.
     pub segments: Vec<i64>,
-    /// Bytes of the last of `segments` that are durable in its file; all before it are durable whole. A multiple of 4 KiB
-    /// unless the segment was closed.
+    /// Bytes of the last of `segments` that are durable in its file; all before it are durable whole. A
+    /// multiple of 4 KiB unless the segment was closed.
     pub position: u64,
-    /// What is known of every segment, also of those that `segments` leaves out: so that neither a lookup by time nor
-    /// retention must read a segment to learn whether it matters.
+    /// What is known of every segment, also of those that `segments` leaves out: so that neither a lookup by
+    /// time nor retention must read a segment to learn whether it matters.
     pub facts: Vec<SegmentFacts>,
     pub log_end: i64,
     pub high_watermark: i64,
@@ -75,8 +77,8 @@ pub struct PartitionCheckpoint {
     pub producers: Vec<ProducerCheckpoint>,
 }
 
-/// What the headers of a journal's checkpoints say of its frames, whether their content is good or not: a checkpoint is
-/// only written once this is so.
+/// What the headers of a journal's checkpoints say of its frames, whether their content is good or not: a
+/// checkpoint is only written once this is so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CheckpointBounds {
     /// What frames before this one hold is durable elsewhere.
@@ -104,8 +106,8 @@ impl CheckpointBounds {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Archive, Serialize, Deserialize)]
 pub struct SegmentFacts {
     pub base: i64,
-    /// Bytes of its batches, in its file or not. A file of a segment that is durable whole has them all: one that is
-    /// shorter, or missing, lost some.
+    /// Bytes of its batches, in its file or not. A file of a segment that is durable whole has them all: one
+    /// that is shorter, or missing, lost some.
     pub length: u64,
     /// Largest timestamp of its records, -1 if none has a time.
     pub max_timestamp: i64,
@@ -237,8 +239,8 @@ impl ShardCheckpoint {
 /// What the two checkpoint files of a journal hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoints {
-    /// The valid one of the highest number. If it is missing or older than the journal needs, `recover_chain` finds
-    /// frames missing and says so.
+    /// The valid one of the highest number. If it is missing or older than the journal needs, `recover_chain`
+    /// finds frames missing and says so.
     pub newest: Option<ShardCheckpoint>,
     /// What is wrong with each file that exists. One torn file is what a crash leaves.
     pub faults: [Option<Corrupt>; 2],

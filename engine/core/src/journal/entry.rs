@@ -1,7 +1,7 @@
 //! The entries of a journal frame and the layout of their heads.
 //!
-//! Little-endian. Heads stand one after another behind the frame header, payloads one after another behind the heads, in
-//! the same order, at any alignment. Every head begins with the same 32 bytes:
+//! Little-endian. Heads stand one after another behind the frame header, payloads one after another behind
+//! the heads, in the same order, at any alignment. Every head begins with the same 32 bytes:
 //!
 //! | bytes | field |
 //! |---|---|
@@ -24,10 +24,10 @@
 //! | drop | nothing | 32 |
 //! | compact | segment, offset behind it, length of its new file, largest timestamp, number of that file | 72 |
 //!
-//! An append's payload is whole v2 batches. A carry's is every byte of its partition from `position` to the end of the
-//! partition's tail in that segment; it may begin inside a batch. An extent's payload is the header of each of its
-//! batches, from which a replay learns what it would learn from an append, and then the bytes behind the last whole block
-//! that is in the segment file.
+//! An append's payload is whole v2 batches. A carry's is every byte of its partition from `position` to the
+//! end of the partition's tail in that segment; it may begin inside a batch. An extent's payload is the
+//! header of each of its batches, from which a replay learns what it would learn from an append, and then the
+//! bytes behind the last whole block that is in the segment file.
 
 use crate::base::limits::BATCH_HEADER_BYTES;
 use crate::base::{Corrupt, Offset, PartitionIndex, PartitionKey, Position, TimestampMs, TopicId};
@@ -53,8 +53,8 @@ mod kind {
     pub(super) const COMPACT: u8 = 8;
 }
 
-/// Where an entry's bytes belong: from `position` of the segment file whose base offset is `segment`; they hold records
-/// from `base_offset` up to, not including, `next_offset`.
+/// Where an entry's bytes belong: from `position` of the segment file whose base offset is `segment`; they
+/// hold records from `base_offset` up to, not including, `next_offset`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     pub key: PartitionKey,
@@ -69,12 +69,13 @@ pub struct Span {
 pub enum Entry<P> {
     /// Whole batches appended to the log.
     Append { span: Span, payload: P },
-    /// The tail again, from `span.position` to its end in the segment; `base_offset` is that of the batch which holds the
-    /// first byte.
+    /// The tail again, from `span.position` to its end in the segment;
+    /// `base_offset` is that of the batch which holds the first byte.
     Carry { span: Span, payload: P },
-    /// Batches appended to the log most of whose bytes were written to the segment file before, and only there: `length`
-    /// bytes from `span.position` on are durable in it, those of older batches that stood in memory among them. Of the
-    /// payload the first `header_bytes` are the new batches' headers; the rest, if any, follows what is in the file.
+    /// Batches appended to the log most of whose bytes were written to the segment file before, and only
+    /// there: `length` bytes from `span.position` on are durable in it, those of older batches that stood in
+    /// memory among them. Of the payload the first `header_bytes` are the new batches' headers; the rest, if
+    /// any, follows what is in the file.
     Extent { span: Span, length: u64, header_bytes: u32, payload: P },
     /// The next segment begins at `segment`; the one before it ends at `previous_length`.
     Roll { key: PartitionKey, segment: Offset, previous_length: Position },
@@ -88,8 +89,8 @@ pub enum Entry<P> {
     Compact { key: PartitionKey, new: CompactedSegment },
 }
 
-/// A segment in the place of those from its base offset up to `end`: compaction wrote its batches to a file of their own,
-/// which is durable under a name that has this number until it gets the segment's.
+/// A segment in the place of those from its base offset up to `end`: compaction wrote its batches to a file
+/// of their own, which is durable under a name that has this number until it gets the segment's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompactedSegment {
     pub segment: Offset,
@@ -230,8 +231,8 @@ impl<P: Payload> Entry<P> {
     }
 }
 
-/// An entry's head as read: the entry with its payload's length, and the CRC-32C its payload must have (appends rest on
-/// their batches' own).
+/// An entry's head as read: the entry with its payload's length, and the CRC-32C its payload must have
+/// (appends rest on their batches' own).
 pub(crate) struct Head {
     pub(crate) entry: Entry<usize>,
     pub(crate) payload_checksum: Option<u32>,

@@ -19,9 +19,9 @@
 //! | 60-63 | header checksum: CRC-32C of bytes 0-59 |
 //! | 64- | entry heads (see `entry`), payloads, padding of no meaning |
 //!
-//! The header checksum covers the content checksum and so stands for the whole frame in the chain. An append's bytes
-//! behind a batch header rest on the batch's own CRC, those of carries and extents on a CRC-32C in their heads: each
-//! payload byte is summed once.
+//! The header checksum covers the content checksum and so stands for the whole frame in the chain. An
+//! append's bytes behind a batch header rest on the batch's own CRC, those of carries and extents on a
+//! CRC-32C in their heads: each payload byte is summed once.
 
 use super::batches::{BatchFlaw, digest_headers, verify_batches};
 use super::entry::{Entry, Head};
@@ -202,7 +202,8 @@ impl Frame {
         if content != header.content_checksum {
             return Err(FrameFault::ContentChecksum);
         }
-        // Only now are the heads' own words to be trusted: that a payload is bad, not the place it is looked for.
+        // Only now are the heads' own words to be trusted: that a payload is bad,
+        // not the place it is looked for.
         for (entry, checksum) in &entries {
             verify_payload(entry, *checksum)?;
         }

@@ -5,7 +5,8 @@ use super::frame::FRAME_HEADER_BYTES;
 use crate::base::limits::BLOCK_BYTES;
 use thiserror::Error;
 
-/// The smallest journal: two slots, each of which takes a frame with Kafka's largest default batch (1 MiB + 12).
+/// The smallest journal: two slots, each of which takes a frame with Kafka's largest default batch (1 MiB +
+/// 12).
 pub const JOURNAL_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
 /// A smaller slot would not take one default batch beside the space that cleaning needs.
@@ -14,9 +15,9 @@ pub const SLOT_BYTES_MIN: usize = 2 * 1024 * 1024;
 /// More slots clean in finer steps but write more checkpoints; an eighth of the journal a step is enough.
 pub const SLOTS_MAX: usize = 8;
 
-/// A tail of this size or more is flushed to its segment by a cleaning instead of being logged again. A write of its own
-/// costs the device about as much as 64 KiB of journal, and whoever appends so much at a time to thousands of partitions
-/// comes back to each so late that it would be carried several times.
+/// A tail of this size or more is flushed to its segment by a cleaning instead of being logged again. A write
+/// of its own costs the device about as much as 64 KiB of journal, and whoever appends so much at a time to
+/// thousands of partitions comes back to each so late that it would be carried several times.
 pub const CARRY_TAIL_BYTES_MAX: usize = 16 * 1024;
 
 /// A slot holds at least this many carries, so that the end of a slot that no carry fits into wastes little.
@@ -39,8 +40,8 @@ pub enum GeometryError {
 
 /// Sizes of one shard's journal; the same for its whole generation.
 ///
-/// Holds always: at least two slots; slots, ring and every frame are multiples of 4 KiB; a frame of `frame_bytes_max`
-/// fits into the ring, and into a fresh slot beside the reserve.
+/// Holds always: at least two slots; slots, ring and every frame are multiples of 4 KiB; a frame of
+/// `frame_bytes_max` fits into the ring, and into a fresh slot beside the reserve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JournalGeometry {
     slot_count: usize,
@@ -49,8 +50,8 @@ pub struct JournalGeometry {
 }
 
 impl JournalGeometry {
-    /// The sizes for a journal of `journal_bytes` per shard (`millrace.journal.bytes`) and a ring of `ring_bytes`, both
-    /// rounded down to what slots and 4 KiB blocks allow.
+    /// The sizes for a journal of `journal_bytes` per shard (`millrace.journal.bytes`) and a ring of
+    /// `ring_bytes`, both rounded down to what slots and 4 KiB blocks allow.
     pub fn new(journal_bytes: u64, ring_bytes: u64) -> Result<JournalGeometry, GeometryError> {
         if journal_bytes < JOURNAL_BYTES_MIN {
             return Err(GeometryError::JournalTooSmall { journal_bytes });
@@ -98,14 +99,14 @@ impl JournalGeometry {
         self.slot_count * self.slot_bytes
     }
 
-    /// Slots in use at which the oldest one is to be cleaned: half of them. The slot being written is never cleaned, so
-    /// at least two.
+    /// Slots in use at which the oldest one is to be cleaned: half of them.
+    /// The slot being written is never cleaned, so at least two.
     pub fn cleaning_slots(&self) -> usize {
         self.slot_count.div_ceil(2).max(2)
     }
 
-    /// What appends leave free while a cleaning is due, for its carries: a quarter of the journal less a sixteenth of
-    /// that, which lets a default batch of 1 MiB + 12 fit beside it in the smallest journal.
+    /// What appends leave free while a cleaning is due, for its carries: a quarter of the journal less a
+    /// sixteenth of that, which lets a default batch of 1 MiB + 12 fit beside it in the smallest journal.
     pub fn reserve_bytes(&self) -> usize {
         let quarter = self.journal_bytes() / 4;
         (quarter - quarter / 16) / BLOCK * BLOCK
@@ -113,7 +114,8 @@ impl JournalGeometry {
 
     /// The longest frame that is sure to find a place once cleaning has caught up.
     pub fn frame_bytes_max(&self) -> usize {
-        // With two slots the second is opened while the first waits to be cleaned: the reserve lies in it too.
+        // With two slots the second is opened while the first waits to be cleaned:
+        // the reserve lies in it too.
         let beside_reserve = (self.slot_count - 1) * self.slot_bytes - self.reserve_bytes();
         self.slot_bytes.min(self.ring_bytes).min(beside_reserve)
     }
@@ -128,19 +130,20 @@ impl JournalGeometry {
         CARRY_TAIL_BYTES_MAX.min(self.slot_bytes / CARRIES_PER_SLOT)
     }
 
-    /// What the cleaning of one slot may carry at most: half of what it frees. With more, tails that fill a slot would
-    /// be carried round and round, and the journal would never come to rest.
+    /// What the cleaning of one slot may carry at most: half of what it frees. With more, tails that fill a
+    /// slot would be carried round and round, and the journal would never come to rest.
     pub fn cleaning_carry_bytes_max(&self) -> usize {
         self.slot_bytes / 2
     }
 
-    /// Carry frames are sealed at least this long while carries remain, so that their padding stays small: two carries.
+    /// Carry frames are sealed at least this long while carries remain,
+    /// so that their padding stays small: two carries.
     pub(crate) fn carry_frame_bytes_min(&self) -> usize {
         (2 * self.carry_tail_bytes_max()).min(self.ring_bytes / 2) / BLOCK * BLOCK
     }
 
-    /// What is sure to be carried into `bytes` of free journal that lie in `parts` slots: the end of each part may be
-    /// too short for a carry, and each frame is padded.
+    /// What is sure to be carried into `bytes` of free journal that lie in `parts` slots: the end of each
+    /// part may be too short for a carry, and each frame is padded.
     pub(crate) fn carry_bytes_within(&self, bytes: usize, parts: usize) -> usize {
         let wasted = parts * (self.carry_tail_bytes_max() + 2 * BLOCK);
         let usable = bytes.saturating_sub(wasted);

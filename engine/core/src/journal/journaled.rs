@@ -10,8 +10,9 @@ use std::ops::Range;
 
 /// One log, as far as frames tell.
 ///
-/// Frames that follow one another hold every append since the first of them, so what they hold of a segment is one run of
-/// bytes up to the segment's end; what lies before it was durable in the segment's file before the first frame was.
+/// Frames that follow one another hold every append since the first of them, so what they hold of a segment
+/// is one run of bytes up to the segment's end; what lies before it was durable in the segment's file before
+/// the first frame was.
 #[derive(Debug, Default)]
 pub struct JournaledLog {
     tails: Tails,
@@ -80,8 +81,9 @@ impl JournaledLog {
         self.compacted.values()
     }
 
-    /// The segments, in order, of a log that begins at `start`: `files`, and those of which frames hold bytes. Files behind
-    /// the last of these were made for frames that are lost, and those before the log's start are on their way out.
+    /// The segments, in order, of a log that begins at `start`: `files`, and those of which frames hold
+    /// bytes. Files behind the last of these were made for frames that are lost,
+    /// and those before the log's start are on their way out.
     pub fn segments(&self, files: impl IntoIterator<Item = Offset>, start: Offset) -> Vec<Offset> {
         let journaled: BTreeSet<Offset> = self.tails.iter().map(|((segment, _), _)| segment).collect();
         let last = journaled.last().copied();

@@ -1,7 +1,9 @@
-//! The journal of one shard while it runs: seals frames into the ring, says what to write where, and which slot to clean.
+//! The journal of one shard while it runs: seals frames into the ring, says what to write where,
+//! and which slot to clean.
 //!
-//! The shard drives it: `seal` with what the turn gathered, `next_write` and `written` around each write in flight,
-//! `cleaning_due` and `slots_released` around a checkpoint. It begins empty at each start of the broker.
+//! The shard drives it: `seal` with what the turn gathered, `next_write` and `written` around each write in
+//! flight, `cleaning_due` and `slots_released` around a checkpoint.
+//! It begins empty at each start of the broker.
 
 use super::batches::HeaderDigest;
 use super::entry::{Entry, Payload};
@@ -44,8 +46,8 @@ pub struct FrameWrite {
     pub through: FrameSequence,
 }
 
-/// So many writes may be in flight. Two at once take a device hardly longer than one; a frame that came while the device
-/// was busy with another then waits for its own write only.
+/// So many writes may be in flight. Two at once take a device hardly longer than one; a frame that came while
+/// the device was busy with another then waits for its own write only.
 pub const WRITES_MAX: usize = 2;
 
 /// A write in flight, or one that completed before an older one.
@@ -55,7 +57,8 @@ struct Begun {
     is_done: bool,
 }
 
-/// The slots to be cleaned, by one checkpoint: once no partition needs a frame up to `through`, they can be released.
+/// The slots to be cleaned, by one checkpoint: once no partition needs a frame up to `through`,
+/// they can be released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cleaning {
     /// The oldest of them.
@@ -78,9 +81,9 @@ pub enum NoRoom {
 
 /// The journal of one shard, without its I/O.
 ///
-/// Holds always: frames are sealed, begun to be written and hard in sequence, though a later write may complete first; a
-/// frame keeps its place in the ring until it is hard; at most `WRITES_MAX` writes are in flight; a slot is filled only when
-/// free.
+/// Holds always: frames are sealed, begun to be written and hard in sequence, though a later write may
+/// complete first; a frame keeps its place in the ring until it is hard; at most `WRITES_MAX` writes are in
+/// flight; a slot is filled only when free.
 #[derive(Debug)]
 pub struct Journal {
     shard: ShardIndex,
@@ -167,8 +170,8 @@ impl Journal {
         self.slots.reused()
     }
 
-    /// Bytes of heads and payloads (`Entry::sealed_bytes`) that one frame sealed now may hold; 0: wait until a write
-    /// completes or a slot is released.
+    /// Bytes of heads and payloads (`Entry::sealed_bytes`) that one frame sealed now may hold; 0: wait until
+    /// a write completes or a slot is released.
     pub fn room(&self, purpose: Purpose) -> usize {
         if purpose == Purpose::Carry && self.carries_wait_for_ring() {
             return 0;
@@ -181,8 +184,8 @@ impl Journal {
         frame.saturating_sub(FRAME_HEADER_BYTES)
     }
 
-    /// Writes one frame with `entries`, in order, through `sink` (offset in the ring, bytes) and gives it its places.
-    /// Each payload byte passes `sink` once. Nothing changes on an error.
+    /// Writes one frame with `entries`, in order, through `sink` (offset in the ring, bytes) and gives it its
+    /// places. Each payload byte passes `sink` once. Nothing changes on an error.
     pub fn seal<P: Payload>(
         &mut self,
         entries: &[Entry<P>],
@@ -221,14 +224,15 @@ impl Journal {
         self.unwritten.iter().skip(self.unwritten.len() - count)
     }
 
-    /// The slot that the next write goes to; None while there are as many in flight as may be, or nothing is to be written.
+    /// The slot that the next write goes to; None while there are as many in flight as may be,
+    /// or nothing is to be written.
     pub fn next_slot(&self) -> Option<usize> {
         let first = self.waiting().next().filter(|_| self.begun.len() < WRITES_MAX)?;
         Some(first.slot)
     }
 
-    /// The write to be started now: every frame sealed and not written that follows the first in ring and slot. None
-    /// while there are as many in flight as may be, or nothing is to be written.
+    /// The write to be started now: every frame sealed and not written that follows the first in ring and
+    /// slot. None while there are as many in flight as may be, or nothing is to be written.
     pub fn next_write(&mut self) -> Option<FrameWrite> {
         if self.begun.len() == WRITES_MAX {
             return None;
@@ -255,7 +259,8 @@ impl Journal {
         Some(write)
     }
 
-    /// The write in flight that went up to `through` is on the device. Its frames are hard once all before them are.
+    /// The write in flight that went up to `through` is on the device.
+    /// Its frames are hard once all before them are.
     pub fn written(&mut self, through: FrameSequence) {
         let done = self.begun.iter_mut().find(|write| write.through == through && !write.is_done);
         let Some(done) = done else { panic!("a write in flight completes, once") };
@@ -273,8 +278,8 @@ impl Journal {
         self.hard = through;
     }
 
-    /// Once at least half of the slots are in use: all that are filled and on the device. A checkpoint costs as much for
-    /// one slot as for several.
+    /// Once at least half of the slots are in use: all that are filled and on the device. A checkpoint costs
+    /// as much for one slot as for several.
     pub fn cleaning_due(&self) -> Option<Cleaning> {
         let filled = self.slots.to_clean().take_while(|used| used.last <= self.hard);
         filled.fold(None, |due: Option<Cleaning>, used| match due {

@@ -1,10 +1,11 @@
 //! The journal: frames, what to write, what to carry, what to reuse, how to recover.
 //!
-//! Bytes on disk: `frame` and `entry` (slots and ring), `checkpoint`. While running: `machine`, which places frames in
-//! the ring (`ring`) and in the slots (`slots`), `release`, which decides what a cleaning carries, and `reserve`, which
-//! keeps space on the disk for what the journal holds. At start: `recover` finds the chain of frames, `replay` turns it
-//! into partitions, and what it sees on the way into `observation`s. Where the checkpoints are damaged, `oldest` finds the
-//! chain's beginning, and `journaled` and `rebuild` learn from frames and segments what a checkpoint would say.
+//! Bytes on disk: `frame` and `entry` (slots and ring), `checkpoint`. While running: `machine`, which places
+//! frames in the ring (`ring`) and in the slots (`slots`), `release`, which decides what a cleaning carries,
+//! and `reserve`, which keeps space on the disk for what the journal holds. At start: `recover` finds the
+//! chain of frames, `replay` turns it into partitions, and what it sees on the way into `observation`s. Where
+//! the checkpoints are damaged, `oldest` finds the chain's beginning, and `journaled` and `rebuild` learn
+//! from frames and segments what a checkpoint would say.
 
 mod batches;
 mod checkpoint;

@@ -1,8 +1,9 @@
 //! Where a replay begins that no checkpoint places: for a start whose checkpoints are damaged.
 //!
-//! What is lost must not look like what was never needed. So a frame that is missing or damaged counts as needless only
-//! where something says so: its slot was begun anew, which happens after a checkpoint that needs none of its frames, or
-//! the header of a checkpoint names a later one. Anything else is damage of acknowledged data.
+//! What is lost must not look like what was never needed. So a frame that is missing or damaged counts as
+//! needless only where something says so: its slot was begun anew, which happens after a checkpoint that
+//! needs none of its frames, or the header of a checkpoint names a later one.
+//! Anything else is damage of acknowledged data.
 
 use super::checkpoint::CheckpointBounds;
 use super::frame::{BootNonce, FrameSequence};
@@ -67,7 +68,8 @@ impl<'a> Frames<'a> {
         flushed.max().unwrap_or(FrameSequence::NONE)
     }
 
-    /// The first of those that are whole and follow one another up to `last`; the one after `last` if that is not whole.
+    /// The first of those that are whole and follow one another up to `last`;
+    /// the one after `last` if that is not whole.
     fn whole_up_to(&self, last: FrameSequence) -> FrameSequence {
         let mut first = last.next();
         let mut linked = None;
@@ -83,8 +85,8 @@ impl<'a> Frames<'a> {
         first
     }
 
-    /// Whether the slot in which the frame before this one stood was begun anew since. Copies in payloads stand behind
-    /// newer frames; where the frame itself stands, too, has to say the same.
+    /// Whether the slot in which the frame before this one stood was begun anew since. Copies in payloads
+    /// stand behind newer frames; where the frame itself stands, too, has to say the same.
     fn follows_needless(&self, sequence: FrameSequence) -> bool {
         let mut places = self.places(sequence).peekable();
         places.peek().is_some()

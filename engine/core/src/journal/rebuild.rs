@@ -1,8 +1,9 @@
 //! What a checkpoint would say of a log, learnt from its segments: for a start whose checkpoints are damaged.
 //!
-//! Driven by whoever reads the segments, oldest first: `begin`, each stretch of a scan, `end`. What is scanned is a segment
-//! as file and journal together have it, so every batch is seen, also one that begins in the file and ends in a carry. The
-//! frames that the journal still has are replayed over the result, as over a checkpoint.
+//! Driven by whoever reads the segments, oldest first: `begin`, each stretch of a scan, `end`. What is
+//! scanned is a segment as file and journal together have it, so every batch is seen, also one that begins in
+//! the file and ends in a carry. The frames that the journal still has are replayed over the result,
+//! as over a checkpoint.
 
 use super::checkpoint::{PartitionCheckpoint, ProducerCheckpoint, SegmentFacts};
 use crate::base::{LeaderEpoch, Offset, PartitionKey, Position, TimestampMs};
@@ -16,8 +17,8 @@ pub struct LogRebuild {
     /// No batch was written under a later one.
     leader_epoch: LeaderEpoch,
     segments: Vec<SegmentFacts>,
-    /// How many of `segments` a checkpoint names, and how many bytes of the last of them are in its file, once there is
-    /// one that is not there whole or may be longer than it should.
+    /// How many of `segments` a checkpoint names, and how many bytes of the last of them are in its file,
+    /// once there is one that is not there whole or may be longer than it should.
     named: Option<(usize, Position)>,
     /// Of the segment that is being read: where the journal's bytes are.
     journaled: Option<Range<Position>>,
@@ -35,12 +36,13 @@ enum Behind {
     Nothing,
     /// The rest of the last block, or room taken ahead.
     Zeros,
-    /// A batch that is not there whole, perhaps with others behind it: of writes that are under way together each may arrive
-    /// alone.
+    /// A batch that is not there whole, perhaps with others behind it:
+    /// of writes that are under way together each may arrive alone.
     Unfinished,
     /// Bytes that are no batch, or a bad one.
     Bad(Position),
-    /// What no torn write leaves: bad ones with good ones behind, or a batch whose leader epoch cannot be its own.
+    /// What no torn write leaves: bad ones with good ones behind,
+    /// or a batch whose leader epoch cannot be its own.
     Hole(Position),
 }
 
@@ -61,7 +63,8 @@ impl LogRebuild {
         }
     }
 
-    /// The next segment, of which the journal tells these bytes, its last; false if it does not follow the one before.
+    /// The next segment, of which the journal tells these bytes, its last;
+    /// false if it does not follow the one before.
     pub fn begin(&mut self, base: Offset, journaled: Option<Range<Position>>) -> bool {
         if self.segments.is_empty() {
             self.next_offset = base;
@@ -118,16 +121,17 @@ impl LogRebuild {
         }
     }
 
-    /// No checksum covers a batch's leader epoch. It never goes down along a log, and ends at the partition's; one that
-    /// fits between those of its neighbours is believed.
+    /// No checksum covers a batch's leader epoch. It never goes down along a log, and ends at the
+    /// partition's; one that fits between those of its neighbours is believed.
     fn may_lead(&self, epoch: LeaderEpoch) -> bool {
         let before = self.epochs.latest().map_or(LeaderEpoch(0), |latest| latest.epoch);
         (before..=self.leader_epoch).contains(&epoch)
     }
 
-    /// The segment has no more bytes; `is_last` of the log's. Fails with the place of a damage: bytes that no frame holds
-    /// were durable in the file, up to its end where another segment follows. Behind the last segment's last good batch may
-    /// be what was written ahead of a frame, and lost with it: nobody was told of that.
+    /// The segment has no more bytes; `is_last` of the log's. Fails with the place of a damage: bytes that no
+    /// frame holds were durable in the file, up to its end where another segment follows. Behind the last
+    /// segment's last good batch may be what was written ahead of a frame, and lost with it:
+    /// nobody was told of that.
     pub fn end(&mut self, is_last: bool) -> Result<(), Position> {
         let is_whole = !is_last || self.journaled.is_some();
         match self.behind {
@@ -148,8 +152,9 @@ impl LogRebuild {
         Ok(())
     }
 
-    /// What a checkpoint would say of a log that begins at `start`, or where its first segment does. A log that is known to
-    /// have reached further than its segments do, all of them deleted, begins and ends there.
+    /// What a checkpoint would say of a log that begins at `start`, or where its first segment does. A log
+    /// that is known to have reached further than its segments do, all of them deleted,
+    /// begins and ends there.
     pub fn finish(mut self, start: Offset) -> PartitionCheckpoint {
         if self.next_offset < start {
             self = LogRebuild { next_offset: start, ..LogRebuild::new(self.key, self.leader_epoch) };

@@ -1,7 +1,8 @@
 //! Finds the chain of valid frames in the slots of a finished journal, continued by its ring.
 //!
-//! Frames are looked for at every 4 KiB boundary and linked by boot, sequence and the previous frame's checksum; where
-//! they stand plays no part, so stale frames of earlier laps and copies of frames inside payloads cannot mislead it.
+//! Frames are looked for at every 4 KiB boundary and linked by boot, sequence and the previous frame's
+//! checksum; where they stand plays no part, so stale frames of earlier laps and copies of frames inside
+//! payloads cannot mislead it.
 
 use super::frame::{BootNonce, Frame, FrameFault, FrameHeader, FrameSequence};
 use crate::base::ShardIndex;
@@ -14,8 +15,9 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChainStart {
     pub shard: ShardIndex,
-    /// The journal's boot nonce as its checkpoint or the node's manifest names it. None: that of the newest frame in the
-    /// slots; the ring counts only if the slots hold a frame, since it may belong to an older journal.
+    /// The journal's boot nonce as its checkpoint or the node's manifest names it. None: that of the newest
+    /// frame in the slots; the ring counts only if the slots hold a frame,
+    /// since it may belong to an older journal.
     pub boot: Option<BootNonce>,
     /// The first frame needed: the checkpoint's `replay_from`, `FIRST` without one.
     pub from: FrameSequence,
@@ -202,8 +204,8 @@ impl Walk {
         Ok(())
     }
 
-    /// Where the expected frame should stand: behind the last one, or at the start of the next slot where it did not fit.
-    /// The frame after it tells.
+    /// Where the expected frame should stand: behind the last one, or at the start of the next slot where it
+    /// did not fit. The frame after it tells.
     fn expected_place(&self, slots: &[Bytes], after: Option<(usize, usize)>) -> Option<(usize, usize)> {
         if self.expected == FrameSequence::FIRST {
             return Some((0, 0));

@@ -7,8 +7,8 @@ use crate::base::PartitionKey;
 /// A carry takes its bytes and its head.
 const CARRY_COST_BYTES: usize = APPEND_HEAD_BYTES;
 
-/// Bytes of one partition that are only in memory and journal. They lie in one segment: what a roll left in the segment
-/// before is flushed first (see `PartitionCheckpoint::segments`).
+/// Bytes of one partition that are only in memory and journal. They lie in one segment: what a roll left in
+/// the segment before is flushed first (see `PartitionCheckpoint::segments`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnreleasedTail {
     pub key: PartitionKey,
@@ -33,8 +33,8 @@ pub struct ReleasePlan {
     pub carry: Vec<PartitionKey>,
 }
 
-/// Decides about every tail that needs a frame up to `through`; the others stay as they are. Carries as many as
-/// possible: the smallest first, until `total_bytes_max`.
+/// Decides about every tail that needs a frame up to `through`; the others stay as they are. Carries as many
+/// as possible: the smallest first, until `total_bytes_max`.
 pub fn plan_release(
     tails: impl IntoIterator<Item = UnreleasedTail>,
     through: FrameSequence,
@@ -57,8 +57,8 @@ pub fn plan_release(
     plan
 }
 
-/// The oldest frame that a checkpoint taken now still needs: that of the oldest unreleased byte, or the one after `sealed`.
-/// A tail without bytes (a truncation took them) needs none, whatever its `oldest` says.
+/// The oldest frame that a checkpoint taken now still needs: that of the oldest unreleased byte, or the one
+/// after `sealed`. A tail without bytes (a truncation took them) needs none, whatever its `oldest` says.
 pub fn replay_from(tails: impl IntoIterator<Item = UnreleasedTail>, sealed: FrameSequence) -> FrameSequence {
     let needed = tails.into_iter().filter(|tail| tail.bytes > 0).map(|tail| tail.oldest);
     needed.min().unwrap_or(sealed.next())

@@ -1,8 +1,9 @@
 //! Replays the frames of a finished journal over its last checkpoint into partitions as they were at its end.
 //!
-//! Every frame from the checkpoint's `replay_from` on is replayed in order, also those the checkpoint already reflects:
-//! each entry sets what it says, so that the last word on anything is the last frame's. In between a partition may look
-//! odd (the checkpoint is ahead of the frames); whether its bytes follow one another is judged at the end.
+//! Every frame from the checkpoint's `replay_from` on is replayed in order, also those the checkpoint already
+//! reflects: each entry sets what it says, so that the last word on anything is the last frame's. In between
+//! a partition may look odd (the checkpoint is ahead of the frames);
+//! whether its bytes follow one another is judged at the end.
 
 use super::checkpoint::{PartitionCheckpoint, ProducerCheckpoint, SegmentFacts, ShardCheckpoint};
 use super::entry::{CompactedSegment, Entry, Span};
@@ -37,16 +38,20 @@ pub struct RecoveredPartition {
     pub log_end: Offset,
     /// Not above `log_end`.
     pub high_watermark: Offset,
-    /// Base offsets of the segments, ascending; none below `log_start` but the one that holds it. Other segment files
-    /// are leftovers.
+    /// Base offsets of the segments, ascending; none below `log_start` but the one that holds it.
+    /// Other segment files are leftovers.
     pub segments: Vec<Offset>,
-    /// Final lengths of those before the last that were rolled behind the checkpoint: their files are cut to this.
+    /// Final lengths of those before the last that were rolled behind the checkpoint:
+    /// their files are cut to this.
     pub lengths: Vec<(Offset, Position)>,
-    /// Final lengths of segments that swaps replaced behind the checkpoint; of those whose swap is undone they count.
+    /// Final lengths of segments that swaps replaced behind the checkpoint;
+    /// of those whose swap is undone they count.
     pub replaced: Vec<(Offset, Position)>,
-    /// Segments before this one were durable whole when the checkpoint was taken: `facts` tell their final lengths.
+    /// Segments before this one were durable whole when the checkpoint was taken:
+    /// `facts` tell their final lengths.
     pub whole_before: Offset,
-    /// Everything below is durable in its file: all earlier segments, and this one up to `durable`. None without segments.
+    /// Everything below is durable in its file: all earlier segments, and this one up to `durable`.
+    /// None without segments.
     pub durable_segment: Option<Offset>,
     pub durable: Position,
     /// Where the last segment ends.
@@ -55,11 +60,11 @@ pub struct RecoveredPartition {
     pub tails: Vec<TailPiece>,
     /// Parts of that range which are durable in the files already.
     pub extents: Vec<ExtentPiece>,
-    /// Where the last extent of a segment ends, also where a later frame has its last bytes again: that frame may be lost
-    /// by a power loss yet, and then the file alone has them.
+    /// Where the last extent of a segment ends, also where a later frame has its last bytes again: that frame
+    /// may be lost by a power loss yet, and then the file alone has them.
     pub extent_ends: Vec<(Offset, Position)>,
-    /// Segments that took the place of others behind the checkpoint: their files may not have their names yet. `facts` may
-    /// tell of those others.
+    /// Segments that took the place of others behind the checkpoint: their files may not have their names
+    /// yet. `facts` may tell of those others.
     pub compacted: Vec<CompactedSegment>,
     /// Earlier ones in whose place those stand: they stand again where that swap is undone.
     pub superseded: Vec<CompactedSegment>,
@@ -75,8 +80,8 @@ pub struct RecoveredPartition {
 }
 
 impl RecoveredPartition {
-    /// Takes back a swap whose old segments are all there, these besides the first; answers those swaps before it whose
-    /// segments stand again.
+    /// Takes back a swap whose old segments are all there, these besides the first; answers those swaps
+    /// before it whose segments stand again.
     pub fn undo(
         &mut self,
         new: &CompactedSegment,
@@ -87,8 +92,9 @@ impl RecoveredPartition {
         self.superseded.iter().copied().filter(|old| new.replaces(old.segment))
     }
 
-    /// Bytes of a segment that is durable whole, as far as checkpoint and frames tell: its file has them all, or lost some.
-    /// Of swaps that have come to their end, `done`, the checkpoint may tell what stood in their place.
+    /// Bytes of a segment that is durable whole, as far as checkpoint and frames tell: its file has them all,
+    /// or lost some. Of swaps that have come to their end, `done`,
+    /// the checkpoint may tell what stood in their place.
     pub fn told_length(&self, base: Offset, done: &[CompactedSegment]) -> Option<u64> {
         if let Some(new) = done.iter().find(|new| new.segment == base) {
             return Some(new.length.0);
@@ -162,8 +168,9 @@ impl Replay {
         self.checkpoint.keys().chain(self.touched.keys()).copied().find(|key| !known(*key))
     }
 
-    /// Forgets partitions of topics that are deleted. A checkpoint written since leaves them out, while frames that still
-    /// stand tell of some of their appends: those begin in the middle of a log that nobody needs.
+    /// Forgets partitions of topics that are deleted. A checkpoint written since leaves them out, while
+    /// frames that still stand tell of some of their appends:
+    /// those begin in the middle of a log that nobody needs.
     pub fn keep(&mut self, known: impl Fn(PartitionKey) -> bool) {
         self.touched.retain(|key, _| known(*key));
         self.checkpoint.retain(|key, _| known(*key));
@@ -180,7 +187,8 @@ impl Replay {
         self.touched.into_iter().map(|(key, log)| log.recovered(key)).collect()
     }
 
-    /// A partition that the checkpoint knows although it reflects the drop came back later, with the state it has there.
+    /// A partition that the checkpoint knows although it reflects the drop came back later,
+    /// with the state it has there.
     fn forget(&mut self, key: PartitionKey, news: News) {
         self.touched.remove(&key);
         if news == News::Unseen {
@@ -277,8 +285,8 @@ impl Log {
         Ok(())
     }
 
-    /// Whether nothing of a segment is of the log any more: it begins behind all that the state has. A start noted that where
-    /// it had more frames in its ring than a power loss left.
+    /// Whether nothing of a segment is of the log any more: it begins behind all that the state has. A start
+    /// noted that where it had more frames in its ring than a power loss left.
     fn lies_before(&self, segment: Offset) -> bool {
         self.segments.is_empty() && segment < self.log_start
     }
@@ -339,7 +347,8 @@ impl Log {
 
     fn start_at(&mut self, offset: Offset) {
         if offset < self.log_start {
-            // The state begins where the log's directory says: a start may have noted there what only the ring still held.
+            // The state begins where the log's directory says:
+            // a start may have noted there what only the ring still held.
             return;
         }
         self.log_start = offset;
@@ -360,7 +369,8 @@ impl Log {
 
     /// What the segments below held is durable, and all of them are in their files.
     fn compact(&mut self, new: CompactedSegment) {
-        // Otherwise the checkpoint knows of more: the log begins behind it, or an earlier segment has it, too.
+        // Otherwise the checkpoint knows of more: the log begins behind it,
+        // or an earlier segment has it, too.
         if self.segments.binary_search(&new.segment).is_err() {
             return;
         }
@@ -371,7 +381,8 @@ impl Log {
         let behind = (new.end, Position::ZERO);
         self.tails.cut_before(behind);
         self.durable = Some(self.durable.map_or(behind, |durable| durable.max(behind)));
-        // A swap begins when the one before it has its name: of what came before that nothing stands any more.
+        // A swap begins when the one before it has its name:
+        // of what came before that nothing stands any more.
         self.superseded.retain(|old| !new.replaces(old.segment));
         self.superseded
             .extend(self.compacted.extract_if(.., |base, _| new.replaces(*base)).map(|(_, old)| old));

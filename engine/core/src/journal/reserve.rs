@@ -1,11 +1,11 @@
-//! The free-space reserve: what of a disk must stay free so that all that is only in memory and journal finds its
-//! place, and whether appends are admitted.
+//! The free-space reserve: what of a disk must stay free so that all that is only in memory and journal finds
+//! its place, and whether appends are admitted.
 
-/// What a partition takes besides its records when its tail goes to a file: directory, last block, index, and a block
-/// of the file's own map.
+/// What a partition takes besides its records when its tail goes to a file: directory, last block, index, and
+/// a block of the file's own map.
 const PARTITION_BYTES: u64 = 16 * 1024;
-/// The same in inodes: a directory, a segment and its index; or, of a partition that has them, the next segment, its index,
-/// and an index on its way.
+/// The same in inodes: a directory, a segment and its index; or, of a partition that has them, the next
+/// segment, its index, and an index on its way.
 const PARTITION_INODES: u64 = 3;
 /// What is made of a new partition at once: a directory, and its first segment.
 const FIRST_BYTES: u64 = 4 * 1024;
@@ -21,8 +21,8 @@ pub const ADMISSION_BYTES: u64 = 8 << 20;
 pub const ADMISSION_INODES: u64 = 256;
 /// An append that rolls its segment makes files of it: the new one, and the index of the old.
 const APPEND_INODES: u64 = 2;
-/// Appends are admitted again once this part of the reserve is free beyond it, so that the edge is not crossed to and
-/// fro.
+/// Appends are admitted again once this part of the reserve is free beyond it,
+/// so that the edge is not crossed to and fro.
 const RESUME_SHARE: u64 = 8;
 
 /// What one shard may have to put on the disk without being asked again.
@@ -30,15 +30,16 @@ const RESUME_SHARE: u64 = 8;
 pub struct SpaceNeed {
     pub journal_bytes: u64,
     pub partitions: u64,
-    /// Files that segments which stand in memory are given yet, beyond those that each partition is counted with.
+    /// Files that segments which stand in memory are given yet,
+    /// beyond those that each partition is counted with.
     pub files_due: u64,
     /// Length of its last checkpoint.
     pub checkpoint_bytes: u64,
 }
 
 impl SpaceNeed {
-    /// A partition never holds more than the journal: so much goes to segments at most. As much again takes the journal
-    /// that the next start makes beside the old one.
+    /// A partition never holds more than the journal: so much goes to segments at most. As much again takes
+    /// the journal that the next start makes beside the old one.
     pub fn bytes(&self) -> u64 {
         2 * self.journal_bytes
             + PARTITION_BYTES * self.partitions
@@ -114,11 +115,12 @@ pub enum SpaceState {
     Short,
 }
 
-/// The guard of one shard. Whoever measures the free space drives it, and the writers that find the disk full; admission
-/// asks it.
+/// The guard of one shard. Whoever measures the free space drives it,
+/// and the writers that find the disk full; admission asks it.
 ///
-/// Holds always: what was admitted since the last measure, by all shards together, is no more than what was free then
-/// beyond the need. So free space never falls below what the journals hold, however slowly that goes to segments.
+/// Holds always: what was admitted since the last measure, by all shards together, is no more than what was
+/// free then beyond the need. So free space never falls below what the journals hold,
+/// however slowly that goes to segments.
 #[derive(Debug)]
 pub struct SpaceGuard {
     shards: u64,
@@ -167,7 +169,8 @@ impl SpaceGuard {
         (self.state != before).then_some(self.state)
     }
 
-    /// How much is free cannot be told: appends are admitted, and only a write that the device refuses ends that.
+    /// How much is free cannot be told: appends are admitted,
+    /// and only a write that the device refuses ends that.
     pub fn handle_unknown(&mut self) -> Option<SpaceState> {
         let endless = |stock: Stock| Stock { free: u64::MAX, ..stock };
         self.handle_measure(SpaceMeasure {
@@ -176,7 +179,8 @@ impl SpaceGuard {
         })
     }
 
-    /// The device refused a write for want of space; its writer waits. Answers the new state where it changes.
+    /// The device refused a write for want of space; its writer waits.
+    /// Answers the new state where it changes.
     pub fn handle_full_disk(&mut self) -> Option<SpaceState> {
         self.waiting_writers += 1;
         (self.bytes, self.inodes) = (Allowance::default(), Allowance::default());
@@ -198,8 +202,8 @@ impl SpaceGuard {
         true
     }
 
-    /// Whether space is left for records once there are so many partitions more, with their first files: no creation
-    /// makes space short by itself.
+    /// Whether space is left for records once there are so many partitions more, with their first files: no
+    /// creation makes space short by itself.
     pub fn has_room_for(&self, partitions: u64) -> bool {
         let fits = |free: u64, reserve: u64, each: u64| reserve.saturating_add(each * partitions) <= free;
         self.state == SpaceState::Ample

@@ -48,8 +48,8 @@ impl RingSpace {
         self.head = at + len;
     }
 
-    /// The oldest frame is on the device: its place is free. An empty ring begins at its start again, where the
-    /// processor's cache still has it.
+    /// The oldest frame is on the device: its place is free. An empty ring begins at its start again, where
+    /// the processor's cache still has it.
     pub(crate) fn free_oldest(&mut self) {
         let freed = self.held.pop_front();
         assert!(freed.is_some(), "only frames held are freed");

@@ -14,8 +14,8 @@ pub(crate) struct UsedSlot {
     pub(crate) last: FrameSequence,
 }
 
-/// The slots in use, oldest first; the last one is being filled. Slots are used in turn and released in the same order,
-/// so those in use always follow one another.
+/// The slots in use, oldest first; the last one is being filled. Slots are used in turn and released in the
+/// same order, so those in use always follow one another.
 #[derive(Debug)]
 pub(crate) struct SlotSpace {
     geometry: JournalGeometry,

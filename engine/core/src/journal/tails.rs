@@ -120,7 +120,8 @@ impl Tails {
 mod tests {
     use super::*;
 
-    /// Steps: `segment:position=text` puts, `segment:position<` cuts from there on, `segment:position>` before.
+    /// Steps: `segment:position=text` puts, `segment:position<` cuts from there on,
+    /// `segment:position>` before.
     fn check(script: &str, expected: &str) {
         let mut tails = Tails::default();
         let number = |text: &str| text.parse::<u64>().unwrap();

@@ -1,4 +1,5 @@
-//! The record batch of magic 2: its 61-byte header, the fields a broker writes into it, and walks over many batches.
+//! The record batch of magic 2: its 61-byte header, the fields a broker writes into it,
+//! and walks over many batches.
 
 use crate::base::limits::BATCH_HEADER_BYTES;
 use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
@@ -11,7 +12,8 @@ pub const RECORD_BATCH_OVERHEAD: usize = BATCH_HEADER_BYTES;
 pub const LOG_OVERHEAD: usize = 12;
 /// The only format served.
 pub const MAGIC: i8 = 2;
-/// The checksum covers everything from the attributes on; what a broker assigns (base offset, epoch) stands before.
+/// The checksum covers everything from the attributes on; what a broker assigns (base offset,
+/// epoch) stands before.
 pub const CHECKSUM_COVERS_FROM: usize = 21;
 
 /// The smallest length field of any format that existed, and where the magic ends: with fewer bytes than that
@@ -134,8 +136,8 @@ pub struct BatchHeader {
 }
 
 impl BatchHeader {
-    /// Reads a header and checks its length field and magic, as far as Kafka's `ByteBufferLogInputStream` does. The
-    /// records need not be there.
+    /// Reads a header and checks its length field and magic, as far as Kafka's `ByteBufferLogInputStream`
+    /// does. The records need not be there.
     pub fn parse(bytes: &[u8]) -> Result<BatchHeader, BatchFault> {
         if let Some((length, magic)) = length_and_magic(bytes)? {
             if magic < MAGIC {
@@ -226,8 +228,8 @@ pub fn set_leader_epoch(header: &mut HeaderBytes, epoch: LeaderEpoch) {
     put(header, LEADER_EPOCH_AT, epoch.0.to_be_bytes());
 }
 
-/// Writes timestamp type and largest timestamp. Both are inside the checksum, so it is computed again over the header
-/// and the `body` (all bytes of the batch after the header).
+/// Writes timestamp type and largest timestamp. Both are inside the checksum, so it is computed again over
+/// the header and the `body` (all bytes of the batch after the header).
 pub fn set_timestamps(header: &mut HeaderBytes, body: &[u8], timestamps: TimestampType, max: TimestampMs) {
     let known = Attributes(i16::from_be_bytes(part(header, ATTRIBUTES_AT)) & KNOWN_MASK);
     let attributes = known.with_timestamp_type(timestamps);
@@ -279,8 +281,8 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// Walks batches that stand one after another, as in a segment or a fetch answer. It checks lengths and magic, not
-/// checksums. A fault is the last item; `position` then tells where it begins.
+/// Walks batches that stand one after another, as in a segment or a fetch answer. It checks lengths and
+/// magic, not checksums. A fault is the last item; `position` then tells where it begins.
 #[derive(Debug, Clone)]
 pub struct BatchWalk<'a> {
     bytes: &'a [u8],
@@ -316,7 +318,8 @@ impl<'a> Iterator for BatchWalk<'a> {
     }
 }
 
-/// Reads length field and magic of the batch at the start of `bytes`; `None` if too few bytes are there to tell.
+/// Reads length field and magic of the batch at the start of `bytes`;
+/// `None` if too few bytes are there to tell.
 pub(super) fn length_and_magic(bytes: &[u8]) -> Result<Option<(i32, i8)>, BatchFault> {
     let Some(length) = bytes.get(LENGTH_AT..).and_then(|rest| rest.first_chunk()) else {
         return Ok(None);

@@ -29,8 +29,8 @@ impl<'a> BatchRecord<'a> {
     }
 }
 
-/// Builds one batch of magic 2. Records get consecutive offset deltas; the first record's time is the base. A builder
-/// may be used again after `clear`, which keeps its memory.
+/// Builds one batch of magic 2. Records get consecutive offset deltas; the first record's time is the base. A
+/// builder may be used again after `clear`, which keeps its memory.
 #[derive(Debug, Clone)]
 pub struct BatchBuilder {
     header: BatchHeader,
@@ -157,7 +157,8 @@ impl BatchBuilder {
         Ok(self.assemble(&compression::compress(self.codec, &self.records)?))
     }
 
-    /// The batch around `body`, which holds the records as the codec would have them. For broken batches in tests.
+    /// The batch around `body`, which holds the records as the codec would have them.
+    /// For broken batches in tests.
     pub fn assemble(&self, body: &[u8]) -> Vec<u8> {
         let length = i32::try_from(RECORD_BATCH_OVERHEAD - LOG_OVERHEAD + body.len());
         assert!(length.is_ok(), "a batch has at most 2^31-1 bytes");

@@ -46,17 +46,17 @@ impl Codec {
     }
 }
 
-/// The records of one batch may decompress to this much: as much as the largest block of a bare snappy batch. Producers
-/// bound their batches before they compress them (by 1 MiB, where nobody says otherwise), and a shard that inflates zeros
-/// serves nobody meanwhile.
+/// The records of one batch may decompress to this much: as much as the largest block of a bare snappy batch.
+/// Producers bound their batches before they compress them (by 1 MiB, where nobody says otherwise), and a
+/// shard that inflates zeros serves nobody meanwhile.
 pub const DECOMPRESSED_BYTES_MAX: u64 = 128 << 20;
 
-/// The largest window of zstd's own command line and of Kafka's binding. A decoder reserves address space for it;
-/// memory is used only as far as output is written, and one shard decodes one batch at a time.
+/// The largest window of zstd's own command line and of Kafka's binding. A decoder reserves address space for
+/// it; memory is used only as far as output is written, and one shard decodes one batch at a time.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 
-/// No snappy element grows by more: 3 bytes copy at most 64. A block that claims more lies, and is refused before
-/// memory is taken for it.
+/// No snappy element grows by more: 3 bytes copy at most 64. A block that claims more lies, and is refused
+/// before memory is taken for it.
 const SNAPPY_GROWTH_MAX: usize = 22;
 
 /// Magic, version and oldest compatible version at the start of xerial's framing, the one Java clients write.
@@ -79,8 +79,8 @@ pub enum Inflate<'a> {
 }
 
 impl<'a> Inflate<'a> {
-    /// `None` for `Codec::None`, whose bytes need no decompressor. Its reader takes `max_bytes` and refuses more; a block that
-    /// is decoded as a whole is refused before that.
+    /// `None` for `Codec::None`, whose bytes need no decompressor. Its reader takes `max_bytes` and refuses
+    /// more; a block that is decoded as a whole is refused before that.
     pub fn new(codec: Codec, bytes: &'a [u8], max_bytes: u64) -> Result<Option<Inflate<'a>>, BatchFault> {
         Ok(Some(match codec {
             Codec::None => return Ok(None),
@@ -115,7 +115,8 @@ pub(super) fn fault_of(error: io::Error) -> BatchFault {
     error.downcast().unwrap_or(BatchFault::Undecodable)
 }
 
-/// Gzip members one after another. What follows the last one and is no member is not looked at, as in Java's reader.
+/// Gzip members one after another. What follows the last one and is no member is not looked at,
+/// as in Java's reader.
 pub struct GzipMembers<'a> {
     decoder: Box<flate2::bufread::GzDecoder<&'a [u8]>>,
 }
@@ -190,8 +191,8 @@ impl<'a> SnappyBlocks<'a> {
         (!whole.is_empty()).then_some(whole)
     }
 
-    /// The bytes of the next block of the framing. Streams that were joined repeat the framing's header. A rest too
-    /// short for a length is the end, as in xerial's reader.
+    /// The bytes of the next block of the framing. Streams that were joined repeat the framing's header. A
+    /// rest too short for a length is the end, as in xerial's reader.
     fn next_frame(&mut self) -> io::Result<Option<&'a [u8]>> {
         while self.rest.starts_with(&XERIAL_MAGIC) {
             self.rest = self.rest.get(XERIAL_HEADER_BYTES..).unwrap_or_default();
@@ -223,7 +224,8 @@ impl Read for SnappyBlocks<'_> {
 /// One LZ4 frame of the kind Kafka reads. What follows its end mark is not looked at.
 pub struct Lz4Frame<'a> {
     decoder: Box<lz4_flex::frame::FrameDecoder<&'a [u8]>>,
-    /// The blocks end with their mark. A frame that is cut between two blocks is refused once its data are read.
+    /// The blocks end with their mark. A frame that is cut between two blocks is refused once its data are
+    /// read.
     is_whole: bool,
     ended: bool,
 }
@@ -252,7 +254,8 @@ impl Read for Lz4Frame<'_> {
     }
 }
 
-/// Takes magic and descriptor. Blocks must be independent, as Kafka demands. Returns the bytes of a block's checksum.
+/// Takes magic and descriptor. Blocks must be independent, as Kafka demands.
+/// Returns the bytes of a block's checksum.
 fn take_lz4_head(rest: &mut &[u8]) -> Option<usize> {
     let (magic, tail) = rest.split_first_chunk()?;
     let (&[flags, _block_size], tail) = tail.split_first_chunk()?;
@@ -296,7 +299,8 @@ pub fn decompress(codec: Codec, bytes: &[u8], max_bytes: usize) -> Result<Vec<u8
     if out.len() > max_bytes { Err(bomb) } else { Ok(out) }
 }
 
-/// Compresses as Kafka's Java clients do: snappy in xerial's framing, LZ4 in a frame of independent 64 KiB blocks.
+/// Compresses as Kafka's Java clients do: snappy in xerial's framing,
+/// LZ4 in a frame of independent 64 KiB blocks.
 pub fn compress(codec: Codec, bytes: &[u8]) -> io::Result<Vec<u8>> {
     use std::io::Write as _;
     match codec {

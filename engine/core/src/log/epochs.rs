@@ -9,8 +9,8 @@ pub struct EpochEntry {
     pub start: Offset,
 }
 
-/// The epochs of one partition's log (Kafka: `LeaderEpochFileCache`). Epochs and their starts rise strictly. Lives on
-/// the shard that owns the partition.
+/// The epochs of one partition's log (Kafka: `LeaderEpochFileCache`). Epochs and their starts rise strictly.
+/// Lives on the shard that owns the partition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EpochLineage {
     entries: Vec<EpochEntry>,
@@ -30,9 +30,9 @@ impl EpochLineage {
         lineage
     }
 
-    /// Notes that `epoch` begins at `start`. Repeating the latest epoch changes nothing unless it starts earlier.
-    /// Entries that are not below both numbers are dropped first: their records were replaced. True if something
-    /// changed and must be kept durable.
+    /// Notes that `epoch` begins at `start`. Repeating the latest epoch changes nothing unless it starts
+    /// earlier. Entries that are not below both numbers are dropped first: their records were replaced. True
+    /// if something changed and must be kept durable.
     pub fn assign(&mut self, epoch: LeaderEpoch, start: Offset) -> bool {
         assert!(epoch.0 >= 0 && start.0 >= 0, "an epoch begins at a real offset");
         if let Some(latest) = self.entries.last()
@@ -60,8 +60,8 @@ impl EpochLineage {
         self.entries.len() != before
     }
 
-    /// Lets the lineage begin at `start`: earlier epochs go, and the one in force at `start` begins there. True if
-    /// something changed.
+    /// Lets the lineage begin at `start`: earlier epochs go,
+    /// and the one in force at `start` begins there. True if something changed.
     pub fn truncate_from_start(&mut self, start: Offset) -> bool {
         let covered = self.entries.partition_point(|entry| entry.start <= start);
         let Some(in_force) = covered.checked_sub(1) else {
@@ -90,9 +90,9 @@ impl EpochLineage {
         self.entries.get(count.checked_sub(1)?).map(|entry| entry.epoch)
     }
 
-    /// The largest epoch not above `epoch`, and where it ends: the start of the next one, or `log_end` for the latest.
-    /// An epoch below all known ones ends where the first known one begins. A future or negative epoch: `None`, which
-    /// is answered as -1/-1. Kafka: `LeaderEpochFileCache.endOffsetFor`.
+    /// The largest epoch not above `epoch`, and where it ends: the start of the next one, or `log_end` for
+    /// the latest. An epoch below all known ones ends where the first known one begins. A future or negative
+    /// epoch: `None`, which is answered as -1/-1. Kafka: `LeaderEpochFileCache.endOffsetFor`.
     pub fn end_offset_for(&self, epoch: LeaderEpoch, log_end: Offset) -> Option<(LeaderEpoch, Offset)> {
         let latest = self.entries.last()?;
         if epoch == LeaderEpoch::NONE || epoch > latest.epoch {

@@ -7,12 +7,12 @@ use thiserror::Error;
 
 use crate::base::{ProducerId, Sequence, TimestampMs};
 
-/// A batch that is refused or that cannot be read. Each variant names the Kafka error it maps to; the mapping itself
-/// stands in one file of the server.
+/// A batch that is refused or that cannot be read. Each variant names the Kafka error it maps to; the mapping
+/// itself stands in one file of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum BatchFault {
-    /// The bytes end before the batch does. Sent by a client it counts as no batch at all (INVALID_RECORD); at the
-    /// end of a file it is a torn write.
+    /// The bytes end before the batch does. Sent by a client it counts as no batch at all (INVALID_RECORD);
+    /// at the end of a file it is a torn write.
     #[error("Record batch is incomplete ({have} of {need} bytes)")]
     Incomplete { have: usize, need: usize },
     /// CORRUPT_MESSAGE: the length field is below the smallest batch.
@@ -83,8 +83,8 @@ pub enum BatchFault {
 }
 
 impl BatchFault {
-    /// The message that Kafka puts beside the error code: only faults of single records have one. `partition` is
-    /// "topic-0".
+    /// The message that Kafka puts beside the error code: only faults of single records have one.
+    /// `partition` is "topic-0".
     pub fn answered_message(&self, partition: &dyn fmt::Display) -> Option<String> {
         match self {
             BatchFault::InvalidTimestamps(_) => Some(self.to_string()),
@@ -139,8 +139,8 @@ impl From<RecordFault> for BatchFault {
     }
 }
 
-/// Answers name at most this many records: a compressed batch of a few kilobytes may hold millions of faulty ones,
-/// and each costs some hundred bytes of answer.
+/// Answers name at most this many records: a compressed batch of a few kilobytes may hold millions of faulty
+/// ones, and each costs some hundred bytes of answer.
 pub const RECORD_ERRORS_MAX: usize = 1000;
 
 /// The records of a batch that are refused one by one.

@@ -11,7 +11,8 @@ pub struct IndexEntry {
     /// The batch's base offset less the segment's.
     pub relative_offset: u32,
     pub position: u32,
-    /// Largest timestamp of the interval's batches. It need not rise from one interval to the next: producers choose it.
+    /// Largest timestamp of the interval's batches. It need not rise from one interval to the next:
+    /// producers choose it.
     pub max_timestamp: TimestampMs,
 }
 
@@ -24,9 +25,9 @@ pub struct Interval {
     pub to: Position,
 }
 
-/// The index of one segment, active or sealed. It holds an entry per `INDEX_INTERVAL_BYTES` of log, the first for the
-/// first batch, so it grows by 16 bytes a 64 KiB. Offsets and positions rise strictly. Lives on the shard that owns the
-/// partition.
+/// The index of one segment, active or sealed. It holds an entry per `INDEX_INTERVAL_BYTES` of log, the first
+/// for the first batch, so it grows by 16 bytes a 64 KiB. Offsets and positions rise strictly. Lives on the
+/// shard that owns the partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OffsetIndex {
     base: Offset,
@@ -53,7 +54,8 @@ enum LastInterval {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
     Exactly(Offset),
-    /// Behind a damaged batch: what follows from the one before that, or what follows from the last that was read.
+    /// Behind a damaged batch: what follows from the one before that,
+    /// or what follows from the last that was read.
     Either(Offset, Offset),
 }
 
@@ -78,8 +80,8 @@ impl OffsetIndex {
         OffsetIndex::resuming(base, Position::ZERO, base)
     }
 
-    /// The index of what will follow behind `at`, where `first` is the next offset, until it is joined to the index of what
-    /// lies before.
+    /// The index of what will follow behind `at`, where `first` is the next offset,
+    /// until it is joined to the index of what lies before.
     pub fn resuming(base: Offset, at: Position, first: Offset) -> OffsetIndex {
         OffsetIndex {
             base,
@@ -93,17 +95,18 @@ impl OffsetIndex {
         }
     }
 
-    /// Notes the batch that begins where the covered bytes end. `header` holds its final offsets and timestamps.
+    /// Notes the batch that begins where the covered bytes end.
+    /// `header` holds its final offsets and timestamps.
     pub fn note(&mut self, header: &BatchHeader) {
         assert_eq!(self.due, Due::Exactly(header.base_offset), "batches follow one another");
         self.cover(header, header.base_offset, header.max_timestamp);
         self.due = Due::Exactly(header.next_offset());
     }
 
-    /// The same for a batch that was read back, whose header may be anything. Its base offset has to be the one that is
-    /// due, so that an index never leads to another batch; behind a damaged one it may follow from the header of that
-    /// one too, which two batches in a row then agree upon. None: no batch of this segment can be there, and what lies
-    /// behind cannot be found.
+    /// The same for a batch that was read back, whose header may be anything. Its base offset has to be the
+    /// one that is due, so that an index never leads to another batch; behind a damaged one it may follow
+    /// from the header of that one too, which two batches in a row then agree upon. None: no batch of this
+    /// segment can be there, and what lies behind cannot be found.
     pub fn note_stored(&mut self, header: &BatchHeader, summed: Summed) -> Option<Noted> {
         let found = header.base_offset;
         let count = i64::from(header.last_offset_delta).saturating_add(1);
@@ -191,15 +194,16 @@ impl OffsetIndex {
         assert_eq!((self.base, self.covered), (following.base, following.begins), "one follows the other");
         self.entries.extend_from_slice(&following.entries);
         self.covered = following.covered;
-        // What comes next is of this run: it is not looked for through what an earlier one wrote, and may have changed.
+        // What comes next is of this run: it is not looked for through what an earlier one wrote,
+        // and may have changed.
         let nothing_yet = following.entries.is_empty();
         self.last = if nothing_yet { LastInterval::Ended } else { following.last };
         self.due = following.due;
         self.max_timestamp = self.max_timestamp.max(following.max_timestamp);
     }
 
-    /// Cuts the index to `end` bytes of log, which is the end of a batch, and returns the position from which the
-    /// batches up to there must be noted again: what lies after the last kept entry is no longer known.
+    /// Cuts the index to `end` bytes of log, which is the end of a batch, and returns the position from which
+    /// the batches up to there must be noted again: what lies after the last kept entry is no longer known.
     pub fn truncate(&mut self, end: Position) -> Position {
         assert_eq!(self.begins, 0, "only an index that knows its segment from the beginning is cut");
         if end.0 >= self.covered {
@@ -261,7 +265,8 @@ impl OffsetIndex {
         &self.entries
     }
 
-    /// Where to begin to look for `offset`, which it knows: the start of a batch at or before the one that holds it.
+    /// Where to begin to look for `offset`, which it knows:
+    /// the start of a batch at or before the one that holds it.
     pub fn lookup(&self, offset: Offset) -> Position {
         let relative = offset.0.saturating_sub(self.base.0);
         let count = self.entries.partition_point(|entry| i64::from(entry.relative_offset) <= relative);
@@ -277,17 +282,18 @@ impl OffsetIndex {
         (entry.map_or(self.first, |entry| self.offset_of(entry)), position)
     }
 
-    /// Where the next entry's batch begins behind the one that holds `offset`, which it knows: no batch reaches over that.
-    /// None behind the last entry.
+    /// Where the next entry's batch begins behind the one that holds `offset`, which it knows: no batch
+    /// reaches over that. None behind the last entry.
     pub fn bound(&self, offset: Offset) -> Option<Position> {
         let relative = offset.0.saturating_sub(self.base.0);
         let next = self.entries.partition_point(|entry| i64::from(entry.relative_offset) <= relative);
         self.entries.get(next).map(|entry| Position(u64::from(entry.position)))
     }
 
-    /// The first interval from the one that holds `from` on with a batch of time `timestamp` or later; `None` if there
-    /// is none. Looks at each entry in between, 16,384 of them in a segment of 1 GiB: unlike a time so far, which only
-    /// rises, an interval's own time says where to look also behind an offset where the log begins now.
+    /// The first interval from the one that holds `from` on with a batch of time `timestamp` or later; `None`
+    /// if there is none. Looks at each entry in between, 16,384 of them in a segment of 1 GiB: unlike a time
+    /// so far, which only rises, an interval's own time says where to look also behind an offset where the
+    /// log begins now.
     pub fn interval_at_time(&self, timestamp: TimestampMs, from: Position) -> Option<Interval> {
         if from.0 >= self.covered {
             return None;

@@ -56,7 +56,8 @@ impl AppendedBatch {
 pub enum ProducerVerdict {
     /// To be appended, then noted with `record`.
     Fresh,
-    /// One of the last five batches again: answered with the original's offsets, once the original is committed.
+    /// One of the last five batches again: answered with the original's offsets,
+    /// once the original is committed.
     Duplicate(AppendedBatch),
     Rejected(ProducerFault),
 }
@@ -94,8 +95,8 @@ pub struct ProducerSnapshot {
     pub batches: Vec<AppendedBatch>,
 }
 
-/// The producers of one partition (Kafka: `ProducerStateManager`, `ProducerAppendInfo`). Lives on the shard that owns
-/// the partition. A producer of one batch takes 72 bytes, an active one about 100 more.
+/// The producers of one partition (Kafka: `ProducerStateManager`, `ProducerAppendInfo`). Lives on the shard
+/// that owns the partition. A producer of one batch takes 72 bytes, an active one about 100 more.
 #[derive(Debug, Clone, Default)]
 pub struct ProducerWindows {
     producers: FxHashMap<ProducerId, Window>,
@@ -130,9 +131,9 @@ impl ProducerWindows {
         windows
     }
 
-    /// Notes a batch that was appended at `base_offset`; `now` is the broker's time (on replay: any time that keeps a
-    /// producer long enough, such as the batch's own). Kafka counts a producer's age by the times in its records, so
-    /// that old data expire a live producer; the time of the append does not.
+    /// Notes a batch that was appended at `base_offset`; `now` is the broker's time (on replay: any time that
+    /// keeps a producer long enough, such as the batch's own). Kafka counts a producer's age by the times in
+    /// its records, so that old data expire a live producer; the time of the append does not.
     pub fn record(&mut self, header: &BatchHeader, base_offset: Offset, now: TimestampMs) {
         assert!(header.has_producer(), "only batches with a producer id are remembered");
         let appended = AppendedBatch {
@@ -151,7 +152,8 @@ impl ProducerWindows {
         }
     }
 
-    /// Forgets producers that appended nothing for `expiration_ms` (`producer.id.expiration.ms`). Returns how many.
+    /// Forgets producers that appended nothing for `expiration_ms` (`producer.id.expiration.ms`).
+    /// Returns how many.
     pub fn expire(&mut self, now: TimestampMs, expiration_ms: i64) -> usize {
         let before = self.producers.len();
         self.producers.retain(|_, window| now.0.saturating_sub(window.last_append.0) < expiration_ms);
@@ -162,8 +164,8 @@ impl ProducerWindows {
         removed
     }
 
-    /// Keeps only the latest batch of producers that appended nothing for `idle_ms`; more than a client's delivery
-    /// timeout, so that nothing older can be retried.
+    /// Keeps only the latest batch of producers that appended nothing for `idle_ms`; more than a client's
+    /// delivery timeout, so that nothing older can be retried.
     pub fn trim_idle(&mut self, now: TimestampMs, idle_ms: i64) {
         for window in self.producers.values_mut() {
             if now.0.saturating_sub(window.last_append.0) >= idle_ms {
@@ -172,8 +174,8 @@ impl ProducerWindows {
         }
     }
 
-    /// Forgets batches at or after `end`: the log was cut there. A producer all of whose remembered batches are gone
-    /// becomes unknown; one whose history must be exact is replayed from a snapshot instead.
+    /// Forgets batches at or after `end`: the log was cut there. A producer all of whose remembered batches
+    /// are gone becomes unknown; one whose history must be exact is replayed from a snapshot instead.
     pub fn truncate_from_end(&mut self, end: Offset) {
         self.producers.retain(|_, window| window.truncate_from_end(end));
     }

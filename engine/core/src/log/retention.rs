@@ -13,8 +13,8 @@ pub struct RetentionRules {
     pub retention_bytes: i64,
 }
 
-/// A log as retention sees it. `segments` is never empty; the last one is active. Every segment's `max_timestamp` is
-/// real: who does not know it gives the latest time that it may be.
+/// A log as retention sees it. `segments` is never empty; the last one is active. Every segment's
+/// `max_timestamp` is real: who does not know it gives the latest time that it may be.
 #[derive(Debug, Clone, Copy)]
 pub struct RetainedLog<'a> {
     pub segments: &'a [Segment],
@@ -34,8 +34,8 @@ pub struct Expired {
 }
 
 impl RetainedLog<'_> {
-    /// The oldest segments that no rule keeps; `None` where every one is kept. What readers cannot see yet is kept, and so
-    /// is an empty active segment.
+    /// The oldest segments that no rule keeps; `None` where every one is kept. What readers cannot see yet is
+    /// kept, and so is an empty active segment.
     pub fn expired(&self, rules: &RetentionRules, now: TimestampMs) -> Option<Expired> {
         let by_size = self.over_size(rules.retention_bytes);
         let by_time = self.segments.iter().take_while(|segment| is_too_old(segment, rules, now)).count();
@@ -75,8 +75,8 @@ fn is_too_old(segment: &Segment, rules: &RetentionRules, now: TimestampMs) -> bo
 mod tests {
     use super::*;
 
-    /// Segments as base:size:max timestamp, high watermark and log end, the rules, now; how many go, where the log
-    /// begins then, and `roll` if the active one goes.
+    /// Segments as base:size:max timestamp, high watermark and log end, the rules, now; how many go, where
+    /// the log begins then, and `roll` if the active one goes.
     const CASES: &str = "
         0:100:5 10:100:6 20:50:7    | 30 30 | -1 -1   | 999 | -
         0:100:5 10:100:6 20:50:7    | 30 30 | -1 150  | 999 | 1 10

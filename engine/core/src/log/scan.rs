@@ -1,8 +1,8 @@
-//! Reads a segment from its first byte to its last, in pieces cut anywhere: every batch, whether it is as it was written,
-//! and the bytes that belong to none.
+//! Reads a segment from its first byte to its last, in pieces cut anywhere: every batch, whether it is as it
+//! was written, and the bytes that belong to none.
 //!
-//! Held in memory is one batch header, whatever the segment's size. Driven by whoever has the bytes: a start without a
-//! checkpoint, the offline check.
+//! Held in memory is one batch header, whatever the segment's size. Driven by whoever has the bytes: a start
+//! without a checkpoint, the offline check.
 
 use thiserror::Error;
 
@@ -35,7 +35,8 @@ pub enum Scanned {
     /// A batch; `fault` says what is wrong with it, though where it ends is believed.
     /// `has_blank_sector` as of [`Scanned::Lost`].
     Batch { position: Position, header: BatchHeader, fault: Option<StoredFault>, has_blank_sector: bool },
-    /// Bytes up to `to` that are no batch. A sector of them may hold nothing but zeros: a write may not have arrived there.
+    /// Bytes up to `to` that are no batch. A sector of them may hold nothing but zeros:
+    /// a write may not have arrived there.
     Lost { position: Position, to: Position, fault: StoredFault, has_blank_sector: bool },
     /// Nothing but zeros up to `to`, the end: room taken ahead, or a padded block.
     Zeros { position: Position, to: Position },
@@ -113,8 +114,8 @@ impl SegmentScan {
         }
     }
 
-    /// Looks for the next batch behind `position`, where none begins: the length of a damaged batch may have led past
-    /// others. The first byte fed is the one after it.
+    /// Looks for the next batch behind `position`, where none begins: the length of a damaged batch may have
+    /// led past others. The first byte fed is the one after it.
     pub fn behind(base: Offset, expected: Offset, position: Position, fault: StoredFault) -> SegmentScan {
         let lost = Some((position.0, fault));
         let at = position.0 + 1;
@@ -264,8 +265,9 @@ fn not_zero(fault: StoredFault) -> StoredFault {
     if is_zero_fault(&fault) { StoredFault::Shape } else { fault }
 }
 
-/// Whether a batch read back is the one that belongs at `expected`, of that leader epoch: its records and most of its
-/// header rest on its checksum, the two numbers that a broker writes in front of it on what is known of the log.
+/// Whether a batch read back is the one that belongs at `expected`, of that leader epoch: its records and
+/// most of its header rest on its checksum, the two numbers that a broker writes in front of it on what is
+/// known of the log.
 pub fn check_stored<'a>(
     header: &BatchHeader,
     bytes: impl Iterator<Item = &'a [u8]>,

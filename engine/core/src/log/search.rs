@@ -13,8 +13,8 @@ pub struct FoundRecord {
     pub timestamp: TimestampMs,
 }
 
-/// The first batch whose last offset is at or after `offset`. `Ok(None)` if all whole batches of `bytes` end before it
-/// (an incomplete last batch counts as absent).
+/// The first batch whose last offset is at or after `offset`. `Ok(None)` if all whole batches of `bytes` end
+/// before it (an incomplete last batch counts as absent).
 pub fn batch_containing(bytes: &[u8], offset: Offset) -> Result<Option<Batch<'_>>, BatchFault> {
     first_batch(bytes, |batch| batch.header.last_offset() >= offset)
 }
@@ -28,8 +28,8 @@ pub fn batch_at_time(
     first_batch(bytes, |batch| batch.header.max_timestamp >= timestamp && batch.header.last_offset() >= from)
 }
 
-/// The first record of a batch with time `timestamp` or later and offset `from` or later. Decompresses through a
-/// bounded window. Kafka: `FileRecords.searchForTimestamp`.
+/// The first record of a batch with time `timestamp` or later and offset `from` or later. Decompresses
+/// through a bounded window. Kafka: `FileRecords.searchForTimestamp`.
 pub fn record_at_time(
     batch: &Batch<'_>,
     timestamp: TimestampMs,

@@ -121,15 +121,15 @@ impl SegmentList {
         self.segments.iter().map(|segment| segment.size).sum()
     }
 
-    /// Removes the segments that end at or before `start`; the active one stays. Returns the removed ones, oldest
-    /// first.
+    /// Removes the segments that end at or before `start`; the active one stays.
+    /// Returns the removed ones, oldest first.
     pub fn truncate_from_start(&mut self, start: Offset) -> Vec<Segment> {
         let keep_from = self.place_of(start).unwrap_or(0);
         self.segments.drain(..keep_from).collect()
     }
 
-    /// Cuts the log at `end`, which lies at `position` of its segment. Returns the removed segments, oldest first; if
-    /// `end` is the base of one, that one stays, empty.
+    /// Cuts the log at `end`, which lies at `position` of its segment. Returns the removed segments, oldest
+    /// first; if `end` is the base of one, that one stays, empty.
     pub fn truncate_from_end(&mut self, end: Offset, position: Position) -> Vec<Segment> {
         let Some(place) = self.place_of(end) else {
             return std::mem::take(&mut self.segments);
@@ -182,9 +182,9 @@ pub struct NextAppend {
     pub max_timestamp: TimestampMs,
 }
 
-/// Whether a new segment must begin with `append` (Kafka: `LogSegment.shouldRoll`): it would pass the size, the
-/// segment spans its time by the records' own timestamps (by the clock if the first batch has none), or the append's
-/// last offset is too far from the base for a signed 32-bit index.
+/// Whether a new segment must begin with `append` (Kafka: `LogSegment.shouldRoll`): it would pass the size,
+/// the segment spans its time by the records' own timestamps (by the clock if the first batch has none), or
+/// the append's last offset is too far from the base for a signed 32-bit index.
 pub fn should_roll(
     active: &Segment,
     age: SegmentAge,

@@ -73,8 +73,8 @@ impl ValidBatch {
         }
     }
 
-    /// The header to append: offsets and epoch assigned, timestamps and checksum rewritten if they differ. The rest of
-    /// the batch, `bytes[RECORD_BATCH_OVERHEAD..size]`, is appended as it is.
+    /// The header to append: offsets and epoch assigned, timestamps and checksum rewritten if they differ.
+    /// The rest of the batch, `bytes[RECORD_BATCH_OVERHEAD..size]`, is appended as it is.
     pub fn header_to_append(&self, bytes: &[u8], base_offset: Offset, epoch: LeaderEpoch) -> HeaderBytes {
         let mut header = self.header.encode();
         batch::set_base_offset(&mut header, base_offset);
@@ -95,8 +95,8 @@ impl ValidBatch {
     }
 }
 
-/// Checks what one client sent for one partition. Reads each byte once for the checksum and, under `Full`, once more
-/// for the records; allocates only for compressed batches and for the list of refused records.
+/// Checks what one client sent for one partition. Reads each byte once for the checksum and, under `Full`,
+/// once more for the records; allocates only for compressed batches and for the list of refused records.
 pub fn validate(bytes: &[u8], rules: &ValidationRules) -> Result<ValidBatch, BatchFault> {
     validate_within(bytes, rules, DECOMPRESSED_BYTES_MAX)
 }
@@ -128,8 +128,8 @@ pub fn validate_within(
     Ok(valid)
 }
 
-/// The one batch of a produce request for a partition. An incomplete batch counts as none, and one after the first is
-/// dropped (`ByteBufferLogInputStream`).
+/// The one batch of a produce request for a partition. An incomplete batch counts as none, and one after the
+/// first is dropped (`ByteBufferLogInputStream`).
 fn only_batch<'a>(bytes: &'a [u8], rules: &ValidationRules) -> Result<Batch<'a>, BatchFault> {
     let batch = match Batch::parse(bytes) {
         Err(BatchFault::Incomplete { .. }) => return Err(BatchFault::NoBatch),
@@ -204,9 +204,10 @@ fn check_records(
     }
 }
 
-/// A record that contradicts its place or its size. Kafka checks the sizes of uncompressed records only; it lets offset
-/// deltas that do not follow one another pass in an uncompressed batch and fails with an internal error on a compressed
-/// one. Here all are refused, since readers would not find such records, or would fail on them.
+/// A record that contradicts its place or its size. Kafka checks the sizes of uncompressed records only; it
+/// lets offset deltas that do not follow one another pass in an uncompressed batch and fails with an internal
+/// error on a compressed one. Here all are refused, since readers would not find such records,
+/// or would fail on them.
 fn misfit_of(shape: &Shape) -> Option<RecordFault> {
     if !shape.fills_size {
         return Some(RecordFault::Size);

@@ -1,4 +1,5 @@
-//! One pass over the records of a batch that looks at their shape only, over plain bytes or through a decompressor.
+//! One pass over the records of a batch that looks at their shape only,
+//! over plain bytes or through a decompressor.
 
 use std::io::Read;
 
@@ -27,11 +28,12 @@ pub(super) enum Next {
     Stop,
 }
 
-/// Bytes decompressed ahead of the walk. The walk needs no more than a few bytes at once, whatever a record's size.
+/// Bytes decompressed ahead of the walk. The walk needs no more than a few bytes at once,
+/// whatever a record's size.
 const WINDOW_BYTES: usize = 16 * 1024;
 
-/// Calls `visit` for each record in order, until it stops or refuses. Allocates only if the batch is compressed. Checks what
-/// Kafka's `DefaultRecord` checks, and that the records fill the batch exactly.
+/// Calls `visit` for each record in order, until it stops or refuses. Allocates only if the batch is
+/// compressed. Checks what Kafka's `DefaultRecord` checks, and that the records fill the batch exactly.
 pub(super) fn walk<F>(batch: &Batch<'_>, visit: F) -> Result<(), BatchFault>
 where
     F: FnMut(Shape) -> Result<Next, BatchFault>,
@@ -114,7 +116,8 @@ fn unsigned<S: Source>(source: &mut S, bytes_max: u32) -> Result<u64, BatchFault
     }
 }
 
-/// As the codec's, which takes its bytes from a slice: a window may have to be filled again in the middle of a number.
+/// As the codec's, which takes its bytes from a slice:
+/// a window may have to be filled again in the middle of a number.
 fn long_varint<S: Source>(source: &mut S, bytes_max: u32) -> Result<u64, BatchFault> {
     let mut value = 0u64;
     for place in 0..bytes_max {
@@ -127,8 +130,8 @@ fn long_varint<S: Source>(source: &mut S, bytes_max: u32) -> Result<u64, BatchFa
     Err(RecordFault::Varint.into())
 }
 
-/// A varint of one or two bytes at the front, as nearly all are, and how many. A record has six or more, and validation
-/// reads them all: the codec's loop, a byte at a time, would show.
+/// A varint of one or two bytes at the front, as nearly all are, and how many. A record has six or more, and
+/// validation reads them all: the codec's loop, a byte at a time, would show.
 #[inline]
 fn short_varint(bytes: &[u8]) -> Option<(u64, usize)> {
     match *bytes {
@@ -140,7 +143,8 @@ fn short_varint(bytes: &[u8]) -> Option<(u64, usize)> {
 
 /// Bytes that are read once, forward.
 trait Source {
-    /// A record that does not fill its size ends the walk at once, before any other fault of the batch is named.
+    /// A record that does not fill its size ends the walk at once,
+    /// before any other fault of the batch is named.
     const REFUSES_MISFITS: bool;
 
     /// A varint that is short and at hand. None says nothing, and takes nothing.
@@ -217,8 +221,8 @@ impl<'a> Window<'a> {
         Window { inflate, buffer, at: 0, filled: 0, before: 0, inflated_max }
     }
 
-    /// Replaces the read window by the next one; false at the end. One read at a time, so that a fault of the stream
-    /// shows only once the records before it were walked, as in Kafka.
+    /// Replaces the read window by the next one; false at the end. One read at a time, so that a fault of the
+    /// stream shows only once the records before it were walked, as in Kafka.
     fn refill(&mut self) -> Result<bool, BatchFault> {
         assert_eq!(self.at, self.filled, "a window is replaced once it is read");
         self.before += self.filled as u64;

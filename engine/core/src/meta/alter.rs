@@ -1,8 +1,8 @@
-//! Changes of settings: AlterConfigs and IncrementalAlterConfigs checked against the image, and the records that carry
-//! them out.
+//! Changes of settings: AlterConfigs and IncrementalAlterConfigs checked against the image,
+//! and the records that carry them out.
 //!
-//! Order of checks and messages are those of Kafka's broker (`ConfigAdminManager`) and, behind it, its controller
-//! (`ConfigurationControlManager`).
+//! Order of checks and messages are those of Kafka's broker (`ConfigAdminManager`) and, behind it, its
+//! controller (`ConfigurationControlManager`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -101,8 +101,8 @@ impl AlterError {
     }
 }
 
-/// Checks changes, each for itself and all against the same image: a result for each, and the records of those that
-/// were not refused. No two of them name the same resource.
+/// Checks changes, each for itself and all against the same image: a result for each, and the records of
+/// those that were not refused. No two of them name the same resource.
 pub fn alter_configs(
     image: &MetadataImage,
     alterations: &[Alteration],
@@ -193,8 +193,8 @@ fn alter_group(
     Ok(records(&ConfigResource::Group(name.to_owned()), before, &after))
 }
 
-/// Subscriptions to metrics of clients, and patterns of them all: each client that asks is held against every one, and
-/// patterns take memory. Kafka bounds neither.
+/// Subscriptions to metrics of clients, and patterns of them all: each client that asks is held against every
+/// one, and patterns take memory. Kafka bounds neither.
 const SUBSCRIPTIONS_MAX: usize = 256;
 const PATTERNS_MAX: usize = 256;
 
@@ -332,7 +332,8 @@ fn check_minimum_of_replicas(
     Err(AlterError::config(reason))
 }
 
-/// The settings after a change; `list_key` finds a key whose items may be added and taken out, or says why not.
+/// The settings after a change; `list_key` finds a key whose items may be added and taken out,
+/// or says why not.
 fn altered(
     before: &ConfigMap,
     alteration: &Alteration,
@@ -391,8 +392,8 @@ mod tests {
     use crate::base::ids::TopicId;
     use crate::meta::bootstrap;
 
-    /// Settings before, operations, and settings after or the message. `=` sets, `+=` appends, `-=` subtracts, `!` after
-    /// a key deletes; `reset` in front: AlterConfigs.
+    /// Settings before, operations, and settings after or the message. `=` sets, `+=` appends, `-=`
+    /// subtracts, `!` after a key deletes; `reset` in front: AlterConfigs.
     const TOPIC_CASES: &str = "
         retention.ms=1 | retention.bytes=2            | retention.bytes=2 retention.ms=1
         retention.ms=1 | reset retention.bytes=2      | retention.bytes=2

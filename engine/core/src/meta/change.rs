@@ -1,7 +1,7 @@
 //! Changes: pure commands that check a request against the image and return the records that carry it out.
 //!
-//! Nothing is applied here; a request that is only to be validated is one whose records are thrown away. Order of checks
-//! and messages are those of Kafka's controller (`ReplicationControlManager`).
+//! Nothing is applied here; a request that is only to be validated is one whose records are thrown away.
+//! Order of checks and messages are those of Kafka's controller (`ReplicationControlManager`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -104,7 +104,8 @@ pub struct CreateOutcome {
     pub records: Vec<MetadataRecord>,
 }
 
-/// A request to create topics, checked topic by topic. A topic of the request counts as existing for those after it.
+/// A request to create topics, checked topic by topic.
+/// A topic of the request counts as existing for those after it.
 pub struct TopicCreations<'a> {
     image: MetadataImage,
     broker: &'a BrokerConfig,
@@ -178,8 +179,8 @@ pub fn delete_topics(
     (ids.iter().map(|id| delete(*id)).collect(), records)
 }
 
-/// The first records of a cluster. As Kafka does when it formats a node, the default of `min.insync.replicas` becomes a
-/// setting of the cluster, so that it changes for all brokers at once.
+/// The first records of a cluster. As Kafka does when it formats a node, the default of `min.insync.replicas`
+/// becomes a setting of the cluster, so that it changes for all brokers at once.
 pub fn bootstrap(cluster_id: &str, broker: &BrokerConfig) -> Vec<MetadataRecord> {
     const KEY: &str = "min.insync.replicas";
     let value = TopicConfig::defaults(broker).min_insync_replicas.to_string();
@@ -217,8 +218,8 @@ pub fn next_producer_ids(image: &MetadataImage) -> (std::ops::Range<i64>, Metada
     (first..next, MetadataRecord::ProducerIds { next: ProducerId(next) })
 }
 
-/// After an unclean start: every partition that `broker` leads gets the next leader epoch, so that what an earlier run
-/// may have shown under the old one cannot be confused with what is written now.
+/// After an unclean start: every partition that `broker` leads gets the next leader epoch, so that what an
+/// earlier run may have shown under the old one cannot be confused with what is written now.
 pub fn raise_leader_epochs(image: &MetadataImage, broker: BrokerId) -> Vec<MetadataRecord> {
     let raised = |topic: TopicId, partition: &PartitionImage| MetadataRecord::Partition {
         topic,

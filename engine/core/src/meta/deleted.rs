@@ -6,8 +6,8 @@ use super::log::MetadataEntry;
 use super::record::MetadataRecord;
 use crate::base::ids::TopicId;
 
-/// The topics that a metadata log created and removed again. Files, and entries of a journal, of a topic that is neither
-/// here nor in the image belong to a log that lost its end, or to another one.
+/// The topics that a metadata log created and removed again. Files, and entries of a journal, of a topic that
+/// is neither here nor in the image belong to a log that lost its end, or to another one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeletedTopics {
     ids: BTreeSet<TopicId>,

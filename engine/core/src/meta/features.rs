@@ -10,7 +10,8 @@ use thiserror::Error;
 use super::record::MetadataRecord;
 use crate::base::ids::BrokerId;
 
-/// A feature that works whole here, with the levels of Kafka 4.3.1. Features gate clients, so others are not named.
+/// A feature that works whole here, with the levels of Kafka 4.3.1. Features gate clients,
+/// so others are not named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Feature {
     /// At level 1 groups of the consumer protocol are served (KIP-848).
@@ -151,8 +152,8 @@ pub enum FeatureError {
     Storage(String),
 }
 
-/// Checks a request to change levels; the records that carry it out, none where nothing changes. What is named twice
-/// has the level that is named last.
+/// Checks a request to change levels; the records that carry it out, none where nothing changes. What is
+/// named twice has the level that is named last.
 ///
 /// `controller` is whom the messages name. Of several refused features the answer names one.
 pub fn update_features(
@@ -182,8 +183,8 @@ pub fn update_features(
     Ok(vec![after.record()])
 }
 
-/// The last update of each feature, in the order in which Kafka's hash map has them: by bucket, and in one bucket in the
-/// order of the request.
+/// The last update of each feature, in the order in which Kafka's hash map has them: by bucket, and in one
+/// bucket in the order of the request.
 fn in_kafkas_order(updates: &[FeatureUpdate]) -> Vec<&FeatureUpdate> {
     /// What a map of Java begins with; it doubles when three quarters are full.
     const BUCKETS_LEAST: usize = 16;
@@ -267,8 +268,8 @@ mod tests {
         text.split_whitespace().map(update).collect()
     }
 
-    /// Requests one after another, and what each comes to: the epoch and the levels that are used then, or Kafka's
-    /// refusal.
+    /// Requests one after another, and what each comes to: the epoch and the levels that are used then,
+    /// or Kafka's refusal.
     const REQUESTS: &str = "
         | 0 group.version 1, metadata.version 30
         group.version:1 metadata.version:30 | 0 group.version 1, metadata.version 30

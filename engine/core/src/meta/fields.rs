@@ -1,4 +1,5 @@
-//! Reading and writing the fields of metadata records: little-endian numbers, texts and lists with their lengths.
+//! Reading and writing the fields of metadata records: little-endian numbers,
+//! texts and lists with their lengths.
 
 use crate::base::Corrupt;
 use millrace_codec::Fields;
@@ -100,8 +101,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A count of items of at least `item_bytes` each: more than the bytes left can hold is refused before memory is
-    /// taken.
+    /// A count of items of at least `item_bytes` each:
+    /// more than the bytes left can hold is refused before memory is taken.
     pub(super) fn count(&mut self, item_bytes: usize) -> Result<usize, Corrupt> {
         let count = self.u32()? as usize;
         match count.checked_mul(item_bytes) {

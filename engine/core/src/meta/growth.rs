@@ -1,6 +1,8 @@
-//! Partitions added to topics that exist: CreatePartitions checked against the image, and the records that carry it out.
+//! Partitions added to topics that exist: CreatePartitions checked against the image,
+//! and the records that carry it out.
 //!
-//! Order of checks and messages are those of Kafka's controller (`ReplicationControlManager.createPartitions`).
+//! Order of checks and messages are those of Kafka's controller
+//! (`ReplicationControlManager.createPartitions`).
 
 use super::change::{
     PARTITIONS_PER_REQUEST_MAX, TopicError, TopicErrorKind, check_replicas, new_partition, spread,
@@ -20,8 +22,8 @@ pub struct MorePartitions {
     pub assignments: Option<Vec<Vec<BrokerId>>>,
 }
 
-/// Checks a request for more partitions, each topic for itself: a result for each, and the records of those that were
-/// not refused. No two of them name the same topic.
+/// Checks a request for more partitions, each topic for itself: a result for each, and the records of those
+/// that were not refused. No two of them name the same topic.
 pub fn create_partitions(
     image: &MetadataImage,
     asked: &[MorePartitions],

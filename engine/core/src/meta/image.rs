@@ -65,8 +65,8 @@ pub enum ImageFault {
     UnsupportedLevel(#[from] UnsupportedLevel),
 }
 
-/// Cluster state at one point of the metadata log. Every shard holds the newest one it has seen. Clones share their
-/// topics.
+/// Cluster state at one point of the metadata log. Every shard holds the newest one it has seen.
+/// Clones share their topics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MetadataImage {
     cluster_id: String,

@@ -13,9 +13,9 @@
 //! | 4 | number of records |
 //! | length | body: the records |
 //!
-//! Zeros between entries are padding (direct writes fill whole blocks). The last entry may be torn by a crash: it is
-//! dropped, because nobody was told of it. A bad entry that a later one calls hard was acknowledged: that is corruption
-//! and is refused.
+//! Zeros between entries are padding (direct writes fill whole blocks). The last entry may be torn by a
+//! crash: it is dropped, because nobody was told of it. A bad entry that a later one calls hard was
+//! acknowledged: that is corruption and is refused.
 
 use super::fields::{Reader, Writer};
 use super::record::MetadataRecord;
@@ -45,7 +45,8 @@ pub struct MetadataEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tail {
     Clean,
-    /// The last write did not finish. The writer cuts the file at `DecodedLog::valid_bytes` before it goes on.
+    /// The last write did not finish. The writer cuts the file at `DecodedLog::valid_bytes` before it goes
+    /// on.
     Torn,
 }
 
@@ -129,7 +130,8 @@ impl DecodedLog {
                 }
                 // Whole sectors of an unfinished write may be missing, and an entry with them.
                 Ok(_) => Corrupt::new("metadata log", start as u64, "an entry is missing before this one"),
-                // What was sealed under a good checksum and cannot be read is a newer release's, not a torn write.
+                // What was sealed under a good checksum and cannot be read is a newer release's,
+                // not a torn write.
                 Err(fault) if is_sealed(bytes, start) => return (log, Some(fault)),
                 Err(fault) => fault,
             };
@@ -251,7 +253,8 @@ mod tests {
         0700000008000000 e803000000000000
     ";
 
-    /// So that a release that knows no settings of groups says that it is too old, and not that the log is damaged.
+    /// So that a release that knows no settings of groups says that it is too old,
+    /// and not that the log is damaged.
     #[test]
     fn settings_of_groups_are_a_kind_of_their_own() {
         let resource = ConfigResource::Group("g".to_owned());
@@ -314,8 +317,8 @@ mod tests {
         assert_eq!(DecodedLog::decode(&[0; 4096]).unwrap().valid_bytes, 0);
     }
 
-    /// Cuts or garbles at every byte. What a later write vouches for is corruption; anything else is a torn tail, and
-    /// exactly the entries before it return.
+    /// Cuts or garbles at every byte. What a later write vouches for is corruption; anything else is a torn
+    /// tail, and exactly the entries before it return.
     #[test]
     fn a_torn_tail_is_told_from_corruption() {
         for seed in 0..40 {

@@ -1,6 +1,7 @@
 //! Client quotas: whose they are, what they limit, and which of them a client is held to.
 //!
-//! Entities, keys and their precedence are Kafka's (`ClientQuotaEntity`, `QuotaConfig`, `DefaultQuotaCallback`).
+//! Entities, keys and their precedence are Kafka's (`ClientQuotaEntity`,
+//! `QuotaConfig`, `DefaultQuotaCallback`).
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -202,7 +203,8 @@ impl ClientQuotas {
         self.entities.get(entity)?.get(&key).copied()
     }
 
-    /// What a user with a client id is held to: of the entities that have the key the most particular one decides.
+    /// What a user with a client id is held to: of the entities that have the key the most particular one
+    /// decides.
     pub fn of_client(&self, key: QuotaKey, user: &str, client_id: &str) -> Option<FoundQuota> {
         let user = || QuotaName::Named(user.to_owned());
         let client = || QuotaName::Named(client_id.to_owned());

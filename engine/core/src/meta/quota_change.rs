@@ -13,7 +13,8 @@ use super::record::MetadataRecord;
 /// A `long` may be off a whole number by this much.
 const FRACTION_MAX: f64 = 1e-6;
 
-/// The parts of an entity as a request names them. The last of a kind counts, as in the map that Kafka makes of them.
+/// The parts of an entity as a request names them. The last of a kind counts,
+/// as in the map that Kafka makes of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct NamedEntity(BTreeMap<PartKind, Option<String>>);
 
@@ -131,8 +132,9 @@ impl QuotaError {
 /// What became of one entity.
 pub type AlteredQuota = (NamedEntity, Result<(), QuotaError>);
 
-/// Checks changes one by one: what becomes of each entity, once for each, and the records of those that were not refused.
-/// Of an entity that stands twice the first change is carried out, and still the answer is a refusal, as in Kafka.
+/// Checks changes one by one: what becomes of each entity, once for each, and the records of those that were
+/// not refused. Of an entity that stands twice the first change is carried out,
+/// and still the answer is a refusal, as in Kafka.
 #[derive(Debug)]
 pub struct ClientQuotaChanges<'a> {
     quotas: &'a ClientQuotas,
@@ -250,8 +252,8 @@ enum Wanted<'a> {
     Any,
 }
 
-/// The entities that match every component, with what is set for them. Without components: all, or none where the filter
-/// is strict, as in Kafka.
+/// The entities that match every component, with what is set for them. Without components: all, or none where
+/// the filter is strict, as in Kafka.
 pub fn describe_client_quotas<'a>(
     quotas: &'a ClientQuotas,
     filter: &[FilterPart<'_>],
@@ -350,7 +352,8 @@ mod tests {
         lines.collect::<Vec<_>>().join("; ")
     }
 
-    /// Entity, operations, and what is set then, or the refusal. Each begins with `client-id=a consumer_byte_rate=7`.
+    /// Entity, operations, and what is set then, or the refusal. Each begins with
+    /// `client-id=a consumer_byte_rate=7`.
     const CASES: &str = "
         client-id=b | producer_byte_rate=1 | client-id=a consumer_byte_rate=7; client-id=b producer_byte_rate=1
         client-id=a | consumer_byte_rate=8 | client-id=a consumer_byte_rate=8
@@ -423,7 +426,8 @@ mod tests {
         assert!(records.is_empty());
     }
 
-    /// Components (`kind=name`, `kind=*` everybody, `kind` any), strict or not, and how many of the entities match.
+    /// Components (`kind=name`, `kind=*` everybody, `kind` any), strict or not,
+    /// and how many of the entities match.
     #[test]
     fn filters_match() {
         let mut quotas = ClientQuotas::default();

@@ -1,9 +1,9 @@
 //! Metadata records: every change of cluster state, and their binary form.
 //!
-//! A record is `kind u16, version u16, length u32`, then `length` bytes of fields. Numbers are little-endian; a text is
-//! `length u32` and UTF-8; an optional text is a byte 0 or 1 before it; a list is `count u32` and its items; ids are as
-//! in `base::ids`. Versions only ever add kinds or fields with a new version number; a kind or version that is not
-//! known was written by a newer release and is refused.
+//! A record is `kind u16, version u16, length u32`, then `length` bytes of fields. Numbers are little-endian;
+//! a text is `length u32` and UTF-8; an optional text is a byte 0 or 1 before it; a list is `count u32` and
+//! its items; ids are as in `base::ids`. Versions only ever add kinds or fields with a new version number; a
+//! kind or version that is not known was written by a newer release and is refused.
 
 use super::fields::{Reader, Writer};
 use super::quota::{QuotaEntity, QuotaKey, QuotaName, QuotaValue};
@@ -56,7 +56,8 @@ pub enum MetadataRecord {
     RemoveTopic { id: TopicId },
     /// A dynamic setting; `None` removes it.
     Config { resource: ConfigResource, key: String, value: Option<String> },
-    /// The levels of features from here on, by name; a feature that is not named is not used. `epoch` counts changes.
+    /// The levels of features from here on, by name; a feature that is not named is not used.
+    /// `epoch` counts changes.
     Features { epoch: i64, levels: Vec<(String, i16)> },
     /// Every producer id below `next` was handed out to some broker.
     ProducerIds { next: ProducerId },

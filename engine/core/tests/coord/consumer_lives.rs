@@ -1,7 +1,8 @@
-//! Lives of groups of the consumer protocol, drawn from a seed: members that join, change their minds, fall silent, leave
-//! and come back, over a log whose writes are slow or fail, through restarts, topics that come and go, and the other
-//! protocol's joins. At every step no partition is owned by two members, as they themselves see it and as the log says,
-//! and no epoch goes back; at the end every partition that somebody subscribes to is owned.
+//! Lives of groups of the consumer protocol, drawn from a seed: members that join, change their minds, fall
+//! silent, leave and come back, over a log whose writes are slow or fail, through restarts, topics that come
+//! and go, and the other protocol's joins. At every step no partition is owned by two members, as they
+//! themselves see it and as the log says, and no epoch goes back;
+//! at the end every partition that somebody subscribes to is owned.
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -381,8 +382,8 @@ impl Life {
     }
 }
 
-/// What a start would find, before it puts anything right: each partition is some member's alone, and nothing of the
-/// consumer protocol stands in a group of the other.
+/// What a start would find, before it puts anything right: each partition is some member's alone, and nothing
+/// of the consumer protocol stands in a group of the other.
 pub(crate) fn check_log(log: &[CoordinatorRecord]) {
     let mut claims: BTreeMap<&MemberId, &CurrentAssignment> = BTreeMap::new();
     let (mut epoch, mut classic) = (None, false);

@@ -1,5 +1,5 @@
-//! What a request can make long costs the coordinator no more than its length: four times as much takes less than eight
-//! times the processor's time, where anything quadratic takes sixteen.
+//! What a request can make long costs the coordinator no more than its length: four times as much takes less
+//! than eight times the processor's time, where anything quadratic takes sixteen.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::stage::Stage;
 const RATIO_MAX: u64 = 8;
 /// A short run is lost in what the processor does beside; it is repeated until it takes so long.
 const NANOS_MIN: u64 = 2_000_000;
-/// Who takes no more for each element does nothing for it but look at it: what is left are caches, and pages that are touched
-/// for the first time.
+/// Who takes no more for each element does nothing for it but look at it: what is left are caches, and pages
+/// that are touched for the first time.
 const NANOS_AN_ELEMENT: u64 = 100;
 /// A ratio that is too high is looked at again: neighbours on the same core spoil caches.
 const TRIES: usize = 3;

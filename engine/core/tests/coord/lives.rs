@@ -1,5 +1,6 @@
-//! Lives of groups drawn from a seed: clients that join, assign, commit, fall silent and come back, over a log whose
-//! writes are slow or fail, through restarts. What must hold in each of them is checked at every step.
+//! Lives of groups drawn from a seed: clients that join, assign, commit, fall silent and come back, over a
+//! log whose writes are slow or fail, through restarts.
+//! What must hold in each of them is checked at every step.
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};

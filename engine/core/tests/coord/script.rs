@@ -189,7 +189,8 @@ impl Runner {
         }
     }
 
-    /// `beat LABEL member=m epoch=3 topics=a,b pattern=x owned=t0,t1`; `full` says everything, as after a join.
+    /// `beat LABEL member=m epoch=3 topics=a,b pattern=x owned=t0,t1`; `full` says everything,
+    /// as after a join.
     fn beat(&mut self, line: &Line<'_>) {
         let token = Token(self.labels.len() as u64);
         self.labels.push(line.words[0].to_owned());
@@ -341,8 +342,8 @@ fn assigned(text: &str) -> Bytes {
     assignment.to_bytes(0).unwrap().into()
 }
 
-/// `range` or `range:metadata`, by commas; a subscription is `range:topics(a+b)`, or `range:topics(a/a0+a1)` where the
-/// member owns partitions.
+/// `range` or `range:metadata`, by commas; a subscription is `range:topics(a+b)`, or `range:topics(a/a0+a1)`
+/// where the member owns partitions.
 fn protocols(text: &str) -> Vec<Protocol> {
     let one = |item: &str| {
         let (name, metadata) = item.split_once(':').unwrap_or((item, item));

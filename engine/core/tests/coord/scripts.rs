@@ -1,10 +1,12 @@
-//! Runs the scripts and compares what comes of each line. `MILLRACE_BLESS=1` writes what came of it instead; read it.
+//! Runs the scripts and compares what comes of each line.
+//! `MILLRACE_BLESS=1` writes what came of it instead; read it.
 
 use std::path::PathBuf;
 
 use crate::script::Runner;
 
-/// Runs `case: NAME [settings]` and the lines below; lines with `| ` are what must come of the line above them.
+/// Runs `case: NAME [settings]` and the lines below;
+/// lines with `| ` are what must come of the line above them.
 fn check(file: &str) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/coord/scripts").join(file);
     #[expect(clippy::disallowed_methods, reason = "a test reads a file of the repository")]

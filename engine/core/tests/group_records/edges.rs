@@ -1,4 +1,5 @@
-//! What Kafka's classes do at the edges, each case tried on them first: other types and versions, bytes behind, tags.
+//! What Kafka's classes do at the edges, each case tried on them first: other types and versions,
+//! bytes behind, tags.
 
 use crate::golden::bytes;
 use millrace_core::base::TopicId;

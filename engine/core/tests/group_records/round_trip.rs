@@ -1,4 +1,5 @@
-//! Bytes written by Kafka's own classes are read, every value under its own name, and written again to the same bytes.
+//! Bytes written by Kafka's own classes are read, every value under its own name,
+//! and written again to the same bytes.
 
 use crate::golden::{Golden, golden};
 use base64::Engine as _;

@@ -8,8 +8,8 @@ use millrace_core::journal::{
     FrameHeader, FrameSequence, Replay, ShardCheckpoint, recover_chain,
 };
 
-/// Frames sealed and written one by one: each says that all before it are on the device. The lengths of their contents
-/// follow from header, heads and batches.
+/// Frames sealed and written one by one: each says that all before it are on the device. The lengths of their
+/// contents follow from header, heads and batches.
 fn written_one_by_one(frames: u64) -> Bench {
     frames_of_one_partition(frames, Bench::write_all)
 }
@@ -217,7 +217,8 @@ fn any_bytes_are_read_without_a_panic() {
     }
 }
 
-/// Writes random fields into the headers and heads of frames and makes header checksum and content checksum match.
+/// Writes random fields into the headers and heads of frames and makes header checksum and content checksum
+/// match.
 fn forge(slot: &mut [u8], random: &mut Seeded) {
     for at in (0..32_768).step_by(4096) {
         let Ok((header, _)) = FrameHeader::decode(&slot[at..]) else { continue };

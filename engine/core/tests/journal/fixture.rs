@@ -1,4 +1,5 @@
-//! Small parts that the journal's tests share: seeded randomness, batches, keys, a journal with its ring and slots.
+//! Small parts that the journal's tests share: seeded randomness, batches, keys,
+//! a journal with its ring and slots.
 
 use bytes::Bytes;
 use millrace_core::base::{Offset, PartitionIndex, PartitionKey, Position, ShardIndex, TopicId};

@@ -19,8 +19,8 @@ fn seal(bench: &mut Bench, kib: usize) -> Result<String, NoRoom> {
     Ok(format!("{}:{}@{}", frame.slot, frame.slot_at / KIB, frame.ring_at / KIB))
 }
 
-/// `n` seals a frame of n KiB and names its `slot:KiB@KiB of the ring`, or why not; `w` writes everything; `r` releases
-/// the first slot to be cleaned and names it, or `-`.
+/// `n` seals a frame of n KiB and names its `slot:KiB@KiB of the ring`, or why not; `w` writes everything;
+/// `r` releases the first slot to be cleaned and names it, or `-`.
 fn check(bench: &mut Bench, script: &str, expected: &str) {
     let mut found = Vec::new();
     for step in script.split(' ') {

@@ -1,4 +1,5 @@
-//! The journal end to end: frames sealed, written, cleaned and recovered in memory, with crashes and damage anywhere.
+//! The journal end to end: frames sealed, written, cleaned and recovered in memory,
+//! with crashes and damage anywhere.
 
 #[cfg(test)]
 mod damage;

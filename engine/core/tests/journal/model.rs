@@ -1,5 +1,5 @@
-//! Seeded histories of one shard's journal, crashed at every boundary: what is recovered is exactly what was hard, and
-//! with the ring exactly what was sealed.
+//! Seeded histories of one shard's journal, crashed at every boundary: what is recovered is exactly what was
+//! hard, and with the ring exactly what was sealed.
 
 use crate::fixture::{batch, key};
 use crate::twin::{Change, Log, Twin};
@@ -9,8 +9,8 @@ use millrace_core::journal::{Entry, JournalGeometry, Span};
 
 const PARTITIONS: usize = 6;
 
-/// Sizes of what is written. Segments and logs are kept short, so that rolls and log starts are frequent and copies of
-/// the history cheap.
+/// Sizes of what is written. Segments and logs are kept short,
+/// so that rolls and log starts are frequent and copies of the history cheap.
 #[derive(Clone, Copy)]
 struct Scale {
     body_max: usize,

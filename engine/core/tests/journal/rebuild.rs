@@ -287,7 +287,8 @@ fn a_leader_epoch_that_cannot_be_a_batchs_own_is_damage() {
 #[test]
 fn an_extents_bytes_are_read_from_the_file() {
     let log = log();
-    // how many batches appends hold, where the extent behind them begins, where the replay then finds the log's bytes
+    // how many batches appends hold, where the extent behind them begins,
+    // where the replay then finds the log's bytes
     for (appended, from) in [(0, 0), (1, 4096), (1, 5000), (2, 8192), (2, 4096)] {
         let mut bench = Bench::small();
         (0..appended).for_each(|number| append(&mut bench, &log, number));

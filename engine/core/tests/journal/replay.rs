@@ -9,9 +9,9 @@ use millrace_core::journal::{
 };
 
 /// Each word is a frame with one entry of partition 0:
-/// `a<segment>:<position>+<bytes>@<base offset>` append of one record, `c...` carry, `e...` extent of one batch with 10 bytes
-/// behind what is in the file, `r<segment>=<length>` roll, `s<offset>` log start, `t<offset>=<segment>:<position>` truncate, `d` drop,
-/// `k<segment>:<end>=<length>` compact.
+/// `a<segment>:<position>+<bytes>@<base offset>` append of one record, `c...` carry, `e...` extent of one
+/// batch with 10 bytes behind what is in the file, `r<segment>=<length>` roll, `s<offset>` log start,
+/// `t<offset>=<segment>:<position>` truncate, `d` drop, `k<segment>:<end>=<length>` compact.
 fn replay(checkpoint: Option<ShardCheckpoint>, script: &str) -> Result<Vec<RecoveredPartition>, ReplayError> {
     let mut bench = Bench::small();
     for word in script.split(' ').filter(|word| !word.is_empty()) {
@@ -240,8 +240,8 @@ fn compacted_segments_take_the_place_of_others() {
     );
 }
 
-/// A file that compaction wrote is shorter than the one it was written from: a start that undoes the next swap measures it by
-/// the swap before.
+/// A file that compaction wrote is shorter than the one it was written from: a start that undoes the next
+/// swap measures it by the swap before.
 #[test]
 fn a_swap_that_is_undone_leaves_what_earlier_ones_wrote() {
     let compacted = "a0:0+100@0 r1=100 a1:0+70@1 r2=70 a2:0+80@2 k0:2=90 r3=80 a3:0+90@3 k0:3=120";

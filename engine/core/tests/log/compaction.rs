@@ -88,8 +88,8 @@ impl Pass<'_> {
     }
 }
 
-/// Records as `key=value`, `key` alone for a tombstone, batches between bars; `P` before a batch gives it producer 7 and the
-/// next sequence, `e` the next leader epoch.
+/// Records as `key=value`, `key` alone for a tombstone, batches between bars; `P` before a batch gives it
+/// producer 7 and the next sequence, `e` the next leader epoch.
 fn log_of(text: &str) -> Vec<u8> {
     let (mut log, mut offset, mut sequence, mut epoch) = (Vec::new(), 0, 0, 0);
     for batch in text.split('|').map(str::trim) {
@@ -117,8 +117,8 @@ fn log_of(text: &str) -> Vec<u8> {
     log
 }
 
-/// `offsets:count` of each batch, with `P` where it has a producer and `!` where it has a time for its tombstones, then the
-/// records.
+/// `offsets:count` of each batch, with `P` where it has a producer and `!` where it has a time for its
+/// tombstones, then the records.
 fn text_of(log: &[u8]) -> String {
     let batches = headers(log).into_iter().map(|header| {
         let producer = if header.has_producer() { "P" } else { "" };

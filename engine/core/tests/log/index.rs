@@ -59,8 +59,8 @@ fn lookups_lead_to_a_batch_shortly_before() {
     }
 }
 
-/// From any batch on, the intervals that the index names hold every batch of the time, and the first such batch lies in
-/// the first of them.
+/// From any batch on, the intervals that the index names hold every batch of the time, and the first such
+/// batch lies in the first of them.
 #[test]
 fn times_are_never_missed() {
     let mut choices = Choices::new(22);
@@ -204,8 +204,8 @@ fn what_is_read_back_whole_is_noted_as_what_was_appended() {
     assert_eq!(noted(&batches, |_, _| Summed::Fits), index_of(&batches));
 }
 
-/// Whatever one field says, every entry leads to the batch of its offset, a search by time looks where the damage is, and
-/// what lies behind is known.
+/// Whatever one field says, every entry leads to the batch of its offset, a search by time looks where the
+/// damage is, and what lies behind is known.
 #[test]
 fn damaged_headers_lead_to_no_other_batch() {
     type Harm = fn(&mut BatchHeader) -> Summed;

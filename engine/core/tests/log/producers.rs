@@ -16,7 +16,8 @@ fn header(epoch: i16, sequence: i32, count: i32) -> BatchHeader {
     BatchHeader::parse(&builder.build()).unwrap()
 }
 
-/// Sends batches (epoch, first sequence, count) one after another; each verdict as text. Fresh ones are appended.
+/// Sends batches (epoch, first sequence, count) one after another; each verdict as text.
+/// Fresh ones are appended.
 fn send(windows: &mut ProducerWindows, batches: &[(i16, i32, i32)]) -> Vec<String> {
     let mut verdicts = Vec::new();
     for &(epoch, sequence, count) in batches {

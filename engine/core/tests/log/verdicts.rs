@@ -1,5 +1,5 @@
-//! What Kafka decides about each batch of `cases.txt` (`verdicts.txt`, made by `KafkaJudge.java judge`), and that we
-//! decide the same.
+//! What Kafka decides about each batch of `cases.txt` (`verdicts.txt`, made by `KafkaJudge.java judge`),
+//! and that we decide the same.
 
 use millrace_core::base::{LeaderEpoch, Offset, TimestampMs};
 use millrace_core::log::fault::{BatchFault, RecordFault};
@@ -72,8 +72,8 @@ fn decide(parts: &[&str], verdict: &str) -> (String, bool) {
     }
 }
 
-/// Where we refuse what Kafka takes or fails on with an internal error, so that no reader meets records that contradict
-/// themselves.
+/// Where we refuse what Kafka takes or fails on with an internal error,
+/// so that no reader meets records that contradict themselves.
 fn stricter(bytes: &[u8], fault: &BatchFault) -> bool {
     let codec = BatchHeader::parse(bytes).unwrap().attributes.codec();
     match fault {

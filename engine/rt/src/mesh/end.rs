@@ -14,7 +14,7 @@ use crate::mesh::lane::{LaneReceiver, LaneSender, lane};
 use crate::mesh::replies::{Replies, ReplyRoom};
 use crate::remote::Remote;
 use crate::shard::{self, Attend};
-use crate::waiters::{Ticket, Waiters};
+use crate::sync::waiters::{Ticket, Waiters};
 
 /// What all shards of a mesh share.
 struct Common<R> {
@@ -46,8 +46,8 @@ pub struct MeshEnd<Q, R> {
     incoming: Vec<LaneReceiver<Parcel<Q, R>>>,
 }
 
-/// One end per shard, in the order of the shards. Each lane, one per ordered pair, holds `lane_capacity` requests that
-/// were not yet taken.
+/// One end per shard, in the order of the shards. Each lane, one per ordered pair, holds `lane_capacity`
+/// requests that were not yet taken.
 pub fn mesh<Q: Send + 'static, R: Send + 'static>(shards: u16, lane_capacity: usize) -> Vec<MeshEnd<Q, R>> {
     let common = Arc::new(Common {
         remotes: (0..shards).map(|_| OnceLock::new()).collect(),
@@ -142,8 +142,8 @@ impl<Q: Send + 'static, R: Send + 'static> Mesh<Q, R> {
         self.inner.me
     }
 
-    /// Waits for room on the lane to `to`, in the order of the callers, and reserves the reply's room. Requests
-    /// arrive in the order of admission. Nothing was sent if the future is dropped.
+    /// Waits for room on the lane to `to`, in the order of the callers, and reserves the reply's room.
+    /// Requests arrive in the order of admission. Nothing was sent if the future is dropped.
     pub async fn admit(&self, to: u16, request: Q) -> Reply<R> {
         let mut place = Place { inner: &*self.inner, to, ticket: None };
         let mut request = Some(request);

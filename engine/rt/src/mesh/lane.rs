@@ -1,7 +1,7 @@
 //! A bounded queue from one shard to another: single producer, single consumer, no lock.
 #![allow(unsafe_code)]
-// `unsafe` here: a ring of uninitialised cells. Sound because `Sender` and `Receiver` are unique (not Clone), and each
-// cell is handed over by the release store of the counter that the other side loads with acquire.
+// `unsafe` here: a ring of uninitialised cells. Sound because `Sender` and `Receiver` are unique (not Clone),
+// and each cell is handed over by the release store of the counter that the other side loads with acquire.
 
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
@@ -81,7 +81,8 @@ impl<T> LaneReceiver<T> {
         if taken == self.0.put.0.load(Ordering::Acquire) {
             return None;
         }
-        // SAFETY: the sender has filled the cell (acquire above), and only the receiver, borrowed exclusively, reads.
+        // SAFETY: the sender has filled the cell (acquire above), and only the receiver,
+        // borrowed exclusively, reads.
         let value = unsafe { (*self.0.cell(taken)).assume_init_read() };
         self.0.taken.0.store(taken + 1, Ordering::Release);
         Some(value)

@@ -1,7 +1,8 @@
-//! The way back: a lock-free stack of replies per requesting shard. Room for each reply is taken with the request.
+//! The way back: a lock-free stack of replies per requesting shard.
+//! Room for each reply is taken with the request.
 #![allow(unsafe_code)]
-// `unsafe` here: an intrusive stack of boxed nodes. Each node is owned by exactly one place: the responder, the stack,
-// or whoever took the whole stack.
+// `unsafe` here: an intrusive stack of boxed nodes. Each node is owned by exactly one place: the responder,
+// the stack, or whoever took the whole stack.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};

@@ -7,11 +7,13 @@ use crate::shard::Shard;
 use crate::tasks::yield_now;
 use crate::uring::ring::Ring;
 
-/// Runs as long as the shard, among its tasks, and never waits as they do: it stands in the executor's queue, or, when
-/// nothing of the shard can run, it stops the thread in the one call that brings completions, timers and the bell. (The
-/// executor's own parking takes four calls and a second wake-up through an eventfd, each time.) It never spins.
+/// Runs as long as the shard, among its tasks, and never waits as they do: it stands in the executor's queue,
+/// or, when nothing of the shard can run, it stops the thread in the one call that brings completions, timers
+/// and the bell. (The executor's own parking takes four calls and a second wake-up through an eventfd,
+/// each time.) It never spins.
 ///
-/// Sound because whatever makes a task run comes from a task or from a turn of this one: other threads only ring.
+/// Sound because whatever makes a task run comes from a task or from a turn of this one:
+/// other threads only ring.
 pub(crate) async fn drive(shard: Rc<Shard>) {
     let Kernel::Uring(host) = &shard.kernel else { panic!("the driver belongs to the real kernel") };
     let ring = &host.ring;

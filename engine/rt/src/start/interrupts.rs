@@ -13,8 +13,8 @@ const COUNTS: &str = "/proc/interrupts";
 /// A processor that counted less than this part of what the busiest one did has little to do with the disk.
 const QUIET_PART: u64 = 16;
 
-/// Those of `cpus` that take hardly any of the interrupts of the disk that holds this directory: none, where each of them
-/// has a queue of its own; all, where nothing is known of the disk.
+/// Those of `cpus` that take hardly any of the interrupts of the disk that holds this directory: none, where
+/// each of them has a queue of its own; all, where nothing is known of the disk.
 pub(super) fn quiet_cpus(cpus: &[usize], directory: &Path) -> Vec<usize> {
     let counts = counts_of(directory).unwrap_or_default();
     quietest(cpus, &counts)
@@ -36,7 +36,8 @@ fn counts_of(directory: &Path) -> Option<Vec<u64>> {
     Some(sum(&fs::read_to_string(COUNTS).ok()?, &interrupts))
 }
 
-/// Interrupts of a block device: those of the next device above it that has any, or of the devices that it is made of.
+/// Interrupts of a block device: those of the next device above it that has any,
+/// or of the devices that it is made of.
 fn collect(device: &Path, interrupts: &mut BTreeSet<u32>) {
     for part in names(&device.join("slaves")) {
         if let Ok(part) = fs::canonicalize(part) {

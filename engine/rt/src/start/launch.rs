@@ -32,8 +32,8 @@ use crate::uring::tasks::HostedTasks;
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub shards: u16,
-    /// What the process may take. Freed blocks are kept for reuse up to a sixteenth of it, and up to three quarters with
-    /// all blocks in use.
+    /// What the process may take. Freed blocks are kept for reuse up to a sixteenth of it, and up to three
+    /// quarters with all blocks in use.
     pub memory_bytes: u64,
     /// What the shards write most lies here.
     pub directory: PathBuf,
@@ -45,13 +45,14 @@ pub struct Settings {
 const EXECUTOR_IO_MEMORY: usize = 64 << 10;
 /// The executor's three rings carry its own timers.
 const EXECUTOR_RING_DEPTH: usize = 64;
-/// Never. If the executor's timer expires between its arming and the first look at it (a process that stands still for that
-/// long suffices), glommio 0.9 parks although tasks can run, and nothing would wake it. Nothing here needs the timer: the
-/// driver takes its turn among the tasks and looks at ring, lanes and timers each round.
+/// Never. If the executor's timer expires between its arming and the first look at it (a process that stands
+/// still for that long suffices), glommio 0.9 parks although tasks can run, and nothing would wake it.
+/// Nothing here needs the timer: the driver takes its turn among the tasks and looks at ring,
+/// lanes and timers each round.
 const PREEMPT_TIMER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// Runs `main` on every shard, each on a thread of its own; returns when all of them have ended. A panic in a shard
-/// ends the process.
+/// Runs `main` on every shard, each on a thread of its own; returns when all of them have ended.
+/// A panic in a shard ends the process.
 pub fn run<F, Fut>(settings: Settings, main: F) -> io::Result<()>
 where
     F: Fn(Seat) -> Fut + Send + Clone + 'static,
@@ -94,10 +95,11 @@ fn listed(cpus: &CpuSet) -> Vec<usize> {
 
 /// The processors of the shards, in their order; where there are fewer than shards they begin again.
 ///
-/// Shards keep off processors that take the disk's interrupts, where others are left: there the kernel also ends hardened
-/// writes of a disk with a write cache, in a worker that waits for whoever runs. Beside a reader at full speed one commit
-/// of a hundred took 2.2 ms there, 1.1 ms elsewhere. Where more processors are left than shards, the first one depends on
-/// the process, so that two brokers on one machine do not share processor 0.
+/// Shards keep off processors that take the disk's interrupts, where others are left: there the kernel also
+/// ends hardened writes of a disk with a write cache, in a worker that waits for whoever runs. Beside a
+/// reader at full speed one commit of a hundred took 2.2 ms there, 1.1 ms elsewhere. Where more processors
+/// are left than shards, the first one depends on the process,
+/// so that two brokers on one machine do not share processor 0.
 fn seats(cpus: &[usize], shards: u16, process: u32, quiet: impl Fn(&[usize]) -> Vec<usize>) -> Vec<usize> {
     let shards = usize::from(shards);
     if cpus.len() <= shards {
@@ -109,9 +111,9 @@ fn seats(cpus: &[usize], shards: u16, process: u32, quiet: impl Fn(&[usize]) -> 
     cpus.iter().copied().skip(first).take(shards).collect()
 }
 
-/// Where the threads run that shards leave blocking work to, the kernel's and the process's: beside the shards, where as
-/// many processors are left as those have. The scheduler leaves such a thread where it ran last; hardened writes of bulk
-/// data took a fifth of the shard's processor so, while another was half idle.
+/// Where the threads run that shards leave blocking work to, the kernel's and the process's: beside the
+/// shards, where as many processors are left as those have. The scheduler leaves such a thread where it ran
+/// last; hardened writes of bulk data took a fifth of the shard's processor so, while another was half idle.
 fn left_to_others(cpus: CpuSet, shards: &[usize]) -> CpuSet {
     let mut left = cpus;
     let are_taken = shards.iter().all(|cpu| left.unset(*cpu).is_ok());

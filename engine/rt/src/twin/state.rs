@@ -1,4 +1,5 @@
-//! The state of a simulated world below its shards: nodes, events in virtual time, and the carrying out of operations.
+//! The state of a simulated world below its shards: nodes, events in virtual time,
+//! and the carrying out of operations.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -21,7 +22,8 @@ use crate::twin::storage::Storage;
 
 /// Latencies of operations, in nanoseconds.
 const DISK_NANOS: std::ops::Range<u64> = 20_000..400_000;
-/// A computation on a thread of its own: as long as the largest that is given there, an inflated batch, may take.
+/// A computation on a thread of its own: as long as the largest that is given there, an inflated batch,
+/// may take.
 const WORK_NANOS: std::ops::Range<u64> = 20_000..20_000_000;
 const SOCKET_NANOS: std::ops::Range<u64> = 1_000..20_000;
 const BELL_NANOS: std::ops::Range<u64> = 500..60_000;

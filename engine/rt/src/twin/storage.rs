@@ -106,7 +106,8 @@ impl Storage {
         }
     }
 
-    /// What becomes of an operation that was in flight when the process ended: a write may have happened, or be torn.
+    /// What becomes of an operation that was in flight when the process ended: a write may have happened,
+    /// or be torn.
     pub(crate) fn end_write(&mut self, operation: &Operation, torn: bool, chance: &mut Chance) {
         let Operation::Write { file, at, pieces, .. } = operation else { return };
         let fate = if torn { chance.below(3) } else { 0 };
@@ -273,7 +274,8 @@ impl Storage {
         self.memory_max.saturating_sub(taken)
     }
 
-    /// As on the real kernel one that lies on the disk takes none of the memory; here it takes none of the disk either.
+    /// As on the real kernel one that lies on the disk takes none of the memory;
+    /// here it takes none of the disk either.
     fn create_region(&mut self, path: PathBuf, len: usize) -> Answered {
         match self.remove_region(&path) {
             Err(Stop::Error(error)) if error.kind() == io::ErrorKind::NotFound => {}

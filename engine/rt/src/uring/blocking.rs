@@ -17,8 +17,8 @@ const THREADS_MAX: usize = 4;
 /// An idle broker keeps no such thread.
 const IDLE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Threads for calls on the file system, and others for what may take long without it: computations, names of hosts. Neither
-/// waits behind the other.
+/// Threads for calls on the file system, and others for what may take long without it: computations, names of
+/// hosts. Neither waits behind the other.
 #[derive(Clone)]
 pub(crate) struct BlockingPools {
     files: Arc<BlockingPool>,

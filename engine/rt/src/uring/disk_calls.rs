@@ -208,7 +208,8 @@ fn create_region(path: &Path, len: usize) -> io::Result<(Arc<Region>, DirLock)> 
         _ => {}
     }
     let file = fs::OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)?;
-    // A tmpfs without room says so here; where only the mapping finds out, the error is that of a bad address.
+    // A tmpfs without room says so here; where only the mapping finds out,
+    // the error is that of a bad address.
     let made = lock_region(path).and_then(|lock| {
         room_for(&file, len)?;
         Ok((Region::map(&file, len)?, lock))

@@ -1,7 +1,7 @@
 //! Turns an operation into the submission entry that the kernel reads.
 #![allow(unsafe_code)]
-// `unsafe` here: entries carry raw addresses. They point into memory that the operation owns (blocks, frozen bytes,
-// boxed headers), whose addresses do not change while the operation sits in its slot until completion.
+// `unsafe` here: entries carry raw addresses. They point into memory that the operation owns (blocks, frozen
+// bytes, boxed headers), whose addresses do not change while the operation sits in its slot until completion.
 
 use std::os::fd::{AsRawFd, RawFd};
 

@@ -1,7 +1,7 @@
 //! The private ring of a shard: all file and socket operations, submitted and reaped in one call per turn.
 #![allow(unsafe_code)]
-// `unsafe` here: pushing entries and entering the kernel. The memory that entries point to belongs to operation slots
-// (see `entries`), and the ring is emptied (`drain`) before those can go away.
+// `unsafe` here: pushing entries and entering the kernel. The memory that entries point to belongs to
+// operation slots (see `entries`), and the ring is emptied (`drain`) before those can go away.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -36,9 +36,10 @@ const TOKEN_TIMER: u64 = TOKEN_OWN | 1 << 62;
 /// How long a stopping shard waits for one round of cancelled operations.
 const DRAIN_ROUND: Duration = Duration::from_millis(50);
 
-/// Of the kernel's threads that a shard's operations may block, at least so many. By default they are four a processor;
-/// hardened writes to many files that grow share the file system's commits, and the more of them wait for one the fewer
-/// there are: with 16 a shard of a machine of two processors had a third to a half of the flushes.
+/// Of the kernel's threads that a shard's operations may block, at least so many. By default they are four a
+/// processor; hardened writes to many files that grow share the file system's commits, and the more of them
+/// wait for one the fewer there are: with 16 a shard of a machine of two processors had a third to a half of
+/// the flushes.
 const BLOCKED_WORKERS_MIN: u32 = 16;
 
 /// Builds a ring as every shard uses it.
@@ -65,8 +66,9 @@ fn raise_workers(ring: &IoUring) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets those threads of the kernel run on any of these processors. They begin with what the shard may use, which is the
-/// one that it needs for itself: with hardened writes to ten thousand files they took a third of it while another idled.
+/// Lets those threads of the kernel run on any of these processors. They begin with what the shard may use,
+/// which is the one that it needs for itself: with hardened writes to ten thousand files they took a third of
+/// it while another idled.
 fn free_workers(ring: &IoUring, cpus: &CpuSet) {
     // SAFETY: a set of bits, of which none is set.
     let mut mask: libc::cpu_set_t = unsafe { std::mem::zeroed() };
@@ -158,16 +160,16 @@ impl Ring {
         self.push(&opcode::AsyncCancel::new(id.token()).build().user_data(TOKEN_IGNORED));
     }
 
-    /// Submits everything queued with one call that also lets the kernel post completions, then hands those out.
-    /// True if anything moved.
+    /// Submits everything queued with one call that also lets the kernel post completions,
+    /// then hands those out. True if anything moved.
     pub(crate) fn turn(&self, now: Moment, next_deadline: Option<Moment>) -> bool {
         self.arm(now, next_deadline);
         let entered = self.enter();
         self.reap() || entered
     }
 
-    /// Stops the thread until something completes, a timer is due or the bell rings. Nothing else of this thread may be
-    /// able to run. It may end early; `turn` hands out what came.
+    /// Stops the thread until something completes, a timer is due or the bell rings. Nothing else of this
+    /// thread may be able to run. It may end early; `turn` hands out what came.
     pub(crate) fn wait(&self) {
         if !self.bell_is_watched.replace(true) {
             let watch = opcode::PollAdd::new(types::Fd(self.bell), BELL_READABLE).multi(true).build();
@@ -215,7 +217,8 @@ impl Ring {
         }
     }
 
-    /// A timeout is armed only if it is earlier than all that are: one that is too early wakes the shard for nothing.
+    /// A timeout is armed only if it is earlier than all that are:
+    /// one that is too early wakes the shard for nothing.
     fn arm(&self, now: Moment, next_deadline: Option<Moment>) {
         let Some(deadline) = next_deadline else { return };
         let mut armed = self.armed.borrow_mut();

@@ -1,17 +1,20 @@
 //! How long a shard's thread may run beside others of its processor: longer than the workers of the kernel.
 #![allow(unsafe_code)]
-// `unsafe` here: system calls that libc does not wrap. They read and write one structure, which outlives them.
+// `unsafe` here: system calls that libc does not wrap. They read and write one structure,
+// which outlives them.
 
 use std::mem::size_of;
 use std::time::Duration;
 
-/// Longer than the kernel's default, which is 2.8 ms at most. A durable write ends in a worker of the kernel on the
-/// processor that began it; one whose slices are shorter than the running thread's has its turn when it wakes, any other
-/// waits until that thread sleeps (beside a busy reader: 0.003 ms instead of 0.7, twice in each commit).
+/// Longer than the kernel's default, which is 2.8 ms at most. A durable write ends in a worker of the kernel
+/// on the processor that began it; one whose slices are shorter than the running thread's has its turn when
+/// it wakes, any other waits until that thread sleeps (beside a busy reader: 0.003 ms instead of 0.7,
+/// twice in each commit).
 const SLICE: Duration = Duration::from_millis(20);
 
-/// Gives the calling thread long slices, as it may for itself. Its share of the processor stays what it was. Kernels
-/// before 6.12 know nothing of this, and some sandboxes forbid the call: then commits end later under load.
+/// Gives the calling thread long slices, as it may for itself. Its share of the processor stays what it was.
+/// Kernels before 6.12 know nothing of this, and some sandboxes forbid the call:
+/// then commits end later under load.
 pub(crate) fn lengthen() {
     const THIS_THREAD: libc::c_int = 0;
     const NO_FLAGS: libc::c_uint = 0;

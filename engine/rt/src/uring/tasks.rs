@@ -1,4 +1,5 @@
-//! The tasks of a shard on the real kernel: polled by glommio, owned here, so that they end when their shard does.
+//! The tasks of a shard on the real kernel: polled by glommio, owned here,
+//! so that they end when their shard does.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

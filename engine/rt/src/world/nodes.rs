@@ -38,7 +38,8 @@ pub struct WorldOptions {
     pub pooled_bytes: usize,
     /// The longest that one poll of a task takes, in virtual nanoseconds; the shortest is a tenth of it.
     pub compute_nanos_max: u64,
-    /// One poll of so many takes much longer: a large request is decoded, a log has many batches. None: no poll does.
+    /// One poll of so many takes much longer: a large request is decoded, a log has many batches. None:
+    /// no poll does.
     pub long_turn_one_in: Option<u64>,
 }
 
@@ -64,8 +65,8 @@ enum Halt {
     Crash(Crash),
 }
 
-/// Machines, their disks and the network between them, on one thread and in virtual time. The same seed and the same
-/// calls give the same run.
+/// Machines, their disks and the network between them, on one thread and in virtual time. The same seed and
+/// the same calls give the same run.
 pub struct World {
     pub(super) twin: Rc<RefCell<Twin>>,
     pub(super) options: WorldOptions,
@@ -95,7 +96,8 @@ impl World {
         NodeId(u32::try_from(twin.nodes.len() - 1).unwrap_or(u32::MAX))
     }
 
-    /// Boots a node that does not run: one main future per shard, as `run` does. It exits when all have ended.
+    /// Boots a node that does not run: one main future per shard, as `run` does.
+    /// It exits when all have ended.
     pub fn start<F, Fut>(&mut self, node: NodeId, shards: u16, main: F)
     where
         F: Fn(Seat) -> Fut + Clone + 'static,
@@ -128,7 +130,8 @@ impl World {
         self.twin.borrow_mut().node(node.0).end_reason.clone()
     }
 
-    /// Ends the node now; nothing if it does not run, but for a power loss, which also takes what a dead process left.
+    /// Ends the node now; nothing if it does not run, but for a power loss,
+    /// which also takes what a dead process left.
     pub fn crash(&mut self, node: NodeId, kind: Crash) {
         self.halt(node.0, Halt::Crash(kind));
     }
@@ -202,7 +205,8 @@ impl World {
         self.twin.borrow_mut().node(node.0).storage.disk.put(path, contents);
     }
 
-    /// Takes files and directories away behind the node's back, from both images; a directory with all that is in it.
+    /// Takes files and directories away behind the node's back, from both images;
+    /// a directory with all that is in it.
     pub fn remove_path(&mut self, node: NodeId, path: &Path) {
         self.twin.borrow_mut().node(node.0).storage.vanish(path);
     }
@@ -213,7 +217,8 @@ impl World {
         self.twin.borrow_mut().node(node.0).storage.disk.copy_tree(from, to);
     }
 
-    /// Makes a directory, which may be yet to come, a file system of its own: a sync of another one does not reach it.
+    /// Makes a directory, which may be yet to come, a file system of its own:
+    /// a sync of another one does not reach it.
     pub fn mount(&mut self, node: NodeId, path: &Path) {
         self.twin.borrow_mut().node(node.0).storage.disk.mounts.push(path.to_path_buf());
     }
@@ -265,8 +270,8 @@ impl World {
         of_node.map(|(_, living)| &living.shard.home)
     }
 
-    /// The longest turn of a task of the node, by the real clock, since whoever looks set it back: how long it kept the
-    /// others of its shard from running. Nothing in the world goes by it.
+    /// The longest turn of a task of the node, by the real clock, since whoever looks set it back: how long
+    /// it kept the others of its shard from running. Nothing in the world goes by it.
     pub fn longest_turn(&mut self, node: NodeId) -> Rc<Cell<Duration>> {
         Rc::clone(self.longest_turns.entry(node.0).or_default())
     }

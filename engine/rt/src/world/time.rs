@@ -26,8 +26,8 @@ enum Step {
 }
 
 impl World {
-    /// Runs until `done` says so (true), or `limit` has passed or nothing can ever happen again (false; the trace
-    /// tells which).
+    /// Runs until `done` says so (true), or `limit` has passed or nothing can ever happen again (false;
+    /// the trace tells which).
     pub fn run_until(&mut self, limit: Duration, mut done: impl FnMut() -> bool) -> bool {
         let end = self.twin.borrow().now + limit;
         let mut finished = done();
@@ -176,7 +176,8 @@ impl World {
         }
     }
 
-    /// Polls one of the shard's ready tasks, whichever chance picks, and lets its processor be busy for a while.
+    /// Polls one of the shard's ready tasks, whichever chance picks,
+    /// and lets its processor be busy for a while.
     fn run_task(&mut self, key: ShardKey) {
         let mut twin = self.twin.borrow_mut();
         let now = twin.now;

@@ -1,4 +1,5 @@
-//! Sockets: streams in order, partial reads, gathered sends, refused, reset, ports in use, moving between shards.
+//! Sockets: streams in order, partial reads, gathered sends, refused, reset, ports in use,
+//! moving between shards.
 
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -51,7 +52,8 @@ fn two_thousand_pieces_arrive_in_order() {
     });
 }
 
-/// More than the sockets of this machine take for a peer that reads nothing, and more than those of the world.
+/// More than the sockets of this machine take for a peer that reads nothing,
+/// and more than those of the world.
 const STUCK_BYTES: [usize; 2] = [12 << 20, 1 << 20];
 
 #[test]

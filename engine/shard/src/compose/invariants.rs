@@ -7,8 +7,8 @@ use crate::commit::queue::Commit;
 use crate::groups::host::GroupHost;
 use crate::partition::parts::PartitionParts;
 
-/// Things that are looked at after each turn. Where a shard has more, all of them are looked at once in as many turns as
-/// keep the cost of a turn the same.
+/// Things that are looked at after each turn. Where a shard has more, all of them are looked at once in as
+/// many turns as keep the cost of a turn the same.
 const LOOKED_AT_A_TURN: usize = 64;
 
 /// The invariants of one shard.

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 use millrace_core::base::measure::Distribution;
 
 use crate::admin::scrape::Scrape;
-use crate::labels::write_label;
+use crate::metrics::labels::write_label;
 
 /// What a metric's value does over time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) struct Family {
     /// Names of its labels, with commas between.
     pub(crate) labels: &'static str,
     pub(crate) help: &'static str,
-    pub(crate) samples: fn(&Scrape, &mut Samples<'_>),
+    pub(crate) samples: fn(&Scrape, &mut SampleWriter<'_>),
 }
 
 impl Kind {
@@ -41,12 +41,12 @@ impl Family {
         let Family { name, kind, help, .. } = self;
         line(text, format_args!("# HELP {name} {help}"));
         line(text, format_args!("# TYPE {name} {}", kind.name()));
-        (self.samples)(scrape, &mut Samples { name, text });
+        (self.samples)(scrape, &mut SampleWriter { name, text });
     }
 }
 
 /// Takes the samples of one family.
-pub(crate) struct Samples<'a> {
+pub(crate) struct SampleWriter<'a> {
     name: &'static str,
     text: &'a mut String,
 }
@@ -54,7 +54,7 @@ pub(crate) struct Samples<'a> {
 /// A label's name and value.
 pub(crate) type Label<'a> = (&'static str, &'a dyn Display);
 
-impl Samples<'_> {
+impl SampleWriter<'_> {
     pub(crate) fn add(&mut self, labels: &[Label<'_>], value: impl Display) {
         self.sample("", labels, value);
     }
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use millrace_core::base::measure::Histogram;
 
-    fn text(samples: fn(&Scrape, &mut Samples<'_>)) -> String {
+    fn text(samples: fn(&Scrape, &mut SampleWriter<'_>)) -> String {
         let family = Family { name: "a_metric", kind: Kind::Counter, labels: "", help: "Help.", samples };
         let mut text = String::new();
         family.write(&Scrape::default(), &mut text);

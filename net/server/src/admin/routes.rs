@@ -6,27 +6,28 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::admin::scrape::{Scrape, all_alive};
 use crate::admin::tables;
-use crate::node::{Node, Phase};
+use crate::broker::context::BrokerContext;
+use crate::broker::lifecycle::Phase;
 
 /// The form of [`tables::text`].
 const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 struct Admin {
-    node: Node,
+    broker: BrokerContext,
     started: Instant,
     /// One scrape at a time, however many ask: the shards are asked no oftener.
     turn: Mutex<()>,
 }
 
-pub(crate) fn router(node: Node) -> Router {
-    let admin = Arc::new(Admin { node, started: Instant::now(), turn: Mutex::new(()) });
+pub(crate) fn router(broker: BrokerContext) -> Router {
+    let admin = Arc::new(Admin { broker, started: Instant::now(), turn: Mutex::new(()) });
     Router::new()
         .route("/metrics", get(metrics))
         .route("/live", get(live))
@@ -34,15 +35,15 @@ pub(crate) fn router(node: Node) -> Router {
         .with_state(admin)
 }
 
-async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     let _turn = admin.turn.lock().await;
-    let scrape = Scrape::take(&admin.node, admin.started.elapsed()).await;
-    ([(CONTENT_TYPE, METRICS_TYPE)], tables::text(&scrape)).into_response()
+    let scrape = Scrape::take(&admin.broker, admin.started.elapsed()).await;
+    ([(CONTENT_TYPE, METRICS_TYPE)], tables::text(&scrape))
 }
 
 /// 200 while every shard that serves takes its turns; a process that does not answer is to be restarted.
 async fn live(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
-    match all_alive(&admin.node).await {
+    match all_alive(&admin.broker).await {
         true => (StatusCode::OK, "live\n"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "a shard does not answer\n"),
     }
@@ -50,7 +51,7 @@ async fn live(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
 
 /// 200 while clients are served.
 async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
-    match admin.node.phase() {
+    match admin.broker.phase() {
         Phase::Serving => (StatusCode::OK, "ready\n"),
         Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         Phase::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),

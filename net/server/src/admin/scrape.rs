@@ -5,8 +5,9 @@ use std::time::Duration;
 use millrace_core::base::ShardIndex;
 
 use crate::admin::process::{self, ProcessStats};
-use crate::counts::{NodeStats, ShardReport};
-use crate::node::{Node, Phase};
+use crate::broker::context::BrokerContext;
+use crate::broker::lifecycle::Phase;
+use crate::metrics::counts::{BrokerStats, ShardReport};
 use crate::quota::MeterReport;
 use crate::telemetry::ClientMetricsReport;
 
@@ -19,7 +20,7 @@ pub(crate) struct Scrape {
     pub(crate) phase: Option<Phase>,
     pub(crate) uptime: Duration,
     pub(crate) process: ProcessStats,
-    pub(crate) node: NodeStats,
+    pub(crate) broker: BrokerStats,
     pub(crate) shards: Vec<(ShardIndex, ShardReport)>,
     /// Shards that did not answer in time.
     pub(crate) missing_shards: u64,
@@ -33,23 +34,23 @@ pub(crate) struct Scrape {
 
 impl Scrape {
     /// Asks every shard that serves. Holds up none of them.
-    pub(crate) async fn take(node: &Node, uptime: Duration) -> Scrape {
+    pub(crate) async fn take(broker: &BrokerContext, uptime: Duration) -> Scrape {
         let deadline = tokio::time::Instant::now() + PATIENCE;
-        let asked = node.desk().ask_reports();
+        let asked = broker.probe().ask_reports();
         let mut scrape = Scrape {
-            phase: Some(node.phase()),
+            phase: Some(broker.phase()),
             uptime,
             process: process::read(),
-            log_lines_lost: node.log_lines_lost(),
-            meters: node.meters().reports(),
-            meter_count: node.meters().len(),
-            client_metrics: node.client_metrics().report(),
+            log_lines_lost: broker.log_lines_lost(),
+            meters: broker.meters().reports(),
+            meter_count: broker.meters().len(),
+            client_metrics: broker.client_metrics().report(),
             ..Scrape::default()
         };
-        for (shard, answer) in asked {
-            match tokio::time::timeout_at(deadline, answer).await {
+        for (shard, response) in asked {
+            match tokio::time::timeout_at(deadline, response).await {
                 Ok(Ok(report)) => {
-                    scrape.node = report.node.unwrap_or(scrape.node);
+                    scrape.broker = report.broker.unwrap_or(scrape.broker);
                     scrape.shards.push((shard, report));
                 }
                 // Dropped: it has stopped meanwhile.
@@ -67,10 +68,10 @@ impl Scrape {
 }
 
 /// Whether every shard that serves takes its turns.
-pub(crate) async fn all_alive(node: &Node) -> bool {
+pub(crate) async fn all_alive(broker: &BrokerContext) -> bool {
     let deadline = tokio::time::Instant::now() + PATIENCE;
-    for (_, answer) in node.desk().ask_alive() {
-        if tokio::time::timeout_at(deadline, answer).await.is_err() {
+    for (_, response) in broker.probe().ask_alive() {
+        if tokio::time::timeout_at(deadline, response).await.is_err() {
             return false;
         }
     }

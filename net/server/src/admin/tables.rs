@@ -1,10 +1,10 @@
 //! The list of all metrics, which is also what docs/metrics.md lists.
 
+use crate::admin::families::{client_metrics, compaction, disk, files, groups, kafka, own, quotas, readers};
 use crate::admin::family::Family;
 use crate::admin::scrape::Scrape;
-use crate::admin::{client_metrics, compaction, disk, files, groups, kafka, own, quotas, readers};
 
-/// In the order of the answer: Kafka's names, then ours.
+/// In the order of the response: Kafka's names, then ours.
 const FAMILIES: &[&[Family]] = &[
     kafka::FAMILIES,
     groups::KAFKAS,
@@ -21,7 +21,7 @@ const FAMILIES: &[&[Family]] = &[
     client_metrics::OWN,
 ];
 
-/// Bytes of an answer to begin with: without many topics it is some 60 KiB.
+/// Bytes of a response to begin with: without many topics it is some 60 KiB.
 const TEXT_BYTES: usize = 64 * 1024;
 
 /// All metrics of a scrape.
@@ -44,7 +44,7 @@ pub struct MetricDescription {
     pub help: &'static str,
 }
 
-/// Every metric that `/metrics` answers with, in its order.
+/// Every metric that `/metrics` shows, in its order.
 pub fn metric_descriptions() -> Vec<MetricDescription> {
     let families = FAMILIES.iter().flat_map(|table| table.iter());
     families

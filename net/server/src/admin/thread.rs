@@ -8,10 +8,10 @@ use std::thread::JoinHandle;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::addresses;
 use crate::admin::routes::router;
-use crate::node::Node;
-use crate::start_error::StartError;
+use crate::broker::addresses;
+use crate::broker::context::BrokerContext;
+use crate::broker::start_error::StartError;
 
 /// Serves metrics and health until it is ended.
 pub(crate) struct SideThread {
@@ -21,17 +21,17 @@ pub(crate) struct SideThread {
 
 impl SideThread {
     /// Starts it and waits until its address is open; the node is told which it is.
-    pub(crate) fn start(node: &Node, wanted: SocketAddr) -> Result<SideThread, StartError> {
+    pub(crate) fn start(broker: &BrokerContext, wanted: SocketAddr) -> Result<SideThread, StartError> {
         let failed = |error: io::Error| StartError::listen(addresses::ADMIN_LISTENER, wanted, &error);
         let (stop, stopped) = oneshot::channel();
         let (opened, open) = mpsc::channel();
-        let served = node.clone();
+        let served = broker.clone();
         let thread = std::thread::Builder::new()
             .name("millrace-admin".to_owned())
             .spawn(move || run(served, wanted, &opened, stopped))
             .map_err(failed)?;
         let bound = open.recv().unwrap_or_else(|_| Err(io::Error::other("the thread ended")));
-        node.set_admin_address(bound.map_err(failed)?);
+        broker.set_admin_address(bound.map_err(failed)?);
         Ok(SideThread { stop, thread })
     }
 
@@ -44,7 +44,7 @@ impl SideThread {
 }
 
 fn run(
-    node: Node,
+    broker: BrokerContext,
     address: SocketAddr,
     opened: &mpsc::Sender<io::Result<SocketAddr>>,
     stopped: oneshot::Receiver<()>,
@@ -62,7 +62,7 @@ fn run(
         // Who started the thread waits for this.
         let _ = opened.send(listener.local_addr());
         tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router(node)).await {
+            if let Err(error) = axum::serve(listener, router(broker)).await {
                 tracing::error!(%error, "metrics and health are served no more");
             }
         });

@@ -5,23 +5,37 @@ use std::ops::RangeInclusive;
 use millrace_wire::ApiKey;
 use millrace_wire::messages::api_versions_response::ApiVersion;
 
-use crate::addresses::EndpointType;
-use crate::api::call::{Call, CallFault, Handling, Outcome};
-use crate::api::{
-    alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs, api_versions,
-    consumer_group_describe, consumer_group_heartbeat, create_partitions, create_topics, delete_groups,
-    delete_records, delete_topics, describe_client_quotas, describe_cluster, describe_configs,
-    describe_groups, describe_log_dirs, describe_producers, describe_quorum, describe_topic_partitions,
-    elect_leaders, fetch, find_coordinator, get_telemetry_subscriptions, heartbeat,
-    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
-    list_offsets, list_partition_reassignments, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, push_telemetry, sync_group, unregister_broker, update_features,
+use crate::api::cluster::{
+    api_versions, describe_cluster, describe_quorum, unregister_broker, update_features,
 };
+use crate::api::configs::{
+    alter_configs, describe_configs, incremental_alter_configs, list_config_resources,
+};
+use crate::api::groups::{
+    consumer_group_describe, consumer_group_heartbeat, delete_groups, describe_groups, find_coordinator,
+    heartbeat, join_group, leave_group, list_groups, sync_group,
+};
+use crate::api::offsets::{offset_commit, offset_delete, offset_fetch};
+use crate::api::quotas::{alter_client_quotas, describe_client_quotas};
+use crate::api::records::{
+    delete_records, describe_producers, fetch, init_producer_id, list_offsets, offset_for_leader_epoch,
+    produce,
+};
+use crate::api::replicas::{
+    alter_partition_reassignments, alter_replica_log_dirs, describe_log_dirs, elect_leaders,
+    list_partition_reassignments,
+};
+use crate::api::request::context::{Handling, Outcome, RequestContext, RequestFault};
+use crate::api::telemetry::{get_telemetry_subscriptions, push_telemetry};
+use crate::api::topics::{
+    create_partitions, create_topics, delete_topics, describe_topic_partitions, metadata,
+};
+use crate::broker::addresses::EndpointType;
 
 /// When a request of a connection may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// As soon as the one before it has been admitted; its answer waits in the queue.
+    /// As soon as the one before it has been admitted; its response waits in the queue.
     Pipelined,
     /// When every earlier request has been answered.
     Alone,
@@ -36,7 +50,7 @@ pub(crate) struct Api {
     pub(crate) turn: Turn,
     /// Whether controllers serve it, too.
     of_controllers: bool,
-    pub(crate) handle: fn(Call) -> Handling,
+    pub(crate) handle: fn(RequestContext) -> Handling,
 }
 
 impl Api {
@@ -91,7 +105,7 @@ macro_rules! api {
             advertised_from: *$versions.start(),
             turn: Turn::$turn,
             of_controllers: false,
-            handle: |call| Box::pin($handle(call)),
+            handle: |context| Box::pin($handle(context)),
         }
     };
     ($key:ident $versions:expr, $turn:ident, $handle:path, advertised_from $from:expr) => {
@@ -120,7 +134,7 @@ const APIS: &[Api] = &[
     api!(SyncGroup 0..=5, Alone, sync_group::handle),
     api!(DescribeGroups 0..=6, Alone, describe_groups::handle),
     api!(ListGroups 0..=5, Alone, list_groups::handle),
-    api!(ApiVersions 0..=4, Alone, answer_versions, of_controllers),
+    api!(ApiVersions 0..=4, Alone, list_versions, of_controllers),
     api!(CreateTopics 2..=7, Alone, create_topics::handle, of_controllers),
     api!(DeleteTopics 1..=6, Alone, delete_topics::handle, of_controllers),
     api!(DeleteRecords 0..=2, Alone, delete_records::handle),
@@ -175,14 +189,14 @@ pub(crate) fn dispatch(endpoint_type: EndpointType, key: ApiKey, version: i16) -
     }
 }
 
-async fn answer_versions(call: Call) -> Result<Outcome, CallFault> {
-    let served = APIS.iter().filter(|api| api.is_served_by(call.caller.endpoint_type));
-    api_versions::answer(&call, served.map(Api::advertised).collect())
+async fn list_versions(context: RequestContext) -> Result<Outcome, RequestFault> {
+    let served = APIS.iter().filter(|api| api.is_served_by(context.connection.endpoint_type));
+    api_versions::respond(&context, served.map(Api::advertised).collect())
 }
 
-async fn refuse_versions(call: Call) -> Result<Outcome, CallFault> {
+async fn refuse_versions(context: RequestContext) -> Result<Outcome, RequestFault> {
     let own = APIS.iter().filter(|api| api.key == ApiKey::ApiVersions);
-    api_versions::refuse(&call, own.map(Api::advertised).collect())
+    api_versions::refuse(&context, own.map(Api::advertised).collect())
 }
 
 #[cfg(test)]

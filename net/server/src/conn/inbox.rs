@@ -4,17 +4,16 @@ use std::io;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use millrace_rt::{Block, Either, Moment, Stream, select};
+use millrace_rt::{Block, ByteBudget, ByteCharge, Either, Moment, Stream, select};
 use millrace_wire::FRAME_LENGTH_BYTES;
 use millrace_wire::conn::{FrameCursor, Framed};
 
-use crate::conn::budget::{Charge, RequestBudget};
-use crate::conn::caller::{Caller, Partial};
+use crate::conn::connection::{Connection, Partial};
 use crate::conn::room::{self, BLOCK_BYTES_MIN, IDLE_BYTES_MAX};
 
 /// Owned by the reader of a connection.
 pub(crate) struct Inbox {
-    budget: Rc<RequestBudget>,
+    budget: Rc<ByteBudget>,
     frame_bytes_max: usize,
     memory: Option<Memory>,
     filled: usize,
@@ -27,13 +26,13 @@ pub(crate) struct Inbox {
 
 struct Memory {
     block: Block,
-    charge: Option<Charge>,
+    charge: Option<ByteCharge>,
 }
 
 /// One request without its length; its memory counts against the budget until it is dropped.
 pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
-    pub(crate) charge: Option<Rc<Charge>>,
+    pub(crate) charge: Option<Rc<ByteCharge>>,
     /// When its last byte was there.
     pub(crate) received: Moment,
 }
@@ -41,11 +40,11 @@ pub(crate) struct Frame {
 /// What a receive brought.
 pub(crate) struct Received {
     pub(crate) frames: Vec<Frame>,
-    pub(crate) state: State,
+    pub(crate) state: InboxState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum InboxState {
     Open,
     /// The peer sends nothing more.
     Ended,
@@ -55,7 +54,7 @@ pub(crate) enum State {
 
 impl Inbox {
     /// `leftover` is what another shard received and did not use.
-    pub(crate) fn new(budget: Rc<RequestBudget>, frame_bytes_max: usize, leftover: &[u8]) -> Inbox {
+    pub(crate) fn new(budget: Rc<ByteBudget>, frame_bytes_max: usize, leftover: &[u8]) -> Inbox {
         let mut inbox = Inbox {
             budget,
             frame_bytes_max,
@@ -72,19 +71,19 @@ impl Inbox {
     }
 
     /// Waits for at least one whole frame, the peer's end or a bad length. To be dropped only with the connection.
-    pub(crate) async fn receive(&mut self, stream: &Stream, caller: &Caller) -> io::Result<Received> {
+    pub(crate) async fn receive(&mut self, stream: &Stream, connection: &Connection) -> io::Result<Received> {
         loop {
-            caller.note_partial(if self.filled > 0 { Partial::Yes } else { Partial::No });
-            let memory = self.room(caller).await?;
+            connection.note_partial(if self.filled > 0 { Partial::Yes } else { Partial::No });
+            let memory = self.room(connection).await?;
             let capacity = memory.block.capacity();
             let (result, block) = stream.recv(memory.block, self.filled).await;
             let received = result?;
             let now = millrace_rt::now();
-            caller.touch();
+            connection.touch();
             self.filled += received;
             let memory = Memory { block, charge: memory.charge };
             if received == 0 {
-                return Ok(Received { frames: Vec::new(), state: State::Ended });
+                return Ok(Received { frames: Vec::new(), state: InboxState::Ended });
             }
             if let Some(received) = self.cut(memory, capacity, now) {
                 return Ok(received);
@@ -106,7 +105,7 @@ impl Inbox {
     }
 
     /// Memory with room behind what is filled; grown where the frame has earned it.
-    async fn room(&mut self, caller: &Caller) -> io::Result<Memory> {
+    async fn room(&mut self, connection: &Connection) -> io::Result<Memory> {
         let Some(memory) = self.memory.take() else {
             return Ok(self.idle_memory());
         };
@@ -114,7 +113,7 @@ impl Inbox {
         if capacity <= memory.block.capacity() {
             return Ok(memory);
         }
-        let charge = match select(self.budget.charge(capacity as u64), caller.hung_up()).await {
+        let charge = match select(self.budget.wait_for(capacity as u64), connection.hung_up()).await {
             Either::Left(charge) => charge,
             Either::Right(()) => return Err(io::ErrorKind::ConnectionAborted.into()),
         };
@@ -156,9 +155,9 @@ impl Inbox {
                 }
                 Framed::Partial { .. } => {
                     self.carry(received.get(cursor.position()..).unwrap_or_default());
-                    break State::Open;
+                    break InboxState::Open;
                 }
-                Framed::BadLength(length) => break State::BadLength(length),
+                Framed::BadLength(length) => break InboxState::BadLength(length),
             }
             next = cursor.next_frame(received);
         };

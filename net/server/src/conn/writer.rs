@@ -1,4 +1,4 @@
-//! Sends the answers of one connection in request order, as many with one send as are ready.
+//! Sends the responses of one connection in request order, as many with one send as are ready.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -7,20 +7,21 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use millrace_rt::Stream;
+use millrace_rt::{ByteCharge, Stream};
 use millrace_shard::{EgressCharge, Shard};
 
-use crate::conn::answers::{Answer, Answers, Finished, InHand, Later, Sending, Slot};
-use crate::conn::budget::Charge;
-use crate::timings::{Spent, Timings, Trace};
+use crate::conn::responses::{
+    DelayedResponse, FinishedResponse, InHand, Response, ResponseQueue, ResponseSlot, Sending,
+};
+use crate::metrics::timings::{Spent, Timings, Trace};
 
-/// Answers are gathered up to this many bytes before they are sent: past it one send more costs nothing.
+/// Responses are gathered up to this many bytes before they are sent: past it one send more costs nothing.
 const GATHER_BYTES_MAX: usize = 256 * 1024;
 
 /// How a writer ended.
 #[derive(Debug)]
 pub(crate) enum WriterEnd {
-    /// Every answer was sent.
+    /// Every response was sent.
     Done,
     /// A request was answered by closing the connection.
     Closed,
@@ -28,18 +29,18 @@ pub(crate) enum WriterEnd {
     Failed(io::Error),
 }
 
-/// Runs until no request comes any more, an answer closes the connection, or a send fails.
-pub(crate) async fn write_answers(
+/// Runs until no request comes any more, a response closes the connection, or a send fails.
+pub(crate) async fn write_responses(
     stream: Rc<Stream>,
-    answers: Rc<Answers>,
+    responses: Rc<ResponseQueue>,
     timings: Rc<Timings>,
     shard: Shard,
 ) -> WriterEnd {
-    let end = match Gather::new(timings, shard).run(&stream, &answers).await {
+    let end = match Gather::new(timings, shard).run(&stream, &responses).await {
         Ok(end) => end,
         Err(error) => WriterEnd::Failed(error),
     };
-    answers.end_of_answers();
+    responses.end_of_responses();
     if !matches!(end, WriterEnd::Done) {
         // The reader may wait for bytes: it ends with the socket.
         stream.shutdown();
@@ -47,12 +48,12 @@ pub(crate) async fn write_answers(
     end
 }
 
-/// Answers that are ready and not yet sent.
+/// Responses that are ready and not yet sent.
 struct Gather {
     pieces: Vec<Bytes>,
     bytes: usize,
-    charges: Vec<Rc<Charge>>,
-    /// What the pieces hold of the shard's memory for answers.
+    charges: Vec<Rc<ByteCharge>>,
+    /// What the pieces hold of the shard's memory for responses.
     held: Vec<EgressCharge>,
     shard: Shard,
     traces: Vec<(Trace, Spent)>,
@@ -72,53 +73,53 @@ impl Gather {
         }
     }
 
-    async fn run(mut self, stream: &Stream, answers: &Answers) -> io::Result<WriterEnd> {
+    async fn run(mut self, stream: &Stream, responses: &ResponseQueue) -> io::Result<WriterEnd> {
         loop {
-            let Some(pending) = answers.take() else {
-                self.send(stream, answers).await?;
-                answers.sent(InHand::Nothing);
-                if answers.wait_for_answer().await {
+            let Some(pending) = responses.take() else {
+                self.send(stream, responses).await?;
+                responses.sent(InHand::Nothing);
+                if responses.wait_for_response().await {
                     continue;
                 }
                 return Ok(WriterEnd::Done);
             };
-            let Finished { answer, spent, egress } = match pending.answer {
-                Slot::Now(finished) => finished,
-                Slot::Later(later) => self.resolve(later, stream, answers).await?,
+            let FinishedResponse { response, spent, egress } = match pending.response {
+                ResponseSlot::Ready(finished) => finished,
+                ResponseSlot::Delayed(later) => self.resolve(later, stream, responses).await?,
             };
             self.charges.extend(pending.charge);
             self.traces.extend(pending.trace.map(|trace| (trace, spent)));
-            match answer {
-                Answer::Frame(pieces) => self.add(pieces, egress),
-                Answer::Silent => {}
-                Answer::Close => {
-                    self.send(stream, answers).await?;
+            match response {
+                Response::Frame(pieces) => self.add(pieces, egress),
+                Response::Silent => {}
+                Response::Close => {
+                    self.send(stream, responses).await?;
                     return Ok(WriterEnd::Closed);
                 }
             }
             if self.bytes >= GATHER_BYTES_MAX {
-                self.send(stream, answers).await?;
-                answers.sent(InHand::Nothing);
+                self.send(stream, responses).await?;
+                responses.sent(InHand::Nothing);
             }
         }
     }
 
-    /// Waits for an answer; those before it leave first if it is not ready.
+    /// Waits for a response; those before it leave first if it is not ready.
     async fn resolve(
         &mut self,
-        mut later: Later,
+        mut later: DelayedResponse,
         stream: &Stream,
-        answers: &Answers,
-    ) -> io::Result<Finished> {
+        responses: &ResponseQueue,
+    ) -> io::Result<FinishedResponse> {
         let ready = poll_fn(|context| match later.as_mut().poll(context) {
-            Poll::Ready(answer) => Poll::Ready(Some(answer)),
+            Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => Poll::Ready(None),
         });
-        if let Some(answer) = ready.await {
-            return Ok(answer);
+        if let Some(response) = ready.await {
+            return Ok(response);
         }
-        self.send(stream, answers).await?;
-        answers.sent(InHand::One);
+        self.send(stream, responses).await?;
+        responses.sent(InHand::One);
         Ok(later.await)
     }
 
@@ -130,18 +131,18 @@ impl Gather {
     }
 
     /// Sends all that is gathered and frees the memory of its requests.
-    async fn send(&mut self, stream: &Stream, answers: &Answers) -> io::Result<()> {
+    async fn send(&mut self, stream: &Stream, responses: &ResponseQueue) -> io::Result<()> {
         let charges = std::mem::take(&mut self.charges);
         self.bytes = 0;
         match std::mem::take(&mut self.pieces) {
             pieces if pieces.is_empty() => {}
             pieces => {
-                answers.note_sending(Sending::Begins);
+                responses.note_sending(Sending::Begins);
                 let mut rest = VecDeque::from(pieces);
                 while !rest.is_empty() {
                     stream.send(portion(&mut rest, self.shard.send_bytes_max())).await?;
                 }
-                answers.note_sending(Sending::Ended);
+                responses.note_sending(Sending::Ended);
             }
         }
         self.held.clear();

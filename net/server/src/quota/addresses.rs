@@ -16,17 +16,18 @@ use crate::quota::meters::Meters;
 /// Shared by all shards: the first accepts connections, any may hear of changes.
 #[derive(Default)]
 pub(crate) struct AddressRates {
-    known: Mutex<Known>,
+    known: Mutex<KnownRates>,
 }
 
 #[derive(Default)]
-struct Known {
+struct KnownRates {
     rates: FxHashMap<IpAddr, f64>,
     of_others: Option<f64>,
 }
 
 impl AddressRates {
-    /// Takes over the rates of addresses and looks up the hosts that are named. A host without an address limits nobody.
+    /// Takes over the rates of addresses and looks up the hosts that are named. A host without an address limits
+    /// nobody.
     pub(crate) async fn learn(&self, quotas: &ClientQuotas) {
         let mut rates = FxHashMap::default();
         for (host, rate) in quotas.hosts() {
@@ -36,7 +37,7 @@ impl AddressRates {
             }
             rates.extend(found.into_iter().map(|address| (address, rate)));
         }
-        *self.known() = Known { rates, of_others: quotas.of_other_addresses() };
+        *self.known() = KnownRates { rates, of_others: quotas.of_other_addresses() };
     }
 
     /// Counts a connection of an address. Where that is over its rate it is not counted, and to be closed after the
@@ -58,7 +59,7 @@ impl AddressRates {
         meter.try_spend(1.0, now).map_err(|overdue| overdue.min(config.quota_window()))
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownRates> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

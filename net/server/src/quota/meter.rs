@@ -9,8 +9,8 @@ use millrace_rt::Moment;
 
 const NANOS_PER_SECOND: f64 = 1e9;
 
-/// Shared by the shards that serve the client: one word says what is spent, so that no shard asks another. Who has no quota
-/// has no meter.
+/// Shared by the shards that serve the client: one word says what is spent, so that no shard asks another. Who has no
+/// quota has no meter.
 #[derive(Debug)]
 pub(crate) struct Meter {
     key: QuotaKey,
@@ -43,7 +43,7 @@ impl Meter {
         self.pace
     }
 
-    /// Spends `amount`, however much that is, and answers how long the client has to rest.
+    /// Spends `amount`, however large it is. Returns how long the client has to rest.
     pub(crate) fn spend(&self, amount: f64, now: Moment) -> Duration {
         let now = now.as_nanos();
         self.spent.fetch_add((amount * self.unit()) as u64, Ordering::Relaxed);
@@ -54,7 +54,7 @@ impl Meter {
         self.pace.overdue(self.pace.spend(before, now, amount), now)
     }
 
-    /// Spends `amount` unless the client is overdue then; answers for how long it would be.
+    /// Spends `amount` unless that makes the client overdue. Returns for how long it would be.
     pub(crate) fn try_spend(&self, amount: f64, now: Moment) -> Result<(), Duration> {
         let nanos = now.as_nanos();
         let after = self.pace.spend(self.paid_until.load(Ordering::Relaxed), nanos, amount);

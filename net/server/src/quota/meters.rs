@@ -11,8 +11,8 @@ use millrace_rt::Moment;
 
 use crate::quota::meter::Meter;
 
-/// Clients that are counted apart. Those beyond share a meter with others of the same quota, so that who makes up client
-/// ids takes no more memory, and gets no more together than one of them.
+/// Clients that are counted apart. Those beyond share a meter with others of the same quota, so that who makes up
+/// client ids takes no more memory, and gets no more together than one of them.
 const METERS_MAX: usize = 16_384;
 
 /// Longest user or client id that is counted apart; with it the meters hold at most some 12 MB.

@@ -91,7 +91,7 @@ impl LimitedRequest {
         }
     }
 
-    /// Counts the handler's time so far; called when its answer is made.
+    /// Counts the handler's time so far; called when its response is made.
     pub(crate) fn count_time(&self) {
         if let Some(meter) = &self.limits.time {
             let now = millrace_rt::now();
@@ -100,14 +100,14 @@ impl LimitedRequest {
         }
     }
 
-    /// What the answer says as throttle time; nothing where the client need not rest.
+    /// What the response says as throttle time; nothing where the client need not rest.
     pub(crate) fn throttle_time_ms(&self) -> Option<i32> {
         let rest = self.rest.borrow();
         let millis = rest.as_ref()?.time.as_nanos().div_ceil(1_000_000);
         Some(i32::try_from(millis).unwrap_or(i32::MAX))
     }
 
-    /// How long the connection is not read behind this request; counts what its handler did behind the answer.
+    /// How long the connection is not read behind this request; counts what its handler did behind the response.
     pub(crate) fn take_rest(&self) -> Option<(Arc<Meter>, Duration)> {
         self.settle();
         let Rest { meter, time } = self.rest.take()?;

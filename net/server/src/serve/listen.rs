@@ -10,17 +10,17 @@ use millrace_core::meta::QuotaKey;
 use millrace_rt::{DetachedStream, Either, Listener, select};
 use tracing::{info, warn};
 
-use crate::addresses::BoundListener;
-use crate::conn::caller::Identity;
-use crate::conn::parcel::Parcel;
-use crate::host::Host;
-use crate::start_error::StartError;
+use crate::broker::addresses::BoundListener;
+use crate::broker::start_error::StartError;
+use crate::conn::connection::Identity;
+use crate::conn::moving_connection::MovingConnection;
+use crate::shard_server::ShardServer;
 
 /// How long to wait before accepting again when the process has no descriptor or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections that are held before they are closed; of those beyond each is closed at once. They take a descriptor each,
-/// out of those that `DescriptorShares` leaves for the process itself.
+/// Connections that are held before they are closed; of those beyond each is closed at once. They take a descriptor
+/// each, out of those that `DescriptorShares` leaves for the process itself.
 const HELD_MAX: u32 = 16;
 
 /// How long a port in use is tried again. The kernel lets go of a killed process's ring, and of the sockets in it, some
@@ -55,11 +55,11 @@ async fn bind(address: SocketAddr) -> io::Result<Listener> {
 }
 
 /// Accepts connections until the broker stops. `number` is the listener's place in the configuration.
-pub(crate) async fn accept(host: Rc<Host>, listener: Listener, number: usize) {
-    let stop = host.node.stop_gate();
+pub(crate) async fn accept(server: Rc<ShardServer>, listener: Listener, number: usize) {
+    let stop = server.broker.stop_gate();
     loop {
         match select(listener.accept(), stop.wait()).await {
-            Either::Left(Ok(stream)) => deal(&host, stream, number).await,
+            Either::Left(Ok(stream)) => deal(&server, stream, number).await,
             Either::Left(Err(error)) => {
                 warn!(%error, "a connection could not be accepted");
                 millrace_rt::sleep(ACCEPT_PAUSE).await;
@@ -70,49 +70,49 @@ pub(crate) async fn accept(host: Rc<Host>, listener: Listener, number: usize) {
 }
 
 /// Gives a new connection to the shard with the fewest; past a bound of the broker or of its address it is closed.
-async fn deal(host: &Rc<Host>, stream: DetachedStream, listener: usize) {
-    let (rates, meters) = (host.node.address_rates(), host.node.meters());
+async fn deal(server: &Rc<ShardServer>, stream: DetachedStream, listener: usize) {
+    let (rates, meters) = (server.broker.address_rates(), server.broker.meters());
     let address = stream.peer_addr().ip();
-    if let Err(rest) = rates.enter(address, meters, host.node.config(), millrace_rt::now()) {
-        host.counts.throttled(QuotaKey::ConnectionCreationRate, rest);
-        hold(host, stream, rest);
+    if let Err(rest) = rates.enter(address, meters, server.broker.config(), millrace_rt::now()) {
+        server.counts.throttled(QuotaKey::ConnectionCreationRate, rest);
+        hold(server, stream, rest);
         return;
     }
-    let Some(shard) = admit(host, stream.peer_addr()) else { return };
-    host.counts.connections.accepted.increment();
-    host.node.connection_opened(shard);
-    let parcel = Parcel {
+    let Some(shard) = admit(server, stream.peer_addr()) else { return };
+    server.counts.connections.accepted.increment();
+    server.broker.connection_opened(shard);
+    let moving = MovingConnection {
         stream,
         listener,
         leftover: Vec::new(),
         sessions: Vec::new(),
         identity: Identity::default(),
     };
-    host.shard.hand_over(shard, Box::new(parcel)).await;
+    server.shard.hand_over(shard, Box::new(moving)).await;
 }
 
 /// Closes a connection of an address that makes too many, and not before it would be let in: its client shall not come
 /// again at once (KIP-612).
-fn hold(host: &Rc<Host>, stream: DetachedStream, rest: Duration) {
-    if host.counts.held_connections.get() >= HELD_MAX {
+fn hold(server: &Rc<ShardServer>, stream: DetachedStream, rest: Duration) {
+    if server.counts.held_connections.get() >= HELD_MAX {
         return;
     }
-    host.counts.held_connections.set(host.counts.held_connections.get() + 1);
-    let host = host.clone();
+    server.counts.held_connections.set(server.counts.held_connections.get() + 1);
+    let server = server.clone();
     millrace_rt::spawn(async move {
-        select(millrace_rt::sleep(rest), host.node.stop_gate().wait()).await;
+        select(millrace_rt::sleep(rest), server.broker.stop_gate().wait()).await;
         drop(stream);
-        host.counts.held_connections.set(host.counts.held_connections.get() - 1);
+        server.counts.held_connections.set(server.counts.held_connections.get() - 1);
     });
 }
 
 /// The shard of a connection that may stay.
-fn admit(host: &Host, peer: SocketAddr) -> Option<ShardIndex> {
-    let (image, limits) = (host.shard.image(), &host.counts.limits);
-    let config = image.config_layers(host.node.config());
+fn admit(server: &ShardServer, peer: SocketAddr) -> Option<ShardIndex> {
+    let (image, limits) = (server.shard.image(), &server.counts.limits);
+    let config = image.config_layers(server.broker.config());
     let configured = u32::try_from(config.max_connections()).unwrap_or(u32::MAX);
-    let possible = host.node.connections_max();
-    let Some(shard) = host.node.least_loaded(configured.min(possible)) else {
+    let possible = server.broker.connections_max();
+    let Some(shard) = server.broker.least_loaded(configured.min(possible)) else {
         if configured <= possible {
             limits.connections.increment();
             warn!(%peer, "max.connections is reached; a connection is refused");
@@ -122,7 +122,7 @@ fn admit(host: &Host, peer: SocketAddr) -> Option<ShardIndex> {
         }
         return None;
     };
-    if !host.node.per_address().enter(peer.ip(), &config) {
+    if !server.broker.address_counts().enter(peer.ip(), &config) {
         limits.address_connections.increment();
         info!(%peer, "a connection is refused: its address has as many as max.connections.per.ip allows");
         return None;

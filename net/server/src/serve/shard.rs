@@ -6,77 +6,78 @@ use std::time::Duration;
 use millrace_rt::{Either, Seat, select};
 use tracing::{error, info};
 
-use crate::conn::parcel::Parcel;
-use crate::host::Host;
-use crate::node::Node;
+use crate::broker::context::BrokerContext;
+use crate::broker::start_error::StartError;
+use crate::conn::moving_connection::MovingConnection;
 use crate::serve::{listen, reader};
-use crate::start_error::StartError;
+use crate::shard_server::ShardServer;
 
 /// How long a stop waits for the connections of a shard to leave, and for the other shards.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs one shard of a broker until [`Node::stop`]; every shard of the node must run. When one fails to start all
-/// end, and [`Node::failure`] says why.
-pub async fn serve_shard(node: Node, seat: Seat) -> Result<(), StartError> {
-    let result = run(&node, &seat).await;
+/// Runs one shard of a broker until [`BrokerContext::stop`]; every shard of the node must run. When one fails to start
+/// all end, and [`BrokerContext::failure`] says why.
+pub async fn serve_shard(broker: BrokerContext, seat: Seat) -> Result<(), StartError> {
+    let result = run(&broker, &seat).await;
     if let Err(error) = &result {
-        node.fail(error);
+        broker.fail(error);
     }
     result
 }
 
-async fn run(node: &Node, seat: &Seat) -> Result<(), StartError> {
+async fn run(broker: &BrokerContext, seat: &Seat) -> Result<(), StartError> {
     // Addresses first: a port in use is found before anything on disk is touched.
     let mut listeners = Vec::new();
     if seat.shard == 0 {
-        let (opened, bound) = listen::open(node.wanted_listeners()).await?.into_iter().unzip();
+        let (opened, bound) = listen::open(broker.wanted_listeners()).await?.into_iter().unzip();
         listeners = opened;
-        node.set_listening(bound);
-    } else if let Either::Right(()) = select(node.listening_gate().wait(), node.stop_gate().wait()).await {
+        broker.set_listening(bound);
+    } else if let Either::Right(()) = select(broker.listening_gate().wait(), broker.stop_gate().wait()).await
+    {
         return Ok(());
     }
-    let shard = match select(node.engine().open(*seat), node.stop_gate().wait()).await {
+    let shard = match select(broker.engine().open(*seat), broker.stop_gate().wait()).await {
         Either::Left(opened) => opened?,
         Either::Right(()) => return Ok(()),
     };
-    let host = Host::new(node.clone(), shard);
-    millrace_rt::spawn(host.clone().keep_up());
-    millrace_rt::spawn(take_arrivals(host.clone()));
-    millrace_rt::spawn(host.clone().answer_questions());
-    node.shard_opened();
-    if let Either::Left(()) = select(node.ready().wait(), node.stop_gate().wait()).await {
+    let server = ShardServer::new(broker.clone(), shard);
+    millrace_rt::spawn(server.clone().keep_up());
+    millrace_rt::spawn(take_arrivals(server.clone()));
+    millrace_rt::spawn(server.clone().answer_probes());
+    broker.shard_opened();
+    if let Either::Left(()) = select(broker.ready().wait(), broker.stop_gate().wait()).await {
         if seat.shard == 0 {
             // Those that were set while an earlier process ran.
-            let image = host.shard.image();
-            node.per_address().learn_names(&image.config_layers(node.config())).await;
-            host.learn_address_rates().await;
+            let image = server.shard.image();
+            broker.address_counts().learn_names(&image.config_layers(broker.config())).await;
+            server.learn_address_rates().await;
         }
         for (number, listener) in listeners.into_iter().enumerate() {
-            millrace_rt::spawn(listen::accept(host.clone(), listener, number));
+            millrace_rt::spawn(listen::accept(server.clone(), listener, number));
         }
-        node.stop_gate().wait().await;
+        broker.stop_gate().wait().await;
     }
-    close(node, &host).await;
+    close(broker, &server).await;
     Ok(())
 }
 
 /// Serves every connection that is dealt or moves to this shard. Never returns.
-async fn take_arrivals(host: Rc<Host>) {
+async fn take_arrivals(server: Rc<ShardServer>) {
     loop {
-        match host.shard.next_arrival().await.downcast::<Parcel>() {
-            Ok(parcel) => drop(millrace_rt::spawn(reader::serve(host.clone(), *parcel))),
-            Err(_) => error!("a parcel arrived that is no connection"),
+        match server.shard.next_arrival().await.downcast::<MovingConnection>() {
+            Ok(moving) => drop(millrace_rt::spawn(reader::serve(server.clone(), *moving))),
+            Err(_) => error!("something other than a connection arrived"),
         }
     }
 }
 
 /// Every shard ends its connections before any shard closes its partitions, for connections use those of all.
-async fn close(node: &Node, host: &Host) {
-    host.shard.leave_groups();
-    host.close_connections(STOP_PATIENCE).await;
-    node.shard_quiet();
-    millrace_rt::timeout(STOP_PATIENCE, node.quiet_gate().wait()).await;
-    host.shard.close().await;
-    node.desk().leave(host.shard.index());
-    info!(shard = host.shard.index().0, "a shard has stopped cleanly");
+async fn close(broker: &BrokerContext, server: &ShardServer) {
+    server.shard.leave_groups();
+    server.close_connections(STOP_PATIENCE).await;
+    broker.shard_quiet();
+    millrace_rt::timeout(STOP_PATIENCE, broker.quiet_gate().wait()).await;
+    server.shard.close().await;
+    broker.probe().leave(server.shard.index());
+    info!(shard = server.shard.index().0, "a shard has stopped cleanly");
 }

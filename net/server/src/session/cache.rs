@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
-use crate::session::partitions::{PartitionRef, SessionPartitions, Told, Wanted};
+use crate::session::partitions::{PartitionRef, SessionPartitions, Told, WantedPartition};
 
 /// A session that was not used for this long gives way to a new one, and one that has existed for this long gives
 /// way to a larger one (Kafka's `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`).
@@ -18,7 +18,7 @@ const SHARD_PARTITIONS_MAX: usize = 500_000;
 
 const _: () = assert!(SESSION_PARTITIONS_MAX <= SHARD_PARTITIONS_MAX);
 
-/// "No session" in requests and answers.
+/// "No session" in requests and responses.
 pub(crate) const NO_SESSION: i32 = 0;
 /// A request of this epoch is full and asks for a session.
 pub(crate) const INITIAL_EPOCH: i32 = 0;
@@ -41,7 +41,7 @@ pub(crate) struct Metadata {
 }
 
 /// One partition of a request.
-pub(crate) type Ask = (PartitionRef, Wanted);
+pub(crate) type Ask = (PartitionRef, WantedPartition);
 
 /// What a fetch is to read.
 #[derive(Debug, PartialEq, Eq)]
@@ -168,7 +168,7 @@ impl SessionCache {
     pub(crate) fn create(
         &mut self,
         naming: Naming,
-        read: &[(PartitionRef, Wanted, Read)],
+        read: &[(PartitionRef, WantedPartition, Read)],
         random: &mut impl FnMut() -> u64,
         now: Duration,
     ) -> i32 {
@@ -198,14 +198,14 @@ impl SessionCache {
         id
     }
 
-    /// Of an incremental fetch, says which partitions the answer must name: those with records, errors or changed
+    /// Of an incremental fetch, says which partitions the response must name: those with records, errors or changed
     /// watermarks. `epoch` is the request's.
     pub(crate) fn select(
         &mut self,
         id: i32,
         epoch: i32,
-        read: &[(PartitionRef, Wanted, Read)],
-    ) -> Result<Vec<Named>, SessionFault> {
+        read: &[(PartitionRef, WantedPartition, Read)],
+    ) -> Result<Vec<InResponse>, SessionFault> {
         let session = self.sessions.get_mut(&id).ok_or(SessionFault::UnknownId)?;
         if session.epoch != epoch_after(epoch) {
             return Err(SessionFault::WrongEpoch);
@@ -257,16 +257,16 @@ impl SessionCache {
     }
 }
 
-/// Whether an answer names a partition.
+/// Whether a response names a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Named {
+pub(crate) enum InResponse {
     Yes,
     No,
 }
 
 impl FetchSession {
-    fn select(&mut self, partition: &PartitionRef, read: Read) -> Named {
-        let Some(before) = self.partitions.told(partition) else { return Named::Yes };
+    fn select(&mut self, partition: &PartitionRef, read: Read) -> InResponse {
+        let Some(before) = self.partitions.told(partition) else { return InResponse::Yes };
         let named = read.has_records || read.is_error || before != read.told;
         // After an error nothing is known, so that the partition is named again once the error is gone.
         let high_watermark = if read.is_error { -1 } else { read.told.high_watermark };
@@ -274,7 +274,7 @@ impl FetchSession {
         if read.has_records {
             self.partitions.move_to_end(partition);
         }
-        if named { Named::Yes } else { Named::No }
+        if named { InResponse::Yes } else { InResponse::No }
     }
 }
 

@@ -6,7 +6,7 @@ mod partitions;
 mod tests;
 
 pub(crate) use cache::{
-    Ask, Begun, FINAL_EPOCH, FetchSession, Metadata, NO_SESSION, Named, Naming, Read, SessionCache,
+    Ask, Begun, FINAL_EPOCH, FetchSession, InResponse, Metadata, NO_SESSION, Naming, Read, SessionCache,
     SessionFault,
 };
-pub(crate) use partitions::{PartitionRef, Told, TopicRef, Wanted};
+pub(crate) use partitions::{PartitionRef, Told, TopicRef, WantedPartition};

@@ -22,7 +22,7 @@ pub(crate) struct PartitionRef {
 
 /// What the client wants of a partition; a session remembers it between requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wanted {
+pub(crate) struct WantedPartition {
     pub(crate) fetch_offset: i64,
     pub(crate) max_bytes: i32,
     pub(crate) current_leader_epoch: i32,
@@ -44,24 +44,24 @@ impl Told {
 }
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct SessionEntry {
     partition: PartitionRef,
-    wanted: Wanted,
+    wanted: WantedPartition,
     told: Told,
 }
 
-/// Ordered map of partitions. A partition that was served moves to the end, so that a small answer does not starve
+/// Ordered map of partitions. A partition that was served moves to the end, so that a small response does not starve
 /// the partitions behind it (KIP-227).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SessionPartitions {
-    order: BTreeMap<u64, Entry>,
+    order: BTreeMap<u64, SessionEntry>,
     places: FxHashMap<PartitionRef, u64>,
     next_place: u64,
     weight: usize,
 }
 
-/// A partition counts once more for each so many bytes of its topic's name: no topic has a name that long, but a client may
-/// ask for one.
+/// A partition counts once more for each so many bytes of its topic's name: no topic has a name that long, but a client
+/// may ask for one.
 const NAME_BYTES_COUNTED: usize = 256;
 
 impl PartitionRef {
@@ -75,12 +75,12 @@ impl PartitionRef {
 
 impl SessionPartitions {
     /// Adds a partition at the end, or changes what is wanted of one that is there.
-    pub(crate) fn set(&mut self, partition: PartitionRef, wanted: Wanted) {
+    pub(crate) fn set(&mut self, partition: PartitionRef, wanted: WantedPartition) {
         if let Some(entry) = self.entry_mut(&partition) {
-            entry.wanted = Wanted { resolved: entry.wanted.resolved, ..wanted };
+            entry.wanted = WantedPartition { resolved: entry.wanted.resolved, ..wanted };
             return;
         }
-        self.append(Entry { partition, wanted, told: Told::NOTHING });
+        self.append(SessionEntry { partition, wanted, told: Told::NOTHING });
     }
 
     pub(crate) fn remove(&mut self, partition: &PartitionRef) {
@@ -110,7 +110,7 @@ impl SessionPartitions {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&PartitionRef, Wanted)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&PartitionRef, WantedPartition)> {
         self.order.values().map(|entry| (&entry.partition, entry.wanted))
     }
 
@@ -123,12 +123,12 @@ impl SessionPartitions {
         self.weight
     }
 
-    fn entry_mut(&mut self, partition: &PartitionRef) -> Option<&mut Entry> {
+    fn entry_mut(&mut self, partition: &PartitionRef) -> Option<&mut SessionEntry> {
         let place = self.places.get(partition)?;
         self.order.get_mut(place)
     }
 
-    fn append(&mut self, entry: Entry) {
+    fn append(&mut self, entry: SessionEntry) {
         let place = self.next_place;
         self.next_place += 1;
         self.weight += entry.partition.weight();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::session::{
-    Ask, Begun, Metadata, Named, Naming, PartitionRef, Read, SessionCache, SessionFault, Told, TopicRef,
-    Wanted,
+    Ask, Begun, InResponse, Metadata, Naming, PartitionRef, Read, SessionCache, SessionFault, Told, TopicRef,
+    WantedPartition,
 };
 
 /// A session cache, the logs it reads, and a clock.
@@ -18,7 +18,7 @@ struct Scene {
 /// `a3` is partition 0 of topic `a`, fetched from offset 3.
 fn ask(text: &str) -> Ask {
     let (topic, offset) = text.split_at(1);
-    let wanted = Wanted {
+    let wanted = WantedPartition {
         fetch_offset: offset.parse().unwrap_or(0),
         max_bytes: 1000,
         current_leader_epoch: -1,
@@ -33,7 +33,7 @@ fn partition(topic: &str) -> PartitionRef {
 }
 
 /// `a=7` is a high watermark of 7 without records, `a+7` one with records, `a!` an error.
-fn read(text: &str) -> (PartitionRef, Wanted, Read) {
+fn read(text: &str) -> (PartitionRef, WantedPartition, Read) {
     let (topic, outcome) = text.split_at(1);
     let (kind, watermark) = outcome.split_at(1);
     let is_error = kind == "!";
@@ -99,7 +99,8 @@ impl Scene {
                 match self.cache.select(number(1), number(2), &read) {
                     Err(fault) => format!("{fault:?}"),
                     Ok(named) => {
-                        let named = words[3..].iter().zip(named).filter(|(_, named)| *named == Named::Yes);
+                        let named =
+                            words[3..].iter().zip(named).filter(|(_, named)| *named == InResponse::Yes);
                         named.map(|(word, _)| &word[..1]).collect::<Vec<_>>().join(" ")
                     }
                 }

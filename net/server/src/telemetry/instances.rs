@@ -1,6 +1,7 @@
 //! The instances of clients that asked what is wanted of them, or pushed: bounded in number and in bytes.
 //!
-//! Who may ask and push when, and what each is refused with, is Kafka's (`ClientMetricsManager`, `ClientMetricsInstance`).
+//! Who may ask and push when, and what each is refused with, is Kafka's (`ClientMetricsManager`,
+//! `ClientMetricsInstance`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use millrace_rt::Moment;
 use millrace_wire::{ErrorCode, Uuid};
 use rustc_hash::FxHashMap;
 
-use crate::telemetry::samples::Samples;
+use crate::telemetry::samples::PushedSamples;
 
 /// Instances that are known at a time; the one that was not heard of for the longest makes room. Kafka's bound.
 const INSTANCES_MAX: usize = 16_384;
@@ -25,10 +26,11 @@ const SILENT_INTERVALS: u32 = 3;
 
 /// A client's own id, or one that it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct InstanceId(pub(crate) Uuid);
+pub(crate) struct ClientInstanceId(pub(crate) Uuid);
 
-impl InstanceId {
-    /// The first hundred numbers stand for other things in Kafka's metadata; of those clients may not have the first two.
+impl ClientInstanceId {
+    /// The first hundred numbers stand for other things in Kafka's metadata; of those clients may not have the first
+    /// two.
     pub(crate) fn is_reserved(self) -> bool {
         self.number() < 2
     }
@@ -49,7 +51,7 @@ pub(crate) struct Terms {
 
 /// What a push says of itself.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PushHead {
+pub(crate) struct PushHeader {
     pub(crate) subscription_id: i32,
     pub(crate) is_last: bool,
     pub(crate) compression: i8,
@@ -58,9 +60,9 @@ pub(crate) struct PushHead {
 
 /// Whether an instance is new, so that whoever brought it answers for it: it goes with the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Known {
-    Before,
-    AsOfNow,
+pub(crate) enum InstanceAge {
+    Known,
+    New,
 }
 
 struct Instance {
@@ -73,13 +75,13 @@ struct Instance {
     /// The connection that brought it has closed: it begins anew, and what it pushed stays until it is forgotten.
     is_gone: bool,
     silent_from: Moment,
-    samples: Arc<Samples>,
+    samples: Arc<PushedSamples>,
     /// Its place in the order of use.
     used: u64,
 }
 
 impl Instance {
-    fn new(terms: Terms, samples: Arc<Samples>) -> Instance {
+    fn new(terms: Terms, samples: Arc<PushedSamples>) -> Instance {
         Instance {
             terms,
             asked: None,
@@ -154,10 +156,10 @@ impl Instances {
     /// An instance asks what is wanted of it.
     pub(crate) fn ask(
         &mut self,
-        id: InstanceId,
+        id: ClientInstanceId,
         terms: Terms,
         now: Moment,
-    ) -> (Known, Result<(), ErrorCode>) {
+    ) -> (InstanceAge, Result<(), ErrorCode>) {
         let (known, instance) = self.meet(id, terms, now);
         let result = match instance.may_ask(now) {
             true => {
@@ -173,15 +175,15 @@ impl Instances {
     /// An instance pushes: how that is compressed, and what it pushed before; or why it is refused.
     pub(crate) fn push(
         &mut self,
-        id: InstanceId,
+        id: ClientInstanceId,
         terms: Terms,
-        head: &PushHead,
+        header: &PushHeader,
         bytes_max: usize,
         now: Moment,
-    ) -> (Known, Result<(Codec, Arc<Samples>), ErrorCode>) {
+    ) -> (InstanceAge, Result<(Codec, Arc<PushedSamples>), ErrorCode>) {
         let (known, instance) = self.meet(id, terms, now);
-        let result = check(instance, head, bytes_max, now);
-        instance.has_said_last = head.is_last;
+        let result = check(instance, header, bytes_max, now);
+        instance.has_said_last = header.is_last;
         instance.may_ask_at_once =
             matches!(result, Err(ErrorCode::UnknownSubscriptionId | ErrorCode::UnsupportedCompressionType));
         let samples = Arc::clone(&instance.samples);
@@ -190,7 +192,7 @@ impl Instances {
     }
 
     /// What an instance has pushed; nothing changes where it is forgotten meanwhile.
-    pub(crate) fn keep(&mut self, id: InstanceId, samples: Samples) {
+    pub(crate) fn keep(&mut self, id: ClientInstanceId, samples: PushedSamples) {
         if let Some(instance) = self.known.get_mut(&id.0) {
             self.bytes = self.bytes - instance.samples.bytes() + samples.bytes();
             instance.samples = Arc::new(samples);
@@ -199,7 +201,7 @@ impl Instances {
     }
 
     /// The connection that brought an instance has closed.
-    pub(crate) fn leave(&mut self, id: InstanceId) {
+    pub(crate) fn leave(&mut self, id: ClientInstanceId) {
         if let Some(instance) = self.known.get_mut(&id.0) {
             instance.is_gone = true;
         }
@@ -231,22 +233,22 @@ impl Instances {
     }
 
     /// What all have pushed last.
-    pub(crate) fn samples(&self) -> Vec<Arc<Samples>> {
+    pub(crate) fn samples(&self) -> Vec<Arc<PushedSamples>> {
         self.order.values().filter_map(|id| Some(Arc::clone(&self.known.get(id)?.samples))).collect()
     }
 
     /// The instance, which begins anew where it was gone or silent for too long, or other things are wanted of it.
-    fn meet(&mut self, id: InstanceId, terms: Terms, now: Moment) -> (Known, &mut Instance) {
+    fn meet(&mut self, id: ClientInstanceId, terms: Terms, now: Moment) -> (InstanceAge, &mut Instance) {
         let before = self.known.remove(&id.0);
         match &before {
             Some(instance) => drop(self.order.remove(&instance.used)),
             None => self.bytes += INSTANCE_BYTES,
         }
         let (known, mut instance) = match before {
-            Some(instance) if instance.goes_on(terms, now) => (Known::Before, instance),
+            Some(instance) if instance.goes_on(terms, now) => (InstanceAge::Known, instance),
             before => {
                 let samples = before.map(|instance| instance.samples).unwrap_or_default();
-                (Known::AsOfNow, Instance::new(terms, samples))
+                (InstanceAge::New, Instance::new(terms, samples))
             }
         };
         self.uses += 1;
@@ -288,22 +290,22 @@ impl Instances {
 /// In Kafka's order.
 fn check(
     instance: &mut Instance,
-    head: &PushHead,
+    header: &PushHeader,
     bytes_max: usize,
     now: Moment,
 ) -> Result<Codec, ErrorCode> {
     if instance.has_said_last {
         return Err(ErrorCode::InvalidRequest);
     }
-    if !instance.may_push(now) && !head.is_last {
+    if !instance.may_push(now) && !header.is_last {
         return Err(ErrorCode::ThrottlingQuotaExceeded);
     }
-    if head.subscription_id != instance.terms.subscription_id {
+    if header.subscription_id != instance.terms.subscription_id {
         return Err(ErrorCode::UnknownSubscriptionId);
     }
-    let codec = u8::try_from(head.compression).ok().and_then(Codec::from_id);
+    let codec = u8::try_from(header.compression).ok().and_then(Codec::from_id);
     let codec = codec.ok_or(ErrorCode::UnsupportedCompressionType)?;
-    if head.bytes > bytes_max {
+    if header.bytes > bytes_max {
         return Err(ErrorCode::TelemetryTooLarge);
     }
     Ok(codec)
@@ -319,17 +321,17 @@ mod tests {
         Moment::ZERO + Duration::from_millis(millis)
     }
 
-    fn id(number: u8) -> InstanceId {
-        InstanceId(Uuid([number; 16]))
+    fn id(number: u8) -> ClientInstanceId {
+        ClientInstanceId(Uuid([number; 16]))
     }
 
     fn terms(version: u64) -> Terms {
         Terms { subscription_id: 7 + version as i32, interval: INTERVAL, version }
     }
 
-    /// What a script comes to: `A` asks, `P` pushes, `L` pushes for the last time, `W` with the wrong subscription, `C` in a
-    /// wrong compression, `B` too much, `G` its connection closes, `V` other things are wanted; a number waits for so many
-    /// milliseconds. Answers of Apache Kafka 4.3.1.
+    /// What a script comes to: `A` asks, `P` pushes, `L` pushes for the last time, `W` with the wrong subscription, `C`
+    /// in a wrong compression, `B` too much, `G` its connection closes, `V` other things are wanted; a number waits for
+    /// so many milliseconds. Responses of Apache Kafka 4.3.1.
     const SCRIPTS: &str = "
         A A | - ThrottlingQuotaExceeded
         A 999 A 1 A | - ThrottlingQuotaExceeded -
@@ -353,9 +355,9 @@ mod tests {
         for line in SCRIPTS.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (script, expected) = line.split_once(" | ").unwrap();
             let (mut instances, mut now, mut version) = (Instances::new(1 << 20), 1, 0);
-            let mut answers = Vec::new();
+            let mut responses = Vec::new();
             for word in script.split(' ') {
-                let mut head = PushHead {
+                let mut header = PushHeader {
                     subscription_id: 7 + version as i32,
                     is_last: false,
                     compression: 0,
@@ -364,22 +366,22 @@ mod tests {
                 match word {
                     "G" => instances.leave(id(1)),
                     "V" => version += 1,
-                    "A" => answers.push(instances.ask(id(1), terms(version), at(now)).1),
+                    "A" => responses.push(instances.ask(id(1), terms(version), at(now)).1),
                     "P" | "L" | "W" | "C" | "B" => {
                         match word {
-                            "L" => head.is_last = true,
-                            "W" => head.subscription_id -= 1,
-                            "C" => head.compression = 5,
-                            "B" => head.bytes = 101,
+                            "L" => header.is_last = true,
+                            "W" => header.subscription_id -= 1,
+                            "C" => header.compression = 5,
+                            "B" => header.bytes = 101,
                             _ => {}
                         }
-                        let pushed = instances.push(id(1), terms(version), &head, 100, at(now)).1;
-                        answers.push(pushed.map(|_| ()));
+                        let pushed = instances.push(id(1), terms(version), &header, 100, at(now)).1;
+                        responses.push(pushed.map(|_| ()));
                     }
                     millis => now += millis.parse::<u64>().unwrap(),
                 }
             }
-            let shown = answers.iter().map(|answer| match answer {
+            let shown = responses.iter().map(|response| match response {
                 Ok(()) => "-".to_owned(),
                 Err(code) => format!("{code:?}"),
             });
@@ -391,14 +393,14 @@ mod tests {
     fn who_is_known_is_bounded() {
         let mut instances = Instances::new(INSTANCE_BYTES * 10);
         for number in 0..20 {
-            assert_eq!(instances.ask(id(number), terms(0), at(1)).0, Known::AsOfNow);
+            assert_eq!(instances.ask(id(number), terms(0), at(1)).0, InstanceAge::New);
             assert!(instances.bytes() <= instances.bytes_max());
         }
         assert_eq!((instances.connected(), instances.counts().evicted), (10, 10));
-        assert_eq!(instances.ask(id(10), terms(0), at(2)).0, Known::Before);
+        assert_eq!(instances.ask(id(10), terms(0), at(2)).0, InstanceAge::Known);
         assert_eq!(instances.ask(id(20), terms(0), at(2)).1, Ok(()));
-        assert_eq!(instances.ask(id(10), terms(0), at(3)).0, Known::Before, "it was used since");
-        assert_eq!(instances.ask(id(11), terms(0), at(3)).0, Known::AsOfNow, "it was the oldest");
+        assert_eq!(instances.ask(id(10), terms(0), at(3)).0, InstanceAge::Known, "it was used since");
+        assert_eq!(instances.ask(id(11), terms(0), at(3)).0, InstanceAge::New, "it was the oldest");
         instances.forget_silent(at(60_003));
         assert_eq!((instances.connected(), instances.bytes()), (0, 0));
     }

@@ -5,7 +5,7 @@ mod payload;
 mod samples;
 mod shared;
 
-pub(crate) use instances::{InstanceId, Known, PushHead};
+pub(crate) use instances::{ClientInstanceId, InstanceAge, PushHeader};
 pub use payload::count_pushed_values;
 pub(crate) use payload::{Reading, decode_push};
 pub(crate) use samples::{PushedSample, SampleKind};

@@ -1,5 +1,5 @@
-//! What a push holds: OpenTelemetry's `MetricsData` (OTLP 1), read metric by metric, so that no push takes more memory than a
-//! few times its largest metric.
+//! What a push holds: OpenTelemetry's `MetricsData` (OTLP 1), read metric by metric, so that no push takes more memory
+//! than a few times its largest metric.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use prost::{DecodeError, Message};
 
-use crate::labels::{add_label, has_label};
-use crate::telemetry::samples::{Merging, SampleKind, Samples, Temporality};
+use crate::metrics::labels::{add_label, has_label};
+use crate::telemetry::samples::{Merging, PushedSamples, SampleKind, Temporality};
 
-/// A metric with all its points, or the attributes of a resource, may have so many bytes: it takes two hundred times as many
-/// while it is read. Kafka's clients push metrics of some hundred bytes, librdkafka some hundred for each broker.
+/// A metric with all its points, or the attributes of a resource, may have so many bytes: it takes two hundred times as
+/// many while it is read. Kafka's clients push metrics of some hundred bytes, librdkafka some hundred for each broker.
 const PART_BYTES_MAX: usize = 32 * 1024;
 
 /// Names and labels of one value may be so long.
 const TEXT_BYTES_MAX: usize = 2048;
 
-/// Beginnings of names of the broker's own metrics. What clients push under other names than those of Kafka's clients gets
-/// another beginning, so that nobody speaks for the broker.
+/// Beginnings of names of the broker's own metrics. What clients push under other names than those of Kafka's clients
+/// gets another beginning, so that nobody speaks for the broker.
 const KAFKA_CLIENTS: &str = "org_apache_kafka_";
 const OTHER_CLIENTS: &str = "client_";
 
@@ -43,7 +43,7 @@ pub(crate) struct Reading {
     pub(crate) bytes_max: usize,
     /// What every value of this client is labelled with.
     pub(crate) labels: String,
-    pub(crate) before: Arc<Samples>,
+    pub(crate) before: Arc<PushedSamples>,
     /// Most bytes that its values may take.
     pub(crate) samples_bytes_max: usize,
 }
@@ -59,7 +59,7 @@ impl From<DecodeError> for Unreadable {
 }
 
 /// All values of the client now, and how many found no room or were too long.
-pub(crate) fn decode_push(reading: &Reading) -> Result<(Samples, u64), Unreadable> {
+pub(crate) fn decode_push(reading: &Reading) -> Result<(PushedSamples, u64), Unreadable> {
     let data = decompress(reading.codec, &reading.metrics, reading.bytes_max).map_err(|_| Unreadable)?;
     let mut merging = Merging::new(&reading.before, reading.samples_bytes_max);
     parts(&data, RESOURCE_METRICS, |of_resource| {
@@ -297,7 +297,7 @@ mod tests {
         }
     }
 
-    fn shown(samples: &Samples) -> Vec<String> {
+    fn shown(samples: &PushedSamples) -> Vec<String> {
         samples.iter().map(|(name, labels, sample)| format!("{name}{{{labels}}} {}", sample.value)).collect()
     }
 

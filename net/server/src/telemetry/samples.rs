@@ -26,7 +26,7 @@ pub(super) enum Temporality {
 
 /// Values by name and labels, both as they are shown; the labels without braces.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Samples {
+pub(crate) struct PushedSamples {
     values: BTreeMap<(String, String), PushedSample>,
     bytes: usize,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Samples {
 /// What a value takes beside its texts.
 const SAMPLE_BYTES: usize = 96;
 
-impl Samples {
+impl PushedSamples {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str, &PushedSample)> {
         self.values.iter().map(|((name, labels), sample)| (name.as_str(), labels.as_str(), sample))
     }
@@ -60,16 +60,16 @@ impl Samples {
 
 /// Values on their way from one push, beside those of the pushes before.
 pub(super) struct Merging<'a> {
-    before: &'a Samples,
-    after: Samples,
+    before: &'a PushedSamples,
+    after: PushedSamples,
     bytes_max: usize,
     /// Values that found no room.
     pub(super) dropped: u64,
 }
 
 impl<'a> Merging<'a> {
-    pub(super) fn new(before: &'a Samples, bytes_max: usize) -> Merging<'a> {
-        Merging { before, after: Samples::default(), bytes_max, dropped: 0 }
+    pub(super) fn new(before: &'a PushedSamples, bytes_max: usize) -> Merging<'a> {
+        Merging { before, after: PushedSamples::default(), bytes_max, dropped: 0 }
     }
 
     pub(super) fn add(
@@ -93,7 +93,7 @@ impl<'a> Merging<'a> {
     }
 
     /// Counters that were not pushed this time stay, since nothing may have been counted; other values are no more.
-    pub(super) fn finish(mut self) -> (Samples, u64) {
+    pub(super) fn finish(mut self) -> (PushedSamples, u64) {
         for (key, sample) in &self.before.values {
             if sample.kind == SampleKind::Counter && !self.after.values.contains_key(key) {
                 self.after.insert(key.clone(), sample.clone(), self.bytes_max);
@@ -108,10 +108,10 @@ mod tests {
     use super::*;
 
     fn merge(
-        before: &Samples,
+        before: &PushedSamples,
         room: usize,
         values: &[(&str, SampleKind, Temporality, f64)],
-    ) -> (Samples, u64) {
+    ) -> (PushedSamples, u64) {
         let mut merging = Merging::new(before, room);
         for (name, kind, temporality, value) in values {
             merging.add((*name).to_owned(), "l=\"1\"".to_owned(), (*kind, *temporality), *value);
@@ -119,7 +119,7 @@ mod tests {
         merging.finish()
     }
 
-    fn shown(samples: &Samples) -> String {
+    fn shown(samples: &PushedSamples) -> String {
         samples.iter().map(|(name, _, sample)| format!("{name}={} ", sample.value)).collect()
     }
 
@@ -129,7 +129,7 @@ mod tests {
         use Temporality::{Cumulative, Delta};
         let room = 10_000;
         let (first, _) = merge(
-            &Samples::default(),
+            &PushedSamples::default(),
             room,
             &[("a", Counter, Delta, 3.0), ("b", Gauge, Cumulative, 5.0), ("c", Counter, Cumulative, 7.0)],
         );
@@ -148,7 +148,7 @@ mod tests {
     fn what_finds_no_room_is_dropped_and_counted() {
         let room = 2 * (SAMPLE_BYTES + 6);
         let values = ["a", "b", "c", "a"].map(|name| (name, SampleKind::Gauge, Temporality::Cumulative, 1.0));
-        let (samples, dropped) = merge(&Samples::default(), room, &values);
+        let (samples, dropped) = merge(&PushedSamples::default(), room, &values);
         assert_eq!((shown(&samples).as_str(), dropped, samples.bytes()), ("a=1 b=1 ", 1, room));
     }
 }

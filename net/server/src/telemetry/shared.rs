@@ -12,10 +12,12 @@ use millrace_core::meta::NamedConfigs;
 use millrace_rt::Moment;
 use millrace_wire::{ErrorCode, Uuid};
 
-use crate::labels::add_label;
-use crate::telemetry::instances::{InstanceCounts, InstanceId, Instances, Known, PushHead, Terms};
+use crate::metrics::labels::add_label;
+use crate::telemetry::instances::{
+    ClientInstanceId, InstanceAge, InstanceCounts, Instances, PushHeader, Terms,
+};
 use crate::telemetry::payload::Unreadable;
-use crate::telemetry::samples::Samples;
+use crate::telemetry::samples::PushedSamples;
 
 /// Of the memory, what all clients' metrics may take; it is taken from that for requests.
 const MEMORY_SHARE: u64 = 128;
@@ -42,7 +44,7 @@ pub(crate) struct PushedBy {
 
 impl PushedBy {
     pub(crate) fn new(
-        id: InstanceId,
+        id: ClientInstanceId,
         client_id: Arc<str>,
         software: Option<[Arc<str>; 2]>,
         peer: Option<SocketAddr>,
@@ -100,7 +102,7 @@ struct Subscriptions {
     version: u64,
 }
 
-struct State {
+struct ClientMetricsState {
     subscriptions: Subscriptions,
     instances: Instances,
     pushes: PushCounts,
@@ -125,19 +127,19 @@ pub(crate) struct ClientMetricsReport {
     pub(crate) pushes: PushCounts,
     pub(crate) bytes: usize,
     pub(crate) bytes_max: usize,
-    pub(crate) samples: Vec<Arc<Samples>>,
+    pub(crate) samples: Vec<Arc<PushedSamples>>,
 }
 
 /// One of a node. Its lock is held for as long as it takes to look something up.
 pub(crate) struct ClientMetrics {
-    state: Mutex<State>,
+    state: Mutex<ClientMetricsState>,
     client_bytes_max: usize,
 }
 
 impl ClientMetrics {
     pub(crate) fn new(memory_bytes: u64) -> ClientMetrics {
         let bytes_max = usize::try_from(ClientMetrics::memory_of(memory_bytes)).unwrap_or(usize::MAX);
-        let state = State {
+        let state = ClientMetricsState {
             subscriptions: Subscriptions::default(),
             instances: Instances::new(bytes_max),
             pushes: PushCounts::default(),
@@ -162,7 +164,7 @@ impl ClientMetrics {
     pub(crate) async fn wanted(
         &self,
         settings: &NamedConfigs,
-        id: InstanceId,
+        id: ClientInstanceId,
         client: &PushedBy,
     ) -> (WantedMetrics, Terms) {
         let subscriptions = self.subscriptions(settings).await;
@@ -194,28 +196,33 @@ impl ClientMetrics {
         state.subscriptions.clone()
     }
 
-    pub(crate) fn ask(&self, id: InstanceId, terms: Terms, now: Moment) -> (Known, Result<(), ErrorCode>) {
+    pub(crate) fn ask(
+        &self,
+        id: ClientInstanceId,
+        terms: Terms,
+        now: Moment,
+    ) -> (InstanceAge, Result<(), ErrorCode>) {
         self.lock().instances.ask(id, terms, now)
     }
 
     /// How a push is compressed, and what the client pushed before, where it is admitted.
     pub(crate) fn push(
         &self,
-        id: InstanceId,
+        id: ClientInstanceId,
         terms: Terms,
-        head: &PushHead,
+        header: &PushHeader,
         bytes_max: usize,
         now: Moment,
-    ) -> (Known, Result<(Codec, Arc<Samples>), ErrorCode>) {
-        self.lock().instances.push(id, terms, head, bytes_max, now)
+    ) -> (InstanceAge, Result<(Codec, Arc<PushedSamples>), ErrorCode>) {
+        self.lock().instances.push(id, terms, header, bytes_max, now)
     }
 
     /// What became of an admitted push of so many bytes.
     pub(crate) fn keep(
         &self,
-        id: InstanceId,
+        id: ClientInstanceId,
         bytes: usize,
-        read: Result<(Samples, u64), Unreadable>,
+        read: Result<(PushedSamples, u64), Unreadable>,
     ) -> Result<(), ErrorCode> {
         let mut state = self.lock();
         state.pushes.bytes += bytes as u64;
@@ -234,7 +241,7 @@ impl ClientMetrics {
     }
 
     /// The connection that brought an instance has closed.
-    pub(crate) fn leave(&self, id: InstanceId) {
+    pub(crate) fn leave(&self, id: ClientInstanceId) {
         self.lock().instances.leave(id);
     }
 
@@ -255,14 +262,14 @@ impl ClientMetrics {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ClientMetricsState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// An id for a client that has none: random (version 4), none that is reserved, and without a dash in front, which tools
-/// would take for an option.
-pub(crate) fn new_instance_id() -> InstanceId {
+/// An id for a client that has none: random (version 4), none that is reserved, and without a dash in front, which
+/// tools would take for an option.
+pub(crate) fn new_instance_id() -> ClientInstanceId {
     const DASH: u8 = 62;
     loop {
         let mut bytes = [0; 16];
@@ -270,7 +277,7 @@ pub(crate) fn new_instance_id() -> InstanceId {
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
         if bytes[0] >> 2 != DASH {
-            return InstanceId(Uuid(bytes));
+            return ClientInstanceId(Uuid(bytes));
         }
     }
 }

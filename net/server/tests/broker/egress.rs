@@ -90,12 +90,12 @@ fn readers_that_take_nothing_hold_little_and_are_closed() {
         assert!(now() - begun < PATIENCE, "nobody waits for the stalled ones to be closed");
         let peak = stage.memory_peak.get();
         assert!(peak < MEMORY_BYTES, "{peak} bytes of memory");
-        assert_eq!(stage.node.connections(), [STALLED as u32 + 2]);
+        assert_eq!(stage.context.connections(), [STALLED as u32 + 2]);
         while now() - begun < PATIENCE + LOOKS {
             assert!(slow.answer().await.is_some(), "a slow reader is served");
             sleep(Duration::from_secs(8)).await;
         }
-        let left = stage.node.connections();
+        let left = stage.context.connections();
         assert!(left[0] < STALLED as u32 / 2, "{left:?} connections are left");
         read(&mut honest, TOPIC, RECORDS, RECORDS + 50).await;
         assert!(slow.answer().await.is_some(), "a slow reader is served");

@@ -160,7 +160,7 @@ fn a_stop_sends_waiting_members_elsewhere() {
         let mut waiting = member(&stage, "a").await;
         send_join(&mut waiting, "a", "").await;
         sleep(Duration::from_millis(10)).await;
-        stage.node.stop();
+        stage.context.stop();
         // The word may come before the connection's end, or the end alone: either makes a client look elsewhere. The
         // stage sees to it that the broker does not wait for the group.
         if let Some(frame) = waiting.answer().await {

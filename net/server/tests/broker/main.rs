@@ -203,7 +203,7 @@ fn a_connection_moves_to_its_data() {
                 client.produce("t", 0, b"value").await;
             }
         }
-        let mut connections = stage.node.connections();
+        let mut connections = stage.context.connections();
         connections.sort_unstable();
         assert_eq!(connections, [0, 2], "both went to the owner of the partition");
         let last = clients[0].produce("t", 0, b"value").await;
@@ -218,7 +218,7 @@ fn a_stop_does_not_wait_for_fetches() {
         client.create_topic("t", 1).await;
         client.send_fetch("t", 0, 0, i32::MAX).await;
         sleep(Duration::from_millis(10)).await;
-        stage.node.stop();
+        stage.context.stop();
         assert_eq!(client.answer().await, None);
     });
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use millrace_core::base::config::{LoadedConfig, Properties, UnknownKeys};
 use millrace_rt::Seat;
 use millrace_rt::world::{DiskFault, World, WorldOptions};
-use millrace_server::{BrokerSettings, Node, serve_shard};
+use millrace_server::{BrokerContext, BrokerSettings, serve_shard};
 
 const BROKER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const CLIENTS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -28,7 +28,7 @@ const SEEDS: std::ops::Range<u64> = 0..3;
 #[derive(Clone)]
 pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
-    pub(crate) node: Node,
+    pub(crate) context: BrokerContext,
     /// What is to happen to the broker's disk.
     pub(crate) disk: Rc<Cell<Option<DiskFault>>>,
     /// The most memory that the broker's first shard had in use.
@@ -88,26 +88,26 @@ where
     Fut: Future<Output = ()> + 'static,
 {
     let mut world = World::new(seed, WorldOptions::default());
-    let node = Node::new(settings(shards, keys), None).expect("the settings of a test are right");
+    let context = BrokerContext::new(settings(shards, keys), None).expect("the settings of a test are right");
     let broker = world.add_node(BROKER);
     let stage = Stage {
         longest_turn: world.longest_turn(broker),
         address: SocketAddr::from((BROKER, PORT)),
-        node: node.clone(),
+        context: context.clone(),
         disk: Rc::default(),
         memory_peak: Rc::default(),
         copied_bytes: Rc::default(),
     };
     let failure = Rc::new(RefCell::new(None));
     let (watched, failed) = (stage.clone(), failure.clone());
-    let served = node.clone();
+    let served = context.clone();
     world.start(broker, shards, move |seat: Seat| {
-        let (node, watched, failed) = (served.clone(), watched.clone(), failed.clone());
+        let (context, watched, failed) = (served.clone(), watched.clone(), failed.clone());
         async move {
             if seat.shard == 0 {
                 millrace_rt::spawn(watch(watched));
             }
-            if let Err(error) = serve_shard(node, seat).await {
+            if let Err(error) = serve_shard(context, seat).await {
                 *failed.borrow_mut() = Some(error);
             }
         }
@@ -115,7 +115,7 @@ where
     let clients = world.add_node(CLIENTS);
     let ended = Rc::new(Cell::new(false));
     let (seen, disk) = (ended.clone(), stage.disk.clone());
-    let ready = node.ready();
+    let ready = context.ready();
     world.start(clients, 1, move |_| {
         let (stage, scenario, ended, ready) = (stage.clone(), scenario.clone(), ended.clone(), ready.clone());
         async move {
@@ -141,7 +141,7 @@ where
         failure.borrow(),
         world.end_reason(broker)
     );
-    node.stop();
+    context.stop();
     world.run_for(Duration::from_secs(20));
     assert!(!world.is_running(broker), "seed {seed}: the broker did not stop");
     assert!(failure.borrow().is_none(), "seed {seed}: {:?}", failure.borrow());

@@ -8,8 +8,8 @@ use std::ops::Range;
 pub enum Framed {
     /// A frame: where its bytes lie, without the length in front of them.
     Whole(Range<usize>),
-    /// A frame whose end is still to come begins at the cursor and is `wants` bytes long with its length, as far as
-    /// is known.
+    /// A frame whose end is still to come begins at the cursor and is `wants` bytes long with its length,
+    /// as far as is known.
     Partial { wants: usize },
     /// A length that no request has: the connection is to be closed.
     BadLength(i32),
@@ -17,8 +17,9 @@ pub enum Framed {
 
 /// Walks the frames of the bytes that a connection holds.
 ///
-/// Driven by the connection's reading task, which makes one per receive and asks until no whole frame is left. The
-/// task owns the bytes and is told places in them: nothing is copied here, and a claimed length costs nothing.
+/// Driven by the connection's reading task, which makes one per receive and asks until no whole frame is
+/// left. The task owns the bytes and is told places in them: nothing is copied here,
+/// and a claimed length costs nothing.
 #[derive(Debug)]
 pub struct FrameCursor {
     frame_bytes_max: usize,
@@ -31,7 +32,8 @@ impl FrameCursor {
         FrameCursor { frame_bytes_max, position: 0 }
     }
 
-    /// What stands at the cursor, which moves behind it if it is a whole frame. `received` is the same every time.
+    /// What stands at the cursor, which moves behind it if it is a whole frame.
+    /// `received` is the same every time.
     pub fn next_frame(&mut self, received: &[u8]) -> Framed {
         let rest = received.get(self.position..).unwrap_or_default();
         let Some(length) = rest.first_chunk::<FRAME_LENGTH_BYTES>() else {
@@ -63,7 +65,8 @@ mod tests {
 
     const LIMIT: usize = 1000;
 
-    /// Frames as `(length, bytes that came)`; expects the bodies' places, where the cursor stops and what ends it.
+    /// Frames as `(length, bytes that came)`; expects the bodies' places,
+    /// where the cursor stops and what ends it.
     fn check(stream: &[(i32, usize)], frames: &[(usize, usize)], stop: usize, end: Framed) {
         let mut received = Vec::new();
         for (length, came) in stream {

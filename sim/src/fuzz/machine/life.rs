@@ -102,7 +102,7 @@ impl FrameRun {
         let broker = world.add_node(BROKER);
         let clients = world.add_node(Ipv4Addr::new(10, 0, 0, 2));
         let booted = boot(&mut world, broker, &config(""), 1, None)?;
-        let (ready, starting) = (booted.node.ready(), Rc::clone(&booted));
+        let (ready, starting) = (booted.context.ready(), Rc::clone(&booted));
         world.run_until(START_WITHIN, move || ready.is_open() || starting.has_failed());
         if let Some(reason) = booted.failure() {
             return Err(reason);

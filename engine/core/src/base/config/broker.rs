@@ -1,5 +1,5 @@
-//! `BrokerConfig`: the static configuration of this broker, read and checked, with a typed accessor for each key that
-//! acts.
+//! `BrokerConfig`: the static configuration of this broker, read and checked,
+//! with a typed accessor for each key that acts.
 
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// The static configuration: what was given, over Kafka's defaults. It is checked when it is loaded, so that accessors
-/// cannot fail. Never changes while the broker runs; it is shared by all shards.
+/// The static configuration: what was given, over Kafka's defaults. It is checked when it is loaded, so that
+/// accessors cannot fail. Never changes while the broker runs; it is shared by all shards.
 #[derive(Debug, Clone)]
 pub struct BrokerConfig {
     /// As given, with Kafka's own completions (`broker.id` from `node.id`).
@@ -85,8 +85,8 @@ impl BrokerConfig {
         &self.advertised_controller_listeners
     }
 
-    /// What clients are told, for each of `listeners` in the same order; see [`Listener::host`] and `port` for what is
-    /// empty or 0.
+    /// What clients are told, for each of `listeners` in the same order;
+    /// see [`Listener::host`] and `port` for what is empty or 0.
     pub fn advertised_listeners(&self) -> &[Listener] {
         &self.advertised_listeners
     }
@@ -224,7 +224,8 @@ impl BrokerConfig {
         self.list("group.consumer.assignors")
     }
 
-    /// Which groups with members may change their protocol: disabled, upgrade, downgrade or bidirectional, in any case.
+    /// Which groups with members may change their protocol: disabled, upgrade, downgrade or bidirectional,
+    /// in any case.
     pub fn group_consumer_migration_policy(&self) -> &str {
         self.text("group.consumer.migration.policy").unwrap_or_default()
     }

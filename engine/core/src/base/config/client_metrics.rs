@@ -16,8 +16,8 @@ const MATCH: &str = "match";
 /// Every metric is wanted.
 const ALL_METRICS: &str = "*";
 
-/// How often clients push of whom nothing is wanted, and the longest pause that a subscription brings about: the shortest of
-/// all that match counts, and this one. Kafka's constant.
+/// How often clients push of whom nothing is wanted, and the longest pause that a subscription brings about:
+/// the shortest of all that match counts, and this one. Kafka's constant.
 const USUAL_INTERVAL_MS: i32 = 300_000;
 
 const INTERVALS_MS: std::ops::RangeInclusive<i64> = 100..=3_600_000;
@@ -25,7 +25,8 @@ const INTERVALS_MS: std::ops::RangeInclusive<i64> = 100..=3_600_000;
 /// A list may be so long. The names of all metrics of a client fit several times.
 const LIST_LENGTH_MAX: usize = 32 * 1024;
 
-/// A pattern may compile to this much, and what it remembers while it matches. Clients' names and addresses are short.
+/// A pattern may compile to this much, and what it remembers while it matches.
+/// Clients' names and addresses are short.
 const COMPILED_BYTES_MAX: usize = 64 * 1024;
 const MATCHING_BYTES_MAX: usize = 32 * 1024;
 
@@ -188,7 +189,8 @@ pub struct WantedMetrics {
 }
 
 impl WantedMetrics {
-    /// Of all subscriptions that match a client: all metrics, at the shortest interval. No pattern matches what is not known.
+    /// Of all subscriptions that match a client: all metrics, at the shortest interval.
+    /// No pattern matches what is not known.
     pub fn of<'a, 's>(
         subscriptions: impl IntoIterator<Item = &'s ClientMetricsSubscription>,
         client: impl Fn(ClientAttribute) -> Option<&'a str>,
@@ -207,8 +209,8 @@ impl WantedMetrics {
         WantedMetrics { metrics: metrics.into_iter().map(str::to_owned).collect(), interval_ms }
     }
 
-    /// The number by which a client and the broker know that they mean the same: it changes with what is wanted. Kafka's own,
-    /// where at most one metric is wanted; it has more in the order of a hash set.
+    /// The number by which a client and the broker know that they mean the same: it changes with what is
+    /// wanted. Kafka's own, where at most one metric is wanted; it has more in the order of a hash set.
     pub fn subscription_id(&self, instance_id: u128) -> i32 {
         let text = format!("[{}]{}", self.metrics.join(", "), self.interval_ms);
         let halves = (instance_id >> 64) as u64 ^ instance_id as u64;
@@ -283,7 +285,8 @@ mod tests {
         }
     }
 
-    /// Subscriptions, one a line, and what is wanted of a client `c-1` of the software `s` 1.2 at 127.0.0.1:5.
+    /// Subscriptions, one a line, and what is wanted of a client `c-1` of the software `s` 1.2 at
+    /// 127.0.0.1:5.
     const WANTED: &str = "
         | [] 300000
         metrics=a | [a] 300000

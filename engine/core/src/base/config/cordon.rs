@@ -63,7 +63,8 @@ mod tests {
     use super::super::{ConfigMap, LoadedConfig, Properties, UnknownKeys};
     use super::*;
 
-    /// The file, the setting made while running (`-` for none), and whether the directory is cordoned or what is wrong.
+    /// The file, the setting made while running (`-` for none),
+    /// and whether the directory is cordoned or what is wrong.
     const CASES: &str = "
         log.dirs=/a | - | false
         log.dirs=/a | /a | true

@@ -51,8 +51,8 @@ pub struct Definition {
     pub validator: Validator,
     pub importance: Importance,
     pub update: UpdateMode,
-    /// Broker keys: the keys DescribeConfigs lists together, in order of precedence (only where there are several).
-    /// Keys of topics and groups: the broker key that gives the default, if any.
+    /// Broker keys: the keys DescribeConfigs lists together, in order of precedence (only where there are
+    /// several). Keys of topics and groups: the broker key that gives the default, if any.
     pub synonyms: Vec<&'static str>,
     pub effect: Effect,
     pub documentation: &'static str,
@@ -90,7 +90,8 @@ pub const OWN_PREFIX: &str = "millrace.";
 mod tests {
     use super::super::topic_keys;
 
-    /// Text of a topic's setting, and what Apache Kafka 4.3.1 answered to it: the value as described, or its message.
+    /// Text of a topic's setting, and what Apache Kafka 4.3.1 answered to it: the value as described,
+    /// or its message.
     const ANSWERS: &str = "
         retention.ms=abc                     | Invalid value abc for configuration retention.ms: Not a number of type LONG
         retention.ms=                        | Invalid value  for configuration retention.ms: Not a number of type LONG

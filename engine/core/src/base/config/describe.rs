@@ -1,4 +1,5 @@
-//! What DescribeConfigs reports: values, their sources and their synonyms, as Kafka 4.3.1 does (`ConfigHelper`).
+//! What DescribeConfigs reports: values, their sources and their synonyms,
+//! as Kafka 4.3.1 does (`ConfigHelper`).
 
 use std::collections::BTreeSet;
 
@@ -83,8 +84,8 @@ impl ConfigLayers<'_> {
         merged
     }
 
-    /// The places that set `name` or one of its synonyms; those that rank before `name` itself but bear another name
-    /// are left out, as in Kafka.
+    /// The places that set `name` or one of its synonyms; those that rank before `name` itself but bear
+    /// another name are left out, as in Kafka.
     fn synonyms(&self, name: &str, sensitive: bool) -> Vec<ConfigSynonym> {
         let own = [name, key_of_listener(name).unwrap_or(name)];
         let names = match broker_keys().get(name) {
@@ -109,8 +110,8 @@ fn synonym(name: &str, value: &str, source: ConfigSource, sensitive: bool) -> Co
     ConfigSynonym { name: name.to_owned(), value: (!sensitive).then(|| value.to_owned()), source }
 }
 
-/// All keys of this broker, or those named. Our own keys are reported when they are set or named, so that the full
-/// list is Kafka's.
+/// All keys of this broker, or those named. Our own keys are reported when they are set or named,
+/// so that the full list is Kafka's.
 pub fn describe_broker(layers: ConfigLayers<'_>, names: Option<&[String]>) -> Vec<ConfigEntry> {
     let dynamic = layers.dynamic();
     let wanted = Wanted::of(names);
@@ -127,7 +128,8 @@ pub fn describe_broker(layers: ConfigLayers<'_>, names: Option<&[String]>) -> Ve
     known.chain(others).filter(|entry| wanted.is_wanted(entry)).collect()
 }
 
-/// Whether a key is described only where it is set: one of a single listener, an internal one, or one that nobody knows.
+/// Whether a key is described only where it is set: one of a single listener, an internal one,
+/// or one that nobody knows.
 fn is_other(key: &str) -> bool {
     broker_keys().get(key).is_none_or(|definition| definition.internal)
 }
@@ -224,7 +226,8 @@ pub fn describe_client_metrics(
     describe_owner(layers, client_metrics_keys(), overrides, ConfigSource::ClientMetrics, names)
 }
 
-/// The keys of a section as one topic, group or subscription has them: its own settings before those of brokers.
+/// The keys of a section as one topic, group or subscription has them:
+/// its own settings before those of brokers.
 fn describe_owner(
     layers: ConfigLayers<'_>,
     keys: &'static Section,
@@ -263,8 +266,8 @@ fn describe_owner(
     entries.filter(|entry| wanted.is_wanted(entry)).collect()
 }
 
-/// What CreateTopics answers with: the settings of a topic that was just created, sorted by name, each with the first
-/// place that sets it. Kafka's controller finds sources by another rule than DescribeConfigs
+/// What CreateTopics answers with: the settings of a topic that was just created, sorted by name, each with
+/// the first place that sets it. Kafka's controller finds sources by another rule than DescribeConfigs
 /// (`KafkaConfigSchema.resolveEffectiveTopicConfigs`): every synonym counts, and values are as given.
 pub fn describe_created_topic(layers: ConfigLayers<'_>, overrides: &ConfigMap) -> Vec<ConfigEntry> {
     let places = [
@@ -306,8 +309,8 @@ fn described(keys: &'static Section, overrides: &ConfigMap) -> impl Iterator<Ite
     internal.chain(keys.iter().filter(|definition| !definition.internal))
 }
 
-/// Which keys are asked for: looked up before anything is made of the others, since a request may name a resource again
-/// and again.
+/// Which keys are asked for: looked up before anything is made of the others,
+/// since a request may name a resource again and again.
 enum Wanted<'a> {
     /// Kafka's, and our own where they are set.
     All,

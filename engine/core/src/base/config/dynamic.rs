@@ -1,5 +1,5 @@
-//! Settings of brokers made while they run: which keys may change, for which brokers, and with which values, as Kafka's
-//! `DynamicBrokerConfig` says and words it.
+//! Settings of brokers made while they run: which keys may change, for which brokers, and with which values,
+//! as Kafka's `DynamicBrokerConfig` says and words it.
 
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ const ONLY_AT_START: [&str; 2] = ["listeners", "listener.security.protocol.map"]
 const OF_LISTENERS_OF_ALL: [&str; 3] =
     ["max.connections", "max.connection.creation.rate", "num.network.threads"];
 
-/// Checks all settings that a broker, or all brokers, shall have. Unknown keys are kept, as in Kafka: they may belong to
-/// a plugin.
+/// Checks all settings that a broker, or all brokers, shall have. Unknown keys are kept, as in Kafka:
+/// they may belong to a plugin.
 pub fn validate_dynamic_broker(settings: &ConfigMap, scope: DynamicScope) -> Result<(), ConfigError> {
     let named = |is_wrong: &dyn Fn(&str) -> bool| {
         let wrong: Vec<&str> = settings.keys().map(String::as_str).filter(|key| is_wrong(key)).collect();
@@ -74,8 +74,8 @@ fn check_retention(settings: &ConfigMap) -> Result<(), ConfigError> {
     }
 }
 
-/// What holds now of keys that act on the broker itself and may change while it runs. What holds for topics is found by
-/// [`TopicConfig::resolve`](super::TopicConfig::resolve).
+/// What holds now of keys that act on the broker itself and may change while it runs. What holds for topics
+/// is found by [`TopicConfig::resolve`](super::TopicConfig::resolve).
 impl ConfigLayers<'_> {
     /// Most connections of this broker at a time.
     pub fn max_connections(&self) -> i32 {
@@ -85,7 +85,8 @@ impl ConfigLayers<'_> {
         }
     }
 
-    /// Time after which a silent producer's sequence is forgotten; sooner where more came than a 32nd of the memory holds.
+    /// Time after which a silent producer's sequence is forgotten;
+    /// sooner where more came than a 32nd of the memory holds.
     pub fn producer_id_expiration(&self) -> Duration {
         match self.whole("producer.id.expiration.ms").map(u64::try_from) {
             Some(Ok(ms)) => Duration::from_millis(ms),
@@ -139,7 +140,8 @@ impl ConfigLayers<'_> {
     }
 }
 
-/// The values that appending to, or subtracting from, a list key starts from where nothing is set: its default.
+/// The values that appending to, or subtracting from, a list key starts from where nothing is set:
+/// its default.
 pub fn list_default(definition: &Definition) -> Vec<String> {
     match &definition.default {
         Some(Value::List(items)) => items.clone(),

@@ -39,8 +39,8 @@ const BOUNDED: [&str; 13] = [
 ];
 
 impl GroupConfig {
-    /// Resolves a group's settings over those of the broker. What was set before the broker's bounds became narrower
-    /// counts as the nearest that these allow (`GroupConfig.evaluate`).
+    /// Resolves a group's settings over those of the broker. What was set before the broker's bounds became
+    /// narrower counts as the nearest that these allow (`GroupConfig.evaluate`).
     pub fn resolve(layers: ConfigLayers<'_>, overrides: &ConfigMap) -> GroupConfig {
         let broker = Inherited { layers, dynamic: layers.dynamic() };
         let value = |key| i32::try_from(broker.bounded(key, overrides)).unwrap_or(i32::MAX);

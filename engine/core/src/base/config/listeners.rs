@@ -61,8 +61,8 @@ pub struct Listener {
     /// In capitals.
     pub name: String,
     pub protocol: SecurityProtocol,
-    /// Without brackets. Empty: every address of this machine when it is opened, this machine's own name when it is
-    /// told to clients.
+    /// Without brackets. Empty: every address of this machine when it is opened,
+    /// this machine's own name when it is told to clients.
     pub host: String,
     /// 0: the system chooses one.
     pub port: u16,

@@ -44,7 +44,8 @@ const ASSUMED: [(&str, &str); 3] =
     [("node.id", "1"), ("process.roles", "broker,controller"), ("controller.listener.names", "CONTROLLER")];
 
 impl LoadedConfig {
-    /// Checks everything that can be checked without opening anything. All errors are returned, not only the first.
+    /// Checks everything that can be checked without opening anything. All errors are returned,
+    /// not only the first.
     pub fn load(properties: &Properties, unknown: UnknownKeys) -> Result<LoadedConfig, Vec<ConfigError>> {
         let mut errors = Vec::new();
         let mut warnings = Vec::new();
@@ -89,7 +90,8 @@ impl Default for BrokerConfig {
     }
 }
 
-/// Adds what follows from what was given: `broker.id` and `node.id` are one, and a single broker is its own controller.
+/// Adds what follows from what was given: `broker.id` and `node.id` are one,
+/// and a single broker is its own controller.
 fn complete(broker: &mut BrokerConfig) {
     let id = broker.given("node.id").or_else(|| broker.given("broker.id")).map(str::to_owned);
     for (key, value) in ASSUMED {
@@ -195,8 +197,8 @@ fn check_consumer_groups(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The offsets topic is made with segments of this size when somebody first asks for a coordinator. Kafka takes every
-/// size at the start and refuses to make the topic then, so that groups never have a coordinator.
+/// The offsets topic is made with segments of this size when somebody first asks for a coordinator. Kafka
+/// takes every size at the start and refuses to make the topic then, so that groups never have a coordinator.
 fn check_offsets_topic(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
     const KEY: &str = "offsets.topic.segment.bytes";
     match (broker.value(KEY), topic_keys().get("segment.bytes")) {
@@ -255,7 +257,8 @@ fn read_listeners(broker: &mut BrokerConfig) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// What is told for each open listener: the advertised one of the same name; where none is advertised at all, itself.
+/// What is told for each open listener: the advertised one of the same name;
+/// where none is advertised at all, itself.
 fn match_advertised(open: &[Listener], advertised: &[Listener]) -> Result<Vec<Listener>, ConfigError> {
     const KEY: &str = "advertised.listeners";
     if advertised.is_empty() {

@@ -1,4 +1,5 @@
-//! How many connections one address may have: `max.connections.per.ip` and the overrides for single addresses.
+//! How many connections one address may have: `max.connections.per.ip` and the overrides for single
+//! addresses.
 
 use super::ConfigLayers;
 use super::value::ConfigError;
@@ -47,7 +48,8 @@ pub(super) fn check_address_limits(per_address: Option<i64>, overrides: &str) ->
 }
 
 impl ConfigLayers<'_> {
-    /// Checks what the layers give together: as in Kafka, the newest layer that has a key counts for all of it.
+    /// Checks what the layers give together: as in Kafka,
+    /// the newest layer that has a key counts for all of it.
     pub fn check_address_limits(&self) -> Result<(), ConfigError> {
         check_address_limits(Some(i64::from(self.max_connections_per_ip())), self.overrides_text())
     }

@@ -1,4 +1,5 @@
-//! The registry: every key of brokers, topics, groups and client metrics, read once from the tables beside this file.
+//! The registry: every key of brokers, topics, groups and client metrics,
+//! read once from the tables beside this file.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,7 @@
 //! What a broker takes of its machine where nothing says how much.
 
-/// Shards on a machine with so many processors: one on one or two, and from there on one processor is left to the
-/// kernel's workers, which complete the commits.
+/// Shards on a machine with so many processors: one on one or two, and from there on one processor is left to
+/// the kernel's workers, which complete the commits.
 pub fn default_shards(processors: usize) -> u16 {
     let shards = processors.saturating_sub(1).clamp(1, SHARDS_MAX);
     u16::try_from(shards).unwrap_or(u16::MAX)
@@ -10,8 +10,8 @@ pub fn default_shards(processors: usize) -> u16 {
 /// Most shards of one process; `millrace.shards` takes no more either.
 const SHARDS_MAX: usize = 256;
 
-/// Memory on a machine, or in a control group, with so much: 60 %. The cache replaces the kernel's, so that there is no
-/// use in leaving more.
+/// Memory on a machine, or in a control group, with so much: 60 %. The cache replaces the kernel's, so that
+/// there is no use in leaving more.
 pub fn default_memory_bytes(machine_bytes: u64) -> u64 {
     machine_bytes / 10 * 6
 }

@@ -1,5 +1,5 @@
-//! `TopicConfig`: what holds for one topic, resolved from its own settings, the dynamic and the static configuration of
-//! brokers, and the defaults.
+//! `TopicConfig`: what holds for one topic, resolved from its own settings, the dynamic and the static
+//! configuration of brokers, and the defaults.
 
 use super::definition::Definition;
 use super::registry::{broker_keys, topic_keys};
@@ -58,8 +58,9 @@ pub struct TopicConfig {
 }
 
 impl TopicConfig {
-    /// Resolves `overrides` over `dynamic` (dynamic broker settings, this broker's over those of all) over the static
-    /// configuration. A stored value that does not read counts as not set: settings are checked when they are made.
+    /// Resolves `overrides` over `dynamic` (dynamic broker settings, this broker's over those of all) over
+    /// the static configuration. A stored value that does not read counts as not set:
+    /// settings are checked when they are made.
     pub fn resolve(broker: &BrokerConfig, dynamic: &ConfigMap, overrides: &ConfigMap) -> TopicConfig {
         let layers = Layers { broker, dynamic, overrides };
         let policy = layers.list("cleanup.policy");
@@ -103,8 +104,8 @@ impl TopicConfig {
         TopicConfig::resolve(broker, &ConfigMap::new(), &ConfigMap::new())
     }
 
-    /// What an acknowledgement waits for: Kafka's flush settings may only strengthen it, and any of them that asks for
-    /// a flush after every record, or at once, makes it `power`.
+    /// What an acknowledgement waits for: Kafka's flush settings may only strengthen it, and any of them that
+    /// asks for a flush after every record, or at once, makes it `power`.
     pub fn durability(&self) -> Durability {
         match self.flush_messages == 1 || self.flush_ms == 0 {
             true => Durability::Power,

@@ -180,8 +180,8 @@ fn is_duration(text: &str) -> bool {
     !parts.is_empty() && days.is_empty() && time.is_empty()
 }
 
-/// What is left of a text once a number was taken off for each unit that it has, in their order; `None` where what
-/// stands before a unit is no number.
+/// What is left of a text once a number was taken off for each unit that it has, in their order; `None` where
+/// what stands before a unit is no number.
 fn without_parts<'a>(text: &'a str, units: &str) -> Option<&'a str> {
     let mut rest = text;
     for unit in units.chars() {

@@ -1,4 +1,5 @@
-//! Values of config keys: their types, and how they are read and printed, as Kafka's `ConfigDef` does, with its messages.
+//! Values of config keys: their types, and how they are read and printed, as Kafka's `ConfigDef` does,
+//! with its messages.
 
 use std::fmt;
 
@@ -152,7 +153,8 @@ pub fn parse_size(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
 }
 
-/// As Java's `Double.parseDouble` reads it: a type letter may follow, and only `NaN` and `Infinity` are words.
+/// As Java's `Double.parseDouble` reads it: a type letter may follow,
+/// and only `NaN` and `Infinity` are words.
 fn parse_double(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if matches!(unsigned, "NaN" | "Infinity") {

@@ -1,4 +1,5 @@
-//! What a classic group takes of the memory for groups: counted again where something has changed, never as a whole.
+//! What a classic group takes of the memory for groups: counted again where something has changed,
+//! never as a whole.
 
 use super::group::ClassicGroup;
 use super::member::{Member, PendingMember};

@@ -70,8 +70,8 @@ impl ClassicGroup {
         }
     }
 
-    /// A group came out of the log: its members have a session from now, and if they are too many now, they join
-    /// again and commit before some are left out.
+    /// A group came out of the log: its members have a session from now, and if they are too many now, they
+    /// join again and commit before some are left out.
     pub(in crate::coord) fn loaded(&mut self, turn: &mut Turn<'_>) {
         let ids: Vec<MemberId> = self.members.keys().cloned().collect();
         for id in &ids {

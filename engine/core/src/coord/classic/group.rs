@@ -18,8 +18,8 @@ use crate::coord::turn::Turn;
 /// How the phase began in which members join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JoinPhase {
-    /// By the first members of an empty group: it lasts for its delay, which grows while members come, up to their
-    /// rebalance timeout.
+    /// By the first members of an empty group: it lasts for its delay, which grows while members come,
+    /// up to their rebalance timeout.
     Initial { delay_ms: i32, remaining_ms: i32, newcomers: Newcomers },
     /// By a change in a group with members: it lasts until all are back.
     Again,
@@ -32,9 +32,9 @@ pub(super) enum Newcomers {
     None,
 }
 
-/// A classic group (Kafka: `ClassicGroup`). Lives on the shard that owns its partition of the offsets topic. Always:
-/// the leader is a member; `static_members` are exactly the members with an instance id; Empty and Dead have no
-/// members; each waiting token is in one member.
+/// A classic group (Kafka: `ClassicGroup`). Lives on the shard that owns its partition of the offsets topic.
+/// Always: the leader is a member; `static_members` are exactly the members with an instance id; Empty and
+/// Dead have no members; each waiting token is in one member.
 #[derive(Debug, Clone)]
 pub(in crate::coord) struct ClassicGroup {
     pub(super) id: GroupId,
@@ -172,7 +172,8 @@ impl ClassicGroup {
         self.leader.as_ref().is_some_and(|leader| leader.as_str() == member)
     }
 
-    /// Who sent a request: an unknown member, one whose instance id another has taken over, or one of the group.
+    /// Who sent a request: an unknown member, one whose instance id another has taken over,
+    /// or one of the group.
     pub(super) fn check_member(&self, member: &str, instance: Option<&str>) -> Result<(), GroupError> {
         if let Some(instance) = instance {
             match self.static_members.get(instance) {
@@ -198,8 +199,8 @@ impl ClassicGroup {
         assert!(before.is_none(), "a member of {} was added twice", self.id);
     }
 
-    /// Takes a member, or an id that was given away, out of the group. What it waits for is answered: its client, if it
-    /// is still there, joins again.
+    /// Takes a member, or an id that was given away, out of the group. What it waits for is answered: its
+    /// client, if it is still there, joins again.
     pub(super) fn remove(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
         self.take_pending(id);
         self.answer_join(id, Err(JoinRefused::unknown_member()), turn);
@@ -253,8 +254,8 @@ impl ClassicGroup {
         self.held.touched.push(id.clone());
     }
 
-    /// Lets a member's join wait. One that waited before came over a connection that its client has given up; Kafka
-    /// never answers it.
+    /// Lets a member's join wait. One that waited before came over a connection that its client has given up;
+    /// Kafka never answers it.
     pub(super) fn wait_for_join(&mut self, id: &MemberId, token: Token, turn: &mut Turn<'_>) {
         let stale = JoinRefused { error: GroupError::RebalanceInProgress, member: id.clone() };
         self.answer_join(id, Err(stale), turn);

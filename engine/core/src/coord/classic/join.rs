@@ -12,7 +12,8 @@ use crate::coord::settings::{NEW_MEMBER_JOIN_TIMEOUT_MS, PENDING_MEMBER_WAIT_MS,
 use crate::coord::turn::Turn;
 
 impl ClassicGroup {
-    /// A member wants to be in the next generation. Answered under `token`, at once or when the others are there.
+    /// A member wants to be in the next generation. Answered under `token`,
+    /// at once or when the others are there.
     pub(in crate::coord) fn join(&mut self, request: &JoinRequest, token: Token, turn: &mut Turn<'_>) {
         let refuse = |error, turn: &mut Turn<'_>| {
             turn.reply(token, Answer::join_refused(error, request.member.clone()));
@@ -37,9 +38,9 @@ impl ClassicGroup {
         }
     }
 
-    /// A group whose size is limited counts those who joined while it rebalances, so that the last to come back are
-    /// left out where the limit was lowered. A static member that comes back without its id takes its own place; Kafka
-    /// keeps it out of a full group until its session is over.
+    /// A group whose size is limited counts those who joined while it rebalances, so that the last to come
+    /// back are left out where the limit was lowered. A static member that comes back without its id takes
+    /// its own place; Kafka keeps it out of a full group until its session is over.
     fn has_room_for(&self, request: &JoinRequest, turn: &Turn<'_>) -> bool {
         let id = if request.member.is_empty() { self.replaced_by(request) } else { Some(&request.member) };
         let member = id.and_then(|id| self.members.get(id));
@@ -120,15 +121,15 @@ impl ClassicGroup {
         self.rebalance_or_complete_join(turn);
     }
 
-    /// A member of the group joins again: because it was told to, because its subscription changed, or because an
-    /// answer did not reach it.
+    /// A member of the group joins again: because it was told to, because its subscription changed, or
+    /// because an answer did not reach it.
     fn join_again(&mut self, request: &JoinRequest, token: Token, turn: &mut Turn<'_>) {
         let id = &request.member;
         let is_changed = self.members.get(id).is_some_and(|member| member.protocols != request.protocols);
         let must_rebalance = match self.state {
             GroupState::PreparingRebalance => true,
-            // The leader's join, once it has assigned, asks for a rebalance: it may have seen what members' metadata do
-            // not show.
+            // The leader's join, once it has assigned, asks for a rebalance:
+            // it may have seen what members' metadata do not show.
             GroupState::CompletingRebalance => {
                 is_changed || (self.assigning.is_some() && self.is_leader(id.as_str()))
             }

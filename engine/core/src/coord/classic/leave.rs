@@ -9,7 +9,8 @@ use crate::coord::request::{LeaveRequest, LeavingMember};
 use crate::coord::turn::Turn;
 
 impl ClassicGroup {
-    /// Takes each of the members out. If it leaves nobody, the answer waits until the log holds the empty group.
+    /// Takes each of the members out. If it leaves nobody,
+    /// the answer waits until the log holds the empty group.
     pub(in crate::coord) fn leave(&mut self, request: &LeaveRequest, token: Token, turn: &mut Turn<'_>) {
         if self.state == GroupState::Dead {
             turn.reply(token, Answer::Leave(Err(GroupError::CoordinatorNotAvailable)));

@@ -82,8 +82,8 @@ impl Member {
         offered.map(|offered| offered.metadata.clone()).unwrap_or_default()
     }
 
-    /// Whether silence is no failure: the group owes it an answer. A member whose first join waits is the exception;
-    /// its client may have gone long ago.
+    /// Whether silence is no failure: the group owes it an answer. A member whose first join waits is the
+    /// exception; its client may have gone long ago.
     pub(in crate::coord) fn is_excused(&self) -> bool {
         self.tenure == Tenure::Settled && (self.joining.is_some() || self.syncing.is_some())
     }
@@ -110,7 +110,8 @@ impl Member {
     }
 }
 
-/// Protocols to be kept: copied, since their bytes are parts of a request's block, which they would hold whole.
+/// Protocols to be kept: copied, since their bytes are parts of a request's block,
+/// which they would hold whole.
 pub(in crate::coord) fn kept(protocols: &[Protocol]) -> Vec<Protocol> {
     let copy = |offered: &Protocol| Protocol {
         name: Arc::clone(&offered.name),

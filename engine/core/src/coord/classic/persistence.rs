@@ -1,5 +1,5 @@
-//! A classic group to a record and back. What is not in the record, members that are on their way among it, is lost in
-//! a crash, as with Kafka: they join again.
+//! A classic group to a record and back. What is not in the record, members that are on their way among it,
+//! is lost in a crash, as with Kafka: they join again.
 
 use std::sync::Arc;
 

@@ -13,13 +13,13 @@ use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::turn::Turn;
 
-/// A group of absent static members is looked at no more often, whatever rebalance timeout they ask for: with none it
-/// would be looked at without end.
+/// A group of absent static members is looked at no more often, whatever rebalance timeout they ask for: with
+/// none it would be looked at without end.
 const ABSENCE_CHECK_MS_MIN: i32 = 1_000;
 
 impl ClassicGroup {
-    /// Begins a rebalance, or, where one is under way, sees whether all are there now. For changes that cannot empty
-    /// the group.
+    /// Begins a rebalance, or, where one is under way, sees whether all are there now.
+    /// For changes that cannot empty the group.
     pub(in crate::coord) fn rebalance_or_complete_join(&mut self, turn: &mut Turn<'_>) {
         let emptied = self.rebalance(turn);
         self.write_emptied(emptied, None, turn);
@@ -129,8 +129,8 @@ impl ClassicGroup {
         self.complete_join(turn)
     }
 
-    /// Ends the join phase: who has not joined is no member any more, unless it is static; the others are the next
-    /// generation.
+    /// Ends the join phase: who has not joined is no member any more, unless it is static;
+    /// the others are the next generation.
     #[must_use]
     fn complete_join(&mut self, turn: &mut Turn<'_>) -> Option<CoordinatorRecord> {
         self.join_timer.cancel();

@@ -1,4 +1,5 @@
-//! A static member that comes back without its id: it takes its old place over, in a stable group without a rebalance.
+//! A static member that comes back without its id: it takes its old place over,
+//! in a stable group without a rebalance.
 
 use super::group::ClassicGroup;
 use super::state::GroupState;
@@ -85,8 +86,8 @@ impl ClassicGroup {
         self.arm_session(old, turn);
     }
 
-    /// Whether the member's join still waits for the log. A rebalance that began meanwhile answers it, and writes the
-    /// group anew.
+    /// Whether the member's join still waits for the log. A rebalance that began meanwhile answers it,
+    /// and writes the group anew.
     fn is_replacing(&self, replacement: &Replacement) -> bool {
         let member = self.members.get(&replacement.new);
         self.state == GroupState::Stable

@@ -35,7 +35,8 @@ impl GroupState {
         }
     }
 
-    /// Whether a group in this state may go into `next`. A deletion whose write fails leads back from Dead to Empty.
+    /// Whether a group in this state may go into `next`.
+    /// A deletion whose write fails leads back from Dead to Empty.
     pub(super) fn leads_to(self, next: GroupState) -> bool {
         use GroupState::{CompletingRebalance, Dead, Empty, PreparingRebalance, Stable};
         match next {

@@ -70,8 +70,8 @@ impl ClassicGroup {
         }
     }
 
-    /// An assignment that there is no memory for is like one that cannot be written: all are told so, and join again. No
-    /// error but those of a coordinator that is away makes clients do that.
+    /// An assignment that there is no memory for is like one that cannot be written: all are told so, and
+    /// join again. No error but those of a coordinator that is away makes clients do that.
     fn take_assignment(&mut self, request: &SyncRequest, turn: &mut Turn<'_>) {
         let bytes = self.growth_of_assignment(request);
         if turn.has_room_for(bytes) {

@@ -18,7 +18,8 @@ pub(super) enum Subscribing {
 }
 
 impl ConsumerGroup {
-    /// The member that a request is of; a new one, or an instance's next, where it joins. All checks have passed.
+    /// The member that a request is of; a new one, or an instance's next, where it joins.
+    /// All checks have passed.
     pub(super) fn admit(&mut self, request: &ConsumerBeat) -> MemberId {
         let id = if request.member.is_empty() { &request.new_member } else { &request.member };
         if request.epoch == Epoch::JOINING {
@@ -103,8 +104,9 @@ impl ConsumerGroup {
         if names_changed || pattern_changed { Subscribing::Anew } else { Subscribing::AsBefore }
     }
 
-    /// A member subscribes to another pattern; answers whether topics come or go with that at once. What a new pattern
-    /// matches is looked for at the next heartbeat, as Kafka does it, behind the answer to this one.
+    /// A member subscribes to another pattern; answers whether topics come or go with that at once. What a
+    /// new pattern matches is looked for at the next heartbeat, as Kafka does it,
+    /// behind the answer to this one.
     fn change_pattern(&mut self, before: Option<Arc<str>>, now: Option<Arc<str>>) -> bool {
         self.count_pattern(before.as_ref(), now.as_ref());
         let had_topics = before.is_some_and(|pattern| {

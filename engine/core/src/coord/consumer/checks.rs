@@ -122,7 +122,8 @@ fn check_pattern(group: Option<&ConsumerGroup>, request: &ConsumerBeat) -> Resul
     })
 }
 
-/// An older epoch than the member's is that of an answer which did not come, or of a member that was given up.
+/// An older epoch than the member's is that of an answer which did not come,
+/// or of a member that was given up.
 fn check_epoch(member: &ConsumerMember, epoch: Epoch, owned: Option<&Partitions>) -> Result<(), BeatRefused> {
     let is_lost_answer =
         epoch == member.previous_epoch && owned.is_some_and(|owned| owned.is_subset_of(&member.assigned));

@@ -1,5 +1,5 @@
-//! JoinGroup into a consumer group: its member goes on with the classic protocol, and nobody waits for anybody. The answer
-//! is the member's epoch as a generation; what it is to own it fetches with SyncGroup.
+//! JoinGroup into a consumer group: its member goes on with the classic protocol, and nobody waits for
+//! anybody. The answer is the member's epoch as a generation; what it is to own it fetches with SyncGroup.
 
 use std::sync::Arc;
 
@@ -78,8 +78,8 @@ impl ConsumerGroup {
         }
     }
 
-    /// In Kafka's order. A dynamic member may bring any id; one that names its instance with an id has to be that
-    /// instance's.
+    /// In Kafka's order. A dynamic member may bring any id;
+    /// one that names its instance with an id has to be that instance's.
     fn check_classic_join(&self, request: &JoinRequest, settings: &GroupSettings) -> Result<(), GroupError> {
         if settings.consumer_migration == MigrationPolicy::Disabled {
             return Err(GroupError::InconsistentGroupProtocol);

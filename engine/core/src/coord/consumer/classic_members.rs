@@ -35,7 +35,8 @@ impl ClassicMembers {
         self.count
     }
 
-    /// Whether a member that offers `protocols` can be in a classic group with all of these, should it come to that.
+    /// Whether a member that offers `protocols` can be in a classic group with all of these,
+    /// should it come to that.
     pub(super) fn supports(&self, protocols: &[Protocol]) -> bool {
         match self.count {
             0 => !protocols.is_empty(),

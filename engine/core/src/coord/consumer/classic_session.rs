@@ -88,8 +88,8 @@ impl ConsumerGroup {
         Ok((found, classic))
     }
 
-    /// Whether a join would bring the member further: there is a newer assignment or would be one, it is to give
-    /// partitions up, or all that it waits for are free.
+    /// Whether a join would bring the member further: there is a newer assignment or would be one, it is to
+    /// give partitions up, or all that it waits for are free.
     fn has_reason_to_join(&self, member: &ConsumerMember, now: Now, settings: &GroupSettings) -> bool {
         match member.state {
             _ if self.is_behind(member, now, settings) => true,

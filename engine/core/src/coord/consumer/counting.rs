@@ -1,4 +1,5 @@
-//! What a group of the consumer protocol takes of the memory for groups: counted again where something has changed.
+//! What a group of the consumer protocol takes of the memory for groups:
+//! counted again where something has changed.
 
 use super::group::ConsumerGroup;
 use super::member::ConsumerMember;

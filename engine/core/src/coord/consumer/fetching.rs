@@ -8,8 +8,9 @@ use crate::coord::kip848::{MemberProtocol, Topics};
 use crate::coord::request::{CommitRequest, OffsetToCommit, UnknownGroup};
 
 impl ConsumerGroup {
-    /// Whether the sender of a commit may commit. A member may do so with an older epoch than its own as long as it has
-    /// held the partitions since then (KIP-1251); topics that it names are those that have the names now.
+    /// Whether the sender of a commit may commit. A member may do so with an older epoch than its own as long
+    /// as it has held the partitions since then (KIP-1251);
+    /// topics that it names are those that have the names now.
     pub(in crate::coord) fn check_commit(
         &self,
         request: &CommitRequest,

@@ -23,9 +23,10 @@ pub(super) enum Life {
     Downgrading,
 }
 
-/// A consumer group (Kafka: `ConsumerGroup`). Lives on the shard that owns its partition of the offsets topic. Always:
-/// what a member has been told to own, or to give up and may still own, has it as its one owner; `static_members` are
-/// exactly the members with an instance id; no member is ahead of the assigned epoch, nor that of the group's.
+/// A consumer group (Kafka: `ConsumerGroup`). Lives on the shard that owns its partition of the offsets
+/// topic. Always: what a member has been told to own, or to give up and may still own, has it as its one
+/// owner; `static_members` are exactly the members with an instance id; no member is ahead of the assigned
+/// epoch, nor that of the group's.
 #[derive(Debug, Clone)]
 pub(in crate::coord) struct ConsumerGroup {
     pub(super) id: GroupId,
@@ -50,7 +51,8 @@ pub(in crate::coord) struct ConsumerGroup {
     pub(super) held: Held,
 }
 
-/// A group begins with an assignment of nothing to nobody, so that no member has to wait at the epoch of joining.
+/// A group begins with an assignment of nothing to nobody,
+/// so that no member has to wait at the epoch of joining.
 pub(super) const FIRST_EPOCH: Epoch = Epoch(1);
 
 impl ConsumerGroup {

@@ -1,4 +1,5 @@
-//! ConsumerGroupHeartbeat of members that stay: one request says who lives, who wants what, and who owns what.
+//! ConsumerGroupHeartbeat of members that stay: one request says who lives, who wants what,
+//! and who owns what.
 
 use super::admission::Subscribing;
 use super::group::ConsumerGroup;
@@ -10,8 +11,8 @@ use crate::coord::kip848::{Beat, ConsumerBeat};
 use crate::coord::turn::Turn;
 
 impl ConsumerGroup {
-    /// A member joins, or is in the group and lives. All checks have passed; what the log is to hold of it stands in
-    /// `changes`.
+    /// A member joins, or is in the group and lives. All checks have passed;
+    /// what the log is to hold of it stands in `changes`.
     pub(in crate::coord) fn heartbeat(
         &mut self,
         request: &ConsumerBeat,
@@ -54,7 +55,8 @@ impl ConsumerGroup {
         }
     }
 
-    /// A member lives, while nothing else that it says can be taken in: that it takes the step that is waited for, either.
+    /// A member lives, while nothing else that it says can be taken in:
+    /// that it takes the step that is waited for, either.
     pub(in crate::coord) fn hear_of(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
         let Some(is_awaited) = self.members.get(id).map(|member| member.rebalance.is_armed()) else { return };
         self.arm_session(id, turn);

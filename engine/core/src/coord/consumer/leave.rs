@@ -32,7 +32,8 @@ impl ConsumerGroup {
         Ok(Beat { member: id, epoch: request.epoch, interval_ms: 0, assignment: None })
     }
 
-    /// A static member keeps what it owns until its session is over; it has stopped, so it revokes nothing any more.
+    /// A static member keeps what it owns until its session is over; it has stopped,
+    /// so it revokes nothing any more.
     fn go_away(&mut self, id: &MemberId) {
         let member = self.member(id);
         member.rebalance.cancel();
@@ -112,7 +113,8 @@ impl ConsumerGroup {
         }
     }
 
-    /// The entry of the time that a member has for its next step came up. Its timer is cancelled when it has taken that.
+    /// The entry of the time that a member has for its next step came up.
+    /// Its timer is cancelled when it has taken that.
     pub(in crate::coord) fn revocation_came_up(
         &mut self,
         id: &MemberId,
@@ -137,8 +139,8 @@ impl ConsumerGroup {
         }
     }
 
-    /// A group came out of the log: its members have a session from now, and those that are to give partitions up the
-    /// time for that.
+    /// A group came out of the log: its members have a session from now, and those that are to give
+    /// partitions up the time for that.
     pub(in crate::coord) fn loaded(&mut self, turn: &mut Turn<'_>) {
         self.settle();
         let ids: Vec<MemberId> = self.members.keys().cloned().collect();

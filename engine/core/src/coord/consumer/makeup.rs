@@ -1,4 +1,5 @@
-//! Which protocols the members of a consumer group speak, and whether those that are left make a classic group of it.
+//! Which protocols the members of a consumer group speak,
+//! and whether those that are left make a classic group of it.
 
 use super::group::{ConsumerGroup, Life};
 use crate::coord::ids::MemberId;
@@ -31,7 +32,8 @@ impl ConsumerGroup {
         self.member(id).classic = classic;
     }
 
-    /// Whether the group is to become a classic one now that its last member of the consumer protocol is gone.
+    /// Whether the group is to become a classic one now that its last member of the consumer protocol is
+    /// gone.
     pub(super) fn is_left_to_classic(&self, before: Makeup, settings: &GroupSettings) -> bool {
         before == Makeup::WithConsumers
             && self.makeup() == Makeup::ClassicOnly

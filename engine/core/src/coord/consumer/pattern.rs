@@ -13,8 +13,8 @@ use crate::coord::settings::GroupSettings;
 /// A pattern may compile to this much; longer ones would cost every group of the shard.
 const COMPILED_BYTES_MAX: usize = 1024 * 1024;
 
-/// Nor may it be longer: a pattern is read, twice, before it is known what it compiles to. The names of a thousand topics
-/// fit.
+/// Nor may it be longer: a pattern is read, twice, before it is known what it compiles to.
+/// The names of a thousand topics fit.
 const PATTERN_LENGTH_MAX: usize = 32 * 1024;
 
 /// Metadata that changed makes patterns match anew, but not more often than this. Kafka's constant.

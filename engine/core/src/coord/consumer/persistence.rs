@@ -16,8 +16,8 @@ use crate::coord::kip848::{
 use crate::coord::record::CoordinatorRecord;
 
 impl ConsumerGroup {
-    /// The records of all that has changed. Tombstones go first, those of a member's assignments before its own, as
-    /// Kafka wants to read them.
+    /// The records of all that has changed. Tombstones go first, those of a member's assignments before its
+    /// own, as Kafka wants to read them.
     pub(in crate::coord) fn take_records(&mut self) -> Vec<CoordinatorRecord> {
         let changes = std::mem::take(&mut self.changes);
         let (gone, here): (Vec<ConsumerRecord>, Vec<ConsumerRecord>) = changes
@@ -128,8 +128,9 @@ impl ConsumerGroup {
         self.members.entry(id.clone()).or_insert_with(|| ConsumerMember::new(id.clone()))
     }
 
-    /// The log is read: what belongs together is put together. Of members that nothing describes only tombstones were
-    /// there; two claims to one partition are nothing that a broker writes, and the first counts.
+    /// The log is read: what belongs together is put together. Of members that nothing describes only
+    /// tombstones were there; two claims to one partition are nothing that a broker writes,
+    /// and the first counts.
     pub(super) fn settle(&mut self) {
         self.assigned_epoch = self.assigned_epoch.min(self.epoch);
         let members = std::mem::take(&mut self.members);

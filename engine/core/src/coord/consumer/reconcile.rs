@@ -58,7 +58,8 @@ impl<'a> Owning<'a> {
 
 impl ConsumerGroup {
     /// Takes a member as far towards its target as it can come. Who joins
-    /// owns nothing; a member that does not own what it was told of may have it any moment, and has to be told first.
+    /// owns nothing; a member that does not own what it was told of may have it any moment,
+    /// and has to be told first.
     pub(super) fn reconcile(&mut self, id: &MemberId, owning: Owning<'_>) -> Step {
         let assigned_epoch = self.assigned_epoch;
         let member = self.member(id);

@@ -29,7 +29,8 @@ impl ConsumerGroup {
         names.into_iter().filter_map(|name| Some((name, topics.topic(name)?))).collect()
     }
 
-    /// Compares the subscribed topics with what they were; answers whether they are others, or have other partitions.
+    /// Compares the subscribed topics with what they were; answers whether they are others,
+    /// or have other partitions.
     pub(super) fn have_topics_changed(&mut self, subscribing: Subscribing, topics: &dyn Topics) -> bool {
         if subscribing == Subscribing::AsBefore && self.seen_version == topics.version() {
             return false;

@@ -17,8 +17,8 @@ impl ConsumerGroup {
         group
     }
 
-    /// Takes a member over, at the group's epoch. Two claims to one partition are nothing that an assignor makes; the
-    /// first counts.
+    /// Takes a member over, at the group's epoch. Two claims to one partition are nothing that an assignor
+    /// makes; the first counts.
     pub(in crate::coord) fn take_over(&mut self, mut member: ConsumerMember) {
         let is_free = |key| !self.owners.contains_key(&key);
         member.assigned = member.assigned.filter(is_free);
@@ -29,8 +29,8 @@ impl ConsumerGroup {
         self.changes.extend([Change::Member(id.clone()), Change::Target(id.clone()), Change::Current(id)]);
     }
 
-    /// A member may still use what it said that it owned when it last joined: nobody else gets that before it has said
-    /// that it does not. For after all have been taken over.
+    /// A member may still use what it said that it owned when it last joined: nobody else gets that before it
+    /// has said that it does not. For after all have been taken over.
     pub(in crate::coord) fn may_still_own(&mut self, id: &MemberId, owned: &Partitions) {
         let unclaimed = owned.filter(|key| !self.owners.contains_key(&key));
         if unclaimed.is_empty() {

@@ -11,8 +11,8 @@ use crate::coord::kip848::{Assignor, TopicView, Topics};
 use crate::coord::settings::GroupSettings;
 
 impl ConsumerGroup {
-    /// Assigns anew where the group has changed since, but not more often than its pause allows: changes that come
-    /// together are assigned together (KIP-1263).
+    /// Assigns anew where the group has changed since, but not more often than its pause allows: changes that
+    /// come together are assigned together (KIP-1263).
     pub(super) fn assign_if_due(&mut self, topics: &dyn Topics, now: Now, settings: &GroupSettings) {
         if self.is_assignment_due(now, settings) {
             self.assign(topics, now, settings);

@@ -9,8 +9,8 @@ use crate::coord::ids::Now;
 use crate::coord::kip848::Topics;
 use crate::coord::settings::GroupSettings;
 
-/// Names of topics that are matched in one turn, all patterns together, but for one pattern's, which are matched at once:
-/// the others have their turn with the next heartbeats.
+/// Names of topics that are matched in one turn, all patterns together, but for one pattern's, which are
+/// matched at once: the others have their turn with the next heartbeats.
 const MATCHES_A_TURN: usize = 20_000;
 
 impl ConsumerGroup {

@@ -12,8 +12,8 @@ use crate::coord::record::{CommittedOffset, CoordinatorRecord};
 use crate::coord::request::{CommitRequest, OffsetToCommit, UnknownGroup};
 
 impl Coordinator {
-    /// OffsetCommit; answered with [`Answer::Commit`] once the log holds the offsets. A group that nobody has heard of
-    /// begins with its first commit, if that is not a member's.
+    /// OffsetCommit; answered with [`Answer::Commit`] once the log holds the offsets. A group that nobody has
+    /// heard of begins with its first commit, if that is not a member's.
     pub fn commit(
         &mut self,
         now: Now,

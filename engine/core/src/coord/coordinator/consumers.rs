@@ -15,7 +15,8 @@ use crate::coord::record::CoordinatorRecord;
 use crate::coord::request::{JoinRequest, LeaveRequest, SyncRequest};
 
 impl Coordinator {
-    /// ConsumerGroupHeartbeat; answered with [`Answer::ConsumerHeartbeat`] once the log holds what it changed.
+    /// ConsumerGroupHeartbeat; answered with [`Answer::ConsumerHeartbeat`] once the log holds what it
+    /// changed.
     pub fn consumer_heartbeat(
         &mut self,
         now: Now,
@@ -147,7 +148,8 @@ impl Coordinator {
         consumer.is_some_and(|consumer| consumer.members().len() > 0)
     }
 
-    /// JoinGroup into a group of the consumer protocol with members; answered when the log holds what it changed.
+    /// JoinGroup into a group of the consumer protocol with members;
+    /// answered when the log holds what it changed.
     pub(super) fn join_consumers(
         &mut self,
         now: Now,
@@ -174,7 +176,8 @@ impl Coordinator {
         self.purge_deadlines();
     }
 
-    /// SyncGroup into a group of the consumer protocol; answered when the log holds all that was changed before.
+    /// SyncGroup into a group of the consumer protocol;
+    /// answered when the log holds all that was changed before.
     pub(super) fn sync_consumers(
         &mut self,
         now: Now,
@@ -202,7 +205,8 @@ impl Coordinator {
         }
     }
 
-    /// Whether a classic member may join; an empty group of the consumer protocol becomes a classic one again.
+    /// Whether a classic member may join; an empty group of the consumer protocol becomes a classic one
+    /// again.
     pub(super) fn make_way_for_classic(
         &mut self,
         now: Now,
@@ -220,8 +224,8 @@ impl Coordinator {
             return Err(GroupError::UnknownMemberId);
         }
         if turn.writes.is_behind(request.group.as_str()) {
-            // Records of the consumer protocol must not come behind those of the classic one. Nobody else may ever ask
-            // again for what failed.
+            // Records of the consumer protocol must not come behind those of the classic one. Nobody else may
+            // ever ask again for what failed.
             turn.writes.go_on(&request.group, turn.actions);
             return Err(GroupError::CoordinatorNotAvailable);
         }

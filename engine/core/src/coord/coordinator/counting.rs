@@ -1,10 +1,12 @@
-//! The memory that groups may take: what a request adds is known before it is taken, and what goes is given back.
+//! The memory that groups may take: what a request adds is known before it is taken,
+//! and what goes is given back.
 //!
-//! Where it is used up a request that would add to it is answered COORDINATOR_LOAD_IN_PROGRESS, which Kafka's clients take
-//! for what it is: the coordinator is there, and will have them later. They ask again after their backoff, the same broker,
-//! for as long as they are told so. GROUP_MAX_SIZE_REACHED would end a consumer for good, for what others have taken and may
-//! give back the next minute. What a group has stays: members that join again with what they had, heartbeats, and commits of
-//! offsets that are committed already add nothing.
+//! Where it is used up a request that would add to it is answered COORDINATOR_LOAD_IN_PROGRESS, which Kafka's
+//! clients take for what it is: the coordinator is there, and will have them later. They ask again after
+//! their backoff, the same broker, for as long as they are told so. GROUP_MAX_SIZE_REACHED would end a
+//! consumer for good, for what others have taken and may give back the next minute. What a group has stays:
+//! members that join again with what they had, heartbeats,
+//! and commits of offsets that are committed already add nothing.
 
 use super::machine::Coordinator;
 use crate::coord::classic::ClassicGroup;
@@ -77,7 +79,8 @@ impl Coordinator {
         }
     }
 
-    /// Without what it will be assigned, which depends on others: the last that comes in may take more than is left.
+    /// Without what it will be assigned, which depends on others:
+    /// the last that comes in may take more than is left.
     pub(super) fn growth_of_beat(&self, request: &ConsumerBeat) -> usize {
         let group = self.groups.get(&request.group);
         let own = if group.is_none() { own_bytes(&request.group) } else { 0 };

@@ -13,8 +13,8 @@ use crate::coord::record::CoordinatorRecord;
 use crate::coord::writes::Write;
 
 impl Coordinator {
-    /// A write is in the log, as durable as the topic wants it, or it failed and nothing of it is. Writes that succeed
-    /// come in the order in which they were asked for.
+    /// A write is in the log, as durable as the topic wants it, or it failed and nothing of it is. Writes
+    /// that succeed come in the order in which they were asked for.
     pub fn written(
         &mut self,
         now: Now,
@@ -91,8 +91,8 @@ impl Coordinator {
         }
     }
 
-    /// Classic members of a consumer group that hear now that they have joined have their times from now; those that are
-    /// out of it since hear that instead.
+    /// Classic members of a consumer group that hear now that they have joined have their times from now;
+    /// those that are out of it since hear that instead.
     fn check_classic_joins(&mut self, now: Now, write: &mut Write, actions: &mut Vec<Action>) {
         let Purpose::Consumer { group } = &write.purpose else { return };
         for (_, answer) in &mut write.replies {
@@ -187,8 +187,8 @@ impl Coordinator {
         self.forget_if_blank(id.as_str());
     }
 
-    /// The partition is led elsewhere, or the broker stops: all who wait are sent to look for the coordinator. Writes
-    /// under way may or may not come to be.
+    /// The partition is led elsewhere, or the broker stops: all who wait are sent to look for the
+    /// coordinator. Writes under way may or may not come to be.
     pub fn unload(mut self, actions: &mut Vec<Action>) {
         let error = GroupError::NotCoordinator;
         for (token, answer) in self.writes.drain() {

@@ -14,8 +14,8 @@ use crate::coord::kip848::ConsumerRecord;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::settings::GroupSettings;
 
-/// Reads a partition of the offsets topic from its beginning to its end; then it is a coordinator. Meanwhile requests
-/// are answered COORDINATOR_LOAD_IN_PROGRESS by the host.
+/// Reads a partition of the offsets topic from its beginning to its end; then it is a coordinator. Meanwhile
+/// requests are answered COORDINATOR_LOAD_IN_PROGRESS by the host.
 #[derive(Debug)]
 pub struct Loader {
     coordinator: Coordinator,
@@ -30,8 +30,8 @@ pub struct Loader {
 enum Last {
     /// That it is gone, and the epoch it had; compaction may have taken that away.
     Gone(Option<Epoch>),
-    /// That it is a classic group at the generation to which it was turned, which has not been rebalanced since: nobody
-    /// has what the last member of the consumer protocol had.
+    /// That it is a classic group at the generation to which it was turned, which has not been rebalanced
+    /// since: nobody has what the last member of the consumer protocol had.
     Downgraded,
 }
 

@@ -15,10 +15,11 @@ use crate::coord::tally::GroupTally;
 use crate::coord::turn::Turn;
 use crate::coord::writes::Writes;
 
-/// The groups of one partition of `__consumer_offsets` (Kafka: `GroupCoordinatorShard`). Lives on the shard that owns
-/// the partition; the host hands it requests, calls `written` for each write it asked for and `expire` when
-/// `next_deadline` comes. Nothing is answered that the log does not hold yet, where Kafka promises it: assignments,
-/// offsets, deletions, the leaving of the last member. Waiting requests are tokens; each is answered once.
+/// The groups of one partition of `__consumer_offsets` (Kafka: `GroupCoordinatorShard`). Lives on the shard
+/// that owns the partition; the host hands it requests, calls `written` for each write it asked for and
+/// `expire` when `next_deadline` comes. Nothing is answered that the log does not hold yet, where Kafka
+/// promises it: assignments, offsets, deletions, the leaving of the last member.
+/// Waiting requests are tokens; each is answered once.
 #[derive(Debug, Clone)]
 pub struct Coordinator {
     pub(super) settings: Arc<GroupSettings>,

@@ -12,7 +12,8 @@ pub enum MigrationPolicy {
 }
 
 impl MigrationPolicy {
-    /// The policy of a name, in any case; the configuration has checked it, and Kafka's default stands for no name.
+    /// The policy of a name, in any case; the configuration has checked it,
+    /// and Kafka's default stands for no name.
     pub fn of_name(name: &str) -> MigrationPolicy {
         match name.trim().to_ascii_lowercase().as_str() {
             "disabled" => MigrationPolicy::Disabled,

@@ -5,7 +5,8 @@ use std::cmp::Ordering;
 use crate::base::{PartitionIndex, PartitionKey, TopicId};
 use crate::coord::ids::Epoch;
 
-/// Partitions in order, without doubles. 24 bytes each, which is less than a tree takes for the few that a member has.
+/// Partitions in order, without doubles. 24 bytes each,
+/// which is less than a tree takes for the few that a member has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Partitions(Vec<Held>);
 

@@ -68,9 +68,9 @@ impl MemberState {
         }
     }
 
-    /// The state of a member of whom the log has this number, and these partitions that it is to give up: as long as there
-    /// are some it has them, and without any it waits for nobody but others. Numbers that Kafka's records do not hold count as
-    /// stable: the next heartbeat finds what is missing.
+    /// The state of a member of whom the log has this number, and these partitions that it is to give up: as
+    /// long as there are some it has them, and without any it waits for nobody but others. Numbers that
+    /// Kafka's records do not hold count as stable: the next heartbeat finds what is missing.
     pub fn of_code(code: i8, revoking: &Partitions) -> MemberState {
         match code {
             _ if !revoking.is_empty() => MemberState::UnrevokedPartitions,
@@ -99,7 +99,8 @@ mod tests {
         for (state, code, revoking) in states {
             assert_eq!((state.code(), MemberState::of_code(code, revoking)), (code, state));
         }
-        // Logs of before have other numbers: 1 for stable, 2 for who has partitions to give up, 3 for who waits for some.
+        // Logs of before have other numbers: 1 for stable, 2 for who has partitions to give up,
+        // 3 for who waits for some.
         assert_eq!(MemberState::of_code(1, &none), MemberState::Stable);
         assert_eq!(MemberState::of_code(2, &some), MemberState::UnrevokedPartitions);
         assert_eq!(MemberState::of_code(3, &none), MemberState::Stable);

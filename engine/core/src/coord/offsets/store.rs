@@ -1,5 +1,5 @@
-//! The committed offsets of one group, compact: 52 bytes a partition in nodes that are half full or more, and more only
-//! where a client left a text.
+//! The committed offsets of one group, compact: 52 bytes a partition in nodes that are half full or more, and
+//! more only where a client left a text.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use crate::coord::ids::TopicName;
 use crate::coord::record::CommittedOffset;
 use crate::coord::request::OffsetToCommit;
 
-/// What is committed for each partition. A request may name a topic's partitions in any order, so both are trees: in a list
-/// each would move all that are behind it.
+/// What is committed for each partition. A request may name a topic's partitions in any order, so both are
+/// trees: in a list each would move all that are behind it.
 #[derive(Debug, Clone, Default)]
 pub(in crate::coord) struct GroupOffsets {
     topics: BTreeMap<TopicName, BTreeMap<PartitionIndex, Kept>>,

@@ -7,8 +7,8 @@ use crate::coord::records::ConsumerProtocolSubscription;
 /// What every version of a subscription begins with.
 const COMMON_VERSION: i16 = 0;
 
-/// The topics of a subscription; `None` where the bytes are something else. As in Kafka, only what all versions have
-/// is read.
+/// The topics of a subscription; `None` where the bytes are something else. As in Kafka,
+/// only what all versions have is read.
 pub(in crate::coord) fn subscribed_topics(metadata: &[u8]) -> Option<Vec<String>> {
     let mut reader = Reader::of_record(metadata);
     reader.i16().ok()?;

@@ -5,8 +5,8 @@ use super::generated::consumer_protocol_subscription::ConsumerProtocolSubscripti
 use millrace_codec::{DecodeError, EncodeError, Reader, Writer};
 
 impl ConsumerProtocolSubscription {
-    /// Reads what a member sent. As in Kafka, a version newer than ours is read as the newest that we know, and bytes
-    /// behind it are passed over.
+    /// Reads what a member sent. As in Kafka, a version newer than ours is read as the newest that we know,
+    /// and bytes behind it are passed over.
     pub fn parse(bytes: &[u8]) -> Result<ConsumerProtocolSubscription, DecodeError> {
         let mut reader = Reader::of_record(bytes);
         let version = reader.i16()?.min(Self::MAX_VERSION);

@@ -2,7 +2,8 @@
 
 use millrace_codec::{DecodeError, EncodeError, Reader, Writer};
 
-/// Keys have one version each. Kafka took the number in front for it until 4.1, so a new version would be a new type.
+/// Keys have one version each. Kafka took the number in front for it until 4.1,
+/// so a new version would be a new type.
 const KEY_VERSION: i16 = 0;
 
 type Decode<T> = fn(&mut Reader<'_>, i16) -> Result<T, DecodeError>;
@@ -18,7 +19,8 @@ pub(super) fn read_key<T>(key: &[u8], decode: Decode<T>) -> Result<T, DecodeErro
     decode(&mut reader, KEY_VERSION)
 }
 
-/// A value that is missing is a tombstone. A version that is not known is an error: Kafka does not load such records.
+/// A value that is missing is a tombstone. A version that is not known is an error:
+/// Kafka does not load such records.
 pub(super) fn read_value<T>(value: Option<&[u8]>, decode: Decode<T>) -> Result<Option<T>, DecodeError> {
     let Some(value) = value else { return Ok(None) };
     let mut reader = Reader::of_record(value);

@@ -49,7 +49,8 @@ pub struct Reach {
 }
 
 impl DirtyLog<'_> {
-    /// What may be compacted at the time `now`: below the first segment that holds a record younger than the least lag.
+    /// What may be compacted at the time `now`: below the first segment that holds a record younger than the
+    /// least lag.
     pub fn reach(&self, rules: &CompactionRules, now: TimestampMs) -> Reach {
         let first = self.segments.first().map_or(self.end, |first| first.base);
         // A log that was cut below what was compacted, or that begins behind it, is dirty from its beginning.
@@ -93,7 +94,8 @@ impl Reach {
         if total == 0 { 0.0 } else { self.dirty_bytes as f64 / total as f64 }
     }
 
-    /// Whether the log is to be compacted now; `earliest` is the least time of a first batch among its dirty segments.
+    /// Whether the log is to be compacted now; `earliest` is the least time of a first batch among its dirty
+    /// segments.
     pub fn is_due(&self, rules: &CompactionRules, earliest: Option<TimestampMs>, now: TimestampMs) -> bool {
         self.dirty_bytes > 0
             && (self.is_overdue(rules, earliest, now) || self.dirty_ratio() > rules.min_dirty_ratio)
@@ -128,8 +130,8 @@ pub struct Group {
     pub end: Offset,
 }
 
-/// Puts the segments below `to` into groups, each of at most `bytes_max` unless one alone is larger, whose offsets fit a
-/// segment.
+/// Puts the segments below `to` into groups, each of at most `bytes_max` unless one alone is larger,
+/// whose offsets fit a segment.
 pub fn group_segments(log: &DirtyLog<'_>, to: Offset, bytes_max: u64) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut bytes = 0u64;
@@ -171,8 +173,9 @@ mod tests {
         text.split_whitespace().map(of).collect()
     }
 
-    /// Segments as base:size:max timestamp, where they end, what was cleaned, ratio in percent and lags, the earliest time
-    /// of a dirty segment (-1: none), now; first dirty offset, end, clean and dirty bytes, and whether it is due.
+    /// Segments as base:size:max timestamp, where they end, what was cleaned, ratio in percent and lags, the
+    /// earliest time of a dirty segment (-1: none), now; first dirty offset, end, clean and dirty bytes,
+    /// and whether it is due.
     const CASES: &str = "
         0:100:5 10:100:6 20:50:7 | 30 0  | 50 0 999  | -1 | 50 | 0 30 0 250 due
         0:100:5 10:100:6 20:50:7 | 30 10 | 50 0 999  | -1 | 50 | 10 30 100 150 due
@@ -239,7 +242,8 @@ mod tests {
 
     #[test]
     fn small_segments_become_one() {
-        // Segments, where they end, up to which offset, the most bytes of a group; places, base and end of each group.
+        // Segments, where they end, up to which offset, the most bytes of a group; places,
+        // base and end of each group.
         let cases = [
             ("0:100:0 10:100:0 20:50:0", 30, 30, 250, "0..3 0-30"),
             ("0:100:0 10:100:0 20:50:0", 30, 30, 249, "0..2 0-20, 2..3 20-30"),

@@ -1,5 +1,5 @@
-//! The last offset of each key in the part of a log that is to be compacted, in memory of a fixed size (Kafka:
-//! `SkimpyOffsetMap`).
+//! The last offset of each key in the part of a log that is to be compacted,
+//! in memory of a fixed size (Kafka: `SkimpyOffsetMap`).
 
 use super::digest::KeyDigest;
 use crate::base::Offset;
@@ -97,8 +97,8 @@ pub enum Mapped {
     Full,
 }
 
-/// Fills a map with the records of a log from `start` on (Kafka: `Cleaner.buildOffsetMap`). Driven by whoever reads the
-/// log, batch by batch, in order.
+/// Fills a map with the records of a log from `start` on (Kafka: `Cleaner.buildOffsetMap`). Driven by whoever
+/// reads the log, batch by batch, in order.
 #[derive(Debug)]
 pub struct MapBuild {
     start: Offset,

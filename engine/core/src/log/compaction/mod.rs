@@ -1,5 +1,5 @@
-//! Compaction of a log by key, as Kafka's `Cleaner` and `LogCleanerManager` decide it: when a log is due, which records
-//! survive, and what becomes of their batches.
+//! Compaction of a log by key, as Kafka's `Cleaner` and `LogCleanerManager` decide it: when a log is due,
+//! which records survive, and what becomes of their batches.
 
 mod digest;
 mod due;

@@ -1,8 +1,9 @@
 //! The batches of a compacted segment, in order, as they are to be written.
 //!
-//! Where batches are gone one without records stands for them, of 61 bytes for all that follow one another under one leader
-//! epoch: so the offsets of a log's batches go on without a gap, compacted or not, and a batch that is missing is always a
-//! damage. Kafka leaves gaps there, and batches like this one only for producers.
+//! Where batches are gone one without records stands for them, of 61 bytes for all that follow one another
+//! under one leader epoch: so the offsets of a log's batches go on without a gap, compacted or not, and a
+//! batch that is missing is always a damage. Kafka leaves gaps there,
+//! and batches like this one only for producers.
 
 use super::rewrite::{Outcome, filler, is_filler};
 use crate::base::{LeaderEpoch, Offset, TimestampMs};
@@ -26,7 +27,8 @@ pub struct Piece<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Puts together what segments become. Driven by whoever reads them, batch by batch; what it gives is written in that order.
+/// Puts together what segments become. Driven by whoever reads them, batch by batch;
+/// what it gives is written in that order.
 #[derive(Debug)]
 pub struct CompactedOutput {
     next: Offset,
@@ -74,7 +76,8 @@ impl CompactedOutput {
         self.totals
     }
 
-    /// The next batch and what becomes of it; `write` gets what is to be written. The batch follows the one before.
+    /// The next batch and what becomes of it; `write` gets what is to be written.
+    /// The batch follows the one before.
     pub fn take(&mut self, batch: &Batch<'_>, outcome: &Outcome, mut write: impl FnMut(Piece<'_>)) {
         let header = batch.header;
         assert_eq!(header.base_offset, self.next, "batches follow one another");

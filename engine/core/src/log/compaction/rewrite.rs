@@ -1,5 +1,5 @@
-//! What becomes of one batch: which of its records survive, and the batch around those (Kafka: `Cleaner.cleanInto`,
-//! `MemoryRecords.filterTo`).
+//! What becomes of one batch: which of its records survive, and the batch around those (Kafka:
+//! `Cleaner.cleanInto`, `MemoryRecords.filterTo`).
 
 use std::collections::BTreeMap;
 
@@ -32,8 +32,8 @@ pub struct Survival<'a> {
 pub enum Outcome {
     /// It stays as it is.
     Kept,
-    /// These bytes take its place: the same offsets, epoch and producer, fewer records, or a time at which its tombstones
-    /// may go.
+    /// These bytes take its place: the same offsets, epoch and producer, fewer records,
+    /// or a time at which its tombstones may go.
     Rewritten { bytes: Vec<u8>, dropped: u64 },
     /// Nothing of it stays.
     Dropped { dropped: u64 },
@@ -85,8 +85,8 @@ impl Survival<'_> {
         Ok(survivors)
     }
 
-    /// The last record of its key does, unless it is a tombstone whose time is over; and whatever lies behind what the keys
-    /// were learnt from.
+    /// The last record of its key does, unless it is a tombstone whose time is over; and whatever lies behind
+    /// what the keys were learnt from.
     fn survives(&self, header: &BatchHeader, record: &Record<'_>) -> bool {
         let offset = header.base_offset.plus(i64::from(record.offset_delta));
         if self.is_behind_keys(offset) {
@@ -117,7 +117,8 @@ impl Survival<'_> {
     }
 }
 
-/// The batch of these records, which are some of those it had; `horizon` is the time from which its tombstones may go.
+/// The batch of these records, which are some of those it had;
+/// `horizon` is the time from which its tombstones may go.
 fn rewritten(
     header: &BatchHeader,
     codec: Codec,

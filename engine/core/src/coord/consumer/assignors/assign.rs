@@ -4,7 +4,8 @@ use super::subscriber::Subscriber;
 use super::{range, uniform};
 use crate::coord::kip848::{Assignor, Partitions};
 
-/// What each of the subscribers is to own, in their order: of every topic with subscribers each partition once.
+/// What each of the subscribers is to own, in their order:
+/// of every topic with subscribers each partition once.
 pub(in crate::coord::consumer) fn assign(
     assignor: Assignor,
     subscribers: &[Subscriber<'_>],
@@ -22,8 +23,8 @@ mod tests {
     use crate::coord::ids::Epoch;
     use crate::coord::kip848::TopicView;
 
-    /// Members by line: a name, the topics it subscribes to, what it had. A topic is a letter and its count of
-    /// partitions, a partition a letter and a number.
+    /// Members by line: a name, the topics it subscribes to, what it had. A topic is a letter and its count
+    /// of partitions, a partition a letter and a number.
     fn check(assignor: Assignor, given: &str, expected: &str) {
         let rows: Vec<(&str, Vec<TopicView>, Partitions)> = given.trim().lines().map(row).collect();
         let subscribers: Vec<Subscriber<'_>> = rows

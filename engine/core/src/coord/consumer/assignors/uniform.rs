@@ -125,8 +125,9 @@ impl Shares {
         self.owned.get(place).map_or(0, BTreeSet::len)
     }
 
-    /// Moves partitions from who has at least two more than another subscriber, topic by topic. Each move makes the shares
-    /// more equal; where they still are not after some rounds, that is good enough, as in Kafka.
+    /// Moves partitions from who has at least two more than another subscriber, topic by topic. Each move
+    /// makes the shares more equal; where they still are not after some rounds, that is good enough,
+    /// as in Kafka.
     fn level(&mut self) {
         let topics: Vec<TopicId> = self.places.keys().copied().collect();
         for _ in 0..ROUNDS_MAX {

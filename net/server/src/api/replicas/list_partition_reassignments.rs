@@ -1,0 +1,17 @@
+//! ListPartitionReassignments 0: moves that are under way, of which there are none with one broker (KIP-455).
+
+use millrace_wire::Reader;
+use millrace_wire::messages::list_partition_reassignments_request::ListPartitionReassignmentsRequest;
+use millrace_wire::messages::list_partition_reassignments_response::ListPartitionReassignmentsResponse;
+
+use crate::api::request::context::{Outcome, RequestContext, RequestFault};
+
+pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
+    // As in Kafka nothing is said of topics and partitions that do not exist.
+    ListPartitionReassignmentsRequest::decode(&mut Reader::new(&context.body), context.version())?;
+    let response = ListPartitionReassignmentsResponse {
+        error_message: None,
+        ..ListPartitionReassignmentsResponse::default()
+    };
+    context.respond(|writer, version| response.encode(writer, version))
+}
