@@ -1,4 +1,4 @@
-//! The side thread: metrics and health over HTTP, apart from the shards, which it only asks.
+//! The side thread: metrics and health over HTTP. It only probes the shards.
 
 mod families;
 mod family;

@@ -22,7 +22,7 @@ const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 struct Admin {
     broker: BrokerContext,
     started: Instant,
-    /// One scrape at a time, however many ask: the shards are asked no oftener.
+    /// One scrape at a time, so that many clients do not keep the shards busy.
     turn: Mutex<()>,
 }
 
@@ -41,7 +41,7 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, METRICS_TYPE)], tables::text(&scrape))
 }
 
-/// 200 while every shard that serves takes its turns; a process that does not answer is to be restarted.
+/// Returns 200 while every serving shard takes its turns. A process that does not respond should be restarted.
 async fn live(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
     match all_alive(&admin.broker).await {
         true => (StatusCode::OK, "live\n"),
@@ -49,7 +49,7 @@ async fn live(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
     }
 }
 
-/// 200 while clients are served.
+/// Returns 200 while clients are served.
 async fn ready(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
     match admin.broker.phase() {
         Phase::Serving => (StatusCode::OK, "ready\n"),

@@ -1,4 +1,4 @@
-//! One scrape: every shard's report, gathered at the same time, and what the process says of itself.
+//! One scrape: the reports of all shards, gathered at the same time, and what the process knows of itself.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::metrics::counts::{BrokerStats, ShardReport};
 use crate::quota::MeterReport;
 use crate::telemetry::ClientMetricsReport;
 
-/// How long a shard may take to answer; later it counts as missing. Prometheus gives up after ten seconds.
+/// How long a shard may take to answer. After that it counts as missing. Prometheus gives up after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What one scrape found.
@@ -25,15 +25,15 @@ pub(crate) struct Scrape {
     /// Shards that did not answer in time.
     pub(crate) missing_shards: u64,
     pub(crate) log_lines_lost: u64,
-    /// Of clients with quotas, some.
+    /// The meters of some clients with quotas.
     pub(crate) meters: Vec<MeterReport>,
-    /// Of all.
+    /// The number of all meters.
     pub(crate) meter_count: usize,
     pub(crate) client_metrics: ClientMetricsReport,
 }
 
 impl Scrape {
-    /// Asks every shard that serves. Holds up none of them.
+    /// Asks every serving shard. Holds up none of them.
     pub(crate) async fn take(broker: &BrokerContext, uptime: Duration) -> Scrape {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         let asked = broker.probe().ask_reports();
@@ -53,7 +53,7 @@ impl Scrape {
                     scrape.broker = report.broker.unwrap_or(scrape.broker);
                     scrape.shards.push((shard, report));
                 }
-                // Dropped: it has stopped meanwhile.
+                // The shard has stopped meanwhile.
                 Ok(Err(_)) => {}
                 Err(_) => scrape.missing_shards += 1,
             }
@@ -61,13 +61,13 @@ impl Scrape {
         scrape
     }
 
-    /// A sum over all shards.
+    /// Returns a sum over all shards.
     pub(crate) fn sum(&self, of: impl Fn(&ShardReport) -> u64) -> u64 {
         self.shards.iter().map(|(_, report)| of(report)).sum()
     }
 }
 
-/// Whether every shard that serves takes its turns.
+/// Returns whether every serving shard takes its turns.
 pub(crate) async fn all_alive(broker: &BrokerContext) -> bool {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     for (_, response) in broker.probe().ask_alive() {

@@ -21,7 +21,7 @@ const FAMILIES: &[&[Family]] = &[
     client_metrics::OWN,
 ];
 
-/// Bytes of a response to begin with: without many topics it is some 60 KiB.
+/// The capacity that a response begins with. Without many topics it is some 60 KiB.
 const TEXT_BYTES: usize = 64 * 1024;
 
 /// All metrics of a scrape.

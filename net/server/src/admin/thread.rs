@@ -20,7 +20,7 @@ pub(crate) struct SideThread {
 }
 
 impl SideThread {
-    /// Starts it and waits until its address is open; the node is told which it is.
+    /// Starts the thread, waits until its address is open, and tells the broker the address.
     pub(crate) fn start(broker: &BrokerContext, wanted: SocketAddr) -> Result<SideThread, StartError> {
         let failed = |error: io::Error| StartError::listen(addresses::ADMIN_LISTENER, wanted, &error);
         let (stop, stopped) = oneshot::channel();
@@ -35,7 +35,7 @@ impl SideThread {
         Ok(SideThread { stop, thread })
     }
 
-    /// Ends it, whatever its connections do.
+    /// Ends the thread, whatever its connections do.
     pub(crate) fn stop(self) {
         // It may have ended by itself.
         let _ = self.stop.send(());
@@ -59,7 +59,7 @@ fn run(
             Ok(listener) => listener,
             Err(error) => return drop(opened.send(Err(error))),
         };
-        // Who started the thread waits for this.
+        // The thread that started this one waits for this.
         let _ = opened.send(listener.local_addr());
         tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router(broker)).await {

@@ -8,10 +8,9 @@ use millrace_wire::ErrorCode;
 
 use crate::session::SessionFault;
 
-/// What a client is told that asks for transactions, which are not served yet. Of Kafka's codes it is the one that ends
-/// the wait of every client: librdkafka asks again for good after any other response about a coordinator,
-/// `UNSUPPORTED_VERSION` and `INVALID_REQUEST` among them, and Java's client, franz-go and sarama fail with each that
-/// may not be retried.
+/// The error for clients that ask for transactions, which are not served yet. It is the only code that makes every
+/// client give up: librdkafka retries for ever after any other response about a coordinator, even `UNSUPPORTED_VERSION`
+/// and `INVALID_REQUEST`. Java's client, franz-go and sarama fail with each code that may not be retried.
 pub(crate) const TRANSACTIONS_NOT_SERVED: ErrorCode = ErrorCode::TransactionalIdAuthorizationFailed;
 
 /// Whether Kafka's produce response names the log's start beside an error.
@@ -40,7 +39,7 @@ pub(crate) fn of_append(error: &AppendError) -> AppendFault {
             (ErrorCode::OutOfOrderSequenceNumber, LogStart::Named)
         }
         AppendError::Transactional => (ErrorCode::InvalidTxnState, LogStart::Unknown),
-        // Kafka has no such bound; every client sends a batch that is answered so again, in its place.
+        // Kafka has no such bound. Every client sends such a batch again, in its place.
         AppendError::Storage
         | AppendError::NoSpace
         | AppendError::Overdue
@@ -174,7 +173,7 @@ pub(crate) fn of_quota(kind: QuotaErrorKind) -> ErrorCode {
     }
 }
 
-/// What is said of a refused change of topics beside its code.
+/// Returns the message beside the code of a refused change of topics.
 pub(crate) fn topic_message(error: TopicError) -> Option<String> {
     (error.kind != TopicErrorKind::QuotaExceeded).then_some(error.message)
 }
@@ -186,7 +185,7 @@ pub(crate) fn of_features(error: &FeatureError) -> ErrorCode {
     }
 }
 
-/// What Kafka says of a code where it has nothing more particular to say (`org.apache.kafka.common.protocol.Errors`).
+/// Returns Kafka's general message for a code (`org.apache.kafka.common.protocol.Errors`).
 pub(crate) fn generic_message(code: ErrorCode) -> &'static str {
     match code {
         ErrorCode::None => "NONE",

@@ -35,9 +35,9 @@ use crate::broker::addresses::EndpointType;
 /// When a request of a connection may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turn {
-    /// As soon as the one before it has been admitted; its response waits in the queue.
+    /// As soon as the request before it has been admitted. Its response waits in the queue.
     Pipelined,
-    /// When every earlier request has been answered.
+    /// When the responses of all earlier requests have been sent.
     Alone,
 }
 
@@ -58,7 +58,7 @@ impl Api {
         endpoint_type == EndpointType::Broker || self.of_controllers
     }
 
-    /// What ApiVersions says of it.
+    /// Returns the entry of ApiVersions.
     fn advertised(&self) -> ApiVersion {
         ApiVersion {
             api_key: self.key.code(),
@@ -71,7 +71,7 @@ impl Api {
 /// One served API, as the documentation lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServedApi {
-    /// Kafka's number of it.
+    /// Kafka's number of the API.
     pub key: i16,
     pub name: &'static str,
     pub versions: RangeInclusive<i16>,
@@ -166,7 +166,7 @@ const APIS: &[Api] = &[
     api!(DescribeTopicPartitions 0..=0, Alone, describe_topic_partitions::handle),
 ];
 
-/// What is served is defined by Kafka, and no draft.
+/// Every served version is defined by Kafka and stable.
 const _: () = {
     let mut apis = APIS;
     while let [api, rest @ ..] = apis {
@@ -176,11 +176,11 @@ const _: () = {
     }
 };
 
-/// Every other version of ApiVersions: answered all the same, so that the client can choose one that is served.
+/// Every other version of ApiVersions. It gets a response, too, so that the client can choose a version that is served.
 static OTHER_API_VERSIONS: Api =
     api!(ApiVersions i16::MIN..=i16::MAX, Alone, refuse_versions, of_controllers);
 
-/// What serves a request by its key and version; nothing where the connection is to be closed.
+/// Returns what serves a request by its key and version, or `None` if the connection is to be closed.
 pub(crate) fn dispatch(endpoint_type: EndpointType, key: ApiKey, version: i16) -> Option<&'static Api> {
     let api = APIS.iter().find(|api| api.key == key && api.is_served_by(endpoint_type))?;
     match api.versions.contains(&version) {

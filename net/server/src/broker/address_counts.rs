@@ -15,8 +15,8 @@ pub(crate) struct AddressCounts {
 }
 
 impl AddressCounts {
-    /// Resolves the names of hosts, so it may block: called before any shard runs. A name that resolves to nothing
-    /// limits nobody.
+    /// Resolves the names of hosts, so it may block: called before any shard runs. A name without an address limits no
+    /// client.
     pub(crate) fn new(overrides: &[AddressLimit]) -> AddressCounts {
         let resolve = |host: &str| -> Vec<IpAddr> {
             let found = (host, 0).to_socket_addrs().into_iter().flatten();
@@ -26,8 +26,8 @@ impl AddressCounts {
         AddressCounts { counts: Mutex::default(), hosts: Mutex::new(hosts) }
     }
 
-    /// Looks up the hosts that are named since, and forgets those that are not named any more, so that a name is looked
-    /// up again when it is set again.
+    /// Looks up hosts that are newly named, and forgets hosts that are no longer named. So a name is looked up again
+    /// when it is set again.
     pub(crate) async fn learn_names(&self, config: &ConfigLayers<'_>) {
         let overrides = config.max_connections_per_ip_overrides();
         self.hosts().retain(|host, _| names(&overrides).any(|named| named == host));
@@ -46,7 +46,7 @@ impl AddressCounts {
         }
     }
 
-    /// Counts one more connection of an address; false where it has as many as it may.
+    /// Counts one more connection of an address. Returns false if the address may have no more.
     pub(crate) fn enter(&self, address: IpAddr, config: &ConfigLayers<'_>) -> bool {
         let max = self.limit(address, config);
         let mut counts = self.counts();
@@ -73,7 +73,7 @@ impl AddressCounts {
         }
     }
 
-    /// The last override that names the address, or else the limit of all.
+    /// Returns the limit of the last override that names the address, or else the limit for all addresses.
     fn limit(&self, address: IpAddr, config: &ConfigLayers<'_>) -> u32 {
         let address = address.to_canonical();
         let names = |limit: &AddressLimit| match literal(&limit.host) {
@@ -94,12 +94,12 @@ impl AddressCounts {
     }
 }
 
-/// Those of the limits that are not written as addresses.
+/// Returns the hosts that are written as names, not as addresses.
 fn names(overrides: &[AddressLimit]) -> impl Iterator<Item = &str> {
     overrides.iter().map(|limit| limit.host.as_str()).filter(|host| literal(host).is_none())
 }
 
-/// An address that is written out, in brackets or not.
+/// Parses an address, with brackets or without.
 fn literal(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     bare.parse().ok().map(|address: IpAddr| address.to_canonical())

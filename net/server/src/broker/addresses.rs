@@ -6,14 +6,14 @@ use millrace_core::base::config::{BrokerConfig, Listener, SecurityProtocol};
 
 use crate::broker::start_error::StartError;
 
-/// What this process is to those who reach it through a listener (KIP-919).
+/// What this process is to the clients of a listener (KIP-919).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndpointType {
     Broker,
     Controller,
 }
 
-/// A listener and its address: as it is wanted, and once it is open as it really is.
+/// A listener and its address: the wanted one before it is open, and then the real one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundListener {
     pub name: String,
@@ -21,8 +21,8 @@ pub struct BoundListener {
     pub address: SocketAddr,
 }
 
-/// Where each configured listener is to listen, those of brokers first. Resolves names, so it may block: called before
-/// any shard runs.
+/// Returns the address of each configured listener, those of brokers first. Resolves names, so it may block: called
+/// before any shard runs.
 pub(crate) fn resolve(config: &BrokerConfig) -> Result<Vec<BoundListener>, StartError> {
     let brokers = config.listeners().iter().map(|listener| resolve_one(listener, EndpointType::Broker));
     let controllers =

@@ -1,5 +1,4 @@
-//! Loggers of the process (KIP-412): which there are, at what levels they log, and changes of these, which hold until
-//! it ends.
+//! The loggers of the process (KIP-412) and their levels. Changes of levels hold until the process ends.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use millrace_core::meta::{AlterEntry, AlterError, AlterOperation, check_entries};
 use millrace_shard::ValidateOnly;
 
-/// The logger around all others; its level is that of those that have none.
+/// The logger around all others. Loggers without a level have its level.
 pub const ROOT_LOGGER: &str = "root";
 
-/// From which severity on a logger's lines are written. Nothing is logged as fatal: with it a logger is silent.
+/// The lowest severity that a logger writes. Nothing is logged as fatal, so at that level a logger is silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogLevel {
     Off,
@@ -45,12 +44,12 @@ impl LogLevel {
         }
     }
 
-    /// As a filter of the log has it, in small letters or not.
+    /// Parses a level of a log filter, in upper or lower case.
     pub fn of_filter(name: &str) -> Option<LogLevel> {
         LogLevel::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(name))
     }
 
-    /// As clients may set it.
+    /// Parses a level that clients may set.
     fn of_client(name: &str) -> Option<LogLevel> {
         LogLevel::ALL.into_iter().find(|level| level.name() == name && *level != LogLevel::Off)
     }
@@ -71,7 +70,7 @@ impl LogLevels {
         LogLevels { names, root, own: BTreeMap::new() }
     }
 
-    /// Gives a logger a level of its own; false where there is no such logger.
+    /// Gives a logger a level of its own. Returns false if there is no such logger.
     pub fn set(&mut self, name: &str, level: LogLevel) -> bool {
         if name == ROOT_LOGGER {
             self.root = level;
@@ -88,7 +87,7 @@ impl LogLevels {
         self.root
     }
 
-    /// Every logger but the root, with the level that it has or takes over.
+    /// Returns every logger but the root, with its own level or the inherited one.
     pub fn modules(&self) -> impl Iterator<Item = (&'static str, LogLevel)> {
         self.names.iter().map(|name| (*name, self.level(name)))
     }
@@ -110,8 +109,8 @@ impl LogLevels {
         name == ROOT_LOGGER || self.names.contains(&name)
     }
 
-    /// The levels after a change, or why it is refused. Order of checks and messages are those of Kafka's broker
-    /// (`ConfigAdminManager`).
+    /// Returns the levels after a change, or why it is refused. The order of checks and the messages are those of
+    /// Kafka's broker (`ConfigAdminManager`).
     fn altered(&self, entries: &[AlterEntry]) -> Result<LogLevels, AlterError> {
         check_entries(entries)?;
         let mut after = self.clone();
@@ -152,7 +151,7 @@ impl LogLevels {
     }
 }
 
-/// Has the log go by these levels from now on.
+/// Sets the levels of the log.
 pub type ApplyLevels = Box<dyn Fn(&LogLevels) + Send + Sync>;
 
 /// The loggers of the process, shared by all shards.
@@ -162,7 +161,7 @@ pub struct Loggers {
 }
 
 impl Loggers {
-    /// `levels` are those that the log goes by.
+    /// `levels` are the current levels of the log.
     pub fn new(levels: LogLevels, apply: ApplyLevels) -> Loggers {
         Loggers { levels: Mutex::new(levels), apply }
     }
@@ -171,7 +170,7 @@ impl Loggers {
         self.lock().clone()
     }
 
-    /// All of the entries or none; they act before this returns.
+    /// Applies all entries or none. They have taken effect when this returns.
     pub(crate) fn alter(&self, entries: &[AlterEntry], mode: ValidateOnly) -> Result<(), AlterError> {
         let mut levels = self.lock();
         let after = levels.altered(entries)?;

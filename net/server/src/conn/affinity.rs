@@ -1,12 +1,12 @@
-//! Says when a connection's data live on another shard, so that it should move there; a pure machine.
+//! Decides when a connection should move to the shard that has its data. A pure state machine.
 
 use millrace_core::base::ShardIndex;
 
-/// How many produce and fetch requests are looked at before a connection moves: long enough that a client which
-/// walks its partitions in turn stays, short enough that a busy one has moved within milliseconds.
+/// The number of produce and fetch requests that decide a move. A client that walks its partitions in turn stays, and a
+/// busy one moves within milliseconds.
 const WINDOW: usize = 64;
 
-/// Of the window, this many must belong to the one shard.
+/// This many requests of the window must belong to the same shard.
 const WANTED: usize = 56;
 
 const _: () = assert!(WANTED * 8 == WINDOW * 7);
@@ -14,14 +14,14 @@ const _: () = assert!(WANTED * 8 == WINDOW * 7);
 /// Where the data of a connection's latest requests live. Driven by the connection: one note per produce or fetch.
 #[derive(Debug, Default)]
 pub(crate) struct Affinity {
-    /// Owner of the window's first request; the others either agree with it or count against it.
+    /// The owner of the window's first request. Each other request agrees with it or counts against it.
     candidate: Option<ShardIndex>,
     hits: usize,
     misses: usize,
 }
 
 impl Affinity {
-    /// Notes a request whose data all belong to `owner`; nothing where they are spread.
+    /// Notes a request whose data all belong to `owner`, or `None` if several shards have them.
     pub(crate) fn note(&mut self, owner: Option<ShardIndex>) {
         if self.hits + self.misses >= WINDOW {
             *self = Affinity::default();
@@ -36,13 +36,13 @@ impl Affinity {
         }
     }
 
-    /// The shard to move to from `home`, once enough requests agree.
+    /// Returns the shard to move to from `home`, once enough requests agree.
     pub(crate) fn verdict(&self, home: ShardIndex) -> Option<ShardIndex> {
         self.candidate.filter(|candidate| self.hits >= WANTED && *candidate != home)
     }
 }
 
-/// The one owner of all partitions of a request, if there is one.
+/// Returns the owner of all partitions of a request, if there is only one.
 pub(crate) fn sole_owner(owners: impl IntoIterator<Item = ShardIndex>) -> Option<ShardIndex> {
     let mut owners = owners.into_iter();
     let first = owners.next()?;

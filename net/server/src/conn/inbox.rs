@@ -17,9 +17,9 @@ pub(crate) struct Inbox {
     frame_bytes_max: usize,
     memory: Option<Memory>,
     filled: usize,
-    /// Length of the incomplete frame, as far as is known.
+    /// The length of the incomplete frame, as far as it is known.
     wants: usize,
-    /// Largest frame this connection has completed: that much memory it may have at once.
+    /// The largest frame that this connection has completed. It may have that much memory at once.
     proven: usize,
     idle_capacity: usize,
 }
@@ -33,7 +33,7 @@ struct Memory {
 pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
     pub(crate) charge: Option<Rc<ByteCharge>>,
-    /// When its last byte was there.
+    /// When its last byte arrived.
     pub(crate) received: Moment,
 }
 
@@ -48,12 +48,12 @@ pub(crate) enum InboxState {
     Open,
     /// The peer sends nothing more.
     Ended,
-    /// A length that no request has came next.
+    /// The next length is not that of a request.
     BadLength(i32),
 }
 
 impl Inbox {
-    /// `leftover` is what another shard received and did not use.
+    /// `leftover` is what another shard has received and not used.
     pub(crate) fn new(budget: Rc<ByteBudget>, frame_bytes_max: usize, leftover: &[u8]) -> Inbox {
         let mut inbox = Inbox {
             budget,
@@ -70,7 +70,8 @@ impl Inbox {
         inbox
     }
 
-    /// Waits for at least one whole frame, the peer's end or a bad length. To be dropped only with the connection.
+    /// Waits for at least one whole frame, the peer's end or a bad length. The future is only dropped with the
+    /// connection.
     pub(crate) async fn receive(&mut self, stream: &Stream, connection: &Connection) -> io::Result<Received> {
         loop {
             connection.note_partial(if self.filled > 0 { Partial::Yes } else { Partial::No });
@@ -91,12 +92,12 @@ impl Inbox {
         }
     }
 
-    /// Whether it holds the beginning of a request.
+    /// Returns whether the beginning of a request is held.
     pub(crate) fn holds_part(&self) -> bool {
         self.filled > 0
     }
 
-    /// Bytes of an incomplete frame, for the shard the connection moves to.
+    /// Returns the bytes of an incomplete frame, for the shard that the connection moves to.
     pub(crate) fn into_leftover(self) -> Vec<u8> {
         let filled = self.filled;
         self.memory
@@ -104,7 +105,7 @@ impl Inbox {
             .unwrap_or_default()
     }
 
-    /// Memory with room behind what is filled; grown where the frame has earned it.
+    /// Returns memory with room behind the bytes that are there. It grows as the frame arrives.
     async fn room(&mut self, connection: &Connection) -> io::Result<Memory> {
         let Some(memory) = self.memory.take() else {
             return Ok(self.idle_memory());
@@ -122,7 +123,7 @@ impl Inbox {
         Ok(Memory { block, charge: Some(charge) })
     }
 
-    /// The smallest block is every connection's own; more is taken only where the budget has it to spare.
+    /// Each connection has a smallest block of its own. It gets more only if the budget has it to spare.
     fn idle_memory(&self) -> Memory {
         let charge = match self.idle_capacity {
             BLOCK_BYTES_MIN => None,
@@ -132,7 +133,7 @@ impl Inbox {
         Memory { block: Block::with_capacity(capacity), charge }
     }
 
-    /// Nothing while the frame is incomplete: the memory is kept.
+    /// Returns `None` while the frame is incomplete, and keeps the memory.
     fn cut(&mut self, memory: Memory, capacity: usize, now: Moment) -> Option<Received> {
         let mut cursor = FrameCursor::new(self.frame_bytes_max);
         let mut next = cursor.next_frame(memory.block.as_slice().get(..self.filled).unwrap_or_default());
@@ -169,7 +170,8 @@ impl Inbox {
         Some(Received { frames, state })
     }
 
-    /// Keeps the start of an incomplete frame in memory of its own; it is shorter than what was already paid for.
+    /// Keeps the start of an incomplete frame in memory of its own. It is shorter than the memory that was charged
+    /// before.
     fn carry(&mut self, tail: &[u8]) {
         if tail.is_empty() {
             return;

@@ -12,11 +12,11 @@ use millrace_shard::EgressCharge;
 
 use crate::metrics::timings::{Spent, Trace};
 
-/// Requests of one connection that may be under way at once. An idempotent client has five; plain ones pipeline
-/// deeper, and past this their socket is not read until a response leaves.
+/// The number of requests of one connection that may be under way at once. An idempotent client has five, others
+/// pipeline more. At this bound their socket is not read until a response has left.
 pub(crate) const PENDING_MAX: usize = 128;
 
-/// What one request comes to.
+/// The outcome of one request.
 pub(crate) enum Response {
     /// A frame, in pieces for one vectored send.
     Frame(Vec<Bytes>),
@@ -39,12 +39,12 @@ impl Response {
 pub(crate) struct FinishedResponse {
     pub(crate) response: Response,
     pub(crate) spent: Spent,
-    /// What its records hold of the shard's memory for responses; other responses are counted when they leave.
+    /// The memory for responses that its records hold. Other responses are charged when they are sent.
     pub(crate) egress: Option<EgressCharge>,
 }
 
 impl From<Response> for FinishedResponse {
-    /// Of a request whose stages are not told apart.
+    /// For a request whose stages are not measured.
     fn from(response: Response) -> FinishedResponse {
         FinishedResponse { response, spent: Spent::default(), egress: None }
     }
@@ -57,7 +57,7 @@ pub(crate) type DelayedResponse = Pin<Box<dyn Future<Output = FinishedResponse>>
 pub(crate) struct PendingResponse {
     pub(crate) response: ResponseSlot,
     pub(crate) charge: Option<Rc<ByteCharge>>,
-    /// Of a request; nothing where the connection ends without one.
+    /// `None` if the connection ends without a request.
     pub(crate) trace: Option<Trace>,
 }
 
@@ -66,14 +66,14 @@ pub(crate) enum ResponseSlot {
     Delayed(DelayedResponse),
 }
 
-/// Taken responses that have not left yet.
+/// The responses that the writer has taken and not yet sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InHand {
     Nothing,
     One,
 }
 
-/// A send of responses.
+/// Whether a send begins or has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sending {
     Begins,
@@ -85,7 +85,7 @@ pub(crate) struct ResponseQueue {
     queue: RefCell<VecDeque<PendingResponse>>,
     /// Taken by the writer and not yet sent.
     in_hand: Cell<usize>,
-    /// The peer has to take something before the next response leaves.
+    /// Whether the peer has to take something before the next response leaves.
     is_sending: Cell<bool>,
     reader_done: Cell<bool>,
     writer_done: Cell<bool>,
@@ -106,7 +106,7 @@ impl ResponseQueue {
         }
     }
 
-    /// Waits for a place; false once the writer has ended: then no response is sent.
+    /// Waits for a place in the queue. Returns false once the writer has ended: then no response is sent.
     pub(crate) async fn wait_for_place(&self) -> bool {
         while self.pending() >= PENDING_MAX && !self.writer_done.get() {
             self.left.wait().await;
@@ -114,14 +114,14 @@ impl ResponseQueue {
         !self.writer_done.get()
     }
 
-    /// Adds the response of the next request; a place was waited for.
+    /// Adds the response of the next request. The caller has waited for a place.
     pub(crate) fn push(&self, pending: PendingResponse) {
         assert!(self.pending() < PENDING_MAX, "a place in the queue was waited for");
         self.queue.borrow_mut().push_back(pending);
         self.pushed.notify_all();
     }
 
-    /// Waits until every response has been sent; false once the writer has ended.
+    /// Waits until every response has been sent. Returns false once the writer has ended.
     pub(crate) async fn drained(&self) -> bool {
         while self.pending() > 0 && !self.writer_done.get() {
             self.left.wait().await;
@@ -129,20 +129,20 @@ impl ResponseQueue {
         !self.writer_done.get()
     }
 
-    /// No further request comes: the writer ends when the queue is empty.
+    /// Notes that no further request comes: the writer ends when the queue is empty.
     pub(crate) fn end_of_requests(&self) {
         self.reader_done.set(true);
         self.pushed.notify_all();
     }
 
-    /// The oldest response, or nothing if the queue is empty just now.
+    /// Takes the oldest response, or returns `None` if the queue is empty.
     pub(crate) fn take(&self) -> Option<PendingResponse> {
         let next = self.queue.borrow_mut().pop_front()?;
         self.in_hand.set(self.in_hand.get() + 1);
         Some(next)
     }
 
-    /// Waits for a response; false when none will come.
+    /// Waits for a response. Returns false when none will come.
     pub(crate) async fn wait_for_response(&self) -> bool {
         while self.queue.borrow().is_empty() {
             if self.reader_done.get() {
@@ -153,7 +153,7 @@ impl ResponseQueue {
         true
     }
 
-    /// What was taken has been sent or needed no response, save the one that is still waited for.
+    /// Notes that the taken responses have been sent, or needed no sending. One may still be waited for.
     pub(crate) fn sent(&self, still: InHand) {
         self.in_hand.set(match still {
             InHand::Nothing => 0,
@@ -162,7 +162,7 @@ impl ResponseQueue {
         self.left.notify_all();
     }
 
-    /// A send begins or has ended.
+    /// Notes that a send begins or has ended.
     pub(crate) fn note_sending(&self, sending: Sending) {
         self.is_sending.set(sending == Sending::Begins);
     }
@@ -171,7 +171,7 @@ impl ResponseQueue {
         self.is_sending.get()
     }
 
-    /// The writer sends no more. The responses in the queue are dropped.
+    /// Notes that the writer sends no more. Drops the responses in the queue.
     pub(crate) fn end_of_responses(&self) {
         self.writer_done.set(true);
         self.queue.borrow_mut().clear();

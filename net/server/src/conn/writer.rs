@@ -1,4 +1,4 @@
-//! Sends the responses of one connection in request order, as many with one send as are ready.
+//! Sends the responses of one connection in request order, all that are ready in one send.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -15,7 +15,7 @@ use crate::conn::responses::{
 };
 use crate::metrics::timings::{Spent, Timings, Trace};
 
-/// Responses are gathered up to this many bytes before they are sent: past it one send more costs nothing.
+/// Responses are gathered up to this many bytes before they are sent. Beyond it one send more costs nothing.
 const GATHER_BYTES_MAX: usize = 256 * 1024;
 
 /// How a writer ended.
@@ -23,7 +23,7 @@ const GATHER_BYTES_MAX: usize = 256 * 1024;
 pub(crate) enum WriterEnd {
     /// Every response was sent.
     Done,
-    /// A request was answered by closing the connection.
+    /// A request closed the connection.
     Closed,
     /// The peer took no more.
     Failed(io::Error),
@@ -42,7 +42,7 @@ pub(crate) async fn write_responses(
     };
     responses.end_of_responses();
     if !matches!(end, WriterEnd::Done) {
-        // The reader may wait for bytes: it ends with the socket.
+        // The reader may be waiting for bytes: it ends with the socket.
         stream.shutdown();
     }
     end
@@ -53,7 +53,7 @@ struct Gather {
     pieces: Vec<Bytes>,
     bytes: usize,
     charges: Vec<Rc<ByteCharge>>,
-    /// What the pieces hold of the shard's memory for responses.
+    /// The memory for responses that the pieces hold.
     held: Vec<EgressCharge>,
     shard: Shard,
     traces: Vec<(Trace, Spent)>,
@@ -85,7 +85,7 @@ impl Gather {
             };
             let FinishedResponse { response, spent, egress } = match pending.response {
                 ResponseSlot::Ready(finished) => finished,
-                ResponseSlot::Delayed(later) => self.resolve(later, stream, responses).await?,
+                ResponseSlot::Delayed(delayed) => self.resolve(delayed, stream, responses).await?,
             };
             self.charges.extend(pending.charge);
             self.traces.extend(pending.trace.map(|trace| (trace, spent)));
@@ -104,14 +104,14 @@ impl Gather {
         }
     }
 
-    /// Waits for a response; those before it leave first if it is not ready.
+    /// Waits for a response. Sends the earlier ones first if it is not ready.
     async fn resolve(
         &mut self,
-        mut later: DelayedResponse,
+        mut delayed: DelayedResponse,
         stream: &Stream,
         responses: &ResponseQueue,
     ) -> io::Result<FinishedResponse> {
-        let ready = poll_fn(|context| match later.as_mut().poll(context) {
+        let ready = poll_fn(|context| match delayed.as_mut().poll(context) {
             Poll::Ready(response) => Poll::Ready(Some(response)),
             Poll::Pending => Poll::Ready(None),
         });
@@ -120,7 +120,7 @@ impl Gather {
         }
         self.send(stream, responses).await?;
         responses.sent(InHand::One);
-        Ok(later.await)
+        Ok(delayed.await)
     }
 
     fn add(&mut self, pieces: Vec<Bytes>, egress: Option<EgressCharge>) {
@@ -130,7 +130,7 @@ impl Gather {
         self.held.push(egress.unwrap_or_else(|| self.shard.egress().charge(bytes as u64)));
     }
 
-    /// Sends all that is gathered and frees the memory of its requests.
+    /// Sends all gathered responses and frees the memory of their requests.
     async fn send(&mut self, stream: &Stream, responses: &ResponseQueue) -> io::Result<()> {
         let charges = std::mem::take(&mut self.charges);
         self.bytes = 0;
@@ -155,7 +155,7 @@ impl Gather {
     }
 }
 
-/// Takes the first pieces off the front, at most so many bytes of them.
+/// Takes pieces off the front, at most `bytes_max` bytes of them.
 fn portion(pieces: &mut VecDeque<Bytes>, bytes_max: usize) -> Vec<Bytes> {
     let (mut taken, mut left) = (Vec::with_capacity(pieces.len()), bytes_max);
     while left > 0

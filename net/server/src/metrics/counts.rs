@@ -1,4 +1,4 @@
-//! What a shard's server counts: requests by API, traffic by topic, connections, and every limit that bites.
+//! What a shard's server counts: requests by API, traffic by topic, connections, and limits that were reached.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,12 +15,12 @@ use rustc_hash::FxHashMap;
 
 use crate::metrics::timings::TimingStats;
 
-/// No API has so many versions; a higher one is counted with the last.
+/// More versions than any API has. Higher ones are counted with the last.
 const VERSIONS: usize = 32;
 
 /// Lives on one shard. Counts are since the shard opened.
 pub(crate) struct ServerCounts {
-    /// One of each API, in the order of their numbers, made when the first request comes.
+    /// The counts of each API at the API's number. They are made when its first request comes.
     apis: RefCell<Vec<Option<Box<ApiCounts>>>>,
     topics: RefCell<FxHashMap<TopicId, TopicTraffic>>,
     traffic: Cell<TopicTraffic>,
@@ -31,7 +31,7 @@ pub(crate) struct ServerCounts {
     pub(crate) connections: ConnectionCounts,
 }
 
-/// Requests, or connections, of clients that were over a quota, and how long those rested together.
+/// The requests, or connections, that were over a quota, and how long they rested together.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Throttles {
     pub(crate) count: u64,
@@ -45,7 +45,7 @@ struct ApiCounts {
     errors: BTreeMap<i16, u64>,
 }
 
-/// What clients asked of one topic, or of all.
+/// What clients asked of one topic, or of all topics.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TopicTraffic {
     pub(crate) bytes_out: u64,
@@ -56,7 +56,7 @@ pub(crate) struct TopicTraffic {
     pub(crate) fetch_failures: u64,
 }
 
-/// How often a limit made somebody wait, be refused or be closed.
+/// How often a limit made a client wait, be refused or be closed.
 #[derive(Debug, Default)]
 pub(crate) struct LimitCounts {
     /// `max.connections`.
@@ -85,7 +85,7 @@ pub(crate) struct LimitCounts {
 pub(crate) struct ConnectionCounts {
     pub(crate) accepted: Counter,
     pub(crate) moved_away: Counter,
-    /// Closed for what was sent: no request, an API or version that is not served, a body that does not decode.
+    /// Closed because of what was sent: no request, an API or version that is not served, a body that does not decode.
     pub(crate) refused_requests: Counter,
 }
 
@@ -103,7 +103,7 @@ impl ServerCounts {
         }
     }
 
-    /// A request of a served API began.
+    /// Counts a request of a served API.
     pub(crate) fn request(&self, key: ApiKey, version: i16, bytes: usize) {
         self.with_api(key, |api| {
             let place = usize::try_from(version).unwrap_or(VERSIONS).min(VERSIONS - 1);
@@ -114,25 +114,25 @@ impl ServerCounts {
         });
     }
 
-    /// A partition, or a whole request, was answered with an error.
+    /// Counts an error of a partition or of a whole request.
     pub(crate) fn error(&self, key: ApiKey, code: i16) {
         self.with_api(key, |api| *api.errors.entry(code).or_default() += 1);
     }
 
-    /// Counts for a topic and for all.
+    /// Counts for one topic and for all topics.
     pub(crate) fn topic(&self, topic: TopicId, count: impl Fn(&mut TopicTraffic)) {
         count(self.topics.borrow_mut().entry(topic).or_default());
         self.all_topics(count);
     }
 
-    /// Counts for all topics together, where it is not known which.
+    /// Counts for all topics together, if the topic is not known.
     pub(crate) fn all_topics(&self, count: impl Fn(&mut TopicTraffic)) {
         let mut traffic = self.traffic.get();
         count(&mut traffic);
         self.traffic.set(traffic);
     }
 
-    /// Somebody was over a quota.
+    /// Counts a client that was over a quota.
     pub(crate) fn throttled(&self, key: QuotaKey, rest: Duration) {
         let mut throttles = self.throttles.borrow_mut();
         let of_key = throttles.entry(key).or_default();
@@ -147,7 +147,7 @@ impl ServerCounts {
         }
     }
 
-    /// All counts as one value; topics that are no more are forgotten.
+    /// Returns all counts. Forgets topics that are deleted.
     pub(crate) fn stats(&self, image: &MetadataImage) -> ServerStats {
         self.topics.borrow_mut().retain(|id, _| image.topic_by_id(*id).is_some());
         let topics = self.topics.borrow();
@@ -187,7 +187,7 @@ impl ApiCounts {
 }
 
 impl ConnectionCounts {
-    /// The counts as one value. How many connections are open is known elsewhere.
+    /// Returns the counts. The number of open connections is not among them.
     fn stats(&self) -> ConnectionStats {
         ConnectionStats {
             open: 0,
@@ -199,7 +199,7 @@ impl ConnectionCounts {
 }
 
 impl LimitCounts {
-    /// Each limit by the name that metrics give it.
+    /// Returns each limit by the name that metrics give it.
     fn named(&self) -> Vec<(&'static str, u64)> {
         vec![
             ("max.connections", self.connections.get()),
@@ -258,7 +258,7 @@ pub(crate) struct ApiStats {
 pub(crate) struct RequestMemory {
     pub(crate) bytes: u64,
     pub(crate) bytes_max: u64,
-    /// Times that a connection was not read for want of it.
+    /// The number of times that a connection was not read because it was used up.
     pub(crate) waits: u64,
 }
 
@@ -267,7 +267,7 @@ pub(crate) struct RequestMemory {
 pub(crate) struct ShardReport {
     pub(crate) engine: ShardStats,
     pub(crate) server: ServerStats,
-    /// Of shard 0 only: what is true of the whole node.
+    /// Of shard 0 only: what is true of the whole broker.
     pub(crate) broker: Option<BrokerStats>,
 }
 
@@ -275,7 +275,7 @@ pub(crate) struct ShardReport {
 pub(crate) struct BrokerStats {
     pub(crate) topics: u64,
     pub(crate) partitions: u64,
-    /// Free space of the data directory's file system, where it can be told.
+    /// The free space of the data directory's file system, if it is known.
     pub(crate) data_available: Option<AvailableSpace>,
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn write_label(text: &mut String, name: &str, value: &str) {
     text.push('"');
 }
 
-/// The same behind those that the text has already.
+/// Appends a label to a list of labels.
 pub(crate) fn add_label(labels: &mut String, name: &str, value: &str) {
     if !labels.is_empty() {
         labels.push(',');
@@ -23,7 +23,7 @@ pub(crate) fn add_label(labels: &mut String, name: &str, value: &str) {
     write_label(labels, name, value);
 }
 
-/// Whether labels have one of this name. In a value no quote stands without a backslash before it.
+/// Returns whether there is a label of this name. Within a value each quote has a backslash before it.
 pub(crate) fn has_label(labels: &str, name: &str) -> bool {
     let start = format!("{name}=\"");
     labels.starts_with(&start) || labels.contains(&format!("\",{start}"))

@@ -1,4 +1,4 @@
-//! The shards as other threads probe them: a thread leaves a question, and each shard answers in a turn of its own.
+//! Probes of the shards by other threads: a thread leaves a question, and each shard answers it in a turn of its own.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -17,9 +17,9 @@ struct ProbedShard<T> {
     questions: Vec<Question<T>>,
 }
 
-/// What a shard is asked; the response goes back to the thread that asked.
+/// A question to a shard. The response goes back to the thread that asked.
 pub(crate) enum Question<T> {
-    /// Whether it still takes its turns.
+    /// Whether the shard still takes its turns.
     Alive(oneshot::Sender<()>),
     Report(oneshot::Sender<T>),
 }
@@ -57,7 +57,7 @@ impl<T> ShardProbe<T> {
         responses
     }
 
-    /// The next questions to this shard, at least one. Dropping the future loses none.
+    /// Waits for questions to this shard and returns them. Dropping the future loses none.
     pub(crate) async fn next_questions(&self, shard: ShardIndex) -> Vec<Question<T>> {
         let Some(place) = self.places.get(usize::from(shard.0)) else { return std::future::pending().await };
         loop {
@@ -74,7 +74,7 @@ impl<T> ShardProbe<T> {
         }
     }
 
-    /// The shard answers no more.
+    /// Notes that the shard answers no more questions.
     pub(crate) fn leave(&self, shard: ShardIndex) {
         if let Some(place) = self.places.get(usize::from(shard.0)) {
             let mut place = lock(place);

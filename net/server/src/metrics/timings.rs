@@ -1,4 +1,4 @@
-//! How long requests took, and where the time of produce and fetch requests went: recorded when a response has left.
+//! How long requests took, and on which stages produce and fetch requests spent it. Recorded when a response has left.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -8,26 +8,25 @@ use millrace_rt::Moment;
 use millrace_shard::{AppendTimes, FetchTimes};
 use millrace_wire::ApiKey;
 
-/// Stages of a produce request, in the order of its way.
+/// The stages of a produce request, in order.
 pub(crate) const PRODUCE_STAGES: [&str; 5] = ["queue", "hop", "journal", "flush", "send"];
-/// Those of a fetch.
+/// The stages of a fetch, in order.
 pub(crate) const FETCH_STAGES: [&str; 5] = ["queue", "hop", "read", "wait", "send"];
 
-/// A request on its way, as its response remembers it.
+/// What a response keeps of its request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Trace {
     pub(crate) api: ApiKey,
     pub(crate) received: Moment,
 }
 
-/// Where a request's time went before its response was known. All of it is behind the moment it was received; what then
-/// follows is the response's way out.
+/// The time of each stage until a response was known. What follows is the time to send it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Spent {
-    /// Until it was handed to the engine: its turn on the connection, and its decoding.
+    /// Until the request was handed to the engine: its wait for its turn, and its decoding.
     queue: Duration,
     hop: Duration,
-    /// Of a produce request its journal and flush; of a fetch its reading and waiting.
+    /// The journal and flush of a produce request, or the reading and waiting of a fetch.
     engine: [Duration; 2],
 }
 
@@ -36,12 +35,12 @@ impl Spent {
         Spent { queue: times.admitted - received, hop: times.hop, engine: [times.journal, times.flush] }
     }
 
-    /// Of a fetch that was handed to the engine at `begun`.
+    /// The time of a fetch that was handed to the engine at `begun`.
     pub(crate) fn fetch(received: Moment, begun: Moment, times: FetchTimes) -> Spent {
         Spent { queue: begun - received, hop: times.hop, engine: [times.read, times.wait] }
     }
 
-    /// Each stage, of a request that took `total`.
+    /// Returns the time of each stage of a request that took `total`.
     fn stages(&self, total: Duration) -> [Duration; 5] {
         let [first, second] = self.engine;
         let known = self.queue + self.hop + first + second;
@@ -52,7 +51,7 @@ impl Spent {
 /// Lives on one shard, shared by its connections' writers.
 #[derive(Default)]
 pub(crate) struct Timings {
-    /// Time of all requests of each API, by its number; made when the first one comes.
+    /// The total times of each API at the API's number. They are made when its first response leaves.
     totals: RefCell<Vec<Option<Box<Histogram>>>>,
     produce: [Histogram; 5],
     fetch: [Histogram; 5],
@@ -69,7 +68,7 @@ pub(crate) struct TimingStats {
 }
 
 impl Timings {
-    /// The response to a request has left.
+    /// Records a request whose response has left.
     pub(crate) fn record(&self, trace: Trace, spent: &Spent, left: Moment) {
         let total = left - trace.received;
         self.with_total(trace.api, |histogram| histogram.record(nanos(total)));

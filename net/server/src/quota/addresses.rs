@@ -13,7 +13,7 @@ use tracing::warn;
 use crate::quota::limits::pace;
 use crate::quota::meters::Meters;
 
-/// Shared by all shards: the first accepts connections, any may hear of changes.
+/// Shared by all shards: the first one accepts connections, and each may learn of changes.
 #[derive(Default)]
 pub(crate) struct AddressRates {
     known: Mutex<KnownRates>,
@@ -26,8 +26,7 @@ struct KnownRates {
 }
 
 impl AddressRates {
-    /// Takes over the rates of addresses and looks up the hosts that are named. A host without an address limits
-    /// nobody.
+    /// Takes over the rates of addresses and looks up the named hosts. A host without an address limits no client.
     pub(crate) async fn learn(&self, quotas: &ClientQuotas) {
         let mut rates = FxHashMap::default();
         for (host, rate) in quotas.hosts() {
@@ -40,8 +39,8 @@ impl AddressRates {
         *self.known() = KnownRates { rates, of_others: quotas.of_other_addresses() };
     }
 
-    /// Counts a connection of an address. Where that is over its rate it is not counted, and to be closed after the
-    /// time that is answered: a window at most, as in Kafka.
+    /// Counts a connection of an address. If the address is over its rate, returns the time after which the connection
+    /// is to be closed, a window at most, as in Kafka. Such a connection is not counted.
     pub(crate) fn enter(
         &self,
         address: IpAddr,
@@ -64,7 +63,7 @@ impl AddressRates {
     }
 }
 
-/// The addresses of a host, or the one that is written out.
+/// Returns the addresses of a host, which may be written as an address.
 pub(crate) async fn addresses_of(host: &str) -> Vec<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     if let Ok(address) = bare.parse::<IpAddr>() {

@@ -1,4 +1,4 @@
-//! What one client is held to, and the memory of it that its connection keeps.
+//! The quotas of one client, and how its connection remembers them.
 
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
@@ -15,14 +15,14 @@ use crate::quota::meters::Meters;
 /// The user of every connection without authentication (`KafkaPrincipal.ANONYMOUS`).
 const ANONYMOUS: &str = "ANONYMOUS";
 
-/// Without earlier windows that count, a client begins with this part of one. Kafka takes the time before a client came
-/// for windows in which it took nothing and gives it all of them at once, ten seconds' worth by default.
+/// A new client begins with this part of a window. Kafka counts the time before a client came as windows in which it
+/// took nothing, and grants them all at once: ten seconds' worth by default.
 const FIRST_WINDOW_PART: u32 = 2;
 
 /// A hundredth of a second's time is one percent of it.
 const PERCENT: f64 = 100.0;
 
-/// The meters of one client; at least one is there.
+/// The meters of one client, at least one.
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) produce: Option<Arc<Meter>>,
@@ -31,20 +31,20 @@ pub(crate) struct Limits {
     pub(crate) time: Option<Arc<Meter>>,
     /// Counts partitions.
     pub(crate) mutations: Option<Arc<Meter>>,
-    /// One window: who takes too much time rests no longer at once, as in Kafka.
+    /// One window: the longest rest of a client that takes too much time, as in Kafka.
     pub(crate) time_rest_max: Duration,
 }
 
 /// Limits as a connection remembers them.
 pub(crate) struct Held {
-    /// Those they were found in; an idle connection keeps no old ones.
+    /// The quotas in which the limits were found. An idle connection does not keep old quotas alive.
     quotas: Weak<ClientQuotas>,
     client_id: Box<[u8]>,
     limits: Option<Rc<Limits>>,
 }
 
 impl Held {
-    /// Finds them anew.
+    /// Finds the limits of a client.
     pub(crate) fn find(
         quotas: &Arc<ClientQuotas>,
         client_id: &[u8],
@@ -55,7 +55,7 @@ impl Held {
         Held { quotas: Arc::downgrade(quotas), client_id: client_id.into(), limits: limits.map(Rc::new) }
     }
 
-    /// Whether nothing has changed since.
+    /// Returns whether the limits are still those of these quotas and this client.
     pub(crate) fn is_of(&self, quotas: &Arc<ClientQuotas>, client_id: &[u8]) -> bool {
         self.quotas.as_ptr() == Arc::as_ptr(quotas) && *self.client_id == *client_id
     }

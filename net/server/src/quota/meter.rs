@@ -9,13 +9,13 @@ use millrace_rt::Moment;
 
 const NANOS_PER_SECOND: f64 = 1e9;
 
-/// Shared by the shards that serve the client: one word says what is spent, so that no shard asks another. Who has no
-/// quota has no meter.
+/// Shared by the shards that serve the client. One word says what is spent, so no shard asks another. A client without
+/// a quota has no meter.
 #[derive(Debug)]
 pub(crate) struct Meter {
     key: QuotaKey,
     pace: Pace,
-    /// The moment at which all that was spent would be paid for.
+    /// The moment at which everything spent so far is paid for.
     paid_until: AtomicU64,
     /// Bytes, nanoseconds or partitions.
     spent: AtomicU64,
@@ -67,24 +67,24 @@ impl Meter {
         }
     }
 
-    /// How long the client has to rest.
+    /// Returns how long the client has to rest.
     pub(crate) fn overdue(&self, now: Moment) -> Duration {
         self.pace.overdue(self.paid_until.load(Ordering::Relaxed), now.as_nanos())
     }
 
-    /// What the client may spend without having to rest.
+    /// Returns what the client may spend without having to rest.
     pub(crate) fn room(&self, now: Moment) -> f64 {
         self.pace.room(self.paid_until.load(Ordering::Relaxed), now.as_nanos())
     }
 
-    /// A request of the client was answered with a throttle time.
+    /// Notes a request that was throttled.
     pub(crate) fn note_throttle(&self, rest: Duration) {
         self.throttles.fetch_add(1, Ordering::Relaxed);
         let nanos = u64::try_from(rest.as_nanos()).unwrap_or(u64::MAX);
         self.throttled_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// All that was ever spent: bytes, seconds, partitions or connections.
+    /// Returns the total that was spent: bytes, seconds, partitions or connections.
     pub(crate) fn spent(&self) -> f64 {
         self.spent.load(Ordering::Relaxed) as f64 / self.unit()
     }
@@ -94,13 +94,13 @@ impl Meter {
         if self.key == QuotaKey::RequestPercentage { NANOS_PER_SECOND } else { 1.0 }
     }
 
-    /// Requests that were throttled, and for how long together.
+    /// Returns the number of throttled requests, and their total rest.
     pub(crate) fn throttled(&self) -> (u64, Duration) {
         let nanos = self.throttled_nanos.load(Ordering::Relaxed);
         (self.throttles.load(Ordering::Relaxed), Duration::from_nanos(nanos))
     }
 
-    /// Whether nothing is lost where the meter is forgotten.
+    /// Returns whether the meter can be forgotten without loss.
     pub(crate) fn is_as_new(&self, now: Moment) -> bool {
         self.pace.is_as_new(self.paid_until.load(Ordering::Relaxed), now.as_nanos())
     }

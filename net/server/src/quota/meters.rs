@@ -1,4 +1,4 @@
-//! The meters of a node: one for each client that a quota counts apart, bounded in number.
+//! The meters of a broker: one for each client that a quota counts apart, bounded in number.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,14 +11,14 @@ use millrace_rt::Moment;
 
 use crate::quota::meter::Meter;
 
-/// Clients that are counted apart. Those beyond share a meter with others of the same quota, so that who makes up
-/// client ids takes no more memory, and gets no more together than one of them.
+/// The number of clients that are counted apart. Further ones share a meter with others of the same quota. So a client
+/// that makes up client ids takes no more memory, and gets no more than one of them.
 const METERS_MAX: usize = 16_384;
 
-/// Longest user or client id that is counted apart; with it the meters hold at most some 12 MB.
+/// The longest user or client id that is counted apart. It keeps the meters below some 12 MB.
 const NAME_BYTES_MAX: usize = 255;
 
-/// Metrics tell clients apart; so many of them are shown.
+/// The number of clients that metrics show apart.
 const SHOWN_MAX: usize = 200;
 
 /// Shared by all shards. Asked when a connection sees a quota for the first time, not by its requests.
@@ -27,24 +27,24 @@ pub(crate) struct Meters {
     known: Mutex<BTreeMap<MeterName, Arc<Meter>>>,
 }
 
-/// Who counts together.
+/// What clients have in common that share a meter.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum MeterName {
-    /// A user, a client id, or both; empty where the quota does not look at it.
+    /// A user, a client id, or both. Each is empty if the quota does not depend on it.
     Client {
         key: QuotaKey,
         user: Arc<str>,
         client_id: Arc<str>,
     },
     Address(IpAddr),
-    /// Those that find no place, of one rate.
+    /// All further clients of one rate.
     Others {
         key: QuotaKey,
         rate_bits: u64,
     },
 }
 
-/// What is told of a client that has a quota.
+/// What metrics show of a client with a quota.
 #[derive(Debug, Clone)]
 pub(crate) struct MeterReport {
     pub(crate) key: QuotaKey,
@@ -57,7 +57,7 @@ pub(crate) struct MeterReport {
 }
 
 impl Meters {
-    /// The meter of a user or client id; a new one where the rate has changed.
+    /// Returns the meter of a user or client id. It is a new one if the rate has changed.
     pub(crate) fn of_client(
         &self,
         key: QuotaKey,
@@ -77,7 +77,7 @@ impl Meters {
         self.meter(MeterName::Address(address), QuotaKey::ConnectionCreationRate, pace, now)
     }
 
-    /// Forgets the meters that nobody holds and that say no more than new ones would.
+    /// Forgets the meters that are not in use and no different from new ones.
     pub(crate) fn forget_idle(&self, now: Moment) {
         self.known().retain(|_, meter| Arc::strong_count(meter) > 1 || !meter.is_as_new(now));
     }
@@ -86,7 +86,7 @@ impl Meters {
         self.known().len()
     }
 
-    /// The clients that were throttled longest, up to a bound.
+    /// Returns the clients that were throttled longest, up to a bound.
     pub(crate) fn reports(&self) -> Vec<MeterReport> {
         let known = self.known();
         let report = |(name, meter): (&MeterName, &Arc<Meter>)| {

@@ -1,4 +1,4 @@
-//! Client quotas at work: who is held to what, what a request costs, and how long its connection rests.
+//! Client quotas: the limits of each client, what a request costs, and how long its connection rests.
 
 mod addresses;
 mod limits;

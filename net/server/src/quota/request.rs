@@ -12,17 +12,18 @@ use millrace_rt::Moment;
 use crate::quota::limits::Limits;
 use crate::quota::meter::Meter;
 
-/// A fetch may bring at least so much of a second's worth, however little is left: many small ones would cost more.
+/// A fetch may bring at least this part of a second's worth, however little is left: many small fetches would cost
+/// more.
 const FETCH_PART_OF_SECOND: f64 = 0.1;
 
 /// Made for each request of a client that has a quota, and for no other. Shared by the reader of the connection and the
 /// request's handler.
 pub(crate) struct LimitedRequest {
     limits: Rc<Limits>,
-    /// Time of its handler in the turns that have ended.
+    /// The time of its handler in the turns that have ended.
     spent: Cell<Duration>,
     turn_began: Cell<Moment>,
-    /// What of it the client's meter has counted.
+    /// The part of that time that the client's meter has counted.
     counted: Cell<Duration>,
     rest: RefCell<Option<Rest>>,
 }
@@ -32,12 +33,12 @@ struct Rest {
     time: Duration,
 }
 
-/// Changes of topics that a client asks for, against its rate of them.
+/// Changes of topics that a client asks for, and its rate for them.
 pub(crate) enum Mutations<'a> {
     Unlimited,
-    /// None is made while the client is overdue; it is told so.
+    /// No change is made while the client is overdue. It gets an error.
     Strict(&'a LimitedRequest),
-    /// All are made; the client rests behind them.
+    /// All changes are made, and the client rests afterwards.
     Permissive(&'a LimitedRequest),
 }
 
@@ -56,14 +57,14 @@ impl LimitedRequest {
         self.limits.time.is_some()
     }
 
-    /// A produce request of so many bytes was received.
+    /// Counts a produce request of `bytes` bytes.
     pub(crate) fn produce(&self, bytes: usize) {
         if let Some(meter) = &self.limits.produce {
             self.rest_for(meter, meter.spend(bytes as f64, millrace_rt::now()));
         }
     }
 
-    /// Whether a fetch gets no records now: its client is over its rate of bytes, or of time.
+    /// Returns whether a fetch gets no records now because its client is over its rate of bytes or time.
     pub(crate) fn refuses_fetch(&self) -> bool {
         let now = millrace_rt::now();
         if let Some(meter) = &self.limits.fetch {
@@ -75,7 +76,7 @@ impl LimitedRequest {
         self.rest.borrow().is_some()
     }
 
-    /// Bytes of records that a fetch may bring.
+    /// Returns the most bytes of records that a fetch may bring.
     pub(crate) fn fetch_bytes_max(&self) -> usize {
         self.limits.fetch.as_ref().map_or(usize::MAX, |meter| {
             let least = meter.pace().per_second() * FETCH_PART_OF_SECOND;
@@ -84,14 +85,14 @@ impl LimitedRequest {
         })
     }
 
-    /// A fetch was answered with so many bytes: the next one waits for them.
+    /// Counts a fetch response of `bytes` bytes. The next fetch pays for them.
     pub(crate) fn fetched(&self, bytes: usize) {
         if let Some(meter) = &self.limits.fetch {
             meter.spend(bytes as f64, millrace_rt::now());
         }
     }
 
-    /// Counts the handler's time so far; called when its response is made.
+    /// Counts the handler's time so far. Called when its response is made.
     pub(crate) fn count_time(&self) {
         if let Some(meter) = &self.limits.time {
             let now = millrace_rt::now();
@@ -100,21 +101,22 @@ impl LimitedRequest {
         }
     }
 
-    /// What the response says as throttle time; nothing where the client need not rest.
+    /// Returns the throttle time for the response, or `None` if the client need not rest.
     pub(crate) fn throttle_time_ms(&self) -> Option<i32> {
         let rest = self.rest.borrow();
         let millis = rest.as_ref()?.time.as_nanos().div_ceil(1_000_000);
         Some(i32::try_from(millis).unwrap_or(i32::MAX))
     }
 
-    /// How long the connection is not read behind this request; counts what its handler did behind the response.
+    /// Returns how long the connection is not read after this request. Also counts the handler's time after the
+    /// response was made.
     pub(crate) fn take_rest(&self) -> Option<(Arc<Meter>, Duration)> {
         self.settle();
         let Rest { meter, time } = self.rest.take()?;
         Some((meter, time))
     }
 
-    /// Counts what has not been counted of the handler's time; nobody rests for that before the next request.
+    /// Counts the rest of the handler's time. The client rests for it after the next request at the earliest.
     fn settle(&self) {
         if let Some(meter) = &self.limits.time {
             self.count_until(meter, self.spent.get(), millrace_rt::now());
@@ -137,7 +139,7 @@ impl LimitedRequest {
 }
 
 impl<'a> Mutations<'a> {
-    /// Of a request whose version knows the error for it, or does not.
+    /// The mode depends on whether the request's version has an error for it.
     pub(crate) fn of(request: Option<&'a LimitedRequest>, strict_from: i16, version: i16) -> Mutations<'a> {
         match request.filter(|request| request.limits.mutations.is_some()) {
             None => Mutations::Unlimited,
@@ -150,7 +152,7 @@ impl<'a> Mutations<'a> {
         matches!(self, Mutations::Unlimited)
     }
 
-    /// Takes so many partitions; false where they may not be made or deleted now.
+    /// Takes `partitions` partitions from the rate. Returns false if they may not be created or deleted now.
     pub(crate) fn take(&self, partitions: usize) -> bool {
         let now = millrace_rt::now();
         let (request, is_strict) = match self {
@@ -172,7 +174,7 @@ impl<'a> Mutations<'a> {
     }
 }
 
-/// The same for what is left of a request that was answered for later; counts its time when it is done.
+/// The same for the delayed part of a request. Counts its time when it is done.
 pub(crate) async fn timed_to_the_end<T>(work: impl Future<Output = T>, request: Rc<LimitedRequest>) -> T {
     let result = timed(work, request.clone()).await;
     request.settle();

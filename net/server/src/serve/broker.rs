@@ -25,7 +25,7 @@ pub struct Stopper {
 }
 
 impl Broker {
-    /// `on_ready` is told the opened addresses once every shard serves.
+    /// Calls `on_ready` with the opened addresses once every shard serves.
     pub fn new(settings: BrokerSettings, on_ready: OnReady) -> Result<Broker, StartError> {
         Ok(Broker { context: BrokerContext::new(settings, Some(on_ready))? })
     }
@@ -34,7 +34,7 @@ impl Broker {
         Stopper { context: self.context.clone() }
     }
 
-    /// Lets the metrics show what the process's log could not take.
+    /// Lets the metrics show how many lines the process's log could not take.
     pub fn count_lost_log_lines(&self, lost: Arc<AtomicU64>) {
         self.context.count_lost_log_lines(lost);
     }
@@ -44,7 +44,7 @@ impl Broker {
         self.context.hand_over_loggers(loggers);
     }
 
-    /// Serves until it is stopped; blocks the calling thread.
+    /// Serves until it is stopped. Blocks the calling thread.
     pub fn run(self) -> Result<(), StartError> {
         let machine = millrace_rt::probe().map_err(|error| StartError::Runtime(error.to_string()))?;
         self.context.limit_descriptors(machine.descriptors);
@@ -80,13 +80,13 @@ impl Broker {
 }
 
 impl Stopper {
-    /// Ends the broker cleanly; `run` returns when everything is on disk.
+    /// Ends the broker cleanly. `run` returns when everything is on disk.
     pub fn stop(&self) {
         self.context.stop();
     }
 }
 
-/// The name of this machine, as clients of another machine may know it; `localhost` where it has none.
+/// Returns the name of this machine, as clients of another machine may know it, or `localhost` if it has none.
 pub fn machine_name() -> String {
     #[expect(clippy::disallowed_methods, reason = "a file of the kernel, read before any shard runs")]
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Listeners: opened by the first shard, which deals every accepted connection to the least loaded one.
+//! Listeners. The first shard opens them and hands every accepted connection to the least loaded shard.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,16 +16,16 @@ use crate::conn::connection::Identity;
 use crate::conn::moving_connection::MovingConnection;
 use crate::shard_server::ShardServer;
 
-/// How long to wait before accepting again when the process has no descriptor or memory left for a connection.
+/// The pause before the next accept when the process has no descriptor or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Connections that are held before they are closed; of those beyond each is closed at once. They take a descriptor
-/// each, out of those that `DescriptorShares` leaves for the process itself.
+/// The number of connections that are held before they are closed. Further ones are closed at once. Each takes one of
+/// the descriptors that `DescriptorShares` leaves for the process itself.
 const HELD_MAX: u32 = 16;
 
-/// How long a port in use is tried again. The kernel lets go of a killed process's ring, and of the sockets in it, some
-/// time after the process is gone (on a busy machine 0.2 s were seen): whoever starts the broker again at once must not
-/// fail on its own past.
+/// How long a port in use is tried again. The kernel frees the ring of a killed process, and the sockets in it, some
+/// time after the process is gone (0.2 s on a busy machine). A broker that is restarted at once must not fail because
+/// of that.
 const PORT_PATIENCE: Duration = Duration::from_secs(2);
 const PORT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -69,7 +69,8 @@ pub(crate) async fn accept(server: Rc<ShardServer>, listener: Listener, number: 
     }
 }
 
-/// Gives a new connection to the shard with the fewest; past a bound of the broker or of its address it is closed.
+/// Gives a new connection to the shard with the fewest connections. Closes it if the broker or the address has too
+/// many.
 async fn deal(server: &Rc<ShardServer>, stream: DetachedStream, listener: usize) {
     let (rates, meters) = (server.broker.address_rates(), server.broker.meters());
     let address = stream.peer_addr().ip();
@@ -91,8 +92,8 @@ async fn deal(server: &Rc<ShardServer>, stream: DetachedStream, listener: usize)
     server.shard.hand_over(shard, Box::new(moving)).await;
 }
 
-/// Closes a connection of an address that makes too many, and not before it would be let in: its client shall not come
-/// again at once (KIP-612).
+/// Closes a connection of an address that makes too many, but only when the address may connect again: until then its
+/// client does not try again (KIP-612).
 fn hold(server: &Rc<ShardServer>, stream: DetachedStream, rest: Duration) {
     if server.counts.held_connections.get() >= HELD_MAX {
         return;
@@ -106,7 +107,7 @@ fn hold(server: &Rc<ShardServer>, stream: DetachedStream, rest: Duration) {
     });
 }
 
-/// The shard of a connection that may stay.
+/// Returns the shard for a connection, or `None` if the connection is refused.
 fn admit(server: &ShardServer, peer: SocketAddr) -> Option<ShardIndex> {
     let (image, limits) = (server.shard.image(), &server.counts.limits);
     let config = image.config_layers(server.broker.config());

@@ -23,7 +23,7 @@ use crate::shard_server::ShardServer;
 
 /// How the reader of a connection ended.
 enum ReaderEnd {
-    /// The peer, a response or the broker's stop closed it.
+    /// The peer, a response or the broker's stop has closed it.
     Closed,
     Moves(ShardIndex),
 }
@@ -31,7 +31,7 @@ enum ReaderEnd {
 /// Whether the reader goes on after a request.
 enum Next {
     Request,
-    /// The next request, once the client has rested as its quotas want.
+    /// The next request follows when the client has rested for its quotas.
     Rest(Rc<LimitedRequest>),
     End,
 }
@@ -58,7 +58,7 @@ pub(crate) async fn serve(server: Rc<ShardServer>, moving: MovingConnection) {
         inbox,
     };
     let reader_end = reader.run().await.unwrap_or_else(|error| {
-        debug!(%error, "a connection broke");
+        debug!(%error, "a connection failed");
         ReaderEnd::Closed
     });
     responses.end_of_requests();
@@ -70,7 +70,7 @@ pub(crate) async fn serve(server: Rc<ShardServer>, moving: MovingConnection) {
         (ReaderEnd::Moves(to), WriterEnd::Done) => hand_over(&server, &connection, stream, inbox, to).await,
         (_, end) => {
             if let WriterEnd::Failed(error) = end {
-                debug!(%error, "a peer took no more responses");
+                debug!(%error, "a peer stopped taking responses");
             }
             stream.shutdown();
             if let Some(instance) = connection.identity.borrow().instance {
@@ -105,13 +105,13 @@ async fn hand_over(
     server.shard.hand_over(to, Box::new(moving)).await;
 }
 
-/// How often it is looked whether the client of a request that waits is still there: nothing is received meanwhile, and
-/// what a reader waits with (its place in the lists of partitions, the memory of its request) is not to be kept for
-/// nobody. Most waits are shorter.
+/// The time between two checks whether the client of a waiting request is still there. Nothing is received meanwhile,
+/// and what the request holds (places in the lists of partitions, memory) must not be kept for a client that is gone.
+/// Most waits are shorter.
 const PEER_LOOK: Duration = Duration::from_secs(1);
 
-/// Whether requests of an API wait for what others do, as long as their clients want: so that one whose client is gone
-/// is dropped. All others do what they are asked for, whoever hears of it.
+/// Returns whether requests of an API wait for other clients, for as long as their own client wants. Such a request is
+/// dropped when its client is gone. All others are carried out in any case.
 fn may_wait(api: ApiKey) -> bool {
     matches!(api, ApiKey::Fetch | ApiKey::JoinGroup | ApiKey::SyncGroup)
 }
@@ -203,7 +203,7 @@ impl ConnectionReader {
             Some(limited) if limited.is_timed() => Box::pin(timed((api.handle)(context), limited.clone())),
             _ => (api.handle)(context),
         };
-        // A fetch may wait for minutes, and neither does a broker that stops, nor one whose client is gone.
+        // A fetch may wait for minutes. It must not hold up a broker that stops, nor wait for a client that is gone.
         let outcome = match api.turn {
             Turn::Pipelined => handling.await,
             Turn::Alone => match select(handling, self.ended(api_key)).await {
@@ -212,8 +212,8 @@ impl ConnectionReader {
             },
         };
         let outcome = match (outcome, &limited) {
-            (Ok(Outcome::Delayed(later)), Some(limited)) if limited.is_timed() => {
-                Ok(Outcome::Delayed(Box::pin(timed_to_the_end(later, limited.clone()))))
+            (Ok(Outcome::Delayed(delayed)), Some(limited)) if limited.is_timed() => {
+                Ok(Outcome::Delayed(Box::pin(timed_to_the_end(delayed, limited.clone()))))
             }
             (outcome, _) => outcome,
         };
@@ -223,7 +223,7 @@ impl ConnectionReader {
         }
     }
 
-    /// Waits until nobody is there any more for the response of a request.
+    /// Waits until the client of a request is gone.
     async fn ended(&self, api: ApiKey) {
         if !may_wait(api) {
             return self.connection.hung_up().await;
@@ -236,9 +236,9 @@ impl ConnectionReader {
         }
     }
 
-    /// Reads nothing for as long as the quotas of the client want (KIP-219); its response is on the way. The requests
-    /// that were received with this one wait, and who holds memory that others need by that is treated as one who holds
-    /// part of a request.
+    /// Reads nothing for as long as the quotas of the client want (KIP-219). The response is on its way already.
+    /// Requests that were received with this one wait. If they hold memory that others need, the connection is treated
+    /// as one that holds part of a request.
     async fn rest(&self, limited: &LimitedRequest, waiting: usize) -> Next {
         let Some((meter, rest)) = limited.take_rest() else { return Next::Request };
         self.server.count_throttle(&meter, rest);
@@ -251,8 +251,8 @@ impl ConnectionReader {
         }
     }
 
-    /// Waits until the shard has memory for a response; false where the connection ends meanwhile. A fetch waits on its
-    /// own, no longer than its reader does.
+    /// Waits until the shard has memory for a response. Returns false if the connection ends meanwhile. A fetch waits
+    /// by itself, for as long as its client wants at most.
     async fn has_room(&self, api: ApiKey) -> bool {
         api == ApiKey::Fetch
             || matches!(
@@ -269,14 +269,14 @@ impl ConnectionReader {
     ) -> Next {
         let response = match outcome {
             Ok(Outcome::Done(finished)) => ResponseSlot::Ready(finished),
-            Ok(Outcome::Delayed(later)) => ResponseSlot::Delayed(later),
+            Ok(Outcome::Delayed(delayed)) => ResponseSlot::Delayed(delayed),
             Err(fault) => return self.close(&fault.to_string()).await,
         };
         self.responses.push(PendingResponse { response, charge, trace: Some(trace) });
         Next::Request
     }
 
-    /// Most bad lengths are no requests at all; one that the configuration allows is worth a word to the operator.
+    /// Tells the operator of a bad length that the configuration allows. Most others are not Kafka requests at all.
     fn explain_length(&self, length: i32) {
         let server = &self.server;
         if (1..=server.broker.config().socket_request_max_bytes()).contains(&length) {
@@ -287,7 +287,7 @@ impl ConnectionReader {
         }
     }
 
-    /// Tells the operator of a request that the configuration allows, and the memory does not.
+    /// Tells the operator of a request that the configuration allows, but not the memory.
     fn count_too_long(&self, api: Option<ApiKey>, request_bytes: usize, bytes_max: usize) {
         self.server.counts.limits.request_bytes.increment();
         warn!(

@@ -12,10 +12,10 @@ use crate::conn::moving_connection::MovingConnection;
 use crate::serve::{listen, reader};
 use crate::shard_server::ShardServer;
 
-/// How long a stop waits for the connections of a shard to leave, and for the other shards.
+/// How long a stop waits for a shard's connections to leave, and for the other shards.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs one shard of a broker until [`BrokerContext::stop`]; every shard of the node must run. When one fails to start
+/// Runs one shard of a broker until [`BrokerContext::stop`]; every shard of the broker must run. If one fails to start,
 /// all end, and [`BrokerContext::failure`] says why.
 pub async fn serve_shard(broker: BrokerContext, seat: Seat) -> Result<(), StartError> {
     let result = run(&broker, &seat).await;
@@ -47,7 +47,7 @@ async fn run(broker: &BrokerContext, seat: &Seat) -> Result<(), StartError> {
     broker.shard_opened();
     if let Either::Left(()) = select(broker.ready().wait(), broker.stop_gate().wait()).await {
         if seat.shard == 0 {
-            // Those that were set while an earlier process ran.
+            // The rates that were set while an earlier process ran.
             let image = server.shard.image();
             broker.address_counts().learn_names(&image.config_layers(broker.config())).await;
             server.learn_address_rates().await;
@@ -61,7 +61,7 @@ async fn run(broker: &BrokerContext, seat: &Seat) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Serves every connection that is dealt or moves to this shard. Never returns.
+/// Serves every connection that is given or moves to this shard. Never returns.
 async fn take_arrivals(server: Rc<ShardServer>) {
     loop {
         match server.shard.next_arrival().await.downcast::<MovingConnection>() {
@@ -71,7 +71,7 @@ async fn take_arrivals(server: Rc<ShardServer>) {
     }
 }
 
-/// Every shard ends its connections before any shard closes its partitions, for connections use those of all.
+/// Every shard ends its connections before any shard closes its partitions, because connections use all shards.
 async fn close(broker: &BrokerContext, server: &ShardServer) {
     server.shard.leave_groups();
     server.close_connections(STOP_PATIENCE).await;

@@ -6,8 +6,8 @@ use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use crate::session::partitions::{PartitionRef, SessionPartitions, Told, WantedPartition};
 
-/// A session that was not used for this long gives way to a new one, and one that has existed for this long gives
-/// way to a larger one (Kafka's `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`).
+/// A session that was not used for this long makes room for a new one. One that has existed for this long makes room
+/// for a larger one (Kafka's `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`).
 pub(crate) const EVICTION_AGE: Duration = Duration::from_secs(120);
 
 /// Partitions that one session may hold, and that all sessions of a shard may hold together: each takes some 200
@@ -32,7 +32,7 @@ pub(crate) enum Naming {
     Ids,
 }
 
-/// What a request says of its session.
+/// The fields of a request about its session.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Metadata {
     pub(crate) id: i32,
@@ -46,16 +46,16 @@ pub(crate) type Ask = (PartitionRef, WantedPartition);
 /// What a fetch is to read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Begun {
-    /// The asked partitions; no session.
+    /// The requested partitions, without a session.
     Sessionless(Vec<Ask>),
-    /// The asked partitions; a session may be made of them when they have been read.
+    /// The requested partitions. A session may be made of them when they have been read.
     Full(Vec<Ask>),
     /// All partitions of the session.
     Incremental(Vec<Ask>),
     Refused(SessionFault),
 }
 
-/// Why a request's session is not what the request says.
+/// Why a request does not fit its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionFault {
     UnknownId,
@@ -94,7 +94,7 @@ pub(crate) struct SessionCache {
     slots: usize,
     sessions: FxHashMap<i32, FetchSession>,
     evictions: u64,
-    /// What all sessions count together, of [`SHARD_PARTITIONS_MAX`].
+    /// The part of [`SHARD_PARTITIONS_MAX`] that all sessions take together.
     held: usize,
 }
 
@@ -112,12 +112,12 @@ impl SessionCache {
         self.sessions.values().map(|session| session.partitions.len()).sum()
     }
 
-    /// Sessions that gave way to others.
+    /// Returns the number of sessions that made room for others.
     pub(crate) fn evictions(&self) -> u64 {
         self.evictions
     }
 
-    /// Applies what the request says of its session and returns what to read.
+    /// Applies the session fields of a request and returns what to read.
     pub(crate) fn begin(
         &mut self,
         request: Metadata,
@@ -198,8 +198,8 @@ impl SessionCache {
         id
     }
 
-    /// Of an incremental fetch, says which partitions the response must name: those with records, errors or changed
-    /// watermarks. `epoch` is the request's.
+    /// Returns for each partition of an incremental fetch whether the response must name it: it has records, an error
+    /// or a changed watermark. `epoch` is that of the request.
     pub(crate) fn select(
         &mut self,
         id: i32,
@@ -213,15 +213,15 @@ impl SessionCache {
         Ok(read.iter().map(|(partition, _, read)| session.select(partition, *read)).collect())
     }
 
-    /// Takes a session out, to go with its connection to another shard.
+    /// Removes a session that moves with its connection to another shard.
     pub(crate) fn remove(&mut self, id: i32) -> Option<FetchSession> {
         let session = self.sessions.remove(&id)?;
         self.held -= session.partitions.weight();
         Some(session)
     }
 
-    /// Takes in a session of another shard. Where its id is taken or no slot is free it is dropped: its client is
-    /// told that it is unknown, and makes a new one.
+    /// Takes over a session of another shard. It is dropped if its id is taken or no slot is free. Its client then
+    /// hears that it is unknown, and makes a new one.
     pub(crate) fn adopt(&mut self, session: FetchSession, now: Duration) {
         let weight = session.partitions.weight();
         let has_slot = self.sessions.len() < self.slots || self.evict_for(session.partitions.len(), now);
@@ -268,7 +268,7 @@ impl FetchSession {
     fn select(&mut self, partition: &PartitionRef, read: Read) -> InResponse {
         let Some(before) = self.partitions.told(partition) else { return InResponse::Yes };
         let named = read.has_records || read.is_error || before != read.told;
-        // After an error nothing is known, so that the partition is named again once the error is gone.
+        // After an error nothing is known, so the partition is named again when the error is gone.
         let high_watermark = if read.is_error { -1 } else { read.told.high_watermark };
         self.partitions.tell(partition, Told { high_watermark, ..read.told });
         if read.has_records {
@@ -283,7 +283,7 @@ fn epoch_after(epoch: i32) -> i32 {
     if epoch < 0 { FINAL_EPOCH } else { epoch.checked_add(1).unwrap_or(1) }
 }
 
-/// Of a partition that is asked twice the last wish counts, at its first place.
+/// A partition that is requested twice keeps its first place and gets the last wish.
 fn without_repetition(asked: Vec<Ask>) -> Vec<Ask> {
     let mut seen = FxHashSet::with_capacity_and_hasher(asked.len(), FxBuildHasher);
     if asked.iter().all(|(partition, _)| seen.insert(partition)) {

@@ -1,4 +1,4 @@
-//! Fetch sessions: what clients need not repeat in every fetch.
+//! Fetch sessions: what clients do not have to repeat in every fetch.
 
 mod cache;
 mod partitions;

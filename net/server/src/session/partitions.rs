@@ -27,12 +27,12 @@ pub(crate) struct WantedPartition {
     pub(crate) max_bytes: i32,
     pub(crate) current_leader_epoch: i32,
     pub(crate) last_fetched_epoch: i32,
-    /// Whether the session has found the topic before: when it is deleted its id is then no longer unknown, but its
-    /// partition is.
+    /// Whether the session has found the topic before. If it is deleted then, its id is not unknown, but its partition
+    /// is.
     pub(crate) resolved: bool,
 }
 
-/// What the client was told of a partition last; -1 is "nothing yet, or an error".
+/// What the last response said of a partition. -1 means "nothing yet, or an error".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Told {
     pub(crate) high_watermark: i64,
@@ -60,8 +60,8 @@ pub(crate) struct SessionPartitions {
     weight: usize,
 }
 
-/// A partition counts once more for each so many bytes of its topic's name: no topic has a name that long, but a client
-/// may ask for one.
+/// A partition counts once more for each of this many bytes of its topic's name. No topic has a name that long, but a
+/// client may ask for one.
 const NAME_BYTES_COUNTED: usize = 256;
 
 impl PartitionRef {
@@ -74,7 +74,7 @@ impl PartitionRef {
 }
 
 impl SessionPartitions {
-    /// Adds a partition at the end, or changes what is wanted of one that is there.
+    /// Adds a partition at the end, or changes what is wanted of a known one.
     pub(crate) fn set(&mut self, partition: PartitionRef, wanted: WantedPartition) {
         if let Some(entry) = self.entry_mut(&partition) {
             entry.wanted = WantedPartition { resolved: entry.wanted.resolved, ..wanted };
@@ -118,7 +118,7 @@ impl SessionPartitions {
         self.order.len()
     }
 
-    /// Their number, and more where names are longer than those of topics.
+    /// Returns the number of partitions, and more if names are longer than those of topics.
     pub(crate) fn weight(&self) -> usize {
         self.weight
     }

@@ -1,6 +1,6 @@
-//! The instances of clients that asked what is wanted of them, or pushed: bounded in number and in bytes.
+//! The instances of clients that have asked for subscriptions or pushed metrics: bounded in number and bytes.
 //!
-//! Who may ask and push when, and what each is refused with, is Kafka's (`ClientMetricsManager`,
+//! When instances may ask and push, and with which error they are refused, is as in Kafka (`ClientMetricsManager`,
 //! `ClientMetricsInstance`).
 
 use std::collections::BTreeMap;
@@ -14,17 +14,19 @@ use rustc_hash::FxHashMap;
 
 use crate::telemetry::samples::PushedSamples;
 
-/// Instances that are known at a time; the one that was not heard of for the longest makes room. Kafka's bound.
+/// The number of instances that are known at a time. The one that has been silent for longest makes room. Kafka's
+/// bound.
 const INSTANCES_MAX: usize = 16_384;
 
-/// What an instance takes beside what it pushed.
+/// The bytes of an instance besides what it pushed.
 const INSTANCE_BYTES: usize = 256;
 
-/// An instance that is silent for so long, or three times as long as it may be, is forgotten. Kafka's.
+/// An instance that is silent for this long, or for three of its intervals if that is longer, is forgotten. Kafka's
+/// bound.
 const SILENCE_MIN: Duration = Duration::from_secs(60);
 const SILENT_INTERVALS: u32 = 3;
 
-/// A client's own id, or one that it was given.
+/// An id that a client chose, or that it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct ClientInstanceId(pub(crate) Uuid);
 
@@ -40,16 +42,16 @@ impl ClientInstanceId {
     }
 }
 
-/// What is wanted of an instance, as far as it is compared with what comes.
+/// What an instance is asked to push, as far as pushes are checked against it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Terms {
     pub(crate) subscription_id: i32,
     pub(crate) interval: Duration,
-    /// Of the subscriptions that it follows from.
+    /// The version of the subscriptions from which it follows.
     pub(crate) version: u64,
 }
 
-/// What a push says of itself.
+/// The fields of a push besides its metrics.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PushHeader {
     pub(crate) subscription_id: i32,
@@ -58,7 +60,7 @@ pub(crate) struct PushHeader {
     pub(crate) bytes: usize,
 }
 
-/// Whether an instance is new, so that whoever brought it answers for it: it goes with the connection.
+/// Whether an instance is new. A new one leaves with the connection that brought it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum InstanceAge {
     Known,
@@ -70,9 +72,9 @@ struct Instance {
     asked: Option<Moment>,
     pushed: Option<Moment>,
     has_said_last: bool,
-    /// Its last push was refused for what it can only learn by asking.
+    /// Its last push was refused for a reason that it can only learn by asking.
     may_ask_at_once: bool,
-    /// The connection that brought it has closed: it begins anew, and what it pushed stays until it is forgotten.
+    /// The connection that brought it has closed. It begins anew, and what it pushed stays until it is forgotten.
     is_gone: bool,
     silent_from: Moment,
     samples: Arc<PushedSamples>,
@@ -111,7 +113,8 @@ impl Instance {
         is_due || self.may_ask_at_once
     }
 
-    /// Who asked since it pushed last may push at once: clients choose the moment of their first push by chance.
+    /// An instance that has asked since its last push may push at once: clients choose a random moment for their first
+    /// push.
     fn may_push(&mut self, now: Moment) -> bool {
         let is_due =
             self.asked > self.pushed || self.pushed.is_none_or(|last| now - last >= self.terms.interval);
@@ -122,7 +125,7 @@ impl Instance {
     }
 }
 
-/// How often what came to nothing, since the start.
+/// How often an instance was refused or forgotten, since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct InstanceCounts {
     pub(crate) throttled: u64,
@@ -131,7 +134,7 @@ pub(crate) struct InstanceCounts {
     pub(crate) evicted: u64,
 }
 
-/// All of a broker.
+/// All instances of a broker.
 pub(crate) struct Instances {
     known: FxHashMap<Uuid, Instance>,
     order: BTreeMap<u64, Uuid>,
@@ -153,7 +156,7 @@ impl Instances {
         }
     }
 
-    /// An instance asks what is wanted of it.
+    /// An instance asks what it should push.
     pub(crate) fn ask(
         &mut self,
         id: ClientInstanceId,
@@ -172,7 +175,7 @@ impl Instances {
         (known, result)
     }
 
-    /// An instance pushes: how that is compressed, and what it pushed before; or why it is refused.
+    /// An instance pushes. Returns how the push is compressed and what it pushed before, or why it is refused.
     pub(crate) fn push(
         &mut self,
         id: ClientInstanceId,
@@ -191,7 +194,7 @@ impl Instances {
         (known, result.map(|codec| (codec, samples)))
     }
 
-    /// What an instance has pushed; nothing changes where it is forgotten meanwhile.
+    /// Keeps what an instance has pushed, unless it has been forgotten meanwhile.
     pub(crate) fn keep(&mut self, id: ClientInstanceId, samples: PushedSamples) {
         if let Some(instance) = self.known.get_mut(&id.0) {
             self.bytes = self.bytes - instance.samples.bytes() + samples.bytes();
@@ -207,7 +210,7 @@ impl Instances {
         }
     }
 
-    /// Forgets who is silent for too long.
+    /// Forgets instances that are silent for too long.
     pub(crate) fn forget_silent(&mut self, now: Moment) {
         let silent = self.known.iter().filter(|(_, instance)| instance.forgotten_at() <= now);
         for id in silent.map(|(id, _)| *id).collect::<Vec<_>>() {
@@ -215,7 +218,7 @@ impl Instances {
         }
     }
 
-    /// Instances whose connections are open.
+    /// Returns the number of instances whose connections are open.
     pub(crate) fn connected(&self) -> usize {
         self.known.values().filter(|instance| !instance.is_gone).count()
     }
@@ -232,12 +235,13 @@ impl Instances {
         self.counts
     }
 
-    /// What all have pushed last.
+    /// Returns what all instances have pushed last.
     pub(crate) fn samples(&self) -> Vec<Arc<PushedSamples>> {
         self.order.values().filter_map(|id| Some(Arc::clone(&self.known.get(id)?.samples))).collect()
     }
 
-    /// The instance, which begins anew where it was gone or silent for too long, or other things are wanted of it.
+    /// Returns the instance. It begins anew if it was gone or silent for too long, or if its subscriptions have
+    /// changed.
     fn meet(&mut self, id: ClientInstanceId, terms: Terms, now: Moment) -> (InstanceAge, &mut Instance) {
         let before = self.known.remove(&id.0);
         match &before {
@@ -262,7 +266,7 @@ impl Instances {
         }
     }
 
-    /// Forgets the one that was not heard of for the longest, until the rest has room; never the last.
+    /// Forgets the instance that has been silent for longest until the rest has room, but never the last one.
     fn make_room(&mut self) {
         while self.known.len() > 1 && (self.known.len() > INSTANCES_MAX || self.bytes > self.bytes_max) {
             let Some(oldest) = self.order.values().next().copied() else { return };
@@ -287,7 +291,7 @@ impl Instances {
     }
 }
 
-/// In Kafka's order.
+/// Checks a push in Kafka's order.
 fn check(
     instance: &mut Instance,
     header: &PushHeader,

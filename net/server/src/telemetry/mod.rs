@@ -1,4 +1,4 @@
-//! Metrics that clients push (KIP-714): what is wanted of whom, who pushes, and what was pushed.
+//! Metrics that clients push (KIP-714): subscriptions, the clients that push, and what they have pushed.
 
 mod instances;
 mod payload;

@@ -17,15 +17,15 @@ use prost::{DecodeError, Message};
 use crate::metrics::labels::{add_label, has_label};
 use crate::telemetry::samples::{Merging, PushedSamples, SampleKind, Temporality};
 
-/// A metric with all its points, or the attributes of a resource, may have so many bytes: it takes two hundred times as
-/// many while it is read. Kafka's clients push metrics of some hundred bytes, librdkafka some hundred for each broker.
+/// The most bytes of a metric with all its points, or of the attributes of a resource. Reading it takes two hundred
+/// times as many. Kafka's clients push metrics of some hundred bytes, librdkafka some hundred for each broker.
 const PART_BYTES_MAX: usize = 32 * 1024;
 
-/// Names and labels of one value may be so long.
+/// The most bytes of the name and labels of one value.
 const TEXT_BYTES_MAX: usize = 2048;
 
 /// Beginnings of names of the broker's own metrics. What clients push under other names than those of Kafka's clients
-/// gets another beginning, so that nobody speaks for the broker.
+/// gets another beginning, so that no client can speak for the broker.
 const KAFKA_CLIENTS: &str = "org_apache_kafka_";
 const OTHER_CLIENTS: &str = "client_";
 
@@ -41,14 +41,14 @@ pub(crate) struct Reading {
     pub(crate) metrics: Bytes,
     /// Most bytes, inflated.
     pub(crate) bytes_max: usize,
-    /// What every value of this client is labelled with.
+    /// The labels of every value of this client.
     pub(crate) labels: String,
     pub(crate) before: Arc<PushedSamples>,
     /// Most bytes that its values may take.
     pub(crate) samples_bytes_max: usize,
 }
 
-/// What cannot be read.
+/// A push that cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unreadable;
 
@@ -58,7 +58,7 @@ impl From<DecodeError> for Unreadable {
     }
 }
 
-/// All values of the client now, and how many found no room or were too long.
+/// Returns all values of the client, and how many found no room or were too long.
 pub(crate) fn decode_push(reading: &Reading) -> Result<(PushedSamples, u64), Unreadable> {
     let data = decompress(reading.codec, &reading.metrics, reading.bytes_max).map_err(|_| Unreadable)?;
     let mut merging = Merging::new(&reading.before, reading.samples_bytes_max);
@@ -83,7 +83,7 @@ pub(crate) fn decode_push(reading: &Reading) -> Result<(PushedSamples, u64), Unr
     Ok(merging.finish())
 }
 
-/// How many values a push has that is not compressed; none where it cannot be read. For the fuzzing of what reads it.
+/// Returns the number of values of an uncompressed push, or `None` if it cannot be read. Used to fuzz the decoder.
 #[doc(hidden)]
 pub fn count_pushed_values(metrics: &[u8]) -> Option<usize> {
     let reading = Reading {
@@ -130,7 +130,7 @@ fn add_metric(merging: &mut Merging<'_>, labels: &str, metric: Metric) {
             false => merging.dropped += 1,
         }
     };
-    // A histogram comes to how many there were, and to what together.
+    // A histogram becomes its count and its sum.
     let mut whole = |attributes: &[KeyValue], temporality, count: u64, sum: Option<f64>| {
         add("_count", attributes, (SampleKind::Counter, temporality), count as f64);
         if let Some(sum) = sum {
@@ -200,7 +200,7 @@ fn shown_name(name: &str) -> String {
     if plain.starts_with(KAFKA_CLIENTS) { plain } else { format!("{OTHER_CLIENTS}{plain}") }
 }
 
-/// Attributes of a name that the labels have already do not count: who pushes does not say who it is.
+/// Attributes whose name is already a label are left out: a client must not change its own identity.
 fn add_labels(labels: &mut String, attributes: &[KeyValue]) {
     for KeyValue { key, value, .. } in attributes {
         let mut name = plain(key);

@@ -15,12 +15,12 @@ pub(crate) struct PushedSample {
     pub(crate) value: f64,
 }
 
-/// How a value that comes goes with the one before.
+/// How a pushed value combines with the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Temporality {
-    /// It is the value from now on.
+    /// It replaces the value before.
     Cumulative,
-    /// It is added.
+    /// It is added to the value before.
     Delta,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct PushedSamples {
     bytes: usize,
 }
 
-/// What a value takes beside its texts.
+/// The bytes of a value besides its texts.
 const SAMPLE_BYTES: usize = 96;
 
 impl PushedSamples {
@@ -43,7 +43,7 @@ impl PushedSamples {
         self.bytes
     }
 
-    /// False where there is no room.
+    /// Returns false if there is no room.
     fn insert(&mut self, key: (String, String), sample: PushedSample, bytes_max: usize) -> bool {
         let bytes = key.0.len() + key.1.len() + SAMPLE_BYTES;
         let is_known = self.values.contains_key(&key);
@@ -58,7 +58,7 @@ impl PushedSamples {
     }
 }
 
-/// Values on their way from one push, beside those of the pushes before.
+/// The values of one push while they are merged with those of earlier pushes.
 pub(super) struct Merging<'a> {
     before: &'a PushedSamples,
     after: PushedSamples,
@@ -92,7 +92,7 @@ impl<'a> Merging<'a> {
         }
     }
 
-    /// Counters that were not pushed this time stay, since nothing may have been counted; other values are no more.
+    /// Counters that were not pushed this time stay, since nothing may have been counted. Other values are dropped.
     pub(super) fn finish(mut self) -> (PushedSamples, u64) {
         for (key, sample) in &self.before.values {
             if sample.kind == SampleKind::Counter && !self.after.values.contains_key(key) {

@@ -1,4 +1,4 @@
-//! What all shards of a broker share of clients' metrics: a client may ask one and push to another.
+//! The part of clients' metrics that all shards share: a client may ask one shard and push to another.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,23 +19,23 @@ use crate::telemetry::instances::{
 use crate::telemetry::payload::Unreadable;
 use crate::telemetry::samples::PushedSamples;
 
-/// Of the memory, what all clients' metrics may take; it is taken from that for requests.
+/// The share of the memory that all clients' metrics may take. It is part of the memory for requests.
 const MEMORY_SHARE: u64 = 128;
 
-/// What one client's may take: some two thousand values, at most a quarter of all.
+/// The most bytes that one client's metrics may take: some two thousand values, at most a quarter of all.
 const CLIENT_BYTES_MAX: usize = 256 * 1024;
 const CLIENT_SHARE: usize = 4;
 
-/// Longest name of a client, and of its software, that is shown.
+/// The longest name of a client, and of its software, that is shown.
 const SHOWN_NAME_BYTES: usize = 255;
 
-/// What a client's software is called that does not say so.
+/// The name of a client's software if the client does not tell it.
 const UNKNOWN: &str = "unknown";
 
 /// The client behind a request.
 pub(crate) struct PushedBy {
     instance: String,
-    /// Nothing where it gives none.
+    /// `None` if the client gives none.
     client_id: Option<Arc<str>>,
     software: Option<[Arc<str>; 2]>,
     address: String,
@@ -74,7 +74,7 @@ impl PushedBy {
         }
     }
 
-    /// Labels of everything that it pushes.
+    /// Returns the labels of all values that it pushes.
     pub(crate) fn labels(&self) -> String {
         let [software_name, software_version] = self.software();
         let mut labels = String::new();
@@ -94,7 +94,7 @@ impl PushedBy {
     }
 }
 
-/// The subscriptions of the metadata, read.
+/// The subscriptions of the metadata, parsed.
 #[derive(Clone, Default)]
 struct Subscriptions {
     settings: NamedConfigs,
@@ -108,7 +108,7 @@ struct ClientMetricsState {
     pushes: PushCounts,
 }
 
-/// What became of pushes that were admitted, since the start.
+/// The outcomes of admitted pushes, since the start.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PushCounts {
     pub(crate) taken: u64,
@@ -130,7 +130,7 @@ pub(crate) struct ClientMetricsReport {
     pub(crate) samples: Vec<Arc<PushedSamples>>,
 }
 
-/// One of a node. Its lock is held for as long as it takes to look something up.
+/// A broker has one. Its lock is held only for a lookup.
 pub(crate) struct ClientMetrics {
     state: Mutex<ClientMetricsState>,
     client_bytes_max: usize,
@@ -150,17 +150,17 @@ impl ClientMetrics {
         }
     }
 
-    /// The part of the memory that it takes.
+    /// Returns the part of the memory that it may take.
     pub(crate) fn memory_of(memory_bytes: u64) -> u64 {
         memory_bytes / MEMORY_SHARE
     }
 
-    /// Most bytes that one client's values may take.
+    /// Returns the most bytes that one client's values may take.
     pub(crate) fn client_bytes_max(&self) -> usize {
         self.client_bytes_max
     }
 
-    /// What the settings want of a client.
+    /// Returns what the settings ask of a client.
     pub(crate) async fn wanted(
         &self,
         settings: &NamedConfigs,
@@ -177,7 +177,7 @@ impl ClientMetrics {
         (wanted, terms)
     }
 
-    /// Reads the settings when they have changed: off the shard, since patterns are to be compiled.
+    /// Parses the settings if they have changed. It runs off the shard, since patterns have to be compiled.
     async fn subscriptions(&self, settings: &NamedConfigs) -> Subscriptions {
         let known = self.lock().subscriptions.clone();
         // Each shard has an image of its own.
@@ -186,7 +186,7 @@ impl ClientMetrics {
         }
         let to_read = Arc::clone(settings);
         let read = millrace_rt::aside(move || {
-            // What the metadata hold was checked when it was set; a newer release may have checked otherwise.
+            // The settings were checked when they were set, but perhaps by a newer release with other rules.
             to_read.values().filter_map(|settings| ClientMetricsSubscription::parse(settings).ok()).collect()
         });
         let read = Arc::new(read.await);
@@ -205,7 +205,7 @@ impl ClientMetrics {
         self.lock().instances.ask(id, terms, now)
     }
 
-    /// How a push is compressed, and what the client pushed before, where it is admitted.
+    /// Admits a push. Returns how it is compressed and what the client pushed before, or why it is refused.
     pub(crate) fn push(
         &self,
         id: ClientInstanceId,
@@ -217,7 +217,7 @@ impl ClientMetrics {
         self.lock().instances.push(id, terms, header, bytes_max, now)
     }
 
-    /// What became of an admitted push of so many bytes.
+    /// Takes the outcome of an admitted push of `bytes` bytes.
     pub(crate) fn keep(
         &self,
         id: ClientInstanceId,
@@ -267,7 +267,7 @@ impl ClientMetrics {
     }
 }
 
-/// An id for a client that has none: random (version 4), none that is reserved, and without a dash in front, which
+/// Returns an id for a client that has none: random (version 4), not reserved, and not beginning with a dash, which
 /// tools would take for an option.
 pub(crate) fn new_instance_id() -> ClientInstanceId {
     const DASH: u8 = 62;

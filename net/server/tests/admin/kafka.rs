@@ -55,10 +55,10 @@ impl Client {
         let request =
             CreateTopicsRequest { topics: vec![topic], timeout_ms: 10_000, ..CreateTopicsRequest::default() };
         self.send(ApiKey::CreateTopics, CREATE_TOPICS, |writer, version| request.encode(writer, version));
-        self.answer();
+        self.response();
     }
 
-    /// Appends one record; the answer's error code.
+    /// Appends one record; the response's error code.
     pub(crate) fn produce(&mut self, topic: &str, partition: i32, value: &[u8]) -> i16 {
         let batch =
             BatchBuilder::new(Codec::None).record(BatchRecord::of_value(TimestampMs(0), value)).build();
@@ -75,7 +75,7 @@ impl Client {
             ..ProduceRequest::default()
         };
         self.send(ApiKey::Produce, PRODUCE, |writer, version| request.encode(writer, version));
-        let body = self.answer();
+        let body = self.response();
         let response = ProduceResponse::decode(&mut Reader::new(&body), PRODUCE).unwrap();
         response.responses[0].partition_responses[0].error_code
     }
@@ -93,7 +93,7 @@ impl Client {
 
     /// Bytes of records of the fetch that was sent.
     pub(crate) fn fetched(&mut self) -> usize {
-        let body = self.answer();
+        let body = self.response();
         let response = FetchResponse::decode(&mut Reader::new(&body), FETCH).unwrap();
         let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
         partitions.map(|partition| partition.records.as_ref().map_or(0, Records::len)).sum()
@@ -119,7 +119,7 @@ impl Client {
             ..OffsetCommitRequest::default()
         };
         self.send(ApiKey::OffsetCommit, OFFSET_COMMIT, |writer, version| request.encode(writer, version));
-        let body = self.answer();
+        let body = self.response();
         let response = OffsetCommitResponse::decode(&mut Reader::new(&body), OFFSET_COMMIT).unwrap();
         response.topics[0].partitions[0].error_code
     }
@@ -129,12 +129,12 @@ impl Client {
         self.send(ApiKey::FindCoordinator, FIND_COORDINATOR, |writer, version| {
             request.encode(writer, version)
         });
-        let body = self.answer();
+        let body = self.response();
         let response = FindCoordinatorResponse::decode(&mut Reader::new(&body), FIND_COORDINATOR).unwrap();
         assert_eq!(response.error_code, 0);
     }
 
-    /// Asks for more answers than the sockets hold, and takes none.
+    /// Asks for more responses than the sockets hold, and takes none.
     pub(crate) fn stall(&mut self) {
         assert_eq!(self.produce("t", 0, &vec![1; 900_000]), 0);
         for _ in 0..40 {
@@ -161,14 +161,14 @@ impl Client {
         version: i16,
         body: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
     ) {
-        let head = RequestHead { api, version, correlation_id: 1, client_id: Some("test") };
-        for piece in encode_request_frame(head, |writer| body(writer, version)).unwrap() {
+        let header = RequestHead { api, version, correlation_id: 1, client_id: Some("test") };
+        for piece in encode_request_frame(header, |writer| body(writer, version)).unwrap() {
             self.stream.write_all(&piece).unwrap();
         }
     }
 
-    /// The message of the next answer.
-    fn answer(&mut self) -> Bytes {
+    /// The message of the next response.
+    fn response(&mut self) -> Bytes {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length).unwrap();
         let mut frame = vec![0; u32::from_be_bytes(length) as usize];

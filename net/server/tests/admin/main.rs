@@ -187,29 +187,29 @@ fn ready_is_refused_until_recovered_and_while_stopping() {
     let admin = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     // The first slot of a large journal takes a while to be prepared.
     let keys = [("millrace.admin.listener", &*admin.to_string()), ("millrace.journal.bytes", "512MiB")];
-    let watch = std::thread::Builder::new().spawn(move || answers_until(admin, 200)).unwrap();
+    let watch = std::thread::Builder::new().spawn(move || responses_until(admin, 200)).unwrap();
     let broker = Running::start("phases", 1, &keys);
     let starting = watch.join().unwrap();
     assert!(starting.contains(&(503, "starting\n".to_owned())), "{starting:?}");
-    // A client that takes no answers keeps the stop waiting for some seconds.
+    // A client that takes no responses keeps the stop waiting for some seconds.
     let mut client = Client::connect(broker.address);
     client.create_topic("t", 1);
     client.stall();
     broker.begin_stop();
-    let stopping = answers_until(admin, 503);
+    let stopping = responses_until(admin, 503);
     assert!(stopping.contains(&(503, "stopping\n".to_owned())), "{stopping:?}");
     drop(client);
     broker.stop();
 }
 
-/// What `/ready` answers until it answers with `code`, or a minute is over.
-fn answers_until(admin: SocketAddr, code: u16) -> BTreeSet<(u16, String)> {
-    let mut answers = BTreeSet::new();
+/// What `/ready` returns until it returns `code`, or a minute is over.
+fn responses_until(admin: SocketAddr, code: u16) -> BTreeSet<(u16, String)> {
+    let mut responses = BTreeSet::new();
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(60) && !answers.iter().any(|(found, _)| *found == code) {
-        answers.extend(http::try_get(admin, "/ready"));
+    while begun.elapsed() < Duration::from_secs(60) && !responses.iter().any(|(found, _)| *found == code) {
+        responses.extend(http::try_get(admin, "/ready"));
     }
-    answers
+    responses
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Readers that wait, and go: nobody keeps a place for them, nor what their request held.
+//! Readers that wait, and leave: neither their place nor the memory of their request is kept.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ fn readers_that_vanish_in_a_long_poll_leave_nothing_behind() {
     until(&broker, "millrace_watches", 0.0);
     until(&broker, "millrace_fetches_waiting", 0.0);
     until(&broker, "millrace_connections", 1.0);
-    // Who stays is answered as before.
+    // A reader that stays is served as before.
     let mut reader = Client::connect(broker.address);
     reader.send_fetch("t", 0, 0, MAX_WAIT_MS);
     until(&broker, "millrace_watches", 1.0);

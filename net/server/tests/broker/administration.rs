@@ -65,7 +65,7 @@ async fn produce_as(client: &mut Client, partition: i32, id: i64) -> i64 {
     let request =
         ProduceRequest { acks: -1, timeout_ms: 1000, topic_data: vec![topic], ..ProduceRequest::default() };
     client.send(ApiKey::Produce, PRODUCE, |writer, version| request.encode(writer, version)).await;
-    assert_eq!(produced(&answer(client, 0).await), (0, 0));
+    assert_eq!(produced(&response(client, 0).await), (0, 0));
     length
 }
 
@@ -73,7 +73,7 @@ async fn produce_as(client: &mut Client, partition: i32, id: i64) -> i64 {
 async fn log_dirs(client: &mut Client) -> (String, Vec<i64>) {
     let request = DescribeLogDirsRequest { topics: None };
     client.send(ApiKey::DescribeLogDirs, LOG_DIRS, |writer, version| request.encode(writer, version)).await;
-    let body = answer(client, HEADER_BYTES).await;
+    let body = response(client, HEADER_BYTES).await;
     let response = DescribeLogDirsResponse::decode(&mut Reader::new(&body), LOG_DIRS).unwrap();
     let dir = &response.results[0];
     assert!(dir.usable_bytes > 0 && dir.usable_bytes <= dir.total_bytes);
@@ -87,7 +87,7 @@ async fn producers(client: &mut Client) -> Vec<(i32, i64, i32, i64)> {
     let topic = TopicRequest { name: "t".into(), partition_indexes: (0..PARTITIONS).collect() };
     let request = DescribeProducersRequest { topics: vec![topic] };
     client.send(ApiKey::DescribeProducers, 0, |writer, version| request.encode(writer, version)).await;
-    let body = answer(client, HEADER_BYTES).await;
+    let body = response(client, HEADER_BYTES).await;
     let response = DescribeProducersResponse::decode(&mut Reader::new(&body), 0).unwrap();
     let partitions = response.topics[0].partitions.iter().map(|partition| {
         let [producer] = &partition.active_producers[..] else { panic!("{partition:?}") };
@@ -103,14 +103,14 @@ async fn quorum(client: &mut Client) -> i64 {
         topics: vec![TopicData { topic_name: "__cluster_metadata".into(), partitions }],
     };
     client.send(ApiKey::DescribeQuorum, 2, |writer, version| request.encode(writer, version)).await;
-    let body = answer(client, HEADER_BYTES).await;
+    let body = response(client, HEADER_BYTES).await;
     let response = DescribeQuorumResponse::decode(&mut Reader::new(&body), 2).unwrap();
     let partition = &response.topics[0].partitions[0];
     assert_eq!(partition.error_code, 0);
     partition.high_watermark
 }
 
-/// The next answer behind so many bytes of it.
-async fn answer(client: &mut Client, from: usize) -> Bytes {
-    client.answer().await.expect("the broker answers").slice(from..)
+/// Returns the next response from the byte `from` on.
+async fn response(client: &mut Client, from: usize) -> Bytes {
+    client.response().await.expect("the broker responses").slice(from..)
 }

@@ -53,7 +53,7 @@ impl Client {
     }
 
     pub(crate) async fn raw(&self, bytes: &[u8]) {
-        // A broker may close before all is sent: that shows when the answer is read.
+        // A broker may close before all is sent: that shows when the response is read.
         let _ = self.stream.send(vec![Bytes::copy_from_slice(bytes)]).await;
     }
 
@@ -65,19 +65,19 @@ impl Client {
         body: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
     ) -> i32 {
         self.correlation_id += 1;
-        let head = RequestHead {
+        let header = RequestHead {
             api,
             version,
             correlation_id: self.correlation_id,
             client_id: Some(self.client_id),
         };
-        let pieces = encode_request_frame(head, |writer| body(writer, version)).unwrap();
+        let pieces = encode_request_frame(header, |writer| body(writer, version)).unwrap();
         let _ = self.stream.send(pieces).await;
         self.correlation_id
     }
 
-    /// The next answer without its length; nothing if the broker closed.
-    pub(crate) async fn answer(&mut self) -> Option<Bytes> {
+    /// Returns the next response without its length, or `None` if the broker closed.
+    pub(crate) async fn response(&mut self) -> Option<Bytes> {
         loop {
             if let Some(length) = self.received.first_chunk::<4>() {
                 let end = 4 + u32::from_be_bytes(*length) as usize;
@@ -95,9 +95,9 @@ impl Client {
         }
     }
 
-    /// The correlation id of the next answer.
-    pub(crate) async fn answered_id(&mut self) -> Option<i32> {
-        let frame = self.answer().await?;
+    /// The correlation id of the next response.
+    pub(crate) async fn response_id(&mut self) -> Option<i32> {
+        let frame = self.response().await?;
         Some(i32::from_be_bytes(*frame.first_chunk::<4>().unwrap()))
     }
 
@@ -113,13 +113,13 @@ impl Client {
             CreateTopicsRequest { topics: vec![topic], timeout_ms: 1000, ..CreateTopicsRequest::default() };
         self.send(ApiKey::CreateTopics, CREATE_TOPICS, |writer, version| request.encode(writer, version))
             .await;
-        let frame = self.answer().await.expect("topics are created");
+        let frame = self.response().await.expect("topics are created");
         let body = frame.slice(HEADER_BYTES..);
         let response = CreateTopicsResponse::decode(&mut Reader::new(&body), CREATE_TOPICS).unwrap();
         response.topics[0].error_code
     }
 
-    /// Gives a topic so many partitions and returns the error code.
+    /// Gives a topic more partitions and returns the error code.
     pub(crate) async fn create_partitions(&mut self, name: &str, count: i32) -> i16 {
         let topic = CreatePartitionsTopic { name: name.into(), count, assignments: None };
         let request = CreatePartitionsRequest { topics: vec![topic], timeout_ms: 1000, validate_only: false };
@@ -127,7 +127,7 @@ impl Client {
             request.encode(writer, version)
         })
         .await;
-        let frame = self.answer().await.expect("more partitions are answered");
+        let frame = self.response().await.expect("more partitions are answered");
         let body = frame.slice(HEADER_BYTES..);
         let response = CreatePartitionsResponse::decode(&mut Reader::new(&body), CREATE_PARTITIONS).unwrap();
         response.results[0].error_code
@@ -145,7 +145,7 @@ impl Client {
         let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
         self.send(ApiKey::IncrementalAlterConfigs, ALTER, |writer, version| request.encode(writer, version))
             .await;
-        let frame = self.answer().await.expect("changes of settings are answered");
+        let frame = self.response().await.expect("changes of settings are answered");
         let body = frame.slice(HEADER_BYTES..);
         let response = IncrementalAlterConfigsResponse::decode(&mut Reader::new(&body), ALTER).unwrap();
         response.responses[0].error_code
@@ -172,7 +172,7 @@ impl Client {
     /// Appends one record and returns error code and base offset.
     pub(crate) async fn produce(&mut self, topic: &str, partition: i32, value: &[u8]) -> (i16, i64) {
         self.send_produce(topic, partition, -1, value).await;
-        let frame = self.answer().await.expect("a produce request is answered");
+        let frame = self.response().await.expect("a produce request is answered");
         produced(&frame)
     }
 
@@ -204,7 +204,7 @@ impl Client {
         max_wait_ms: i32,
     ) -> usize {
         self.send_fetch(topic, partition, offset, max_wait_ms).await;
-        let frame = self.answer().await.expect("a fetch is answered");
+        let frame = self.response().await.expect("a fetch is answered");
         let body = frame.slice(HEADER_BYTES..);
         let response = FetchResponse::decode(&mut Reader::new(&body), FETCH).unwrap();
         let partitions = response.responses.iter().flat_map(|topic| &topic.partitions);
@@ -220,7 +220,7 @@ impl Client {
 /// Correlation id and an empty section of tagged fields.
 pub(crate) const HEADER_BYTES: usize = 5;
 
-/// Error code and base offset of the one partition of a produce answer.
+/// Error code and base offset of the one partition of a produce response.
 pub(crate) fn produced(frame: &Bytes) -> (i16, i64) {
     let body = frame.slice(HEADER_BYTES..);
     let response = ProduceResponse::decode(&mut Reader::new(&body), PRODUCE).unwrap();
@@ -236,7 +236,7 @@ pub(crate) fn framed(body: &[u8]) -> Vec<u8> {
 }
 
 /// The fields of a request header of version 1.
-pub(crate) fn head(key: i16, version: i16) -> Vec<u8> {
+pub(crate) fn header(key: i16, version: i16) -> Vec<u8> {
     let client: Cow<'_, [u8]> = Cow::Borrowed(b"\x00\x04test");
     [&key.to_be_bytes()[..], &version.to_be_bytes(), &[0, 0, 0, 1], &client].concat()
 }

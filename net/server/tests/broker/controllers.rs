@@ -34,7 +34,7 @@ impl Client {
         let request = DescribeQuorumRequest { topics: vec![log] };
         self.send(ApiKey::DescribeQuorum, DESCRIBE_QUORUM, |writer, version| request.encode(writer, version))
             .await;
-        let body = self.answer().await.expect("the quorum is described").slice(HEADER_BYTES..);
+        let body = self.response().await.expect("the quorum is described").slice(HEADER_BYTES..);
         let response = DescribeQuorumResponse::decode(&mut Reader::new(&body), DESCRIBE_QUORUM).unwrap();
         let listeners = response.nodes[0].listeners.iter();
         listeners.map(|listener| (listener.name.to_string(), listener.port)).collect()
@@ -47,7 +47,7 @@ impl Client {
             request.encode(writer, version)
         })
         .await;
-        let body = self.answer().await.expect("the cluster is described").slice(HEADER_BYTES..);
+        let body = self.response().await.expect("the cluster is described").slice(HEADER_BYTES..);
         let response = DescribeClusterResponse::decode(&mut Reader::new(&body), DESCRIBE_CLUSTER).unwrap();
         (response.error_code, response.brokers.iter().map(|node| node.port).collect())
     }
@@ -88,11 +88,11 @@ fn topics_are_made_at_a_controller_and_used_at_the_broker() {
             assert_eq!(tool.create_topic(&name, 1).await, 0);
             assert_eq!(client.produce(&name, 0, b"value").await, (0, 0));
             tool.send_metadata().await;
-            assert_eq!(tool.answer().await, None, "whoever asks a controller as a broker is closed");
+            assert_eq!(tool.response().await, None, "whoever asks a controller as a broker is closed");
         }
         let mut tool = Client::connect(controller).await;
         tool.send_produce("t0", 0, -1, b"value").await;
-        assert_eq!(tool.answer().await, None);
+        assert_eq!(tool.response().await, None);
         assert_eq!(client.produce("t0", 0, b"value").await, (0, 1), "nothing came of it");
     });
 }

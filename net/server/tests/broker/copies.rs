@@ -11,7 +11,7 @@ const FRAME_BYTES: u64 = 4096 + 512;
 /// A block that had room for the beginning of a request only.
 const FIRST_BLOCK_BYTES: u64 = 4096;
 
-/// What the broker copies until a while after `request` is answered.
+/// Returns what the broker copies until a while after the response to `request`.
 async fn copied(stage: &Stage, request: impl Future<Output = ()>) -> u64 {
     let before = settled(stage).await;
     request.await;
@@ -39,8 +39,8 @@ fn produced_bytes_are_copied_twice_and_fetched_bytes_never() {
         }
         let fetched = copied(&stage, async {
             client.send_fetch("copies", 0, 0, 0).await;
-            let answer = client.answer().await.unwrap();
-            assert!(answer.len() > 400_000, "{} bytes were fetched", answer.len());
+            let response = client.response().await.unwrap();
+            assert!(response.len() > 400_000, "{} bytes were fetched", response.len());
         });
         assert_eq!(fetched.await, 0, "bytes of a fetch were copied");
     });

@@ -1,4 +1,5 @@
-//! Readers that ask for much and take nothing: what they hold, who is served beside them, and when they are closed.
+//! Readers that ask for much and take nothing: what they hold, which others are served beside them, and when they are
+//! closed.
 
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ async fn stall(stage: &Stage, from: i64) -> Client {
 pub(crate) async fn read(client: &mut Client, topic: &str, mut next: i64, end: i64) {
     while next < end {
         client.send_fetch(topic, 0, next, 500).await;
-        let frame = client.answer().await.expect("a fetch is answered");
+        let frame = client.response().await.expect("a fetch is answered");
         let body = frame.slice(HEADER_BYTES..);
         let response = FetchResponse::decode(&mut Reader::new(&body), FETCH).unwrap();
         let partition = &response.responses[0].partitions[0];
@@ -92,13 +93,13 @@ fn readers_that_take_nothing_hold_little_and_are_closed() {
         assert!(peak < MEMORY_BYTES, "{peak} bytes of memory");
         assert_eq!(stage.context.connections(), [STALLED as u32 + 2]);
         while now() - begun < PATIENCE + LOOKS {
-            assert!(slow.answer().await.is_some(), "a slow reader is served");
+            assert!(slow.response().await.is_some(), "a slow reader is served");
             sleep(Duration::from_secs(8)).await;
         }
         let left = stage.context.connections();
         assert!(left[0] < STALLED as u32 / 2, "{left:?} connections are left");
         read(&mut honest, TOPIC, RECORDS, RECORDS + 50).await;
-        assert!(slow.answer().await.is_some(), "a slow reader is served");
+        assert!(slow.response().await.is_some(), "a slow reader is served");
     });
 }
 
@@ -111,7 +112,7 @@ fn who_is_in_nobodys_way_may_take_its_time() {
         let mut stalled = stall(&stage, 0).await;
         sleep(PATIENCE * 3).await;
         for _ in 0..REQUESTS_EACH {
-            assert!(stalled.answer().await.is_some());
+            assert!(stalled.response().await.is_some());
         }
     });
 }
@@ -139,7 +140,7 @@ fn a_fetch_that_is_cut_waits_for_its_least() {
                 ..FetchRequest::default()
             };
             client.send(ApiKey::Fetch, FETCH, |writer, version| request.encode(writer, version)).await;
-            assert!(client.answer().await.is_some());
+            assert!(client.response().await.is_some());
             let waited = now() - begun >= Duration::from_millis(400);
             assert_eq!(waited, in_vain, "{least} bytes in {:?}", now() - begun);
         }

@@ -71,7 +71,7 @@ async fn update(client: &mut Client, level: i16, upgrade_type: i8) -> i16 {
     let request =
         UpdateFeaturesRequest { feature_updates: vec![feature], ..UpdateFeaturesRequest::default() };
     client.send(ApiKey::UpdateFeatures, 2, |writer, version| request.encode(writer, version)).await;
-    let body = answer(client, HEADER_BYTES).await;
+    let body = response(client, HEADER_BYTES).await;
     UpdateFeaturesResponse::decode(&mut Reader::new(&body), 2).unwrap().error_code
 }
 
@@ -81,13 +81,13 @@ async fn features(client: &mut Client) -> (i64, Vec<(String, i16)>) {
         ApiVersionsRequest { client_software_name: "test".into(), client_software_version: "1".into() };
     client.send(ApiKey::ApiVersions, 4, |writer, version| request.encode(writer, version)).await;
     // Its header has no tags in any version.
-    let body = answer(client, HEADER_BYTES - 1).await;
+    let body = response(client, HEADER_BYTES - 1).await;
     let response = ApiVersionsResponse::decode(&mut Reader::new(&body), 4).unwrap();
     let levels = response.finalized_features.iter().map(|it| (it.name.to_string(), it.max_version_level));
     (response.finalized_features_epoch, levels.collect())
 }
 
-/// The error of a member that nobody knows.
+/// The error of an unknown member.
 async fn heartbeat(client: &mut Client) -> i16 {
     let request = ConsumerGroupHeartbeatRequest {
         group_id: "g".into(),
@@ -96,7 +96,7 @@ async fn heartbeat(client: &mut Client) -> i16 {
         ..ConsumerGroupHeartbeatRequest::default()
     };
     client.send(ApiKey::ConsumerGroupHeartbeat, 1, |writer, version| request.encode(writer, version)).await;
-    let body = answer(client, HEADER_BYTES).await;
+    let body = response(client, HEADER_BYTES).await;
     ConsumerGroupHeartbeatResponse::decode(&mut Reader::new(&body), 1).unwrap().error_code
 }
 
@@ -106,11 +106,11 @@ async fn describe(client: &mut Client) -> i16 {
         ..ConsumerGroupDescribeRequest::default()
     };
     client.send(ApiKey::ConsumerGroupDescribe, 1, |writer, version| request.encode(writer, version)).await;
-    let body = answer(client, HEADER_BYTES).await;
+    let body = response(client, HEADER_BYTES).await;
     ConsumerGroupDescribeResponse::decode(&mut Reader::new(&body), 1).unwrap().groups[0].error_code
 }
 
-/// The next answer behind so many bytes of it.
-async fn answer(client: &mut Client, from: usize) -> Bytes {
-    client.answer().await.expect("the broker answers").slice(from..)
+/// Returns the next response from the byte `from` on.
+async fn response(client: &mut Client, from: usize) -> Bytes {
+    client.response().await.expect("the broker responses").slice(from..)
 }

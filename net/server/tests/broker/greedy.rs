@@ -19,13 +19,14 @@ const BOMB_BYTES: usize = 130 << 20;
 /// More than is inflated at once.
 const LARGE_BYTES: usize = 3 << 20;
 
-/// Whether a request of so many groups, with names of so many letters, is answered; else its connection ends.
+/// Returns whether a request of `groups` groups, with names of `letters` letters, gets a response. Otherwise its
+/// connection ends.
 async fn is_answered(client: &mut Client, groups: usize, letters: usize) -> bool {
     let name = "g".repeat(letters);
     let groups = vec![name.as_str().into(); groups];
     let request = DescribeGroupsRequest { groups, ..DescribeGroupsRequest::default() };
     client.send(ApiKey::DescribeGroups, 0, |writer, version| request.encode(writer, version)).await;
-    client.answer().await.is_some()
+    client.response().await.is_some()
 }
 
 #[test]
@@ -46,7 +47,7 @@ fn lists_that_take_much_more_than_their_bytes_end_the_connection() {
     });
 }
 
-/// Whether a request for all settings of the broker, so many times, is answered.
+/// Returns whether a request that asks several times for all settings of the broker gets a response.
 async fn is_described(client: &mut Client, times: usize) -> bool {
     const BROKER: i8 = 4;
     let broker = DescribeConfigsResource {
@@ -57,7 +58,7 @@ async fn is_described(client: &mut Client, times: usize) -> bool {
     let request =
         DescribeConfigsRequest { resources: vec![broker; times], ..DescribeConfigsRequest::default() };
     client.send(ApiKey::DescribeConfigs, 1, |writer, version| request.encode(writer, version)).await;
-    client.answer().await.is_some()
+    client.response().await.is_some()
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn zeros(bytes: usize) -> Bytes {
 /// The error code.
 async fn sent(client: &mut Client, batch: Bytes) -> i16 {
     client.send_batch("t", 0, -1, batch).await;
-    let frame = client.answer().await.expect("a batch is answered");
+    let frame = client.response().await.expect("a batch is answered");
     produced(&frame).0
 }
 
@@ -104,8 +105,8 @@ fn a_bomb_is_refused_and_a_large_batch_is_not() {
     }
 }
 
-/// Batches that inflate to much, each of which takes up to 20 ms aside, hold up their own partition alone, whichever shard
-/// owns it; and that one keeps their order.
+/// Batches that inflate to much, each of which takes up to 20 ms aside, hold up their own partition alone, whichever
+/// shard owns it; and that one keeps their order.
 #[test]
 fn only_their_own_partition_waits_for_batches_that_inflate() {
     const LARGE: usize = 20;
@@ -136,7 +137,7 @@ fn only_their_own_partition_waits_for_batches_that_inflate() {
                 }
                 let mut ends = Vec::new();
                 for _ in 0..=LARGE {
-                    ends.push(produced(&greedy.answer().await.expect("each is answered")));
+                    ends.push(produced(&greedy.response().await.expect("each is answered")));
                 }
                 assert!(ends.iter().map(|end| end.1).eq(0..=LARGE as i64), "{ends:?}");
                 let whole = millrace_rt::now() - begun;

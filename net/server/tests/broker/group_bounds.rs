@@ -1,4 +1,5 @@
-//! What groups may take of a broker's memory: large joins past it are told to come later, and find room when others leave.
+//! What groups may take of a broker's memory: large joins past it are told to come later, and find room when others
+//! leave.
 
 use millrace_wire::messages::describe_groups_request::DescribeGroupsRequest;
 use millrace_wire::messages::find_coordinator_request::FindCoordinatorRequest;
@@ -21,7 +22,7 @@ const SYNC: i16 = 3;
 const LEAVE: i16 = 2;
 const COMMIT: i16 = 8;
 
-/// Header of an answer whose form is not compact.
+/// Header of a response whose form is not compact.
 const PLAIN_HEADER_BYTES: usize = 4;
 
 const KEYS: &[(&str, &str)] =
@@ -30,7 +31,7 @@ const KEYS: &[(&str, &str)] =
 const LATER: i16 = ErrorCode::CoordinatorLoadInProgress as i16;
 
 const METADATA_BYTES: usize = 700_000;
-/// Of so many groups.
+/// The number of groups that join.
 const JOINS: usize = 40;
 /// An eighth of the memory is for groups.
 const GROUPS_MAX: usize = MEMORY_BYTES as usize / 8 / METADATA_BYTES;
@@ -38,7 +39,7 @@ const GROUPS_MAX: usize = MEMORY_BYTES as usize / 8 / METADATA_BYTES;
 async fn find_coordinator(client: &mut Client) {
     let request = FindCoordinatorRequest { key: "g".into(), ..FindCoordinatorRequest::default() };
     client.send(ApiKey::FindCoordinator, 0, |writer, version| request.encode(writer, version)).await;
-    client.answer().await.expect("an answer");
+    client.response().await.expect("a response");
 }
 
 /// Error and member id of one member with a long subscription, which is alone in its group.
@@ -54,7 +55,7 @@ async fn join(client: &mut Client, group: &str) -> (i16, String) {
         ..JoinGroupRequest::default()
     };
     client.send(ApiKey::JoinGroup, JOIN, |writer, version| request.encode(writer, version)).await;
-    let body = client.answer().await.expect("an answer").slice(PLAIN_HEADER_BYTES..);
+    let body = client.response().await.expect("a response").slice(PLAIN_HEADER_BYTES..);
     let joined = JoinGroupResponse::decode(&mut Reader::new(&body), JOIN).unwrap();
     (joined.error_code, joined.member_id.to_string())
 }
@@ -68,7 +69,7 @@ async fn sync(client: &mut Client, group: &str, member: &str) {
         ..SyncGroupRequest::default()
     };
     client.send(ApiKey::SyncGroup, SYNC, |writer, version| request.encode(writer, version)).await;
-    client.answer().await.expect("an answer");
+    client.response().await.expect("a response");
 }
 
 async fn leave(client: &mut Client, group: &str, member: &str) {
@@ -78,7 +79,7 @@ async fn leave(client: &mut Client, group: &str, member: &str) {
         ..LeaveGroupRequest::default()
     };
     client.send(ApiKey::LeaveGroup, LEAVE, |writer, version| request.encode(writer, version)).await;
-    client.answer().await.expect("an answer");
+    client.response().await.expect("a response");
 }
 
 /// The error of a commit of one offset.
@@ -100,9 +101,9 @@ async fn commit(client: &mut Client, group: &str, metadata: &str) -> i16 {
         ..OffsetCommitRequest::default()
     };
     client.send(ApiKey::OffsetCommit, COMMIT, |writer, version| request.encode(writer, version)).await;
-    let body = client.answer().await.expect("an answer").slice(HEADER_BYTES..);
-    let answer = OffsetCommitResponse::decode(&mut Reader::new(&body), COMMIT).unwrap();
-    answer.topics[0].partitions[0].error_code
+    let body = client.response().await.expect("a response").slice(HEADER_BYTES..);
+    let response = OffsetCommitResponse::decode(&mut Reader::new(&body), COMMIT).unwrap();
+    response.topics[0].partitions[0].error_code
 }
 
 #[test]
@@ -112,28 +113,28 @@ fn large_joins_are_told_to_come_later_past_the_memory_for_groups() {
         client.create_topic("t", 1).await;
         find_coordinator(&mut client).await;
         let before = stage.memory_peak.get();
-        let mut answers = Vec::new();
+        let mut responses = Vec::new();
         for number in 0..JOINS {
-            answers.push(join(&mut client, &format!("g{number}")).await);
+            responses.push(join(&mut client, &format!("g{number}")).await);
         }
-        let joined: Vec<usize> = (0..JOINS).filter(|number| answers[*number].0 == 0).collect();
+        let joined: Vec<usize> = (0..JOINS).filter(|number| responses[*number].0 == 0).collect();
         assert_eq!(joined, (0..GROUPS_MAX).collect::<Vec<_>>());
-        assert!(answers[GROUPS_MAX..].iter().all(|(error, _)| *error == LATER));
+        assert!(responses[GROUPS_MAX..].iter().all(|(error, _)| *error == LATER));
         assert!(stage.memory_peak.get() - before < MEMORY_BYTES / 4);
         // Small ones fit still, and who leaves makes room for another.
         assert_eq!(commit(&mut client, "small", "text").await, 0);
-        leave(&mut client, "g0", &answers[0].1).await;
+        leave(&mut client, "g0", &responses[0].1).await;
         assert_eq!(join(&mut client, "another").await.0, 0);
         assert_eq!(join(&mut client, "one more").await.0, LATER);
     });
 }
 
-/// Whether a request that names a group so often is answered; else its connection ends.
+/// Returns whether a request that names a group many times gets a response. Otherwise its connection ends.
 async fn is_described(client: &mut Client, group: &str, times: usize) -> bool {
     let request =
         DescribeGroupsRequest { groups: vec![group.into(); times], ..DescribeGroupsRequest::default() };
     client.send(ApiKey::DescribeGroups, 0, |writer, version| request.encode(writer, version)).await;
-    client.answer().await.is_some()
+    client.response().await.is_some()
 }
 
 #[test]

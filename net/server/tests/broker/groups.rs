@@ -27,7 +27,7 @@ const SYNC: i16 = 4;
 const LIST: i16 = 5;
 const BEAT: i16 = 1;
 
-/// Header of an answer whose form is not compact.
+/// Header of a response whose form is not compact.
 const PLAIN_HEADER_BYTES: usize = 4;
 
 const KEYS: &[(&str, &str)] =
@@ -50,7 +50,7 @@ async fn member(stage: &Stage, group: &str) -> Client {
     client
         .send(ApiKey::FindCoordinator, FIND_COORDINATOR, |writer, version| request.encode(writer, version))
         .await;
-    let body = client.answer().await.expect("an answer").slice(HEADER_BYTES..);
+    let body = client.response().await.expect("a response").slice(HEADER_BYTES..);
     let found = FindCoordinatorResponse::decode(&mut Reader::new(&body), FIND_COORDINATOR).unwrap();
     assert_eq!((found.error_code, found.port), (0, 9092));
     client
@@ -75,7 +75,7 @@ async fn send_join_with(client: &mut Client, group: &str, id: &str, metadata: &[
 }
 
 async fn joined(mut client: Client) -> Member {
-    let body = client.answer().await.expect("an answer").slice(PLAIN_HEADER_BYTES..);
+    let body = client.response().await.expect("a response").slice(PLAIN_HEADER_BYTES..);
     let joined = JoinGroupResponse::decode(&mut Reader::new(&body), JOIN).unwrap();
     assert_eq!(joined.error_code, 0);
     let (id, generation, leads) =
@@ -100,7 +100,7 @@ async fn send_sync(member: &mut Member, group: &str, assignments: &[(String, &[u
 
 /// Error and assignment.
 async fn synced(member: &mut Member) -> (i16, Bytes) {
-    let body = member.client.answer().await.expect("an answer").slice(HEADER_BYTES..);
+    let body = member.client.response().await.expect("a response").slice(HEADER_BYTES..);
     let synced = SyncGroupResponse::decode(&mut Reader::new(&body), SYNC).unwrap();
     (synced.error_code, Bytes::copy_from_slice(&synced.assignment))
 }
@@ -163,7 +163,7 @@ fn a_stop_sends_waiting_members_elsewhere() {
         stage.context.stop();
         // The word may come before the connection's end, or the end alone: either makes a client look elsewhere. The
         // stage sees to it that the broker does not wait for the group.
-        if let Some(frame) = waiting.answer().await {
+        if let Some(frame) = waiting.response().await {
             let body = frame.slice(PLAIN_HEADER_BYTES..);
             let refused = JoinGroupResponse::decode(&mut Reader::new(&body), JOIN).unwrap();
             assert_eq!(refused.error_code, ErrorCode::NotCoordinator.code());
@@ -176,7 +176,7 @@ async fn list(stage: &Stage) -> Vec<(String, String)> {
     let mut admin = Client::connect(stage.address).await;
     let request = ListGroupsRequest::default();
     admin.send(ApiKey::ListGroups, LIST, |writer, version| request.encode(writer, version)).await;
-    let body = admin.answer().await.expect("an answer").slice(HEADER_BYTES..);
+    let body = admin.response().await.expect("a response").slice(HEADER_BYTES..);
     let listed = ListGroupsResponse::decode(&mut Reader::new(&body), LIST).unwrap();
     assert_eq!(listed.error_code, 0);
     listed.groups.iter().map(|group| (group.group_id.to_string(), group.group_type.to_string())).collect()
@@ -218,7 +218,7 @@ async fn try_beat(client: &mut Client, group: &str) -> (i16, i32) {
     client
         .send(ApiKey::ConsumerGroupHeartbeat, BEAT, |writer, version| request.encode(writer, version))
         .await;
-    let body = client.answer().await.expect("an answer").slice(HEADER_BYTES..);
+    let body = client.response().await.expect("a response").slice(HEADER_BYTES..);
     let beat = ConsumerGroupHeartbeatResponse::decode(&mut Reader::new(&body), BEAT).unwrap();
     (beat.error_code, beat.heartbeat_interval_ms)
 }

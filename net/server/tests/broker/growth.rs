@@ -39,7 +39,7 @@ fn a_fetch_that_waits_goes_on_beside_new_partitions() {
         let mut other = Client::connect(stage.address).await;
         assert_eq!(other.create_partitions("t", 4).await, 0);
         assert_eq!(other.produce("t", 0, b"value").await, (0, 0));
-        assert!(reader.answer().await.is_some());
+        assert!(reader.response().await.is_some());
         assert!(now() - begun < Duration::from_secs(1), "the record ends the wait");
         assert!(reader.fetch("t", 0, 0, 100).await > 0);
     });

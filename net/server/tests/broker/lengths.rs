@@ -1,5 +1,5 @@
-//! A long request costs the broker what its length is worth: of each API one with its longest list, of a length and of four
-//! times that, which may take eight times the processor's time, where anything quadratic takes sixteen.
+//! A long request costs the broker what its length is worth: of each API one with its longest list, of a length and of
+//! four times that, which may take eight times the processor's time, where anything quadratic takes sixteen.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn thread_nanos() -> u64 {
     text.split_whitespace().next().unwrap().parse().unwrap()
 }
 
-/// Nanoseconds from the request to its answer, the least of a few.
+/// Nanoseconds from the request to its response, the least of a few.
 async fn nanos(client: &mut Client, shape: &Shape, size: usize, number: &mut usize) -> u64 {
     let mut least = u64::MAX;
     for _ in 0..3 {
@@ -37,9 +37,9 @@ async fn nanos(client: &mut Client, shape: &Shape, size: usize, number: &mut usi
         sleep(Duration::from_secs(2)).await;
         let before = thread_nanos();
         client.send(shape.api, shape.version, |writer, version| encode(writer, version)).await;
-        let answer = client.answer().await;
+        let response = client.response().await;
         let what = format!("{:?} of {size} {}", shape.api, shape.name);
-        assert!(answer.is_some(), "{what} ended its connection");
+        assert!(response.is_some(), "{what} ended its connection");
         least = least.min(thread_nanos() - before);
     }
     least
@@ -62,8 +62,8 @@ fn largest(shape: &Shape) -> usize {
         _ => CONTROL_BYTES,
     };
     let encode = (shape.make)(shape.size, 1_000);
-    let head = RequestHead { api: shape.api, version: shape.version, correlation_id: 0, client_id: None };
-    let pieces = encode_request_frame(head, |writer| encode(writer, shape.version)).unwrap();
+    let header = RequestHead { api: shape.api, version: shape.version, correlation_id: 0, client_id: None };
+    let pieces = encode_request_frame(header, |writer| encode(writer, shape.version)).unwrap();
     let bytes: usize = pieces.iter().map(Bytes::len).sum();
     let fitting = shape.size * bytes_max / bytes * 19 / 20;
     shape.most.map_or(fitting, |most| most.min(fitting))
@@ -90,7 +90,7 @@ fn the_longest_requests_give_way_to_others() {
                 sleep(Duration::from_secs(2)).await;
                 stage.longest_turn.set(Duration::ZERO);
                 client.send(shape.api, shape.version, |writer, version| encode(writer, version)).await;
-                if client.answer().await.is_none() {
+                if client.response().await.is_none() {
                     // Longer than its memory allows, for what it is: it was refused, which took its time, too.
                     client = Client::connect(stage.address).await;
                 }
@@ -115,7 +115,7 @@ fn a_request_takes_what_its_length_is_worth() {
         let mut client = Client::connect(stage.address).await;
         assert_eq!(client.create_topic(TOPIC, PARTITIONS).await, 0);
         client.send_produce(TOPIC, 0, -1, b"value").await;
-        assert_eq!(produced(&client.answer().await.unwrap()), (0, 0));
+        assert_eq!(produced(&client.response().await.unwrap()), (0, 0));
         let mut number = 0;
         let mut found = Vec::new();
         for shape in SHAPES {

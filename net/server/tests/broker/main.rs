@@ -25,7 +25,7 @@ mod watches;
 
 use std::time::Duration;
 
-use client::{Client, framed, head, produced};
+use client::{Client, framed, header, produced};
 use millrace_rt::{now, sleep, timeout};
 use millrace_wire::ApiKey;
 use stage::play;
@@ -50,7 +50,7 @@ fn records_come_back() {
 }
 
 #[test]
-fn answers_leave_in_request_order() {
+fn responses_leave_in_request_order() {
     play(2, &[], async |stage| {
         let mut client = Client::connect(stage.address).await;
         client.create_topic("t", 2).await;
@@ -65,7 +65,7 @@ fn answers_leave_in_request_order() {
             }
         }
         for id in sent {
-            assert_eq!(client.answered_id().await, Some(id));
+            assert_eq!(client.response_id().await, Some(id));
         }
     });
 }
@@ -81,7 +81,7 @@ fn pipelined_appends_keep_their_order() {
             client.send_produce("t", 0, -1, b"value").await;
         }
         for offset in 0..REQUESTS {
-            assert_eq!(produced(&client.answer().await.unwrap()), (0, offset));
+            assert_eq!(produced(&client.response().await.unwrap()), (0, offset));
         }
     });
 }
@@ -89,7 +89,7 @@ fn pipelined_appends_keep_their_order() {
 #[test]
 fn bytes_that_are_no_request_close_the_connection() {
     play(1, &[], async |stage| {
-        let body = |key, version, rest: &[u8]| framed(&[head(key, version), rest.to_vec()].concat());
+        let body = |key, version, rest: &[u8]| framed(&[header(key, version), rest.to_vec()].concat());
         for (what, bytes) in [
             ("length 0", vec![0, 0, 0, 0]),
             ("negative length", vec![0xff; 4]),
@@ -104,13 +104,13 @@ fn bytes_that_are_no_request_close_the_connection() {
         ] {
             let mut client = Client::connect(stage.address).await;
             client.raw(&bytes).await;
-            assert_eq!(client.answer().await, None, "{what}");
+            assert_eq!(client.response().await, None, "{what}");
         }
         let mut client = Client::connect(stage.address).await;
         client.send_metadata().await;
         client.raw(&[0xff; 4]).await;
-        assert!(client.answer().await.is_some(), "what came before the bad bytes is answered");
-        assert_eq!(client.answer().await, None);
+        assert!(client.response().await.is_some(), "what came before the bad bytes is answered");
+        assert_eq!(client.response().await, None);
     });
 }
 
@@ -118,11 +118,11 @@ fn bytes_that_are_no_request_close_the_connection() {
 fn an_unknown_version_of_api_versions_is_answered() {
     play(1, &[], async |stage| {
         let mut client = Client::connect(stage.address).await;
-        client.raw(&framed(&[head(18, 99), vec![0]].concat())).await;
-        let answer = client.answer().await.unwrap();
-        assert_eq!(answer[..], [0, 0, 0, 1, 0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 4]);
+        client.raw(&framed(&[header(18, 99), vec![0]].concat())).await;
+        let response = client.response().await.unwrap();
+        assert_eq!(response[..], [0, 0, 0, 1, 0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 4]);
         client.send_metadata().await;
-        assert!(client.answer().await.is_some());
+        assert!(client.response().await.is_some());
     });
 }
 
@@ -133,10 +133,10 @@ fn requests_without_acks_get_no_answer() {
         client.create_topic("t", 1).await;
         client.send_produce("t", 0, 0, b"value").await;
         let next = client.send_metadata().await;
-        assert_eq!(client.answered_id().await, Some(next));
+        assert_eq!(client.response_id().await, Some(next));
         assert_eq!(client.produce("t", 0, b"value").await, (0, 1));
         client.send_produce("nowhere", 0, 0, b"value").await;
-        assert_eq!(client.answer().await, None, "an error closes");
+        assert_eq!(client.response().await, None, "an error closes");
     });
 }
 
@@ -186,9 +186,9 @@ fn idle_connections_are_closed() {
         for _ in 0..10 {
             sleep(Duration::from_millis(300)).await;
             busy.send_metadata().await;
-            assert!(busy.answer().await.is_some(), "a connection in use stays");
+            assert!(busy.response().await.is_some(), "a connection in use stays");
         }
-        assert_eq!(idle.answer().await, None);
+        assert_eq!(idle.response().await, None);
         assert!(now() - start < Duration::from_secs(4));
     });
 }
@@ -219,7 +219,7 @@ fn a_stop_does_not_wait_for_fetches() {
         client.send_fetch("t", 0, 0, i32::MAX).await;
         sleep(Duration::from_millis(10)).await;
         stage.context.stop();
-        assert_eq!(client.answer().await, None);
+        assert_eq!(client.response().await, None);
     });
 }
 
@@ -231,7 +231,7 @@ fn versions_are_advertised_as_served() {
         let request =
             ApiVersionsRequest { client_software_name: "a".into(), client_software_version: "1".into() };
         client.send(ApiKey::ApiVersions, 4, |writer, version| request.encode(writer, version)).await;
-        let answer = client.answer().await.unwrap();
-        assert_eq!(answer[4..6], [0, 0], "no error");
+        let response = client.response().await.unwrap();
+        assert_eq!(response[4..6], [0, 0], "no error");
     });
 }

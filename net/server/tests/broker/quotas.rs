@@ -1,4 +1,5 @@
-//! Client quotas at work: rates that are held on one shard and on several, answers that come at once, connections that rest.
+//! Client quotas at work: rates that are held on one shard and on several, responses that come at once, connections
+//! that rest.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -27,7 +28,7 @@ const QUOTA_EXCEEDED: i16 = 89;
 const TOLERANCE: f64 = 0.05;
 
 impl Client {
-    /// Sets a quota, or takes it away; the entity is `kind=name`, `*` for everybody.
+    /// Sets a quota, or removes it. The entity is `kind=name`, with `*` for the default.
     async fn quota(&mut self, entity: &str, key: &str, value: Option<f64>) -> i16 {
         let entity = entity.split(' ').map(|part| {
             let (kind, name) = part.split_once('=').unwrap();
@@ -39,7 +40,7 @@ impl Client {
         let request = AlterClientQuotasRequest { entries: vec![entry], validate_only: false };
         self.send(ApiKey::AlterClientQuotas, ALTER_QUOTAS, |writer, version| request.encode(writer, version))
             .await;
-        let frame = self.answer().await.expect("changes of quotas are answered");
+        let frame = self.response().await.expect("changes of quotas are answered");
         let body = frame.slice(HEADER_BYTES..);
         let response = AlterClientQuotasResponse::decode(&mut Reader::new(&body), ALTER_QUOTAS).unwrap();
         response.entries[0].error_code
@@ -56,22 +57,22 @@ impl Client {
         let request =
             CreateTopicsRequest { topics: vec![topic], timeout_ms: 1000, ..CreateTopicsRequest::default() };
         self.send(ApiKey::CreateTopics, version, |writer, version| request.encode(writer, version)).await;
-        let frame = self.answer().await.expect("topics are created");
+        let frame = self.response().await.expect("topics are created");
         let body = frame.slice(HEADER_BYTES..);
         let response = CreateTopicsResponse::decode(&mut Reader::new(&body), version).unwrap();
         (response.topics[0].error_code, millis(response.throttle_time_ms))
     }
 
-    async fn answer_to_produce(&mut self) -> Duration {
-        let frame = self.answer().await.expect("a produce request is answered");
+    async fn response_to_produce(&mut self) -> Duration {
+        let frame = self.response().await.expect("a produce request is answered");
         let body = frame.slice(HEADER_BYTES..);
         let response = ProduceResponse::decode(&mut Reader::new(&body), PRODUCE).unwrap();
         millis(response.throttle_time_ms)
     }
 
-    /// Bytes of a fetch's answer, how many topics it names, and its throttle time.
-    async fn answer_to_fetch(&mut self) -> (usize, usize, Duration) {
-        let frame: Bytes = self.answer().await.expect("a fetch is answered");
+    /// Bytes of a fetch's response, how many topics it names, and its throttle time.
+    async fn response_to_fetch(&mut self) -> (usize, usize, Duration) {
+        let frame: Bytes = self.response().await.expect("a fetch is answered");
         let body = frame.slice(HEADER_BYTES..);
         let response = FetchResponse::decode(&mut Reader::new(&body), FETCH).unwrap();
         (frame.len(), response.responses.len(), millis(response.throttle_time_ms))
@@ -105,7 +106,7 @@ fn producers_hold_their_rate_on_all_shards_together() {
                     let mut client = Client::connect_as("app", address).await;
                     while now() < end {
                         client.send_produce("t", partition, -1, &[7; 9_900]).await;
-                        client.answer_to_produce().await;
+                        client.response_to_produce().await;
                         sent.set(sent.get() + 10_000);
                     }
                 }));
@@ -114,7 +115,7 @@ fn producers_hold_their_rate_on_all_shards_together() {
                 producer.await;
             }
             assert_held("produced", sent.get() as f64, began, RATE);
-            // Nobody else is held to it.
+            // It does not apply to other clients.
             let began = now();
             for _ in 0..100 {
                 assert_eq!(admin.produce("t", 0, &[7; 9_900]).await.0, NONE);
@@ -143,7 +144,7 @@ fn fetches_hold_their_rate() {
             while now() - began < Duration::from_secs(30) {
                 round += 1;
                 client.send_fetch("t", round % 3, i64::from(round % 20), 100).await;
-                let (bytes, topics, throttled) = client.answer_to_fetch().await;
+                let (bytes, topics, throttled) = client.response_to_fetch().await;
                 received += bytes;
                 assert_eq!(topics == 0, throttled > Duration::ZERO, "who is over its rate gets nothing");
             }
@@ -152,9 +153,9 @@ fn fetches_hold_their_rate() {
     }
 }
 
-/// KIP-219: the answer comes at once and says how long the connection is not read.
+/// KIP-219: the response comes at once and says how long the connection is not read.
 #[test]
-fn an_answer_comes_at_once_and_the_next_after_its_throttle_time() {
+fn a_response_comes_at_once_and_the_next_after_its_throttle_time() {
     play(2, &[], async |stage| {
         let mut admin = Client::connect_as("admin", stage.address).await;
         admin.create_topic("t", 1).await;
@@ -165,13 +166,16 @@ fn an_answer_comes_at_once_and_the_next_after_its_throttle_time() {
             let began = now();
             client.send_produce("t", 0, acks, &[7; 4_400]).await;
             if acks == -1 {
-                let throttled = client.answer_to_produce().await;
-                assert!(now() - began < Duration::from_secs(1), "the answer does not wait");
+                let throttled = client.response_to_produce().await;
+                assert!(now() - began < Duration::from_secs(1), "the response does not wait");
                 assert!((3900..4100).contains(&throttled.as_millis()), "{throttled:?}");
             }
             client.send_metadata().await;
-            assert!(timeout(Duration::from_millis(3500), client.answer()).await.is_none(), "it is not read");
-            assert!(client.answer().await.is_some());
+            assert!(
+                timeout(Duration::from_millis(3500), client.response()).await.is_none(),
+                "it is not read"
+            );
+            assert!(client.response().await.is_some());
             assert!(now() - began < Duration::from_millis(4300));
         }
     });
@@ -187,11 +191,11 @@ fn a_quota_that_is_taken_away_limits_nobody() {
             assert_eq!(admin.quota(entity, "producer_byte_rate", Some(1.0)).await, NONE);
             let mut client = Client::connect_as("app", stage.address).await;
             client.send_produce("t", 0, -1, &[7; 4_400]).await;
-            assert!(client.answer_to_produce().await > Duration::from_secs(3600), "{entity}");
+            assert!(client.response_to_produce().await > Duration::from_secs(3600), "{entity}");
             assert_eq!(admin.quota(entity, "producer_byte_rate", None).await, NONE);
             let mut other = Client::connect_as("app", stage.address).await;
             other.send_produce("t", 0, -1, &[7; 4_400]).await;
-            assert_eq!(other.answer_to_produce().await, Duration::ZERO, "{entity}");
+            assert_eq!(other.response_to_produce().await, Duration::ZERO, "{entity}");
         }
     });
 }
@@ -224,12 +228,12 @@ fn an_address_makes_no_more_connections_than_it_may() {
             for _ in 0..2 {
                 let mut client = Client::connect_as("app", stage.address).await;
                 client.send_metadata().await;
-                assert!(client.answer().await.is_some(), "round {round}");
+                assert!(client.response().await.is_some(), "round {round}");
             }
             let began = now();
             let mut refused = Client::connect_as("app", stage.address).await;
             refused.send_metadata().await;
-            assert!(refused.answer().await.is_none(), "round {round}");
+            assert!(refused.response().await.is_none(), "round {round}");
             let held = now() - began;
             assert!((100..=600).contains(&held.as_millis()), "round {round}: {held:?}");
             sleep(Duration::from_secs(2)).await;
@@ -238,7 +242,7 @@ fn an_address_makes_no_more_connections_than_it_may() {
         for _ in 0..20 {
             let mut client = Client::connect_as("app", stage.address).await;
             client.send_metadata().await;
-            assert!(client.answer().await.is_some());
+            assert!(client.response().await.is_some());
         }
     });
 }

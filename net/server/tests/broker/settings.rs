@@ -64,7 +64,7 @@ async fn produce_at(client: &mut Client, sequence: i32) -> i16 {
         .record(BatchRecord::of_value(TimestampMs(wall_now_ms()), b"v"))
         .build();
     client.send_batch("t", 0, -1, batch.into()).await;
-    produced(&client.answer().await.expect("an answer")).0
+    produced(&client.response().await.expect("a response")).0
 }
 
 #[test]
@@ -73,11 +73,11 @@ fn connections_are_counted_against_the_newest_limit() {
         let mut client = Client::connect(stage.address).await;
         assert_eq!(client.alter(BROKER, "", "max.connections", Some("1")).await, NONE);
         let mut refused = Client::connect(stage.address).await;
-        assert_eq!(refused.answer().await, None, "one connection is all there may be");
+        assert_eq!(refused.response().await, None, "one connection is all there may be");
         assert_eq!(client.alter(BROKER, "1", "max.connections", Some("2")).await, NONE);
         let mut second = Client::connect(stage.address).await;
         second.send_metadata().await;
-        assert!(second.answer().await.is_some());
+        assert!(second.response().await.is_some());
     });
 }
 
@@ -89,18 +89,18 @@ fn an_address_has_as_many_connections_as_it_may() {
         let mut first = Client::connect(stage.address).await;
         let second = Client::connect(stage.address).await;
         let mut refused = Client::connect(stage.address).await;
-        assert_eq!(refused.answer().await, None, "two connections are all it may have");
+        assert_eq!(refused.response().await, None, "two connections are all it may have");
         drop(second);
         sleep(Duration::from_millis(10)).await;
         let mut third = Client::connect(stage.address).await;
         third.send_metadata().await;
-        assert!(third.answer().await.is_some(), "one that has closed makes room");
+        assert!(third.response().await.is_some(), "one that has closed makes room");
         assert_eq!(first.alter(BROKER, "", OVERRIDES, Some("10.0.0.2:3,10.0.0.9:1")).await, NONE);
         let mut fourth = Client::connect(stage.address).await;
         fourth.send_metadata().await;
-        assert!(fourth.answer().await.is_some(), "the override is for this address");
+        assert!(fourth.response().await.is_some(), "the override is for this address");
         let mut refused = Client::connect(stage.address).await;
-        assert_eq!(refused.answer().await, None);
+        assert_eq!(refused.response().await, None);
         assert_eq!(first.alter(BROKER, "", OVERRIDES, Some("10.0.0.2")).await, INVALID_REQUEST);
         assert_eq!(first.alter(BROKER, "", PER_ADDRESS, Some("0")).await, NONE, "an override is left");
         assert_eq!(first.alter(BROKER, "", OVERRIDES, None).await, INVALID_REQUEST, "nobody could connect");
@@ -133,13 +133,13 @@ fn limits_of_addresses_are_layered_and_names_are_looked_up_when_they_are_set() {
     });
 }
 
-/// How many of so many new connections are served; all are closed then.
+/// Returns how many of the new connections are served. All are closed then.
 async fn connections(stage: &Stage, tried: usize) -> usize {
     let (mut served, mut open) = (0, Vec::new());
     for _ in 0..tried {
         let mut client = Client::connect(stage.address).await;
         client.send_metadata().await;
-        served += usize::from(client.answer().await.is_some());
+        served += usize::from(client.response().await.is_some());
         open.push(client);
     }
     drop(open);

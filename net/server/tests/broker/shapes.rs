@@ -46,7 +46,7 @@ pub(crate) const TOPIC: &str = "t";
 
 pub(crate) type Encode = Box<dyn Fn(&mut Writer, i16) -> Result<(), EncodeError>>;
 
-/// A request of so many elements; `number` is another each time it is asked for, so that names are new.
+/// A kind of request with some number of elements. `number` differs each time, so that names are new.
 pub(crate) struct Shape {
     pub(crate) name: &'static str,
     pub(crate) api: ApiKey,
@@ -74,8 +74,8 @@ pub(crate) fn texts(prefix: &str, number: usize, size: usize) -> Vec<Cow<'static
     (0..size).map(|place| text(prefix, number, place)).collect()
 }
 
-/// In falling order, and from the first again where there are more than the topic has: what is kept in order is met at its
-/// worst.
+/// In falling order, and from the first again where there are more than the topic has: what is kept in order is met at
+/// its worst.
 pub(crate) fn partitions(size: usize) -> impl Iterator<Item = i32> {
     (0..size as i32).rev().map(|index| index % PARTITIONS)
 }

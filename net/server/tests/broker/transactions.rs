@@ -29,13 +29,13 @@ fn no_client_waits_for_transactions() {
                 request.encode(writer, version)
             })
             .await;
-        let body = client.answer().await.expect("an answer").slice(HEADER_BYTES..);
+        let body = client.response().await.expect("a response").slice(HEADER_BYTES..);
         let found = FindCoordinatorResponse::decode(&mut Reader::new(&body), FIND_COORDINATOR).unwrap();
-        let answers = found.coordinators.iter().map(|coordinator| {
+        let responses = found.coordinators.iter().map(|coordinator| {
             let message = coordinator.error_message.as_deref().unwrap_or_default();
             (coordinator.error_code, message.starts_with("Transactions are not served"))
         });
-        assert_eq!(answers.collect::<Vec<_>>(), [(refused, true), (refused, true)]);
+        assert_eq!(responses.collect::<Vec<_>>(), [(refused, true), (refused, true)]);
 
         for (transactional_id, expected) in [(Some("a"), refused), (None, ErrorCode::None.code())] {
             let request = InitProducerIdRequest {
@@ -47,9 +47,9 @@ fn no_client_waits_for_transactions() {
                     request.encode(writer, version)
                 })
                 .await;
-            let body = client.answer().await.expect("an answer").slice(HEADER_BYTES..);
-            let answer = InitProducerIdResponse::decode(&mut Reader::new(&body), INIT_PRODUCER_ID).unwrap();
-            assert_eq!(answer.error_code, expected);
+            let body = client.response().await.expect("a response").slice(HEADER_BYTES..);
+            let response = InitProducerIdResponse::decode(&mut Reader::new(&body), INIT_PRODUCER_ID).unwrap();
+            assert_eq!(response.error_code, expected);
         }
     });
 }

@@ -1,4 +1,5 @@
-//! Readers that wait for thousands of partitions: what they take has a bound, and who finds no room hears soon what is there.
+//! Readers that wait for thousands of partitions: what they take has a bound, and who finds no room hears soon what is
+//! there.
 
 use std::time::Duration;
 
@@ -49,16 +50,16 @@ fn readers_beyond_the_memory_for_those_who_wait_hear_soon_what_is_there() {
         let mut last = Client::connect(stage.address).await;
         let asked = now();
         wait_for_all(&mut last).await;
-        assert!(last.answer().await.is_some());
+        assert!(last.response().await.is_some());
         let waited = now() - asked;
         assert!(waited >= Duration::from_millis(50) && waited < Duration::from_millis(500), "{waited:?}");
         // Those who found room are told of the record, and of nothing before.
         assert_eq!(producer.produce("t", 7, b"value").await.0, 0);
         for reader in &mut readers {
-            assert!(reader.answer().await.is_some());
+            assert!(reader.response().await.is_some());
         }
         assert!(now() - begun < Duration::from_millis(1_000));
         wait_for_all(&mut last).await;
-        assert!(last.answer().await.is_some());
+        assert!(last.response().await.is_some());
     });
 }

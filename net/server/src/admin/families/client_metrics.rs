@@ -90,7 +90,7 @@ pub(crate) fn write_pushed(report: &ClientMetricsReport, text: &mut String) {
         families.entry(name).or_default().push((labels, sample));
     }
     for (name, values) in families {
-        // Where clients do not agree, the first one's word counts.
+        // If clients do not agree, the first one decides.
         let kind = match values.first().map(|(_, sample)| sample.kind) {
             Some(SampleKind::Counter) => Kind::Counter,
             Some(SampleKind::Gauge) | None => Kind::Gauge,

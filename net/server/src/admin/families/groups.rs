@@ -244,7 +244,7 @@ fn each_offset(scrape: &Scrape, mut see: impl FnMut(OffsetLabels<'_>, Offset)) {
     }
 }
 
-/// Nothing of partitions that no shard which answers serves.
+/// Partitions of shards that did not answer are left out.
 fn lags(scrape: &Scrape, samples: &mut SampleWriter<'_>) {
     let partitions = scrape.shards.iter().flat_map(|(_, report)| &report.engine.partitions);
     let ends: FxHashMap<(&str, PartitionIndex), u64> =

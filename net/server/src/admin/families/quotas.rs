@@ -1,4 +1,4 @@
-//! Metrics of client quotas: whom they hold back, and what those spend.
+//! Metrics of client quotas: which clients they hold back, and what these spend.
 
 use std::collections::BTreeMap;
 

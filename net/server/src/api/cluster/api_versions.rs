@@ -53,7 +53,7 @@ pub(crate) fn respond(context: &RequestContext, served: Vec<ApiVersion>) -> Resu
     context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// The response to a version that is not served: of version 0, with `own`, the versions of this API, alone.
+/// Responds to a version that is not served: in version 0, with only `own`, the versions of this API.
 pub(crate) fn refuse(context: &RequestContext, own: Vec<ApiVersion>) -> Result<Outcome, RequestFault> {
     let response = ApiVersionsResponse {
         error_code: ErrorCode::UnsupportedVersion.code(),

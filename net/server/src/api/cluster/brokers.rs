@@ -1,11 +1,11 @@
-//! Where the nodes of the cluster are reached through one listener.
+//! The addresses of the cluster's brokers for one listener.
 
 use millrace_core::base::BrokerId;
 use millrace_core::meta::{BrokerRegistration, MetadataImage};
 
 use crate::shard_server::ShardServer;
 
-/// One broker as clients of a listener reach it.
+/// The address of one broker for the clients of a listener.
 pub(crate) struct Reached<'a> {
     pub(crate) id: BrokerId,
     pub(crate) host: &'a str,
@@ -13,8 +13,8 @@ pub(crate) struct Reached<'a> {
     pub(crate) rack: Option<&'a str>,
 }
 
-/// Brokers with an endpoint of the name of `listener`. This broker's own address is the one that is really open, for
-/// a listener may have asked for any port.
+/// Returns the brokers with an endpoint of the name of `listener`. This broker's own port is the real one, since a
+/// listener may ask for any port.
 pub(crate) fn reached<'a>(
     server: &'a ShardServer,
     image: &'a MetadataImage,

@@ -1,4 +1,4 @@
-//! DescribeQuorum 0-2: the metadata quorum, which is this node alone (KIP-595, KIP-836, KIP-853).
+//! DescribeQuorum 0-2: the metadata quorum, which is this broker alone (KIP-595, KIP-836, KIP-853).
 
 use std::borrow::Cow;
 
@@ -36,7 +36,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
             (topic.topic_name.as_ref(), indexes.collect())
         })
         .collect();
-    // The log is described where nothing else is asked for; otherwise nothing is.
+    // The log is described only if nothing else is requested.
     let is_log = matches!(asked.as_slice(), [(METADATA_TOPIC, indexes)] if **indexes == [METADATA_PARTITION]);
     let quorum = match is_log {
         true => Some(server.shard.metadata_quorum().await),

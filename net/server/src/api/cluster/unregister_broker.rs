@@ -1,4 +1,4 @@
-//! UnregisterBroker 0: takes a broker that is gone for good out of the cluster; the only one stays in it.
+//! UnregisterBroker 0: removes a broker that is gone for good from the cluster. The only broker stays.
 
 use std::borrow::Cow;
 
@@ -12,7 +12,7 @@ use crate::api::request::context::{Outcome, RequestContext, RequestFault};
 pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
     let request = UnregisterBrokerRequest::decode(&mut Reader::new(&context.body), context.version())?;
     let id = request.broker_id;
-    // Only this node registers itself, and nothing would lead its partitions without it.
+    // Only this broker is registered, and no other could lead its partitions.
     let (code, message) = match context.server.shard.image().broker(BrokerId(id)) {
         Some(_) => {
             (ErrorCode::InvalidRequest, format!("Broker ID {id} is this broker, which serves this request."))

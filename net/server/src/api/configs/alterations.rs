@@ -20,7 +20,7 @@ pub(crate) struct NamedResource<'a> {
     pub(crate) entries: Vec<AlterEntry>,
 }
 
-/// What became of one resource. A success has no message.
+/// The outcome of one resource. A success has no message.
 pub(crate) struct Altered<'a> {
     pub(crate) kind: i8,
     pub(crate) name: &'a str,
@@ -101,8 +101,8 @@ fn target(kind: i8, name: &str, others: OtherKeys) -> Result<Target, AlterError>
     }
 }
 
-/// A broker is asked for its own settings, a controller for those of every broker that it knows, in words of its own
-/// (`ControllerConfigurationValidator`).
+/// A broker changes its own settings, a controller those of every broker that it knows. The messages are those of
+/// Kafka's controller (`ControllerConfigurationValidator`).
 fn check_of_controllers(context: &RequestContext, target: &AlterTarget) -> Result<(), AlterError> {
     let name = match target {
         AlterTarget::Broker(name) if !name.is_empty() => name,

@@ -24,10 +24,10 @@ use crate::shard_server::ShardServer;
 /// The source of a logger's level (`ConfigSource.DYNAMIC_BROKER_LOGGER_CONFIG`).
 const OF_BROKER_LOGGER: i8 = 6;
 
-/// Resources that are described between two turns of the other tasks: each takes some 0.1 ms.
+/// The number of resources that are described between two yields. Each takes some 0.1 ms.
 const RESOURCES_A_TURN: usize = 32;
 
-/// Why a resource is not described. The message is empty, never null, where there is nothing to say.
+/// Why a resource is not described. The message may be empty, but is never null.
 struct DescribeRefusal {
     code: ErrorCode,
     message: String,
@@ -44,7 +44,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     let request = DescribeConfigsRequest::decode(&mut Reader::new(&context.body), version)?;
     let server = &context.server;
     let image = server.shard.image();
-    // As in Kafka a kind that nobody knows refuses the whole request.
+    // As in Kafka, an unknown kind refuses the whole request.
     let all_known =
         request.resources.iter().all(|resource| ConfigKind::from_code(resource.resource_type).is_some());
     let entries_max = server.described_entries_max();
@@ -108,12 +108,12 @@ fn describe(
         }
         ConfigKind::Group if name.is_empty() => Err(DescribeRefusal::invalid("Group name must not be empty")),
         ConfigKind::Group => Ok(describe_group(layers, image.group_config(name), names)),
-        // Described apart.
+        // Described elsewhere.
         ConfigKind::BrokerLogger => Ok(Vec::new()),
     }
 }
 
-/// Nothing where all keys are asked for.
+/// Returns the requested keys, or `None` if all are requested.
 fn wanted_keys<'a>(resource: &'a DescribeConfigsResource<'_>) -> Option<&'a [Cow<'a, str>]> {
     resource.configuration_keys.as_deref().filter(|keys| !keys.is_empty())
 }
@@ -179,7 +179,7 @@ fn config(
     request: &DescribeConfigsRequest<'_>,
     entry: ConfigEntry,
 ) -> DescribeConfigsResourceResult<'static> {
-    // Nobody tells of a key that is not in the registry.
+    // A key that is not in the registry is not described.
     let is_told = request.include_documentation && !entry.documentation.is_empty();
     let documentation = is_told.then_some(Cow::Borrowed(entry.documentation));
     let synonyms = if request.include_synonyms { entry.synonyms } else { Vec::new() };

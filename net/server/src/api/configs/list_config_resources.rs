@@ -1,4 +1,4 @@
-//! ListConfigResources 0-1: whose settings there are. Version 0 is Kafka's older ListClientMetricsResources.
+//! ListConfigResources 0-1: the resources that have settings. Version 0 is Kafka's older ListClientMetricsResources.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// The kinds that are asked for; nothing where one of them is not known.
+/// Returns the requested kinds, or `None` if one of them is unknown.
 fn wanted(asked: &[i8], version: i16) -> Option<BTreeSet<i8>> {
     if version < FIRST_WITH_TYPES {
         return Some(BTreeSet::from([ConfigKind::ClientMetrics.code()]));

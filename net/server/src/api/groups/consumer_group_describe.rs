@@ -72,7 +72,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// In the response, about; names of topics stand beside their partitions.
+/// The approximate size in the response. Names of topics stand beside their partitions.
 fn size_of_member(member: &DescribedConsumer) -> usize {
     let topics: usize = member.topics.iter().map(|topic| topic.len()).sum();
     let pattern = member.pattern.as_ref().map_or(0, |pattern| pattern.len());
@@ -84,7 +84,7 @@ fn size_of_member(member: &DescribedConsumer) -> usize {
 /// A partition that is alone of its topic, with the topic's id and a name of usual length.
 const PARTITION_BYTES: usize = 64;
 
-/// The topics of a response; those that are gone have no name, and are left out.
+/// Returns the topics of a response. Deleted topics have no name and are left out.
 struct Names(FxHashMap<TopicId, String>);
 
 impl Names {

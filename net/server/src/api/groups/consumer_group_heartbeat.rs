@@ -1,4 +1,4 @@
-//! ConsumerGroupHeartbeat 0-1: a member of the consumer protocol joins, lives or leaves, and hears what it is to own.
+//! ConsumerGroupHeartbeat 0-1: a member of the consumer protocol joins, stays or leaves, and hears what it is to own.
 
 use millrace_core::base::{PartitionIndex, PartitionKey};
 use millrace_core::coord::{Beat, BeatRefused, ConsumerBeat, Epoch, MemberIdOrigin, Partitions};
@@ -18,7 +18,7 @@ use crate::api::request::ids::{topic_id, uuid};
 /// First version in which members draw their ids themselves.
 const FIRST_WITH_OWN_IDS: i16 = 1;
 
-/// What a member sends whose rebalance timeout is as before.
+/// The rebalance timeout that a member sends if it has not changed.
 const SAME_TIMEOUT: i32 = -1;
 
 pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {

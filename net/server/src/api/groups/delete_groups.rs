@@ -10,7 +10,7 @@ use crate::api::request::context::{Outcome, RequestContext, RequestFault};
 
 pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
     let request = DeleteGroupsRequest::decode(&mut Reader::new(&context.body), context.version())?;
-    // Of a group that stands twice there is one response, as in Kafka.
+    // A group that stands twice gets one response, as in Kafka.
     let results = context.server.shard.delete_groups(members::once(&request.groups_names)).await;
     let results = results.iter().map(|(group, result)| DeletableGroupResult {
         group_id: group.as_str().into(),

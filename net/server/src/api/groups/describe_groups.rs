@@ -16,7 +16,7 @@ use crate::api::request::context::{Outcome, RequestContext, RequestFault};
 use crate::api::request::operations::{GROUP_OPERATIONS, OPERATIONS_NOT_ASKED};
 use crate::api::request::yields::YieldCounter;
 
-/// First version in which a group that is not there is an error; before it it is dead.
+/// First version in which an unknown group is an error. Before it the group is dead.
 const FIRST_WITH_NOT_FOUND: i16 = 6;
 const DEAD: &str = "Dead";
 
@@ -50,7 +50,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// In the response, about.
+/// The approximate size in the response.
 fn size_of_member(member: &DescribedMember) -> usize {
     let instance = member.instance.as_ref().map_or(0, |instance| instance.len());
     let texts = member.member.len() + member.client_id.len() + member.client_host.len() + instance;

@@ -19,7 +19,7 @@ const FIRST_BATCHED: i16 = 4;
 /// First version that may ask for the coordinator of share groups.
 const FIRST_WITH_SHARE: i16 = 6;
 
-/// The node of a response that names none.
+/// The node id of a response without a broker.
 const NO_NODE: i32 = -1;
 const NO_PORT: i32 = -1;
 
@@ -92,7 +92,7 @@ fn described<'a>(key: &Cow<'a, str>, found: Result<Reached<'a>, ErrorCode>) -> C
     }
 }
 
-/// The code for transactions says something else of its own accord; tools print this beside it.
+/// The code for transactions has another meaning by itself. Tools print this message beside it.
 fn message(code: ErrorCode) -> &'static str {
     match code {
         TRANSACTIONS_NOT_SERVED => "Transactions are not served yet: transactional.id cannot be set.",

@@ -1,4 +1,4 @@
-//! Heartbeat 0-4: a member of a classic group says that it lives, and hears whether it has to join again.
+//! Heartbeat 0-4: a member of a classic group shows that it is alive, and hears whether it has to join again.
 
 use millrace_core::coord::{Generation, HeartbeatRequest};
 use millrace_wire::Reader;

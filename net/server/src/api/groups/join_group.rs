@@ -10,11 +10,11 @@ use crate::api::errors;
 use crate::api::groups::members;
 use crate::api::request::context::{Outcome, RequestContext, RequestFault};
 
-/// First version with a time for rebalances of its own; before it the session timeout counts for them.
+/// First version with a rebalance timeout. Before it the session timeout counts for rebalances.
 const FIRST_WITH_REBALANCE_TIMEOUT: i16 = 1;
 /// First version in which a member comes back with the id it was given (KIP-394).
 const FIRST_WITH_HANDSHAKE: i16 = 4;
-/// First version in which no protocol is null; before it it is empty.
+/// First version in which "no protocol" is null. Before it it is empty.
 const FIRST_WITH_NULL_PROTOCOL: i16 = 7;
 /// First version in which a leader may be told to leave the assignment as it is (KIP-814).
 const FIRST_WITH_SKIP: i16 = 9;

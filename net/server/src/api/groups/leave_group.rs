@@ -1,4 +1,4 @@
-//! LeaveGroup 0-5: members go, or are removed by an administrator; the others share what they had at once.
+//! LeaveGroup 0-5: members leave, or an administrator removes them. The others share their partitions at once.
 
 use millrace_core::coord::{LeaveRequest, LeavingMember, LeftMember};
 use millrace_wire::messages::leave_group_request::LeaveGroupRequest;

@@ -11,10 +11,10 @@ use rustc_hash::FxHashSet;
 use crate::api::request::ids::{new_topic_id, random_uuid};
 use crate::conn::connection::Connection;
 
-/// From which level of its feature on there are groups of the consumer protocol.
+/// The first level of the feature with groups of the consumer protocol.
 const FIRST_WITH_CONSUMER_PROTOCOL: i16 = 1;
 
-/// Whether the cluster uses groups of the consumer protocol.
+/// Returns whether the cluster uses groups of the consumer protocol.
 pub(crate) fn has_consumer_protocol(image: &MetadataImage) -> bool {
     image.features().level(Feature::GroupVersion) >= FIRST_WITH_CONSUMER_PROTOCOL
 }
@@ -23,13 +23,13 @@ pub(crate) fn instance(id: Option<&str>) -> Option<InstanceId> {
     id.map(InstanceId::from)
 }
 
-/// Groups that a request names, each once: what is looked up of one may be much, and its name is a few bytes.
+/// Returns each group that a request names once. A name has a few bytes, but its group may be large.
 pub(crate) fn once(names: &[Cow<'_, str>]) -> Vec<GroupId> {
     let mut seen = FxHashSet::default();
     names.iter().filter(|name| seen.insert(&***name)).map(|name| (&**name).into()).collect()
 }
 
-/// What a member without an id is called: its instance or its client, and a random UUID.
+/// Returns an id for a new member: its instance or its client, and a random UUID.
 pub(crate) fn new_member_id(instance: Option<&InstanceId>, client_id: &str) -> MemberId {
     let prefix = instance.map_or(client_id, InstanceId::as_str);
     let number = random_uuid();
@@ -38,12 +38,12 @@ pub(crate) fn new_member_id(instance: Option<&InstanceId>, client_id: &str) -> M
     MemberId::new(&format!("{prefix}-{a:08x}-{b:04x}-{c:04x}-{d:04x}-{e:012x}"))
 }
 
-/// What a member without an id is called in a group of the consumer protocol: a random UUID.
+/// Returns an id for a new member of a group of the consumer protocol: a random UUID.
 pub(crate) fn new_consumer_id() -> MemberId {
     MemberId::new(&new_topic_id().to_string())
 }
 
-/// Java's way to write an address without a name.
+/// Returns the client's address in the form of Java.
 pub(crate) fn client_host(connection: &Connection) -> Arc<str> {
     connection.peer().map_or_else(|| "/".into(), |peer| format!("/{}", peer.ip()).into())
 }

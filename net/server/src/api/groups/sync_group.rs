@@ -1,4 +1,4 @@
-//! SyncGroup 0-5: the leader hands in its assignment; everybody waits for their part of it.
+//! SyncGroup 0-5: the leader hands in its assignment, and every member waits for its part.
 
 use bytes::Bytes;
 use millrace_core::coord::{Generation, GroupError, SyncRequest, Synced};
@@ -11,7 +11,7 @@ use crate::api::groups::members;
 use crate::api::request::context::{Outcome, RequestContext, RequestFault};
 use crate::api::request::yields::YieldCounter;
 
-/// First version that says which protocol the member believes in; it must.
+/// First version in which the member has to name the protocol that it uses.
 const FIRST_WITH_PROTOCOL: i16 = 5;
 
 pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {

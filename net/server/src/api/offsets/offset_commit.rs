@@ -31,7 +31,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     let request = OffsetCommitRequest::decode(&mut Reader::new(&context.body), version)?;
     let image = context.server.shard.image();
     let mut offsets = Vec::new();
-    // Of each partition either a fault or its place among the offsets.
+    // For each partition its place among the offsets, or an error.
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let known = find(&image, topic, version);
@@ -93,7 +93,7 @@ fn place(
     topic.partition(index).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     offsets.push(OffsetToCommit {
         topic: TopicName::from(topic.name.clone()),
-        // Kafka's record names the topic's id whether the client did or not.
+        // Kafka's record has the topic's id even if the client did not send it.
         topic_id: topic.id,
         partition: index,
         offset: Offset(partition.committed_offset),
@@ -103,7 +103,7 @@ fn place(
     Ok(offsets.len() - 1)
 }
 
-/// What became of each offset, in order.
+/// Commits the offsets and returns the outcome of each, in order.
 async fn commit_offsets(context: &RequestContext, commit: CommitRequest) -> Vec<ErrorCode> {
     if commit.offsets.is_empty() {
         return Vec::new();

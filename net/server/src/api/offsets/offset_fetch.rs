@@ -26,23 +26,23 @@ const FIRST_BATCHED: i16 = 8;
 /// First version in which topics are named by their ids.
 const FIRST_BY_ID: i16 = 10;
 
-/// Of a partition without a committed offset.
+/// The offset of a partition without a committed one.
 const NO_OFFSET: i64 = -1;
 const NO_EPOCH: i32 = -1;
 
-/// Of a client that does not say that it is a member.
+/// The epoch of a client that is not a member.
 const NO_MEMBER: Epoch = Epoch(-1);
 
-/// A topic that is asked for, or whose offsets are answered.
+/// A requested topic.
 struct WantedOffsets<'a> {
     name: Cow<'a, str>,
     id: Uuid,
     partitions: Vec<i32>,
-    /// Why nothing can be said of it.
+    /// Why its offsets are unknown.
     fault: Option<ErrorCode>,
 }
 
-/// Who wants the offsets of a group.
+/// The client that asks for the offsets of a group.
 struct Asker<'a> {
     group: &'a str,
     member: Option<&'a str>,
@@ -77,7 +77,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
             yields.step().await;
             let of_group = group_response(&context, group).await;
             bytes += of_group.topics.iter().map(size_of_topic).sum::<usize>();
-            // A group may be named again and again, and all its offsets be asked for in a few bytes.
+            // A request may name a group again and again, and ask for all its offsets in a few bytes.
             if bytes > context.server.described_bytes_max() {
                 return Err(RequestFault::ResponseTooLong);
             }
@@ -99,7 +99,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
         Err(error) => {
             let code = errors::of_group(error);
             response.error_code = code.code();
-            // Earlier versions have room for it beside partitions only.
+            // Earlier versions have an error only for each partition.
             if version < FIRST_WITH_ERROR {
                 let topics = request.topics.iter().flatten().map(|topic| Found {
                     name: topic.name.clone(),
@@ -146,14 +146,14 @@ async fn group_response<'a>(
     response
 }
 
-/// In the response, about.
+/// The approximate size in the response.
 fn size_of_topic(topic: &OffsetFetchResponseTopics<'_>) -> usize {
     let texts: usize =
         topic.partitions.iter().map(|it| it.metadata.as_ref().map_or(0, |text| text.len())).sum();
     topic.name.len() + topic.partitions.len() * size_of::<OffsetFetchResponsePartitions<'_>>() + texts
 }
 
-/// Of topics that are gone there is no id; Kafka leaves them out.
+/// Deleted topics have no id. Kafka leaves them out.
 fn with_ids<'a>(image: &MetadataImage, found: Vec<Found<'a>>) -> Vec<Found<'a>> {
     let known = found.into_iter().filter_map(|found| {
         let id = uuid(image.topic(&found.name)?.id);
@@ -162,7 +162,7 @@ fn with_ids<'a>(image: &MetadataImage, found: Vec<Found<'a>>) -> Vec<Found<'a>> 
     known.collect()
 }
 
-/// Every partition that is wanted, in the order of the request; or all that have an offset.
+/// Returns every requested partition in the order of the request, or all that have an offset.
 async fn fetch<'a>(
     context: &RequestContext,
     asker: Asker<'_>,
@@ -218,7 +218,7 @@ fn all_of_topic<'a>((topic, offsets): (TopicName, Vec<(PartitionIndex, Committed
     }
 }
 
-/// Offset, epoch, metadata and error code of one partition.
+/// Returns offset, epoch, metadata and error code of one partition.
 fn parts(
     offset: Result<Option<CommittedOffset>, ErrorCode>,
 ) -> (i64, i32, Option<Cow<'static, str>>, ErrorCode) {

@@ -24,7 +24,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     let request = DeleteRecordsRequest::decode(&mut Reader::new(&context.body), version)?;
     let server = &context.server;
     let image = server.shard.image();
-    // Of a partition that stands twice the last offset counts, as in Kafka.
+    // If a partition stands twice, the last offset counts, as in Kafka.
     let mut wanted: BTreeMap<&str, BTreeMap<i32, i64>> = BTreeMap::new();
     for topic in request.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
         let partitions = wanted.entry(&topic.name).or_default();
@@ -49,7 +49,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
             let (code, low_watermark) = match key.and_then(|key| starts.get(&key)) {
                 Some(Ok(start)) => (ErrorCode::None, start.0),
                 Some(Err(error)) => (errors::of_delete_records(*error), NO_LOW_WATERMARK),
-                // What the broker itself keeps there is not a client's to delete.
+                // Clients may not delete what the broker itself keeps there.
                 None if is_internal_topic(name) && key.is_some_and(|key| image.partition(key).is_some()) => {
                     (ErrorCode::InvalidTopicException, NO_LOW_WATERMARK)
                 }

@@ -1,4 +1,4 @@
-//! DescribeProducers 0: who writes to partitions, as their logs remember (KIP-664).
+//! DescribeProducers 0: the producers of partitions, as their logs remember them (KIP-664).
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -42,7 +42,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     let metadata = session_metadata(&request, version);
     let asks = asks(&request, metadata.naming);
     let forgotten = forgotten(&request, metadata.naming);
-    // A reader may wait for long: what it asked for is held once.
+    // A reader may wait for a long time, so its partitions are held only once.
     (request.topics, request.forgotten_topics_data) = (Vec::new(), Vec::new());
     let server = &context.server;
     let begun = server.sessions.borrow_mut().begin(metadata, asks, &forgotten, server.uptime());
@@ -163,7 +163,7 @@ fn forgotten(request: &FetchRequest<'_>, naming: Naming) -> Vec<PartitionRef> {
     partitions.collect()
 }
 
-/// One partition with what the response says of it.
+/// One partition and its part of the response.
 struct ReadPartition {
     partition: PartitionRef,
     wanted: WantedPartition,
@@ -185,11 +185,11 @@ impl ReadPartition {
 
 /// The partitions of a fetch.
 struct SortedAsks {
-    /// Those that can be read.
+    /// The partitions that can be read.
     asks: Vec<Ask>,
-    /// How each of them is read.
+    /// How each of these is read.
     readable: Vec<FetchPartition>,
-    /// Responses for the rest.
+    /// The responses of the others.
     missing: Vec<ReadPartition>,
 }
 
@@ -199,12 +199,13 @@ struct Fetch<'a> {
     request: &'a FetchRequest<'a>,
     isolation: Isolation,
     spent: Cell<Spent>,
-    /// What the records hold of the shard's memory for responses.
+    /// The memory for responses that the records hold.
     egress: RefCell<Option<EgressCharge>>,
 }
 
 impl Fetch<'_> {
-    /// Reads all partitions. As in Kafka those that do not exist come last, and do not end the wait of the others.
+    /// Reads all partitions. As in Kafka, partitions that do not exist come last, and do not end the wait of the
+    /// others.
     async fn read(&self, asks: Vec<Ask>) -> Vec<ReadPartition> {
         let shard = &self.context.server.shard;
         let SortedAsks { asks, readable, mut missing } = self.sort(asks);
@@ -218,7 +219,7 @@ impl Fetch<'_> {
         }
         let read = match (query.partitions.is_empty(), self.is_replica()) {
             (true, _) => Vec::new(),
-            // A broker that is no replica of anything here.
+            // Another broker, which has no replica of these partitions.
             (false, true) => {
                 let refused = ErrorCode::NotLeaderOrFollower;
                 missing.splice(0..0, asks.into_iter().map(|ask| refused_partition(ask, refused)));
@@ -250,7 +251,7 @@ impl Fetch<'_> {
         partitions
     }
 
-    /// Counts what was read of partitions; those of one topic stand together.
+    /// Counts what was read. Partitions of one topic stand together.
     fn count<'a>(&self, read: impl Iterator<Item = (PartitionKey, &'a FetchedPartition)>) {
         let counts = &self.context.server.counts;
         let mut read = read.peekable();
@@ -274,7 +275,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// What can be read, and responses for the rest.
+    /// Splits the partitions into those that can be read and responses for the others.
     fn sort(&self, mut asks: Vec<Ask>) -> SortedAsks {
         let image = self.context.server.shard.image();
         let mut readable = Vec::with_capacity(asks.len());
@@ -352,7 +353,7 @@ impl Fetch<'_> {
         id
     }
 
-    /// Leaves out the partitions of which there is nothing new to say.
+    /// Leaves out partitions without news.
     fn select(
         &self,
         metadata: Metadata,
@@ -396,7 +397,7 @@ impl Fetch<'_> {
             limited.fetched(frame.bytes());
         }
         if let Some(charge) = self.egress.borrow_mut().as_mut() {
-            // The names and numbers around the records; of thousands of partitions they are much.
+            // The names and numbers around the records. With thousands of partitions they are large.
             charge.resize(charge.bytes() + frame.bytes().saturating_sub(record_bytes) as u64);
         }
         Ok(Outcome::Done(FinishedResponse {
@@ -407,7 +408,7 @@ impl Fetch<'_> {
     }
 }
 
-/// A partition whose reading is refused, as against one that does not exist.
+/// A partition whose reading is refused. It differs from one that does not exist.
 fn refused_partition((partition, wanted): Ask, code: ErrorCode) -> ReadPartition {
     let error_code = code.code();
     let data = PartitionData { error_code, aborted_transactions: None, ..blank(partition.partition) };

@@ -22,7 +22,7 @@ const FIRST_WITH_LEADER_EPOCH: i16 = 4;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Asked {
     Query(OffsetQuery),
-    /// A place in tiered storage, which nothing has: offset -1.
+    /// An offset in tiered storage, which does not exist here: offset -1.
     Nowhere,
     Unsupported,
 }
@@ -43,7 +43,7 @@ fn asked(timestamp: i64, version: i16) -> Asked {
     if version >= first_version { asked } else { Asked::Unsupported }
 }
 
-/// One partition of the response, and which question to the shard fills it.
+/// One partition of the response, and the number of the question to the shard whose result it gets.
 struct ListedPartition {
     response: ListOffsetsPartitionResponse,
     question: Option<usize>,
@@ -98,7 +98,7 @@ fn repeated<'a>(request: &'a ListOffsetsRequest<'_>) -> BTreeSet<(&'a str, i32)>
     named.filter(|partition| !seen.insert(*partition)).collect()
 }
 
-/// What to ask the shard; nothing where the answer is known to be "nowhere".
+/// Returns what to ask the shard, or `None` if the offset is known to be "nowhere".
 fn question(
     image: &MetadataImage,
     topic: &str,

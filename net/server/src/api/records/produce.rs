@@ -1,4 +1,4 @@
-//! Produce 3-13: appends batches; the response follows when they are as durable as their topic wants.
+//! Produce 3-13: appends batches. The response follows when they are as durable as their topic wants.
 
 use std::borrow::Cow;
 use std::collections::hash_map::Entry;
@@ -35,10 +35,10 @@ const FIRST_WITH_IDS: i16 = 13;
 /// The client of Kafka's own tools, which may write to internal topics.
 const ADMIN_CLIENT_ID: &[u8] = b"__admin_client";
 
-/// The smallest batch of the oldest format: shorter ones are told apart by a message.
+/// The smallest batch of the oldest format. Shorter ones get a message of their own.
 const OLDEST_OVERHEAD: i32 = 14;
 
-/// What a response waits for at most where the client's timeout is not positive: Kafka counts no local write as
+/// How long a response waits at most if the client's timeout is not positive. Kafka does not count a local write as
 /// waiting, so such a request succeeds there.
 const TIMEOUT_WITHOUT: Duration = Duration::from_secs(1);
 
@@ -81,7 +81,7 @@ fn deadline(received: Moment, timeout_ms: i32) -> Moment {
     received + timeout.map_or(TIMEOUT_WITHOUT, Duration::from_millis)
 }
 
-/// A request sorted into what is appended and what is refused beforehand.
+/// A request, split into appends and partitions that are refused beforehand.
 struct Plan {
     acks: Acks,
     topics: Vec<PlannedTopic>,
@@ -91,7 +91,7 @@ struct Plan {
 }
 
 struct PlannedTopic {
-    /// As the client named it; empty where it named an id.
+    /// The name that the client gave; empty if it gave an id.
     name: String,
     id: TopicId,
     /// The topic's own name, for messages.
@@ -170,7 +170,7 @@ impl Plan {
         self.topics.push(PlannedTopic { name, id: topic_id(topic.topic_id), known_name, partitions });
     }
 
-    /// Of a partition that a request names twice only the last batch is stored and answered, as in Kafka.
+    /// If a request names a partition twice, only the last batch is stored and answered, as in Kafka.
     fn add_append(
         &mut self,
         key: PartitionKey,
@@ -197,14 +197,14 @@ impl Plan {
     }
 }
 
-/// Transactional records need a transactional id: without one Kafka takes the whole request for unauthorized.
+/// Transactional records need a transactional id. Without one Kafka refuses the whole request as unauthorized.
 fn refused_whole(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
     let partitions = || request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     let transactional = request.transactional_id.is_none() && partitions().any(is_transactional);
     transactional.then_some(ErrorCode::TransactionalIdAuthorizationFailed)
 }
 
-/// Looks at the attributes of the first batch, as far as there is one of magic 2.
+/// Looks at the attributes of the first batch, if it has magic 2.
 fn is_transactional(data: &PartitionProduceData) -> bool {
     const MAGIC_AT: usize = 16;
     const ATTRIBUTES_LOW_AT: usize = 22;
@@ -265,7 +265,7 @@ impl Waiting {
         };
         let times = match &outcomes {
             Some(_) if !self.keys.is_empty() => ticket.times(),
-            // Nothing was appended, or its end is not known: what was waited for is the journal's.
+            // Nothing was appended, or its outcome is not known: the wait counts as the journal's.
             _ => AppendTimes { admitted, journal: millrace_rt::now() - admitted, ..AppendTimes::default() },
         };
         let spent = Spent::append(self.received, times);
@@ -316,7 +316,7 @@ impl Waiting {
         }
     }
 
-    /// The only way to tell a client that wants no response of an error.
+    /// Closing the connection is the only way to tell a client of an error if it wants no response.
     fn silent(&self, outcomes: Option<&[AppendOutcome]>) -> Response {
         let fates = || self.topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.fate);
         let refused = fates().any(|fate| matches!(fate, Fate::Refused(_)));
@@ -324,7 +324,7 @@ impl Waiting {
         if refused || failed { Response::Close } else { Response::Silent }
     }
 
-    /// The start of each log whose error is answered with it; -1 for the others.
+    /// Returns the start of each log whose error names it, and -1 for the others.
     async fn log_starts(&self, outcomes: &[AppendOutcome]) -> Vec<i64> {
         let is_named = |outcome: &AppendOutcome| {
             outcome.as_ref().is_err_and(|error| errors::of_append(error).log_start == LogStart::Named)
@@ -399,7 +399,7 @@ fn partition_response(
     }
 }
 
-/// Which records are at fault and what Kafka says of it. Most refused batches get no message.
+/// Returns which records are at fault, and Kafka's message. Most refused batches get none.
 fn explain(
     error: &AppendError,
     partition: &str,
@@ -415,7 +415,7 @@ fn explain(
         batch_index: error.batch_index,
         batch_index_error_message: Some(Cow::Owned(error.message(&partition))),
     });
-    // These two are found while the request is checked, where Kafka keeps the message.
+    // Kafka finds these two while it checks the request, and keeps the message there.
     let message = match fault {
         BatchFault::UnknownMagic(_) => Some(fault.to_string()),
         BatchFault::LengthTooSmall { minimum: OLDEST_OVERHEAD, .. } => Some(fault.to_string()),

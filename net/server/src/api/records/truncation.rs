@@ -1,4 +1,4 @@
-//! Readers that name the epoch of the last record they have, and learn whether their log diverged (KIP-595,
+//! Readers that send the epoch of their last record, and learn whether their log has diverged (KIP-595,
 //! `Partition.readRecords`).
 
 use millrace_core::base::{LeaderEpoch, Offset, PartitionKey};
@@ -15,7 +15,7 @@ pub(crate) enum Cut {
     Unknown,
 }
 
-/// What is wrong, and with which of the partitions; nothing for readers that agree or name no epoch.
+/// Returns what is wrong with which partitions. Readers that agree or send no epoch are left out.
 pub(crate) async fn find(
     shard: &Shard,
     partitions: impl Iterator<Item = (PartitionKey, WantedPartition)>,
@@ -37,7 +37,7 @@ pub(crate) async fn find(
         return Vec::new();
     }
     let ends = shard.offset_for_leader_epoch(questions).await;
-    // An error comes again, and is answered, when the partition is read.
+    // The error comes again when the partition is read, and is returned then.
     let judged = places
         .into_iter()
         .zip(ends)
@@ -53,7 +53,8 @@ fn judge(end: EpochEnd, wanted: WantedPartition) -> Option<Cut> {
     diverges.then_some(Cut::Diverges(end))
 }
 
-/// Lets diverged partitions be read where they can be, for their watermarks, and unknown ones be out of range.
+/// Reads diverged partitions at the offset where they can be read, for their watermarks. Unknown ones get an offset out
+/// of range.
 pub(crate) fn apply(cuts: &[(usize, Cut)], partitions: &mut [FetchPartition]) {
     for (place, cut) in cuts {
         let Some(partition) = partitions.get_mut(*place) else { continue };

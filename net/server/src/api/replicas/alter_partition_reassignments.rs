@@ -1,4 +1,4 @@
-//! AlterPartitionReassignments 0-1: partitions go to other brokers, of which there are none (KIP-455).
+//! AlterPartitionReassignments 0-1: moves partitions to other brokers, but there are none (KIP-455).
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     let request =
         AlterPartitionReassignmentsRequest::decode(&mut Reader::new(&context.body), context.version())?;
     let image = context.server.shard.image();
-    // Kafka asks its controller only where there is something to do and time for it.
+    // Kafka asks its controller only if there is something to do, and time to do it.
     if request.topics.is_empty() {
         let response = AlterPartitionReassignmentsResponse {
             error_message: Some(Cow::Borrowed("")),
@@ -65,8 +65,8 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// Order of checks and messages are those of Kafka's controller (`ReplicationControlManager`). What passes them is
-/// where the partition already is.
+/// The order of checks and the messages are those of Kafka's controller (`ReplicationControlManager`). What passes them
+/// is where the partition already is.
 fn reassign(
     image: &MetadataImage,
     name: &str,

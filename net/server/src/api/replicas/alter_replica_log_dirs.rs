@@ -1,4 +1,4 @@
-//! AlterReplicaLogDirs 1-2: moves of partitions between data directories, of which there is one.
+//! AlterReplicaLogDirs 1-2: moves partitions between data directories, but there is only one.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     let image = context.server.shard.image();
     let own = context.server.broker.log_dir();
     let is_cordoned = image.config_layers(context.server.broker.config()).is_cordoned();
-    // Of a partition that stands twice the last directory counts, as in Kafka.
+    // If a partition stands twice, the last directory counts, as in Kafka.
     let mut wanted: BTreeMap<&str, BTreeMap<i32, &str>> = BTreeMap::new();
     for dir in &request.dirs {
         for topic in dir.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
@@ -31,7 +31,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
             let code = match known {
                 _ if is_too_long(name, index) => ErrorCode::InvalidTopicException,
                 _ if path != own => ErrorCode::LogDirNotFound,
-                // Nothing comes there, also not what is there.
+                // Nothing moves there, not even what is there.
                 _ if is_cordoned => ErrorCode::InvalidReplicaAssignment,
                 // It is there already.
                 true => ErrorCode::None,
@@ -47,8 +47,8 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// Kafka moves a partition by way of a directory named after it, a number of 32 digits and `-future`, and refuses where
-/// that name is longer than a file system takes.
+/// Kafka moves a partition through a directory that is named after it, a number of 32 digits and `-future`. It refuses
+/// if that name is too long for a file system.
 fn is_too_long(topic: &str, partition: i32) -> bool {
     const FILE_NAME_BYTES_MAX: usize = 255;
     const SUFFIX: usize = ".".len() + 32 + "-future".len();

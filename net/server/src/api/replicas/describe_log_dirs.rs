@@ -13,7 +13,7 @@ use millrace_wire::{ErrorCode, Reader};
 
 use crate::api::request::context::{Outcome, RequestContext, RequestFault};
 
-/// Where the file system does not say its size.
+/// The size of a file system that does not tell it.
 const UNKNOWN_BYTES: i64 = -1;
 
 pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
@@ -27,7 +27,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     let keys: Vec<PartitionKey> = wanted.iter().map(|(_, key)| *key).collect();
     let mut topics: BTreeMap<&str, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for ((name, key), size) in wanted.into_iter().zip(server.shard.log_sizes(&keys).await) {
-        // It was deleted meanwhile.
+        // The partition was deleted meanwhile.
         let Some(size) = size else { continue };
         topics.entry(name).or_default().push(DescribeLogDirsPartition {
             partition_index: key.partition.0,
@@ -52,7 +52,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// Those that exist; the others are left out, and none stands twice.
+/// Returns the partitions that exist, each once.
 fn named<'a>(
     image: &'a MetadataImage,
     topics: &[DescribableLogDirTopic<'_>],
@@ -67,7 +67,7 @@ fn named<'a>(
     keys.into_iter().collect()
 }
 
-/// Larger than any disk is what does not fit.
+/// Sizes that do not fit are larger than any disk.
 fn in_bytes(bytes: u64) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! ElectLeaders 0-2: of one replica each, which leads already where it is there at all.
+//! ElectLeaders 0-2: each partition has one replica, which already leads if it is available.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ const ELECTION_TYPES: std::ops::RangeInclusive<i8> = 0..=1;
 /// First version that has an error for the whole request.
 const FIRST_WITH_ERROR: i16 = 1;
 
-/// What all partitions of a request are told.
+/// The error for all partitions of a request.
 struct ElectionRefusal {
     code: ErrorCode,
     message: Option<String>,
@@ -31,7 +31,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     let refusal = refusal(&request);
     let results = match (&request.topic_partitions, &refusal) {
         (Some(topics), _) => topics.iter().map(|topic| elect(&image, topic, refusal.as_ref())).collect(),
-        // Partitions that need no election are not named, but their topics are.
+        // Partitions that need no election are left out, but their topics are named.
         (None, None) => image
             .topics()
             .map(|topic| ReplicaElectionResult {
@@ -53,7 +53,7 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
 }
 
 fn refusal(request: &ElectLeadersRequest<'_>) -> Option<ElectionRefusal> {
-    // Where nothing is asked for, nothing is refused.
+    // If nothing is requested, nothing is refused.
     if request.topic_partitions.as_ref().is_some_and(Vec::is_empty) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! ListPartitionReassignments 0: moves that are under way, of which there are none with one broker (KIP-455).
+//! ListPartitionReassignments 0: the moves under way; with one broker there are none (KIP-455).
 
 use millrace_wire::Reader;
 use millrace_wire::messages::list_partition_reassignments_request::ListPartitionReassignmentsRequest;
@@ -7,7 +7,7 @@ use millrace_wire::messages::list_partition_reassignments_response::ListPartitio
 use crate::api::request::context::{Outcome, RequestContext, RequestFault};
 
 pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFault> {
-    // As in Kafka nothing is said of topics and partitions that do not exist.
+    // As in Kafka, topics and partitions that do not exist are left out.
     ListPartitionReassignmentsRequest::decode(&mut Reader::new(&context.body), context.version())?;
     let response = ListPartitionReassignmentsResponse {
         error_message: None,

@@ -1,4 +1,4 @@
-//! One request on its way through its handler, and what it comes to.
+//! One request in its handler, and its outcome.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -17,13 +17,13 @@ use crate::quota::{LimitedRequest, Mutations};
 use crate::shard_server::ShardServer;
 use crate::telemetry::{ClientInstanceId, PushedBy};
 
-/// What a request says ahead of its message.
+/// The header of a request.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestHeader {
     pub(crate) api: ApiKey,
     pub(crate) version: i16,
     pub(crate) correlation_id: i32,
-    /// A slice of the frame; empty where the client gives none.
+    /// A slice of the frame; empty if the client gives none.
     pub(crate) client_id: Bytes,
 }
 
@@ -34,17 +34,17 @@ pub(crate) struct RequestContext {
     pub(crate) header: RequestHeader,
     /// The message behind the header.
     pub(crate) body: Bytes,
-    /// Of the whole request, without its length.
+    /// The length of the whole request, without the field of its length.
     pub(crate) frame_bytes: usize,
     pub(crate) received: Moment,
-    /// Of a client that has a quota.
+    /// Present if the client has a quota.
     pub(crate) limited: Option<Rc<LimitedRequest>>,
 }
 
-/// What a handler comes to.
+/// What a handler returns.
 pub(crate) enum Outcome {
     Done(FinishedResponse),
-    /// Admitted in order; the response follows when the appends have committed.
+    /// Admitted in order. The response follows when the appends are committed.
     Delayed(DelayedResponse),
 }
 
@@ -61,18 +61,18 @@ pub(crate) enum RequestFault {
 
 pub(crate) type Handling = Pin<Box<dyn Future<Output = Result<Outcome, RequestFault>>>>;
 
-/// What is needed to respond once the request itself is gone.
+/// What a response needs once the request itself is dropped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ResponseHeader {
     api: ApiKey,
     version: i16,
     correlation_id: i32,
-    /// What a client that is over its quota is told, in the response's own field.
+    /// The throttle time for a client that is over its quota.
     throttle_time_ms: Option<i32>,
 }
 
 impl RequestHeader {
-    /// Empty where the client gives none, or one that is no text.
+    /// Returns the client id; empty if the client gives none, or one that is not text.
     pub(crate) fn client_id(&self) -> Arc<str> {
         std::str::from_utf8(&self.client_id).unwrap_or_default().into()
     }
@@ -97,7 +97,8 @@ impl RequestContext {
         self.header.version
     }
 
-    /// To be taken when the response is made, or what it takes is known: the time of the request counts until then.
+    /// Returns the header for a response. Called when the response is made, or its cost is known: the request's time
+    /// counts until then.
     pub(crate) fn response_header(&self) -> ResponseHeader {
         let limited = self.limited.as_deref().inspect(|limited| limited.count_time());
         ResponseHeader {
@@ -108,18 +109,18 @@ impl RequestContext {
         }
     }
 
-    /// The client, as an instance that has metrics.
+    /// Returns the client as an instance that has metrics.
     pub(crate) fn pushed_by(&self, id: ClientInstanceId) -> PushedBy {
         let software = self.connection.identity.borrow().software.clone();
         PushedBy::new(id, self.header.client_id(), software, self.connection.peer())
     }
 
-    /// The rate at which the client may change topics.
+    /// Returns the rate at which the client may change topics.
     pub(crate) fn mutations(&self, strict_from: i16) -> Mutations<'_> {
         Mutations::of(self.limited.as_deref(), strict_from, self.version())
     }
 
-    /// The finished outcome: a frame with the message that `encode` writes.
+    /// Returns the finished outcome: a frame with the message that `encode` writes.
     pub(crate) fn respond(
         &self,
         encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
@@ -129,7 +130,7 @@ impl RequestContext {
 }
 
 impl ResponseHeader {
-    /// The same with another version of the response.
+    /// Returns the same header for another version of the response.
     pub(crate) fn of_version(self, version: i16) -> ResponseHeader {
         ResponseHeader { version, ..self }
     }

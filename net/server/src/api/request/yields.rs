@@ -1,7 +1,6 @@
-//! When long requests give way to the other tasks of their shard.
+//! Long requests yield to the other tasks of their shard.
 
-/// Elements of a list that are looked at between two turns of the other tasks: a millisecond or so of a request's,
-/// since each takes up to a microsecond.
+/// The number of list elements between two yields: about a millisecond, since each takes up to a microsecond.
 const ELEMENTS_A_TURN: usize = 1024;
 
 /// Counts the elements of one request.
@@ -11,7 +10,7 @@ pub(crate) struct YieldCounter {
 }
 
 impl YieldCounter {
-    /// One more is looked at. Dropping the future leaves nothing behind.
+    /// Counts one more element, and yields now and then. Dropping the future leaves nothing behind.
     pub(crate) async fn step(&mut self) {
         self.elements += 1;
         if self.elements.is_multiple_of(ELEMENTS_A_TURN) {

@@ -19,7 +19,7 @@ pub(crate) fn create_in_background(server: &Rc<ShardServer>, names: &[&str]) {
     }
 }
 
-/// Creates the topic unless it exists; until then its users are told to ask again.
+/// Creates the topic unless it exists. Until it exists clients are told to ask again.
 pub(crate) async fn ensure(server: &ShardServer, name: &str) {
     if server.shard.image().topic(name).is_none() && server.creations.begin(name) {
         create(server, vec![name.to_owned()]).await;

@@ -16,7 +16,7 @@ use crate::api::request::context::{Outcome, RequestContext, RequestFault};
 use crate::api::request::ids::uuid;
 use crate::api::request::operations::{OPERATIONS_NOT_ASKED, TOPIC_OPERATIONS};
 
-/// Where a response begins: topics before it, and partitions of it before `partition`, are left out.
+/// Where a response begins. Earlier topics, and partitions of this topic before `partition`, are left out.
 #[derive(Debug, Clone, Copy)]
 struct Start<'a> {
     topic: &'a str,
@@ -27,7 +27,7 @@ struct Start<'a> {
 #[derive(Debug, PartialEq, Eq)]
 struct Section<'a> {
     topic: &'a str,
-    /// Places of its partitions; nothing where there is no such topic.
+    /// The places of its partitions, or `None` if there is no such topic.
     partitions: Option<std::ops::Range<usize>>,
 }
 
@@ -69,7 +69,7 @@ fn fault(topics: &BTreeSet<&str>, named: &[&str], start: Option<Start<'_>>) -> O
     {
         return Some(ErrorCode::InvalidRequest);
     }
-    // Kafka asks what may be done to it, and fails.
+    // Kafka asks for its authorized operations, and fails.
     let begins = start.map_or("", |start| start.topic);
     (begins.is_empty() && topics.contains("")).then_some(ErrorCode::UnknownServerError)
 }
@@ -83,8 +83,8 @@ fn refused<'a>(named: &[&'a str], code: ErrorCode) -> DescribeTopicPartitionsRes
     DescribeTopicPartitionsResponse { topics: topics.collect(), ..DescribeTopicPartitionsResponse::default() }
 }
 
-/// Takes topics, in order of their names, until `limit` partitions are reached; `count` says how many a topic has.
-/// Topics that do not exist take no room, and follow only where there is some.
+/// Takes topics in the order of their names until `limit` partitions are reached. `count` returns how many a topic has.
+/// Topics that do not exist take no room, but are named only if there is some left.
 fn page<'a>(
     topics: impl Iterator<Item = &'a str>,
     start: Option<Start<'_>>,
@@ -161,7 +161,7 @@ fn partition(partition: &PartitionImage) -> DescribeTopicPartitionsResponseParti
         leader_epoch: partition.leader_epoch.0,
         replica_nodes: ids(&partition.replicas),
         isr_nodes: ids(&partition.isr),
-        // The only replica is in sync, or its node is away.
+        // The only replica is in sync, or its broker is away.
         eligible_leader_replicas: Some(Vec::new()),
         last_known_elr: Some(Vec::new()),
         offline_replicas: Vec::new(),

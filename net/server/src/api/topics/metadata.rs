@@ -110,7 +110,7 @@ fn by_ids(image: &MetadataImage, ids: &[TopicId]) -> Vec<MetadataResponseTopic<'
     unknown.chain(known).collect()
 }
 
-/// Those that exist first, then the others, as Kafka orders them.
+/// Describes topics that exist first, then the others, as Kafka does.
 async fn by_names<'a>(
     context: &RequestContext,
     image: &MetadataImage,

@@ -5,7 +5,7 @@ use millrace_shard::{Shard, ValidateOnly};
 
 use crate::quota::Mutations;
 
-/// Creates topics, as far as the client's rate allows: only those count that could be created, by their partitions.
+/// Creates topics as far as the client's rate allows. Only topics that could be created count, by their partitions.
 pub(crate) async fn create_topics(
     shard: &Shard,
     topics: Vec<NewTopic>,
@@ -18,7 +18,7 @@ pub(crate) async fn create_topics(
     let checked = shard.create_topics(topics.clone(), ValidateOnly::Yes).await;
     let fates = checked.iter().map(|result| match result {
         Ok(created) => mutations.take(usize::try_from(created.partitions).unwrap_or(0)),
-        // Refused again, for what it is.
+        // It is refused again, for the same reason.
         Err(_) => true,
     });
     let fates: Vec<bool> = fates.collect();
@@ -60,12 +60,12 @@ fn partitions_added(image: &MetadataImage, more: &MorePartitions) -> usize {
     usize::try_from(more.count).unwrap_or(0).saturating_sub(before)
 }
 
-/// Those whose fate is to be carried out.
+/// Returns the items that are to be carried out.
 pub(crate) fn keep<T>(items: Vec<T>, fates: &[bool]) -> Vec<T> {
     items.into_iter().zip(fates).filter_map(|(item, allowed)| allowed.then_some(item)).collect()
 }
 
-/// The results of those that were carried out, and refusals in the places of the others.
+/// Returns the results of the items that were carried out, and refusals in the places of the others.
 pub(crate) fn with_refused<T>(
     results: Vec<Result<T, TopicError>>,
     fates: &[bool],
