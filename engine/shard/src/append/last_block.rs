@@ -37,6 +37,7 @@ impl LastBlocks {
             segment.file.written = start;
             segment.file.padded = length;
             self.tails.grew(segment.tail.memory_bytes());
+            segment.check();
         }
         self.tails.note_written(shared, base, length);
         Ok(())

@@ -179,7 +179,7 @@ impl TailFlusher {
                 // An extent may have got further meanwhile.
                 segment.file.written = segment.file.written.max(next.from + whole);
                 if written == bytes {
-                    segment.file.padded = next.padded.unwrap_or(segment.file.padded);
+                    segment.file.padded = segment.file.padded.max(next.padded.unwrap_or(0));
                 }
             }
             // What was appended since is another write's.

@@ -144,6 +144,7 @@ impl Restorer {
             let end = partition.end();
             partition.marks.push_back(Mark { frame: FrameSequence::NONE, end });
         }
+        partition.check_whole();
         self.flusher.queue_flush(&shared, &mut partition);
         Ok(())
     }
