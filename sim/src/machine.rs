@@ -214,6 +214,18 @@ impl Machine {
         self.has_refused
     }
 
+    /// After a clean stop nothing waits for its end, unless a failing disk kept it from that.
+    pub(crate) fn expect_no_files(&self, suffixes: &[&str], mut violate: impl FnMut(String)) {
+        if self.disk_may_fail() {
+            return;
+        }
+        for path in self.world.files(self.node) {
+            if suffixes.iter().any(|suffix| path.to_string_lossy().ends_with(suffix)) {
+                violate(format!("{} outlived a clean stop", path.display()));
+            }
+        }
+    }
+
     /// Disk operations of all boots so far.
     pub(crate) fn operations(&self) -> u64 {
         self.world.disk_operations(self.node)

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use millrace_sim::broker::run_seed;
-use millrace_sim::groups::{Report as GroupReport, run_seed as run_groups};
+use millrace_sim::groups::run_seed as run_groups;
 use millrace_sim::sweep::{Between, Damage, DamageBench, FlipBench, Subject, Sweep, SweepOptions, Tally};
 
 /// Runs Millrace in a simulated world. Without options: one seed of the whole broker, with its trace.
@@ -87,78 +87,86 @@ fn parse_range(text: &str) -> Result<Range<u64>, String> {
 fn main() -> ExitCode {
     let options = Options::parse();
     millrace_sim::name_panics();
+    let course = if options.groups { &GROUPS } else { &RECORDS };
     let failed = match (&options.seeds, options.sweep) {
         (_, true) if options.damage => damage(&options),
         (_, true) if options.flips => flips(&options),
         (_, true) => sweeps(&options),
-        (Some(seeds), false) if options.groups => many_groups(seeds.clone()),
-        (None, false) if options.groups => one_of_groups(options.seed),
-        (Some(seeds), false) => many(seeds.clone()),
-        (None, false) => one(options.seed),
+        (Some(seeds), false) => many(course, seeds.clone()),
+        (None, false) => one(course, options.seed),
     };
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// One seed with its trace; answers how many runs failed.
-fn one(seed: u64) -> usize {
-    let report = run_seed(seed);
-    report.trace.iter().for_each(|line| println!("{line}"));
-    report.violations.iter().for_each(|violation| println!("VIOLATION {violation}"));
-    let failed = usize::from(!report.violations.is_empty());
-    println!("{} acknowledgements, {} crashes", report.acknowledgements, report.crashes);
-    println!("{} passed, {failed} failed", 1 - failed);
-    failed
+/// What came of a seed, whoever uses the broker.
+struct Seen {
+    violations: Vec<String>,
+    trace: Vec<String>,
+    /// How often happened what the course names.
+    counts: Vec<u64>,
 }
 
-fn many(seeds: Range<u64>) -> usize {
-    let (mut passed, mut failed, mut crashes, mut acknowledgements) = (0, 0, 0, 0);
-    for seed in seeds {
+/// Runs of the whole broker that a seed replays.
+struct Course {
+    /// What names them on the command line.
+    option: &'static str,
+    counted: &'static [&'static str],
+    run: fn(u64) -> Seen,
+}
+
+const RECORDS: Course = Course {
+    option: "",
+    counted: &["acknowledgements", "crashes"],
+    run: |seed| {
         let report = run_seed(seed);
-        crashes += report.crashes;
-        acknowledgements += report.acknowledgements;
-        if report.violations.is_empty() {
-            passed += 1;
-        } else {
-            failed += 1;
-            println!("seed {seed} FAILED (replay with --seed {seed})");
-            report.violations.iter().take(10).for_each(|violation| println!("  {violation}"));
-        }
-    }
-    println!("{acknowledgements} acknowledgements, {crashes} crashes");
-    println!("{passed} passed, {failed} failed");
-    failed
-}
+        let counts = vec![report.acknowledgements, u64::from(report.crashes)];
+        Seen { violations: report.violations, trace: report.trace, counts }
+    },
+};
 
-/// One seed of groups with its trace; answers how many runs failed.
-fn one_of_groups(seed: u64) -> usize {
-    let report = run_groups(seed);
-    report.trace.iter().for_each(|line| println!("{line}"));
-    report.violations.iter().for_each(|violation| println!("VIOLATION {violation}"));
-    let failed = usize::from(!report.violations.is_empty());
-    let GroupReport { acknowledgements, generations, crashes, .. } = report;
-    println!("{acknowledgements} commits, {generations} generations, {crashes} crashes");
+const GROUPS: Course = Course {
+    option: "--groups ",
+    counted: &["commits", "generations", "crashes"],
+    run: |seed| {
+        let report = run_groups(seed);
+        let counts = vec![report.acknowledgements, report.generations, u64::from(report.crashes)];
+        Seen { violations: report.violations, trace: report.trace, counts }
+    },
+};
+
+/// One seed with its trace; answers how many runs failed.
+fn one(course: &Course, seed: u64) -> usize {
+    let seen = (course.run)(seed);
+    seen.trace.iter().for_each(|line| println!("{line}"));
+    seen.violations.iter().for_each(|violation| println!("VIOLATION {violation}"));
+    let failed = usize::from(!seen.violations.is_empty());
+    println!("{}", shown(course, &seen.counts));
     println!("{} passed, {failed} failed", 1 - failed);
     failed
 }
 
-fn many_groups(seeds: Range<u64>) -> usize {
-    let (mut passed, mut failed, mut crashes, mut acknowledgements, mut generations) = (0, 0, 0, 0, 0);
+fn many(course: &Course, seeds: Range<u64>) -> usize {
+    let (mut passed, mut failed) = (0, 0);
+    let mut total = vec![0; course.counted.len()];
     for seed in seeds {
-        let report = run_groups(seed);
-        crashes += report.crashes;
-        acknowledgements += report.acknowledgements;
-        generations += report.generations;
-        if report.violations.is_empty() {
+        let seen = (course.run)(seed);
+        total.iter_mut().zip(&seen.counts).for_each(|(sum, count)| *sum += count);
+        if seen.violations.is_empty() {
             passed += 1;
         } else {
             failed += 1;
-            println!("seed {seed} FAILED (replay with --groups --seed {seed})");
-            report.violations.iter().take(10).for_each(|violation| println!("  {violation}"));
+            println!("seed {seed} FAILED (replay with {}--seed {seed})", course.option);
+            seen.violations.iter().take(10).for_each(|violation| println!("  {violation}"));
         }
     }
-    println!("{acknowledgements} commits, {generations} generations, {crashes} crashes");
+    println!("{}", shown(course, &total));
     println!("{passed} passed, {failed} failed");
     failed
+}
+
+fn shown(course: &Course, counts: &[u64]) -> String {
+    let counts = counts.iter().zip(course.counted).map(|(count, name)| format!("{count} {name}"));
+    counts.collect::<Vec<_>>().join(", ")
 }
 
 /// A sweep for each number of shards.

@@ -59,13 +59,13 @@ pub fn run_seed(seed: u64) -> Report {
     let ended = course.run();
     let mut ledger = course.flow.ledger.borrow_mut();
     if let Err(reason) = ended {
-        ledger.violations.push(reason);
+        ledger.verdict.violations.push(reason);
     }
     Report {
         seed,
-        violations: ledger.violations.clone(),
+        violations: ledger.verdict.violations.clone(),
         crashes: course.crashes,
-        acknowledgements: ledger.acknowledgements,
+        acknowledgements: ledger.verdict.acknowledgements,
         trace: course.world.trace().to_vec(),
     }
 }
@@ -166,7 +166,7 @@ impl Course {
         let ledger = Rc::clone(&self.flow.ledger);
         let mut violations = 0;
         self.world.run_until(PATIENCE, || {
-            violations = ledger.borrow().violations.len();
+            violations = ledger.borrow().verdict.violations.len();
             violations > 0 || done()
         });
         self.check()?;
@@ -178,7 +178,7 @@ impl Course {
         if let Some(reason) = reason {
             return Err(format!("the broker ended itself: {reason}"));
         }
-        let violations = self.flow.ledger.borrow().violations.len();
+        let violations = self.flow.ledger.borrow().verdict.violations.len();
         if violations == 0 { Ok(()) } else { Err(format!("{violations} violations")) }
     }
 }

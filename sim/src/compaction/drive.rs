@@ -18,6 +18,7 @@ use super::ledger::{Ledger, Log};
 use crate::machine::Progress;
 use crate::promises::DATA_DIR;
 use crate::reading::{PRODUCE_VERSION, Unread, fetch};
+use crate::scenario::{Serve, serve_behind_the_first};
 
 /// Longer than compaction takes with all logs, and files live on.
 const QUIET: Duration = Duration::from_secs(3);
@@ -29,7 +30,7 @@ const READ_PAUSE: Duration = Duration::from_millis(9);
 
 /// One boot of the node, as its shards share it.
 #[derive(Clone)]
-pub(super) struct Boot {
+pub(crate) struct Node {
     pub(super) ledger: Rc<RefCell<Ledger>>,
     pub(super) engine: Engine,
     pub(super) progress: Rc<Progress>,
@@ -55,19 +56,14 @@ impl Patience {
     }
 }
 
-impl Boot {
-    /// The main future of one shard; the first one does everything, through the service surface.
-    pub(super) async fn serve(self, seat: Seat) {
-        let Some(shard) = self.progress.open(&self.engine, seat).await else { return };
-        if seat.shard == 0 {
-            self.lead(&shard).await;
-            self.stop.open();
-        }
-        self.stop.wait().await;
-        shard.close().await;
-        self.progress.shard_closed();
+impl Serve for Node {
+    async fn serve(self, seat: Seat) {
+        let lead = async |shard: &Shard| self.lead(shard).await;
+        serve_behind_the_first(seat, &self.engine, &self.progress, &self.stop, lead).await;
     }
+}
 
+impl Node {
     async fn lead(&self, shard: &Shard) {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         let missing = |name: &str| shard.image().topic(name).is_none();

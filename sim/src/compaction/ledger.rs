@@ -7,8 +7,10 @@ use millrace_core::base::{Durability, Offset};
 use millrace_core::log::Batch;
 use millrace_core::log::compression::decompress;
 use millrace_core::log::records::Records;
+use millrace_rt::world::Crash;
 
 use super::plan::{KEYS, Plan, Record, VALUE_BYTES_MAX};
+use crate::ledger::{self, Verdict};
 use crate::reading::Fetched;
 
 /// Logs of the plan are far smaller.
@@ -16,12 +18,11 @@ const BATCH_BYTES_MAX: usize = 1 << 24;
 /// The active segment, and one that may have ended just now.
 const SEGMENTS_BYTES_MAX: u64 = 2 << 20;
 
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     pub(super) plan: Rc<Plan>,
     /// Of each stream, behind the last acknowledged batch.
     ends: Vec<Offset>,
-    pub(super) violations: Vec<String>,
-    pub(super) acknowledgements: u64,
+    pub(super) verdict: Verdict,
 }
 
 /// What was read of a log.
@@ -57,29 +58,38 @@ impl Log {
     }
 }
 
-impl Ledger {
-    pub(super) fn new(plan: Rc<Plan>) -> Ledger {
-        let ends = plan.streams.iter().map(|_| Offset::ZERO).collect();
-        Ledger { plan, ends, violations: Vec::new(), acknowledgements: 0 }
-    }
-
-    pub(super) fn violate(&mut self, what: String) {
-        self.violations.push(what);
+impl ledger::Ledger for Ledger {
+    fn verdict(&mut self) -> &mut Verdict {
+        &mut self.verdict
     }
 
     /// A power loss takes back what was only promised to survive the process.
-    pub(super) fn lost_power(&mut self) {
+    fn crashed(&mut self, kind: Crash) {
+        if kind != Crash::Power {
+            return;
+        }
         for (end, stream) in self.ends.iter_mut().zip(&self.plan.streams) {
             if stream.durability == Durability::Process {
                 *end = Offset::ZERO;
             }
         }
     }
+}
+
+impl Ledger {
+    pub(super) fn new(plan: Rc<Plan>) -> Ledger {
+        let ends = plan.streams.iter().map(|_| Offset::ZERO).collect();
+        Ledger { plan, ends, verdict: Verdict::default() }
+    }
+
+    pub(super) fn violate(&mut self, what: String) {
+        self.verdict.violations.push(what);
+    }
 
     pub(super) fn acknowledged(&mut self, number: usize, place: usize, base: Offset) {
         let stream = &self.plan.streams[number];
         let (expected, end) = (stream.offsets[place], stream.offsets[place + 1]);
-        self.acknowledgements += 1;
+        self.verdict.acknowledgements += 1;
         self.ends[number] = self.ends[number].max(end);
         if base != expected {
             self.violate(format!("stream {number} batch {place} was stored at {base}, not {expected}"));

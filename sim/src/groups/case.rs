@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::course::Course;
 use super::plan::Plan;
-use crate::case::{BOOTS_MAX, Case, Outcome};
-use crate::trial::{Blow, Looks};
+use crate::case::{Case, Outcome};
+use crate::scenario::{Ending, Life, Lives, run_lives};
+use crate::trial::{Blow, Looks, Trial};
 
 /// Members leave, freeze and crash for so long in the first life of the broker.
 const SCENE: Duration = Duration::from_millis(700);
@@ -15,49 +16,54 @@ const STEP: Duration = Duration::from_millis(10);
 
 /// Runs one case to its end. Of a trial only the blow counts.
 pub(crate) fn run_case(plan: &Rc<Plan>, case: &Case) -> Outcome {
-    let mut course = Course::new(plan, case.planted);
-    let (mut crashes, mut operations) = (0, Vec::new());
-    let mut blows = case.trials.iter().map(|trial| trial.blow);
-    let mut boots: Vec<u16> = [case.shards].into_iter().chain(case.restarts.iter().copied()).collect();
-    boots.reverse();
-    while let Some(shards) = boots.pop() {
-        let blow = blows.next().flatten();
-        let before = course.world.disk_operations(course.broker);
-        if let Some(Blow { operation, kind }) = blow {
-            course.world.crash_at(course.broker, before + operation, kind);
-        }
-        let lived = live(&mut course, shards);
-        let count = course.world.disk_operations(course.broker) - before;
-        operations.push(count);
-        let has_fallen = blow.is_some_and(|blow| count + 1 >= blow.operation);
-        crashes += usize::from(has_fallen);
-        let is_blow = has_fallen && !course.world.is_running(course.broker) && course.check().is_ok();
-        match lived {
-            Err(reason) if !is_blow => course.flow.ledger.borrow_mut().violations.push(reason),
-            // Where the blow fell within the stop, too: what it left is looked at.
-            _ if has_fallen => boots.push(shards),
-            _ => {}
-        }
-        if course.check().is_err() || operations.len() >= BOOTS_MAX + case.restarts.len() {
-            break;
-        }
+    run_lives(&mut Course::new(plan, case.planted), case)
+}
+
+impl Lives for Course {
+    fn disk_operations(&self) -> u64 {
+        self.world.disk_operations(self.broker)
     }
-    let ledger = course.flow.ledger.borrow();
-    let looks = Looks {
-        reads: course.world.disk_reads(course.broker),
-        opens: course.world.disk_opens(course.broker),
-        lookups: course.world.disk_lookups(course.broker),
-    };
-    Outcome {
-        violations: ledger.violations.clone(),
-        crashes,
-        operations,
-        looks,
-        has_refused: false,
-        refusals: 0,
-        journal_bytes: 0,
-        acknowledgements: ledger.acknowledgements,
-        trace: course.world.trace().to_vec(),
+
+    fn live(&mut self, life: Life, trial: Trial) -> Ending {
+        let before = self.disk_operations();
+        if let Some(Blow { operation, kind }) = trial.blow {
+            self.world.crash_at(self.broker, before + operation, kind);
+        }
+        let lived = live(self, life.shards);
+        let count = self.disk_operations() - before;
+        let has_fallen = trial.blow.is_some_and(|blow| count + 1 >= blow.operation);
+        let is_blow = has_fallen && !self.world.is_running(self.broker) && self.check().is_ok();
+        if let Err(reason) = lived
+            && !is_blow
+        {
+            self.flow.ledger.borrow_mut().violations.push(reason);
+        }
+        // Where the blow fell within the stop, too: what it left is looked at.
+        if has_fallen { Ending::Crashed } else { Ending::Clean }
+    }
+
+    fn keeps_its_promises(&self) -> bool {
+        self.check().is_ok()
+    }
+
+    fn outcome(&self, crashes: usize, operations: Vec<u64>) -> Outcome {
+        let ledger = self.flow.ledger.borrow();
+        let looks = Looks {
+            reads: self.world.disk_reads(self.broker),
+            opens: self.world.disk_opens(self.broker),
+            lookups: self.world.disk_lookups(self.broker),
+        };
+        Outcome {
+            violations: ledger.violations.clone(),
+            crashes,
+            operations,
+            looks,
+            has_refused: false,
+            refusals: 0,
+            journal_bytes: 0,
+            acknowledgements: ledger.acknowledgements,
+            trace: self.world.trace().to_vec(),
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) fn durable_logs(world: &World, node: NodeId) -> BTreeMap<String, Vec<
 pub(crate) fn compare_files(world: &World, node: NodeId, ledger: &mut Ledger) {
     let workload = Rc::clone(&ledger.workload);
     let mut files = durable_logs(world, node);
-    let Ledger { audited, violations, .. } = ledger;
+    let Ledger { audited, verdict, .. } = ledger;
     for (topic, key) in workload.keys() {
         let name = format!("{}-{}", topic.name, key.partition);
         let stored = files.remove(&name).unwrap_or_default();
@@ -42,7 +42,7 @@ pub(crate) fn compare_files(world: &World, node: NodeId, ledger: &mut Ledger) {
         if stored != log {
             let same = stored.iter().zip(log).take_while(|(one, other)| one == other).count();
             let (stored, log) = (stored.len(), log.len());
-            violations.push(format!(
+            verdict.violations.push(format!(
                 "{name}: after a clean stop its files hold {stored} bytes, its log {log}; they differ from {same} on"
             ));
         }

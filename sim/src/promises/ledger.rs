@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use millrace_core::base::{Offset, PartitionKey, ProducerId};
+use millrace_rt::world::Crash;
 
+use crate::ledger::{self, Verdict};
 use crate::workload::{StreamKind, Workload};
 
 /// What a producer knows of one batch.
@@ -39,14 +41,30 @@ pub(crate) struct Ledger {
     pub(crate) audited: BTreeMap<PartitionKey, Vec<u8>>,
     /// The machine lost power since the last audit.
     pub(crate) lost_power: bool,
-    pub(crate) violations: Vec<String>,
-    pub(crate) acknowledgements: u64,
-    /// Appends that were refused for want of space.
-    pub(crate) refusals: u64,
-    pub(crate) journal_bytes: u64,
+    pub(crate) verdict: Verdict,
     pub(crate) producer_ids: BTreeSet<ProducerId>,
     /// Where the logs must end at the next audit, where that is known.
     pub(crate) expected_ends: BTreeMap<PartitionKey, Offset>,
+}
+
+impl ledger::Ledger for Ledger {
+    fn verdict(&mut self) -> &mut Verdict {
+        &mut self.verdict
+    }
+
+    /// What of the plain streams was under way stays unknown.
+    fn crashed(&mut self, kind: Crash) {
+        self.lost_power |= kind == Crash::Power;
+        let workload = Rc::clone(&self.workload);
+        for (stream, states) in workload.streams.iter().zip(&mut self.states) {
+            if stream.kind == StreamKind::Plain {
+                states
+                    .iter_mut()
+                    .filter(|state| **state == State::Unanswered)
+                    .for_each(|state| *state = State::GivenUp);
+            }
+        }
+    }
 }
 
 impl Ledger {
@@ -59,10 +77,7 @@ impl Ledger {
             seen: BTreeMap::new(),
             audited: BTreeMap::new(),
             lost_power: false,
-            violations: Vec::new(),
-            acknowledgements: 0,
-            refusals: 0,
-            journal_bytes: 0,
+            verdict: Verdict::default(),
             producer_ids: BTreeSet::new(),
             expected_ends: BTreeMap::new(),
         }
@@ -70,7 +85,7 @@ impl Ledger {
 
     pub(crate) fn violate(&mut self, what: String) {
         millrace_rt::world::log(format!("VIOLATION: {what}"));
-        self.violations.push(what);
+        self.verdict.violations.push(what);
     }
 
     /// Places of a stream's batches that are to be sent next: first those without an answer, then `more` new ones.
@@ -95,7 +110,7 @@ impl Ledger {
     }
 
     pub(crate) fn acknowledged(&mut self, stream: usize, place: usize, offset: Offset) {
-        self.acknowledgements += 1;
+        self.verdict.acknowledgements += 1;
         self.states[stream][place] = State::Acknowledged(offset);
     }
 
@@ -134,19 +149,6 @@ impl Ledger {
     pub(crate) fn give_up(&mut self, stream: usize) {
         let unanswered = |state: &&mut State| **state == State::Unanswered;
         self.states[stream].iter_mut().filter(unanswered).for_each(|state| *state = State::GivenUp);
-    }
-
-    /// After a crash: what of the plain streams was under way stays unknown.
-    pub(crate) fn crashed(&mut self) {
-        let workload = Rc::clone(&self.workload);
-        for (stream, states) in workload.streams.iter().zip(&mut self.states) {
-            if stream.kind == StreamKind::Plain {
-                states
-                    .iter_mut()
-                    .filter(|state| **state == State::Unanswered)
-                    .for_each(|state| *state = State::GivenUp);
-            }
-        }
     }
 
     /// Every batch was sent and is answered, as far as it will be.

@@ -3,8 +3,10 @@
 use std::rc::Rc;
 
 use millrace_core::base::{Durability, Offset};
+use millrace_rt::world::Crash;
 
 use super::plan::{Keeps, Plan, RETENTION_BYTES};
+use crate::ledger::{self, Verdict};
 use crate::reading::Fetched;
 
 /// What was told of one partition.
@@ -18,37 +20,45 @@ pub(super) struct Told {
     end: Offset,
 }
 
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     pub(super) plan: Rc<Plan>,
     told: Vec<Told>,
-    pub(super) violations: Vec<String>,
-    pub(super) acknowledgements: u64,
+    pub(super) verdict: Verdict,
 }
 
-impl Ledger {
-    pub(super) fn new(plan: Rc<Plan>) -> Ledger {
-        let nothing = Told { start: Offset::ZERO, asked: Offset::ZERO, end: Offset::ZERO };
-        let told = plan.streams.iter().map(|_| nothing).collect();
-        Ledger { plan, told, violations: Vec::new(), acknowledgements: 0 }
-    }
-
-    pub(super) fn violate(&mut self, what: String) {
-        self.violations.push(what);
+impl ledger::Ledger for Ledger {
+    fn verdict(&mut self) -> &mut Verdict {
+        &mut self.verdict
     }
 
     /// A power loss takes back what was only promised to survive the process; never a deletion.
-    pub(super) fn lost_power(&mut self) {
+    fn crashed(&mut self, kind: Crash) {
+        if kind != Crash::Power {
+            return;
+        }
         for (told, stream) in self.told.iter_mut().zip(&self.plan.streams) {
             if stream.durability == Durability::Process {
                 told.end = told.start;
             }
         }
     }
+}
+
+impl Ledger {
+    pub(super) fn new(plan: Rc<Plan>) -> Ledger {
+        let nothing = Told { start: Offset::ZERO, asked: Offset::ZERO, end: Offset::ZERO };
+        let told = plan.streams.iter().map(|_| nothing).collect();
+        Ledger { plan, told, verdict: Verdict::default() }
+    }
+
+    pub(super) fn violate(&mut self, what: String) {
+        self.verdict.violations.push(what);
+    }
 
     pub(super) fn acknowledged(&mut self, number: usize, place: usize, base: Offset) {
         let stream = &self.plan.streams[number];
         let (expected, end) = (stream.offsets[place], stream.offsets[place + 1]);
-        self.acknowledgements += 1;
+        self.verdict.acknowledgements += 1;
         self.told[number].end = self.told[number].end.max(end);
         if base != expected {
             self.violate(format!("stream {number} batch {place} was stored at {base}, not {expected}"));

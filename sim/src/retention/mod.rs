@@ -1,12 +1,12 @@
 //! Logs that begin later and later, by retention and by DeleteRecords, while the node crashes.
 //!
-//! `plan` says what is sent, `ledger` what the outside was told and whether it was true, `drive` runs on the shards, `run`
-//! boots the node.
+//! `plan` says what is sent, `ledger` what the outside was told and whether it was true, `drive` runs on the shards,
+//! `scenario` says what is its own in a run.
 
 mod drive;
 mod ledger;
 mod plan;
-mod run;
+mod scenario;
 
 pub(crate) use plan::Plan;
-pub(crate) use run::run;
+pub(crate) use scenario::Retention;

@@ -11,12 +11,13 @@ use millrace_shard::Planted;
 use super::run::run;
 use crate::case::{Case, Outcome};
 use crate::chance::Chance;
-use crate::compaction;
+use crate::compaction::{self, Compaction};
 use crate::groups;
 use crate::loss::Loss;
 use crate::machine::MEMORY_BYTES;
-use crate::retention;
-use crate::topics::{self, Plan};
+use crate::retention::{self, Retention};
+use crate::scenario;
+use crate::topics::{self, Topics};
 use crate::trial::{Between, Blow, Filling, Looks, Room, Squeeze, TopicsOn, Trial};
 use crate::workload::{Volume, Workload};
 
@@ -55,7 +56,7 @@ pub enum Subject {
 /// A workload, the same for each case.
 enum Scene {
     Records(Rc<Workload>),
-    Topics(Rc<Plan>),
+    Topics(Rc<topics::Plan>),
     Retention(Rc<retention::Plan>),
     Groups(Rc<groups::Plan>),
     Compaction(Rc<compaction::Plan>),
@@ -65,10 +66,10 @@ impl Scene {
     fn run(&self, case: &Case) -> Outcome {
         match self {
             Scene::Records(workload) => run(workload, case),
-            Scene::Topics(plan) => topics::run(plan, case),
-            Scene::Retention(plan) => retention::run(plan, case),
+            Scene::Topics(plan) => scenario::run::<Topics>(plan, case),
+            Scene::Retention(plan) => scenario::run::<Retention>(plan, case),
             Scene::Groups(plan) => groups::run_case(plan, case),
-            Scene::Compaction(plan) => compaction::run(plan, case),
+            Scene::Compaction(plan) => scenario::run::<Compaction>(plan, case),
         }
     }
 }
@@ -167,7 +168,7 @@ impl Sweep {
     pub fn new(options: SweepOptions) -> Sweep {
         let scene = match options.subject {
             Subject::Records => Scene::Records(Workload::new(options.seed, options.volume)),
-            Subject::Topics => Scene::Topics(Plan::new(options.seed)),
+            Subject::Topics => Scene::Topics(topics::Plan::new(options.seed)),
             Subject::Retention => Scene::Retention(retention::Plan::new(options.seed)),
             Subject::Groups => Scene::Groups(groups::Plan::new(options.seed)),
             Subject::Compaction => Scene::Compaction(compaction::Plan::new(options.seed)),

@@ -112,7 +112,7 @@ impl DamageBench {
         }
         bench.ledger.borrow_mut().expect_ends(ends);
         let end = bench.boot(Duty { shards: 1, more: 2 }, Trial::default());
-        let mut violations = bench.ledger.borrow().violations.clone();
+        let mut violations = bench.ledger.borrow().verdict.violations.clone();
         if !matches!(end, End::Closed) {
             violations.push(format!("it ended so: {end:?}"));
         }

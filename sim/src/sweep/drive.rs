@@ -14,6 +14,7 @@ use millrace_shard::{AppendError, AppendPartition, Appended, Engine, Shard, Vali
 use crate::machine::Progress;
 use crate::promises::{Ledger, State};
 use crate::reading::{PRODUCE_VERSION, Unread, fetch, read_whole};
+use crate::scenario::Serve;
 use crate::times::{ask_times, judge_times};
 use crate::workload::{Stream, StreamKind};
 
@@ -52,7 +53,7 @@ pub(crate) struct Duty {
 
 /// One boot of the node, as its shards share it.
 #[derive(Clone)]
-pub(crate) struct Boot {
+pub(crate) struct Node {
     pub(crate) duty: Duty,
     pub(crate) ledger: Rc<RefCell<Ledger>>,
     pub(crate) engine: Engine,
@@ -63,19 +64,20 @@ pub(crate) struct Boot {
     stop: Gate,
 }
 
-impl Boot {
+impl Node {
     pub(crate) fn new(
         duty: Duty,
         ledger: Rc<RefCell<Ledger>>,
         engine: Engine,
         progress: Rc<Progress>,
-    ) -> Boot {
+    ) -> Node {
         let (loaded, sent, stop) = (Gate::new(), Gate::new(), Gate::new());
-        Boot { duty, ledger, engine, progress, shards_done: Rc::default(), loaded, sent, stop }
+        Node { duty, ledger, engine, progress, shards_done: Rc::default(), loaded, sent, stop }
     }
+}
 
-    /// The main future of one shard.
-    pub(crate) async fn serve(self, seat: Seat) {
+impl Serve for Node {
+    async fn serve(self, seat: Seat) {
         let Some(shard) = self.progress.open(&self.engine, seat).await else { return };
         world::log("opened".to_owned());
         if seat.shard == 0 {
@@ -102,7 +104,9 @@ impl Boot {
         self.progress.shard_closed();
         world::log("closed".to_owned());
     }
+}
 
+impl Node {
     async fn create_topics(&self, shard: &Shard) {
         let workload = Rc::clone(&self.ledger.borrow().workload);
         loop {

@@ -1,111 +1,65 @@
-//! One run of a workload: boots the node as often as the case wants and judges what it finds.
+//! What is its own in a run of a workload: its shards, how much a boot sends, and what a clean stop leaves.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
-use millrace_rt::world::Crash;
-use millrace_shard::OpenError;
-
-use super::drive::{Boot, Duty};
-use crate::case::{BOOTS_MAX, Case, Outcome};
-use crate::machine::{End, Machine, Progress};
+use super::drive::{Duty, Node};
+use crate::case::{Case, Outcome};
+use crate::machine::Machine;
 use crate::promises::{Ledger, compare_files};
-use crate::trial::Trial;
+use crate::scenario::{self, Boot, Life, Scenario, Stage};
 use crate::workload::Workload;
 
+/// Batches that a stream sends after a crash, and at the end: what that boot finds is the point.
+const MORE_BEHIND_CRASH: usize = 3;
+const MORE_AT_RESTART: usize = 2;
+
+/// Records are produced and read.
+pub(crate) struct Records;
+
 /// A machine, and what is known outside of it.
-pub(crate) struct Bench {
-    pub(crate) machine: Machine,
-    pub(crate) ledger: Rc<RefCell<Ledger>>,
-}
-
-impl Bench {
-    pub(crate) fn new(workload: &Rc<Workload>, machine: Machine) -> Bench {
-        Bench { machine, ledger: Rc::new(RefCell::new(Ledger::new(Rc::clone(workload)))) }
-    }
-
-    /// Boots the node and runs it until it has closed or crashed.
-    pub(crate) fn boot(&mut self, duty: Duty, trial: Trial) -> End {
-        let progress: Rc<Progress> = Rc::default();
-        let (ledger, shared) = (Rc::clone(&self.ledger), Rc::clone(&progress));
-        let end = self.machine.boot(duty.shards, trial, &progress, move |engine| {
-            let boot = Boot::new(duty, ledger, engine, shared);
-            move |seat| boot.clone().serve(seat)
-        });
-        self.ledger.borrow_mut().refusals += progress.refusals();
-        self.ledger.borrow_mut().journal_bytes += progress.journal_bytes();
-        if let End::Crashed(fall) = &end {
-            let mut ledger = self.ledger.borrow_mut();
-            ledger.violations.extend(fall.violation.clone());
-            ledger.crashed();
-            ledger.lost_power |= fall.kind == Crash::Power;
-        }
-        end
-    }
-
-    pub(crate) fn is_clean(&self) -> bool {
-        self.ledger.borrow().violations.is_empty()
-    }
-}
+pub(crate) type Bench = scenario::Bench<Records>;
 
 /// Runs one case of a workload to its end.
 pub fn run(workload: &Rc<Workload>, case: &Case) -> Outcome {
-    let mut machine = Machine::new(workload.seed, case.fault, case.planted);
-    machine.limit_memory(case.memory_bytes);
-    machine.suffer(case.between);
-    machine.place_topics(case.topics_on);
-    let mut bench = Bench::new(workload, machine);
-    let mut crashes = 0;
-    let mut operations = Vec::new();
-    let mut duties = duties(case);
-    let mut trials = case.trials.iter().copied();
-    while let Some(duty) = duties.pop() {
-        let trial = trials.next().unwrap_or_default();
-        let before = bench.machine.operations();
-        let end = bench.boot(duty, trial);
-        operations.push(bench.machine.operations() - before);
-        match end {
-            End::Closed => {
-                let Bench { machine, ledger } = &bench;
-                compare_files(&machine.world, machine.node, &mut ledger.borrow_mut());
-            }
-            // A start needs room for its journals; with space it comes up.
-            End::NotOpened(OpenError::Io { .. }) if trial.may_not_open() => duties.push(duty),
-            End::Refused => break,
-            End::Crashed(_) => {
-                crashes += 1;
-                // After a crash a boot sends less: what it finds is the point.
-                duties.push(Duty { more: duty.more.min(3), ..duty });
-            }
-            End::NotOpened(error) => {
-                bench.ledger.borrow_mut().violations.push(format!("the node did not open: {error}"));
-            }
-        }
-        if !bench.is_clean() || operations.len() >= BOOTS_MAX + case.restarts.len() {
-            break;
-        }
+    scenario::run::<Records>(workload, case)
+}
+
+impl scenario::Duty for Duty {
+    fn of(life: Life) -> Duty {
+        let more = match life.stage {
+            Stage::Beginning => usize::MAX,
+            Stage::BehindCrash => MORE_BEHIND_CRASH,
+            Stage::Restart => MORE_AT_RESTART,
+        };
+        Duty { shards: life.shards, more }
     }
-    let ledger = bench.ledger.borrow();
-    Outcome {
-        violations: ledger.violations.clone(),
-        crashes,
-        operations,
-        looks: bench.machine.looks(),
-        has_refused: bench.machine.has_refused(),
-        refusals: ledger.refusals,
-        journal_bytes: ledger.journal_bytes,
-        acknowledgements: ledger.acknowledgements,
-        trace: bench.machine.world.trace().to_vec(),
+
+    fn shards(self) -> u16 {
+        self.shards
     }
 }
 
-/// The boots of a case, the last first.
-fn duties(case: &Case) -> Vec<Duty> {
-    let first = Duty { shards: case.shards, more: usize::MAX };
-    let later = case.restarts.iter().map(|&shards| Duty { shards, more: 2 });
-    let mut duties: Vec<Duty> = [first].into_iter().chain(later).collect();
-    duties.reverse();
-    duties
+impl Scenario for Records {
+    type Plan = Workload;
+    type Ledger = Ledger;
+    type Duty = Duty;
+    type Serve = Node;
+
+    fn seed(workload: &Workload) -> u64 {
+        workload.seed
+    }
+
+    fn ledger(workload: &Rc<Workload>) -> Ledger {
+        Ledger::new(Rc::clone(workload))
+    }
+
+    fn serve(boot: Boot<Records>) -> Node {
+        Node::new(boot.duty, boot.ledger, boot.engine, boot.progress)
+    }
+
+    fn stopped(machine: &Machine, ledger: &mut Ledger) {
+        compare_files(&machine.world, machine.node, ledger);
+    }
 }
 
 #[cfg(test)]
@@ -113,10 +67,13 @@ mod tests {
     use std::path::Path;
 
     use millrace_rt::fs;
-    use millrace_rt::world::DiskFault;
+    use millrace_rt::world::{Crash, DiskFault};
+    use millrace_shard::OpenError;
 
     use super::*;
+    use crate::machine::{End, Progress};
     use crate::promises::DATA_DIR;
+    use crate::trial::Trial;
     use crate::workload::Volume;
 
     /// What a start reads of a process that died within a write is in memory, and may not be on the device.
@@ -131,7 +88,7 @@ mod tests {
             bench.boot(duty, Trial::of_blow(16, Crash::Power));
             let end = bench.boot(duty, Trial::default());
             assert!(matches!(end, End::Closed), "seed {seed}, operation {first}: {end:?}");
-            assert_eq!(bench.ledger.borrow().violations, Vec::<String>::new());
+            assert_eq!(bench.ledger.borrow().verdict.violations, Vec::<String>::new());
         }
     }
 
@@ -208,7 +165,7 @@ mod tests {
     fn expect_closed(bench: &mut Bench, shards: u16, what: &str) {
         let end = bench.boot(Duty { shards, more: 1 }, Trial::default());
         assert!(matches!(end, End::Closed), "{what}: {end:?}");
-        assert_eq!(bench.ledger.borrow().violations, Vec::<String>::new(), "{what}");
+        assert_eq!(bench.ledger.borrow().verdict.violations, Vec::<String>::new(), "{what}");
     }
 
     /// The ring, which alone has some of what was acknowledged, is the original's: a copy that is started first reads it, and

@@ -18,6 +18,7 @@ use super::{features, quotas, subscriptions};
 use crate::machine::Progress;
 use crate::promises::DATA_DIR;
 use crate::reading::{PRODUCE_VERSION, Unread, fetch, read_whole};
+use crate::scenario::Serve;
 
 /// As many as an idempotent producer may have under way.
 const IN_FLIGHT_MAX: usize = 5;
@@ -28,7 +29,7 @@ const FILES_GONE: Duration = Duration::from_secs(3);
 
 /// One boot of the node, as its shards share it.
 #[derive(Clone)]
-pub(super) struct Boot {
+pub(crate) struct Node {
     pub(super) shards: u16,
     /// Lives that each name goes through in this boot.
     pub(super) lives: usize,
@@ -52,9 +53,8 @@ impl Gates {
     }
 }
 
-impl Boot {
-    /// The main future of one shard.
-    pub(super) async fn serve(self, seat: Seat) {
+impl Serve for Node {
+    async fn serve(self, seat: Seat) {
         let Some(shard) = self.progress.open(&self.engine, seat).await else { return };
         let gates = self.gates.clone();
         if seat.shard == 0 {
@@ -90,7 +90,9 @@ impl Boot {
         shard.close().await;
         self.progress.shard_closed();
     }
+}
 
+impl Node {
     /// Leads this shard's names through their lives, all at the same time.
     async fn lead_names(&self, shard: &Shard, seat: Seat) {
         let names = NAMES.iter().enumerate();

@@ -6,11 +6,13 @@ use std::rc::Rc;
 use millrace_core::base::{Durability, Offset};
 use millrace_core::log::BatchHeader;
 use millrace_core::meta::{ClientQuotas, FinalizedFeatures, MetadataImage};
+use millrace_rt::world::Crash;
 
 use super::features::Features;
 use super::plan::{Home, Life, NAMES, Plan};
 use super::quotas::Quotas;
 use super::subscriptions::{self, Subscription};
+use crate::ledger::{self, Verdict};
 use crate::promises::Stored;
 
 /// How far a topic is, as far as the outside knows.
@@ -58,8 +60,17 @@ pub(crate) struct Ledger {
     pub(crate) subscription: Subscription,
     /// The machine lost power since the last audit.
     pub(crate) lost_power: bool,
-    pub(crate) violations: Vec<String>,
-    pub(crate) acknowledgements: u64,
+    pub(crate) verdict: Verdict,
+}
+
+impl ledger::Ledger for Ledger {
+    fn verdict(&mut self) -> &mut Verdict {
+        &mut self.verdict
+    }
+
+    fn crashed(&mut self, kind: Crash) {
+        self.lost_power |= kind == Crash::Power;
+    }
 }
 
 impl Ledger {
@@ -75,14 +86,13 @@ impl Ledger {
             features: Features::default(),
             subscription: Subscription::default(),
             lost_power: false,
-            violations: Vec::new(),
-            acknowledgements: 0,
+            verdict: Verdict::default(),
         }
     }
 
     pub(crate) fn violate(&mut self, what: String) {
         millrace_rt::world::log(format!("VIOLATION: {what}"));
-        self.violations.push(what);
+        self.verdict.violations.push(what);
     }
 
     pub(crate) fn stage(&self, life: usize) -> Stage {
@@ -92,7 +102,7 @@ impl Ledger {
     pub(crate) fn set_stage(&mut self, life: usize, stage: Stage) {
         let topic = &self.plan.lives[life].topic;
         millrace_rt::world::log(format!("{} {} is {stage:?}", topic.name, topic.id));
-        self.acknowledgements += u64::from(matches!(stage, Stage::Alive | Stage::Dead));
+        self.verdict.acknowledgements += u64::from(matches!(stage, Stage::Alive | Stage::Dead));
         self.stages[life] = stage;
     }
 
@@ -103,7 +113,7 @@ impl Ledger {
     pub(crate) fn set_growth(&mut self, life: usize, growth: Growth) {
         let topic = &self.plan.lives[life].topic;
         millrace_rt::world::log(format!("growth of {} {} is {growth:?}", topic.name, topic.id));
-        self.acknowledgements += u64::from(growth == Growth::Done);
+        self.verdict.acknowledgements += u64::from(growth == Growth::Done);
         self.growth[life] = growth;
     }
 
@@ -117,7 +127,7 @@ impl Ledger {
     }
 
     pub(crate) fn sent(&mut self, home: Home, sent: Sent) {
-        self.acknowledgements += u64::from(matches!(sent, Sent::Acknowledged(_)));
+        self.verdict.acknowledgements += u64::from(matches!(sent, Sent::Acknowledged(_)));
         self.batches[home.life][home.partition][home.place] = sent;
     }
 
@@ -288,8 +298,8 @@ mod tests {
         });
         let stored: Vec<Stored> = stored.collect();
         ledger.audit_log(life, partition, &stored);
-        assert_eq!(ledger.violations.len(), expected.len(), "{:?}", ledger.violations);
-        for (violation, expected) in ledger.violations.iter().zip(expected) {
+        assert_eq!(ledger.verdict.violations.len(), expected.len(), "{:?}", ledger.verdict.violations);
+        for (violation, expected) in ledger.verdict.violations.iter().zip(expected) {
             assert!(violation.contains(expected), "{violation}");
         }
     }
@@ -311,7 +321,7 @@ mod tests {
             ledger.stages[0] = stage;
             let partitions = ledger.partitions(0);
             ledger.audit_topics(|life| (life == 0 && there).then_some(partitions));
-            (ledger.violations.len(), ledger.stages[0])
+            (ledger.verdict.violations.len(), ledger.stages[0])
         };
         assert_eq!(said(Stage::Dead, true).0, 1);
         assert_eq!(said(Stage::Alive, false).0, 1);
@@ -334,7 +344,7 @@ mod tests {
             ledger.stages[life] = Stage::Alive;
             ledger.growth[life] = growth;
             ledger.audit_topics(|served| (served == life).then_some(partitions));
-            (ledger.violations.len(), ledger.growth[life])
+            (ledger.verdict.violations.len(), ledger.growth[life])
         };
         assert_eq!(said(Growth::None, 1), (0, Growth::None));
         assert_eq!(said(Growth::None, 3).0, 1);

@@ -3,7 +3,7 @@
 //! lives.
 //!
 //! `plan` says what is sent, `ledger`, `quotas`, `features` and `subscriptions` what the outside was told and whether it was
-//! true, `drive` runs on the shards, `run` boots the node.
+//! true, `drive` runs on the shards, `scenario` says what is its own in a run.
 
 mod drive;
 mod features;
@@ -11,8 +11,8 @@ mod ledger;
 mod plan;
 mod promise;
 mod quotas;
-mod run;
+mod scenario;
 mod subscriptions;
 
 pub(crate) use plan::Plan;
-pub(crate) use run::run;
+pub(crate) use scenario::Topics;

@@ -113,7 +113,9 @@ pub(super) fn error_codes(text: &str) -> Outcome<String> {
 pub(super) fn for_each_message<'m>(messages: impl Iterator<Item = &'m Message>) -> Outcome<String> {
     let (headers, bodies): (Vec<_>, Vec<_>) = messages.partition(|message| message.name.ends_with("Header"));
     let mut out = format!("//! List of messages, {NOTICE}\n\n");
-    out.push_str("/// Calls a macro with the list of all messages: for each its type, `in`, its module, and a comma.\n");
+    out.push_str(
+        "/// Calls a macro with the list of all messages: for each its type, `in`, its module, a comma.\n",
+    );
     out.push_str("#[macro_export]\nmacro_rules! for_each_message {\n    ($callback:ident) => {\n");
     out.push_str("        $callback! {\n");
     for message in bodies.into_iter().chain(headers) {

@@ -1,0 +1,42 @@
+//! What is its own in a run of a plan: its pace, its shards, and what a clean stop leaves.
+
+use std::rc::Rc;
+
+use millrace_rt::Gate;
+
+use super::drive::{Node, Patience};
+use super::ledger::Ledger;
+use super::plan::Plan;
+use crate::machine::Machine;
+use crate::scenario::{Boot, Life, Scenario};
+
+/// Logs that are compacted by key.
+pub(crate) struct Compaction;
+
+impl Scenario for Compaction {
+    type Plan = Plan;
+    type Ledger = Ledger;
+    type Duty = Life;
+    type Serve = Node;
+
+    /// Time runs fast in the simulated world.
+    const KEYS: &'static [(&'static str, &'static str)] = &[("log.cleaner.backoff.ms", "25")];
+
+    fn seed(plan: &Plan) -> u64 {
+        plan.seed
+    }
+
+    fn ledger(plan: &Rc<Plan>) -> Ledger {
+        Ledger::new(Rc::clone(plan))
+    }
+
+    fn serve(boot: Boot<Compaction>) -> Node {
+        let Boot { trial, ledger, engine, progress, .. } = boot;
+        let patience = if trial.squeeze.is_some() { Patience::Waits } else { Patience::None };
+        Node { ledger, engine, progress, stop: Gate::new(), patience }
+    }
+
+    fn stopped(machine: &Machine, ledger: &mut Ledger) {
+        machine.expect_no_files(&[".deleted", ".cleaned"], |what| ledger.violate(what));
+    }
+}
