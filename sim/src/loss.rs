@@ -1,4 +1,5 @@
-//! Files and directories that go missing, or are cut, while a node does not run: what is lost, and whether a refusal says so.
+//! Files and directories that go missing, or are cut, while a node does not run: what is lost,
+//! and whether a refusal says so.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -169,7 +170,8 @@ pub(crate) fn refuses(error: &OpenError, hit: &[PathBuf]) -> bool {
         | OpenError::Corrupt(file, _) => file,
         _ => return false,
     };
-    // What a compaction left is named after the segment whose place it takes, and may be missed under that name.
+    // What a compaction left is named after the segment whose place it takes,
+    // and may be missed under that name.
     let stands_for = |path: &PathBuf| path.to_string_lossy().starts_with(&*named.to_string_lossy());
     hit.iter().any(|path| named.starts_with(path) || path.starts_with(named) || stands_for(path))
 }

@@ -240,7 +240,8 @@ impl Machine {
         }
     }
 
-    /// Boots the node and runs `main` on each of its shards until all have closed; crashes it where the trial says.
+    /// Boots the node and runs `main` on each of its shards until all have closed;
+    /// crashes it where the trial says.
     pub(crate) fn boot<F, Fut>(
         &mut self,
         shards: u16,
@@ -300,8 +301,8 @@ impl Machine {
         }
     }
 
-    /// Lets the node run until the squeeze begins and until it has passed, or the boot is over. Readers that are at work
-    /// all the while have to get on, and a disk that only the node fills never becomes full.
+    /// Lets the node run until the squeeze begins and until it has passed, or the boot is over. Readers that
+    /// are at work all the while have to get on, and a disk that only the node fills never becomes full.
     fn squeeze(
         &mut self,
         before: u64,

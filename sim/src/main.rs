@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use clap::Parser;
 use millrace_sim::broker::run_seed;
 use millrace_sim::groups::run_seed as run_groups;
-use millrace_sim::sweep::{Between, Damage, DamageBench, FlipBench, Subject, Sweep, SweepOptions, Tally};
+use millrace_sim::sweep::{
+    Between, Damage, DamageBench, FlipBench, Subject, Sweep, SweepOptions, SweepTally,
+};
 
 /// Runs Millrace in a simulated world. Without options: one seed of the whole broker, with its trace.
 #[derive(Debug, Parser)]
@@ -107,14 +109,14 @@ struct Seen {
 }
 
 /// Runs of the whole broker that a seed replays.
-struct Course {
+struct SeedRun {
     /// What names them on the command line.
     option: &'static str,
     counted: &'static [&'static str],
     run: fn(u64) -> Seen,
 }
 
-const RECORDS: Course = Course {
+const RECORDS: SeedRun = SeedRun {
     option: "",
     counted: &["acknowledgements", "crashes"],
     run: |seed| {
@@ -124,7 +126,7 @@ const RECORDS: Course = Course {
     },
 };
 
-const GROUPS: Course = Course {
+const GROUPS: SeedRun = SeedRun {
     option: "--groups ",
     counted: &["commits", "generations", "crashes"],
     run: |seed| {
@@ -135,7 +137,7 @@ const GROUPS: Course = Course {
 };
 
 /// One seed with its trace; answers how many runs failed.
-fn one(course: &Course, seed: u64) -> usize {
+fn one(course: &SeedRun, seed: u64) -> usize {
     let seen = (course.run)(seed);
     seen.trace.iter().for_each(|line| println!("{line}"));
     seen.violations.iter().for_each(|violation| println!("VIOLATION {violation}"));
@@ -145,7 +147,7 @@ fn one(course: &Course, seed: u64) -> usize {
     failed
 }
 
-fn many(course: &Course, seeds: Range<u64>) -> usize {
+fn many(course: &SeedRun, seeds: Range<u64>) -> usize {
     let (mut passed, mut failed) = (0, 0);
     let mut total = vec![0; course.counted.len()];
     for seed in seeds {
@@ -164,7 +166,7 @@ fn many(course: &Course, seeds: Range<u64>) -> usize {
     failed
 }
 
-fn shown(course: &Course, counts: &[u64]) -> String {
+fn shown(course: &SeedRun, counts: &[u64]) -> String {
     let counts = counts.iter().zip(course.counted).map(|(count, name)| format!("{count} {name}"));
     counts.collect::<Vec<_>>().join(", ")
 }
@@ -181,7 +183,7 @@ fn sweeps(options: &Options) -> usize {
     failed
 }
 
-fn sweep(options: &Options, shards: u16) -> Tally {
+fn sweep(options: &Options, shards: u16) -> SweepTally {
     let subject = match options {
         Options { topics: true, .. } => Subject::Topics,
         Options { retention: true, .. } => Subject::Retention,
@@ -220,7 +222,7 @@ fn sweep(options: &Options, shards: u16) -> Tally {
         }
     }
     let tally = sweep.tally().clone();
-    let Tally { crashes, boots, acknowledgements, refusals, refused_starts, .. } = &tally;
+    let SweepTally { crashes, boots, acknowledgements, refusals, refused_starts, .. } = &tally;
     println!("{crashes} crashes, {boots} boots, {acknowledgements} acknowledgements, {refusals} refusals");
     if options.losses {
         println!("{refused_starts} starts refused what was lost");

@@ -1,6 +1,6 @@
 //! Memory of the current shard: taking blocks, copying payload, and counting both.
 
-use crate::block::Block;
+use crate::memory::block::Block;
 use crate::shard;
 
 /// Memory of one shard.

@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::moment::Moment;
-use crate::operation::SocketHandle;
-use crate::slots::SlotId;
+use crate::submission::operation::SocketHandle;
+use crate::submission::slots::SlotId;
 use crate::twin::port::Port;
 use crate::uring::ring::Ring;
 use crate::uring::tasks::HostedTasks;

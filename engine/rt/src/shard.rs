@@ -10,13 +10,13 @@ use std::task::{Context, Poll};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::Rng;
 
-use crate::block::Home;
 use crate::kernel::Kernel;
+use crate::memory::block::Home;
+use crate::memory::payload::Copies;
 use crate::moment::Moment;
-use crate::operation::{Answer, Operation};
-use crate::payload::Copies;
-use crate::remote::Remote;
-use crate::slots::{Abandoned, SlotId, Slots};
+use crate::submission::operation::{Answer, Operation};
+use crate::submission::remote::Remote;
+use crate::submission::slots::{Abandoned, SlotId, Slots};
 use crate::timers::Timers;
 
 /// Which shard this is, and of how many.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::block::Block;
+use crate::memory::block::Block;
 use crate::shard;
 
 struct Chunk {

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use millrace_rt::CountingAllocator;
-use millrace_sim::fuzz::{self, Failure, FrameRun, FrameTally, Fuzz, LIFE_FRAMES, TARGETS, Tally, Target};
+use millrace_sim::fuzz::{
+    self, FrameRun, FrameTally, Fuzz, FuzzFailure, FuzzTally, LIFE_FRAMES, TARGETS, Target,
+};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -33,8 +35,8 @@ struct Options {
     /// One case of one target: shows its input, then checks it.
     #[arg(long, value_name = "N")]
     case: Option<u64>,
-    /// Instead of targets: so many frames through the whole of a broker, on as many threads as there are processors.
-    /// With --case: one life of that number.
+    /// Instead of targets: so many frames through the whole of a broker, on as many threads as there are
+    /// processors. With --case: one life of that number.
     #[arg(long, value_name = "N", conflicts_with_all = ["names", "input"])]
     frames: Option<u64>,
     /// One input of one target, saved in hexadecimal digits.
@@ -124,7 +126,7 @@ fn run(target: &'static Target, options: &Options) -> bool {
         return run_file(target, path);
     }
     let fuzz = Fuzz::new(target, options.seed);
-    let mut tally = Tally::default();
+    let mut tally = FuzzTally::default();
     if let Some(number) = options.case {
         println!("{}", hex(&fuzz.input(number)));
         return show(target, options, fuzz.step(number, &mut tally), tally);
@@ -139,7 +141,7 @@ fn run(target: &'static Target, options: &Options) -> bool {
     show(target, options, result, tally)
 }
 
-fn show(target: &Target, options: &Options, result: Result<(), Failure>, tally: Tally) -> bool {
+fn show(target: &Target, options: &Options, result: Result<(), FuzzFailure>, tally: FuzzTally) -> bool {
     let Err(failure) = result else {
         println!("{:18} {} decoded, {} refused", target.name, tally.decoded, tally.refused);
         return true;

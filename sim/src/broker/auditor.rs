@@ -1,4 +1,5 @@
-//! Reads every partition whole through the protocol, when the course of the run asks for it, and lets the ledger judge.
+//! Reads every partition whole through the protocol, when the course of the run asks for it,
+//! and lets the ledger judge.
 
 use std::rc::Rc;
 
@@ -6,7 +7,7 @@ use millrace_core::base::{Offset, PartitionKey};
 use millrace_wire::ErrorCode;
 
 use super::client::{Broken, Client};
-use super::flow::{Flow, LOOK_AGAIN};
+use super::flow::{BrokerFlow, LOOK_AGAIN};
 use super::requests::{self, TopicRef};
 use crate::promises::Stored;
 
@@ -14,7 +15,7 @@ use crate::promises::Stored;
 const FETCH_VERSION: i16 = 16;
 
 /// Runs until the world ends.
-pub(crate) async fn audit_when_asked(flow: Flow) {
+pub(crate) async fn audit_when_asked(flow: BrokerFlow) {
     loop {
         if flow.audit_is_due() {
             match audit(&flow).await {
@@ -34,7 +35,7 @@ pub(crate) async fn audit_when_asked(flow: Flow) {
     }
 }
 
-async fn audit(flow: &Flow) -> Result<(), Broken> {
+async fn audit(flow: &BrokerFlow) -> Result<(), Broken> {
     let workload = Rc::clone(&flow.ledger.borrow().workload);
     let mut client = Client::connect(flow.broker).await?;
     for topic in &workload.topics {

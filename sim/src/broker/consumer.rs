@@ -6,9 +6,9 @@ use millrace_core::base::{Offset, PartitionKey};
 use millrace_wire::ErrorCode;
 
 use super::client::{Broken, Client};
-use super::flow::{Flow, LOOK_AGAIN};
+use super::flow::{BrokerFlow, LOOK_AGAIN};
 use super::producer::topic_of;
-use super::requests::{self, Fetched};
+use super::requests::{self, FetchedRecords};
 
 /// How long a fetch may wait for data.
 const MAX_WAIT_MS: i32 = 20;
@@ -17,7 +17,7 @@ const VERSIONS: [i16; 4] = [4, 11, 12, 16];
 
 /// One consumer of a run. Its position and what it saw last outlive the broker.
 pub(crate) struct Consumer {
-    flow: Flow,
+    flow: BrokerFlow,
     key: PartitionKey,
     next: Offset,
     high_watermark: Offset,
@@ -25,7 +25,7 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    pub(crate) fn new(flow: Flow, key: PartitionKey) -> Consumer {
+    pub(crate) fn new(flow: BrokerFlow, key: PartitionKey) -> Consumer {
         Consumer { flow, key, next: Offset::ZERO, high_watermark: Offset::ZERO, power_losses: 0 }
     }
 
@@ -67,7 +67,7 @@ impl Consumer {
         self.power_losses = losses;
     }
 
-    fn judge(&mut self, fetched: &Fetched) -> Result<(), Broken> {
+    fn judge(&mut self, fetched: &FetchedRecords) -> Result<(), Broken> {
         if fetched.error != ErrorCode::None {
             return Err(Broken::Nonsense(format!("at {}: {:?}", self.next, fetched.error)));
         }

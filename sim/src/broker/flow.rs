@@ -1,25 +1,26 @@
-//! What clients and the course of a run tell each other; all on one thread, outside of the simulated machines.
+//! What clients and the course of a run tell each other; all on one thread,
+//! outside of the simulated machines.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::promises::Ledger;
+use crate::promises::PromiseLedger;
 
 /// How often a client that waits looks again.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_micros(500);
 
 /// Shared by every client of a run.
 #[derive(Clone)]
-pub(crate) struct Flow {
-    pub(crate) ledger: Rc<RefCell<Ledger>>,
+pub(crate) struct BrokerFlow {
+    pub(crate) ledger: Rc<RefCell<PromiseLedger>>,
     pub(crate) broker: SocketAddr,
-    state: Rc<State>,
+    state: Rc<BrokerFlowState>,
 }
 
 #[derive(Default)]
-struct State {
+struct BrokerFlowState {
     /// Producers send only while the log is not audited.
     producing: Cell<bool>,
     audits_asked: Cell<u32>,
@@ -27,9 +28,9 @@ struct State {
     power_losses: Cell<u32>,
 }
 
-impl Flow {
-    pub(crate) fn new(ledger: Rc<RefCell<Ledger>>, broker: SocketAddr) -> Flow {
-        Flow { ledger, broker, state: Rc::default() }
+impl BrokerFlow {
+    pub(crate) fn new(ledger: Rc<RefCell<PromiseLedger>>, broker: SocketAddr) -> BrokerFlow {
+        BrokerFlow { ledger, broker, state: Rc::default() }
     }
 
     pub(crate) fn set_producing(&self, producing: bool) {

@@ -1,8 +1,8 @@
-//! The whole broker in a simulated world: producers and consumers speak Kafka's protocol with it, it crashes and comes
-//! back, and what it told them must stay true.
+//! The whole broker in a simulated world: producers and consumers speak Kafka's protocol with it, it crashes
+//! and comes back, and what it told them must stay true.
 //!
-//! `boot` starts the broker, `client` is one connection, `producer` and `consumer` use it as clients do, `auditor` reads
-//! everything between two lives of the broker, `run` is the course of one seed.
+//! `boot` starts the broker, `client` is one connection, `producer` and `consumer` use it as clients do,
+//! `auditor` reads everything between two lives of the broker, `run` is the course of one seed.
 
 mod auditor;
 pub(crate) mod boot;
@@ -13,4 +13,4 @@ mod producer;
 pub(crate) mod requests;
 mod run;
 
-pub use run::{Report, run_seed};
+pub use run::{BrokerReport, run_seed};

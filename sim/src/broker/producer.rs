@@ -1,4 +1,5 @@
-//! A producer: sends one stream with several requests under way, and again what a broken connection left unanswered.
+//! A producer: sends one stream with several requests under way,
+//! and again what a broken connection left unanswered.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use millrace_rt::world;
 use millrace_wire::ErrorCode;
 
 use super::client::{Broken, Client};
-use super::flow::{Flow, LOOK_AGAIN};
+use super::flow::{BrokerFlow, LOOK_AGAIN};
 use super::requests::{self, TopicRef};
 use crate::workload::{StreamKind, Topic};
 
@@ -18,7 +19,7 @@ const VERSIONS: [i16; 4] = [3, 8, 12, 13];
 
 /// One producer of a run.
 pub(crate) struct Producer {
-    pub(crate) flow: Flow,
+    pub(crate) flow: BrokerFlow,
     pub(crate) stream: usize,
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct TopicRef {
 }
 
 /// What came of a fetch.
-pub(crate) struct Fetched {
+pub(crate) struct FetchedRecords {
     pub(crate) error: ErrorCode,
     pub(crate) high_watermark: Offset,
     /// Each batch with its checksum and the offset behind it.
@@ -148,7 +148,7 @@ pub(crate) async fn fetch(
     partition: PartitionIndex,
     offset: Offset,
     max_wait_ms: i32,
-) -> Result<Fetched, Broken> {
+) -> Result<FetchedRecords, Broken> {
     const MAX_BYTES: i32 = 1 << 20;
     let (name, topic_id) = by_version(topic, version, FETCH_BY_NAME);
     let wanted = FetchPartition {
@@ -180,7 +180,7 @@ pub(crate) async fn fetch(
         batches.push((stored, header.checksum, header.next_offset()));
     }
     let high_watermark = Offset(partition.high_watermark);
-    Ok(Fetched { error: error_of(partition.error_code)?, high_watermark, batches })
+    Ok(FetchedRecords { error: error_of(partition.error_code)?, high_watermark, batches })
 }
 
 /// Where a log ends for readers.

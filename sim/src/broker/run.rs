@@ -1,4 +1,5 @@
-//! The course of one seed: the broker lives, crashes and comes back, while clients use it; at the end it stops cleanly.
+//! The course of one seed: the broker lives, crashes and comes back, while clients use it;
+//! at the end it stops cleanly.
 
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,10 +14,10 @@ use millrace_server::BrokerContext;
 use super::auditor::audit_when_asked;
 use super::boot::{BROKER, PORT, boot, config};
 use super::consumer::Consumer;
-use super::flow::Flow;
+use super::flow::BrokerFlow;
 use super::producer::Producer;
 use crate::chance::Chance;
-use crate::promises::{Ledger, compare_files};
+use crate::promises::{PromiseLedger, compare_files};
 use crate::workload::{Volume, Workload};
 
 const SHARDS_MAX: u64 = 3;
@@ -33,7 +34,7 @@ const VOLUME: Volume =
 
 /// What came of a seed.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct BrokerReport {
     pub seed: u64,
     /// Empty: every promise was kept.
     pub violations: Vec<String>,
@@ -42,26 +43,26 @@ pub struct Report {
     pub trace: Vec<String>,
 }
 
-struct Course {
+struct BrokerCourse {
     world: World,
     broker: NodeId,
-    flow: Flow,
+    flow: BrokerFlow,
     chance: Chance,
     config: Arc<BrokerConfig>,
     crashes: u32,
 }
 
 /// Runs one seed from its empty disk to its clean end.
-pub fn run_seed(seed: u64) -> Report {
+pub fn run_seed(seed: u64) -> BrokerReport {
     crate::under_way(format!("seed {seed}"));
     let workload = Workload::new(seed, VOLUME);
-    let mut course = Course::new(seed, &workload);
+    let mut course = BrokerCourse::new(seed, &workload);
     let ended = course.run();
     let mut ledger = course.flow.ledger.borrow_mut();
     if let Err(reason) = ended {
         ledger.verdict.violations.push(reason);
     }
-    Report {
+    BrokerReport {
         seed,
         violations: ledger.verdict.violations.clone(),
         crashes: course.crashes,
@@ -70,14 +71,14 @@ pub fn run_seed(seed: u64) -> Report {
     }
 }
 
-impl Course {
-    fn new(seed: u64, workload: &Rc<Workload>) -> Course {
+impl BrokerCourse {
+    fn new(seed: u64, workload: &Rc<Workload>) -> BrokerCourse {
         let mut world = World::new(seed, WorldOptions::default());
         let broker = world.add_node(BROKER);
         let clients =
             [world.add_node(Ipv4Addr::new(10, 0, 0, 2)), world.add_node(Ipv4Addr::new(10, 0, 0, 3))];
-        let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(workload))));
-        let flow = Flow::new(ledger, SocketAddr::from((BROKER, PORT)));
+        let ledger = Rc::new(RefCell::new(PromiseLedger::new(Rc::clone(workload))));
+        let flow = BrokerFlow::new(ledger, SocketAddr::from((BROKER, PORT)));
         let [producers, consumers] = clients;
         let (streams, keys) =
             (workload.streams.len(), workload.keys().map(|(_, key)| key).collect::<Vec<_>>());
@@ -86,7 +87,7 @@ impl Course {
         let shared = flow.clone();
         world.start(consumers, 1, move |_| consume(shared.clone(), keys.clone()));
         let chance = Chance::new(seed ^ 0xb40ce4);
-        Course { world, broker, flow, chance, config: config(""), crashes: 0 }
+        BrokerCourse { world, broker, flow, chance, config: config(""), crashes: 0 }
     }
 
     fn run(&mut self) -> Result<(), String> {
@@ -183,14 +184,14 @@ impl Course {
     }
 }
 
-async fn produce(flow: Flow, streams: usize) {
+async fn produce(flow: BrokerFlow, streams: usize) {
     for stream in 0..streams {
         millrace_rt::spawn(Producer { flow: flow.clone(), stream }.run());
     }
     std::future::pending::<()>().await;
 }
 
-async fn consume(flow: Flow, keys: Vec<millrace_core::base::PartitionKey>) {
+async fn consume(flow: BrokerFlow, keys: Vec<millrace_core::base::PartitionKey>) {
     millrace_rt::spawn(audit_when_asked(flow.clone()));
     for key in keys {
         millrace_rt::spawn(Consumer::new(flow.clone(), key).run());

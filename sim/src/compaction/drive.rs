@@ -14,7 +14,7 @@ use millrace_shard::{
     AppendError, AppendPartition, Engine, Isolation, OffsetAsk, OffsetQuery, Shard, ValidateOnly,
 };
 
-use super::ledger::{Ledger, Log};
+use super::ledger::{CompactionLedger, Log};
 use crate::machine::Progress;
 use crate::promises::DATA_DIR;
 use crate::reading::{PRODUCE_VERSION, Unread, fetch};
@@ -30,8 +30,8 @@ const READ_PAUSE: Duration = Duration::from_millis(9);
 
 /// One boot of the node, as its shards share it.
 #[derive(Clone)]
-pub(crate) struct Node {
-    pub(super) ledger: Rc<RefCell<Ledger>>,
+pub(crate) struct CompactionNode {
+    pub(super) ledger: Rc<RefCell<CompactionLedger>>,
     pub(super) engine: Engine,
     pub(super) progress: Rc<Progress>,
     pub(super) stop: Gate,
@@ -56,14 +56,14 @@ impl Patience {
     }
 }
 
-impl Serve for Node {
+impl Serve for CompactionNode {
     async fn serve(self, seat: Seat) {
         let lead = async |shard: &Shard| self.lead(shard).await;
         serve_behind_the_first(seat, &self.engine, &self.progress, &self.stop, lead).await;
     }
 }
 
-impl Node {
+impl CompactionNode {
     async fn lead(&self, shard: &Shard) {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         let missing = |name: &str| shard.image().topic(name).is_none();
@@ -187,8 +187,8 @@ impl Node {
         Ok((end, log))
     }
 
-    /// Where the last segment's file ends: what lies behind was never in a file, and is not compacted. Whether that segment
-    /// is the active one no file tells.
+    /// Where the last segment's file ends: what lies behind was never in a file, and is not compacted.
+    /// Whether that segment is the active one no file tells.
     async fn end_of_files(&self, number: usize) -> Offset {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         let dir = Path::new(DATA_DIR).join("topics").join(plan.directory(&plan.streams[number]));

@@ -1,4 +1,5 @@
-//! What the outside knows of logs that are compacted: what was sent and acknowledged, and hence what must be there.
+//! What the outside knows of logs that are compacted: what was sent and acknowledged,
+//! and hence what must be there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use millrace_core::log::compression::decompress;
 use millrace_core::log::records::Records;
 use millrace_rt::world::Crash;
 
-use super::plan::{KEYS, Plan, Record, VALUE_BYTES_MAX};
+use super::plan::{CompactionPlan, KEYS, Record, VALUE_BYTES_MAX};
 use crate::ledger::{self, Verdict};
 use crate::reading::Fetched;
 
@@ -18,8 +19,8 @@ const BATCH_BYTES_MAX: usize = 1 << 24;
 /// The active segment, and one that may have ended just now.
 const SEGMENTS_BYTES_MAX: u64 = 2 << 20;
 
-pub(crate) struct Ledger {
-    pub(super) plan: Rc<Plan>,
+pub(crate) struct CompactionLedger {
+    pub(super) plan: Rc<CompactionPlan>,
     /// Of each stream, behind the last acknowledged batch.
     ends: Vec<Offset>,
     pub(super) verdict: Verdict,
@@ -58,7 +59,7 @@ impl Log {
     }
 }
 
-impl ledger::Ledger for Ledger {
+impl ledger::Ledger for CompactionLedger {
     fn verdict(&mut self) -> &mut Verdict {
         &mut self.verdict
     }
@@ -76,10 +77,10 @@ impl ledger::Ledger for Ledger {
     }
 }
 
-impl Ledger {
-    pub(super) fn new(plan: Rc<Plan>) -> Ledger {
+impl CompactionLedger {
+    pub(super) fn new(plan: Rc<CompactionPlan>) -> CompactionLedger {
         let ends = plan.streams.iter().map(|_| Offset::ZERO).collect();
-        Ledger { plan, ends, verdict: Verdict::default() }
+        CompactionLedger { plan, ends, verdict: Verdict::default() }
     }
 
     pub(super) fn violate(&mut self, what: String) {
@@ -145,7 +146,8 @@ impl Ledger {
         }
     }
 
-    /// After all was sent and everybody had time no more is left than there are keys, behind what is not compacted yet.
+    /// After all was sent and everybody had time no more is left than there are keys,
+    /// behind what is not compacted yet.
     pub(super) fn expect_compacted(&mut self, number: usize, log: &Log) {
         let keys = KEYS * VALUE_BYTES_MAX as u64;
         let most = keys + SEGMENTS_BYTES_MAX;

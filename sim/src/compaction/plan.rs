@@ -1,5 +1,5 @@
-//! What is sent: to each partition one idempotent stream of records of a few keys, tombstones among them, whose offsets are
-//! known.
+//! What is sent: to each partition one idempotent stream of records of a few keys,
+//! tombstones among them, whose offsets are known.
 
 use std::rc::Rc;
 
@@ -33,7 +33,7 @@ pub(super) struct Record {
     pub(super) timestamp: TimestampMs,
 }
 
-pub(super) struct Stream {
+pub(super) struct KeyedStream {
     pub(super) key: PartitionKey,
     pub(super) durability: Durability,
     pub(super) batches: Vec<Bytes>,
@@ -43,7 +43,7 @@ pub(super) struct Stream {
     pub(super) records: Vec<Record>,
 }
 
-impl Stream {
+impl KeyedStream {
     /// The place of the batch that holds `offset`; the number of batches at the end.
     pub(super) fn place_of(&self, offset: Offset) -> usize {
         match self.offsets.binary_search(&offset) {
@@ -54,14 +54,14 @@ impl Stream {
 }
 
 /// Everything that one seed sends. The same for each of its runs.
-pub(crate) struct Plan {
+pub(crate) struct CompactionPlan {
     pub(super) seed: u64,
     topics: Vec<Topic>,
-    pub(super) streams: Vec<Stream>,
+    pub(super) streams: Vec<KeyedStream>,
 }
 
-impl Plan {
-    pub(crate) fn new(seed: u64) -> Rc<Plan> {
+impl CompactionPlan {
+    pub(crate) fn new(seed: u64) -> Rc<CompactionPlan> {
         let mut chance = Chance::new(seed ^ 0xc0de);
         let topics = vec![
             topic(&mut chance, "keyed", 2, Durability::Power),
@@ -75,7 +75,7 @@ impl Plan {
                 streams.push(stream(&mut chance, key, topic.durability, producer));
             }
         }
-        Rc::new(Plan { seed, topics, streams })
+        Rc::new(CompactionPlan { seed, topics, streams })
     }
 
     pub(super) fn new_topics(&self) -> impl Iterator<Item = NewTopic> + '_ {
@@ -93,14 +93,19 @@ impl Plan {
     }
 
     /// The directory of a stream's partition.
-    pub(super) fn directory(&self, stream: &Stream) -> String {
+    pub(super) fn directory(&self, stream: &KeyedStream) -> String {
         let topic = self.topics.iter().find(|topic| topic.id == stream.key.topic);
         let name = topic.map_or("", |topic| topic.name);
         format!("{name}-{}", stream.key.partition)
     }
 }
 
-fn stream(chance: &mut Chance, key: PartitionKey, durability: Durability, producer: ProducerId) -> Stream {
+fn stream(
+    chance: &mut Chance,
+    key: PartitionKey,
+    durability: Durability,
+    producer: ProducerId,
+) -> KeyedStream {
     let (mut batches, mut offsets, mut records) = (Vec::new(), vec![Offset::ZERO], Vec::new());
     let mut value = vec![0; VALUE_BYTES_MAX];
     for number in 0..BATCHES {
@@ -120,5 +125,5 @@ fn stream(chance: &mut Chance, key: PartitionKey, durability: Durability, produc
         batches.push(Bytes::from(builder.build()));
         offsets.push(Offset(records.len() as i64));
     }
-    Stream { key, durability, batches, offsets, records }
+    KeyedStream { key, durability, batches, offsets, records }
 }

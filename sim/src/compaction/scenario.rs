@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use millrace_rt::Gate;
 
-use super::drive::{Node, Patience};
-use super::ledger::Ledger;
-use super::plan::Plan;
+use super::drive::{CompactionNode, Patience};
+use super::ledger::CompactionLedger;
+use super::plan::CompactionPlan;
 use crate::machine::Machine;
 use crate::scenario::{Boot, Life, Scenario};
 
@@ -14,29 +14,29 @@ use crate::scenario::{Boot, Life, Scenario};
 pub(crate) struct Compaction;
 
 impl Scenario for Compaction {
-    type Plan = Plan;
-    type Ledger = Ledger;
+    type Plan = CompactionPlan;
+    type Ledger = CompactionLedger;
     type Duty = Life;
-    type Serve = Node;
+    type Serve = CompactionNode;
 
     /// Time runs fast in the simulated world.
     const KEYS: &'static [(&'static str, &'static str)] = &[("log.cleaner.backoff.ms", "25")];
 
-    fn seed(plan: &Plan) -> u64 {
+    fn seed(plan: &CompactionPlan) -> u64 {
         plan.seed
     }
 
-    fn ledger(plan: &Rc<Plan>) -> Ledger {
-        Ledger::new(Rc::clone(plan))
+    fn ledger(plan: &Rc<CompactionPlan>) -> CompactionLedger {
+        CompactionLedger::new(Rc::clone(plan))
     }
 
-    fn serve(boot: Boot<Compaction>) -> Node {
+    fn serve(boot: Boot<Compaction>) -> CompactionNode {
         let Boot { trial, ledger, engine, progress, .. } = boot;
         let patience = if trial.squeeze.is_some() { Patience::Waits } else { Patience::None };
-        Node { ledger, engine, progress, stop: Gate::new(), patience }
+        CompactionNode { ledger, engine, progress, stop: Gate::new(), patience }
     }
 
-    fn stopped(machine: &Machine, ledger: &mut Ledger) {
+    fn stopped(machine: &Machine, ledger: &mut CompactionLedger) {
         machine.expect_no_files(&[".deleted", ".cleaned"], |what| ledger.violate(what));
     }
 }

@@ -14,8 +14,8 @@ pub(super) struct Input<'a> {
 pub(super) enum Origin<'a> {
     /// An example as it is: it must be read.
     Whole,
-    /// Damage to the first of two examples, perhaps with parts of the second; checksums were left alone, so that a
-    /// format with checksums notices, or nothing that counts was touched.
+    /// Damage to the first of two examples, perhaps with parts of the second; checksums were left alone, so
+    /// that a format with checksums notices, or nothing that counts was touched.
     Damaged([&'a [u8]; 2]),
     /// Anything, under good checksums.
     Forged,

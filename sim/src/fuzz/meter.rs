@@ -8,7 +8,8 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Decodes something of `length` bytes; fails if more memory was held at any moment than the bound allows.
+    /// Decodes something of `length` bytes; fails if more memory was held at any moment than the bound
+    /// allows.
     pub(super) fn hold<T>(self, length: usize, decode: impl FnOnce() -> T) -> Result<T, String> {
         let before = millrace_rt::mark_peak();
         let value = decode();

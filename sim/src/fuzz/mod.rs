@@ -1,4 +1,5 @@
-//! Fuzz targets of every decoder: damaged and forged inputs under a seed, each held to what its target promises.
+//! Fuzz targets of every decoder: damaged and forged inputs under a seed,
+//! each held to what its target promises.
 
 mod golden;
 mod input;
@@ -15,7 +16,7 @@ mod targets;
 pub use golden::from_hex;
 pub use machine::{FrameRun, FrameTally, LIFE_FRAMES};
 pub use planted::PLANTED;
-pub use run::{Failure, Fuzz, Tally, check_input};
+pub use run::{Fuzz, FuzzFailure, FuzzTally, check_input};
 pub use table::{TARGETS, find};
-pub use target::{Outcome, Target};
+pub use target::{Target, TargetOutcome};
 pub use targets::MESSAGE_MODULES;

@@ -9,7 +9,8 @@ const EDGES: [u8; 10] = [0x00, 0x01, 0x02, 0x7f, 0x80, 0x81, 0xfe, 0xff, 0x0f, 0
 /// Most changes of one input: more make bytes that every decoder refuses at once.
 const CHANGES_MAX: u64 = 4;
 
-/// Changes `bytes` in one to `CHANGES_MAX` ways; parts of `other` may come in. `fields` says where numbers stand.
+/// Changes `bytes` in one to `CHANGES_MAX` ways; parts of `other` may come in.
+/// `fields` says where numbers stand.
 pub(super) fn mutate(bytes: &mut Vec<u8>, other: &[u8], fields: &[Field], chance: &mut Chance) {
     for _ in 0..=chance.below(CHANGES_MAX) {
         change(bytes, other, fields, chance);
@@ -95,7 +96,8 @@ fn part<'a>(bytes: &'a mut [u8], place: usize, chance: &mut Chance) -> &'a mut [
     rest.get_mut(..length).unwrap_or_default()
 }
 
-/// Sets a number to what length checks get wrong: zero, signs, the largest values, what is left and one more or less.
+/// Sets a number to what length checks get wrong: zero, signs, the largest values,
+/// what is left and one more or less.
 fn put_extreme(bytes: &mut [u8], field: Field, chance: &mut Chance) {
     let length = bytes.len() as u64;
     let Some(place) = bytes.get_mut(field.at..field.at.saturating_add(field.width)) else { return };

@@ -2,7 +2,7 @@
 
 use super::input::Input;
 use super::meter::Bound;
-use super::target::{Checked, Field, Outcome, Target, promise};
+use super::target::{Checked, Field, Target, TargetOutcome, promise};
 
 /// One target per fault, and the decoder without one.
 pub static PLANTED: &[Target] = &[
@@ -68,7 +68,7 @@ fn decode(bytes: &[u8], fault: Fault) -> Option<Vec<u16>> {
 fn check(input: &Input<'_>, fault: Fault) -> Checked {
     let Some(numbers) = NUMBERS.hold(input.bytes.len(), || decode(input.bytes, fault))? else {
         promise(!input.is_whole(), || "a good list is refused".to_owned())?;
-        return Ok(Outcome::Refused);
+        return Ok(TargetOutcome::Refused);
     };
     let sources = input.sources();
     let is_known =
@@ -77,5 +77,5 @@ fn check(input: &Input<'_>, fault: Fault) -> Checked {
     promise(fault == Fault::Checksum || encode(&numbers) == input.bytes, || {
         "another list is written".to_owned()
     })?;
-    Ok(Outcome::Decoded)
+    Ok(TargetOutcome::Decoded)
 }

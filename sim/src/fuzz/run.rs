@@ -3,7 +3,7 @@
 use super::input::{Input, Origin};
 use super::meter;
 use super::mutate::mutate;
-use super::target::{Outcome, Target};
+use super::target::{Target, TargetOutcome};
 use crate::chance::Chance;
 use crate::progress::under_way;
 
@@ -20,14 +20,14 @@ const SEEDS_AS_THEY_ARE: u64 = 8;
 
 /// What came of the cases so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct FuzzTally {
     pub decoded: u64,
     pub refused: u64,
 }
 
 /// A promise that a decoder broke.
 #[derive(Debug, Clone)]
-pub struct Failure {
+pub struct FuzzFailure {
     pub number: u64,
     pub what: String,
     /// As small as it could be made.
@@ -35,25 +35,25 @@ pub struct Failure {
 }
 
 /// One input before it is checked.
-struct Case {
+struct FuzzCase {
     bytes: Vec<u8>,
-    kind: Kind,
+    kind: TargetKind,
     sources: [Vec<u8>; 2],
 }
 
-enum Kind {
+enum TargetKind {
     Whole,
     Damaged,
     Forged,
 }
 
-impl Case {
+impl FuzzCase {
     fn input(&self) -> Input<'_> {
         let [first, second] = &self.sources;
         let origin = match self.kind {
-            Kind::Whole => Origin::Whole,
-            Kind::Damaged => Origin::Damaged([first, second]),
-            Kind::Forged => Origin::Forged,
+            TargetKind::Whole => Origin::Whole,
+            TargetKind::Damaged => Origin::Damaged([first, second]),
+            TargetKind::Forged => Origin::Forged,
         };
         Input { bytes: &self.bytes, origin }
     }
@@ -74,24 +74,24 @@ impl Fuzz {
     }
 
     /// Checks one case. A panic names it before it ends the process.
-    pub fn step(&self, number: u64, tally: &mut Tally) -> Result<(), Failure> {
+    pub fn step(&self, number: u64, tally: &mut FuzzTally) -> Result<(), FuzzFailure> {
         under_way(format!("{} --seed {} --case {number}", self.target.name, self.seed));
         let case = self.case(number);
         match (self.target.check)(&case.input()) {
-            Ok(Outcome::Decoded) => tally.decoded += 1,
-            Ok(Outcome::Refused) => tally.refused += 1,
-            Err(what) => return Err(Failure { number, what, input: smallest(self.target, &case) }),
+            Ok(TargetOutcome::Decoded) => tally.decoded += 1,
+            Ok(TargetOutcome::Refused) => tally.refused += 1,
+            Err(what) => return Err(FuzzFailure { number, what, input: smallest(self.target, &case) }),
         }
         Ok(())
     }
 
     /// Checks cases `0..count`.
-    pub fn run(&self, count: u64) -> Result<Tally, Failure> {
-        let mut tally = Tally::default();
+    pub fn run(&self, count: u64) -> Result<FuzzTally, FuzzFailure> {
+        let mut tally = FuzzTally::default();
         (0..count).try_for_each(|number| self.step(number, &mut tally)).map(|()| tally)
     }
 
-    fn case(&self, number: u64) -> Case {
+    fn case(&self, number: u64) -> FuzzCase {
         let mut chance = Chance::new(self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number);
         let is_seeded = !self.seeds.is_empty() && chance.one_in(3);
         let mut example = || match () {
@@ -102,21 +102,21 @@ impl Fuzz {
         let sources = [example(), example()];
         let mut bytes = sources[0].clone();
         let kind = match chance.below(8) {
-            _ if is_seeded => Kind::Forged,
-            0 => Kind::Whole,
-            1 | 2 => Kind::Damaged,
-            _ => Kind::Forged,
+            _ if is_seeded => TargetKind::Forged,
+            0 => TargetKind::Whole,
+            1 | 2 => TargetKind::Damaged,
+            _ => TargetKind::Forged,
         };
         let is_changed = !is_seeded || !chance.one_in(SEEDS_AS_THEY_ARE);
-        if !matches!(kind, Kind::Whole) && is_changed {
+        if !matches!(kind, TargetKind::Whole) && is_changed {
             let fields = (self.target.fields)(&bytes);
             mutate(&mut bytes, &sources[1], &fields, &mut chance);
             bytes.truncate(self.target.bytes_max);
         }
-        if matches!(kind, Kind::Forged) && is_changed {
+        if matches!(kind, TargetKind::Forged) && is_changed {
             (self.target.repair)(&mut bytes);
         }
-        Case { bytes, kind, sources }
+        FuzzCase { bytes, kind, sources }
     }
 }
 
@@ -125,12 +125,13 @@ fn one_of(examples: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
 }
 
 /// Checks bytes of which nothing is known, such as a saved failure.
-pub fn check_input(target: &Target, bytes: &[u8]) -> Result<Outcome, String> {
+pub fn check_input(target: &Target, bytes: &[u8]) -> Result<TargetOutcome, String> {
     (target.check)(&Input::forged(bytes))
 }
 
-/// Cuts parts out of a failing input as long as it fails. Only what fails without its history can be made smaller.
-fn smallest(target: &Target, case: &Case) -> Vec<u8> {
+/// Cuts parts out of a failing input as long as it fails.
+/// Only what fails without its history can be made smaller.
+fn smallest(target: &Target, case: &FuzzCase) -> Vec<u8> {
     let mut bytes = case.bytes.clone();
     if check_input(target, &bytes).is_ok() {
         return bytes;

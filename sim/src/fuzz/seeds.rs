@@ -1,4 +1,5 @@
-//! Examples from the cases of `clients/parity`: every request that they send, and the batches in those that produce.
+//! Examples from the cases of `clients/parity`: every request that they send,
+//! and the batches in those that produce.
 
 use bytes::Bytes;
 use millrace_wire::conn::decode_request_header;

@@ -1,4 +1,5 @@
-//! What a fuzz target is: examples of its format, where their lengths stand, how checksums are made good, what to check.
+//! What a fuzz target is: examples of its format, where their lengths stand,
+//! how checksums are made good, what to check.
 
 use super::input::Input;
 use crate::chance::Chance;
@@ -10,7 +11,8 @@ pub struct Target {
     pub decoders: &'static [&'static str],
     /// Inputs known to be good that no encoder here made: golden bytes.
     pub(super) golden: fn() -> Vec<Vec<u8>>,
-    /// Inputs of the parity cases, good or bad on purpose: where mutation begins, and nothing that must be read.
+    /// Inputs of the parity cases, good or bad on purpose: where mutation begins,
+    /// and nothing that must be read.
     pub(super) seeds: fn() -> Vec<Vec<u8>>,
     /// A new good input.
     pub(super) generate: fn(&mut Chance) -> Vec<u8>,
@@ -38,20 +40,20 @@ impl Target {
         generate: |_| Vec::new(),
         fields: |_| Vec::new(),
         repair: |_| {},
-        check: |_| Ok(Outcome::Refused),
+        check: |_| Ok(TargetOutcome::Refused),
         bytes_max: 16 * 1024,
     };
 }
 
 /// What a decoder made of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum TargetOutcome {
     Decoded,
     Refused,
 }
 
 /// A broken promise comes as text.
-pub(super) type Checked = Result<Outcome, String>;
+pub(super) type Checked = Result<TargetOutcome, String>;
 
 /// A number in an input whose extremes are worth trying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use millrace_core::coord::records::consumer_protocol_assignment::{
 };
 use millrace_core::coord::records::consumer_protocol_subscription::ConsumerProtocolSubscription;
 
-use super::plan::{Place, Plan};
+use super::plan::{GroupsPlan, Place};
 
 pub(crate) const PROTOCOL_TYPE: &str = "consumer";
 pub(crate) const PROTOCOL: &str = "range";
@@ -16,14 +16,14 @@ pub(crate) const PROTOCOL: &str = "range";
 const VERSION: i16 = 1;
 
 /// What a member of `group` offers.
-pub(crate) fn subscription(plan: &Plan, group: usize) -> Vec<u8> {
+pub(crate) fn subscription(plan: &GroupsPlan, group: usize) -> Vec<u8> {
     let topics = plan.groups[group].topics.iter().map(|&topic| plan.topics[topic].name.to_owned()).collect();
     let subscription = ConsumerProtocolSubscription { topics, ..ConsumerProtocolSubscription::default() };
     subscription.to_bytes(VERSION).unwrap_or_default()
 }
 
 /// A range of each topic for each member, in the order of their keys.
-pub(crate) fn assign(plan: &Plan, group: usize, members: &[String]) -> BTreeMap<String, Vec<Place>> {
+pub(crate) fn assign(plan: &GroupsPlan, group: usize, members: &[String]) -> BTreeMap<String, Vec<Place>> {
     let mut keys = members.to_vec();
     keys.sort_unstable();
     let mut assigned: BTreeMap<String, Vec<Place>> = BTreeMap::new();
@@ -40,7 +40,7 @@ pub(crate) fn assign(plan: &Plan, group: usize, members: &[String]) -> BTreeMap<
     assigned
 }
 
-pub(crate) fn encode(plan: &Plan, places: &[Place]) -> Vec<u8> {
+pub(crate) fn encode(plan: &GroupsPlan, places: &[Place]) -> Vec<u8> {
     let mut by_topic: BTreeMap<usize, Vec<i32>> = BTreeMap::new();
     for place in places {
         by_topic.entry(place.topic).or_default().push(place.partition);
@@ -56,7 +56,7 @@ pub(crate) fn encode(plan: &Plan, places: &[Place]) -> Vec<u8> {
 }
 
 /// No bytes at all are an assignment of nothing.
-pub(crate) fn decode(plan: &Plan, bytes: &[u8]) -> Result<Vec<Place>, String> {
+pub(crate) fn decode(plan: &GroupsPlan, bytes: &[u8]) -> Result<Vec<Place>, String> {
     if bytes.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,11 +1,11 @@
-//! One case of a sweep: groups go about their business while the broker crashes where the case says, and come to rest
-//! at the end of each of its lives.
+//! One case of a sweep: groups go about their business while the broker crashes where the case says, and come
+//! to rest at the end of each of its lives.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::course::Course;
-use super::plan::Plan;
+use super::course::GroupCourse;
+use super::plan::GroupsPlan;
 use crate::case::{Case, Outcome};
 use crate::scenario::{Ending, Life, Lives, run_lives};
 use crate::trial::{Blow, Looks, Trial};
@@ -15,11 +15,11 @@ const SCENE: Duration = Duration::from_millis(700);
 const STEP: Duration = Duration::from_millis(10);
 
 /// Runs one case to its end. Of a trial only the blow counts.
-pub(crate) fn run_case(plan: &Rc<Plan>, case: &Case) -> Outcome {
-    run_lives(&mut Course::new(plan, case.planted), case)
+pub(crate) fn run_case(plan: &Rc<GroupsPlan>, case: &Case) -> Outcome {
+    run_lives(&mut GroupCourse::new(plan, case.planted), case)
 }
 
-impl Lives for Course {
+impl Lives for GroupCourse {
     fn disk_operations(&self) -> u64 {
         self.world.disk_operations(self.broker)
     }
@@ -68,7 +68,7 @@ impl Lives for Course {
 }
 
 /// One life of the broker, from its start to its clean end, or as far as it comes.
-fn live(course: &mut Course, shards: u16) -> Result<(), String> {
+fn live(course: &mut GroupCourse, shards: u16) -> Result<(), String> {
     let node = course.start(shards)?;
     let end = millrace_rt::Moment::ZERO + SCENE;
     while course.world.now() < end && course.world.is_running(course.broker) {

@@ -1,11 +1,12 @@
-//! What befalls a member: it leaves, freezes, crashes, and somebody comes in its place, until all faults are over.
+//! What befalls a member: it leaves, freezes, crashes, and somebody comes in its place,
+//! until all faults are over.
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use millrace_rt::{now, random_u64, select, sleep};
 
-use super::flow::{Flow, LOOK_AGAIN};
+use super::flow::{GroupFlow, LOOK_AGAIN};
 use super::member::Member;
 use super::mood::Mood;
 
@@ -17,7 +18,7 @@ const FREEZE_MS: std::ops::Range<u64> = 50..2_000;
 const VACANCY_MS: std::ops::Range<u64> = 0..400;
 
 /// Keeps one slot of a group taken, mostly. Runs until the world ends.
-pub(crate) async fn keep_slot(flow: Flow, group: usize, slot: usize) {
+pub(crate) async fn keep_slot(flow: GroupFlow, group: usize, slot: usize) {
     flow.until_topics().await;
     let ends_absent = flow.plan.groups[group].slots[slot].ends_absent;
     loop {
@@ -36,7 +37,7 @@ pub(crate) async fn keep_slot(flow: Flow, group: usize, slot: usize) {
 }
 
 /// Returns when the member crashes.
-async fn befall(flow: &Flow, mood: &Mood, ends_absent: bool) {
+async fn befall(flow: &GroupFlow, mood: &Mood, ends_absent: bool) {
     loop {
         let quiet_until = now() + Duration::from_millis(within(QUIET_MS));
         while now() < quiet_until && !flow.is_healing() {

@@ -1,6 +1,6 @@
-//! One member of the group of the consumer protocol: it says what it owns, takes what it is given, and gives up in its
-//! own time what it is to give up. It may be a static member that comes back under another id, name topics or match them;
-//! it leaves, for good or for a while, freezes and crashes.
+//! One member of the group of the consumer protocol: it says what it owns, takes what it is given, and gives
+//! up in its own time what it is to give up. It may be a static member that comes back under another id, name
+//! topics or match them; it leaves, for good or for a while, freezes and crashes.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -15,7 +15,7 @@ use millrace_wire::{ApiKey, ErrorCode, Reader};
 
 use super::consumers::Part;
 use super::elder::Elder;
-use super::flow::{Flow, LOOK_AGAIN};
+use super::flow::{GroupFlow, LOOK_AGAIN};
 use super::joining;
 use super::mood::Mood;
 use super::plan::{ConsumerPlan, REBALANCE_MS_MAX};
@@ -41,7 +41,7 @@ const LEAVING: i32 = -1;
 const AWAY: i32 = -2;
 
 /// Keeps one place of the group taken, mostly. Runs until the world ends.
-pub(crate) async fn keep_consumer(flow: Flow, slot: usize) {
+pub(crate) async fn keep_consumer(flow: GroupFlow, slot: usize) {
     flow.until_topics().await;
     loop {
         let mood: Rc<Mood> = Rc::default();
@@ -51,7 +51,7 @@ pub(crate) async fn keep_consumer(flow: Flow, slot: usize) {
             let elder = Elder::new(flow.clone(), GROUP, slot, number, Rc::clone(&mood));
             select(elder.live(), befall(&flow, number, &mood)).await;
         } else {
-            let consumer = Consumer::new(flow.clone(), slot, number, Rc::clone(&mood));
+            let consumer = ConsumerLife::new(flow.clone(), slot, number, Rc::clone(&mood));
             select(consumer.live(), befall(&flow, number, &mood)).await;
         }
         flow.ledger.borrow_mut().consumers.forget(number);
@@ -60,7 +60,7 @@ pub(crate) async fn keep_consumer(flow: Flow, slot: usize) {
 }
 
 /// Returns when the member crashes.
-async fn befall(flow: &Flow, number: u64, mood: &Mood) {
+async fn befall(flow: &GroupFlow, number: u64, mood: &Mood) {
     while !flow.is_healing() {
         sleep(Duration::from_millis(within(LIFE_MS))).await;
         match random_u64() % 4 {
@@ -96,8 +96,8 @@ fn numbers(parts: &BTreeSet<Part>) -> Vec<i32> {
     parts.iter().map(|part| part.1).collect()
 }
 
-struct Consumer {
-    flow: Flow,
+struct ConsumerLife {
+    flow: GroupFlow,
     slot: usize,
     number: u64,
     mood: Rc<Mood>,
@@ -107,10 +107,10 @@ struct Consumer {
     revoking: BTreeSet<Part>,
 }
 
-impl Consumer {
-    fn new(flow: Flow, slot: usize, number: u64, mood: Rc<Mood>) -> Consumer {
+impl ConsumerLife {
+    fn new(flow: GroupFlow, slot: usize, number: u64, mood: Rc<Mood>) -> ConsumerLife {
         let (owned, revoking) = (BTreeSet::new(), BTreeSet::new());
-        Consumer { flow, slot, number, mood, epoch: JOINING, owned, revoking }
+        ConsumerLife { flow, slot, number, mood, epoch: JOINING, owned, revoking }
     }
 
     /// Returns when it has left the group.

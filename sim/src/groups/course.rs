@@ -1,5 +1,5 @@
-//! A broker and its groups in one world: the broker is started, crashed and stopped, and at the end of all faults its
-//! groups have to come to rest.
+//! A broker and its groups in one world: the broker is started, crashed and stopped, and at the end of all
+//! faults its groups have to come to rest.
 
 use std::cell::RefCell;
 use std::net::Ipv4Addr;
@@ -14,17 +14,18 @@ use millrace_shard::Planted;
 
 use super::conduct::keep_slot;
 use super::consumer::keep_consumer;
-use super::flow::Flow;
-use super::ledger::Ledger;
+use super::flow::GroupFlow;
+use super::ledger::GroupLedger;
 use super::observer::observe;
 use super::offsets::Floors;
-use super::plan::{Plan, REBALANCE_MS_MAX, SESSION_MS_MAX};
+use super::plan::{GroupsPlan, REBALANCE_MS_MAX, SESSION_MS_MAX};
 use crate::broker::boot::{BROKER, boot, config};
 
 /// Virtual time after which something is stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Within so much virtual time after the last fault every group is at rest: silent members are found by their sessions,
-/// a rebalance may wait for one that went in its middle, ids that nobody came back with are waited for half a second.
+/// Within so much virtual time after the last fault every group is at rest: silent members are found by their
+/// sessions, a rebalance may wait for one that went in its middle,
+/// ids that nobody came back with are waited for half a second.
 const REST_WITHIN: Duration = Duration::from_millis(4 * (SESSION_MS_MAX + REBALANCE_MS_MAX));
 /// Every partition has a commit within so much time: each member commits with half of its heartbeats.
 const PROGRESS_WITHIN: Duration = Duration::from_millis(10 * SESSION_MS_MAX);
@@ -33,27 +34,27 @@ const LOOK_WITHIN: Duration = Duration::from_millis(100);
 /// A stop waits for connections; see the server.
 const STOP_WITHIN_MS: u64 = 30_000;
 
-pub(crate) struct Course {
+pub(crate) struct GroupCourse {
     pub(crate) world: World,
     pub(crate) broker: NodeId,
-    pub(crate) flow: Flow,
+    pub(crate) flow: GroupFlow,
     config: Arc<BrokerConfig>,
     planted: Option<Planted>,
 }
 
-impl Course {
-    pub(crate) fn new(plan: &Rc<Plan>, planted: Option<Planted>) -> Course {
+impl GroupCourse {
+    pub(crate) fn new(plan: &Rc<GroupsPlan>, planted: Option<Planted>) -> GroupCourse {
         let mut world = World::new(plan.seed, WorldOptions::default());
         let broker = world.add_node(BROKER);
         let clients =
             [world.add_node(Ipv4Addr::new(10, 0, 0, 2)), world.add_node(Ipv4Addr::new(10, 0, 0, 3))];
-        let flow = Flow::new(plan);
+        let flow = GroupFlow::new(plan);
         let [members, observer] = clients;
         let shared = flow.clone();
         world.start(members, 1, move |_| keep_slots(shared.clone()));
         let shared = flow.clone();
         world.start(observer, 1, move |_| observe(shared.clone()));
-        Course { world, broker, flow, config: config(&plan.config()), planted }
+        GroupCourse { world, broker, flow, config: config(&plan.config()), planted }
     }
 
     /// Boots the broker.
@@ -90,7 +91,7 @@ impl Course {
             _ => reason,
         })?;
         let before = floors(&self.flow.ledger.borrow());
-        let is_ahead = move |ledger: &Ledger| {
+        let is_ahead = move |ledger: &GroupLedger| {
             let mut pairs = before.iter().zip(floors(ledger));
             pairs.all(|(before, after)| before.iter().all(|(place, floor)| after[place] > *floor))
         };
@@ -115,9 +116,9 @@ impl Course {
         &mut self,
         what: &str,
         patience: Duration,
-        mut done: impl FnMut(&Ledger) -> bool,
+        mut done: impl FnMut(&GroupLedger) -> bool,
     ) -> Result<(), String> {
-        let ledger: Rc<RefCell<Ledger>> = Rc::clone(&self.flow.ledger);
+        let ledger: Rc<RefCell<GroupLedger>> = Rc::clone(&self.flow.ledger);
         let end = self.world.now() + patience;
         let mut is_done = false;
         while self.world.now() < end {
@@ -147,7 +148,7 @@ impl Course {
     }
 }
 
-async fn keep_slots(flow: Flow) {
+async fn keep_slots(flow: GroupFlow) {
     for (group, planned) in flow.plan.groups.iter().enumerate() {
         for slot in 0..planned.slots.len() {
             millrace_rt::spawn(keep_slot(flow.clone(), group, slot));
@@ -160,7 +161,7 @@ async fn keep_slots(flow: Flow) {
 }
 
 /// Of every group.
-fn floors(ledger: &Ledger) -> Vec<Floors> {
+fn floors(ledger: &GroupLedger) -> Vec<Floors> {
     let groups = 0..ledger.plan.groups.len();
     groups.map(|group| ledger.offsets.floors(group, &ledger.plan.places(group))).collect()
 }

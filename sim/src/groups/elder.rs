@@ -1,6 +1,6 @@
-//! A member of the group of the consumer protocol that still speaks the classic one: it gives up all that it owns before
-//! it joins, leads where it is told to, and finds itself in a group of either type. It names the topics that its place is
-//! for, and is never a static member.
+//! A member of the group of the consumer protocol that still speaks the classic one: it gives up all that it
+//! owns before it joins, leads where it is told to, and finds itself in a group of either type. It names the
+//! topics that its place is for, and is never a static member.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -12,10 +12,10 @@ use millrace_wire::ErrorCode;
 
 use super::assignor;
 use super::consumers::Part;
-use super::flow::{Flow, LOOK_AGAIN};
+use super::flow::{GroupFlow, LOOK_AGAIN};
 use super::joining::{self, Identity, Joined};
 use super::mood::Mood;
-use super::plan::{Place, Plan, REBALANCE_MS_MAX, SESSION_MS_MAX, SlotPlan, Versions};
+use super::plan::{GroupsPlan, Place, REBALANCE_MS_MAX, SESSION_MS_MAX, SlotPlan, Versions};
 use crate::broker::client::{Broken, Client};
 
 const VERSIONS: Versions =
@@ -33,7 +33,7 @@ enum Next {
 }
 
 pub(super) struct Elder {
-    flow: Flow,
+    flow: GroupFlow,
     group: &'static str,
     number: u64,
     mood: Rc<Mood>,
@@ -50,7 +50,13 @@ pub(super) struct Elder {
 }
 
 impl Elder {
-    pub(super) fn new(flow: Flow, group: &'static str, slot: usize, number: u64, mood: Rc<Mood>) -> Elder {
+    pub(super) fn new(
+        flow: GroupFlow,
+        group: &'static str,
+        slot: usize,
+        number: u64,
+        mood: Rc<Mood>,
+    ) -> Elder {
         let reads = flow.plan.consumers[slot].reads().collect();
         let slot = SlotPlan {
             instance: None,
@@ -208,7 +214,7 @@ impl Elder {
 }
 
 /// The partitions of each topic in turn to those who read it.
-fn assign(plan: &Plan, joined: &Joined) -> Result<Vec<(String, Vec<u8>)>, String> {
+fn assign(plan: &GroupsPlan, joined: &Joined) -> Result<Vec<(String, Vec<u8>)>, String> {
     let mut places: Vec<Vec<Place>> = vec![Vec::new(); joined.members.len()];
     let mut readers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (number, said) in joined.subscriptions.iter().enumerate() {

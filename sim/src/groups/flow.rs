@@ -1,4 +1,5 @@
-//! What members and the course of a run tell each other; all on one thread, outside of the simulated machines.
+//! What members and the course of a run tell each other; all on one thread,
+//! outside of the simulated machines.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -7,8 +8,8 @@ use std::time::Duration;
 
 use millrace_wire::Uuid;
 
-use super::ledger::Ledger;
-use super::plan::Plan;
+use super::ledger::GroupLedger;
+use super::plan::GroupsPlan;
 use crate::broker::boot::{BROKER, PORT};
 use crate::broker::client::Broken;
 
@@ -17,14 +18,14 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Shared by every client of a run.
 #[derive(Clone)]
-pub(crate) struct Flow {
-    pub(crate) plan: Rc<Plan>,
-    pub(crate) ledger: Rc<RefCell<Ledger>>,
-    state: Rc<State>,
+pub(crate) struct GroupFlow {
+    pub(crate) plan: Rc<GroupsPlan>,
+    pub(crate) ledger: Rc<RefCell<GroupLedger>>,
+    state: Rc<GroupFlowState>,
 }
 
 #[derive(Default)]
-struct State {
+struct GroupFlowState {
     /// By topic; empty while they are not created.
     topic_ids: RefCell<Vec<Uuid>>,
     /// Nothing befalls members any more.
@@ -33,18 +34,18 @@ struct State {
     looks_done: Cell<u32>,
 }
 
-impl Flow {
-    pub(crate) fn new(plan: &Rc<Plan>) -> Flow {
-        let ledger = Rc::new(RefCell::new(Ledger::new(Rc::clone(plan))));
-        Flow { plan: Rc::clone(plan), ledger, state: Rc::default() }
+impl GroupFlow {
+    pub(crate) fn new(plan: &Rc<GroupsPlan>) -> GroupFlow {
+        let ledger = Rc::new(RefCell::new(GroupLedger::new(Rc::clone(plan))));
+        GroupFlow { plan: Rc::clone(plan), ledger, state: Rc::default() }
     }
 
     pub(crate) fn broker(&self) -> SocketAddr {
         SocketAddr::from((BROKER, PORT))
     }
 
-    /// Whether the member `who` has left, by how it ended with its connection. One that was told nonsense says so and does
-    /// nothing more.
+    /// Whether the member `who` has left, by how it ended with its connection. One that was told nonsense
+    /// says so and does nothing more.
     pub(crate) async fn has_left(&self, who: &str, served: Result<(), Broken>) -> bool {
         match served {
             Ok(()) => true,

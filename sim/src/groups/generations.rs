@@ -1,5 +1,5 @@
-//! Generations of one group as the outside knows them: what leaders proposed, what members were assigned, who owns what
-//! just now.
+//! Generations of one group as the outside knows them: what leaders proposed, what members were assigned,
+//! who owns what just now.
 
 use std::collections::BTreeMap;
 
@@ -30,8 +30,8 @@ pub(crate) struct Assigned {
 pub(crate) struct Generations {
     /// The newest in which somebody was assigned something; the coordinator has written it.
     newest: i32,
-    /// By generation: as many as may be its assignment yet. A generation that was lost in a crash, before anybody had
-    /// an assignment, comes again.
+    /// By generation: as many as may be its assignment yet. A generation that was lost in a crash, before
+    /// anybody had an assignment, comes again.
     proposals: BTreeMap<i32, Vec<Proposal>>,
     owners: BTreeMap<(i32, Place), String>,
     standings: Vec<Option<Standing>>,
@@ -103,8 +103,8 @@ impl Generations {
         self.standings.iter_mut().flatten().for_each(|standing| standing.is_confirmed = false);
     }
 
-    /// Whether all of `slots` have a member in the same generation, and own all of `places` between them; or what is
-    /// missing.
+    /// Whether all of `slots` have a member in the same generation, and own all of `places` between them;
+    /// or what is missing.
     pub(crate) fn settled(&self, slots: impl Iterator<Item = usize>, places: &[Place]) -> Result<(), String> {
         let mut owned: Vec<Place> = Vec::new();
         let mut generation = None;

@@ -6,10 +6,10 @@ use super::consumers::Consumers;
 use super::generations::Generations;
 use super::joining::Described;
 use super::offsets::Offsets;
-use super::plan::Plan;
+use super::plan::GroupsPlan;
 
-pub(crate) struct Ledger {
-    pub(crate) plan: Rc<Plan>,
+pub(crate) struct GroupLedger {
+    pub(crate) plan: Rc<GroupsPlan>,
     pub(crate) offsets: Offsets,
     /// By group.
     pub(crate) generations: Vec<Generations>,
@@ -22,9 +22,9 @@ pub(crate) struct Ledger {
     pub(crate) acknowledgements: u64,
 }
 
-impl Ledger {
-    pub(crate) fn new(plan: Rc<Plan>) -> Ledger {
-        Ledger {
+impl GroupLedger {
+    pub(crate) fn new(plan: Rc<GroupsPlan>) -> GroupLedger {
+        GroupLedger {
             offsets: Offsets::default(),
             generations: plan.groups.iter().map(|group| Generations::new(group.slots.len())).collect(),
             described: vec![None; plan.groups.len()],
@@ -47,8 +47,8 @@ impl Ledger {
         self.generations.iter_mut().for_each(Generations::forget_confirmations);
     }
 
-    /// Whether every group is stable, with a member in each slot that is to have one, and all partitions owned; or the
-    /// first thing that is missing.
+    /// Whether every group is stable, with a member in each slot that is to have one, and all partitions
+    /// owned; or the first thing that is missing.
     pub(crate) fn settled(&self) -> Result<(), String> {
         for (number, group) in self.plan.groups.iter().enumerate() {
             let missing = |reason| format!("{}: {reason}", group.name);

@@ -1,5 +1,5 @@
-//! One member of a group, as a client is one: it joins, is assigned partitions, goes on where the group has committed,
-//! and commits how far it came. What it knows outlives its connections.
+//! One member of a group, as a client is one: it joins, is assigned partitions, goes on where the group has
+//! committed, and commits how far it came. What it knows outlives its connections.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -9,13 +9,13 @@ use millrace_rt::{random_u64, sleep};
 use millrace_wire::ErrorCode;
 
 use super::assignor;
-use super::flow::{Flow, LOOK_AGAIN};
+use super::flow::{GroupFlow, LOOK_AGAIN};
 use super::generations::Assigned;
 use super::joining::{self, Identity, Joined};
 use super::mood::Mood;
-use super::offsets::{Fate, NOTHING};
+use super::offsets::{NOTHING, OffsetFate};
 use super::offsets_requests as offsets;
-use super::plan::{Place, Plan, SlotPlan};
+use super::plan::{GroupsPlan, Place, SlotPlan};
 use crate::broker::client::{Broken, Client};
 
 /// Before a request is made again that the coordinator could not answer.
@@ -23,7 +23,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
 /// What an answer's error means for a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum BeatVerdict {
     Fine,
     /// The coordinator is not there just now.
     Later,
@@ -32,21 +32,21 @@ enum Verdict {
     Forgotten,
 }
 
-fn verdict(error: ErrorCode) -> Result<Verdict, Broken> {
+fn verdict(error: ErrorCode) -> Result<BeatVerdict, Broken> {
     match error {
-        ErrorCode::None => Ok(Verdict::Fine),
+        ErrorCode::None => Ok(BeatVerdict::Fine),
         ErrorCode::CoordinatorLoadInProgress
         | ErrorCode::CoordinatorNotAvailable
-        | ErrorCode::NotCoordinator => Ok(Verdict::Later),
-        ErrorCode::RebalanceInProgress | ErrorCode::IllegalGeneration => Ok(Verdict::Rejoin),
-        ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => Ok(Verdict::Forgotten),
+        | ErrorCode::NotCoordinator => Ok(BeatVerdict::Later),
+        ErrorCode::RebalanceInProgress | ErrorCode::IllegalGeneration => Ok(BeatVerdict::Rejoin),
+        ErrorCode::UnknownMemberId | ErrorCode::FencedInstanceId => Ok(BeatVerdict::Forgotten),
         error => Err(Broken::Nonsense(format!("a member is answered {error:?}"))),
     }
 }
 
 /// Who is in a slot now.
 pub(crate) struct Member {
-    flow: Flow,
+    flow: GroupFlow,
     group: usize,
     slot: usize,
     mood: Rc<Mood>,
@@ -58,7 +58,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(crate) fn new(flow: Flow, (group, slot): (usize, usize), mood: Rc<Mood>) -> Member {
+    pub(crate) fn new(flow: GroupFlow, (group, slot): (usize, usize), mood: Rc<Mood>) -> Member {
         Member { flow, group, slot, mood, id: String::new(), generation: -1, owned: None }
     }
 
@@ -94,7 +94,7 @@ impl Member {
     async fn find_coordinator(&self, client: &mut Client) -> Result<(), Broken> {
         let group = &self.flow.plan.groups[self.group];
         let version = group.slots[self.slot].versions.find;
-        while verdict(joining::find(client, version, &group.name).await?)? != Verdict::Fine {
+        while verdict(joining::find(client, version, &group.name).await?)? != BeatVerdict::Fine {
             sleep(RETRY_PAUSE).await;
         }
         Ok(())
@@ -106,9 +106,9 @@ impl Member {
             let who =
                 identity(&plan.groups[self.group].name, self.slot_plan(&plan), &self.id, self.generation);
             match verdict(joining::leave(client, who).await?)? {
-                Verdict::Fine | Verdict::Forgotten => break,
-                Verdict::Later => sleep(RETRY_PAUSE).await,
-                Verdict::Rejoin => return Err(Broken::Nonsense("it may not leave".to_owned())),
+                BeatVerdict::Fine | BeatVerdict::Forgotten => break,
+                BeatVerdict::Later => sleep(RETRY_PAUSE).await,
+                BeatVerdict::Rejoin => return Err(Broken::Nonsense("it may not leave".to_owned())),
             }
         }
         Ok(())
@@ -127,7 +127,7 @@ impl Member {
             return Ok(());
         }
         let verdict = verdict(joined.error)?;
-        if verdict != Verdict::Fine {
+        if verdict != BeatVerdict::Fine {
             self.heed(verdict).await;
             return Ok(());
         }
@@ -166,7 +166,7 @@ impl Member {
         let who = identity(group, slot, &self.id, self.generation);
         let (error, assignment) = joining::sync(client, who, assignments).await?;
         let verdict = verdict(error)?;
-        if verdict != Verdict::Fine {
+        if verdict != BeatVerdict::Fine {
             self.heed(verdict).await;
             return Ok(());
         }
@@ -190,7 +190,7 @@ impl Member {
             let floors = self.flow.ledger.borrow().offsets.floors(group, places);
             let fetched = match offsets::fetch(client, &plan, &ids, what, Some(places)).await? {
                 Ok(fetched) => fetched,
-                Err(error) if verdict(error)? == Verdict::Later => {
+                Err(error) if verdict(error)? == BeatVerdict::Later => {
                     sleep(RETRY_PAUSE).await;
                     continue;
                 }
@@ -214,7 +214,7 @@ impl Member {
         let (group, slot) = (&plan.groups[self.group].name, self.slot_plan(&plan));
         if random_u64().is_multiple_of(2) {
             let verdict = self.commit(client).await?;
-            if verdict != Verdict::Fine {
+            if verdict != BeatVerdict::Fine {
                 self.heed(verdict).await;
                 return Ok(());
             }
@@ -222,10 +222,10 @@ impl Member {
         let newest = self.newest();
         let who = identity(group, slot, &self.id, self.generation);
         let verdict = verdict(joining::heartbeat(client, who).await?)?;
-        if verdict == Verdict::Fine {
+        if verdict == BeatVerdict::Fine {
             self.expect_newest(newest, "a heartbeat")?;
             self.flow.ledger.borrow_mut().generations[self.group].confirm(self.slot);
-        } else if verdict == Verdict::Rejoin && random_u64().is_multiple_of(2) {
+        } else if verdict == BeatVerdict::Rejoin && random_u64().is_multiple_of(2) {
             // What it came to before others have its partitions.
             self.commit(client).await?;
         }
@@ -236,11 +236,11 @@ impl Member {
     }
 
     /// Commits some progress in every partition that it owns.
-    async fn commit(&mut self, client: &mut Client) -> Result<Verdict, Broken> {
+    async fn commit(&mut self, client: &mut Client) -> Result<BeatVerdict, Broken> {
         let plan = Rc::clone(&self.flow.plan);
         let (group, slot) = (self.group, self.slot_plan(&plan));
         let Some(owned) = self.owned.as_mut().filter(|owned| !owned.is_empty()) else {
-            return Ok(Verdict::Fine);
+            return Ok(BeatVerdict::Fine);
         };
         let mut sent = Vec::new();
         for (&place, next) in owned {
@@ -251,7 +251,7 @@ impl Member {
         let newest = self.newest();
         let who = identity(&plan.groups[group].name, slot, &self.id, self.generation);
         let answers = offsets::commit(client, &plan, &self.flow.topic_ids(), who, &sent).await?;
-        let mut worst = Verdict::Fine;
+        let mut worst = BeatVerdict::Fine;
         for committing in &sent {
             let answer = answers.iter().find(|(place, _)| *place == committing.place);
             let Some((_, error)) = answer else {
@@ -259,28 +259,28 @@ impl Member {
             };
             let verdict = verdict(*error)?;
             let fate = match verdict {
-                Verdict::Fine => Fate::Acknowledged,
-                Verdict::Later => Fate::Unknown,
-                Verdict::Rejoin | Verdict::Forgotten => Fate::Refused,
+                BeatVerdict::Fine => OffsetFate::Acknowledged,
+                BeatVerdict::Later => OffsetFate::Unknown,
+                BeatVerdict::Rejoin | BeatVerdict::Forgotten => OffsetFate::Refused,
             };
             let mut ledger = self.flow.ledger.borrow_mut();
-            ledger.acknowledgements += u64::from(fate == Fate::Acknowledged);
+            ledger.acknowledgements += u64::from(fate == OffsetFate::Acknowledged);
             ledger.offsets.learn(group, committing, fate);
-            worst = if verdict == Verdict::Fine { worst } else { verdict };
+            worst = if verdict == BeatVerdict::Fine { worst } else { verdict };
         }
-        if worst == Verdict::Fine {
+        if worst == BeatVerdict::Fine {
             self.expect_newest(newest, "a commit")?;
         }
         Ok(worst)
     }
 
     /// Does what an error asks for.
-    async fn heed(&mut self, verdict: Verdict) {
+    async fn heed(&mut self, verdict: BeatVerdict) {
         match verdict {
-            Verdict::Fine => return,
-            Verdict::Later => return sleep(RETRY_PAUSE).await,
-            Verdict::Rejoin => {}
-            Verdict::Forgotten => self.id.clear(),
+            BeatVerdict::Fine => return,
+            BeatVerdict::Later => return sleep(RETRY_PAUSE).await,
+            BeatVerdict::Rejoin => {}
+            BeatVerdict::Forgotten => self.id.clear(),
         }
         self.owned = None;
         self.flow.ledger.borrow_mut().generations[self.group].leave(self.slot);
@@ -301,7 +301,7 @@ impl Member {
         self.flow.ledger.borrow().generations[self.group].newest()
     }
 
-    fn slot_plan<'a>(&self, plan: &'a Plan) -> &'a SlotPlan {
+    fn slot_plan<'a>(&self, plan: &'a GroupsPlan) -> &'a SlotPlan {
         &plan.groups[self.group].slots[self.slot]
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use millrace_rt::{random_u64, sleep};
 use millrace_wire::ErrorCode;
 
-use super::flow::{Flow, LOOK_AGAIN};
+use super::flow::{GroupFlow, LOOK_AGAIN};
 use super::joining;
 use super::offsets_requests::{self as offsets, FETCH_OF_ALL};
 use crate::broker::client::{Broken, Client};
@@ -18,7 +18,7 @@ const FETCH_VERSIONS: i16 = 10;
 const FIND_VERSION: i16 = 4;
 
 /// Runs until the world ends.
-pub(crate) async fn observe(flow: Flow) {
+pub(crate) async fn observe(flow: GroupFlow) {
     loop {
         if let Ok(mut client) = Client::connect(flow.broker()).await
             && let Err(Broken::Nonsense(reason)) = look(&flow, &mut client).await
@@ -31,7 +31,7 @@ pub(crate) async fn observe(flow: Flow) {
 }
 
 /// Uses one connection until it breaks.
-async fn look(flow: &Flow, client: &mut Client) -> Result<(), Broken> {
+async fn look(flow: &GroupFlow, client: &mut Client) -> Result<(), Broken> {
     if flow.topic_ids().is_empty() {
         create_topics(flow, client).await?;
     }
@@ -47,7 +47,7 @@ async fn look(flow: &Flow, client: &mut Client) -> Result<(), Broken> {
     }
 }
 
-async fn create_topics(flow: &Flow, client: &mut Client) -> Result<(), Broken> {
+async fn create_topics(flow: &GroupFlow, client: &mut Client) -> Result<(), Broken> {
     let mut ids = Vec::new();
     for topic in &flow.plan.topics {
         match requests::create_topic(client, topic).await? {
@@ -61,7 +61,7 @@ async fn create_topics(flow: &Flow, client: &mut Client) -> Result<(), Broken> {
 }
 
 /// Whether the group's coordinator could tell.
-async fn look_at(flow: &Flow, client: &mut Client, group: usize) -> Result<bool, Broken> {
+async fn look_at(flow: &GroupFlow, client: &mut Client, group: usize) -> Result<bool, Broken> {
     let plan = Rc::clone(&flow.plan);
     let name = plan.groups[group].name.as_str();
     if joining::find(client, FIND_VERSION, name).await? != ErrorCode::None {

@@ -13,7 +13,7 @@ use millrace_wire::messages::offset_fetch_response::OffsetFetchResponse;
 use millrace_wire::{ApiKey, ErrorCode, Reader, Uuid};
 
 use super::joining::Identity;
-use super::plan::{Place, Plan};
+use super::plan::{GroupsPlan, Place};
 use crate::broker::client::{Broken, Client};
 use crate::broker::requests::{error_of, missing, nonsense};
 
@@ -37,7 +37,7 @@ pub(crate) struct Committing {
 
 /// What a group has committed in one partition; an offset of -1 where it has not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fetched {
+pub(crate) struct FetchedOffsets {
     pub(crate) offset: i64,
     /// Versions before 5 do not tell.
     pub(crate) leader_epoch: Option<i32>,
@@ -47,7 +47,7 @@ pub(crate) struct Fetched {
 /// The answer of each partition, in the order of the request.
 pub(crate) async fn commit(
     client: &mut Client,
-    plan: &Plan,
+    plan: &GroupsPlan,
     ids: &[Uuid],
     who: Identity<'_>,
     offsets: &[Committing],
@@ -94,11 +94,11 @@ pub(crate) async fn commit(
 /// What `group` has committed: of `wanted`, or of all partitions.
 pub(crate) async fn fetch(
     client: &mut Client,
-    plan: &Plan,
+    plan: &GroupsPlan,
     ids: &[Uuid],
     (group, version): (&str, i16),
     wanted: Option<&[Place]>,
-) -> Result<Result<BTreeMap<Place, Fetched>, ErrorCode>, Broken> {
+) -> Result<Result<BTreeMap<Place, FetchedOffsets>, ErrorCode>, Broken> {
     let request = fetch_request(plan, ids, (group, version), wanted);
     let body = client.ask(ApiKey::OffsetFetch, version, |writer| request.encode(writer, version)).await?;
     let answer = OffsetFetchResponse::decode(&mut Reader::new(&body), version).map_err(nonsense)?;
@@ -133,13 +133,13 @@ pub(crate) async fn fetch(
     }
     let fetched = rows.into_iter().map(|(place, offset, epoch, metadata, _)| {
         let leader_epoch = (version >= FETCH_WITH_EPOCH).then_some(epoch);
-        (place, Fetched { offset, leader_epoch, metadata: metadata.unwrap_or_default().into_owned() })
+        (place, FetchedOffsets { offset, leader_epoch, metadata: metadata.unwrap_or_default().into_owned() })
     });
     Ok(Ok(fetched.collect()))
 }
 
 fn fetch_request<'a>(
-    plan: &'a Plan,
+    plan: &'a GroupsPlan,
     ids: &[Uuid],
     (group, version): (&'a str, i16),
     wanted: Option<&[Place]>,
@@ -180,7 +180,7 @@ fn fetch_request<'a>(
     request
 }
 
-fn topic_number(plan: &Plan, ids: &[Uuid], name: &str, id: Uuid, by_id: bool) -> Result<usize, Broken> {
+fn topic_number(plan: &GroupsPlan, ids: &[Uuid], name: &str, id: Uuid, by_id: bool) -> Result<usize, Broken> {
     let found = match by_id {
         true => ids.iter().position(|known| *known == id),
         false => plan.topics.iter().position(|known| known.name == name),

@@ -21,7 +21,7 @@ pub(crate) const REBALANCE_MS_MAX: u64 = 1_200;
 /// Heartbeats per session timeout.
 const HEARTBEATS: u64 = 6;
 
-/// One partition that a group reads: the place of its topic among [`Plan::topics`], and its index.
+/// One partition that a group reads: the place of its topic among [`GroupsPlan::topics`], and its index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) topic: usize,
@@ -63,7 +63,7 @@ pub(crate) struct Versions {
 pub(crate) struct ConsumerPlan {
     /// A static member has one.
     pub(crate) instance: Option<String>,
-    /// Places of topics among [`Plan::topics`] that it names.
+    /// Places of topics among [`GroupsPlan::topics`] that it names.
     pub(crate) topics: Vec<usize>,
     pub(crate) pattern: Option<Pattern>,
 }
@@ -72,7 +72,7 @@ pub(crate) struct ConsumerPlan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Pattern {
     pub(crate) text: &'static str,
-    /// Places among [`Plan::topics`] of those that it matches.
+    /// Places among [`GroupsPlan::topics`] of those that it matches.
     pub(crate) topics: &'static [usize],
 }
 
@@ -84,7 +84,7 @@ const PATTERNS: [Pattern; 3] = [
 ];
 
 impl ConsumerPlan {
-    /// Places among [`Plan::topics`] of what it reads.
+    /// Places among [`GroupsPlan::topics`] of what it reads.
     pub(crate) fn reads(&self) -> impl Iterator<Item = usize> + '_ {
         let matched = self.pattern.iter().flat_map(|pattern| pattern.topics).copied();
         self.topics.iter().copied().chain(matched)
@@ -93,7 +93,7 @@ impl ConsumerPlan {
 
 pub(crate) struct GroupPlan {
     pub(crate) name: String,
-    /// Places of its topics among [`Plan::topics`].
+    /// Places of its topics among [`GroupsPlan::topics`].
     pub(crate) topics: Vec<usize>,
     pub(crate) slots: Vec<SlotPlan>,
 }
@@ -106,7 +106,7 @@ impl GroupPlan {
 }
 
 /// Everything about the groups of one seed. The same for each of its runs.
-pub(crate) struct Plan {
+pub(crate) struct GroupsPlan {
     pub(crate) seed: u64,
     pub(crate) topics: Vec<Topic>,
     pub(crate) groups: Vec<GroupPlan>,
@@ -118,8 +118,8 @@ pub(crate) struct Plan {
     pub(crate) assignment_interval_ms: u64,
 }
 
-impl Plan {
-    pub(crate) fn new(seed: u64) -> Rc<Plan> {
+impl GroupsPlan {
+    pub(crate) fn new(seed: u64) -> Rc<GroupsPlan> {
         let mut chance = Chance::new(seed ^ 0x6709);
         let topic = |name, number, partitions| Topic {
             name,
@@ -134,7 +134,7 @@ impl Plan {
         let consumers =
             (0..1 + chance.below(CONSUMERS_MAX)).map(|number| consumer(number, &mut chance)).collect();
         let assignment_interval_ms = if chance.one_in(2) { 0 } else { chance.below(INITIAL_DELAY_MS_MAX) };
-        Rc::new(Plan {
+        Rc::new(GroupsPlan {
             seed,
             topics,
             groups,
@@ -167,8 +167,8 @@ impl Plan {
         Some(Place { topic, partition })
     }
 
-    /// What a member is known by over all of its ids: its instance id, if it has one. Leaders that speak an old version
-    /// are not told, but ids of static members begin with it.
+    /// What a member is known by over all of its ids: its instance id, if it has one. Leaders that speak an
+    /// old version are not told, but ids of static members begin with it.
     pub(crate) fn key(&self, group: usize, id: &str, instance: Option<&str>) -> String {
         let is_named_after =
             |instance: &&str| id.strip_prefix(*instance).is_some_and(|rest| rest.starts_with('-'));
@@ -180,7 +180,7 @@ impl Plan {
 
     /// Lines of the broker's configuration.
     pub(crate) fn config(&self) -> String {
-        let Plan { offsets_partitions, initial_delay_ms, assignment_interval_ms, .. } = self;
+        let GroupsPlan { offsets_partitions, initial_delay_ms, assignment_interval_ms, .. } = self;
         format!(
             "group.min.session.timeout.ms={SESSION_MS_MIN}\ngroup.initial.rebalance.delay.ms={initial_delay_ms}\n\
              offsets.topic.num.partitions={offsets_partitions}\n\

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use millrace_core::base::{Durability, LeaderEpoch, Offset, PartitionKey};
 use millrace_core::log::BatchHeader;
 
-use super::ledger::{Ledger, State, Stored};
+use super::ledger::{AppendState, PromiseLedger, Stored};
 use crate::workload::StreamKind;
 
 /// Base offset (8 bytes) and leader epoch (4 bytes at 12) are the broker's; all else is as sent.
@@ -14,9 +14,9 @@ fn same_but_for_the_broker(sent: &[u8], stored: &[u8]) -> bool {
     sent.len() == stored.len() && sent.get(8..12) == stored.get(8..12) && sent.get(16..) == stored.get(16..)
 }
 
-impl Ledger {
-    /// Compares a whole partition, read from its first offset to its end, with what is known of it. Afterwards the
-    /// ledger knows what a power loss took.
+impl PromiseLedger {
+    /// Compares a whole partition, read from its first offset to its end, with what is known of it.
+    /// Afterwards the ledger knows what a power loss took.
     pub(crate) fn audit(&mut self, key: PartitionKey, durability: Durability, log: &[Stored]) {
         let may_lose = self.lost_power && durability == Durability::Process;
         let found = self.audit_batches(key, log);
@@ -32,7 +32,8 @@ impl Ledger {
         self.audited.insert(key, bytes);
     }
 
-    /// Every batch is whole, once, known, and where it belongs. Answers the offset of each by stream and place.
+    /// Every batch is whole, once, known, and where it belongs.
+    /// Answers the offset of each by stream and place.
     fn audit_batches(&mut self, key: PartitionKey, log: &[Stored]) -> BTreeMap<(usize, usize), Offset> {
         let workload = Rc::clone(&self.workload);
         let mut found: BTreeMap<(usize, usize), Offset> = BTreeMap::new();
@@ -68,12 +69,12 @@ impl Ledger {
                 self.violate(format!("{key}: stream {stream} batch {place} is at {before} and at {at}"));
             }
             match self.states[stream][place] {
-                State::Unsent => {
+                AppendState::Unsent => {
                     self.violate(format!(
                         "{key}: stream {stream} batch {place} at {at} was never sent, or refused"
                     ));
                 }
-                State::Refused => {
+                AppendState::Refused => {
                     self.violate(format!("{key}: stream {stream} batch {place} at {at} was refused"));
                 }
                 _ => {}
@@ -83,7 +84,8 @@ impl Ledger {
         found
     }
 
-    /// Each stream's batches are there in order and without a hole; a plain stream may have holes where a crash was.
+    /// Each stream's batches are there in order and without a hole;
+    /// a plain stream may have holes where a crash was.
     fn audit_order(&mut self, key: PartitionKey, found: &BTreeMap<(usize, usize), Offset>) {
         let workload = Rc::clone(&self.workload);
         let mut last: Option<((usize, usize), Offset)> = None;
@@ -118,7 +120,7 @@ impl Ledger {
         let streams = workload.streams.iter().enumerate().filter(|(_, stream)| stream.key == key);
         for (number, stream) in streams {
             for place in 0..stream.batches.len() {
-                let State::Acknowledged(offset) = self.states[number][place] else { continue };
+                let AppendState::Acknowledged(offset) = self.states[number][place] else { continue };
                 match found.get(&(number, place)) {
                     Some(at) if *at == offset => {}
                     Some(at) => self.violate(format!(
@@ -126,8 +128,8 @@ impl Ledger {
                     )),
                     None if may_lose && offset >= end => {
                         self.states[number][place] = match stream.kind {
-                            StreamKind::Idempotent => State::Unanswered,
-                            StreamKind::Plain => State::GivenUp,
+                            StreamKind::Idempotent => AppendState::Unanswered,
+                            StreamKind::Plain => AppendState::GivenUp,
                         };
                     }
                     None => self.violate(format!(

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use millrace_rt::world::{NodeId, World};
 
-use super::ledger::Ledger;
+use super::ledger::PromiseLedger;
 
 /// Where every simulated node keeps its data.
 pub(crate) const DATA_DIR: &str = "/var/data";
@@ -31,10 +31,10 @@ pub(crate) fn durable_logs(world: &World, node: NodeId) -> BTreeMap<String, Vec<
 }
 
 /// Compares the durable segment files with the logs as they were last read.
-pub(crate) fn compare_files(world: &World, node: NodeId, ledger: &mut Ledger) {
+pub(crate) fn compare_files(world: &World, node: NodeId, ledger: &mut PromiseLedger) {
     let workload = Rc::clone(&ledger.workload);
     let mut files = durable_logs(world, node);
-    let Ledger { audited, verdict, .. } = ledger;
+    let PromiseLedger { audited, verdict, .. } = ledger;
     for (topic, key) in workload.keys() {
         let name = format!("{}-{}", topic.name, key.partition);
         let stored = files.remove(&name).unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::workload::{StreamKind, Workload};
 
 /// What a producer knows of one batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum AppendState {
     Unsent,
     /// Sent and not answered; it may be in the log or not.
     Unanswered,
@@ -31,10 +31,10 @@ pub(crate) struct Stored {
 
 /// Of one world; not of one boot.
 #[derive(Clone)]
-pub(crate) struct Ledger {
+pub(crate) struct PromiseLedger {
     pub(crate) workload: Rc<Workload>,
     /// By stream and place.
-    pub(crate) states: Vec<Vec<State>>,
+    pub(crate) states: Vec<Vec<AppendState>>,
     /// Checksums of batches that readers got, by partition and base offset.
     pub(crate) seen: BTreeMap<PartitionKey, BTreeMap<Offset, u32>>,
     /// Bytes of each partition's log when it was last audited.
@@ -47,7 +47,7 @@ pub(crate) struct Ledger {
     pub(crate) expected_ends: BTreeMap<PartitionKey, Offset>,
 }
 
-impl ledger::Ledger for Ledger {
+impl ledger::Ledger for PromiseLedger {
     fn verdict(&mut self) -> &mut Verdict {
         &mut self.verdict
     }
@@ -60,18 +60,18 @@ impl ledger::Ledger for Ledger {
             if stream.kind == StreamKind::Plain {
                 states
                     .iter_mut()
-                    .filter(|state| **state == State::Unanswered)
-                    .for_each(|state| *state = State::GivenUp);
+                    .filter(|state| **state == AppendState::Unanswered)
+                    .for_each(|state| *state = AppendState::GivenUp);
             }
         }
     }
 }
 
-impl Ledger {
-    pub(crate) fn new(workload: Rc<Workload>) -> Ledger {
+impl PromiseLedger {
+    pub(crate) fn new(workload: Rc<Workload>) -> PromiseLedger {
         let states =
-            workload.streams.iter().map(|stream| vec![State::Unsent; stream.batches.len()]).collect();
-        Ledger {
+            workload.streams.iter().map(|stream| vec![AppendState::Unsent; stream.batches.len()]).collect();
+        PromiseLedger {
             workload,
             states,
             seen: BTreeMap::new(),
@@ -88,30 +88,31 @@ impl Ledger {
         self.verdict.violations.push(what);
     }
 
-    /// Places of a stream's batches that are to be sent next: first those without an answer, then `more` new ones.
+    /// Places of a stream's batches that are to be sent next: first those without an answer,
+    /// then `more` new ones.
     pub(crate) fn to_send(&self, stream: usize, more: usize) -> Vec<usize> {
         let states = &self.states[stream];
-        let again = states.iter().enumerate().filter(|(_, state)| **state == State::Unanswered);
-        let new = states.iter().enumerate().filter(|(_, state)| **state == State::Unsent).take(more);
+        let again = states.iter().enumerate().filter(|(_, state)| **state == AppendState::Unanswered);
+        let new = states.iter().enumerate().filter(|(_, state)| **state == AppendState::Unsent).take(more);
         again.chain(new).map(|(place, _)| place).collect()
     }
 
     /// Answers what was known of the batch before.
-    pub(crate) fn sent(&mut self, stream: usize, place: usize) -> State {
-        std::mem::replace(&mut self.states[stream][place], State::Unanswered)
+    pub(crate) fn sent(&mut self, stream: usize, place: usize) -> AppendState {
+        std::mem::replace(&mut self.states[stream][place], AppendState::Unanswered)
     }
 
     /// The batch was not stored; an earlier try of it may have been.
-    pub(crate) fn refused(&mut self, stream: usize, place: usize, before: State) {
+    pub(crate) fn refused(&mut self, stream: usize, place: usize, before: AppendState) {
         self.states[stream][place] = match self.workload.streams[stream].kind {
             StreamKind::Idempotent => before,
-            StreamKind::Plain => State::Refused,
+            StreamKind::Plain => AppendState::Refused,
         };
     }
 
     pub(crate) fn acknowledged(&mut self, stream: usize, place: usize, offset: Offset) {
         self.verdict.acknowledgements += 1;
-        self.states[stream][place] = State::Acknowledged(offset);
+        self.states[stream][place] = AppendState::Acknowledged(offset);
     }
 
     /// A reader got this batch; what it got before at that offset was the same.
@@ -129,11 +130,11 @@ impl Ledger {
             let end = ends.get(&stream.key).copied().unwrap_or(Offset::ZERO);
             for state in states {
                 match (*state, stream.kind) {
-                    (State::Acknowledged(offset), StreamKind::Idempotent) if offset >= end => {
-                        *state = State::Unanswered;
+                    (AppendState::Acknowledged(offset), StreamKind::Idempotent) if offset >= end => {
+                        *state = AppendState::Unanswered;
                     }
-                    (State::Acknowledged(offset), StreamKind::Plain) if offset >= end => {
-                        *state = State::GivenUp
+                    (AppendState::Acknowledged(offset), StreamKind::Plain) if offset >= end => {
+                        *state = AppendState::GivenUp
                     }
                     _ => {}
                 }
@@ -147,19 +148,19 @@ impl Ledger {
 
     /// What is under way of a plain stream stays unknown: its connection broke.
     pub(crate) fn give_up(&mut self, stream: usize) {
-        let unanswered = |state: &&mut State| **state == State::Unanswered;
-        self.states[stream].iter_mut().filter(unanswered).for_each(|state| *state = State::GivenUp);
+        let unanswered = |state: &&mut AppendState| **state == AppendState::Unanswered;
+        self.states[stream].iter_mut().filter(unanswered).for_each(|state| *state = AppendState::GivenUp);
     }
 
     /// Every batch was sent and is answered, as far as it will be.
     pub(crate) fn is_complete(&self) -> bool {
-        let open = |state: &State| matches!(state, State::Unsent | State::Unanswered);
+        let open = |state: &AppendState| matches!(state, AppendState::Unsent | AppendState::Unanswered);
         !self.states.iter().flatten().any(open)
     }
 
     /// No batch waits for an answer; asked at the end of a boot that was not cut short.
     pub(crate) fn expect_all_answered(&mut self) {
-        let waiting = self.states.iter().flatten().filter(|state| **state == State::Unanswered).count();
+        let waiting = self.states.iter().flatten().filter(|state| **state == AppendState::Unanswered).count();
         if waiting > 0 {
             self.violate(format!("{waiting} batches were never answered"));
         }

@@ -5,4 +5,4 @@ mod files;
 mod ledger;
 
 pub(crate) use files::{DATA_DIR, compare_files, durable_logs};
-pub(crate) use ledger::{Ledger, State, Stored};
+pub(crate) use ledger::{AppendState, PromiseLedger, Stored};

@@ -13,7 +13,7 @@ use millrace_shard::{
     ValidateOnly,
 };
 
-use super::ledger::Ledger;
+use super::ledger::RetentionLedger;
 use super::plan::{Keeps, RETENTION_BYTES};
 use crate::machine::Progress;
 use crate::promises::DATA_DIR;
@@ -32,21 +32,21 @@ const DELETIONS_EVERY: u64 = 6;
 
 /// One boot of the node, as its shards share it.
 #[derive(Clone)]
-pub(crate) struct Node {
-    pub(super) ledger: Rc<RefCell<Ledger>>,
+pub(crate) struct RetentionNode {
+    pub(super) ledger: Rc<RefCell<RetentionLedger>>,
     pub(super) engine: Engine,
     pub(super) progress: Rc<Progress>,
     pub(super) stop: Gate,
 }
 
-impl Serve for Node {
+impl Serve for RetentionNode {
     async fn serve(self, seat: Seat) {
         let lead = async |shard: &Shard| self.lead(shard).await;
         serve_behind_the_first(seat, &self.engine, &self.progress, &self.stop, lead).await;
     }
 }
 
-impl Node {
+impl RetentionNode {
     async fn lead(&self, shard: &Shard) {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         let missing = |name: &str| shard.image().topic(name).is_none();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use millrace_core::base::{Durability, Offset};
 use millrace_rt::world::Crash;
 
-use super::plan::{Keeps, Plan, RETENTION_BYTES};
+use super::plan::{Keeps, RETENTION_BYTES, RetentionPlan};
 use crate::ledger::{self, Verdict};
 use crate::reading::Fetched;
 
@@ -20,13 +20,13 @@ pub(super) struct Told {
     end: Offset,
 }
 
-pub(crate) struct Ledger {
-    pub(super) plan: Rc<Plan>,
+pub(crate) struct RetentionLedger {
+    pub(super) plan: Rc<RetentionPlan>,
     told: Vec<Told>,
     pub(super) verdict: Verdict,
 }
 
-impl ledger::Ledger for Ledger {
+impl ledger::Ledger for RetentionLedger {
     fn verdict(&mut self) -> &mut Verdict {
         &mut self.verdict
     }
@@ -44,11 +44,11 @@ impl ledger::Ledger for Ledger {
     }
 }
 
-impl Ledger {
-    pub(super) fn new(plan: Rc<Plan>) -> Ledger {
+impl RetentionLedger {
+    pub(super) fn new(plan: Rc<RetentionPlan>) -> RetentionLedger {
         let nothing = Told { start: Offset::ZERO, asked: Offset::ZERO, end: Offset::ZERO };
         let told = plan.streams.iter().map(|_| nothing).collect();
-        Ledger { plan, told, verdict: Verdict::default() }
+        RetentionLedger { plan, told, verdict: Verdict::default() }
     }
 
     pub(super) fn violate(&mut self, what: String) {
@@ -74,8 +74,8 @@ impl Ledger {
         self.told[number].start
     }
 
-    /// An answer names the log's start; it never goes back behind what was told `before` it was asked for. Of two
-    /// questions that are under way at a time either may be answered first.
+    /// An answer names the log's start; it never goes back behind what was told `before` it was asked for. Of
+    /// two questions that are under way at a time either may be answered first.
     pub(super) fn began(&mut self, number: usize, start: Offset, before: Offset, by: &str) {
         let told = &mut self.told[number];
         told.start = told.start.max(start);
@@ -96,8 +96,8 @@ impl Ledger {
         self.told[number].end
     }
 
-    /// Judges a log that was read whole: it holds what was sent, from its start to its end, and retention took no more
-    /// than it may.
+    /// Judges a log that was read whole: it holds what was sent, from its start to its end,
+    /// and retention took no more than it may.
     pub(super) fn audit(&mut self, number: usize, start: Offset, end: Offset, log: &[Fetched]) {
         // Nobody else asks meanwhile.
         self.began(number, start, self.start(number), "the log");

@@ -24,7 +24,7 @@ pub(super) enum Keeps {
 }
 
 /// One partition and all that is sent to it.
-pub(super) struct Stream {
+pub(super) struct RetainedStream {
     pub(super) key: PartitionKey,
     pub(super) durability: Durability,
     pub(super) keeps: Keeps,
@@ -33,7 +33,7 @@ pub(super) struct Stream {
     pub(super) offsets: Vec<Offset>,
 }
 
-impl Stream {
+impl RetainedStream {
     /// The place of the batch that holds `offset`; the number of batches at the end.
     pub(super) fn place_of(&self, offset: Offset) -> usize {
         match self.offsets.binary_search(&offset) {
@@ -50,14 +50,14 @@ impl Stream {
 }
 
 /// Everything that one seed sends. The same for each of its runs.
-pub(crate) struct Plan {
+pub(crate) struct RetentionPlan {
     pub(super) seed: u64,
     topics: Vec<(Topic, Keeps)>,
-    pub(super) streams: Vec<Stream>,
+    pub(super) streams: Vec<RetainedStream>,
 }
 
-impl Plan {
-    pub(crate) fn new(seed: u64) -> Rc<Plan> {
+impl RetentionPlan {
+    pub(crate) fn new(seed: u64) -> Rc<RetentionPlan> {
         let mut chance = Chance::new(seed);
         let topics = vec![
             (topic(&mut chance, "sized", 2, Durability::Power), Keeps::Bytes),
@@ -76,10 +76,10 @@ impl Plan {
                 }
                 let key = PartitionKey::new(topic.id, PartitionIndex(partition));
                 let durability = topic.durability;
-                streams.push(Stream { key, durability, keeps: *keeps, batches, offsets });
+                streams.push(RetainedStream { key, durability, keeps: *keeps, batches, offsets });
             }
         }
-        Rc::new(Plan { seed, topics, streams })
+        Rc::new(RetentionPlan { seed, topics, streams })
     }
 
     pub(super) fn new_topics(&self) -> impl Iterator<Item = NewTopic> + '_ {
@@ -97,7 +97,7 @@ impl Plan {
     }
 
     /// The directory of a stream's partition.
-    pub(super) fn directory(&self, stream: &Stream) -> String {
+    pub(super) fn directory(&self, stream: &RetainedStream) -> String {
         let topic = self.topics.iter().find(|(topic, _)| topic.id == stream.key.topic);
         let name = topic.map_or("", |(topic, _)| topic.name);
         format!("{name}-{}", stream.key.partition)

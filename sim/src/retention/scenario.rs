@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use millrace_rt::Gate;
 
-use super::drive::Node;
-use super::ledger::Ledger;
-use super::plan::Plan;
+use super::drive::RetentionNode;
+use super::ledger::RetentionLedger;
+use super::plan::RetentionPlan;
 use crate::machine::Machine;
 use crate::scenario::{Boot, Life, Scenario};
 
@@ -14,29 +14,29 @@ use crate::scenario::{Boot, Life, Scenario};
 pub(crate) struct Retention;
 
 impl Scenario for Retention {
-    type Plan = Plan;
-    type Ledger = Ledger;
+    type Plan = RetentionPlan;
+    type Ledger = RetentionLedger;
     type Duty = Life;
-    type Serve = Node;
+    type Serve = RetentionNode;
 
     /// Time runs fast in the simulated world.
     const KEYS: &'static [(&'static str, &'static str)] =
         &[("log.retention.check.interval.ms", "100"), ("log.initial.task.delay.ms", "20")];
 
-    fn seed(plan: &Plan) -> u64 {
+    fn seed(plan: &RetentionPlan) -> u64 {
         plan.seed
     }
 
-    fn ledger(plan: &Rc<Plan>) -> Ledger {
-        Ledger::new(Rc::clone(plan))
+    fn ledger(plan: &Rc<RetentionPlan>) -> RetentionLedger {
+        RetentionLedger::new(Rc::clone(plan))
     }
 
-    fn serve(boot: Boot<Retention>) -> Node {
+    fn serve(boot: Boot<Retention>) -> RetentionNode {
         let Boot { ledger, engine, progress, .. } = boot;
-        Node { ledger, engine, progress, stop: Gate::new() }
+        RetentionNode { ledger, engine, progress, stop: Gate::new() }
     }
 
-    fn stopped(machine: &Machine, ledger: &mut Ledger) {
+    fn stopped(machine: &Machine, ledger: &mut RetentionLedger) {
         machine.expect_no_files(&[".deleted"], |what| ledger.violate(what));
     }
 }

@@ -152,7 +152,8 @@ impl<S: Scenario> Lives for Bench<S> {
     }
 }
 
-/// Serves a shard of a node whose first one does everything, through the service surface; the others wait for its end.
+/// Serves a shard of a node whose first one does everything, through the service surface;
+/// the others wait for its end.
 pub(crate) async fn serve_behind_the_first(
     seat: Seat,
     engine: &Engine,

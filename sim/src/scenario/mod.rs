@@ -1,4 +1,5 @@
-//! What the scenarios of a sweep have in common: a node lives life after life, and is judged by what was told outside.
+//! What the scenarios of a sweep have in common: a node lives life after life,
+//! and is judged by what was told outside.
 //!
 //! `life` runs a case whatever its world is, `bench` is a machine with one engine and one ledger.
 

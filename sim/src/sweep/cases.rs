@@ -56,10 +56,10 @@ pub enum Subject {
 /// A workload, the same for each case.
 enum Scene {
     Records(Rc<Workload>),
-    Topics(Rc<topics::Plan>),
-    Retention(Rc<retention::Plan>),
-    Groups(Rc<groups::Plan>),
-    Compaction(Rc<compaction::Plan>),
+    Topics(Rc<topics::TopicPlan>),
+    Retention(Rc<retention::RetentionPlan>),
+    Groups(Rc<groups::GroupsPlan>),
+    Compaction(Rc<compaction::CompactionPlan>),
 }
 
 impl Scene {
@@ -96,7 +96,7 @@ impl SweepOptions {
 
 /// A case whose promises were not kept.
 #[derive(Debug, Clone)]
-pub struct Failure {
+pub struct SweepFailure {
     pub seed: u64,
     /// Its place in the sweep; the run without a crash is 0.
     pub number: u64,
@@ -105,7 +105,7 @@ pub struct Failure {
     pub trace: Vec<String>,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for SweepFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "--case {}, seed {}, {:?}", self.number, self.seed, self.case)?;
         self.violations.iter().take(10).try_for_each(|violation| writeln!(f, "  {violation}"))
@@ -114,7 +114,7 @@ impl fmt::Display for Failure {
 
 /// What a sweep has done.
 #[derive(Debug, Clone, Default)]
-pub struct Tally {
+pub struct SweepTally {
     /// Disk operations of the run without a crash.
     pub operations: u64,
     /// What that run, and those behind it with other numbers of shards, read.
@@ -127,7 +127,7 @@ pub struct Tally {
     pub refused_starts: u64,
     /// Appends that were refused for want of space.
     pub refusals: u64,
-    pub failures: Vec<Failure>,
+    pub failures: Vec<SweepFailure>,
 }
 
 /// A sweep: the quiet run first, then one case after another.
@@ -138,10 +138,11 @@ pub struct Sweep {
     cases: Vec<Case>,
     /// The number of the next case.
     next: u64,
-    tally: Tally,
+    tally: SweepTally,
 }
 
-/// A second blow falls within so many operations of the boot behind the first: some before it has opened, some after.
+/// A second blow falls within so many operations of the boot behind the first:
+/// some before it has opened, some after.
 const SECOND_BLOW_WITHIN: u64 = 120;
 /// Moments of a run at which a crash is followed by a second one within the recovery.
 const RECOVERY_MOMENTS: u64 = 5;
@@ -168,13 +169,14 @@ impl Sweep {
     pub fn new(options: SweepOptions) -> Sweep {
         let scene = match options.subject {
             Subject::Records => Scene::Records(Workload::new(options.seed, options.volume)),
-            Subject::Topics => Scene::Topics(topics::Plan::new(options.seed)),
-            Subject::Retention => Scene::Retention(retention::Plan::new(options.seed)),
-            Subject::Groups => Scene::Groups(groups::Plan::new(options.seed)),
-            Subject::Compaction => Scene::Compaction(compaction::Plan::new(options.seed)),
+            Subject::Topics => Scene::Topics(topics::TopicPlan::new(options.seed)),
+            Subject::Retention => Scene::Retention(retention::RetentionPlan::new(options.seed)),
+            Subject::Groups => Scene::Groups(groups::GroupsPlan::new(options.seed)),
+            Subject::Compaction => Scene::Compaction(compaction::CompactionPlan::new(options.seed)),
         };
         let chance = Chance::new(options.seed ^ 0x5eed);
-        let mut sweep = Sweep { options, scene, chance, cases: Vec::new(), next: 0, tally: Tally::default() };
+        let mut sweep =
+            Sweep { options, scene, chance, cases: Vec::new(), next: 0, tally: SweepTally::default() };
         let quiet = Case { restarts: restarts(options.shards), ..sweep.case(Vec::new()) };
         let outcome = sweep.run_case(quiet);
         sweep.tally.looks = outcome.looks;
@@ -183,8 +185,8 @@ impl Sweep {
         sweep
     }
 
-    /// Plans crashes within the boot that follows a crash: for some moments of the run, a second blow before each
-    /// operation of what comes then, up to the end of its audit.
+    /// Plans crashes within the boot that follows a crash: for some moments of the run, a second blow before
+    /// each operation of what comes then, up to the end of its audit.
     pub fn of_recovery(options: SweepOptions) -> Sweep {
         let mut sweep = Sweep::new(SweepOptions { every: u64::MAX, ..options });
         let (every, operations) = (options.every.max(1) as usize, sweep.tally.operations);
@@ -204,8 +206,8 @@ impl Sweep {
         sweep
     }
 
-    /// Plans runs in which the n-th write, sync, opening, read, or operation of any kind fails or falls short, each
-    /// once.
+    /// Plans runs in which the n-th write, sync, opening, read,
+    /// or operation of any kind fails or falls short, each once.
     pub fn of_faults(options: SweepOptions) -> Sweep {
         let mut sweep = Sweep::new(SweepOptions { every: u64::MAX, ..options });
         let every = options.every.max(1) as usize;
@@ -239,9 +241,10 @@ impl Sweep {
         sweep
     }
 
-    /// Plans disks without space, each without a crash, and with one after which the node is started with the disk
-    /// still full or with space: one that somebody else fills at every n-th operation, and a small one that the node
-    /// fills itself, down to the reserve, with a crash at every n-th operation. What runs out is bytes or inodes.
+    /// Plans disks without space, each without a crash, and with one after which the node is started with the
+    /// disk still full or with space: one that somebody else fills at every n-th operation, and a small one
+    /// that the node fills itself, down to the reserve, with a crash at every n-th operation.
+    /// What runs out is bytes or inodes.
     pub fn of_full_disks(options: SweepOptions) -> Sweep {
         let mut sweep = Sweep::new(SweepOptions { every: u64::MAX, ..options });
         let every = options.every.max(1) as usize;
@@ -260,8 +263,8 @@ impl Sweep {
         sweep
     }
 
-    /// Plans a loss of files behind each crash of the sweep, one kind of loss after the other, and all of them behind a
-    /// clean stop.
+    /// Plans a loss of files behind each crash of the sweep, one kind of loss after the other,
+    /// and all of them behind a clean stop.
     pub fn of_losses(options: SweepOptions) -> Sweep {
         let mut sweep = Sweep::new(options);
         let mut losses = Vec::new();
@@ -324,7 +327,7 @@ impl Sweep {
         vec![first, Trial { blow: None, squeeze: second }]
     }
 
-    pub fn tally(&self) -> &Tally {
+    pub fn tally(&self) -> &SweepTally {
         &self.tally
     }
 
@@ -352,7 +355,7 @@ impl Sweep {
     }
 
     /// Runs all cases, or up to the first failure.
-    pub fn run_to_failure(&mut self) -> Option<&Failure> {
+    pub fn run_to_failure(&mut self) -> Option<&SweepFailure> {
         while self.tally.failures.is_empty() && self.step() {}
         self.tally.failures.first()
     }
@@ -377,7 +380,8 @@ impl Sweep {
                 let goes_on = (number as u64).is_multiple_of(RESTARTS_EVERY);
                 let restarts = if goes_on { restarts(self.options.shards) } else { Vec::new() };
                 let mut case = Case { restarts, ..self.case(trials) };
-                // What a failed start left is found by a start with good checkpoints, and then by one without.
+                // What a failed start left is found by a start with good checkpoints,
+                // and then by one without.
                 if goes_on && kind == Crash::Process && case.between == Between::DamagedCheckpoints {
                     case.between = Between::CheckpointsDamagedFrom(case.trials.len() as u64 + 2);
                 }
@@ -399,7 +403,7 @@ impl Sweep {
         self.tally.refused_starts += u64::from(outcome.has_refused);
         self.tally.refusals += outcome.refusals;
         if !outcome.violations.is_empty() {
-            self.tally.failures.push(Failure {
+            self.tally.failures.push(SweepFailure {
                 seed: self.options.seed,
                 number,
                 case,

@@ -1,5 +1,5 @@
-//! Damages journal frames behind the node's back: a torn last frame gives the prefix before it, a damaged earlier one is
-//! refused.
+//! Damages journal frames behind the node's back: a torn last frame gives the prefix before it,
+//! a damaged earlier one is refused.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,11 +12,11 @@ use millrace_core::journal::{Entry, FRAME_HEADER_BYTES, Frame};
 use millrace_rt::world::{Crash, DiskCopy, DiskFault};
 use millrace_shard::OpenError;
 
-use super::drive::Duty;
-use super::run::{Bench, run};
+use super::drive::RecordDuty;
+use super::run::{RecordBench, run};
 use crate::case::Case;
 use crate::machine::{End, Machine};
-use crate::promises::Ledger;
+use crate::promises::PromiseLedger;
 use crate::trial::Trial;
 use crate::workload::{Volume, Workload};
 
@@ -35,7 +35,7 @@ pub enum Damage {
 pub struct DamageBench {
     workload: Rc<Workload>,
     disk: DiskCopy,
-    ledger: Ledger,
+    ledger: PromiseLedger,
     frames: Vec<Placed>,
 }
 
@@ -71,8 +71,8 @@ impl DamageBench {
         let quiet = run(&workload, &Case::quiet(1));
         assert_eq!(quiet.violations, Vec::<String>::new(), "without damage nothing is lost");
         let operation = quiet.operations.first().map_or(1, |operations| operations * 2 / 3);
-        let mut bench = Bench::new(&workload, healthy(seed));
-        bench.boot(Duty { shards: 1, more: usize::MAX }, Trial::of_blow(operation, Crash::Power));
+        let mut bench = RecordBench::new(&workload, healthy(seed));
+        bench.boot(RecordDuty { shards: 1, more: usize::MAX }, Trial::of_blow(operation, Crash::Power));
         let frames = frames_of(&bench);
         // What stands behind the last whole frame is wiped.
         let last = frames.last().map_or(0, |last| last.frame.header.sequence.0);
@@ -95,8 +95,8 @@ impl DamageBench {
         acknowledged(&self.frames)
     }
 
-    /// Damages byte `at` of the last frame; answers what the recovery did wrong, or nothing where the byte was so
-    /// before.
+    /// Damages byte `at` of the last frame; answers what the recovery did wrong,
+    /// or nothing where the byte was so before.
     pub fn damage_last(&self, damage: Damage, at: usize) -> Option<Vec<String>> {
         let mut bench = self.crashed(at as u64);
         let Some(last) = self.frames.last() else { return Some(vec!["no frame".to_owned()]) };
@@ -111,7 +111,7 @@ impl DamageBench {
             ends.insert(key, next);
         }
         bench.ledger.borrow_mut().expect_ends(ends);
-        let end = bench.boot(Duty { shards: 1, more: 2 }, Trial::default());
+        let end = bench.boot(RecordDuty { shards: 1, more: 2 }, Trial::default());
         let mut violations = bench.ledger.borrow().verdict.violations.clone();
         if !matches!(end, End::Closed) {
             violations.push(format!("it ended so: {end:?}"));
@@ -124,7 +124,7 @@ impl DamageBench {
         let mut bench = self.crashed(number as u64);
         let frame = &self.frames[number % acknowledged(&self.frames)];
         apply(&mut bench, frame, Damage::Garble, at % frame.content_bytes());
-        match bench.boot(Duty { shards: 1, more: 0 }, Trial::default()) {
+        match bench.boot(RecordDuty { shards: 1, more: 0 }, Trial::default()) {
             // It says where, and what to do.
             End::NotOpened(OpenError::CorruptJournal { file, reason, .. })
                 if file == frame.slot && reason.contains(&format!("byte {} of slot", frame.position)) =>
@@ -136,11 +136,11 @@ impl DamageBench {
     }
 
     /// A node with the disk that the power loss left.
-    fn crashed(&self, number: u64) -> Bench {
+    fn crashed(&self, number: u64) -> RecordBench {
         // Another seed than the first run's: ids drawn anew are not those on the disk.
         let mut machine = healthy(self.workload.seed ^ (number + 1) << 32);
         machine.world.put_disk(machine.node, &self.disk);
-        let bench = Bench::new(&self.workload, machine);
+        let bench = RecordBench::new(&self.workload, machine);
         *bench.ledger.borrow_mut() = self.ledger.clone();
         bench
     }
@@ -150,7 +150,7 @@ fn healthy(seed: u64) -> Machine {
     Machine::new(seed, DiskFault::None, None)
 }
 
-fn slots_of(bench: &Bench) -> Vec<(PathBuf, Bytes)> {
+fn slots_of(bench: &RecordBench) -> Vec<(PathBuf, Bytes)> {
     let files = bench.machine.world.files(bench.machine.node).into_iter();
     let is_slot =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("slot-"));
@@ -162,7 +162,7 @@ fn slots_of(bench: &Bench) -> Vec<(PathBuf, Bytes)> {
 }
 
 /// The whole frames from the first on, without a hole.
-fn frames_of(bench: &Bench) -> Vec<Placed> {
+fn frames_of(bench: &RecordBench) -> Vec<Placed> {
     let mut found: BTreeMap<u64, Placed> = BTreeMap::new();
     for (slot, bytes) in slots_of(bench) {
         for position in (0..bytes.len()).step_by(BLOCK_BYTES) {
@@ -180,7 +180,7 @@ fn frames_of(bench: &Bench) -> Vec<Placed> {
 }
 
 /// Places of frame headers with a higher sequence: of frames that were never whole.
-fn later_headers(bench: &Bench, last: u64) -> Vec<(PathBuf, usize)> {
+fn later_headers(bench: &RecordBench, last: u64) -> Vec<(PathBuf, usize)> {
     let mut later = Vec::new();
     for (slot, bytes) in slots_of(bench) {
         for position in (0..bytes.len()).step_by(BLOCK_BYTES) {
@@ -200,7 +200,7 @@ fn acknowledged(frames: &[Placed]) -> usize {
 }
 
 /// False if nothing changes.
-fn apply(bench: &mut Bench, placed: &Placed, damage: Damage, at: usize) -> bool {
+fn apply(bench: &mut RecordBench, placed: &Placed, damage: Damage, at: usize) -> bool {
     let (begin, at) = (placed.position, placed.position + at);
     let end = begin + placed.bytes();
     let mut changed = false;

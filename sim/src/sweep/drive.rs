@@ -12,14 +12,14 @@ use millrace_rt::{Gate, Seat, Signal, world};
 use millrace_shard::{AppendError, AppendPartition, Appended, Engine, Shard, ValidateOnly};
 
 use crate::machine::Progress;
-use crate::promises::{Ledger, State};
+use crate::promises::{AppendState, PromiseLedger};
 use crate::reading::{PRODUCE_VERSION, Unread, fetch, read_whole};
 use crate::scenario::Serve;
 use crate::times::{ask_times, judge_times};
 use crate::workload::{Stream, StreamKind};
 
-/// As many as an idempotent producer may have under way, and a broker remembers: counted from the oldest without an answer,
-/// since a broker answers a connection in order and these tasks hear of it in any.
+/// As many as an idempotent producer may have under way, and a broker remembers: counted from the oldest
+/// without an answer, since a broker answers a connection in order and these tasks hear of it in any.
 const IN_FLIGHT_MAX: usize = 5;
 /// A reader waits so long for more.
 const READER_WAIT: Duration = Duration::from_millis(20);
@@ -45,7 +45,7 @@ impl Flight {
 
 /// What one boot is to do after it has audited what it found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Duty {
+pub(crate) struct RecordDuty {
     pub(crate) shards: u16,
     /// New batches that each stream sends; those without an answer are sent again first.
     pub(crate) more: usize,
@@ -53,9 +53,9 @@ pub(crate) struct Duty {
 
 /// One boot of the node, as its shards share it.
 #[derive(Clone)]
-pub(crate) struct Node {
-    pub(crate) duty: Duty,
-    pub(crate) ledger: Rc<RefCell<Ledger>>,
+pub(crate) struct SweepNode {
+    pub(crate) duty: RecordDuty,
+    pub(crate) ledger: Rc<RefCell<PromiseLedger>>,
     pub(crate) engine: Engine,
     progress: Rc<Progress>,
     shards_done: Rc<Cell<u16>>,
@@ -64,19 +64,19 @@ pub(crate) struct Node {
     stop: Gate,
 }
 
-impl Node {
+impl SweepNode {
     pub(crate) fn new(
-        duty: Duty,
-        ledger: Rc<RefCell<Ledger>>,
+        duty: RecordDuty,
+        ledger: Rc<RefCell<PromiseLedger>>,
         engine: Engine,
         progress: Rc<Progress>,
-    ) -> Node {
+    ) -> SweepNode {
         let (loaded, sent, stop) = (Gate::new(), Gate::new(), Gate::new());
-        Node { duty, ledger, engine, progress, shards_done: Rc::default(), loaded, sent, stop }
+        SweepNode { duty, ledger, engine, progress, shards_done: Rc::default(), loaded, sent, stop }
     }
 }
 
-impl Serve for Node {
+impl Serve for SweepNode {
     async fn serve(self, seat: Seat) {
         let Some(shard) = self.progress.open(&self.engine, seat).await else { return };
         world::log("opened".to_owned());
@@ -106,7 +106,7 @@ impl Serve for Node {
     }
 }
 
-impl Node {
+impl SweepNode {
     async fn create_topics(&self, shard: &Shard) {
         let workload = Rc::clone(&self.ledger.borrow().workload);
         loop {
@@ -152,8 +152,8 @@ impl Node {
         }
     }
 
-    /// Sends what is due of one stream, a few batches under way at a time. What is refused for want of space is sent
-    /// again, as a producer does, if that keeps the order.
+    /// Sends what is due of one stream, a few batches under way at a time. What is refused for want of space
+    /// is sent again, as a producer does, if that keeps the order.
     async fn send(self, shard: Shard, number: usize) {
         let mut due: VecDeque<usize> = self.ledger.borrow().to_send(number, self.duty.more).into();
         loop {
@@ -170,7 +170,8 @@ impl Node {
         }
     }
 
-    /// Sends until all is answered or one was refused; then nothing is under way any more. Answers those refused.
+    /// Sends until all is answered or one was refused; then nothing is under way any more.
+    /// Answers those refused.
     async fn send_until_refused(
         &self,
         shard: &Shard,
@@ -220,7 +221,7 @@ impl Node {
     fn answered(
         &self,
         (number, place): (usize, usize),
-        before: State,
+        before: AppendState,
         outcome: Option<Result<Appended, AppendError>>,
         flight: &Flight,
     ) {

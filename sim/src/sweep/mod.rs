@@ -9,7 +9,7 @@ mod drive;
 mod flips;
 mod run;
 
-pub use cases::{Failure, Subject, Sweep, SweepOptions, Tally};
+pub use cases::{Subject, Sweep, SweepFailure, SweepOptions, SweepTally};
 pub use damage::{Damage, DamageBench};
 pub use flips::{Flip, FlipBench, Harm, Kind};
 pub use run::run;

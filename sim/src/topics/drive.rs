@@ -12,7 +12,7 @@ use millrace_core::meta::{AlterErrorKind, FeatureError, QuotaErrorKind, TopicErr
 use millrace_rt::{Gate, Seat, fs};
 use millrace_shard::{AppendError, AppendPartition, AppendTicket, Engine, Shard, ValidateOnly};
 
-use super::ledger::{Growth, Ledger, Sent, Stage};
+use super::ledger::{Growth, Sent, TopicLedger, TopicStage};
 use super::plan::{Home, NAMES};
 use super::{features, quotas, subscriptions};
 use crate::machine::Progress;
@@ -29,11 +29,11 @@ const FILES_GONE: Duration = Duration::from_secs(3);
 
 /// One boot of the node, as its shards share it.
 #[derive(Clone)]
-pub(crate) struct Node {
+pub(crate) struct TopicNode {
     pub(super) shards: u16,
     /// Lives that each name goes through in this boot.
     pub(super) lives: usize,
-    pub(super) ledger: Rc<RefCell<Ledger>>,
+    pub(super) ledger: Rc<RefCell<TopicLedger>>,
     pub(super) engine: Engine,
     pub(super) progress: Rc<Progress>,
     pub(super) gates: Gates,
@@ -53,7 +53,7 @@ impl Gates {
     }
 }
 
-impl Serve for Node {
+impl Serve for TopicNode {
     async fn serve(self, seat: Seat) {
         let Some(shard) = self.progress.open(&self.engine, seat).await else { return };
         let gates = self.gates.clone();
@@ -92,7 +92,7 @@ impl Serve for Node {
     }
 }
 
-impl Node {
+impl TopicNode {
     /// Leads this shard's names through their lives, all at the same time.
     async fn lead_names(&self, shard: &Shard, seat: Seat) {
         let names = NAMES.iter().enumerate();
@@ -108,10 +108,10 @@ impl Node {
         let plan = Rc::clone(&self.ledger.borrow().plan);
         let lives: Vec<usize> = plan.lives_of(name).collect();
         let last = lives.last().copied();
-        let open = |life: &usize| self.ledger.borrow().stage(*life) != Stage::Dead;
+        let open = |life: &usize| self.ledger.borrow().stage(*life) != TopicStage::Dead;
         let due: Vec<usize> = lives.into_iter().filter(open).take(self.lives).collect();
         for life in due {
-            if self.ledger.borrow().stage(life) == Stage::Unborn && !self.create(&shard, life).await {
+            if self.ledger.borrow().stage(life) == TopicStage::Unborn && !self.create(&shard, life).await {
                 return;
             }
             self.set_quota(&shard, name, life).await;
@@ -148,19 +148,20 @@ impl Node {
 
     async fn create(&self, shard: &Shard, life: usize) -> bool {
         let plan = Rc::clone(&self.ledger.borrow().plan);
-        self.ledger.borrow_mut().set_stage(life, Stage::Creating);
+        self.ledger.borrow_mut().set_stage(life, TopicStage::Creating);
         let asked = plan.lives[life].as_created();
         let create = async || shard.create_topics(vec![asked.clone()], ValidateOnly::No).await;
         let result = self.insist(create).await;
         let mut ledger = self.ledger.borrow_mut();
         match result {
-            Some(Ok(_)) => ledger.set_stage(life, Stage::Alive),
+            Some(Ok(_)) => ledger.set_stage(life, TopicStage::Alive),
             refused => ledger.violate(format!("a creation was answered with {refused:?}")),
         }
-        matches!(ledger.stage(life), Stage::Alive)
+        matches!(ledger.stage(life), TopicStage::Alive)
     }
 
-    /// A client id of the topic's name gets another quota, or none. One that a failing disk refused is as it was.
+    /// A client id of the topic's name gets another quota, or none.
+    /// One that a failing disk refused is as it was.
     async fn set_quota(&self, shard: &Shard, name: &'static str, life: usize) {
         let value = quotas::of_life(life);
         self.ledger.borrow_mut().quotas.ask(name, value);
@@ -232,10 +233,10 @@ impl Node {
 
     async fn delete(&self, shard: &Shard, life: usize) {
         let plan = Rc::clone(&self.ledger.borrow().plan);
-        self.ledger.borrow_mut().set_stage(life, Stage::Deleting);
+        self.ledger.borrow_mut().set_stage(life, TopicStage::Deleting);
         let result = shard.delete_topics(vec![plan.lives[life].topic.id]).await.into_iter().next();
         match result {
-            Some(Ok(())) => self.ledger.borrow_mut().set_stage(life, Stage::Dead),
+            Some(Ok(())) => self.ledger.borrow_mut().set_stage(life, TopicStage::Dead),
             refused => self.ledger.borrow_mut().violate(format!("a deletion was answered with {refused:?}")),
         }
         self.expect_refused(shard, life).await;
@@ -281,8 +282,8 @@ impl Node {
         shard.admit_append(vec![append]).await
     }
 
-    /// Takes answers in; an append may be refused only where a deletion is under way meanwhile, or once by a disk that
-    /// fails once.
+    /// Takes answers in; an append may be refused only where a deletion is under way meanwhile,
+    /// or once by a disk that fails once.
     async fn answered(&self, shard: &Shard, sent: Vec<(Home, AppendTicket)>, life: usize, stays: bool) {
         for (home, ticket) in sent {
             let mut outcome = ticket.await.into_iter().next();
@@ -296,7 +297,7 @@ impl Node {
                 outcome = self.send_one(shard, key, home).await.await.into_iter().next();
             }
             let mut ledger = self.ledger.borrow_mut();
-            let deleted = matches!(ledger.stage(life), Stage::Deleting | Stage::Dead);
+            let deleted = matches!(ledger.stage(life), TopicStage::Deleting | TopicStage::Dead);
             match outcome {
                 Some(Ok(appended)) => ledger.sent(home, Sent::Acknowledged(appended.base_offset)),
                 Some(Err(_)) if deleted && !stays => {}
@@ -312,8 +313,8 @@ impl Node {
         for (life, planned) in plan.lives.iter().enumerate() {
             let stage = self.ledger.borrow().stage(life);
             match stage {
-                Stage::Dead => self.expect_refused(shard, life).await,
-                Stage::Alive => {
+                TopicStage::Dead => self.expect_refused(shard, life).await,
+                TopicStage::Alive => {
                     let partitions = self.ledger.borrow().partitions(life);
                     for (partition, key) in planned.keys().enumerate().take(partitions) {
                         let mut log = read_whole(shard, key).await;
@@ -327,7 +328,7 @@ impl Node {
                         }
                     }
                 }
-                Stage::Unborn | Stage::Creating | Stage::Deleting => {}
+                TopicStage::Unborn | TopicStage::Creating | TopicStage::Deleting => {}
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The level of a feature that changes between the lives of topics: what was answered is there behind every crash, with the
-//! epoch that clients go by.
+//! The level of a feature that changes between the lives of topics: what was answered is there behind every
+//! crash, with the epoch that clients go by.
 
 use millrace_core::meta::{Feature, FeatureUpdate, FinalizedFeatures, UpgradeType};
 
@@ -61,7 +61,8 @@ mod tests {
 
     use super::*;
 
-    /// Whether a node is told of that has this level and epoch, where level 0 was answered, in epoch 1, and `asked` was not.
+    /// Whether a node is told of that has this level and epoch, where level 0 was answered, in epoch 1,
+    /// and `asked` was not.
     fn check(asked: Option<i16>, (level, epoch): Level, is_told: bool) {
         let mut features = Features::default();
         assert_eq!(features.ask(0).upgrade, UpgradeType::SafeDowngrade);

@@ -9,7 +9,7 @@ use millrace_core::meta::{ClientQuotas, FinalizedFeatures, MetadataImage};
 use millrace_rt::world::Crash;
 
 use super::features::Features;
-use super::plan::{Home, Life, NAMES, Plan};
+use super::plan::{Home, NAMES, TopicLife, TopicPlan};
 use super::quotas::Quotas;
 use super::subscriptions::{self, Subscription};
 use crate::ledger::{self, Verdict};
@@ -17,7 +17,7 @@ use crate::promises::Stored;
 
 /// How far a topic is, as far as the outside knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum TopicStage {
     Unborn,
     /// Its creation was asked for and not answered.
     Creating,
@@ -45,10 +45,10 @@ pub(crate) enum Sent {
     Acknowledged(Offset),
 }
 
-pub(crate) struct Ledger {
-    pub(crate) plan: Rc<Plan>,
+pub(crate) struct TopicLedger {
+    pub(crate) plan: Rc<TopicPlan>,
     /// By life.
-    stages: Vec<Stage>,
+    stages: Vec<TopicStage>,
     /// By life.
     growth: Vec<Growth>,
     /// By life, partition and place.
@@ -63,7 +63,7 @@ pub(crate) struct Ledger {
     pub(crate) verdict: Verdict,
 }
 
-impl ledger::Ledger for Ledger {
+impl ledger::Ledger for TopicLedger {
     fn verdict(&mut self) -> &mut Verdict {
         &mut self.verdict
     }
@@ -73,11 +73,12 @@ impl ledger::Ledger for Ledger {
     }
 }
 
-impl Ledger {
-    pub(crate) fn new(plan: Rc<Plan>) -> Ledger {
-        let unsent = |life: &Life| life.batches.iter().map(|batches| vec![Sent::No; batches.len()]).collect();
-        Ledger {
-            stages: vec![Stage::Unborn; plan.lives.len()],
+impl TopicLedger {
+    pub(crate) fn new(plan: Rc<TopicPlan>) -> TopicLedger {
+        let unsent =
+            |life: &TopicLife| life.batches.iter().map(|batches| vec![Sent::No; batches.len()]).collect();
+        TopicLedger {
+            stages: vec![TopicStage::Unborn; plan.lives.len()],
             growth: plan.lives.iter().map(grown_at_birth).collect(),
             batches: plan.lives.iter().map(unsent).collect(),
             plan,
@@ -95,14 +96,14 @@ impl Ledger {
         self.verdict.violations.push(what);
     }
 
-    pub(crate) fn stage(&self, life: usize) -> Stage {
+    pub(crate) fn stage(&self, life: usize) -> TopicStage {
         self.stages[life]
     }
 
-    pub(crate) fn set_stage(&mut self, life: usize, stage: Stage) {
+    pub(crate) fn set_stage(&mut self, life: usize, stage: TopicStage) {
         let topic = &self.plan.lives[life].topic;
         millrace_rt::world::log(format!("{} {} is {stage:?}", topic.name, topic.id));
-        self.verdict.acknowledgements += u64::from(matches!(stage, Stage::Alive | Stage::Dead));
+        self.verdict.acknowledgements += u64::from(matches!(stage, TopicStage::Alive | TopicStage::Dead));
         self.stages[life] = stage;
     }
 
@@ -137,8 +138,8 @@ impl Ledger {
         batches.filter(|(_, sent)| !matches!(sent, Sent::Acknowledged(_))).map(|(place, _)| place).collect()
     }
 
-    /// Compares the topics that a node serves after a start with what was promised; `served` says with how many
-    /// partitions it serves a life's topic, by its id and under its name.
+    /// Compares the topics that a node serves after a start with what was promised; `served` says with how
+    /// many partitions it serves a life's topic, by its id and under its name.
     pub(crate) fn audit_topics(&mut self, served: impl Fn(usize) -> Option<usize>) {
         for life in 0..self.stages.len() {
             let (stage, partitions) = (self.stages[life], served(life));
@@ -146,18 +147,18 @@ impl Ledger {
             partitions.into_iter().for_each(|partitions| self.audit_growth(life, partitions));
             let what = format!("{} {}", self.plan.lives[life].topic.name, self.plan.lives[life].topic.id);
             match (stage, there) {
-                (Stage::Alive, false) => self.violate(format!("{what} was created, and is gone")),
-                (Stage::Dead, true) => self.violate(format!("{what} was deleted, and is back")),
-                (Stage::Unborn, true) => self.violate(format!("{what} was never created, and is there")),
-                (Stage::Creating | Stage::Deleting, true) => self.stages[life] = Stage::Alive,
-                (Stage::Creating, false) => self.stages[life] = Stage::Unborn,
-                (Stage::Deleting, false) => self.stages[life] = Stage::Dead,
-                (Stage::Alive, true) | (Stage::Dead | Stage::Unborn, false) => {}
+                (TopicStage::Alive, false) => self.violate(format!("{what} was created, and is gone")),
+                (TopicStage::Dead, true) => self.violate(format!("{what} was deleted, and is back")),
+                (TopicStage::Unborn, true) => self.violate(format!("{what} was never created, and is there")),
+                (TopicStage::Creating | TopicStage::Deleting, true) => self.stages[life] = TopicStage::Alive,
+                (TopicStage::Creating, false) => self.stages[life] = TopicStage::Unborn,
+                (TopicStage::Deleting, false) => self.stages[life] = TopicStage::Dead,
+                (TopicStage::Alive, true) | (TopicStage::Dead | TopicStage::Unborn, false) => {}
             }
         }
         for name in NAMES {
             let plan = Rc::clone(&self.plan);
-            let alive = plan.lives_of(name).filter(|life| self.stages[*life] == Stage::Alive).count();
+            let alive = plan.lives_of(name).filter(|life| self.stages[*life] == TopicStage::Alive).count();
             if alive > 1 {
                 self.violate(format!("{alive} topics of the name {name} are there"));
             }
@@ -261,7 +262,7 @@ impl Ledger {
     }
 }
 
-fn grown_at_birth(life: &Life) -> Growth {
+fn grown_at_birth(life: &TopicLife) -> Growth {
     if life.partitions_first == life.batches.len() { Growth::Done } else { Growth::None }
 }
 
@@ -269,16 +270,16 @@ fn grown_at_birth(life: &Life) -> Growth {
 mod tests {
     use super::*;
 
-    /// What is said of a log that holds batches of these lives and places, where the first life is dead and the second
-    /// alive with two acknowledged batches.
+    /// What is said of a log that holds batches of these lives and places, where the first life is dead and
+    /// the second alive with two acknowledged batches.
     fn check(log: &[(usize, usize)], expected: &[&str]) {
-        let plan = Plan::new(3);
+        let plan = TopicPlan::new(3);
         let mut written = plan.lives_of("alpha").filter_map(|life| {
             let partition = plan.lives[life].batches.iter().position(|batches| batches.len() > 2)?;
             Some((life, partition))
         });
         let lives = [written.next().unwrap(), written.next().unwrap()];
-        let mut ledger = Ledger::new(Rc::clone(&plan));
+        let mut ledger = TopicLedger::new(Rc::clone(&plan));
         let (life, partition) = lives[1];
         let mut next = Offset::ZERO;
         for place in 0..2 {
@@ -317,31 +318,31 @@ mod tests {
     #[test]
     fn topics_are_held_to_their_stages() {
         let said = |stage, there| {
-            let mut ledger = Ledger::new(Plan::new(3));
+            let mut ledger = TopicLedger::new(TopicPlan::new(3));
             ledger.stages[0] = stage;
             let partitions = ledger.partitions(0);
             ledger.audit_topics(|life| (life == 0 && there).then_some(partitions));
             (ledger.verdict.violations.len(), ledger.stages[0])
         };
-        assert_eq!(said(Stage::Dead, true).0, 1);
-        assert_eq!(said(Stage::Alive, false).0, 1);
-        assert_eq!(said(Stage::Unborn, true).0, 1);
-        assert_eq!(said(Stage::Creating, true), (0, Stage::Alive));
-        assert_eq!(said(Stage::Creating, false), (0, Stage::Unborn));
-        assert_eq!(said(Stage::Deleting, true), (0, Stage::Alive));
-        assert_eq!(said(Stage::Deleting, false), (0, Stage::Dead));
+        assert_eq!(said(TopicStage::Dead, true).0, 1);
+        assert_eq!(said(TopicStage::Alive, false).0, 1);
+        assert_eq!(said(TopicStage::Unborn, true).0, 1);
+        assert_eq!(said(TopicStage::Creating, true), (0, TopicStage::Alive));
+        assert_eq!(said(TopicStage::Creating, false), (0, TopicStage::Unborn));
+        assert_eq!(said(TopicStage::Deleting, true), (0, TopicStage::Alive));
+        assert_eq!(said(TopicStage::Deleting, false), (0, TopicStage::Dead));
     }
 
     /// Of a topic that is to get from one partition to three.
     #[test]
     fn partitions_are_held_to_their_growth() {
-        let plan = Plan::new(3);
+        let plan = TopicPlan::new(3);
         let grows =
             |life: &usize| (plan.lives[*life].partitions_first, plan.lives[*life].batches.len()) == (1, 3);
         let life = (0..plan.lives.len()).find(grows).expect("a topic that grows");
         let said = |growth, partitions| {
-            let mut ledger = Ledger::new(Rc::clone(&plan));
-            ledger.stages[life] = Stage::Alive;
+            let mut ledger = TopicLedger::new(Rc::clone(&plan));
+            ledger.stages[life] = TopicStage::Alive;
             ledger.growth[life] = growth;
             ledger.audit_topics(|served| (served == life).then_some(partitions));
             (ledger.verdict.violations.len(), ledger.growth[life])

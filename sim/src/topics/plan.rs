@@ -1,4 +1,5 @@
-//! What is created and sent under each name: one life of a topic after another, each with an id and records of its own.
+//! What is created and sent under each name: one life of a topic after another,
+//! each with an id and records of its own.
 
 use std::rc::Rc;
 
@@ -16,7 +17,7 @@ const LIVES: usize = 5;
 const FIRST_PRODUCER: i64 = 2_000_000;
 
 /// One life of a name, from its creation to its deletion.
-pub(crate) struct Life {
+pub(crate) struct TopicLife {
     /// As it is in the end.
     pub(crate) topic: Topic,
     /// Partitions with which it is created; the others come while it is written to.
@@ -25,7 +26,7 @@ pub(crate) struct Life {
     pub(crate) batches: Vec<Vec<Planned>>,
 }
 
-impl Life {
+impl TopicLife {
     pub(crate) fn as_created(&self) -> NewTopic {
         let partitions = i32::try_from(self.partitions_first).unwrap_or(self.topic.partitions);
         NewTopic { partitions, ..self.topic.as_asked() }
@@ -51,15 +52,15 @@ pub(crate) struct Home {
 }
 
 /// Everything that one seed sends. The same for each of its runs.
-pub(crate) struct Plan {
+pub(crate) struct TopicPlan {
     pub(crate) seed: u64,
     /// Of all names, those of one name in the order of their time.
-    pub(crate) lives: Vec<Life>,
+    pub(crate) lives: Vec<TopicLife>,
     homes: FxHashMap<u32, Home>,
 }
 
-impl Plan {
-    pub(crate) fn new(seed: u64) -> Rc<Plan> {
+impl TopicPlan {
+    pub(crate) fn new(seed: u64) -> Rc<TopicPlan> {
         let mut chance = Chance::new(seed);
         let mut lives = Vec::new();
         for name in NAMES {
@@ -77,7 +78,7 @@ impl Plan {
                 }
             }
         }
-        Rc::new(Plan { seed, lives, homes })
+        Rc::new(TopicPlan { seed, lives, homes })
     }
 
     pub(crate) fn lives_of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = usize> + 'a {
@@ -90,7 +91,7 @@ impl Plan {
     }
 }
 
-fn life(chance: &mut Chance, name: &'static str, first_producer: i64) -> Life {
+fn life(chance: &mut Chance, name: &'static str, first_producer: i64) -> TopicLife {
     let durability = if chance.one_in(3) { Durability::Process } else { Durability::Power };
     let partitions = 1 + chance.below(3) as i32;
     let topic = topic(chance, name, partitions, durability);
@@ -101,7 +102,7 @@ fn life(chance: &mut Chance, name: &'static str, first_producer: i64) -> Life {
     });
     let batches: Vec<_> = batches.collect();
     let partitions_first = chance.between(1..batches.len() + 1);
-    Life { topic, partitions_first, batches }
+    TopicLife { topic, partitions_first, batches }
 }
 
 /// Some partitions stay in the journal, some get a file, some roll.

@@ -27,7 +27,8 @@ impl<T: Clone + PartialEq> Promise<T> {
         }
     }
 
-    /// Whether what a node has after a start is one of both; if not, what it should be. What is there counts from then on.
+    /// Whether what a node has after a start is one of both; if not, what it should be.
+    /// What is there counts from then on.
     pub(crate) fn audit(&mut self, found: T) -> Result<(), T> {
         let is_kept = found == self.answered || Some(&found) == self.asked.as_ref();
         let promised = std::mem::replace(self, Promise::of(found)).answered;

@@ -9,8 +9,8 @@ use millrace_core::meta::{
 
 use super::promise::Promise;
 
-/// What is set of each client id, each named after a topic: both keys, told apart. What has the one and not the other is half
-/// of a change.
+/// What is set of each client id, each named after a topic: both keys, told apart. What has the one and not
+/// the other is half of a change.
 #[derive(Default)]
 pub(crate) struct Quotas {
     known: BTreeMap<&'static str, Promise<[Option<f64>; 2]>>,

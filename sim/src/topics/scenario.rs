@@ -1,10 +1,11 @@
-//! What is its own in a run of a plan: its shards, how many lives a name goes through, and what a clean stop leaves.
+//! What is its own in a run of a plan: its shards, how many lives a name goes through,
+//! and what a clean stop leaves.
 
 use std::rc::Rc;
 
-use super::drive::{Gates, Node};
-use super::ledger::Ledger;
-use super::plan::Plan;
+use super::drive::{Gates, TopicNode};
+use super::ledger::TopicLedger;
+use super::plan::TopicPlan;
 use crate::machine::Machine;
 use crate::promises::durable_logs;
 use crate::scenario::{self, Boot, Life, Scenario};
@@ -17,16 +18,16 @@ pub(crate) struct Topics;
 
 /// What one boot is to do.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Duty {
+pub(crate) struct TopicDuty {
     shards: u16,
     /// Lives that each name goes through.
     lives: usize,
 }
 
-impl scenario::Duty for Duty {
-    fn of(life: Life) -> Duty {
+impl scenario::Duty for TopicDuty {
+    fn of(life: Life) -> TopicDuty {
         let lives = if life.boots == 0 { usize::MAX } else { LATER_LIVES };
-        Duty { shards: life.shards, lives }
+        TopicDuty { shards: life.shards, lives }
     }
 
     fn shards(self) -> u16 {
@@ -35,26 +36,26 @@ impl scenario::Duty for Duty {
 }
 
 impl Scenario for Topics {
-    type Plan = Plan;
-    type Ledger = Ledger;
-    type Duty = Duty;
-    type Serve = Node;
+    type Plan = TopicPlan;
+    type Ledger = TopicLedger;
+    type Duty = TopicDuty;
+    type Serve = TopicNode;
 
-    fn seed(plan: &Plan) -> u64 {
+    fn seed(plan: &TopicPlan) -> u64 {
         plan.seed
     }
 
-    fn ledger(plan: &Rc<Plan>) -> Ledger {
-        Ledger::new(Rc::clone(plan))
+    fn ledger(plan: &Rc<TopicPlan>) -> TopicLedger {
+        TopicLedger::new(Rc::clone(plan))
     }
 
-    fn serve(boot: Boot<Topics>) -> Node {
+    fn serve(boot: Boot<Topics>) -> TopicNode {
         let Boot { duty, ledger, engine, progress, .. } = boot;
-        let Duty { shards, lives } = duty;
-        Node { shards, lives, ledger, engine, progress, gates: Gates::new() }
+        let TopicDuty { shards, lives } = duty;
+        TopicNode { shards, lives, ledger, engine, progress, gates: Gates::new() }
     }
 
-    fn stopped(machine: &Machine, ledger: &mut Ledger) {
+    fn stopped(machine: &Machine, ledger: &mut TopicLedger) {
         if !machine.disk_may_fail() {
             compare_files(machine, ledger);
         }
@@ -62,7 +63,7 @@ impl Scenario for Topics {
 }
 
 /// After a clean stop the segment files hold the live topics' logs, and no byte more.
-fn compare_files(machine: &Machine, ledger: &mut Ledger) {
+fn compare_files(machine: &Machine, ledger: &mut TopicLedger) {
     let mut files = durable_logs(&machine.world, machine.node);
     for (name, log) in std::mem::take(&mut ledger.read) {
         let stored = files.remove(&name).unwrap_or_default();

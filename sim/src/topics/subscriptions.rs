@@ -1,5 +1,5 @@
-//! A subscription to metrics of clients that changes between the lives of topics: what was answered is there behind every
-//! crash, all of its settings or none.
+//! A subscription to metrics of clients that changes between the lives of topics: what was answered is there
+//! behind every crash, all of its settings or none.
 
 use millrace_core::base::config::ConfigMap;
 use millrace_core::meta::{AlterEntry, AlterOperation, AlterTarget, Alteration, MetadataImage, OtherKeys};

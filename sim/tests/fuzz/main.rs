@@ -1,4 +1,5 @@
-//! The fuzz targets as CI runs them: a sample of each, what they found before, planted faults, and that none is missing.
+//! The fuzz targets as CI runs them: a sample of each, what they found before, planted faults,
+//! and that none is missing.
 
 #[cfg(test)]
 mod corpus;

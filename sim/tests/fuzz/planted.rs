@@ -2,12 +2,12 @@
 
 use std::process::Command;
 
-use millrace_sim::fuzz::{self, Failure, Fuzz, Tally};
+use millrace_sim::fuzz::{self, Fuzz, FuzzFailure, FuzzTally};
 
 /// Enough for each fault under any seed.
 const CASES: u64 = 2000;
 
-fn run(name: &str, seed: u64) -> Result<Tally, Failure> {
+fn run(name: &str, seed: u64) -> Result<FuzzTally, FuzzFailure> {
     Fuzz::new(fuzz::find(name).unwrap(), seed).run(CASES)
 }
 

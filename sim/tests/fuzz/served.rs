@@ -1,5 +1,5 @@
-//! Each version of each API that ApiVersions names has golden bytes of Kafka's own classes in both directions, a case of
-//! parity with Kafka's recorded answer, and a seed of the fuzz targets.
+//! Each version of each API that ApiVersions names has golden bytes of Kafka's own classes in both
+//! directions, a case of parity with Kafka's recorded answer, and a seed of the fuzz targets.
 #![expect(clippy::disallowed_methods, reason = "the test reads the repository's golden files")]
 
 use std::collections::BTreeSet;

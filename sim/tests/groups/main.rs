@@ -1,5 +1,5 @@
-//! Consumer groups in the simulated world, as CI runs them: a few seeds, a sample of the crash sweep, and planted
-//! faults that must be found.
+//! Consumer groups in the simulated world, as CI runs them: a few seeds, a sample of the crash sweep, and
+//! planted faults that must be found.
 
 use millrace_shard::Planted;
 use millrace_sim::groups::{run_planted, run_seed};
@@ -56,7 +56,8 @@ fn check(planted: Planted, expected: &str) {
     panic!("{expected} was not found, but {seen:?}");
 }
 
-/// Most faults are found by the first; what a full disk kept from the log shows in a crash at the right moment only.
+/// Most faults are found by the first; what a full disk kept from the log shows in a crash at the right
+/// moment only.
 const SEEDS_MAX: u64 = 60;
 
 #[test]

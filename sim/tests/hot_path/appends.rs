@@ -6,15 +6,16 @@ use millrace_core::log::Codec;
 
 use crate::bench::{Cost, append, batch, on_a_shard};
 
-/// Enough for a call of each kind during which nothing else was at work: other tasks write tails to files, and tails
-/// take new chunks now and then.
+/// Enough for a call of each kind during which nothing else was at work: other tasks write tails to files,
+/// and tails take new chunks now and then.
 const ROUNDS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// What one copy into the ring may copy beside payload: the heads of a frame and its padding to a block.
 const FRAME_BYTES: u64 = 4096 + 256;
 
-/// What an append of `count` records of `bytes` bytes takes that meets no other work, and the bytes of its batch.
+/// What an append of `count` records of `bytes` bytes takes that meets no other work,
+/// and the bytes of its batch.
 fn least(codec: Codec, count: usize, bytes: usize) -> (Cost, u64) {
     let records = batch(codec, count, bytes);
     let length = records.len() as u64;
@@ -44,14 +45,15 @@ fn a_plain_append_allocates_the_same_for_one_record_and_for_a_thousand() {
     check_allocations(Codec::None);
 }
 
-/// Validation walks compressed records through a window: it takes that and the decoder's state, whatever the records.
+/// Validation walks compressed records through a window: it takes that and the decoder's state,
+/// whatever the records.
 #[test]
 fn a_compressed_append_allocates_the_same_for_one_record_and_for_a_thousand() {
     Codec::ALL.into_iter().skip(1).for_each(check_allocations);
 }
 
-/// Into the tail and into the ring. Memory says that no other copy was made that is not counted: the largest allocation
-/// is the simulated device's own.
+/// Into the tail and into the ring. Memory says that no other copy was made that is not counted: the largest
+/// allocation is the simulated device's own.
 #[test]
 fn an_append_copies_each_byte_twice() {
     for (count, bytes) in [(1, 50), (1000, 50), (100, 1000)] {

@@ -71,8 +71,8 @@ pub(crate) fn before_and_after_a_crash<T: 'static>(
     boot(&mut world, node, Setting::USUAL, after)
 }
 
-/// Boots one shard with a topic, runs `before` on it, gives its machine a fault, and runs `after`; then whether the disk
-/// refused anything.
+/// Boots one shard with a topic, runs `before` on it, gives its machine a fault, and runs `after`; then
+/// whether the disk refused anything.
 pub(crate) fn around_a_fault(
     setting: Setting,
     before: impl AsyncFn(&Shard) + Clone + 'static,
@@ -184,13 +184,14 @@ impl Cost {
         (answer, cost)
     }
 
-    /// What the cheapest twentieth of many calls take at most: the single cheapest one may have met a chance that another
-    /// size of batch never meets.
+    /// What the cheapest twentieth of many calls take at most: the single cheapest one may have met a chance
+    /// that another size of batch never meets.
     pub(crate) fn low(costs: &[Cost]) -> Cost {
         Cost::behind(costs, costs.len() / 20)
     }
 
-    /// The least of each: what a call takes when no list grows, no new chunk begins and no other task is at work.
+    /// The least of each: what a call takes when no list grows,
+    /// no new chunk begins and no other task is at work.
     pub(crate) fn least(costs: &[Cost]) -> Cost {
         Cost::behind(costs, 0)
     }

@@ -10,8 +10,9 @@ const ROUNDS: usize = 20;
 /// Room for answers and lists of one partition, far below what is fetched.
 const ANSWER_BYTES: u64 = 2048;
 
-/// What a fetch of `batches` batches of `count` records each takes at least, and the bytes it brings. They stand in one
-/// chunk of the tail, since an answer has a piece per chunk: behind a batch that makes chunks grow to their limit.
+/// What a fetch of `batches` batches of `count` records each takes at least, and the bytes it brings. They
+/// stand in one chunk of the tail, since an answer has a piece per chunk:
+/// behind a batch that makes chunks grow to their limit.
 fn least(batches: usize, count: usize) -> (Cost, usize) {
     on_a_shard(async move |shard| {
         append(&shard, 0, batch(Codec::None, 1, 300_000)).await;

@@ -1,4 +1,5 @@
-//! Producers and followers over more partitions than tails have room for: nobody is starved, and memory keeps its bound.
+//! Producers and followers over more partitions than tails have room for: nobody is starved,
+//! and memory keeps its bound.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -21,12 +22,14 @@ const ROUNDS: i64 = 4;
 const BATCH_BYTES: usize = 60_000;
 /// Of these tails get a half.
 const MEMORY_BYTES: u64 = 16 << 20;
-/// Answers on their way, requests in flight, reads, writes and a checkpoint; what memory may pass the bound of tails by.
+/// Answers on their way, requests in flight, reads, writes and a checkpoint;
+/// what memory may pass the bound of tails by.
 const OTHER_BYTES: u64 = 6 << 20;
 /// Of a follower's fetch.
 const WAIT: Duration = Duration::from_millis(500);
 const ANSWER_BYTES: usize = 50 << 20;
-/// A client that gets nothing done for so long is starved, or was not woken before its fetch had waited to its end.
+/// A client that gets nothing done for so long is starved,
+/// or was not woken before its fetch had waited to its end.
 const STARVED: Duration = Duration::from_millis(250);
 
 /// What all clients share.
@@ -67,7 +70,8 @@ async fn produce(load: Rc<Load>, client: i32) {
     load.end();
 }
 
-/// Reads the client's partitions to the end of all rounds, one fetch in flight, whoever came first last the next time.
+/// Reads the client's partitions to the end of all rounds, one fetch in flight,
+/// whoever came first last the next time.
 async fn follow(load: Rc<Load>, client: i32) {
     let mut places: Vec<(i32, i64)> = own(client).map(|partition| (partition, 0)).collect();
     let mut begun = millrace_rt::now();

@@ -63,7 +63,8 @@ fn a_topic_of_more_partitions_than_inodes_is_refused_and_records_are_taken() {
         async |shard| assert!(appended(shard, 0).await),
         fault,
         async |shard| {
-            // Each takes two, and three of the reserve: of several that follow one another the last finds too few.
+            // Each takes two, and three of the reserve: of several that follow one another the last finds too
+            // few.
             for (name, partitions, is_made) in
                 [("large", 11, false), ("first", 8, true), ("second", 9, false)]
             {
@@ -104,8 +105,8 @@ fn segments_without_a_file_yet_are_of_the_reserve() {
     );
 }
 
-/// The checkpoint of a start calls segments hard; their indexes are made when the journal is cleaned, which may be much
-/// later.
+/// The checkpoint of a start calls segments hard; their indexes are made when the journal is cleaned,
+/// which may be much later.
 #[test]
 fn indexes_that_a_start_leaves_to_be_made_are_of_the_reserve() {
     const ROLLS: usize = 50;

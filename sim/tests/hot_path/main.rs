@@ -1,4 +1,5 @@
-//! What one append and one fetch take of memory and copy, through the shard's surface: nothing of it per record.
+//! What one append and one fetch take of memory and copy, through the shard's surface:
+//! nothing of it per record.
 
 #[cfg(test)]
 mod appends;

@@ -1,4 +1,5 @@
-//! Fetches of thousands of partitions: one budget over all of them, and no memory for those that have nothing new.
+//! Fetches of thousands of partitions: one budget over all of them,
+//! and no memory for those that have nothing new.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -95,7 +96,8 @@ fn one_budget_covers_thousands_of_partitions() {
             // Two lists of slices for each partition that brings something.
             let most = ALLOCATIONS_MAX + 4 * expected as u64;
             assert!(cost.allocations <= most, "{cost:?} for {expected} partitions");
-            // Small pieces of large chunks are copied out of them, once, where they would keep too much memory.
+            // Small pieces of large chunks are copied out of them, once,
+            // where they would keep too much memory.
             assert!(cost.copied_bytes <= bytes as u64, "{cost:?} for {bytes} bytes");
         }
         // As a session does it: who was served goes to the end, so that everybody is served in turn.
@@ -121,8 +123,8 @@ fn waiting(partitions: Range<i32>) -> FetchQuery {
     FetchQuery { max_wait: LONG, ..query(partitions, 1 << 20) }
 }
 
-/// Some readers of all partitions are told of new records; the next one hears soon what is there, and waits once there is
-/// a place again.
+/// Some readers of all partitions are told of new records; the next one hears soon what is there,
+/// and waits once there is a place again.
 #[test]
 fn readers_beyond_the_memory_for_those_who_wait_are_answered_soon() {
     on_a_shard(async |shard| {

@@ -1,4 +1,5 @@
-//! More partitions than the memory for tails has room for: it stays in its bound, appends go on, and all can be read.
+//! More partitions than the memory for tails has room for: it stays in its bound, appends go on,
+//! and all can be read.
 
 use std::collections::VecDeque;
 

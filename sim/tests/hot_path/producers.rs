@@ -1,4 +1,5 @@
-//! How many producers a shard remembers: no more than its memory allows, and none that may send again is forgotten.
+//! How many producers a shard remembers: no more than its memory allows,
+//! and none that may send again is forgotten.
 
 use std::time::Duration;
 

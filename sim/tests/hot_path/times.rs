@@ -14,8 +14,8 @@ const PAGE_BYTES: u64 = 256 << 10;
 const STORED_EVERY_BYTES: u64 = 8 << 20;
 /// Of the simulated broker: what of a log may be in no checkpoint yet.
 const JOURNAL_BYTES: u64 = 16 << 20;
-/// Beside the walk: where the index ends is checked, an interval is walked and a batch is read; each may lie in two
-/// pages, and pages ahead are read too.
+/// Beside the walk: where the index ends is checked, an interval is walked and a batch is read; each may lie
+/// in two pages, and pages ahead are read too.
 const PAGES: u64 = 3 * 2 + 2 * 4;
 const FIRST_TIME: i64 = 1_700_000_000_000;
 

@@ -39,8 +39,9 @@ fn nothing_acknowledged_is_lost_on_three_shards() {
     check(3, 3, 150);
 }
 
-/// The ring of a killed process held the last block of an extent again. The start behind it is cut off by a power loss,
-/// and the journal before the ring knows that block from the file alone: no start may have shortened that.
+/// The ring of a killed process held the last block of an extent again. The start behind it is cut off by a
+/// power loss, and the journal before the ring knows that block from the file alone:
+/// no start may have shortened that.
 #[test]
 fn a_start_keeps_what_the_journal_before_it_knows_from_the_file_alone() {
     let trial = |operation, kind| Trial { blow: Some(Blow { operation, kind }), squeeze: None };

@@ -37,7 +37,8 @@ fn damaged_indexes_and_manifests_hide_nothing() {
 #[test]
 fn without_a_checkpoint_the_segments_are_read() {
     check(43, &[Kind::Checkpoint], 2_003);
-    // The power fails while a slot is filled anew, and of the frames that the older checkpoint needs some are overwritten.
+    // The power fails while a slot is filled anew, and of the frames that the older checkpoint needs some are
+    // overwritten.
     check(1, &[Kind::Checkpoint], 2_003);
 }
 

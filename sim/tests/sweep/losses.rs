@@ -1,5 +1,5 @@
-//! Files of each kind go missing, or are cut, behind crashes and clean stops: what was acknowledged is there, or the start
-//! says what is not.
+//! Files of each kind go missing, or are cut, behind crashes and clean stops: what was acknowledged is there,
+//! or the start says what is not.
 
 use millrace_sim::sweep::{Subject, Sweep, SweepOptions};
 

@@ -5,7 +5,8 @@ use millrace_shard::Planted;
 use millrace_sim::Volume;
 use millrace_sim::sweep::{Subject, Sweep, SweepOptions};
 
-/// The sweep finds the fault: sooner or later a case fails in the words expected; others may fail in other words.
+/// The sweep finds the fault: sooner or later a case fails in the words expected;
+/// others may fail in other words.
 fn finds(mut sweep: Sweep, expected: &str) {
     let mut seen = 0;
     while sweep.step() {

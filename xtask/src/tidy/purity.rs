@@ -5,10 +5,10 @@ use super::source::{RustFile, Tree};
 
 /// Files that may say `unsafe`, and why each must.
 const UNSAFE_FILES: &[(&str, &str)] = &[
-    ("engine/rt/src/block.rs", "blocks of mapped memory, and a stack inside those that come back"),
-    ("engine/rt/src/pages.rs", "mappings of memory from the system"),
+    ("engine/rt/src/memory/block.rs", "blocks of mapped memory, and a stack inside those that come back"),
+    ("engine/rt/src/memory/pages.rs", "mappings of memory from the system"),
     ("engine/rt/src/tail.rs", "one writer beside readers of what is already written, in one block"),
-    ("engine/rt/src/region.rs", "a mapped file is shared memory behind a pointer"),
+    ("engine/rt/src/memory/region.rs", "a mapped file is shared memory behind a pointer"),
     ("engine/rt/src/mesh/lane.rs", "a queue of uninitialised cells between two threads"),
     ("engine/rt/src/mesh/replies.rs", "an intrusive stack between threads"),
     ("engine/rt/src/start/driver.rs", "the executor takes a raw descriptor"),
@@ -17,8 +17,8 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("engine/rt/src/uring/progress.rs", "a socket option that no crate wraps"),
     ("engine/rt/src/uring/barrier.rs", "a system call that libc does not wrap"),
     ("engine/rt/src/uring/slice.rs", "system calls that libc does not wrap"),
-    ("engine/rt/src/payload.rs", "the one copy of payload, into memory that others read beside it"),
-    ("engine/rt/src/counting.rs", "an allocator that counts is an unsafe trait"),
+    ("engine/rt/src/memory/payload.rs", "the one copy of payload, into memory that others read beside it"),
+    ("engine/rt/src/memory/counting.rs", "an allocator that counts is an unsafe trait"),
     ("engine/rt/examples/measure.rs", "the CPU time of the process has no safe call in std"),
     ("engine/rt/examples/paths.rs", "a bare ring, to measure what registered memory saves"),
 ];

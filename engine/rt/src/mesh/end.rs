@@ -12,8 +12,8 @@ use rustc_hash::FxHashMap;
 
 use crate::mesh::lane::{LaneReceiver, LaneSender, lane};
 use crate::mesh::replies::{Replies, ReplyRoom};
-use crate::remote::Remote;
 use crate::shard::{self, Attend};
+use crate::submission::remote::Remote;
 use crate::sync::waiters::{Ticket, Waiters};
 
 /// What all shards of a mesh share.
@@ -145,7 +145,7 @@ impl<Q: Send + 'static, R: Send + 'static> Mesh<Q, R> {
     /// Waits for room on the lane to `to`, in the order of the callers, and reserves the reply's room.
     /// Requests arrive in the order of admission. Nothing was sent if the future is dropped.
     pub async fn admit(&self, to: u16, request: Q) -> Reply<R> {
-        let mut place = Place { inner: &*self.inner, to, ticket: None };
+        let mut place = LanePlace { inner: &*self.inner, to, ticket: None };
         let mut request = Some(request);
         poll_fn(|cx| place.poll_admit(cx, &mut request, &self.inner)).await
     }
@@ -243,13 +243,13 @@ impl<Q, R> Attend for Inner<Q, R> {
 }
 
 /// A caller's place in the queue for a lane.
-struct Place<'a, Q, R> {
+struct LanePlace<'a, Q, R> {
     inner: &'a Inner<Q, R>,
     to: u16,
     ticket: Option<Ticket>,
 }
 
-impl<Q, R> Place<'_, Q, R>
+impl<Q, R> LanePlace<'_, Q, R>
 where
     Q: Send + 'static,
     R: Send + 'static,
@@ -284,7 +284,7 @@ where
     }
 }
 
-impl<Q, R> Drop for Place<'_, Q, R> {
+impl<Q, R> Drop for LanePlace<'_, Q, R> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
             let mut outlet = self.inner.outlet(self.to).borrow_mut();

@@ -15,13 +15,13 @@ use nix::unistd::Pid;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-use crate::block::{Home, PoolBounds};
 use crate::kernel::{Host, Kernel};
-use crate::pages::MemoryKind;
-use crate::remote::Remote;
+use crate::memory::block::{Home, PoolBounds};
+use crate::memory::pages::MemoryKind;
 use crate::shard::{self, Parts, Seat, Shard};
-use crate::slots::Slots;
 use crate::start::{driver, interrupts};
+use crate::submission::remote::Remote;
+use crate::submission::slots::Slots;
 use crate::uring::barrier;
 use crate::uring::blocking::BlockingPools;
 use crate::uring::ring::Ring;

@@ -3,10 +3,10 @@
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::operation::{Operation, Outcome};
-use crate::remote::Remote;
 use crate::shard;
-use crate::slots::SlotId;
+use crate::submission::operation::{Operation, Outcome};
+use crate::submission::remote::Remote;
+use crate::submission::slots::SlotId;
 
 #[derive(Default)]
 struct State {

@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use crate::names::InodeId;
+use crate::submission::names::InodeId;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Entry {
+pub(crate) enum ChangedEntry {
     Dir,
     File(InodeId),
 }
 
-pub(crate) type Tree = BTreeMap<PathBuf, Entry>;
+pub(crate) type Tree = BTreeMap<PathBuf, ChangedEntry>;
 
 /// A change of a directory that is not hard yet.
 #[derive(Clone)]
 pub(crate) enum Change {
-    Put(PathBuf, Entry),
+    Put(PathBuf, ChangedEntry),
     Remove(PathBuf),
     Rename(PathBuf, PathBuf),
 }
@@ -69,21 +69,24 @@ impl Change {
     }
 }
 
-impl Entry {
+impl ChangedEntry {
     pub(crate) fn inode(self) -> Option<InodeId> {
         match self {
-            Entry::File(id) => Some(id),
-            Entry::Dir => None,
+            ChangedEntry::File(id) => Some(id),
+            ChangedEntry::Dir => None,
         }
     }
 }
 
 pub(crate) fn is_dir_in(tree: &Tree, path: &Path) -> bool {
-    path.as_os_str().is_empty() || tree.get(path) == Some(&Entry::Dir)
+    path.as_os_str().is_empty() || tree.get(path) == Some(&ChangedEntry::Dir)
 }
 
 /// An entry and all below it, which paths' order keeps together: a node may hold thousands of directories.
-pub(crate) fn within<'a>(tree: &'a Tree, path: &'a Path) -> impl Iterator<Item = (&'a PathBuf, &'a Entry)> {
+pub(crate) fn within<'a>(
+    tree: &'a Tree,
+    path: &'a Path,
+) -> impl Iterator<Item = (&'a PathBuf, &'a ChangedEntry)> {
     let from = tree.range::<Path, _>((Bound::Included(path), Bound::Unbounded));
     from.take_while(move |(found, _)| found.starts_with(path))
 }
@@ -92,7 +95,7 @@ pub(crate) fn within<'a>(tree: &'a Tree, path: &'a Path) -> impl Iterator<Item =
 pub(crate) fn entries_of<'a>(
     tree: &'a Tree,
     dir: &'a Path,
-) -> impl Iterator<Item = (&'a PathBuf, &'a Entry)> {
+) -> impl Iterator<Item = (&'a PathBuf, &'a ChangedEntry)> {
     within(tree, dir).filter(move |(path, _)| path.parent() == Some(dir))
 }
 

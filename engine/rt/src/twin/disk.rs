@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::names::InodeId;
-use crate::operation::{DirEntry, FileIdentity, OpenOptions, Sync};
+use crate::submission::names::InodeId;
+use crate::submission::operation::{DirEntry, FileIdentity, OpenOptions, Sync};
 use crate::twin::chance::Chance;
-use crate::twin::changes::{Change, Entry, Tree, entries_of, is_dir_in, rename_in, renamed, within};
+use crate::twin::changes::{Change, ChangedEntry, Tree, entries_of, is_dir_in, rename_in, renamed, within};
 use crate::twin::inode::{Inode, SECTOR};
 
 /// How a node ends against its will.
@@ -115,7 +115,7 @@ const GIVEN_DIRS: [&str; 4] = ["/", "/dev", "/dev/shm", "/tmp"];
 
 impl Disk {
     pub(crate) fn new() -> Disk {
-        let given: Tree = GIVEN_DIRS.iter().map(|dir| (PathBuf::from(dir), Entry::Dir)).collect();
+        let given: Tree = GIVEN_DIRS.iter().map(|dir| (PathBuf::from(dir), ChangedEntry::Dir)).collect();
         Disk {
             inodes: BTreeMap::new(),
             issued: 0,
@@ -301,12 +301,12 @@ impl Disk {
 
     pub(crate) fn open(&mut self, path: &Path, options: OpenOptions) -> Result<InodeId, Stop> {
         match self.live.get(path) {
-            Some(Entry::File(_)) if options.create_new => Err(io::ErrorKind::AlreadyExists.into()),
-            Some(Entry::File(id)) => {
+            Some(ChangedEntry::File(_)) if options.create_new => Err(io::ErrorKind::AlreadyExists.into()),
+            Some(ChangedEntry::File(id)) => {
                 self.opens += 1;
                 if counted_down(&mut self.faults.fail_open) { Err(io_failed()) } else { Ok(*id) }
             }
-            Some(Entry::Dir) => Err(io::ErrorKind::IsADirectory.into()),
+            Some(ChangedEntry::Dir) => Err(io::ErrorKind::IsADirectory.into()),
             None if options.write && (options.create || options.create_new) => self.create(path),
             None => Err(io::ErrorKind::NotFound.into()),
         }
@@ -319,14 +319,14 @@ impl Disk {
         self.issued += 1;
         let id = InodeId(self.issued);
         self.inodes.insert(id, Inode::default());
-        self.change(Change::Put(path.to_owned(), Entry::File(id)));
+        self.change(Change::Put(path.to_owned(), ChangedEntry::File(id)));
         Ok(id)
     }
 
     pub(crate) fn file(&self, path: &Path) -> Result<InodeId, Stop> {
         match self.live.get(path) {
-            Some(Entry::File(id)) => Ok(*id),
-            Some(Entry::Dir) => Err(io::ErrorKind::IsADirectory.into()),
+            Some(ChangedEntry::File(id)) => Ok(*id),
+            Some(ChangedEntry::Dir) => Err(io::ErrorKind::IsADirectory.into()),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -344,7 +344,7 @@ impl Disk {
             }
             self.tick()?;
             self.take_inode()?;
-            self.change(Change::Put(dir, Entry::Dir));
+            self.change(Change::Put(dir, ChangedEntry::Dir));
         }
         Ok(())
     }
@@ -425,7 +425,7 @@ impl Disk {
         Ok(entries_of(&self.live, dir)
             .filter_map(|(path, entry)| {
                 let name = path.file_name()?.to_string_lossy().into_owned();
-                Some(DirEntry { name, is_dir: *entry == Entry::Dir })
+                Some(DirEntry { name, is_dir: *entry == ChangedEntry::Dir })
             })
             .collect())
     }
@@ -496,18 +496,18 @@ impl Disk {
 
     /// Puts a copy of a directory, with all that it holds now, in another place; all of it is durable.
     pub(crate) fn copy_tree(&mut self, from: &Path, to: &Path) {
-        let found: Vec<(PathBuf, Entry)> = within(&self.live, from)
+        let found: Vec<(PathBuf, ChangedEntry)> = within(&self.live, from)
             .filter_map(|(path, entry)| Some((renamed(path, from, to)?, *entry)))
             .collect();
         for (path, entry) in found {
             let entry = match entry {
-                Entry::Dir => Entry::Dir,
-                Entry::File(id) => {
+                ChangedEntry::Dir => ChangedEntry::Dir,
+                ChangedEntry::File(id) => {
                     let contents = self.inodes.get(&id).map(|inode| inode.live.clone()).unwrap_or_default();
                     self.issued += 1;
                     let id = InodeId(self.issued);
                     self.inodes.insert(id, Inode::hard(contents));
-                    Entry::File(id)
+                    ChangedEntry::File(id)
                 }
             };
             self.live.insert(path.clone(), entry);
@@ -520,7 +520,7 @@ impl Disk {
         self.issued += 1;
         let id = InodeId(self.issued);
         self.inodes.insert(id, Inode::hard(contents));
-        for (path, entry) in [(parent_of(path), Entry::Dir), (path, Entry::File(id))] {
+        for (path, entry) in [(parent_of(path), ChangedEntry::Dir), (path, ChangedEntry::File(id))] {
             self.live.insert(path.to_path_buf(), entry);
             self.durable.insert(path.to_path_buf(), entry);
         }

@@ -5,9 +5,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::moment::Moment;
-use crate::names::{ShardKey, SocketId};
-use crate::operation::Pieces;
-use crate::slots::SlotId;
+use crate::submission::names::{ShardKey, SocketId};
+use crate::submission::operation::Pieces;
+use crate::submission::slots::SlotId;
 use crate::twin::chance::Chance;
 
 /// Bytes that one direction holds before its sender waits.

@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::moment::Moment;
-use crate::names::{ShardKey, SocketId};
-use crate::operation::{SocketHandle, TwinSocket};
-use crate::slots::SlotId;
+use crate::submission::names::{ShardKey, SocketId};
+use crate::submission::operation::{SocketHandle, TwinSocket};
+use crate::submission::slots::SlotId;
 use crate::twin::state::{Body, Twin};
 
 /// Wall clock of the world's first moment: a day in 2023, so that timestamps look like timestamps.

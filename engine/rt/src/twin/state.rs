@@ -11,10 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::moment::Moment;
-use crate::names::{ShardKey, SocketId};
-use crate::notes::Notes;
-use crate::operation::{Answer, Connected, DiskRequest, Operation, Outcome, SocketHandle, TwinSocket};
-use crate::slots::{SlotId, Slots};
+use crate::submission::names::{ShardKey, SocketId};
+use crate::submission::notes::Notes;
+use crate::submission::operation::{
+    Answer, Connected, DiskRequest, Operation, Outcome, SocketHandle, TwinSocket,
+};
+use crate::submission::slots::{SlotId, Slots};
 use crate::twin::chance::Chance;
 use crate::twin::disk::{Crash, Stop};
 use crate::twin::network::{Network, Opened};

@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use crate::names::InodeId;
-use crate::operation::{
+use crate::memory::payload::Copies;
+use crate::memory::region::Region;
+use crate::submission::names::InodeId;
+use crate::submission::operation::{
     AvailableSpace, DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, HeldLock, Operation, Outcome,
     Pieces,
 };
-use crate::payload::Copies;
-use crate::region::Region;
 use crate::twin::chance::Chance;
 use crate::twin::disk::{Disk, Stop, parent_of, position};
 
@@ -248,7 +248,7 @@ impl Storage {
             }
             Err(_) => disk.create(&temporary)?,
         };
-        let written = disk.write(id, 0, contents, crate::operation::Sync::None)?;
+        let written = disk.write(id, 0, contents, crate::submission::operation::Sync::None)?;
         if written < contents.len() {
             return Err(io::ErrorKind::WriteZero.into());
         }

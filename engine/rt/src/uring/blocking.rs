@@ -7,9 +7,9 @@ use std::time::Duration;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
-use crate::operation::DiskRequest;
-use crate::remote::Remote;
-use crate::slots::SlotId;
+use crate::submission::operation::DiskRequest;
+use crate::submission::remote::Remote;
+use crate::submission::slots::SlotId;
 use crate::uring::disk_calls;
 
 /// A `syncfs` may take long; others must not wait behind it.

@@ -18,11 +18,11 @@ use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::statfs::{FsType, TMPFS_MAGIC, statfs};
 use nix::sys::statvfs::statvfs;
 
-use crate::operation::{
+use crate::memory::region::Region;
+use crate::submission::operation::{
     Answer, AvailableSpace, DirEntry, DirLock, DiskAnswer, DiskRequest, FileHandle, FileIdentity, HeldLock,
     OpenOptions, Outcome,
 };
-use crate::region::Region;
 
 /// `ramfs`, which nix does not name: memory as well.
 const RAMFS_MAGIC: FsType = FsType(0x8584_58f6);
@@ -266,7 +266,7 @@ fn region_usable(dir: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::Unsupported, why));
     }
     let probe = dir.join(format!(".millrace-probe-{}", std::process::id()));
-    let region = create_region(&probe, crate::block::BLOCK_ALIGNMENT);
+    let region = create_region(&probe, crate::memory::block::BLOCK_ALIGNMENT);
     let removed = fs::remove_file(&probe);
     region?;
     removed

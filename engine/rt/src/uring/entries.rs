@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use io_uring::squeue::Entry;
 use io_uring::{opcode, types};
 
-use crate::operation::{FileHandle, Gather, Operation, Pieces, SocketHandle, Sync};
+use crate::submission::operation::{FileHandle, Gather, Operation, Pieces, SocketHandle, Sync};
 
 /// The most pieces that one vectored call takes (IOV_MAX).
 const PIECES_PER_CALL: usize = 1024;

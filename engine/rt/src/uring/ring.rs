@@ -15,9 +15,9 @@ use io_uring::{IoUring, cqueue, opcode, types};
 use nix::sched::CpuSet;
 
 use crate::moment::Moment;
-use crate::operation::{Answer, Connected, Operation, Outcome, SocketHandle};
-use crate::remote::Remote;
-use crate::slots::{SlotId, Slots};
+use crate::submission::operation::{Answer, Connected, Operation, Outcome, SocketHandle};
+use crate::submission::remote::Remote;
+use crate::submission::slots::{SlotId, Slots};
 use crate::uring::blocking::{BlockingPools, Job};
 use crate::uring::entries;
 
@@ -299,7 +299,7 @@ fn enter_with(ring: &IoUring, queued: usize, completions: u32) {
 
 enum Start {
     Entry(Entry),
-    Blocking(crate::operation::DiskRequest),
+    Blocking(crate::submission::operation::DiskRequest),
     Nothing,
 }
 

@@ -8,9 +8,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-type Body = Pin<Box<dyn Future<Output = ()>>>;
+type HostedBody = Pin<Box<dyn Future<Output = ()>>>;
 /// Where a task's body is while nobody polls it.
-type Bed = Rc<RefCell<Option<Body>>>;
+type Bed = Rc<RefCell<Option<HostedBody>>>;
 
 #[derive(Default)]
 pub(crate) struct HostedTasks {

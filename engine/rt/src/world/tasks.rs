@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
-use crate::names::ShardKey;
-use crate::notes::{Note, Notes};
+use crate::submission::names::ShardKey;
+use crate::submission::notes::{Note, Notes};
 use crate::twin::state::Body;
 
 struct TaskWaker {
@@ -28,7 +28,7 @@ impl Wake for TaskWaker {
     }
 }
 
-struct Task {
+struct WorldTask {
     key: ShardKey,
     /// None while it is polled.
     body: Option<Body>,
@@ -45,14 +45,14 @@ pub(super) struct Taken {
 #[derive(Default)]
 pub(super) struct Tasks {
     issued: u64,
-    tasks: BTreeMap<u64, Task>,
+    tasks: BTreeMap<u64, WorldTask>,
 }
 
 impl Tasks {
     pub(super) fn add(&mut self, key: ShardKey, body: Body, notes: &Arc<Notes>) -> u64 {
         self.issued += 1;
         let waker = TaskWaker { task: self.issued, notes: Arc::clone(notes), pending: AtomicBool::new(true) };
-        self.tasks.insert(self.issued, Task { key, body: Some(body), waker: Arc::new(waker) });
+        self.tasks.insert(self.issued, WorldTask { key, body: Some(body), waker: Arc::new(waker) });
         self.issued
     }
 

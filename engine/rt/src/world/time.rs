@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::kernel::process_now;
 use crate::moment::Moment;
-use crate::names::ShardKey;
-use crate::notes::Note;
 use crate::shard;
-use crate::slots::SlotId;
+use crate::submission::names::ShardKey;
+use crate::submission::notes::Note;
+use crate::submission::slots::SlotId;
 use crate::twin::state::{Event, Performed};
 use crate::world::nodes::World;
 

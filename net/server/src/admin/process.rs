@@ -13,7 +13,8 @@ pub(crate) struct ProcessStats {
     pub(crate) open_descriptors: u64,
 }
 
-/// Reads a few files of the kernel. Values that cannot be read are 0. Called on the side thread, which may block.
+/// Reads a few files of the kernel. Values that cannot be read are 0. Called on the side thread,
+/// which may block.
 pub(crate) fn read() -> ProcessStats {
     ProcessStats {
         cpu_seconds: read_text("/proc/self/stat").and_then(|text| cpu_seconds(&text)).unwrap_or(0.0),

@@ -41,7 +41,8 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, METRICS_TYPE)], tables::text(&scrape))
 }
 
-/// Returns 200 while every serving shard takes its turns. A process that does not respond should be restarted.
+/// Returns 200 while every serving shard takes its turns.
+/// A process that does not respond should be restarted.
 async fn live(State(admin): State<Arc<Admin>>) -> (StatusCode, &'static str) {
     match all_alive(&admin.broker).await {
         true => (StatusCode::OK, "live\n"),

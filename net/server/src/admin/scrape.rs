@@ -11,7 +11,8 @@ use crate::metrics::counts::{BrokerStats, ShardReport};
 use crate::quota::MeterReport;
 use crate::telemetry::ClientMetricsReport;
 
-/// How long a shard may take to answer. After that it counts as missing. Prometheus gives up after ten seconds.
+/// How long a shard may take to answer. After that it counts as missing.
+/// Prometheus gives up after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What one scrape found.

@@ -8,9 +8,10 @@ use millrace_wire::ErrorCode;
 
 use crate::session::SessionFault;
 
-/// The error for clients that ask for transactions, which are not served yet. It is the only code that makes every
-/// client give up: librdkafka retries for ever after any other response about a coordinator, even `UNSUPPORTED_VERSION`
-/// and `INVALID_REQUEST`. Java's client, franz-go and sarama fail with each code that may not be retried.
+/// The error for clients that ask for transactions, which are not served yet. It is the only code that makes
+/// every client give up: librdkafka retries for ever after any other response about a coordinator, even
+/// `UNSUPPORTED_VERSION` and `INVALID_REQUEST`. Java's client,
+/// franz-go and sarama fail with each code that may not be retried.
 pub(crate) const TRANSACTIONS_NOT_SERVED: ErrorCode = ErrorCode::TransactionalIdAuthorizationFailed;
 
 /// Whether Kafka's produce response names the log's start beside an error.
@@ -27,7 +28,8 @@ pub(crate) struct AppendFault {
     pub(crate) log_start: LogStart,
 }
 
-/// `ReplicaManager.appendRecordsToLocalLog` names the log's start for every error but the few it treats apart.
+/// `ReplicaManager.appendRecordsToLocalLog` names the log's start for every error but the few it treats
+/// apart.
 pub(crate) fn of_append(error: &AppendError) -> AppendFault {
     let (code, log_start) = match error {
         AppendError::UnknownPartition => (ErrorCode::UnknownTopicOrPartition, LogStart::Unknown),

@@ -176,7 +176,8 @@ const _: () = {
     }
 };
 
-/// Every other version of ApiVersions. It gets a response, too, so that the client can choose a version that is served.
+/// Every other version of ApiVersions. It gets a response, too,
+/// so that the client can choose a version that is served.
 static OTHER_API_VERSIONS: Api =
     api!(ApiVersions i16::MIN..=i16::MAX, Alone, refuse_versions, of_controllers);
 

@@ -15,8 +15,8 @@ pub(crate) struct AddressCounts {
 }
 
 impl AddressCounts {
-    /// Resolves the names of hosts, so it may block: called before any shard runs. A name without an address limits no
-    /// client.
+    /// Resolves the names of hosts, so it may block: called before any shard runs.
+    /// A name without an address limits no client.
     pub(crate) fn new(overrides: &[AddressLimit]) -> AddressCounts {
         let resolve = |host: &str| -> Vec<IpAddr> {
             let found = (host, 0).to_socket_addrs().into_iter().flatten();
@@ -26,8 +26,8 @@ impl AddressCounts {
         AddressCounts { counts: Mutex::default(), hosts: Mutex::new(hosts) }
     }
 
-    /// Looks up hosts that are newly named, and forgets hosts that are no longer named. So a name is looked up again
-    /// when it is set again.
+    /// Looks up hosts that are newly named, and forgets hosts that are no longer named. So a name is looked
+    /// up again when it is set again.
     pub(crate) async fn learn_names(&self, config: &ConfigLayers<'_>) {
         let overrides = config.max_connections_per_ip_overrides();
         self.hosts().retain(|host, _| names(&overrides).any(|named| named == host));

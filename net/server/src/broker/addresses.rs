@@ -21,8 +21,8 @@ pub struct BoundListener {
     pub address: SocketAddr,
 }
 
-/// Returns the address of each configured listener, those of brokers first. Resolves names, so it may block: called
-/// before any shard runs.
+/// Returns the address of each configured listener, those of brokers first. Resolves names,
+/// so it may block: called before any shard runs.
 pub(crate) fn resolve(config: &BrokerConfig) -> Result<Vec<BoundListener>, StartError> {
     let brokers = config.listeners().iter().map(|listener| resolve_one(listener, EndpointType::Broker));
     let controllers =

@@ -24,8 +24,8 @@ use crate::metrics::shard_probe::ShardProbe;
 use crate::quota::{AddressRates, Meters};
 use crate::telemetry::ClientMetrics;
 
-/// Called once, on any shard, when every shard serves. It is given the addresses for clients, and that of metrics and
-/// health.
+/// Called once, on any shard, when every shard serves. It is given the addresses for clients,
+/// and that of metrics and health.
 pub type OnReady = Box<dyn Fn(&[BoundListener], Option<SocketAddr>) + Send + Sync>;
 
 /// One broker as its shards share it. Cheap to clone; made for one run and not used again.

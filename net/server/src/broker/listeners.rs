@@ -7,8 +7,8 @@ use crate::broker::addresses::{self, BoundListener, EndpointType};
 use crate::broker::settings::BrokerSettings;
 use crate::broker::start_error::StartError;
 
-/// Shared by all shards. A listener has the place that it has in the configuration; those of controllers come behind
-/// those of brokers.
+/// Shared by all shards. A listener has the place that it has in the configuration;
+/// those of controllers come behind those of brokers.
 pub(super) struct Listeners {
     wanted: Vec<BoundListener>,
     bound: OnceLock<Vec<BoundListener>>,

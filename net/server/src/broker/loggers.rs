@@ -55,8 +55,8 @@ impl LogLevel {
     }
 }
 
-/// The loggers, modules of the program, and their levels. A logger without a level of its own has that of the module
-/// around it.
+/// The loggers, modules of the program, and their levels.
+/// A logger without a level of its own has that of the module around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLevels {
     names: &'static [&'static str],
@@ -109,8 +109,8 @@ impl LogLevels {
         name == ROOT_LOGGER || self.names.contains(&name)
     }
 
-    /// Returns the levels after a change, or why it is refused. The order of checks and the messages are those of
-    /// Kafka's broker (`ConfigAdminManager`).
+    /// Returns the levels after a change, or why it is refused. The order of checks and the messages are
+    /// those of Kafka's broker (`ConfigAdminManager`).
     fn altered(&self, entries: &[AlterEntry]) -> Result<LogLevels, AlterError> {
         check_entries(entries)?;
         let mut after = self.clone();

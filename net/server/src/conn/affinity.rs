@@ -2,8 +2,8 @@
 
 use millrace_core::base::ShardIndex;
 
-/// The number of produce and fetch requests that decide a move. A client that walks its partitions in turn stays, and a
-/// busy one moves within milliseconds.
+/// The number of produce and fetch requests that decide a move. A client that walks its partitions in turn
+/// stays, and a busy one moves within milliseconds.
 const WINDOW: usize = 64;
 
 /// This many requests of the window must belong to the same shard.
@@ -11,7 +11,8 @@ const WANTED: usize = 56;
 
 const _: () = assert!(WANTED * 8 == WINDOW * 7);
 
-/// Where the data of a connection's latest requests live. Driven by the connection: one note per produce or fetch.
+/// Where the data of a connection's latest requests live. Driven by the connection:
+/// one note per produce or fetch.
 #[derive(Debug, Default)]
 pub(crate) struct Affinity {
     /// The owner of the window's first request. Each other request agrees with it or counts against it.
@@ -53,7 +54,8 @@ pub(crate) fn sole_owner(owners: impl IntoIterator<Item = ShardIndex>) -> Option
 mod tests {
     use super::*;
 
-    /// Owners as text, one character a request: a digit is a shard, `-` a spread request. Expects the first verdict.
+    /// Owners as text, one character a request: a digit is a shard, `-` a spread request.
+    /// Expects the first verdict.
     fn check(requests: &str, verdict: Option<u16>) {
         let mut affinity = Affinity::default();
         let first = requests.chars().find_map(|request| {

@@ -50,8 +50,8 @@ struct Activity {
     last_active: Cell<Moment>,
     /// Since when part of a request is held; `None` between requests.
     partial_since: Cell<Option<Moment>>,
-    /// The bytes that a stuck peer has taken, and since when it has taken no more. Looked at while memory for responses
-    /// is short.
+    /// The bytes that a stuck peer has taken, and since when it has taken no more.
+    /// Looked at while memory for responses is short.
     stuck_at: Cell<Option<(u64, Moment)>>,
 }
 
@@ -98,7 +98,8 @@ impl Connection {
         self.affinity.borrow().verdict(home)
     }
 
-    /// Keeps the newest sessions. A client uses one; further ones work, too, but do not move with the connection.
+    /// Keeps the newest sessions. A client uses one; further ones work, too,
+    /// but do not move with the connection.
     pub(crate) fn add_session(&self, id: i32) {
         let mut sessions = self.sessions.borrow_mut();
         if sessions.len() >= SESSIONS_MAX {
@@ -115,7 +116,8 @@ impl Connection {
         self.sessions.take()
     }
 
-    /// Returns the quotas of the client. Calls `find` if the quotas or the client have changed since the last request.
+    /// Returns the quotas of the client. Calls `find` if the quotas or the client have changed since the last
+    /// request.
     pub(crate) fn limits(
         &self,
         quotas: &Arc<ClientQuotas>,
@@ -156,9 +158,9 @@ impl Connection {
         self.activity.partial_since.get()
     }
 
-    /// Returns since when the peer has taken nothing of the responses that are ready for it. Called again and again
-    /// while memory for responses is short: a peer is stuck since the first call that found as many bytes taken as the
-    /// next.
+    /// Returns since when the peer has taken nothing of the responses that are ready for it. Called again and
+    /// again while memory for responses is short: a peer is stuck since the first call that found as many
+    /// bytes taken as the next.
     pub(crate) fn stuck_since(&self) -> Option<Moment> {
         let taken = self.stream.upgrade().filter(|_| self.responses.is_sending())?.taken_bytes();
         let since = match (taken, self.activity.stuck_at.get()) {

@@ -70,8 +70,8 @@ impl Inbox {
         inbox
     }
 
-    /// Waits for at least one whole frame, the peer's end or a bad length. The future is only dropped with the
-    /// connection.
+    /// Waits for at least one whole frame, the peer's end or a bad length.
+    /// The future is only dropped with the connection.
     pub(crate) async fn receive(&mut self, stream: &Stream, connection: &Connection) -> io::Result<Received> {
         loop {
             connection.note_partial(if self.filled > 0 { Partial::Yes } else { Partial::No });
@@ -170,8 +170,8 @@ impl Inbox {
         Some(Received { frames, state })
     }
 
-    /// Keeps the start of an incomplete frame in memory of its own. It is shorter than the memory that was charged
-    /// before.
+    /// Keeps the start of an incomplete frame in memory of its own.
+    /// It is shorter than the memory that was charged before.
     fn carry(&mut self, tail: &[u8]) {
         if tail.is_empty() {
             return;

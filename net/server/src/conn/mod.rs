@@ -1,5 +1,5 @@
-//! Connections: frames in, responses out in order, memory inside a budget, movable between shards. They know neither
-//! APIs nor the shard that serves them.
+//! Connections: frames in, responses out in order, memory inside a budget, movable between shards. They know
+//! neither APIs nor the shard that serves them.
 
 pub(crate) mod affinity;
 pub(crate) mod connection;

@@ -1,4 +1,5 @@
-//! The responses of one connection in request order, between the task that reads requests and the one that sends.
+//! The responses of one connection in request order,
+//! between the task that reads requests and the one that sends.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,8 +13,8 @@ use millrace_shard::EgressCharge;
 
 use crate::metrics::timings::{Spent, Trace};
 
-/// The number of requests of one connection that may be under way at once. An idempotent client has five, others
-/// pipeline more. At this bound their socket is not read until a response has left.
+/// The number of requests of one connection that may be under way at once. An idempotent client has five,
+/// others pipeline more. At this bound their socket is not read until a response has left.
 pub(crate) const PENDING_MAX: usize = 128;
 
 /// The outcome of one request.

@@ -1,4 +1,5 @@
-//! What a shard's server counts: requests by API, traffic by topic, connections, and limits that were reached.
+//! What a shard's server counts: requests by API, traffic by topic, connections,
+//! and limits that were reached.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -85,7 +86,8 @@ pub(crate) struct LimitCounts {
 pub(crate) struct ConnectionCounts {
     pub(crate) accepted: Counter,
     pub(crate) moved_away: Counter,
-    /// Closed because of what was sent: no request, an API or version that is not served, a body that does not decode.
+    /// Closed because of what was sent: no request, an API or version that is not served,
+    /// a body that does not decode.
     pub(crate) refused_requests: Counter,
 }
 

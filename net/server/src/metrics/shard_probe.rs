@@ -1,4 +1,5 @@
-//! Probes of the shards by other threads: a thread leaves a question, and each shard answers it in a turn of its own.
+//! Probes of the shards by other threads: a thread leaves a question,
+//! and each shard answers it in a turn of its own.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,5 @@
-//! How long requests took, and on which stages produce and fetch requests spent it. Recorded when a response has left.
+//! How long requests took, and on which stages produce and fetch requests spent it.
+//! Recorded when a response has left.
 
 use std::cell::RefCell;
 use std::time::Duration;

@@ -26,7 +26,8 @@ struct KnownRates {
 }
 
 impl AddressRates {
-    /// Takes over the rates of addresses and looks up the named hosts. A host without an address limits no client.
+    /// Takes over the rates of addresses and looks up the named hosts.
+    /// A host without an address limits no client.
     pub(crate) async fn learn(&self, quotas: &ClientQuotas) {
         let mut rates = FxHashMap::default();
         for (host, rate) in quotas.hosts() {
@@ -39,8 +40,8 @@ impl AddressRates {
         *self.known() = KnownRates { rates, of_others: quotas.of_other_addresses() };
     }
 
-    /// Counts a connection of an address. If the address is over its rate, returns the time after which the connection
-    /// is to be closed, a window at most, as in Kafka. Such a connection is not counted.
+    /// Counts a connection of an address. If the address is over its rate, returns the time after which the
+    /// connection is to be closed, a window at most, as in Kafka. Such a connection is not counted.
     pub(crate) fn enter(
         &self,
         address: IpAddr,

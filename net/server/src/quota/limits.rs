@@ -15,8 +15,8 @@ use crate::quota::meters::Meters;
 /// The user of every connection without authentication (`KafkaPrincipal.ANONYMOUS`).
 const ANONYMOUS: &str = "ANONYMOUS";
 
-/// A new client begins with this part of a window. Kafka counts the time before a client came as windows in which it
-/// took nothing, and grants them all at once: ten seconds' worth by default.
+/// A new client begins with this part of a window. Kafka counts the time before a client came as windows in
+/// which it took nothing, and grants them all at once: ten seconds' worth by default.
 const FIRST_WINDOW_PART: u32 = 2;
 
 /// A hundredth of a second's time is one percent of it.

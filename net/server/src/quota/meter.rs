@@ -9,8 +9,8 @@ use millrace_rt::Moment;
 
 const NANOS_PER_SECOND: f64 = 1e9;
 
-/// Shared by the shards that serve the client. One word says what is spent, so no shard asks another. A client without
-/// a quota has no meter.
+/// Shared by the shards that serve the client. One word says what is spent, so no shard asks another. A
+/// client without a quota has no meter.
 #[derive(Debug)]
 pub(crate) struct Meter {
     key: QuotaKey,

@@ -11,8 +11,8 @@ use millrace_rt::Moment;
 
 use crate::quota::meter::Meter;
 
-/// The number of clients that are counted apart. Further ones share a meter with others of the same quota. So a client
-/// that makes up client ids takes no more memory, and gets no more than one of them.
+/// The number of clients that are counted apart. Further ones share a meter with others of the same quota. So
+/// a client that makes up client ids takes no more memory, and gets no more than one of them.
 const METERS_MAX: usize = 16_384;
 
 /// The longest user or client id that is counted apart. It keeps the meters below some 12 MB.

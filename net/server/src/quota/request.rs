@@ -12,12 +12,12 @@ use millrace_rt::Moment;
 use crate::quota::limits::Limits;
 use crate::quota::meter::Meter;
 
-/// A fetch may bring at least this part of a second's worth, however little is left: many small fetches would cost
-/// more.
+/// A fetch may bring at least this part of a second's worth, however little is left:
+/// many small fetches would cost more.
 const FETCH_PART_OF_SECOND: f64 = 0.1;
 
-/// Made for each request of a client that has a quota, and for no other. Shared by the reader of the connection and the
-/// request's handler.
+/// Made for each request of a client that has a quota, and for no other. Shared by the reader of the
+/// connection and the request's handler.
 pub(crate) struct LimitedRequest {
     limits: Rc<Limits>,
     /// The time of its handler in the turns that have ended.
@@ -108,8 +108,8 @@ impl LimitedRequest {
         Some(i32::try_from(millis).unwrap_or(i32::MAX))
     }
 
-    /// Returns how long the connection is not read after this request. Also counts the handler's time after the
-    /// response was made.
+    /// Returns how long the connection is not read after this request.
+    /// Also counts the handler's time after the response was made.
     pub(crate) fn take_rest(&self) -> Option<(Arc<Meter>, Duration)> {
         self.settle();
         let Rest { meter, time } = self.rest.take()?;

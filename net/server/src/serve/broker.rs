@@ -86,7 +86,8 @@ impl Stopper {
     }
 }
 
-/// Returns the name of this machine, as clients of another machine may know it, or `localhost` if it has none.
+/// Returns the name of this machine, as clients of another machine may know it,
+/// or `localhost` if it has none.
 pub fn machine_name() -> String {
     #[expect(clippy::disallowed_methods, reason = "a file of the kernel, read before any shard runs")]
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

@@ -19,13 +19,13 @@ use crate::shard_server::ShardServer;
 /// The pause before the next accept when the process has no descriptor or memory left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The number of connections that are held before they are closed. Further ones are closed at once. Each takes one of
-/// the descriptors that `DescriptorShares` leaves for the process itself.
+/// The number of connections that are held before they are closed. Further ones are closed at once. Each
+/// takes one of the descriptors that `DescriptorShares` leaves for the process itself.
 const HELD_MAX: u32 = 16;
 
-/// How long a port in use is tried again. The kernel frees the ring of a killed process, and the sockets in it, some
-/// time after the process is gone (0.2 s on a busy machine). A broker that is restarted at once must not fail because
-/// of that.
+/// How long a port in use is tried again. The kernel frees the ring of a killed process, and the sockets in
+/// it, some time after the process is gone (0.2 s on a busy machine).
+/// A broker that is restarted at once must not fail because of that.
 const PORT_PATIENCE: Duration = Duration::from_secs(2);
 const PORT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -69,8 +69,8 @@ pub(crate) async fn accept(server: Rc<ShardServer>, listener: Listener, number: 
     }
 }
 
-/// Gives a new connection to the shard with the fewest connections. Closes it if the broker or the address has too
-/// many.
+/// Gives a new connection to the shard with the fewest connections.
+/// Closes it if the broker or the address has too many.
 async fn deal(server: &Rc<ShardServer>, stream: DetachedStream, listener: usize) {
     let (rates, meters) = (server.broker.address_rates(), server.broker.meters());
     let address = stream.peer_addr().ip();
@@ -92,8 +92,8 @@ async fn deal(server: &Rc<ShardServer>, stream: DetachedStream, listener: usize)
     server.shard.hand_over(shard, Box::new(moving)).await;
 }
 
-/// Closes a connection of an address that makes too many, but only when the address may connect again: until then its
-/// client does not try again (KIP-612).
+/// Closes a connection of an address that makes too many, but only when the address may connect again: until
+/// then its client does not try again (KIP-612).
 fn hold(server: &Rc<ShardServer>, stream: DetachedStream, rest: Duration) {
     if server.counts.held_connections.get() >= HELD_MAX {
         return;

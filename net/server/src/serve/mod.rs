@@ -1,5 +1,5 @@
-//! A broker at work: on its threads, on one shard from listening to the stop, and each connection from its first
-//! request to its last.
+//! A broker at work: on its threads, on one shard from listening to the stop,
+//! and each connection from its first request to its last.
 
 mod broker;
 mod listen;

@@ -1,5 +1,5 @@
-//! Serves one connection on one shard: receives requests, hands them to their handlers in order, and moves the
-//! connection to another shard when its data live there.
+//! Serves one connection on one shard: receives requests, hands them to their handlers in order, and moves
+//! the connection to another shard when its data live there.
 
 use std::io;
 use std::rc::Rc;
@@ -105,13 +105,13 @@ async fn hand_over(
     server.shard.hand_over(to, Box::new(moving)).await;
 }
 
-/// The time between two checks whether the client of a waiting request is still there. Nothing is received meanwhile,
-/// and what the request holds (places in the lists of partitions, memory) must not be kept for a client that is gone.
-/// Most waits are shorter.
+/// The time between two checks whether the client of a waiting request is still there. Nothing is received
+/// meanwhile, and what the request holds (places in the lists of partitions, memory) must not be kept for a
+/// client that is gone. Most waits are shorter.
 const PEER_LOOK: Duration = Duration::from_secs(1);
 
-/// Returns whether requests of an API wait for other clients, for as long as their own client wants. Such a request is
-/// dropped when its client is gone. All others are carried out in any case.
+/// Returns whether requests of an API wait for other clients, for as long as their own client wants. Such a
+/// request is dropped when its client is gone. All others are carried out in any case.
 fn may_wait(api: ApiKey) -> bool {
     matches!(api, ApiKey::Fetch | ApiKey::JoinGroup | ApiKey::SyncGroup)
 }
@@ -203,7 +203,8 @@ impl ConnectionReader {
             Some(limited) if limited.is_timed() => Box::pin(timed((api.handle)(context), limited.clone())),
             _ => (api.handle)(context),
         };
-        // A fetch may wait for minutes. It must not hold up a broker that stops, nor wait for a client that is gone.
+        // A fetch may wait for minutes. It must not hold up a broker that stops,
+        // nor wait for a client that is gone.
         let outcome = match api.turn {
             Turn::Pipelined => handling.await,
             Turn::Alone => match select(handling, self.ended(api_key)).await {
@@ -236,9 +237,9 @@ impl ConnectionReader {
         }
     }
 
-    /// Reads nothing for as long as the quotas of the client want (KIP-219). The response is on its way already.
-    /// Requests that were received with this one wait. If they hold memory that others need, the connection is treated
-    /// as one that holds part of a request.
+    /// Reads nothing for as long as the quotas of the client want (KIP-219). The response is on its way
+    /// already. Requests that were received with this one wait. If they hold memory that others need, the
+    /// connection is treated as one that holds part of a request.
     async fn rest(&self, limited: &LimitedRequest, waiting: usize) -> Next {
         let Some((meter, rest)) = limited.take_rest() else { return Next::Request };
         self.server.count_throttle(&meter, rest);
@@ -251,8 +252,8 @@ impl ConnectionReader {
         }
     }
 
-    /// Waits until the shard has memory for a response. Returns false if the connection ends meanwhile. A fetch waits
-    /// by itself, for as long as its client wants at most.
+    /// Waits until the shard has memory for a response. Returns false if the connection ends meanwhile. A
+    /// fetch waits by itself, for as long as its client wants at most.
     async fn has_room(&self, api: ApiKey) -> bool {
         api == ApiKey::Fetch
             || matches!(
@@ -276,7 +277,8 @@ impl ConnectionReader {
         Next::Request
     }
 
-    /// Tells the operator of a bad length that the configuration allows. Most others are not Kafka requests at all.
+    /// Tells the operator of a bad length that the configuration allows.
+    /// Most others are not Kafka requests at all.
     fn explain_length(&self, length: i32) {
         let server = &self.server;
         if (1..=server.broker.config().socket_request_max_bytes()).contains(&length) {

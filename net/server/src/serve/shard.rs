@@ -15,8 +15,8 @@ use crate::shard_server::ShardServer;
 /// How long a stop waits for a shard's connections to leave, and for the other shards.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Runs one shard of a broker until [`BrokerContext::stop`]; every shard of the broker must run. If one fails to start,
-/// all end, and [`BrokerContext::failure`] says why.
+/// Runs one shard of a broker until [`BrokerContext::stop`]; every shard of the broker must run. If one fails
+/// to start, all end, and [`BrokerContext::failure`] says why.
 pub async fn serve_shard(broker: BrokerContext, seat: Seat) -> Result<(), StartError> {
     let result = run(&broker, &seat).await;
     if let Err(error) = &result {
@@ -71,7 +71,8 @@ async fn take_arrivals(server: Rc<ShardServer>) {
     }
 }
 
-/// Every shard ends its connections before any shard closes its partitions, because connections use all shards.
+/// Every shard ends its connections before any shard closes its partitions,
+/// because connections use all shards.
 async fn close(broker: &BrokerContext, server: &ShardServer) {
     server.shard.leave_groups();
     server.close_connections(STOP_PATIENCE).await;

@@ -6,13 +6,13 @@ use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use crate::session::partitions::{PartitionRef, SessionPartitions, Told, WantedPartition};
 
-/// A session that was not used for this long makes room for a new one. One that has existed for this long makes room
-/// for a larger one (Kafka's `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`).
+/// A session that was not used for this long makes room for a new one. One that has existed for this long
+/// makes room for a larger one (Kafka's `MIN_INCREMENTAL_FETCH_SESSION_EVICTION_MS`).
 pub(crate) const EVICTION_AGE: Duration = Duration::from_secs(120);
 
-/// Partitions that one session may hold, and that all sessions of a shard may hold together: each takes some 200
-/// bytes, so that clients which name millions cannot take more than 20 MB and 100 MB. Past it a client fetches
-/// without a session.
+/// Partitions that one session may hold, and that all sessions of a shard may hold together: each takes some
+/// 200 bytes, so that clients which name millions cannot take more than 20 MB and 100 MB.
+/// Past it a client fetches without a session.
 const SESSION_PARTITIONS_MAX: usize = 100_000;
 const SHARD_PARTITIONS_MAX: usize = 500_000;
 
@@ -163,8 +163,8 @@ impl SessionCache {
         )
     }
 
-    /// Makes a session of a full fetch if there is a slot, and returns its id or [`NO_SESSION`]. `random` chooses
-    /// the id.
+    /// Makes a session of a full fetch if there is a slot, and returns its id or [`NO_SESSION`].
+    /// `random` chooses the id.
     pub(crate) fn create(
         &mut self,
         naming: Naming,
@@ -198,8 +198,8 @@ impl SessionCache {
         id
     }
 
-    /// Returns for each partition of an incremental fetch whether the response must name it: it has records, an error
-    /// or a changed watermark. `epoch` is that of the request.
+    /// Returns for each partition of an incremental fetch whether the response must name it: it has records,
+    /// an error or a changed watermark. `epoch` is that of the request.
     pub(crate) fn select(
         &mut self,
         id: i32,
@@ -220,8 +220,8 @@ impl SessionCache {
         Some(session)
     }
 
-    /// Takes over a session of another shard. It is dropped if its id is taken or no slot is free. Its client then
-    /// hears that it is unknown, and makes a new one.
+    /// Takes over a session of another shard. It is dropped if its id is taken or no slot is free. Its client
+    /// then hears that it is unknown, and makes a new one.
     pub(crate) fn adopt(&mut self, session: FetchSession, now: Duration) {
         let weight = session.partitions.weight();
         let has_slot = self.sessions.len() < self.slots || self.evict_for(session.partitions.len(), now);
@@ -232,7 +232,8 @@ impl SessionCache {
         }
     }
 
-    /// Frees a slot for a session of `size` partitions: one that is stale, else an old one that is not larger.
+    /// Frees a slot for a session of `size` partitions: one that is stale,
+    /// else an old one that is not larger.
     fn evict_for(&mut self, size: usize, now: Duration) -> bool {
         let age = |since: Duration| now.saturating_sub(since);
         let oldest = self.sessions.values().min_by_key(|session| (session.used, session.id));

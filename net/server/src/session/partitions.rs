@@ -27,8 +27,8 @@ pub(crate) struct WantedPartition {
     pub(crate) max_bytes: i32,
     pub(crate) current_leader_epoch: i32,
     pub(crate) last_fetched_epoch: i32,
-    /// Whether the session has found the topic before. If it is deleted then, its id is not unknown, but its partition
-    /// is.
+    /// Whether the session has found the topic before. If it is deleted then, its id is not unknown,
+    /// but its partition is.
     pub(crate) resolved: bool,
 }
 
@@ -50,8 +50,8 @@ struct SessionEntry {
     told: Told,
 }
 
-/// Ordered map of partitions. A partition that was served moves to the end, so that a small response does not starve
-/// the partitions behind it (KIP-227).
+/// Ordered map of partitions. A partition that was served moves to the end, so that a small response does not
+/// starve the partitions behind it (KIP-227).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SessionPartitions {
     order: BTreeMap<u64, SessionEntry>,
@@ -60,8 +60,8 @@ pub(crate) struct SessionPartitions {
     weight: usize,
 }
 
-/// A partition counts once more for each of this many bytes of its topic's name. No topic has a name that long, but a
-/// client may ask for one.
+/// A partition counts once more for each of this many bytes of its topic's name. No topic has a name that
+/// long, but a client may ask for one.
 const NAME_BYTES_COUNTED: usize = 256;
 
 impl PartitionRef {

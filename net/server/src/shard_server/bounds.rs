@@ -10,23 +10,24 @@ use crate::telemetry::ClientMetrics;
 /// The least that a shard grants to requests: a few of Kafka's default largest ones (1 MiB).
 const REQUEST_BYTES_MIN: u64 = 8 * 1024 * 1024;
 
-/// The share of the memory for requests that one request may have which is no produce request. Its lists take many
-/// times their bytes while it is decoded, carried out and answered (a hundred times, for names of groups that do not
-/// exist).
+/// The share of the memory for requests that one request may have which is no produce request. Its lists take
+/// many times their bytes while it is decoded, carried out and answered (a hundred times,
+/// for names of groups that do not exist).
 const CONTROL_SHARE: u64 = 64;
 
 /// The smallest such share names ten thousand partitions.
 const CONTROL_BYTES_MIN: u64 = 512 * 1024;
 
-/// The largest such share, however much memory there is: a list is decoded, and its response encoded, in one turn of
-/// the shard, which takes a millisecond or two for a mebibyte. It names a hundred thousand partitions.
+/// The largest such share, however much memory there is: a list is decoded, and its response encoded, in one
+/// turn of the shard, which takes a millisecond or two for a mebibyte.
+/// It names a hundred thousand partitions.
 const CONTROL_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The same for what members of a group tell each other, and for metrics. Both are taken as bytes.
 const MEMBERS_SHARE: u64 = 8;
 
-/// The largest such share: what a group keeps of it has to fit into a batch of the offsets topic, by default a
-/// mebibyte.
+/// The largest such share: what a group keeps of it has to fit into a batch of the offsets topic,
+/// by default a mebibyte.
 const MEMBERS_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// The part of a push of metrics that is not metrics: its header, with the client's id.
@@ -92,8 +93,8 @@ impl RequestBounds {
         (self.memory_bytes / DESCRIBED_ENTRY_BYTES) as usize
     }
 
-    /// The most bytes that one response may have about groups or partitions. A request may name one again and again, in
-    /// a few bytes each time.
+    /// The most bytes that one response may have about groups or partitions. A request may name one again and
+    /// again, in a few bytes each time.
     pub(super) fn described_bytes_max(&self) -> usize {
         self.memory_bytes as usize
     }

@@ -110,8 +110,8 @@ impl ShardServer {
         self.broker.connection_opened(to);
     }
 
-    /// Returns the quotas of the client of a request. Without any quotas that is one look; with quotas, but none for
-    /// this client, two.
+    /// Returns the quotas of the client of a request. Without any quotas that is one look; with quotas,
+    /// but none for this client, two.
     pub(crate) fn limits(&self, connection: &Connection, client_id: &[u8]) -> Option<Rc<Limits>> {
         let find = |quotas: &Arc<ClientQuotas>| {
             let (meters, config) = (self.broker.meters(), self.broker.config());

@@ -12,7 +12,8 @@ use crate::shard_server::server::ShardServer;
 /// A connection that has held part of a request for this long is closed while others wait for its memory.
 const PARTIAL_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A peer that has taken nothing of its responses for this long is closed while memory for responses is short.
+/// A peer that has taken nothing of its responses for this long is closed while memory for responses is
+/// short.
 const STUCK_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The time between two checks of all connections, at least and at most.
@@ -23,7 +24,8 @@ const UPKEEP_PERIOD_MAX: Duration = Duration::from_secs(5);
 const CLOSE_PERIOD: Duration = Duration::from_millis(10);
 
 impl ShardServer {
-    /// Closes connections that are idle for too long, and those that hold memory which others wait for. Never returns.
+    /// Closes connections that are idle for too long, and those that hold memory which others wait for.
+    /// Never returns.
     pub(crate) async fn keep_up(self: Rc<Self>) {
         let idle_max = self.broker.config().connections_max_idle();
         let period = (idle_max / 10).clamp(UPKEEP_PERIOD_MIN, UPKEEP_PERIOD_MAX);
@@ -77,8 +79,8 @@ impl ShardServer {
         });
     }
 
-    /// Ends each connection when its requests have been answered, and waits until all have left. After `patience` it
-    /// ends them at once.
+    /// Ends each connection when its requests have been answered, and waits until all have left. After
+    /// `patience` it ends them at once.
     pub(crate) async fn close_connections(&self, patience: Duration) {
         let deadline = millrace_rt::now() + patience;
         while !self.connections.is_empty() {

@@ -1,7 +1,7 @@
 //! The instances of clients that have asked for subscriptions or pushed metrics: bounded in number and bytes.
 //!
-//! When instances may ask and push, and with which error they are refused, is as in Kafka (`ClientMetricsManager`,
-//! `ClientMetricsInstance`).
+//! When instances may ask and push, and with which error they are refused, is as in Kafka
+//! (`ClientMetricsManager`, `ClientMetricsInstance`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,15 +14,15 @@ use rustc_hash::FxHashMap;
 
 use crate::telemetry::samples::PushedSamples;
 
-/// The number of instances that are known at a time. The one that has been silent for longest makes room. Kafka's
-/// bound.
+/// The number of instances that are known at a time.
+/// The one that has been silent for longest makes room. Kafka's bound.
 const INSTANCES_MAX: usize = 16_384;
 
 /// The bytes of an instance besides what it pushed.
 const INSTANCE_BYTES: usize = 256;
 
-/// An instance that is silent for this long, or for three of its intervals if that is longer, is forgotten. Kafka's
-/// bound.
+/// An instance that is silent for this long, or for three of its intervals if that is longer,
+/// is forgotten. Kafka's bound.
 const SILENCE_MIN: Duration = Duration::from_secs(60);
 const SILENT_INTERVALS: u32 = 3;
 
@@ -31,8 +31,8 @@ const SILENT_INTERVALS: u32 = 3;
 pub(crate) struct ClientInstanceId(pub(crate) Uuid);
 
 impl ClientInstanceId {
-    /// The first hundred numbers stand for other things in Kafka's metadata; of those clients may not have the first
-    /// two.
+    /// The first hundred numbers stand for other things in Kafka's metadata;
+    /// of those clients may not have the first two.
     pub(crate) fn is_reserved(self) -> bool {
         self.number() < 2
     }
@@ -74,7 +74,8 @@ struct Instance {
     has_said_last: bool,
     /// Its last push was refused for a reason that it can only learn by asking.
     may_ask_at_once: bool,
-    /// The connection that brought it has closed. It begins anew, and what it pushed stays until it is forgotten.
+    /// The connection that brought it has closed. It begins anew,
+    /// and what it pushed stays until it is forgotten.
     is_gone: bool,
     silent_from: Moment,
     samples: Arc<PushedSamples>,
@@ -113,8 +114,8 @@ impl Instance {
         is_due || self.may_ask_at_once
     }
 
-    /// An instance that has asked since its last push may push at once: clients choose a random moment for their first
-    /// push.
+    /// An instance that has asked since its last push may push at once:
+    /// clients choose a random moment for their first push.
     fn may_push(&mut self, now: Moment) -> bool {
         let is_due =
             self.asked > self.pushed || self.pushed.is_none_or(|last| now - last >= self.terms.interval);
@@ -175,7 +176,8 @@ impl Instances {
         (known, result)
     }
 
-    /// An instance pushes. Returns how the push is compressed and what it pushed before, or why it is refused.
+    /// An instance pushes. Returns how the push is compressed and what it pushed before,
+    /// or why it is refused.
     pub(crate) fn push(
         &mut self,
         id: ClientInstanceId,
@@ -240,8 +242,8 @@ impl Instances {
         self.order.values().filter_map(|id| Some(Arc::clone(&self.known.get(id)?.samples))).collect()
     }
 
-    /// Returns the instance. It begins anew if it was gone or silent for too long, or if its subscriptions have
-    /// changed.
+    /// Returns the instance. It begins anew if it was gone or silent for too long,
+    /// or if its subscriptions have changed.
     fn meet(&mut self, id: ClientInstanceId, terms: Terms, now: Moment) -> (InstanceAge, &mut Instance) {
         let before = self.known.remove(&id.0);
         match &before {
@@ -333,9 +335,9 @@ mod tests {
         Terms { subscription_id: 7 + version as i32, interval: INTERVAL, version }
     }
 
-    /// What a script comes to: `A` asks, `P` pushes, `L` pushes for the last time, `W` with the wrong subscription, `C`
-    /// in a wrong compression, `B` too much, `G` its connection closes, `V` other things are wanted; a number waits for
-    /// so many milliseconds. Responses of Apache Kafka 4.3.1.
+    /// What a script comes to: `A` asks, `P` pushes, `L` pushes for the last time, `W` with the wrong
+    /// subscription, `C` in a wrong compression, `B` too much, `G` its connection closes, `V` other things
+    /// are wanted; a number waits for so many milliseconds. Responses of Apache Kafka 4.3.1.
     const SCRIPTS: &str = "
         A A | - ThrottlingQuotaExceeded
         A 999 A 1 A | - ThrottlingQuotaExceeded -

@@ -1,5 +1,5 @@
-//! What a push holds: OpenTelemetry's `MetricsData` (OTLP 1), read metric by metric, so that no push takes more memory
-//! than a few times its largest metric.
+//! What a push holds: OpenTelemetry's `MetricsData` (OTLP 1), read metric by metric, so that no push takes
+//! more memory than a few times its largest metric.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -17,15 +17,16 @@ use prost::{DecodeError, Message};
 use crate::metrics::labels::{add_label, has_label};
 use crate::telemetry::samples::{Merging, PushedSamples, SampleKind, Temporality};
 
-/// The most bytes of a metric with all its points, or of the attributes of a resource. Reading it takes two hundred
-/// times as many. Kafka's clients push metrics of some hundred bytes, librdkafka some hundred for each broker.
+/// The most bytes of a metric with all its points, or of the attributes of a resource. Reading it takes two
+/// hundred times as many. Kafka's clients push metrics of some hundred bytes,
+/// librdkafka some hundred for each broker.
 const PART_BYTES_MAX: usize = 32 * 1024;
 
 /// The most bytes of the name and labels of one value.
 const TEXT_BYTES_MAX: usize = 2048;
 
-/// Beginnings of names of the broker's own metrics. What clients push under other names than those of Kafka's clients
-/// gets another beginning, so that no client can speak for the broker.
+/// Beginnings of names of the broker's own metrics. What clients push under other names than those of Kafka's
+/// clients gets another beginning, so that no client can speak for the broker.
 const KAFKA_CLIENTS: &str = "org_apache_kafka_";
 const OTHER_CLIENTS: &str = "client_";
 
@@ -83,7 +84,8 @@ pub(crate) fn decode_push(reading: &Reading) -> Result<(PushedSamples, u64), Unr
     Ok(merging.finish())
 }
 
-/// Returns the number of values of an uncompressed push, or `None` if it cannot be read. Used to fuzz the decoder.
+/// Returns the number of values of an uncompressed push, or `None` if it cannot be read.
+/// Used to fuzz the decoder.
 #[doc(hidden)]
 pub fn count_pushed_values(metrics: &[u8]) -> Option<usize> {
     let reading = Reading {

@@ -92,7 +92,8 @@ impl<'a> Merging<'a> {
         }
     }
 
-    /// Counters that were not pushed this time stay, since nothing may have been counted. Other values are dropped.
+    /// Counters that were not pushed this time stay, since nothing may have been counted.
+    /// Other values are dropped.
     pub(super) fn finish(mut self) -> (PushedSamples, u64) {
         for (key, sample) in &self.before.values {
             if sample.kind == SampleKind::Counter && !self.after.values.contains_key(key) {

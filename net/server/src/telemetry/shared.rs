@@ -267,8 +267,8 @@ impl ClientMetrics {
     }
 }
 
-/// Returns an id for a client that has none: random (version 4), not reserved, and not beginning with a dash, which
-/// tools would take for an option.
+/// Returns an id for a client that has none: random (version 4), not reserved, and not beginning with a dash,
+/// which tools would take for an option.
 pub(crate) fn new_instance_id() -> ClientInstanceId {
     const DASH: u8 = 62;
     loop {

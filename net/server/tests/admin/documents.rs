@@ -1,5 +1,5 @@
-//! docs/metrics.md lists what `/metrics` serves, docs/apis.md which APIs are served. `MILLRACE_BLESS=1` rewrites their
-//! tables.
+//! docs/metrics.md lists what `/metrics` serves, docs/apis.md which APIs are served.
+//! `MILLRACE_BLESS=1` rewrites their tables.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -67,8 +67,8 @@ fn served() -> String {
     text
 }
 
-/// The names of APIs that Kafka serves at listeners of a kind, by key, from the schema: `request NAME key N ...
-/// listeners A,B`.
+/// The names of APIs that Kafka serves at listeners of a kind, by key, from the schema:
+/// `request NAME key N ... listeners A,B`.
 fn of_kafkas(kind: &str) -> BTreeMap<i16, String> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(repository().join("net/wire/schema")).unwrap() {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::client::Client;
 use crate::stage::{LOOK, Stage, play};
 
-/// Heads and padding of the frame in the journal, which are counted with it, and the fields around one record.
+/// Heads and padding of the frame in the journal, which are counted with it,
+/// and the fields around one record.
 const FRAME_BYTES: u64 = 4096 + 512;
 
 /// A block that had room for the beginning of a request only.
@@ -28,7 +29,8 @@ fn produced_bytes_are_copied_twice_and_fetched_bytes_never() {
     play(1, &[], |stage| async move {
         let mut client = Client::connect(stage.address).await;
         client.create_topic("copies", 1).await;
-        // A request that fits the first block; the same again; a large one when none was seen before, and again.
+        // A request that fits the first block; the same again; a large one when none was seen before,
+        // and again.
         for (length, inbox) in [(1000, 0), (1000, 0), (200_000, 200_000), (200_000, FIRST_BLOCK_BYTES)] {
             let value = vec![7; length as usize];
             let produced =

@@ -1,5 +1,5 @@
-//! Readers that ask for much and take nothing: what they hold, which others are served beside them, and when they are
-//! closed.
+//! Readers that ask for much and take nothing: what they hold, which others are served beside them,
+//! and when they are closed.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Requests that would take much more than their bytes: long lists of next to nothing, and batches that are bombs.
+//! Requests that would take much more than their bytes: long lists of next to nothing,
+//! and batches that are bombs.
 
 use std::time::Duration;
 
@@ -19,8 +20,8 @@ const BOMB_BYTES: usize = 130 << 20;
 /// More than is inflated at once.
 const LARGE_BYTES: usize = 3 << 20;
 
-/// Returns whether a request of `groups` groups, with names of `letters` letters, gets a response. Otherwise its
-/// connection ends.
+/// Returns whether a request of `groups` groups, with names of `letters` letters, gets a response.
+/// Otherwise its connection ends.
 async fn is_answered(client: &mut Client, groups: usize, letters: usize) -> bool {
     let name = "g".repeat(letters);
     let groups = vec![name.as_str().into(); groups];
@@ -105,8 +106,8 @@ fn a_bomb_is_refused_and_a_large_batch_is_not() {
     }
 }
 
-/// Batches that inflate to much, each of which takes up to 20 ms aside, hold up their own partition alone, whichever
-/// shard owns it; and that one keeps their order.
+/// Batches that inflate to much, each of which takes up to 20 ms aside, hold up their own partition alone,
+/// whichever shard owns it; and that one keeps their order.
 #[test]
 fn only_their_own_partition_waits_for_batches_that_inflate() {
     const LARGE: usize = 20;

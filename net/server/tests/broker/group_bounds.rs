@@ -1,5 +1,5 @@
-//! What groups may take of a broker's memory: large joins past it are told to come later, and find room when others
-//! leave.
+//! What groups may take of a broker's memory: large joins past it are told to come later,
+//! and find room when others leave.
 
 use millrace_wire::messages::describe_groups_request::DescribeGroupsRequest;
 use millrace_wire::messages::find_coordinator_request::FindCoordinatorRequest;

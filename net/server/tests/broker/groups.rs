@@ -161,8 +161,8 @@ fn a_stop_sends_waiting_members_elsewhere() {
         send_join(&mut waiting, "a", "").await;
         sleep(Duration::from_millis(10)).await;
         stage.context.stop();
-        // The word may come before the connection's end, or the end alone: either makes a client look elsewhere. The
-        // stage sees to it that the broker does not wait for the group.
+        // The word may come before the connection's end, or the end alone: either makes a client look
+        // elsewhere. The stage sees to it that the broker does not wait for the group.
         if let Some(frame) = waiting.response().await {
             let body = frame.slice(PLAIN_HEADER_BYTES..);
             let refused = JoinGroupResponse::decode(&mut Reader::new(&body), JOIN).unwrap();

@@ -1,5 +1,6 @@
-//! A long request costs the broker what its length is worth: of each API one with its longest list, of a length and of
-//! four times that, which may take eight times the processor's time, where anything quadratic takes sixteen.
+//! A long request costs the broker what its length is worth: of each API one with its longest list, of a
+//! length and of four times that, which may take eight times the processor's time,
+//! where anything quadratic takes sixteen.
 
 use std::time::Duration;
 
@@ -51,7 +52,8 @@ const CONTROL_BYTES: usize = 512 << 10;
 const MEMBERS_BYTES: usize = 2 << 20;
 const PRODUCE_BYTES: usize = 8 << 20;
 
-/// So long a turn of the shard may be, in a build for use; what is built for tests takes some ten times as long.
+/// So long a turn of the shard may be, in a build for use;
+/// what is built for tests takes some ten times as long.
 const TURN_MAX: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 20 });
 
 /// The longest request of a shape that is accepted, in elements.
@@ -91,7 +93,8 @@ fn the_longest_requests_give_way_to_others() {
                 stage.longest_turn.set(Duration::ZERO);
                 client.send(shape.api, shape.version, |writer, version| encode(writer, version)).await;
                 if client.response().await.is_none() {
-                    // Longer than its memory allows, for what it is: it was refused, which took its time, too.
+                    // Longer than its memory allows, for what it is: it was refused,
+                    // which took its time, too.
                     client = Client::connect(stage.address).await;
                 }
                 least = least.min(stage.longest_turn.get());

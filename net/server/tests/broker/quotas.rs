@@ -1,5 +1,5 @@
-//! Client quotas at work: rates that are held on one shard and on several, responses that come at once, connections
-//! that rest.
+//! Client quotas at work: rates that are held on one shard and on several,
+//! responses that come at once, connections that rest.
 
 use std::cell::Cell;
 use std::rc::Rc;

@@ -74,8 +74,8 @@ pub(crate) fn texts(prefix: &str, number: usize, size: usize) -> Vec<Cow<'static
     (0..size).map(|place| text(prefix, number, place)).collect()
 }
 
-/// In falling order, and from the first again where there are more than the topic has: what is kept in order is met at
-/// its worst.
+/// In falling order, and from the first again where there are more than the topic has:
+/// what is kept in order is met at its worst.
 pub(crate) fn partitions(size: usize) -> impl Iterator<Item = i32> {
     (0..size as i32).rev().map(|index| index % PARTITIONS)
 }

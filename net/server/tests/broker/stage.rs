@@ -61,8 +61,8 @@ fn settings(shards: u16, keys: &[(&str, &str)]) -> BrokerSettings {
     }
 }
 
-/// Plays a scenario against a broker of `shards` shards, with several seeds. Afterwards the broker is stopped and must
-/// have ended cleanly.
+/// Plays a scenario against a broker of `shards` shards, with several seeds.
+/// Afterwards the broker is stopped and must have ended cleanly.
 pub(crate) fn play<F, Fut>(shards: u16, keys: &[(&str, &str)], scenario: F)
 where
     F: Fn(Stage) -> Fut + Clone + 'static,

@@ -1,5 +1,5 @@
-//! Readers that wait for thousands of partitions: what they take has a bound, and who finds no room hears soon what is
-//! there.
+//! Readers that wait for thousands of partitions: what they take has a bound,
+//! and who finds no room hears soon what is there.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! One life of a broker after another, each with its share of the frames and the laws that hold for every one of them.
+//! One life of a broker after another, each with its share of the frames and the laws that hold for every one
+//! of them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
@@ -32,17 +33,19 @@ pub struct FrameRun {
 const FIXED_BYTES: i64 = 64 * 1024;
 /// The simulated client has the frame once, and the network once.
 const COPIES: i64 = 2;
-/// A connection of its own: a frame behind one that was closed comes on a new one, with tasks that read and write, and its
-/// two ends in the simulated network.
+/// A connection of its own: a frame behind one that was closed comes on a new one, with tasks that read and
+/// write, and its two ends in the simulated network.
 const CONNECTION_BYTES: i64 = 32 * 1024;
-/// The same for each byte of the answer: a message, its encoding, and what the simulated network and peer hold of it.
+/// The same for each byte of the answer: a message, its encoding,
+/// and what the simulated network and peer hold of it.
 const PER_ANSWER_BYTE: i64 = 16;
 
-/// A frame that breaks the law is sent again so often: a table of the engine or of the simulated machine that was just then
-/// moved to a larger place, or a first use, does not repeat itself.
+/// A frame that breaks the law is sent again so often: a table of the engine or of the simulated machine that
+/// was just then moved to a larger place, or a first use, does not repeat itself.
 const TRIES_MAX: u32 = 2;
 
-/// The windows and tables of a decompressor, of which a shard has one at a time: LZ4 takes two blocks of 4 MiB.
+/// The windows and tables of a decompressor, of which a shard has one at a time:
+/// LZ4 takes two blocks of 4 MiB.
 const DECOMPRESSOR_BYTES: i64 = 12 << 20;
 /// Partitions that a request plans, as many as one may at most, and which it may only have wanted validated.
 const PLANNED_BYTES: i64 = 4 << 20;
@@ -50,7 +53,8 @@ const PLANNED_BYTES: i64 = 4 << 20;
 /// Pages that are read, and what is written on its way through journal and simulated disk.
 const WORK_BYTES: i64 = 256 << 10;
 
-/// What a request that was answered may take for its work, whatever its length. For others the law holds as it stands.
+/// What a request that was answered may take for its work, whatever its length.
+/// For others the law holds as it stands.
 fn work_bytes(finished: &Finished) -> i64 {
     if !matches!(finished.fate, Fate::Answered | Fate::Silent) {
         return 0;
@@ -74,8 +78,8 @@ struct Held {
 }
 
 impl Held {
-    /// What was held for the frame beyond twice its length, the answer's part, and what stays: topics and records are
-    /// meant to.
+    /// What was held for the frame beyond twice its length, the answer's part, and what stays:
+    /// topics and records are meant to.
     fn beyond(self, finished: &Finished) -> i64 {
         let stays = (self.heap_after - self.heap_before).max(0);
         let held = self.heap_peak - self.heap_before - stays + self.blocks_peak - self.blocks_before;

@@ -1,4 +1,5 @@
-//! Frames through the whole of a broker in a simulated world: each is answered or ends its connection, in bounded memory.
+//! Frames through the whole of a broker in a simulated world: each is answered or ends its connection,
+//! in bounded memory.
 
 mod desk;
 mod life;

@@ -1,4 +1,5 @@
-//! The client: sends one frame after another and a request behind each, whose answer says that the frame is done with.
+//! The client: sends one frame after another and a request behind each,
+//! whose answer says that the frame is done with.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -21,7 +22,8 @@ use millrace_core::base::{Durability, TopicId};
 /// The request behind each frame: ApiVersions 0, with this correlation id.
 const PROBE_ID: i32 = -77;
 const PROBE: &[u8] = b"\x00\x00\x00\x0a\x00\x12\x00\x00\xff\xff\xff\xb3\xff\xff";
-/// Virtual time after which a frame that may not wait was forgotten; a quota that another frame has set may hold it for a while.
+/// Virtual time after which a frame that may not wait was forgotten;
+/// a quota that another frame has set may hold it for a while.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// Virtual time that frames may wait which ask for it.
 const WAITING_FOR: Duration = Duration::from_millis(5);

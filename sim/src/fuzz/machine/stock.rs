@@ -1,4 +1,5 @@
-//! The frames: requests of golden bytes and parity cases, whole or changed, with the ids of topics that are there.
+//! The frames: requests of golden bytes and parity cases, whole or changed,
+//! with the ids of topics that are there.
 
 use bytes::Bytes;
 use millrace_parity::{SEED_TOPICS, seed_topic_id};

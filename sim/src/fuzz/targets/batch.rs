@@ -1,4 +1,5 @@
-//! Record batches of magic 2: headers, walks, records, validation, searches; and the same records under each codec.
+//! Record batches of magic 2: headers, walks, records, validation, searches;
+//! and the same records under each codec.
 
 use millrace_core::base::{Offset, TimestampMs};
 use millrace_core::log::batch::{Batch, BatchWalk, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD};
@@ -17,7 +18,7 @@ use crate::fuzz::golden;
 use crate::fuzz::input::Input;
 use crate::fuzz::meter::Bound;
 use crate::fuzz::seeds;
-use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
+use crate::fuzz::target::{Checked, Field, Target, TargetOutcome, promise};
 
 pub(in crate::fuzz) const RECORD_BATCH: Target = Target {
     name: "record_batch",
@@ -154,7 +155,7 @@ fn check(input: &Input<'_>) -> Checked {
         Ok(valid) => check_under_codecs(&batch, valid, &mut input.chance())?,
         Err(fault) => check_refusal_under_codecs(bytes, fault, &mut input.chance())?,
     }
-    Ok(if verdict.is_ok() { Outcome::Decoded } else { Outcome::Refused })
+    Ok(if verdict.is_ok() { TargetOutcome::Decoded } else { TargetOutcome::Refused })
 }
 
 /// Formats before magic 2 are named as such, whatever follows.
@@ -164,7 +165,7 @@ fn check_magic(bytes: &[u8], fault: &BatchFault) -> Checked {
         let expected = BatchFault::OldMagic(*magic as i8);
         promise(*fault == expected, || format!("magic {magic} is refused as: {fault}"))?;
     }
-    Ok(Outcome::Refused)
+    Ok(TargetOutcome::Refused)
 }
 
 /// Batches one after another, cut by their length fields alone.
@@ -214,8 +215,8 @@ fn read<'a>(plain: &'a [u8], count: i32) -> Option<Vec<Record<'a>>> {
     Some(records)
 }
 
-/// The validator walks records through a window without keeping them; the reader borrows them from memory. Both must
-/// say the same.
+/// The validator walks records through a window without keeping them;
+/// the reader borrows them from memory. Both must say the same.
 fn second_opinion(batch: &Batch<'_>, verdict: &Result<ValidBatch, BatchFault>) -> Result<(), String> {
     let Ok(codec) = batch.header.attributes.codec() else {
         return promise(verdict.is_err(), || "an unknown codec is accepted".to_owned());

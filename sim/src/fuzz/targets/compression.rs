@@ -9,7 +9,7 @@ use crate::chance::Chance;
 use crate::fuzz::golden;
 use crate::fuzz::input::Input;
 use crate::fuzz::meter::Bound;
-use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
+use crate::fuzz::target::{Checked, Field, Target, TargetOutcome, promise};
 
 const BASE: Target = Target {
     decoders: &["compression::decompress", "compression::read", "compression::new"],
@@ -50,7 +50,7 @@ pub(in crate::fuzz) const LZ4: Target = Target {
     fields: |_| vec![Field::big(4, 1), Field::big(5, 1), Field::big(6, 1), Field::little(7, 4)],
     check: |input| {
         let outcome = check(Codec::Lz4, input, lz4_frame)?;
-        let cut = outcome == Outcome::Decoded && !lz4_is_whole(input.bytes);
+        let cut = outcome == TargetOutcome::Decoded && !lz4_is_whole(input.bytes);
         promise(!cut, || "a frame without an end is read".to_owned())?;
         Ok(outcome)
     },
@@ -70,8 +70,9 @@ pub(in crate::fuzz) const ZSTD: Target = Target {
 /// What one input may decompress to here.
 const PLAIN_BYTES_MAX: usize = 1 << 20;
 
-/// Output doubles while it grows and stops at `PLAIN_BYTES_MAX` and one byte; each decoder has its own tables, LZ4 two
-/// blocks of up to 4 MiB, snappy one block that no honest stream makes larger than 22 times its input.
+/// Output doubles while it grows and stops at `PLAIN_BYTES_MAX` and one byte; each decoder has its own
+/// tables, LZ4 two blocks of up to 4 MiB, snappy one block that no honest stream makes larger than 22 times
+/// its input.
 const DECOMPRESSION: Bound = Bound { per_byte: 22, fixed: 3 * PLAIN_BYTES_MAX + (12 << 20) };
 /// The same without output: what a reader takes that looks at a few bytes at a time, as validation does.
 const READER: Bound = Bound { per_byte: 44, fixed: 12 << 20 };
@@ -115,12 +116,12 @@ fn check(codec: Codec, input: &Input<'_>, other: fn(&[u8]) -> Option<Vec<u8>>) -
             promise(pieces.is_ok_and(|pieces| pieces.length > PLAIN_BYTES_MAX), || {
                 "a bomb only as a whole".to_owned()
             })?;
-            return Ok(Outcome::Decoded);
+            return Ok(TargetOutcome::Decoded);
         }
         Err(fault) => {
             promise(pieces.is_err(), || format!("refused as a whole ({fault}), read in pieces"))?;
             promise(!input.is_whole(), || format!("a good stream is refused: {fault}"))?;
-            return Ok(Outcome::Refused);
+            return Ok(TargetOutcome::Refused);
         }
     };
     let expected = Pieces { length: plain.len(), checksum: crc32c::crc32c(&plain) };
@@ -133,7 +134,7 @@ fn check(codec: Codec, input: &Input<'_>, other: fn(&[u8]) -> Option<Vec<u8>>) -
     let again = compress(codec, &plain).map_err(|error| error.to_string())?;
     let read = decompress(codec, &again, plain.len());
     promise(read.as_ref() == Ok(&plain), || format!("compressed again it is read as {read:?}"))?;
-    Ok(Outcome::Decoded)
+    Ok(TargetOutcome::Decoded)
 }
 
 /// What came out of a stream, without keeping it.
@@ -172,9 +173,9 @@ fn lz4_frame(bytes: &[u8]) -> Option<Vec<u8>> {
     lz4_flex::frame::FrameDecoder::new(bytes).read_to_end(&mut out).ok().map(|_| out)
 }
 
-/// By the format's description: magic, flags, block size, perhaps the content's size, a checksum; then blocks behind
-/// their sizes, each perhaps with a checksum, and a size of zero. The library takes a frame that is cut between two
-/// blocks for whole. A bomb is not read to its end.
+/// By the format's description: magic, flags, block size, perhaps the content's size, a checksum; then blocks
+/// behind their sizes, each perhaps with a checksum, and a size of zero. The library takes a frame that is
+/// cut between two blocks for whole. A bomb is not read to its end.
 fn lz4_is_whole(bytes: &[u8]) -> bool {
     let Some(&flags) = bytes.get(4) else { return false };
     let block_checksum = if flags & 0x10 != 0 { 4 } else { 0 };

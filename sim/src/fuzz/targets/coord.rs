@@ -8,9 +8,10 @@ use millrace_core::coord::records::{
 use crate::fuzz::golden;
 use crate::fuzz::input::Input;
 use crate::fuzz::meter::Bound;
-use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
+use crate::fuzz::target::{Checked, Field, Target, TargetOutcome, promise};
 
-/// An input is what it is (record, subscription or assignment), the length of the key, the key, and the value.
+/// An input is what it is (record, subscription or assignment), the length of the key, the key,
+/// and the value.
 pub(in crate::fuzz) const GROUP_RECORDS: Target = Target {
     name: "group_records",
     decoders: &[
@@ -49,7 +50,7 @@ fn input(kind: u8, key: &[u8], value: &[u8]) -> Vec<u8> {
 }
 
 fn check(input: &Input<'_>) -> Checked {
-    let [kind, key_length, rest @ ..] = input.bytes else { return Ok(Outcome::Refused) };
+    let [kind, key_length, rest @ ..] = input.bytes else { return Ok(TargetOutcome::Refused) };
     let (key, value) = rest.split_at(usize::from(*key_length).min(rest.len()));
     match *kind % 3 {
         SUBSCRIPTION => {
@@ -83,23 +84,23 @@ fn trip<T: PartialEq + std::fmt::Debug>(
         Ok(value) => value,
         Err(fault) => {
             promise(!input.is_whole(), || format!("a good record is refused: {fault}"))?;
-            return Ok(Outcome::Refused);
+            return Ok(TargetOutcome::Refused);
         }
     };
     let version = bytes.first_chunk().map_or(0, |front| i16::from_be_bytes(*front));
     let again = match write(&value, version) {
         Ok(again) => again,
-        // A type without code; a version that was read as an earlier one; text that was no UTF-8 is longer once its
-        // bytes are replaced.
+        // A type without code; a version that was read as an earlier one;
+        // text that was no UTF-8 is longer once its bytes are replaced.
         Err(EncodeError::RecordType(_) | EncodeError::Version(_) | EncodeError::TooLong(_)) => {
-            return Ok(Outcome::Decoded);
+            return Ok(TargetOutcome::Decoded);
         }
         Err(fault) => return Err(format!("decoded, but not encoded: {fault} in {value:?}")),
     };
     let read_again = read(&again);
     promise(read_again.as_ref() == Ok(&value), || format!("{value:?} comes back as {read_again:?}"))?;
     promise(!input.is_whole() || again == bytes, || "Kafka's bytes come back changed".to_owned())?;
-    Ok(Outcome::Decoded)
+    Ok(TargetOutcome::Decoded)
 }
 
 fn golden_inputs() -> Vec<Vec<u8>> {

@@ -1,4 +1,5 @@
-//! The group coordinator out of whatever stands in its log: it loads, its timeouts run out, and it comes to rest.
+//! The group coordinator out of whatever stands in its log: it loads, its timeouts run out,
+//! and it comes to rest.
 
 use std::sync::Arc;
 
@@ -14,9 +15,10 @@ use millrace_core::coord::{
 use crate::chance::Chance;
 use crate::fuzz::golden;
 use crate::fuzz::input::Input;
-use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
+use crate::fuzz::target::{Checked, Field, Target, TargetOutcome, promise};
 
-/// An input is records: the length of the key, the length of the value plus one (0: a tombstone), the key, the value.
+/// An input is records: the length of the key, the length of the value plus one (0: a tombstone),
+/// the key, the value.
 pub(in crate::fuzz) const GROUP_LOAD: Target = Target {
     name: "group_load",
     decoders: &["mapping::decode"],
@@ -77,8 +79,8 @@ fn generate(chance: &mut Chance) -> Vec<u8> {
     [input(&log), generate_consumers(chance)].concat()
 }
 
-/// A group of the consumer protocol whose members may claim the same partitions, be of one instance, or be gone.
-/// A subscription to `t`, in its first version.
+/// A group of the consumer protocol whose members may claim the same partitions, be of one instance, or be
+/// gone. A subscription to `t`, in its first version.
 const SUBSCRIPTION: &[u8] = b"\0\0\0\0\0\x01\0\x01t\xff\xff\xff\xff";
 
 /// The cluster's topics are all gone.
@@ -173,7 +175,7 @@ fn check(input: &Input<'_>) -> Checked {
     let left = coordinator.list(&GroupFilter::default());
     let may_stay = !has_rested || has_late_offsets(&read);
     promise(left.is_empty() || may_stay, || format!("{left:?} never go"))?;
-    Ok(if read.is_empty() { Outcome::Refused } else { Outcome::Decoded })
+    Ok(if read.is_empty() { TargetOutcome::Refused } else { TargetOutcome::Decoded })
 }
 
 /// Static members that stay away for weeks are looked at every second; not here.

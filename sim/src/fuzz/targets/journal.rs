@@ -10,7 +10,7 @@ use super::batch;
 use crate::chance::Chance;
 use crate::fuzz::input::Input;
 use crate::fuzz::meter::Bound;
-use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
+use crate::fuzz::target::{Checked, Field, Target, TargetOutcome, promise};
 
 pub(in crate::fuzz) const JOURNAL_FRAME: Target = Target {
     name: "journal_frame",
@@ -38,7 +38,8 @@ pub(in crate::fuzz) const JOURNAL_FRAME: Target = Target {
     ..Target::PLAIN
 };
 
-/// An entry read is about three times its smallest head, in a list that doubles and is then made into another.
+/// An entry read is about three times its smallest head,
+/// in a list that doubles and is then made into another.
 pub(super) const FRAME: Bound = Bound { per_byte: 24, fixed: 4096 };
 
 pub(super) const SHARD: ShardIndex = ShardIndex(3);
@@ -240,7 +241,7 @@ fn check(input: &Input<'_>) -> Checked {
         Ok(frame) => frame,
         Err(fault) => {
             promise(!input.is_whole(), || format!("a good frame is refused: {fault}"))?;
-            return Ok(Outcome::Refused);
+            return Ok(TargetOutcome::Refused);
         }
     };
     let sources: Vec<Frame> = input
@@ -251,7 +252,7 @@ fn check(input: &Input<'_>) -> Checked {
     let is_known = sources.is_empty() || sources.iter().any(|source| same(source, &frame));
     promise(is_known, || format!("damage is not noticed: {frame:?}"))?;
     check_frame(&frame, &shared)?;
-    Ok(Outcome::Decoded)
+    Ok(TargetOutcome::Decoded)
 }
 
 pub(super) fn same(one: &Frame, two: &Frame) -> bool {

@@ -11,7 +11,7 @@ use super::journal::{BOOT, FRAME, FrameWriter, SHARD, fields as frame_fields, re
 use crate::chance::Chance;
 use crate::fuzz::input::Input;
 use crate::fuzz::meter::Bound;
-use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
+use crate::fuzz::target::{Checked, Field, Target, TargetOutcome, promise};
 
 /// An input is four parts of equal length: three slots, then the ring.
 pub(in crate::fuzz) const JOURNAL_RECOVERY: Target = Target {
@@ -33,7 +33,8 @@ pub(in crate::fuzz) const JOURNAL_RECOVERY: Target = Target {
 
 const PARTS: usize = 4;
 
-/// A frame, its place in the lists of what was found, and what replay keeps of its entries: all in proportion to heads.
+/// A frame, its place in the lists of what was found, and what replay keeps of its entries:
+/// all in proportion to heads.
 const RECOVERY: Bound = Bound { per_byte: 2 * FRAME.per_byte, fixed: 64 * 1024 };
 
 fn generate(chance: &mut Chance) -> Vec<u8> {
@@ -105,7 +106,7 @@ fn check(input: &Input<'_>) -> Checked {
     check_oldest(&parts, input)?;
     let Some(chain) = recovered else {
         promise(!input.is_whole(), || "a good journal is refused".to_owned())?;
-        return Ok(Outcome::Refused);
+        return Ok(TargetOutcome::Refused);
     };
     let mut expected = (FrameSequence::FIRST, 0);
     for frame in &chain.frames {
@@ -120,9 +121,9 @@ fn check(input: &Input<'_>) -> Checked {
     check_later_start(&chain, &parts)?;
     let replayed = RECOVERY.hold(input.bytes.len(), || replay(&chain.frames))?;
     promise(!input.is_whole() || replayed.is_some(), || "a good journal is not replayed".to_owned())?;
-    let Some(partitions) = replayed else { return Ok(Outcome::Refused) };
+    let Some(partitions) = replayed else { return Ok(TargetOutcome::Refused) };
     partitions.iter().try_for_each(check_partition)?;
-    Ok(Outcome::Decoded)
+    Ok(TargetOutcome::Decoded)
 }
 
 /// Without forgery what is recovered is what was written, up to somewhere.

@@ -19,7 +19,7 @@ use crate::chance::Chance;
 use crate::fuzz::golden;
 use crate::fuzz::input::Input;
 use crate::fuzz::meter::Bound;
-use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
+use crate::fuzz::target::{Checked, Field, Target, TargetOutcome, promise};
 
 pub(in crate::fuzz) const CHECKPOINT: Target = Target {
     name: "checkpoint",
@@ -145,7 +145,8 @@ pub(in crate::fuzz) const OFFSET_INDEX: Target = Target {
     ..Target::PLAIN
 };
 
-/// Content is copied once to be aligned; the smallest partition and its lists take about as much memory as bytes.
+/// Content is copied once to be aligned; the smallest partition and its lists take about as much memory as
+/// bytes.
 const CHECKPOINT_MEMORY: Bound = Bound { per_byte: 16, fixed: 4096 };
 /// The text of an error.
 const MANIFEST_MEMORY: Bound = Bound { per_byte: 2, fixed: 4096 };
@@ -231,7 +232,7 @@ fn check_checkpoint(input: &Input<'_>) -> Checked {
         Ok(checkpoint) => checkpoint,
         Err(fault) => {
             promise(!input.is_whole(), || format!("a good checkpoint is refused: {fault}"))?;
-            return Ok(Outcome::Refused);
+            return Ok(TargetOutcome::Refused);
         }
     };
     let own = checkpoint.shard == SHARD && checkpoint.boot == BOOT;
@@ -242,7 +243,7 @@ fn check_checkpoint(input: &Input<'_>) -> Checked {
     promise(again.as_ref() == Ok(&checkpoint), || {
         format!("written again it is {again:?}, not {checkpoint:?}")
     })?;
-    Ok(Outcome::Decoded)
+    Ok(TargetOutcome::Decoded)
 }
 
 /// The checksum stands in the last line and covers what is before it.
@@ -262,13 +263,13 @@ fn check_manifest(input: &Input<'_>) -> Checked {
         Ok(manifest) => manifest,
         Err(fault) => {
             promise(!input.is_whole(), || format!("a good manifest is refused: {fault}"))?;
-            return Ok(Outcome::Refused);
+            return Ok(TargetOutcome::Refused);
         }
     };
     check_known(input, &manifest, |source| Manifest::decode(&String::from_utf8_lossy(source)).ok())?;
     let again = Manifest::decode(&manifest.encode());
     promise(again.as_ref() == Ok(&manifest), || format!("written again it is {again:?}, not {manifest:?}"))?;
-    Ok(Outcome::Decoded)
+    Ok(TargetOutcome::Decoded)
 }
 
 fn record(chance: &mut Chance) -> MetadataRecord {
@@ -351,7 +352,7 @@ fn check_metadata_log(input: &Input<'_>) -> Checked {
         Ok(log) => log,
         Err(fault) => {
             promise(!input.is_whole(), || format!("a good log is refused: {fault}"))?;
-            return Ok(Outcome::Refused);
+            return Ok(TargetOutcome::Refused);
         }
     };
     promise(log.valid_bytes <= input.bytes.len() as u64, || "good bytes beyond the end".to_owned())?;
@@ -371,7 +372,7 @@ fn check_metadata_log(input: &Input<'_>) -> Checked {
     let applied = log.entries.iter().try_for_each(|entry| image.apply_all(&entry.records));
     // Which records contradict each other is not this target's subject, only that it is said and not assumed.
     let _ = applied;
-    Ok(if log.entries.is_empty() { Outcome::Refused } else { Outcome::Decoded })
+    Ok(if log.entries.is_empty() { TargetOutcome::Refused } else { TargetOutcome::Decoded })
 }
 
 fn check_offset_index(input: &Input<'_>) -> Checked {
@@ -380,7 +381,7 @@ fn check_offset_index(input: &Input<'_>) -> Checked {
         Ok(index) => index,
         Err(fault) => {
             promise(!input.is_whole(), || format!("a good index is refused: {fault}"))?;
-            return Ok(Outcome::Refused);
+            return Ok(TargetOutcome::Refused);
         }
     };
     check_known(input, &index, |source| OffsetIndex::decode(source).ok())?;
@@ -405,5 +406,5 @@ fn check_offset_index(input: &Input<'_>) -> Checked {
             (found.map(|interval| interval.from.0), naive.map(|entry| u64::from(entry.position)));
         promise(found == naive, || format!("time {time:?} is looked for from {found:?}, not {naive:?}"))?;
     }
-    Ok(Outcome::Decoded)
+    Ok(TargetOutcome::Decoded)
 }

@@ -11,7 +11,7 @@ use millrace_wire::Writer;
 use crate::chance::Chance;
 use crate::fuzz::input::Input;
 use crate::fuzz::meter::Bound;
-use crate::fuzz::target::{Checked, Field, Outcome, Target};
+use crate::fuzz::target::{Checked, Field, Target, TargetOutcome};
 
 /// A line for each setting.
 pub(in crate::fuzz) const SUBSCRIPTIONS: Target = Target {
@@ -38,9 +38,9 @@ pub(in crate::fuzz) const PUSHED_METRICS: Target = Target {
     check: |input| {
         let values = PUSH.hold(input.bytes.len(), || count_pushed_values(input.bytes))?;
         match values {
-            Some(_) => Ok(Outcome::Decoded),
+            Some(_) => Ok(TargetOutcome::Decoded),
             None if input.is_whole() => Err("a good push is refused".to_owned()),
-            None => Ok(Outcome::Refused),
+            None => Ok(TargetOutcome::Refused),
         }
     },
     ..Target::PLAIN
@@ -48,7 +48,8 @@ pub(in crate::fuzz) const PUSHED_METRICS: Target = Target {
 
 /// Patterns may compile to some 100 KiB each, while they are read twice, and there are at most six kinds.
 const SUBSCRIPTION: Bound = Bound { per_byte: 400, fixed: 4 << 20 };
-/// Empty messages take most: two bytes become a value of two hundred, in a list that has grown to twice its length.
+/// Empty messages take most: two bytes become a value of two hundred,
+/// in a list that has grown to twice its length.
 const PUSH: Bound = Bound { per_byte: 500, fixed: 64 * 1024 };
 
 fn check_subscription(input: &Input<'_>) -> Checked {
@@ -69,9 +70,9 @@ fn check_subscription(input: &Input<'_>) -> Checked {
         Ok::<_, ClientMetricsFault>(wanted)
     })?;
     match parsed {
-        Ok(_) => Ok(Outcome::Decoded),
+        Ok(_) => Ok(TargetOutcome::Decoded),
         Err(fault) if input.is_whole() => Err(format!("good settings are refused: {fault:?}")),
-        Err(_) => Ok(Outcome::Refused),
+        Err(_) => Ok(TargetOutcome::Refused),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Text that users write: properties, configurations, values and sizes, and the names that files and ids have.
+//! Text that users write: properties, configurations, values and sizes,
+//! and the names that files and ids have.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use crate::chance::Chance;
 use crate::fuzz::golden;
 use crate::fuzz::input::Input;
 use crate::fuzz::meter::Bound;
-use crate::fuzz::target::{Checked, Outcome, Target, promise};
+use crate::fuzz::target::{Checked, Target, TargetOutcome, promise};
 
 pub(in crate::fuzz) const PROPERTIES: Target = Target {
     name: "properties",
@@ -152,17 +153,17 @@ fn check_properties(input: &Input<'_>) -> Checked {
             promise((1..=lines).contains(&fault.line), || {
                 format!("line {} of {lines}: {fault}", fault.line)
             })?;
-            return Ok(Outcome::Refused);
+            return Ok(TargetOutcome::Refused);
         }
     };
     let again = Properties::parse(&written(&properties));
     promise(again.as_ref() == Ok(&properties), || format!("{properties:?} comes back as {again:?}"))?;
-    Ok(Outcome::Decoded)
+    Ok(TargetOutcome::Decoded)
 }
 
 fn check_config(input: &Input<'_>) -> Checked {
     let text = String::from_utf8_lossy(input.bytes);
-    let Ok(properties) = Properties::parse(&text) else { return Ok(Outcome::Refused) };
+    let Ok(properties) = Properties::parse(&text) else { return Ok(TargetOutcome::Refused) };
     check_values(&properties)?;
     check_topic(&properties)?;
     let strict = CONFIGURATION.hold(text.len(), || LoadedConfig::load(&properties, UnknownKeys::Refuse))?;
@@ -173,7 +174,7 @@ fn check_config(input: &Input<'_>) -> Checked {
         (Ok(_), Err(_)) => return Err(shown()),
         (Err(errors), _) => promise(!errors.is_empty(), shown)?,
     }
-    let Ok(LoadedConfig { broker, .. }) = loaded else { return Ok(Outcome::Refused) };
+    let Ok(LoadedConfig { broker, .. }) = loaded else { return Ok(TargetOutcome::Refused) };
     for key in broker_keys().iter() {
         let Some(value) = broker.value(key.name) else { continue };
         let Some(text) = value.describe() else { continue };
@@ -186,7 +187,7 @@ fn check_config(input: &Input<'_>) -> Checked {
     let _ =
         (broker.node_id(), broker.data_dir(), broker.memory_bytes(), broker.shards(), broker.journal_bytes());
     let _ = (broker.durability(), broker.produce_validation(), TopicConfig::defaults(&broker));
-    Ok(Outcome::Decoded)
+    Ok(TargetOutcome::Decoded)
 }
 
 /// A value that is accepted is described by a text that is accepted and means the same.
@@ -241,7 +242,7 @@ fn check_size(input: &Input<'_>) -> Checked {
         unit == *odd || (unit.len() > 3 && unit.ends_with(odd)) || unit.ends_with("BB") || unit == "IB"
     });
     promise(doubtful || parsed == expected, || format!("{text:?} is {parsed:?}, not {expected:?}"))?;
-    Ok(if parsed.is_some() { Outcome::Decoded } else { Outcome::Refused })
+    Ok(if parsed.is_some() { TargetOutcome::Decoded } else { TargetOutcome::Refused })
 }
 
 fn check_names(input: &Input<'_>) -> Checked {
@@ -258,5 +259,5 @@ fn check_names(input: &Input<'_>) -> Checked {
     let read: Vec<&String> = back.iter().flatten().collect();
     promise(read.iter().all(|back| **back == text), || format!("{text:?} comes back as {read:?}"))?;
     promise(!input.is_whole() || read.len() == 1, || format!("{text:?} is no name, or two"))?;
-    Ok(if read.is_empty() { Outcome::Refused } else { Outcome::Decoded })
+    Ok(if read.is_empty() { TargetOutcome::Refused } else { TargetOutcome::Decoded })
 }

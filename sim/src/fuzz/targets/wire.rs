@@ -1,4 +1,5 @@
-//! The wire: every message in every version, requests as a connection reads them, and frames cut out of a stream.
+//! The wire: every message in every version, requests as a connection reads them,
+//! and frames cut out of a stream.
 
 use bytes::Bytes;
 use millrace_wire::conn::{FrameCursor, Framed, HeaderError, decode_request_header};
@@ -12,7 +13,7 @@ use crate::fuzz::golden;
 use crate::fuzz::input::Input;
 use crate::fuzz::meter::Bound;
 use crate::fuzz::seeds;
-use crate::fuzz::target::{Checked, Field, Outcome, Target, promise};
+use crate::fuzz::target::{Checked, Field, Target, TargetOutcome, promise};
 
 /// An input is the message's place in the list of `for_each_message!`, its version, and its bytes.
 pub(in crate::fuzz) const MESSAGES: Target = Target {
@@ -51,7 +52,7 @@ pub(in crate::fuzz) const MESSAGES: Target = Target {
             let place = usize::from(*place) % MESSAGE_MODULES.len();
             check_message(place, i16::from(*version), body, input.is_whole())
         }
-        _ => Ok(Outcome::Refused),
+        _ => Ok(TargetOutcome::Refused),
     },
     ..Target::PLAIN
 };
@@ -162,12 +163,12 @@ fn check_message(place: usize, version: i16, body: &[u8], is_whole: bool) -> Che
     match trip(module, version, &frame)? {
         Trip::Refused(fault) => {
             promise(!is_whole, || format!("a good message is refused: {fault}"))?;
-            Ok(Outcome::Refused)
+            Ok(TargetOutcome::Refused)
         }
         Trip::Done { remaining, again } => {
             let exact = remaining == 0 && again.is_none_or(|again| again == frame);
             promise(!is_whole || exact, || "Kafka's bytes come back changed".to_owned())?;
-            Ok(Outcome::Decoded)
+            Ok(TargetOutcome::Decoded)
         }
     }
 }
@@ -232,7 +233,7 @@ fn check_request(input: &Input<'_>) -> Checked {
                 frame.first_chunk().is_some_and(|key| ApiKey::from_i16(i16::from_be_bytes(*key)).is_some());
             let blamed = matches!(fault, HeaderError::UnknownApi(_));
             promise(frame.len() < 4 || blamed != known, || format!("another reason: {fault}"))?;
-            return Ok(Outcome::Refused);
+            return Ok(TargetOutcome::Refused);
         }
     };
     let head = frame.first_chunk().map(|[k, e, v, r, a, b, c, d]| {
@@ -242,7 +243,7 @@ fn check_request(input: &Input<'_>) -> Checked {
     promise(head == Some(said), || format!("{head:?} is read as {said:?}"))?;
     let name = format!("{}Request", api.name());
     let Some(place) = MESSAGE_NAMES.iter().position(|known| **known == name) else {
-        return Ok(Outcome::Decoded);
+        return Ok(TargetOutcome::Decoded);
     };
     let body = frame.get(position..).unwrap_or_default();
     check_message(place, header.request_api_version, body, input.is_whole())
@@ -271,8 +272,8 @@ fn check_frames(input: &Input<'_>) -> Checked {
         promise(cursor.position() == at, || format!("the cursor stands at {}, not {at}", cursor.position()))?;
         match found {
             Framed::Whole(_) => {}
-            Framed::Partial { .. } => return Ok(Outcome::Decoded),
-            Framed::BadLength(_) => return Ok(Outcome::Refused),
+            Framed::Partial { .. } => return Ok(TargetOutcome::Decoded),
+            Framed::BadLength(_) => return Ok(TargetOutcome::Refused),
         }
     }
 }

@@ -13,12 +13,12 @@ use millrace_rt::Gate;
 use millrace_rt::world::{Crash, DiskCopy, DiskFault};
 use millrace_shard::OpenError;
 
-use super::drive::{Boot, Expected, Hidden, Logs};
+use super::drive::{Expected, FlipBoot, Hidden, Logs};
 use super::places::{Flip, Harm, Kind, flips_of};
 use crate::case::Case;
 use crate::machine::{End, Machine, Progress};
-use crate::sweep::drive::Duty;
-use crate::sweep::run::{Bench, run};
+use crate::sweep::drive::RecordDuty;
+use crate::sweep::run::{RecordBench, run};
 use crate::trial::Trial;
 use crate::workload::{Volume, Workload};
 
@@ -48,8 +48,8 @@ impl FlipBench {
         assert_eq!(quiet.violations, Vec::<String>::new(), "without damage nothing is lost");
         let operations = quiet.operations.first().map_or(1, |operations| operations * 2 / 3);
         let left_by = |trial| {
-            let mut bench = Bench::new(&workload, Machine::new(seed, DiskFault::None, None));
-            bench.boot(Duty { shards: 1, more: usize::MAX }, trial);
+            let mut bench = RecordBench::new(&workload, Machine::new(seed, DiskFault::None, None));
+            bench.boot(RecordDuty { shards: 1, more: usize::MAX }, trial);
             bench.machine.world.disk(bench.machine.node)
         };
         let clean = scene(&workload, "clean stop", left_by(Trial::default()));
@@ -181,8 +181,8 @@ fn damaged_batch(
     Some((key, hit.header.base_offset, hides))
 }
 
-/// Whether the place is in the metadata log's last change, and no entry behind it says that it was on the device: then it
-/// counts as torn.
+/// Whether the place is in the metadata log's last change, and no entry behind it says that it was on the
+/// device: then it counts as torn.
 fn is_unvouched(machine: &Machine, flip: &Flip) -> bool {
     if flip.kind != Kind::Metadata {
         return false;
@@ -249,7 +249,7 @@ fn boot(machine: &mut Machine, expected: &Rc<RefCell<Expected>>, appends: bool) 
     let progress: Rc<Progress> = Rc::default();
     let (expected, shared) = (Rc::clone(expected), Rc::clone(&progress));
     machine.boot(1, Trial::default(), &progress, move |engine| {
-        let boot = Boot { expected, engine, progress: shared, appends, stop: Gate::new() };
+        let boot = FlipBoot { expected, engine, progress: shared, appends, stop: Gate::new() };
         move |seat| boot.clone().serve(seat)
     })
 }

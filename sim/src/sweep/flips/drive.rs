@@ -1,4 +1,5 @@
-//! What runs on the shards of a damaged node: reads every log, compares it with what was there before, appends, stops.
+//! What runs on the shards of a damaged node: reads every log,
+//! compares it with what was there before, appends, stops.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -48,7 +49,7 @@ pub(super) struct Expected {
 
 /// One boot of the node.
 #[derive(Clone)]
-pub(super) struct Boot {
+pub(super) struct FlipBoot {
     pub(super) expected: Rc<RefCell<Expected>>,
     pub(super) engine: Engine,
     pub(super) progress: Rc<Progress>,
@@ -57,7 +58,7 @@ pub(super) struct Boot {
     pub(super) stop: Gate,
 }
 
-impl Boot {
+impl FlipBoot {
     pub(super) async fn serve(self, seat: Seat) {
         let Some(shard) = self.progress.open(&self.engine, seat).await else { return };
         if seat.shard == 0 {

@@ -65,8 +65,8 @@ impl Kind {
     }
 }
 
-/// Every place of a file that is worth a case: all bytes of small files; of frames and batches those that say what they
-/// are, and some of what they hold.
+/// Every place of a file that is worth a case: all bytes of small files; of frames and batches those that say
+/// what they are, and some of what they hold.
 pub(super) fn flips_of(kind: Kind, file: &Path, bytes: &[u8]) -> Vec<Flip> {
     let places: Vec<usize> = match kind {
         Kind::Manifest | Kind::Metadata | Kind::Checkpoint | Kind::Index => (0..bytes.len()).collect(),

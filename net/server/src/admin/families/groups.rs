@@ -1,5 +1,5 @@
-//! Metrics of consumer groups: under the names of Kafka's own beans, under those of the exporter that dashboards of lag
-//! are made for (`kafka_exporter`), and what neither has.
+//! Metrics of consumer groups: under the names of Kafka's own beans, under those of the exporter that
+//! dashboards of lag are made for (`kafka_exporter`), and what neither has.
 
 use std::fmt::Display;
 

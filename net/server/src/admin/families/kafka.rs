@@ -1,4 +1,5 @@
-//! Metrics under the names that Kafka's JMX exporter gives them, so that dashboards made for Kafka show this broker.
+//! Metrics under the names that Kafka's JMX exporter gives them,
+//! so that dashboards made for Kafka show this broker.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Metrics of what readers hold: places in lists of partitions, and responses that their peers have not yet taken.
+//! Metrics of what readers hold: places in lists of partitions,
+//! and responses that their peers have not yet taken.
 
 use crate::admin::families::own::by_shard;
 use crate::admin::family::{Family, Kind};

@@ -13,8 +13,8 @@ pub(crate) struct Reached<'a> {
     pub(crate) rack: Option<&'a str>,
 }
 
-/// Returns the brokers with an endpoint of the name of `listener`. This broker's own port is the real one, since a
-/// listener may ask for any port.
+/// Returns the brokers with an endpoint of the name of `listener`. This broker's own port is the real one,
+/// since a listener may ask for any port.
 pub(crate) fn reached<'a>(
     server: &'a ShardServer,
     image: &'a MetadataImage,

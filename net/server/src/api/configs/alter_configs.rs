@@ -1,5 +1,5 @@
-//! AlterConfigs 0-2: all settings of topics, brokers, groups and client metrics at once. Settings that a request does
-//! not name are reset.
+//! AlterConfigs 0-2: all settings of topics, brokers, groups and client metrics at once. Settings that a
+//! request does not name are reset.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! Changes of settings as AlterConfigs and IncrementalAlterConfigs share them: resources, refusals, responses.
+//! Changes of settings as AlterConfigs and IncrementalAlterConfigs share them: resources,
+//! refusals, responses.
 
 use std::collections::BTreeMap;
 
@@ -101,8 +102,8 @@ fn target(kind: i8, name: &str, others: OtherKeys) -> Result<Target, AlterError>
     }
 }
 
-/// A broker changes its own settings, a controller those of every broker that it knows. The messages are those of
-/// Kafka's controller (`ControllerConfigurationValidator`).
+/// A broker changes its own settings, a controller those of every broker that it knows. The messages are
+/// those of Kafka's controller (`ControllerConfigurationValidator`).
 fn check_of_controllers(context: &RequestContext, target: &AlterTarget) -> Result<(), AlterError> {
     let name = match target {
         AlterTarget::Broker(name) if !name.is_empty() => name,

@@ -1,5 +1,5 @@
-//! DescribeConfigs 1-4: values, defaults, sources and synonyms of the configuration of topics, brokers, groups and
-//! client metrics, and levels of loggers.
+//! DescribeConfigs 1-4: values, defaults, sources and synonyms of the configuration of topics, brokers,
+//! groups and client metrics, and levels of loggers.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

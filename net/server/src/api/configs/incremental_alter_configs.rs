@@ -1,4 +1,5 @@
-//! IncrementalAlterConfigs 0-1: single settings of topics, brokers, groups and client metrics, and levels of loggers.
+//! IncrementalAlterConfigs 0-1: single settings of topics, brokers, groups and client metrics,
+//! and levels of loggers.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! ListConfigResources 0-1: the resources that have settings. Version 0 is Kafka's older ListClientMetricsResources.
+//! ListConfigResources 0-1: the resources that have settings.
+//! Version 0 is Kafka's older ListClientMetricsResources.
 
 use std::collections::BTreeSet;
 

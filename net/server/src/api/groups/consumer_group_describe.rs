@@ -1,4 +1,5 @@
-//! ConsumerGroupDescribe 0-1: groups of the consumer protocol, what their members own, and what they are to own.
+//! ConsumerGroupDescribe 0-1: groups of the consumer protocol, what their members own,
+//! and what they are to own.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! ConsumerGroupHeartbeat 0-1: a member of the consumer protocol joins, stays or leaves, and hears what it is to own.
+//! ConsumerGroupHeartbeat 0-1: a member of the consumer protocol joins, stays or leaves,
+//! and hears what it is to own.
 
 use millrace_core::base::{PartitionIndex, PartitionKey};
 use millrace_core::coord::{Beat, BeatRefused, ConsumerBeat, Epoch, MemberIdOrigin, Partitions};

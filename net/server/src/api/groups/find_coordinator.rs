@@ -1,5 +1,5 @@
-//! FindCoordinator 0-6: the broker that leads a group's partition of the offsets topic. No coordinator of transactions
-//! is served yet, and clients are told so at once.
+//! FindCoordinator 0-6: the broker that leads a group's partition of the offsets topic. No coordinator of
+//! transactions is served yet, and clients are told so at once.
 
 use std::borrow::Cow;
 

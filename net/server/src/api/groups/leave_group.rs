@@ -1,4 +1,5 @@
-//! LeaveGroup 0-5: members leave, or an administrator removes them. The others share their partitions at once.
+//! LeaveGroup 0-5: members leave, or an administrator removes them.
+//! The others share their partitions at once.
 
 use millrace_core::coord::{LeaveRequest, LeavingMember, LeftMember};
 use millrace_wire::messages::leave_group_request::LeaveGroupRequest;

@@ -77,7 +77,8 @@ fn find<'a>(
     found.map(AsRef::as_ref)
 }
 
-/// Adds the offset to those that the group is to commit. Returns its place among them, or what is wrong with it.
+/// Adds the offset to those that the group is to commit. Returns its place among them,
+/// or what is wrong with it.
 fn place(
     offsets: &mut Vec<OffsetToCommit>,
     topic: Option<&TopicImage>,

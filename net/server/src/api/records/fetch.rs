@@ -204,8 +204,8 @@ struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
-    /// Reads all partitions. As in Kafka, partitions that do not exist come last, and do not end the wait of the
-    /// others.
+    /// Reads all partitions. As in Kafka, partitions that do not exist come last,
+    /// and do not end the wait of the others.
     async fn read(&self, asks: Vec<Ask>) -> Vec<ReadPartition> {
         let shard = &self.context.server.shard;
         let SortedAsks { asks, readable, mut missing } = self.sort(asks);

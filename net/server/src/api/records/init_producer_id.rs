@@ -26,8 +26,8 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// Id and epoch come together or not at all (`KafkaApis.handleInitProducerIdRequest`); without a transactional id
-/// they are ignored.
+/// Id and epoch come together or not at all (`KafkaApis.handleInitProducerIdRequest`); without a
+/// transactional id they are ignored.
 fn check(request: &InitProducerIdRequest<'_>) -> ErrorCode {
     if (request.producer_id == -1) != (request.producer_epoch == -1) {
         return ErrorCode::InvalidRequest;

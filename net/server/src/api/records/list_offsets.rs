@@ -27,7 +27,8 @@ enum Asked {
     Unsupported,
 }
 
-/// The meaning of a timestamp in a version (`ListOffsetsRequest`, `ReplicaManager.isListOffsetsTimestampUnsupported`).
+/// The meaning of a timestamp in a version (`ListOffsetsRequest`,
+/// `ReplicaManager.isListOffsetsTimestampUnsupported`).
 fn asked(timestamp: i64, version: i16) -> Asked {
     let (first_version, asked) = match timestamp {
         0.. => return Asked::Query(OffsetQuery::AtTime(TimestampMs(timestamp))),

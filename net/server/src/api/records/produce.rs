@@ -38,8 +38,8 @@ const ADMIN_CLIENT_ID: &[u8] = b"__admin_client";
 /// The smallest batch of the oldest format. Shorter ones get a message of their own.
 const OLDEST_OVERHEAD: i32 = 14;
 
-/// How long a response waits at most if the client's timeout is not positive. Kafka does not count a local write as
-/// waiting, so such a request succeeds there.
+/// How long a response waits at most if the client's timeout is not positive. Kafka does not count a local
+/// write as waiting, so such a request succeeds there.
 const TIMEOUT_WITHOUT: Duration = Duration::from_secs(1);
 
 /// When a producer wants its response.
@@ -197,7 +197,8 @@ impl Plan {
     }
 }
 
-/// Transactional records need a transactional id. Without one Kafka refuses the whole request as unauthorized.
+/// Transactional records need a transactional id.
+/// Without one Kafka refuses the whole request as unauthorized.
 fn refused_whole(request: &ProduceRequest<'_>) -> Option<ErrorCode> {
     let partitions = || request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     let transactional = request.transactional_id.is_none() && partitions().any(is_transactional);

@@ -53,8 +53,8 @@ fn judge(end: EpochEnd, wanted: WantedPartition) -> Option<Cut> {
     diverges.then_some(Cut::Diverges(end))
 }
 
-/// Reads diverged partitions at the offset where they can be read, for their watermarks. Unknown ones get an offset out
-/// of range.
+/// Reads diverged partitions at the offset where they can be read, for their watermarks.
+/// Unknown ones get an offset out of range.
 pub(crate) fn apply(cuts: &[(usize, Cut)], partitions: &mut [FetchPartition]) {
     for (place, cut) in cuts {
         let Some(partition) = partitions.get_mut(*place) else { continue };

@@ -65,8 +65,8 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// The order of checks and the messages are those of Kafka's controller (`ReplicationControlManager`). What passes them
-/// is where the partition already is.
+/// The order of checks and the messages are those of Kafka's controller (`ReplicationControlManager`). What
+/// passes them is where the partition already is.
 fn reassign(
     image: &MetadataImage,
     name: &str,

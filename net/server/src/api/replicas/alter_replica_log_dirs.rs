@@ -47,8 +47,8 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// Kafka moves a partition through a directory that is named after it, a number of 32 digits and `-future`. It refuses
-/// if that name is too long for a file system.
+/// Kafka moves a partition through a directory that is named after it, a number of 32 digits and `-future`.
+/// It refuses if that name is too long for a file system.
 fn is_too_long(topic: &str, partition: i32) -> bool {
     const FILE_NAME_BYTES_MAX: usize = 255;
     const SUFFIX: usize = ".".len() + 32 + "-future".len();

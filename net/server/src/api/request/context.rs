@@ -97,8 +97,8 @@ impl RequestContext {
         self.header.version
     }
 
-    /// Returns the header for a response. Called when the response is made, or its cost is known: the request's time
-    /// counts until then.
+    /// Returns the header for a response. Called when the response is made, or its cost is known: the
+    /// request's time counts until then.
     pub(crate) fn response_header(&self) -> ResponseHeader {
         let limited = self.limited.as_deref().inspect(|limited| limited.count_time());
         ResponseHeader {

@@ -3,8 +3,8 @@
 use millrace_core::base::TopicId;
 use millrace_wire::Uuid;
 
-/// Returns a random id for a new topic. As in Kafka it is not reserved, and does not begin with a dash, which tools
-/// would take for an option.
+/// Returns a random id for a new topic. As in Kafka it is not reserved, and does not begin with a dash, which
+/// tools would take for an option.
 pub(crate) fn new_topic_id() -> TopicId {
     loop {
         let id = TopicId(random_uuid().to_be_bytes());

@@ -22,10 +22,11 @@ use crate::shard_server::ShardServer;
 /// What Kafka says of a name that one request holds twice.
 const DUPLICATE: &str = "Duplicate topic name.";
 
-/// The number of topics that are described with all their settings between two yields. Each takes some 0.05 ms.
+/// The number of topics that are described with all their settings between two yields.
+/// Each takes some 0.05 ms.
 const TOPICS_A_TURN: usize = 64;
-/// The number of topics in one response whose settings are described, some forty each. A response is encoded in one
-/// turn, and the settings of ten thousand topics would take as long as seven turns.
+/// The number of topics in one response whose settings are described, some forty each. A response is encoded
+/// in one turn, and the settings of ten thousand topics would take as long as seven turns.
 const DESCRIBED_MAX: usize = 1_000;
 
 /// First version with an error for a client that is over its rate of changes.

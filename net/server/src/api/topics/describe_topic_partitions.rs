@@ -83,8 +83,8 @@ fn refused<'a>(named: &[&'a str], code: ErrorCode) -> DescribeTopicPartitionsRes
     DescribeTopicPartitionsResponse { topics: topics.collect(), ..DescribeTopicPartitionsResponse::default() }
 }
 
-/// Takes topics in the order of their names until `limit` partitions are reached. `count` returns how many a topic has.
-/// Topics that do not exist take no room, but are named only if there is some left.
+/// Takes topics in the order of their names until `limit` partitions are reached. `count` returns how many a
+/// topic has. Topics that do not exist take no room, but are named only if there is some left.
 fn page<'a>(
     topics: impl Iterator<Item = &'a str>,
     start: Option<Start<'_>>,

@@ -66,7 +66,8 @@ pub(crate) async fn handle(context: RequestContext) -> Result<Outcome, RequestFa
     context.respond(|writer, version| response.encode(writer, version))
 }
 
-/// What is wrong with the whole request: before version 12 topics are asked for by name, from then on by name or id.
+/// What is wrong with the whole request: before version 12 topics are asked for by name,
+/// from then on by name or id.
 fn fault(asked: &[MetadataRequestTopic<'_>], version: i16) -> Option<ErrorCode> {
     let nameless = |topic: &MetadataRequestTopic<'_>| topic.name.is_none();
     if version < FIRST_BY_ID {

@@ -5,7 +5,8 @@ use millrace_shard::{Shard, ValidateOnly};
 
 use crate::quota::Mutations;
 
-/// Creates topics as far as the client's rate allows. Only topics that could be created count, by their partitions.
+/// Creates topics as far as the client's rate allows. Only topics that could be created count,
+/// by their partitions.
 pub(crate) async fn create_topics(
     shard: &Shard,
     topics: Vec<NewTopic>,

@@ -15,8 +15,8 @@ use std::thread::ThreadId;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
-use crate::buddies::{Buddies, CHUNK_BYTES, PAGE_BYTES, Place, order_of};
-use crate::pages::{MemoryKind, Pages};
+use crate::memory::buddies::{Buddies, CHUNK_BYTES, PAGE_BYTES, Place, order_of};
+use crate::memory::pages::{MemoryKind, Pages};
 
 /// Alignment of every block: the page, which satisfies direct I/O on every device.
 pub const BLOCK_ALIGNMENT: usize = PAGE_BYTES;

@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::fs::request;
-use crate::operation::{DiskRequest, Work};
+use crate::io::fs::request;
+use crate::submission::operation::{DiskRequest, Work};
 
 /// Has `work` done off the shard, and answers with its result. The few threads for that are shared by all
 /// shards, and not with the calls on paths: callers bound how much they have done at once. In a world it

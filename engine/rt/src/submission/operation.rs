@@ -10,10 +10,10 @@ use std::sync::Arc;
 use bytes::{Buf, Bytes};
 use socket2::SockAddr;
 
-use crate::block::Block;
-use crate::names::{InodeId, SocketId};
-use crate::notes::{Note, Notes};
-use crate::region::Region;
+use crate::memory::block::Block;
+use crate::memory::region::Region;
+use crate::submission::names::{InodeId, SocketId};
+use crate::submission::notes::{Note, Notes};
 
 /// When a write counts as done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap, munmap};
 
-use crate::block::BLOCK_ALIGNMENT;
-use crate::pages::{HUGE_PAGE_BYTES, Pages};
-use crate::payload::Copies;
+use crate::memory::block::BLOCK_ALIGNMENT;
+use crate::memory::pages::{HUGE_PAGE_BYTES, Pages};
+use crate::memory::payload::Copies;
 
 enum Backing {
     Mapping,

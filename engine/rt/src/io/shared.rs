@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::fs::{request, unexpected};
-use crate::operation::{DirLock, DiskAnswer, DiskRequest};
-use crate::region::Region;
+use crate::io::fs::{request, unexpected};
+use crate::memory::region::Region;
 use crate::shard;
+use crate::submission::operation::{DirLock, DiskAnswer, DiskRequest};
 
 /// A file in tmpfs (mode 0600), mapped shared and populated, and locked for this process. It survives the end
 /// of the process, not the loss of power. Ranges that are being written must not be read at the same time, be

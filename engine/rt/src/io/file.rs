@@ -9,11 +9,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use crate::block::{BLOCK_ALIGNMENT, Block};
-use crate::fs::{request, unexpected};
-use crate::operation::{Answer, DiskAnswer, DiskRequest, FileHandle, Operation, Outcome, Pieces};
-pub use crate::operation::{OpenOptions, Sync};
+use crate::io::fs::{request, unexpected};
+use crate::memory::block::{BLOCK_ALIGNMENT, Block};
 use crate::shard::{self, Pending};
+use crate::submission::operation::{Answer, DiskAnswer, DiskRequest, FileHandle, Operation, Outcome, Pieces};
+pub use crate::submission::operation::{OpenOptions, Sync};
 
 /// An open file of the current shard. Dropping any future of its methods leaves data and blocks with the
 /// operation slot until the kernel is done; a write may or may not have happened then. Dropping the file

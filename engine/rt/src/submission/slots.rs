@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::task::Waker;
 
-use crate::operation::{Answer, Operation};
+use crate::submission::operation::{Answer, Operation};
 
 /// Names one use of one slot; a slot that is used again has another generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,7 +180,7 @@ impl Slots {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operation::Outcome;
+    use crate::submission::operation::Outcome;
 
     #[test]
     fn a_stale_completion_does_not_touch_the_next_user_of_a_slot() {

@@ -4,9 +4,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use crate::operation::{AvailableSpace, DirEntry, DirLock, FileIdentity};
-use crate::operation::{DiskAnswer, DiskRequest, Operation, Outcome};
 use crate::shard;
+pub use crate::submission::operation::{AvailableSpace, DirEntry, DirLock, FileIdentity};
+use crate::submission::operation::{DiskAnswer, DiskRequest, Operation, Outcome};
 
 /// Creates the directory and those above it. Their entries are not synced.
 pub async fn create_dir_all(path: &Path) -> io::Result<()> {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::block::Block;
-use crate::file::count_of;
-use crate::fs::{request, unexpected};
-use crate::operation::{Connected, DiskAnswer, DiskRequest, Operation, Outcome, Pieces, SocketHandle};
+use crate::io::file::count_of;
+use crate::io::fs::{request, unexpected};
+use crate::memory::block::Block;
 use crate::shard;
+use crate::submission::operation::{
+    Connected, DiskAnswer, DiskRequest, Operation, Outcome, Pieces, SocketHandle,
+};
 
 /// The addresses of a host, as the system's resolver knows them.
 /// In a world hosts are named after theirs: `ip-10-0-0-1`.

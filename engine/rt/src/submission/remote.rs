@@ -4,10 +4,10 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::names::ShardKey;
-use crate::notes::{Note, Notes};
-use crate::operation::Answer;
-use crate::slots::SlotId;
+use crate::submission::names::ShardKey;
+use crate::submission::notes::{Note, Notes};
+use crate::submission::operation::Answer;
+use crate::submission::slots::SlotId;
 
 enum Bell {
     /// The shard's ring watches it while the shard sleeps.
