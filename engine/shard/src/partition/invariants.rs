@@ -59,6 +59,9 @@ mod tests {
         partition
     }
 
+    /// What is wrong, and how it comes about.
+    type Fault = (&'static str, fn(&mut Partition));
+
     fn mark(segment: i64, position: u64) -> Mark {
         Mark { frame: FrameSequence(1), end: LogPosition { segment: Offset(segment), position } }
     }
@@ -66,7 +69,7 @@ mod tests {
     #[test]
     fn each_planted_fault_is_found() {
         sound().check_whole();
-        let faults: [(&str, fn(&mut Partition)); 15] = [
+        let faults: [Fault; 15] = [
             ("a start above the high watermark", |it| it.ends.log_start_offset = Offset(16)),
             ("a high watermark above the end", |it| it.ends.high_watermark = Offset(21)),
             ("a start that is not sealed", |it| it.ends.log_start_offset = Offset(1)),
