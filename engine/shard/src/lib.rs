@@ -30,16 +30,21 @@ pub use api::{
     OffsetSelection, OpenError, Planted, SelectedOffsets, StorageError, ValidateOnly,
 };
 pub use commit::outcomes::AppendTicket;
-pub use compaction::state::CompactionStats;
+pub use compaction::state::{
+    CompactionBacklogStats, CompactionBytesStats, CompactionPassStats, CompactionStats,
+};
 pub use device::disk_classes::DiskClassStats;
 pub use device::egress::{EgressBudget, EgressCharge, EgressStats};
 pub use device::open_files::OpenFileStats;
 pub use device::shares::{PARTS, SERVER_PARTS};
 pub use device::turns::{Turn, Turns};
 pub use directory::layout::Generation;
-pub use directory::manifest::{Manifest, Stopped};
+pub use directory::manifest::{Manifest, SlotShape, Stopped};
 pub use files::read_cache::ReadCacheStats;
 pub use groups::coordinators::GroupStats;
 pub use recovery::engine::Engine;
-pub use serve::stats::{JournalStats, PartitionStats, ShardStats};
+pub use serve::stats::{
+    AppendStats, DiskStats, FetchStats, JournalStats, MeshStats, PartitionStats, ProcessStats, SegmentStats,
+    ShardStats, SpaceStats, TailStats,
+};
 pub use shard::Shard;

@@ -24,7 +24,7 @@ const ROLLED: TopicId = TopicId([8; 16]);
 /// Counts extents, their bytes, and the journal's bytes so far.
 async fn written(shard: &Shard) -> (u64, u64, u64) {
     let stats = shard.stats().await;
-    (stats.extents, stats.extent_bytes, stats.journal.written_bytes)
+    (stats.segments.extents, stats.segments.extent_bytes, stats.journal.written_bytes)
 }
 
 #[test]

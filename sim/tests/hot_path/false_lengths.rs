@@ -40,12 +40,12 @@ fn a_fetch_follows_no_length_over_the_next_entry_of_the_index() {
             for offset in MUCH {
                 fetch(&shard, 0, Offset(offset)).await;
             }
-            let before = shard.stats().await.segment_read_bytes;
+            let before = shard.stats().await.segments.read_bytes;
             let refused = try_fetch(&shard, key(0), Offset(damaged as i64), FETCH_BYTES_MAX).await;
             assert_eq!(refused.err(), Some(FetchError::Corrupt), "a length of {length}");
             // Pages that were asked for ahead are on their way.
             millrace_rt::sleep(Duration::from_millis(100)).await;
-            let read = shard.stats().await.segment_read_bytes - before;
+            let read = shard.stats().await.segments.read_bytes - before;
             let most = FETCH_BYTES_MAX as u64 + AROUND_BYTES;
             assert!(read > 0 && read <= most, "{read} bytes were read for a length of {length}");
         }

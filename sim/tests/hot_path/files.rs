@@ -23,7 +23,7 @@ fn few_open_files_serve_many_partitions() {
                 append(&shard, partition, records.clone()).await;
             }
         }
-        let written = shard.stats().await.open_files;
+        let written = shard.stats().await.disk.open_files;
         assert!(written.evicted > PARTITIONS as u64, "{written:?}");
         assert!(written.open <= OPEN_FILES as u64 && written.open_max == OPEN_FILES as u64, "{written:?}");
         for offset in 0..BATCHES {
@@ -34,13 +34,13 @@ fn few_open_files_serve_many_partitions() {
             }
         }
         let stats = shard.stats().await;
-        let (read, cache) = (stats.open_files, stats.cache);
+        let (read, cache) = (stats.disk.open_files, stats.disk.cache);
         assert!(read.opened > written.opened + PARTITIONS as u64 / 2, "{read:?} after {written:?}");
         assert!(read.open <= OPEN_FILES as u64, "{read:?}");
         assert_eq!(read.opened, read.evicted + read.open, "what is opened is open or closed: {read:?}");
         assert!(cache.misses > 0 && cache.evictions > 0 && cache.bytes <= cache.bytes_max, "{cache:?}");
         assert!(shard.delete_topics(vec![TOPIC]).await.iter().all(Result::is_ok));
         millrace_rt::sleep(Duration::from_secs(1)).await;
-        assert_eq!(shard.stats().await.open_files.open, 0, "files of a deleted topic are closed");
+        assert_eq!(shard.stats().await.disk.open_files.open, 0, "files of a deleted topic are closed");
     });
 }

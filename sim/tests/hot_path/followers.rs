@@ -64,7 +64,7 @@ async fn produce(load: Rc<Load>, client: i32) {
             load.waited(begun);
             let stats = load.shard.stats().await;
             let mut peak = load.peak.borrow_mut();
-            *peak = (peak.0.max(stats.memory.in_use_bytes), peak.1.max(stats.tail_bytes));
+            *peak = (peak.0.max(stats.process.memory.in_use_bytes), peak.1.max(stats.tails.bytes));
         }
     }
     load.end();

@@ -40,15 +40,15 @@ fn records_are_refused_before_a_segment_finds_no_inode() {
             }
             assert!((10..PARTITIONS).contains(&taken), "{taken} partitions took a record");
             let stats = shard.stats().await;
-            assert_eq!(stats.space_short, 1, "{stats:?}");
-            assert!(stats.reserve_inodes >= need.inodes() + ADMISSION_INODES, "{stats:?}");
+            assert_eq!(stats.space.short, 1, "{stats:?}");
+            assert!(stats.space.reserve_inodes >= need.inodes() + ADMISSION_INODES, "{stats:?}");
             for partition in 0..taken {
                 assert!(fetch(shard, partition, Offset(0)).await.1 > BATCH_BYTES, "{partition} is read");
             }
             // What goes makes room.
             assert!(shard.delete_topics(vec![crate::bench::TOPIC]).await.iter().all(Result::is_ok));
             millrace_rt::sleep(Duration::from_secs(5)).await;
-            assert_eq!(shard.stats().await.space_short, 0);
+            assert_eq!(shard.stats().await.space.short, 0);
         },
     );
     assert_eq!(refusals, 0, "the disk was never asked for a file that it could not make");
@@ -73,7 +73,7 @@ fn a_topic_of_more_partitions_than_inodes_is_refused_and_records_are_taken() {
                 assert_eq!(made.iter().all(Result::is_ok), is_made, "{name}: {made:?}");
                 assert!(appended(shard, 0).await, "after {name}");
             }
-            assert_eq!(shard.stats().await.space_short, 0);
+            assert_eq!(shard.stats().await.space.short, 0);
         },
     );
     assert_eq!(refusals, 0);
@@ -90,15 +90,15 @@ fn segments_without_a_file_yet_are_of_the_reserve() {
         async |shard| {
             // It looks at the disk once a second.
             millrace_rt::sleep(Duration::from_secs(2)).await;
-            let before = shard.stats().await.reserve_inodes;
+            let before = shard.stats().await.space.reserve_inodes;
             append_rolled(shard, PARTITIONS, 10).await;
             millrace_rt::sleep(Duration::from_secs(1)).await;
             let stats = shard.stats().await;
-            assert!(stats.rolls >= 100, "{} rolls", stats.rolls);
-            let most = stats.reserve_inodes;
+            assert!(stats.appends.rolls >= 100, "{} rolls", stats.appends.rolls);
+            let most = stats.space.reserve_inodes;
             assert!(most >= before + 50, "{before} before, then {most}");
             millrace_rt::sleep(Duration::from_secs(40)).await;
-            let after = shard.stats().await.reserve_inodes;
+            let after = shard.stats().await.space.reserve_inodes;
             // The files are there; their indexes wait for a checkpoint that calls them hard.
             assert!(before < after && after < most, "{before} before, {most} at most, {after} after");
         },
@@ -124,7 +124,7 @@ fn indexes_that_a_start_leaves_to_be_made_are_of_the_reserve() {
         },
         async |shard| {
             millrace_rt::sleep(Duration::from_secs(2)).await;
-            shard.stats().await.reserve_inodes
+            shard.stats().await.space.reserve_inodes
         },
     );
     let need = SpaceNeed { journal_bytes: 0, partitions: 2, files_due: ROLLS as u64, checkpoint_bytes: 0 };

@@ -129,7 +129,7 @@ fn waiting(partitions: Range<i32>) -> FetchQuery {
 fn readers_beyond_the_memory_for_those_who_wait_are_answered_soon() {
     on_a_shard(async |shard| {
         create(&shard).await;
-        let refused = async || shard.stats().await.watches_refused;
+        let refused = async || shard.stats().await.fetches.delayed_refused;
         let begin = |count| {
             let shard = shard.clone();
             millrace_rt::spawn(async move { shard.fetch(waiting(0..count)).await })
@@ -192,9 +192,9 @@ fn a_fetch_of_many_cold_partitions_answers_with_what_has_come() {
                 order = without.into_iter().map(|(partition, _)| partition).collect();
             }
             let stats = shard.stats().await;
-            println!("{fetches} fetches, {} of {} reads of the device", stats.segment_reads, COLD);
+            println!("{fetches} fetches, {} of {} reads of the device", stats.segments.reads, COLD);
             // The last one has nothing to leave.
-            assert_eq!(stats.fetches_cut_short, fetches - 1);
+            assert_eq!(stats.fetches.cut_short, fetches - 1);
             assert!((2..=20).contains(&fetches), "{fetches} fetches");
         },
     );

@@ -30,8 +30,8 @@ struct Peak {
 impl Peak {
     async fn look(&mut self, shard: &Shard) {
         let stats = shard.stats().await;
-        self.tails = self.tails.max(stats.tail_bytes);
-        self.blocks = self.blocks.max(stats.memory.in_use_bytes);
+        self.tails = self.tails.max(stats.tails.bytes);
+        self.blocks = self.blocks.max(stats.process.memory.in_use_bytes);
     }
 }
 

@@ -53,7 +53,7 @@ fn more_producers_than_memory_allows_wait_until_others_are_idle() {
         let over = 10_000 + 1 - PRODUCERS_MAX;
         // Who came while it was looked may be counted twice.
         assert!((over as usize..over as usize + 1024).contains(&refused), "{refused} refused");
-        assert_eq!((stats.producers_refused, stats.producers_forgotten), (refused as u64, 0));
+        assert_eq!((stats.appends.producers_refused, stats.appends.producers_forgotten), (refused as u64, 0));
         // Who is known goes on all the while, and is not forgotten.
         assert!(append(&shard, HONEST, 1).await.is_ok());
         millrace_rt::sleep(IDLE).await;
@@ -62,7 +62,7 @@ fn more_producers_than_memory_allows_wait_until_others_are_idle() {
         strangers(&shard, 20_000, 1).await;
         millrace_rt::sleep(Duration::from_secs(2)).await;
         assert_eq!(strangers(&shard, 30_000, 900).await, 0);
-        let forgotten = shard.stats().await.producers_forgotten;
+        let forgotten = shard.stats().await.appends.producers_forgotten;
         assert!(forgotten >= 1000, "{forgotten}");
         assert!(
             matches!(append(&shard, HONEST, 9).await, Err(AppendError::Producer(_))),

@@ -39,11 +39,11 @@ async fn ask(shard: &Shard, query: OffsetQuery) -> FoundOffset {
 
 /// What one lookup finds, and the bytes that it reads.
 async fn look(shard: &Shard, query: OffsetQuery) -> ((i64, i64), u64) {
-    let before = shard.stats().await.segment_read_bytes;
+    let before = shard.stats().await.segments.read_bytes;
     let found = ask(shard, query).await;
     // Pages that were asked for ahead are on their way.
     millrace_rt::sleep(std::time::Duration::from_millis(100)).await;
-    let read = shard.stats().await.segment_read_bytes - before;
+    let read = shard.stats().await.segments.read_bytes - before;
     ((found.offset.0, found.timestamp.0 - FIRST_TIME), read)
 }
 

@@ -165,7 +165,7 @@ impl<'a> SegmentReader<'a> {
             self.bytes.extend_from_slice(block.as_slice().get(..read).unwrap_or_default());
             self.block = Some(block);
             self.read += bytes;
-            self.io.compaction.counts.read_bytes.add(bytes);
+            self.io.compaction.counts.bytes.read.add(bytes);
             self.pace.pay(bytes, &self.io.compaction).await;
         }
         Ok(())
@@ -264,7 +264,7 @@ impl CompactedFile {
         self.file.write_all_at(self.written, block.freeze().slice(..whole), Sync::None).await?;
         drop(turn);
         self.written += bytes as u64;
-        io.compaction.counts.written_bytes.add(whole as u64);
+        io.compaction.counts.bytes.written.add(whole as u64);
         pace.pay(whole as u64, &io.compaction).await;
         Ok(())
     }

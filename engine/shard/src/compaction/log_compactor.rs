@@ -60,10 +60,10 @@ struct Seen {
 
 impl Seen {
     fn publish(&self, counts: &CompactionCounts) {
-        counts.dirty_percent.set(self.percent);
-        counts.dirty_bytes.set(self.bytes);
-        counts.delay_ms.set(self.delay_ms);
-        counts.uncleanable_bytes.set(self.uncleanable_bytes);
+        counts.backlog.dirty_percent.set(self.percent);
+        counts.backlog.dirty_bytes.set(self.bytes);
+        counts.backlog.delay_ms.set(self.delay_ms);
+        counts.backlog.uncleanable_bytes.set(self.uncleanable_bytes);
     }
 }
 
@@ -209,20 +209,20 @@ impl LogCompactor {
         };
         match outcome {
             Ok(to) => {
-                counts.passes.increment();
-                counts.pass_nanos.add(took.as_nanos() as u64);
-                counts.last_pass_nanos.set(took.as_nanos() as u64);
+                counts.passes.count.increment();
+                counts.passes.nanos.add(took.as_nanos() as u64);
+                counts.passes.last_nanos.set(took.as_nanos() as u64);
                 self.notes.note(&partition, to).await;
                 tracing::info!(%topic, partition = %number, from = %reach.dirty, %to, ?took, "a log was compacted");
             }
             Err(GivenUp::Overtaken) => {}
             Err(GivenUp::Damaged(reason)) => {
-                counts.uncleanable.increment();
+                counts.backlog.uncleanable.increment();
                 partition.borrow_mut().directory.compacted.is_damaged = true;
                 tracing::error!(%topic, partition = %number, %reason, "a damaged log is not compacted any more");
             }
             Err(GivenUp::Disk(error)) => {
-                counts.given_up.increment();
+                counts.passes.given_up.increment();
                 partition.borrow_mut().directory.compacted.again = Some(millrace_rt::now() + RETRY_PAUSE);
                 tracing::warn!(%topic, partition = %number, %error, "a compaction was given up; the log stays as it is");
             }
@@ -277,7 +277,7 @@ impl LogCompactor {
             }
         }
         let keys = build.finish();
-        self.compaction.counts.map_percent.set((keys.len() * 100 / slots) as u64);
+        self.compaction.counts.passes.map_percent.set((keys.len() * 100 / slots) as u64);
         Ok(keys)
     }
 

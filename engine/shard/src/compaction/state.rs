@@ -20,27 +20,45 @@ pub(crate) struct Compaction {
 /// Since the shard opened, but for what says otherwise.
 #[derive(Debug, Default)]
 pub(crate) struct CompactionCounts {
-    pub(crate) passes: Counter,
-    pub(crate) pass_nanos: Counter,
+    pub(crate) passes: CompactionPassCounts,
+    pub(crate) bytes: CompactionBytesCounts,
+    pub(crate) backlog: CompactionBacklogCounts,
+}
+
+/// Passes over logs.
+#[derive(Debug, Default)]
+pub(crate) struct CompactionPassCounts {
+    pub(crate) count: Counter,
+    pub(crate) nanos: Counter,
+    pub(crate) last_nanos: Cell<u64>,
     /// Passes that were given up: of disks that fail or are full.
     pub(crate) given_up: Counter,
-    pub(crate) read_bytes: Counter,
-    pub(crate) written_bytes: Counter,
-    pub(crate) records_dropped: Counter,
-    /// Bytes that took the place of others, and those.
-    pub(crate) bytes_in: Counter,
-    pub(crate) bytes_out: Counter,
-    /// Logs that hold a damaged batch, and are not compacted before the next start.
-    pub(crate) uncleanable: Counter,
     /// How full the key map of the newest pass was, in percent.
     pub(crate) map_percent: Cell<u64>,
+}
+
+/// What passes moved.
+#[derive(Debug, Default)]
+pub(crate) struct CompactionBytesCounts {
+    pub(crate) read: Counter,
+    pub(crate) written: Counter,
+    /// Bytes that took the place of others, and those.
+    pub(crate) replaced: Counter,
+    pub(crate) replacing: Counter,
+    pub(crate) records_dropped: Counter,
+}
+
+/// What is left to do, as of the newest search.
+#[derive(Debug, Default)]
+pub(crate) struct CompactionBacklogCounts {
     /// Of the dirtiest log that was looked at in the newest search, in percent.
     pub(crate) dirty_percent: Cell<u64>,
     /// Of the newest search: bytes that could be compacted, of all logs.
     pub(crate) dirty_bytes: Cell<u64>,
-    pub(crate) last_pass_nanos: Cell<u64>,
     /// Of the newest search: the longest time beyond a log's greatest lag.
     pub(crate) delay_ms: Cell<u64>,
+    /// Logs that hold a damaged batch, and are not compacted before the next start.
+    pub(crate) uncleanable: Counter,
     /// Of the newest search: bytes that could be compacted if no batch were damaged.
     pub(crate) uncleanable_bytes: Cell<u64>,
 }
@@ -48,26 +66,44 @@ pub(crate) struct CompactionCounts {
 /// Compaction of one shard at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CompactionStats {
-    pub passes: u64,
-    pub pass_nanos: u64,
+    pub passes: CompactionPassStats,
+    pub bytes: CompactionBytesStats,
+    pub backlog: CompactionBacklogStats,
+}
+
+/// Passes over logs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CompactionPassStats {
+    pub count: u64,
+    pub nanos: u64,
+    /// How long the newest pass took.
+    pub last_nanos: u64,
     pub given_up: u64,
-    pub read_bytes: u64,
-    pub written_bytes: u64,
-    pub records_dropped: u64,
-    pub bytes_in: u64,
-    pub bytes_out: u64,
-    /// Logs that are not compacted before the next start: they hold a damaged batch.
-    pub uncleanable: u64,
     /// How full the key map of the newest pass was.
     pub map_percent: u64,
+}
+
+/// What passes moved.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CompactionBytesStats {
+    pub read: u64,
+    pub written: u64,
+    pub replaced: u64,
+    pub replacing: u64,
+    pub records_dropped: u64,
+}
+
+/// What is left to do, as of the newest search.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CompactionBacklogStats {
     /// Of the dirtiest log in the newest search.
     pub dirty_percent: u64,
     /// Bytes that may be compacted, as of the newest search.
     pub dirty_bytes: u64,
-    /// How long the newest pass took.
-    pub last_pass_nanos: u64,
     /// By how much the log that waits longest was beyond its greatest lag in the newest search.
     pub delay_ms: u64,
+    /// Logs that are not compacted before the next start: they hold a damaged batch.
+    pub uncleanable: u64,
     /// Bytes of logs with a damaged batch that would be compacted, as of the newest search.
     pub uncleanable_bytes: u64,
 }
@@ -98,21 +134,27 @@ impl Compaction {
     pub(crate) fn stats(&self) -> CompactionStats {
         let counts = &self.counts;
         CompactionStats {
-            passes: counts.passes.get(),
-            pass_nanos: counts.pass_nanos.get(),
-            given_up: counts.given_up.get(),
-            read_bytes: counts.read_bytes.get(),
-            written_bytes: counts.written_bytes.get(),
-            records_dropped: counts.records_dropped.get(),
-            bytes_in: counts.bytes_in.get(),
-            bytes_out: counts.bytes_out.get(),
-            uncleanable: counts.uncleanable.get(),
-            map_percent: counts.map_percent.get(),
-            dirty_percent: counts.dirty_percent.get(),
-            dirty_bytes: counts.dirty_bytes.get(),
-            last_pass_nanos: counts.last_pass_nanos.get(),
-            delay_ms: counts.delay_ms.get(),
-            uncleanable_bytes: counts.uncleanable_bytes.get(),
+            passes: CompactionPassStats {
+                count: counts.passes.count.get(),
+                nanos: counts.passes.nanos.get(),
+                last_nanos: counts.passes.last_nanos.get(),
+                given_up: counts.passes.given_up.get(),
+                map_percent: counts.passes.map_percent.get(),
+            },
+            bytes: CompactionBytesStats {
+                read: counts.bytes.read.get(),
+                written: counts.bytes.written.get(),
+                replaced: counts.bytes.replaced.get(),
+                replacing: counts.bytes.replacing.get(),
+                records_dropped: counts.bytes.records_dropped.get(),
+            },
+            backlog: CompactionBacklogStats {
+                dirty_percent: counts.backlog.dirty_percent.get(),
+                dirty_bytes: counts.backlog.dirty_bytes.get(),
+                delay_ms: counts.backlog.delay_ms.get(),
+                uncleanable: counts.backlog.uncleanable.get(),
+                uncleanable_bytes: counts.backlog.uncleanable_bytes.get(),
+            },
         }
     }
 }

@@ -83,9 +83,9 @@ impl Swapper {
         bases.iter().for_each(|base| self.flusher.end_writing(partition, *base));
         if outcome.is_ok() {
             let counts = &self.compaction.counts;
-            counts.records_dropped.add(totals.records_dropped);
-            counts.bytes_in.add(totals.bytes_in);
-            counts.bytes_out.add(totals.bytes_out);
+            counts.bytes.records_dropped.add(totals.records_dropped);
+            counts.bytes.replaced.add(totals.bytes_in);
+            counts.bytes.replacing.add(totals.bytes_out);
         }
         outcome
     }

@@ -23,10 +23,7 @@ pub struct Manifest {
     pub boot: BootNonce,
     /// How many shards wrote that generation.
     pub shards: u16,
-    /// How many slots each of its journals has.
-    pub slots: u16,
-    /// The length of each slot.
-    pub slot_bytes: u64,
+    pub slots: SlotShape,
     /// The last entry that the metadata log had when this was written.
     pub metadata_index: u64,
     /// The data directory: a copy of it is another one, and not the owner of the rings.
@@ -40,6 +37,15 @@ pub struct Manifest {
     /// The broker's default: `process` promises that what is in the rings survives the process.
     pub durability: Durability,
     pub stopped: Stopped,
+}
+
+/// The slots of each shard's journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotShape {
+    /// How many slots each of its journals has.
+    pub count: u16,
+    /// The length of each slot.
+    pub bytes: u64,
 }
 
 /// How the run that wrote a generation ended.
@@ -66,8 +72,8 @@ impl Manifest {
             ("generation", &self.generation.0),
             ("boot", &format_args!("{:016x}", self.boot.0)),
             ("shards", &self.shards),
-            ("slots", &self.slots),
-            ("slot-bytes", &self.slot_bytes),
+            ("slots", &self.slots.count),
+            ("slot-bytes", &self.slots.bytes),
             ("metadata-index", &self.metadata_index),
             ("directory", &format_args!("{}:{}", self.directory.device, self.directory.inode)),
             ("rings", &rings),
@@ -101,8 +107,7 @@ impl Manifest {
             generation: Generation(fields.number("generation")?),
             boot: BootNonce(fields.hex("boot")?),
             shards: fields.number("shards")?,
-            slots: fields.number("slots")?,
-            slot_bytes: fields.number("slot-bytes")?,
+            slots: SlotShape { count: fields.number("slots")?, bytes: fields.number("slot-bytes")? },
             metadata_index: fields.number("metadata-index")?,
             directory: fields.directory()?,
             rings: Some(fields.text("rings")?).filter(|dir| !dir.is_empty()).map(PathBuf::from),
@@ -172,8 +177,7 @@ mod tests {
             generation: Generation(42),
             boot: BootNonce(7),
             shards: 3,
-            slots: 8,
-            slot_bytes: 1 << 21,
+            slots: SlotShape { count: 8, bytes: 1 << 21 },
             metadata_index: 17,
             directory: FileIdentity { device: 66, inode: 1234 },
             rings: Some(PathBuf::from("/dev/shm")),

@@ -10,7 +10,7 @@ use millrace_rt::fs;
 
 use crate::api::OpenError;
 use crate::directory::layout::{DELETED_SUFFIX, Generation, Layout, UNKNOWN_MARK, partition_of, slot_file};
-use crate::directory::manifest::Manifest;
+use crate::directory::manifest::{Manifest, SlotShape};
 
 /// What the metadata log says of topics: those that are, and those that are no more.
 #[derive(Clone, Copy)]
@@ -106,7 +106,7 @@ pub(crate) async fn refuse_missing_slots(layout: &Layout, old: &Manifest) -> Res
             let what = "this journal of the last run is missing; is millrace.journal.dir what it was then?";
             return Err(OpenError::Missing { file: dir, what: what.to_owned(), data_dir: data_dir() });
         }
-        for number in 0..usize::from(old.slots) {
+        for number in 0..usize::from(old.slots.count) {
             let file = slot_file(&dir, number);
             let length = length_if_there(&file).await?;
             if let Some(what) = slot_flaw(length, old) {
@@ -119,10 +119,10 @@ pub(crate) async fn refuse_missing_slots(layout: &Layout, old: &Manifest) -> Res
 
 /// What is wrong with a slot of this length, or without one.
 pub(crate) fn slot_flaw(length: Option<u64>, manifest: &Manifest) -> Option<String> {
-    let Manifest { slots, slot_bytes, .. } = manifest;
+    let SlotShape { count: slots, bytes: slot_bytes } = manifest.slots;
     match length {
         None => Some(format!("this slot of the journal is missing; the manifest counts {slots}")),
-        Some(length) if length < *slot_bytes => {
+        Some(length) if length < slot_bytes => {
             Some(format!("this slot of the journal has {length} bytes; the manifest says {slot_bytes}"))
         }
         Some(_) => None,

@@ -79,7 +79,7 @@ async fn replay_journal(
         tracing::warn!(%shard, %fault, "a checkpoint is damaged");
     }
     let mut slots = Vec::new();
-    for number in 0..usize::from(old.slots) {
+    for number in 0..usize::from(old.slots.count) {
         let path = slot_file(&dir, number);
         let bytes = fs::read(&path).await.map_err(|error| OpenError::io("read", &path, &error))?;
         slots.push(Bytes::from(bytes));

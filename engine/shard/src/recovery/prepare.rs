@@ -10,7 +10,7 @@ use millrace_rt::{File, OpenOptions, fs};
 use crate::api::OpenError;
 use crate::directory::file_systems::FileSystems;
 use crate::directory::layout::{Generation, Layout};
-use crate::directory::manifest::{Manifest, Stopped};
+use crate::directory::manifest::{Manifest, SlotShape, Stopped};
 use crate::directory::vouching::{KnownTopics, is_there, refuse_missing_manifest, refuse_missing_slots};
 use crate::files::segment_files::DiskMode;
 use crate::metadata::log::{MetadataLog, OpenedLog};
@@ -55,8 +55,10 @@ pub(crate) async fn prepare(inner: &Inner) -> Result<Prepared, OpenError> {
         generation,
         boot: BootNonce(millrace_rt::random_u64()),
         shards: inner.settings.shards,
-        slots: u16::try_from(geometry.slot_count()).unwrap_or(u16::MAX),
-        slot_bytes: geometry.slot_bytes() as u64,
+        slots: SlotShape {
+            count: u16::try_from(geometry.slot_count()).unwrap_or(u16::MAX),
+            bytes: geometry.slot_bytes() as u64,
+        },
         metadata_index: log.index(),
         directory,
         rings: rings.dir,

@@ -28,55 +28,103 @@ const PARTITIONS_A_TURN: usize = 256;
 /// One shard of the engine at about one moment. Counts are since the shard opened.
 #[derive(Debug, Clone, Default)]
 pub struct ShardStats {
+    pub appends: AppendStats,
+    pub journal: JournalStats,
+    pub segments: SegmentStats,
+    pub space: SpaceStats,
+    pub tails: TailStats,
+    pub fetches: FetchStats,
+    pub disk: DiskStats,
+    pub compaction: CompactionStats,
+    pub mesh: MeshStats,
+    pub process: ProcessStats,
+    pub partitions: Vec<PartitionStats>,
+    pub groups: GroupStats,
+}
+
+/// What producers brought, and what became of it.
+#[derive(Debug, Clone, Default)]
+pub struct AppendStats {
     pub bytes_in: u64,
     pub messages_in: u64,
-    pub appends_refused: u64,
+    pub refused: u64,
+    pub overdue: u64,
+    pub without_space: u64,
     pub rolls: u64,
-    pub queued_appends: u64,
-    pub queued_append_bytes: u64,
-    pub journal: JournalStats,
-    pub segment_writes: u64,
-    pub segment_bytes: u64,
+    pub queued: u64,
+    pub queued_bytes: u64,
+    pub producers_forgotten: u64,
+    pub producers_refused: u64,
+}
+
+/// Writes to segments, reads of them, and those that went.
+#[derive(Debug, Clone, Default)]
+pub struct SegmentStats {
+    pub writes: u64,
+    pub written_bytes: u64,
     pub extents: u64,
     pub extent_bytes: u64,
+    pub reads: u64,
+    pub read_bytes: u64,
     pub full_disk_waits: u64,
+    pub deleted: u64,
+    pub deleted_bytes: u64,
+    pub files_awaiting_deletion: u64,
+}
+
+/// The free space of the disk.
+#[derive(Debug, Clone, Default)]
+pub struct SpaceStats {
     /// 1 while appends are refused for want of space.
-    pub space_short: u64,
+    pub short: u64,
     /// Free space below which they are.
     pub reserve_bytes: u64,
     /// Free inodes below which they are, too.
     pub reserve_inodes: u64,
-    pub appends_without_space: u64,
-    pub appends_overdue: u64,
-    pub segment_reads: u64,
-    pub segment_read_bytes: u64,
-    pub tail_bytes: u64,
-    pub tail_bytes_max: u64,
-    pub tail_waits: u64,
-    pub tail_evicted_bytes: u64,
-    pub tail_pressure_flushes: u64,
-    pub fetches_waiting: u64,
+}
+
+/// The memory of tails.
+#[derive(Debug, Clone, Default)]
+pub struct TailStats {
+    pub bytes: u64,
+    pub bytes_max: u64,
+    pub waits: u64,
+    pub evicted_bytes: u64,
+    pub pressure_flushes: u64,
+}
+
+/// Fetches of this shard, and those of any shard that wait for its partitions.
+#[derive(Debug, Clone, Default)]
+pub struct FetchStats {
+    pub waiting: u64,
     /// Readers of any shard that wait for partitions of this one.
-    pub watches: u64,
-    pub watches_refused: u64,
-    pub producers_forgotten: u64,
-    pub producers_refused: u64,
-    pub fetches_cut_short: u64,
+    pub delayed: u64,
+    pub delayed_refused: u64,
+    pub cut_short: u64,
     pub egress: EgressStats,
+}
+
+/// Open files, pages that were read, and the turns at the device.
+#[derive(Debug, Clone, Default)]
+pub struct DiskStats {
     pub open_files: OpenFileStats,
     pub cache: ReadCacheStats,
-    pub disk_classes: DiskClassStats,
-    pub compaction: CompactionStats,
-    pub asks_queued: u64,
-    pub segments_deleted: u64,
-    pub segment_deleted_bytes: u64,
-    pub files_awaiting_deletion: u64,
-    pub mesh_asks: u64,
-    pub mesh_waits: u64,
+    pub classes: DiskClassStats,
+}
+
+/// Requests of shards to one another.
+#[derive(Debug, Clone, Default)]
+pub struct MeshStats {
+    pub queued: u64,
+    pub requests: u64,
+    pub waits: u64,
+}
+
+/// What the shard has of the process.
+#[derive(Debug, Clone, Default)]
+pub struct ProcessStats {
     pub memory: MemoryUse,
     pub copied_bytes: u64,
-    pub partitions: Vec<PartitionStats>,
-    pub groups: GroupStats,
 }
 
 /// The journal of one shard.
@@ -141,49 +189,65 @@ impl StatsSource {
         let (queued_appends, queued_append_bytes) =
             { (self.commit.waiting_appends() as u64, self.commit.waiting_bytes() as u64) };
         ShardStats {
-            bytes_in: counters.append.bytes_in.get(),
-            messages_in: counters.append.messages_in.get(),
-            appends_refused: counters.append.appends_refused.get(),
-            rolls: counters.append.rolls.get(),
-            queued_appends,
-            queued_append_bytes,
+            appends: AppendStats {
+                bytes_in: counters.append.bytes_in.get(),
+                messages_in: counters.append.messages_in.get(),
+                refused: counters.append.appends_refused.get(),
+                overdue: counters.append.appends_overdue.get(),
+                without_space: counters.append.appends_without_space.get(),
+                rolls: counters.append.rolls.get(),
+                queued: queued_appends,
+                queued_bytes: queued_append_bytes,
+                producers_forgotten: self.partitions.producers.forgotten(),
+                producers_refused: self.partitions.producers.refused(),
+            },
             journal: self.journal_stats(),
-            segment_writes: counters.segments.segment_writes.get(),
-            segment_bytes: counters.segments.segment_bytes.get(),
-            extents: counters.segments.extents.get(),
-            extent_bytes: counters.segments.extent_bytes.get(),
-            full_disk_waits: counters.segments.full_disk_waits.get(),
-            space_short: u64::from(self.disk.space.is_short()),
-            reserve_bytes: self.disk.space.reserve_bytes(),
-            reserve_inodes: self.disk.space.reserve_inodes(),
-            appends_overdue: counters.append.appends_overdue.get(),
-            appends_without_space: counters.append.appends_without_space.get(),
-            segment_reads: self.disk.files.reads.get(),
-            segment_read_bytes: self.disk.files.read_bytes.get(),
-            tail_bytes: self.partitions.tails.bytes() as u64,
-            tail_bytes_max: self.partitions.tails.bytes_max() as u64,
-            tail_waits: counters.tails.tail_waits.get(),
-            tail_evicted_bytes: self.partitions.tails.evicted_bytes(),
-            tail_pressure_flushes: counters.tails.tail_pressure_flushes.get(),
-            fetches_waiting: counters.fetch.fetches_waiting.get(),
-            watches: self.partitions.purgatory.waiting() as u64,
-            watches_refused: self.partitions.purgatory.refused(),
-            producers_forgotten: self.partitions.producers.forgotten(),
-            producers_refused: self.partitions.producers.refused(),
-            fetches_cut_short: counters.fetch.fetches_cut_short.get(),
-            egress: self.egress.stats(),
-            open_files: self.disk.files.open_files.stats(),
-            cache: self.disk.files.cache.stats(),
-            disk_classes: self.commit.classes.stats(),
+            segments: SegmentStats {
+                writes: counters.segments.segment_writes.get(),
+                written_bytes: counters.segments.segment_bytes.get(),
+                extents: counters.segments.extents.get(),
+                extent_bytes: counters.segments.extent_bytes.get(),
+                reads: self.disk.files.reads.get(),
+                read_bytes: self.disk.files.read_bytes.get(),
+                full_disk_waits: counters.segments.full_disk_waits.get(),
+                deleted: counters.segments.segments_deleted.get(),
+                deleted_bytes: counters.segments.segment_deleted_bytes.get(),
+                files_awaiting_deletion: self.disk.doomed.waiting() as u64,
+            },
+            space: SpaceStats {
+                short: u64::from(self.disk.space.is_short()),
+                reserve_bytes: self.disk.space.reserve_bytes(),
+                reserve_inodes: self.disk.space.reserve_inodes(),
+            },
+            tails: TailStats {
+                bytes: self.partitions.tails.bytes() as u64,
+                bytes_max: self.partitions.tails.bytes_max() as u64,
+                waits: counters.tails.tail_waits.get(),
+                evicted_bytes: self.partitions.tails.evicted_bytes(),
+                pressure_flushes: counters.tails.tail_pressure_flushes.get(),
+            },
+            fetches: FetchStats {
+                waiting: counters.fetch.fetches_waiting.get(),
+                delayed: self.partitions.purgatory.waiting() as u64,
+                delayed_refused: self.partitions.purgatory.refused(),
+                cut_short: counters.fetch.fetches_cut_short.get(),
+                egress: self.egress.stats(),
+            },
+            disk: DiskStats {
+                open_files: self.disk.files.open_files.stats(),
+                cache: self.disk.files.cache.stats(),
+                classes: self.commit.classes.stats(),
+            },
             compaction: self.compaction.stats(),
-            asks_queued: self.waiting.queued() as u64,
-            segments_deleted: counters.segments.segments_deleted.get(),
-            segment_deleted_bytes: counters.segments.segment_deleted_bytes.get(),
-            files_awaiting_deletion: self.disk.doomed.waiting() as u64,
-            mesh_asks: counters.mesh.mesh_asks.get(),
-            mesh_waits: counters.mesh.mesh_waits.get(),
-            memory: millrace_rt::memory(),
-            copied_bytes: millrace_rt::copied_bytes(),
+            mesh: MeshStats {
+                queued: self.waiting.queued() as u64,
+                requests: counters.mesh.mesh_asks.get(),
+                waits: counters.mesh.mesh_waits.get(),
+            },
+            process: ProcessStats {
+                memory: millrace_rt::memory(),
+                copied_bytes: millrace_rt::copied_bytes(),
+            },
             partitions: Vec::new(),
             groups: GroupStats::default(),
         }

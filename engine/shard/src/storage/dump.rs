@@ -404,8 +404,8 @@ fn dump_manifest(path: &Path, bytes: &Bytes, tell: Tell<'_>) {
                 .with("generation", manifest.generation.0)
                 .with("boot", manifest.boot.to_string())
                 .with("shards", u32::from(manifest.shards))
-                .with("slots", u32::from(manifest.slots))
-                .with("slot_bytes", manifest.slot_bytes)
+                .with("slots", u32::from(manifest.slots.count))
+                .with("slot_bytes", manifest.slots.bytes)
                 .with("metadata_index", manifest.metadata_index)
                 .with("rings", manifest.rings.map(|dir| dir.display().to_string()).unwrap_or_default())
                 .with("stopped_cleanly", manifest.stopped == Stopped::Clean),

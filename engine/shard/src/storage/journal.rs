@@ -53,7 +53,7 @@ impl ShardJournal {
         let first = read(&checkpoint_file(dir, 0))?;
         let second = read(&checkpoint_file(dir, 1))?;
         let checkpoints = Checkpoints::choose([first.as_deref(), second.as_deref()]);
-        let counted = manifest.map(|manifest| usize::from(manifest.slots));
+        let counted = manifest.map(|manifest| usize::from(manifest.slots.count));
         let (mut slots, mut lengths) = (Vec::new(), Vec::new());
         while counted.is_none_or(|count| slots.len() < count) {
             let bytes = read(&slot_file(dir, slots.len()))?;

@@ -12,8 +12,8 @@ pub(crate) const KAFKAS: &[Family] = &[
         labels: "",
         help: "Bytes that compaction wrote of those it read to be compacted, in percent, since the start.",
         samples: |scrape, samples| {
-            let bytes_in = scrape.sum(|shard| shard.engine.compaction.bytes_in);
-            let bytes_out = scrape.sum(|shard| shard.engine.compaction.bytes_out);
+            let bytes_in = scrape.sum(|shard| shard.engine.compaction.bytes.replaced);
+            let bytes_out = scrape.sum(|shard| shard.engine.compaction.bytes.replacing);
             samples.add(&[], (bytes_out * 100).checked_div(bytes_in).unwrap_or(0));
         },
     },
@@ -23,7 +23,7 @@ pub(crate) const KAFKAS: &[Family] = &[
         labels: "",
         help: "How full the key map of the newest pass was, of the shard where it was fullest.",
         samples: |scrape, samples| {
-            samples.add(&[], largest(scrape, |shard| shard.engine.compaction.map_percent));
+            samples.add(&[], largest(scrape, |shard| shard.engine.compaction.passes.map_percent));
         },
     },
     Family {
@@ -34,7 +34,7 @@ pub(crate) const KAFKAS: &[Family] = &[
         samples: |scrape, samples| {
             samples.add(
                 &[],
-                largest(scrape, |shard| shard.engine.compaction.last_pass_nanos) / NANOS_PER_SECOND,
+                largest(scrape, |shard| shard.engine.compaction.passes.last_nanos) / NANOS_PER_SECOND,
             );
         },
     },
@@ -44,7 +44,8 @@ pub(crate) const KAFKAS: &[Family] = &[
         labels: "",
         help: "Seconds by which the log that waits longest is beyond its `max.compaction.lag.ms`, as of the newest search.",
         samples: |scrape, samples| {
-            samples.add(&[], largest(scrape, |shard| shard.engine.compaction.delay_ms) / MS_PER_SECOND);
+            samples
+                .add(&[], largest(scrape, |shard| shard.engine.compaction.backlog.delay_ms) / MS_PER_SECOND);
         },
     },
     Family {
@@ -53,7 +54,7 @@ pub(crate) const KAFKAS: &[Family] = &[
         labels: "",
         help: "Share of the bytes of the dirtiest log that are not compacted yet and may be.",
         samples: |scrape, samples| {
-            samples.add(&[], largest(scrape, |shard| shard.engine.compaction.dirty_percent));
+            samples.add(&[], largest(scrape, |shard| shard.engine.compaction.backlog.dirty_percent));
         },
     },
     Family {
@@ -62,7 +63,7 @@ pub(crate) const KAFKAS: &[Family] = &[
         labels: "",
         help: "Bytes that compaction would have to look at in logs with a damaged batch, as of the newest search.",
         samples: |scrape, samples| {
-            samples.add(&[], scrape.sum(|shard| shard.engine.compaction.uncleanable_bytes));
+            samples.add(&[], scrape.sum(|shard| shard.engine.compaction.backlog.uncleanable_bytes));
         },
     },
     Family {
@@ -71,7 +72,7 @@ pub(crate) const KAFKAS: &[Family] = &[
         labels: "",
         help: "Logs that are not compacted before the next start, since they hold a damaged batch.",
         samples: |scrape, samples| {
-            samples.add(&[], scrape.sum(|shard| shard.engine.compaction.uncleanable));
+            samples.add(&[], scrape.sum(|shard| shard.engine.compaction.backlog.uncleanable));
         },
     },
 ];
@@ -82,7 +83,7 @@ pub(crate) const OWN: &[Family] = &[
         kind: Kind::Counter,
         labels: "shard",
         help: "Passes over logs that compaction has ended.",
-        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.compaction.passes),
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.compaction.passes.count),
     },
     Family {
         name: "millrace_compaction_seconds_total",
@@ -90,7 +91,7 @@ pub(crate) const OWN: &[Family] = &[
         labels: "shard",
         help: "Seconds that they took.",
         samples: |scrape, samples| {
-            seconds_by_shard(scrape, samples, |shard| shard.engine.compaction.pass_nanos);
+            seconds_by_shard(scrape, samples, |shard| shard.engine.compaction.passes.nanos);
         },
     },
     Family {
@@ -98,35 +99,39 @@ pub(crate) const OWN: &[Family] = &[
         kind: Kind::Counter,
         labels: "shard",
         help: "Passes given up because the disk failed or was full; the log stays as it was.",
-        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.compaction.given_up),
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.compaction.passes.given_up),
     },
     Family {
         name: "millrace_compaction_read_bytes_total",
         kind: Kind::Counter,
         labels: "shard",
         help: "Bytes that compaction read.",
-        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.compaction.read_bytes),
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.compaction.bytes.read),
     },
     Family {
         name: "millrace_compaction_written_bytes_total",
         kind: Kind::Counter,
         labels: "shard",
         help: "Bytes that compaction wrote.",
-        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.compaction.written_bytes),
+        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.compaction.bytes.written),
     },
     Family {
         name: "millrace_compaction_records_dropped_total",
         kind: Kind::Counter,
         labels: "shard",
         help: "Records that compaction took out of logs.",
-        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.compaction.records_dropped),
+        samples: |scrape, samples| {
+            by_shard(scrape, samples, |shard| shard.engine.compaction.bytes.records_dropped)
+        },
     },
     Family {
         name: "millrace_compaction_dirty_bytes",
         kind: Kind::Gauge,
         labels: "shard",
         help: "Bytes of all logs that are not compacted yet and may be, as of the newest search.",
-        samples: |scrape, samples| by_shard(scrape, samples, |shard| shard.engine.compaction.dirty_bytes),
+        samples: |scrape, samples| {
+            by_shard(scrape, samples, |shard| shard.engine.compaction.backlog.dirty_bytes)
+        },
     },
 ];
 

@@ -31,7 +31,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         labels: "topic",
         help: "Records appended; without a label, of all topics.",
         samples: |scrape, samples| {
-            samples.add(&[], scrape.sum(|shard| shard.engine.messages_in));
+            samples.add(&[], scrape.sum(|shard| shard.engine.appends.messages_in));
             by_topic(scrape, samples, |partition| partition.messages_in);
         },
     },
@@ -41,7 +41,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         labels: "topic",
         help: "Bytes of batches appended; without a label, of all topics.",
         samples: |scrape, samples| {
-            samples.add(&[], scrape.sum(|shard| shard.engine.bytes_in));
+            samples.add(&[], scrape.sum(|shard| shard.engine.appends.bytes_in));
             by_topic(scrape, samples, |partition| partition.bytes_in);
         },
     },
@@ -154,7 +154,7 @@ pub(crate) const FAMILIES: &[Family] = &[
         labels: "delayedOperation",
         help: "Fetches that wait for bytes.",
         samples: |scrape, samples| {
-            samples.add(&[("delayedOperation", &"Fetch")], scrape.sum(|shard| shard.engine.fetches_waiting));
+            samples.add(&[("delayedOperation", &"Fetch")], scrape.sum(|shard| shard.engine.fetches.waiting));
         },
     },
     Family {
