@@ -1,4 +1,4 @@
-//! What a shard counts as it works: plain cells, read when somebody asks.
+//! What a shard counts as it works: plain cells, read on demand.
 
 use millrace_core::base::measure::{Counter, Histogram};
 

@@ -110,7 +110,7 @@ impl Shard {
         self.egress().send_bytes_max()
     }
 
-    /// The memory that answers of this shard's connections may hold.
+    /// The memory that responses of this shard's connections may hold.
     pub fn egress(&self) -> &Rc<EgressBudget> {
         &self.services.fetcher.egress
     }
@@ -141,7 +141,7 @@ impl Shard {
         self.services.admission.admit_append(appends).await
     }
 
-    /// Answers each partition of the query, in its order: at once where `min_bytes` are there or a partition
+    /// Reads each partition of the query, in its order: at once where `min_bytes` are there or a partition
     /// has an error, else when they are or `max_wait` is over.
     ///
     /// Dropping the future leaves nothing behind: nobody waits for its partitions any more.
@@ -150,7 +150,7 @@ impl Shard {
     }
 
     /// The same; adds to `times` where the time went. The records count against the budget of this shard's
-    /// answers until the charge is dropped.
+    /// responses until the charge is dropped.
     pub async fn fetch_timed(
         &self,
         query: &FetchQuery,

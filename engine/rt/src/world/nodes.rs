@@ -41,11 +41,18 @@ pub struct WorldOptions {
     /// One poll of so many takes much longer: a large request is decoded, a log has many batches. None:
     /// no poll does.
     pub long_turn_one_in: Option<u64>,
+    /// Whether invariants are checked after each turn. Not where instructions are counted.
+    pub checks_invariants: bool,
 }
 
 impl Default for WorldOptions {
     fn default() -> WorldOptions {
-        WorldOptions { pooled_bytes: 4 << 20, compute_nanos_max: 5_000, long_turn_one_in: Some(2_000) }
+        WorldOptions {
+            pooled_bytes: 4 << 20,
+            compute_nanos_max: 5_000,
+            long_turn_one_in: Some(2_000),
+            checks_invariants: true,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub struct FetchQuery {
     /// How long to wait for `min_bytes`.
     pub max_wait: Duration,
     pub min_bytes: usize,
-    /// Budget of the whole answer; the first batch comes even if it is larger (KIP-74).
+    /// Budget of the whole response; the first batch comes even if it is larger (KIP-74).
     pub max_bytes: usize,
     pub isolation: Isolation,
 }
@@ -48,7 +48,7 @@ pub struct Fetched {
     /// Memory that is not free while the records are held:
     /// a batch keeps the whole chunk or page that it lies in.
     pub held_bytes: u64,
-    /// What a batch that did not fit left of the limit: a reader that waits for so many bytes more has them.
+    /// What a batch that did not fit left of the limit: a reader that waits for no more than these bytes has them.
     pub unfilled_bytes: usize,
     pub high_watermark: Offset,
     pub last_stable_offset: Offset,
@@ -70,7 +70,7 @@ pub enum FetchError {
     Storage,
     #[error("the log holds a batch that does not match its checksum or frame")]
     Corrupt,
-    /// Whoever asked for a record never gets this.
+    /// A client that asked for a record never gets this.
     #[error("the segment was compacted while it was read")]
     Compacted,
 }

@@ -17,7 +17,7 @@ pub enum OffsetQuery {
     AtTime(TimestampMs),
 }
 
-/// Which offset answers an [`OffsetQuery`]; `Offset::NONE` where no record matches.
+/// The result of an [`OffsetQuery`]; `Offset::NONE` where no record matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FoundOffset {
     pub offset: Offset,

@@ -36,7 +36,7 @@ pub struct AppendTimes {
     pub hop: Duration,
     /// Validated, waiting for their turn, and copied into a frame.
     pub journal: Duration,
-    /// Until the device had the frame; nothing where the topic's answer does not wait for it.
+    /// Until the device had the frame; zero if the topic's response does not wait for it.
     pub flush: Duration,
 }
 

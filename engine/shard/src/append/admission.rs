@@ -62,7 +62,7 @@ const INFLATED_AT_ONCE: u64 = 512 * 1024;
 /// Appends of one request that are checked between two turns of the other tasks, and for how long: batches
 /// are walked, and small ones inflated.
 const APPENDS_A_TURN: usize = 1024;
-/// The clock is looked at once for so many.
+/// Appends between two looks at the clock.
 const APPENDS_A_LOOK: usize = 16;
 const ADMISSION_TURN: Duration = Duration::from_millis(2);
 
@@ -140,7 +140,7 @@ impl Admission {
         }
     }
 
-    /// As `admit`, for batches of clients, of which one that inflates to much is validated off the shard.
+    /// As `admit`, for batches of clients: one that inflates to much is validated off the shard.
     /// Appends of one partition are queued in the order of their admission all the same.
     pub(crate) async fn admit_of_clients(
         self: &Rc<Self>,

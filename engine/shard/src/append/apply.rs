@@ -164,7 +164,7 @@ impl Applier {
         }
     }
 
-    /// The partition's log has more: whoever writes it and whoever cleans the journal behind it will see to
+    /// The partition's log has more: the flusher and the cleaner of the journal will see to
     /// that.
     pub(crate) fn note_grown(&self, shared: &PartitionRef, partition: &mut Partition) {
         self.tails.note_dirty(shared, partition);

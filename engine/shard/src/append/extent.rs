@@ -32,7 +32,7 @@ use crate::partition::state::{Life, Partition, PartitionRef};
 use crate::partition::tail::{Growth, block_floor};
 use crate::partition::tail_memory::TailMemory;
 
-/// The longest extent: a longer one gains no throughput and delays the answers of the first appends in it.
+/// The longest extent: a longer one gains no throughput and delays the responses of the first appends in it.
 const EXTENT_BYTES_MAX: u64 = 1024 * 1024;
 /// What must have come during the write of an extent for another to follow.
 const GO_ON_BYTES_MIN: u64 = 32 * 1024;
@@ -111,7 +111,7 @@ impl ExtentWriter {
             partition.lines.queued_bytes += pending.records.len();
             self.commit.enqueue(pending);
         }
-        // Whoever waits for the shard to be idle looks again.
+        // A task that waits for the shard to be idle looks again.
         self.commit.signals.hardened.notify_all();
         false
     }
@@ -239,7 +239,7 @@ impl ExtentWriter {
         Ok(())
     }
 
-    /// Makes written extents a part of their logs, in a frame that has `room`. Answers how many.
+    /// Makes written extents a part of their logs, in a frame that has `room`. Returns how many.
     pub(crate) fn enter_extents(&self, room: usize, applied: &mut Applied) -> usize {
         let mut entered = 0;
         loop {
@@ -366,7 +366,7 @@ fn producers_of(partition: &Partition, line: &VecDeque<PendingAppend>) -> Produc
     partition.history.producers.only(numbered.map(|header| header.producer_id))
 }
 
-/// Copies the batch behind what stands in the tail, as it is to be in the log; answers its header.
+/// Copies the batch behind what stands in the tail, as it is to be in the log; returns its header.
 fn copy_behind_end(
     partition: &mut Partition,
     pending: &mut PendingAppend,

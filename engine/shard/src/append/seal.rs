@@ -35,7 +35,7 @@ impl FrameSealer {
     pub(crate) async fn run(self: Rc<Self>) {
         loop {
             while self.commit.may_seal() && self.seal_frame() {}
-            // Tasks that became ready before whoever rings here run first: their appends share the frame.
+            // Tasks that became ready before the one that rings here run first: their appends share the frame.
             self.commit.signals.work.wait().await;
         }
     }
@@ -67,7 +67,7 @@ impl FrameSealer {
         }
         if applied.entries.is_empty() {
             self.settle(applied.completions);
-            // The queue is shorter and nothing may follow: whoever waits for it to be empty looks again.
+            // The queue is shorter and nothing may follow: a task that waits for it to be empty looks again.
             commit.signals.hardened.notify_all();
             return may_go_on;
         }

@@ -24,7 +24,7 @@ use crate::partition::table::Table;
 use crate::partition::unreleased::Unreleased;
 use millrace_rt::Shutdown;
 
-/// Carries of one frame: appends and answers get their turn between the frames of thousands of tails.
+/// Carries of one frame: appends and responses get their turn between the frames of thousands of tails.
 const CARRY_FRAME_BYTES: usize = 256 * 1024;
 
 const _: () = assert!(CARRY_TAIL_BYTES_MAX + APPEND_HEAD_BYTES <= CARRY_FRAME_BYTES);
@@ -146,7 +146,7 @@ impl SlotCleaner {
         plan_release(tails, through, limits)
     }
 
-    /// Logs small tails again. Answers the last frame that holds a carry.
+    /// Logs small tails again. Returns the last frame that holds a carry.
     async fn carry(&self, keys: &[PartitionKey], through: FrameSequence) -> FrameSequence {
         let mut last = through;
         let mut rest = keys;
@@ -174,7 +174,7 @@ impl SlotCleaner {
         last
     }
 
-    /// Seals one frame of carries; answers how many partitions are done with.
+    /// Seals one frame of carries; returns how many partitions are done.
     fn seal_carries(
         &self,
         keys: &[PartitionKey],

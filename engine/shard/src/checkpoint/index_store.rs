@@ -80,7 +80,7 @@ impl IndexStore {
     }
 }
 
-/// The index file of a segment of which `hard` bytes are hard, and how many it tells of.
+/// The index file of a segment with `hard` hard bytes, and the bytes that it tells of.
 fn encode_index(partition: &mut Partition, base: Offset, hard: u64) -> Option<(u64, Vec<u8>)> {
     if partition.is_removed() || partition.is_going(base) {
         return None;

@@ -1,4 +1,4 @@
-//! Appends of which a partition brings much: they stand in a line of their own,
+//! Appends of partitions that bring much: they stand in a line of their own,
 //! and then on their way to its segment.
 
 use std::cell::{Cell, RefCell};
@@ -50,7 +50,7 @@ impl Extents {
         assert!(before.is_none(), "a partition has one task");
     }
 
-    /// The partition's task ends; answers what is left in its line.
+    /// The partition's task ends; returns what is left in its line.
     pub(crate) fn end(&self, key: PartitionKey) -> VecDeque<PendingAppend> {
         let line = self.lines.borrow_mut().remove(&key).unwrap_or_default();
         line.iter().for_each(|pending| self.count_out(1, pending.records.len()));

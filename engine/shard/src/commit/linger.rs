@@ -1,4 +1,4 @@
-//! When sealed frames go to the device: at once where somebody waits for that,
+//! When sealed frames go to the device: at once if a response waits for that,
 //! a little later and together where nobody does.
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::commit::queue::{Commit, SEAL_AHEAD_BYTES, Sealed};
 
 /// How long a frame may wait that was answered at its seal. A power loss takes that much more of what it
-/// would have taken anyway; in return the answer leaves before the device is asked, which costs the shard's
+/// would have taken anyway; in return the response leaves before the device is asked, which costs the shard's
 /// thread 20 us on a virtual machine, and records that come one by one share writes,
 /// each of which interrupts a processor twice.
 const LINGER: Duration = Duration::from_micros(500);

@@ -1,4 +1,4 @@
-//! Group commit: gathers the appends of a turn from all partitions into frames, writes them, answers.
+//! Group commit: gathers the appends of a turn from all partitions into frames, writes them, completes them.
 //!
 //! An append waits in the queue until it is applied and sealed in one step: so whatever a partition holds is
 //! in a sealed frame, and a checkpoint never knows more than the journal.
@@ -20,7 +20,7 @@ use crate::device::disk_classes::DiskClasses;
 /// While a write is in flight the next frame is sealed once this much waits:
 /// the copies overlap the device's work.
 pub(crate) const SEAL_AHEAD_BYTES: usize = 128 * 1024;
-/// Frames sealed ahead of the writes in flight where nobody asks for an answer at the seal.
+/// Frames sealed ahead of the writes in flight where no append completes at the seal.
 const SEAL_AHEAD_FRAMES: usize = 2;
 /// Beside the write in flight another one begins once this much waits. Less than that shares one write with
 /// what comes until the device is free: a write costs a processor 20 us and more, whatever is in it.
@@ -33,9 +33,9 @@ pub(crate) struct Commit {
     pub(crate) slots: Vec<File>,
     pub(crate) queue: RefCell<Queue>,
     pub(crate) extents: Extents,
-    /// Frames sealed and not yet hard, with whom to answer then.
+    /// Frames sealed and not yet hard, with what completes then.
     pub(crate) sealed: RefCell<VecDeque<Sealed>>,
-    /// The last frame that somebody wants written.
+    /// The last frame whose write is waited for.
     pub(crate) wanted: Cell<FrameSequence>,
     pub(crate) credit: FlushCredit,
     pub(crate) signals: CommitSignals,
@@ -51,7 +51,7 @@ pub(crate) struct Commit {
 pub(crate) struct CommitSignals {
     /// An append arrived, or room for one.
     pub(crate) work: Signal,
-    /// A frame was sealed, or somebody waits for one that was.
+    /// A frame was sealed, or one that was sealed is waited for.
     pub(crate) frames: Signal,
     /// The hard sequence advanced, or a slot was prepared.
     pub(crate) hardened: Signal,
@@ -125,7 +125,7 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
-    /// Somebody's answer waits until it is hard.
+    /// A response waits until it is hard.
     pub(crate) fn is_waited_for(&self) -> bool {
         !self.completions.is_empty()
     }
@@ -297,7 +297,7 @@ impl Commit {
         self.journal.borrow().waiting().map(|frame| frame.len).sum()
     }
 
-    /// Whether a write of so many bytes may begin now.
+    /// Whether a write of `bytes` may begin now.
     pub(crate) fn has_device_room(&self, bytes: usize) -> bool {
         match self.journal.borrow().writes_in_flight() {
             0 => true,
@@ -325,7 +325,7 @@ impl Commit {
             || ((queue.bytes >= SEAL_AHEAD_BYTES || has_extents) && ahead < SEAL_AHEAD_FRAMES)
     }
 
-    /// Answers those whose frames are hard now.
+    /// Completes appends whose frames are hard now.
     pub(crate) fn answer_hard(&self, now: Moment) {
         let hard = self.journal.borrow().hard();
         loop {

@@ -145,7 +145,7 @@ impl<'a> SegmentReader<'a> {
         BatchHeader::parse(self.bytes.get(self.begin..).unwrap_or_default()).map_err(GivenUp::damaged)
     }
 
-    /// Reads until so many bytes of the batch are in memory, or the segment ends.
+    /// Reads until that number of bytes of the batch is in memory, or the segment ends.
     async fn fill(&mut self, wanted: usize) -> Result<(), GivenUp> {
         if self.bytes.len() - self.begin >= wanted {
             return Ok(());

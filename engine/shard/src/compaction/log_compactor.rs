@@ -229,7 +229,7 @@ impl LogCompactor {
         }
     }
 
-    /// One pass over a log. Answers up to where it is compacted then.
+    /// One pass over a log. Returns up to where it is compacted then.
     async fn compact(&self, partition: &PartitionRef, reach: &Reach) -> Result<Offset, GivenUp> {
         let settings = self.compaction_settings();
         let now = TimestampMs(millrace_rt::wall_now_ms());

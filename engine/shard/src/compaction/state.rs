@@ -159,7 +159,7 @@ impl Compaction {
     }
 }
 
-/// Keeps to so many bytes in a second (`log.cleaner.io.max.bytes.per.second`).
+/// Keeps to a rate in bytes per second (`log.cleaner.io.max.bytes.per.second`).
 pub(crate) struct IoPace {
     bytes_per_second: f64,
     begun: Moment,
@@ -186,11 +186,11 @@ impl IoPace {
     }
 }
 
-/// When so many bytes are due at that rate; none where there is no rate to keep to.
+/// When `bytes` are due at that rate; none without a rate to keep to.
 fn due_after(bytes: u64, bytes_per_second: f64) -> Option<Duration> {
     /// A rate above is none: Kafka's default is the largest number there is.
     const RATE_MAX: f64 = 1e15;
-    /// Where the rate is next to nothing somebody may still change it.
+    /// A rate of next to nothing may still be changed.
     const WAIT_MAX: Duration = Duration::from_secs(60);
     if bytes_per_second.is_nan() || bytes_per_second >= RATE_MAX {
         return None;

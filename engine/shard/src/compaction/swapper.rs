@@ -228,7 +228,7 @@ fn still_has(partition: &Partition, old: &[(Offset, u64)]) -> bool {
     !partition.is_removed() && old.iter().all(|it| is_there(it) && has(it))
 }
 
-/// Takes in a segment in the place of others; answers the memory that is free then.
+/// Takes in a segment in the place of others; returns the memory that this frees.
 fn put_compacted(partition: &mut Partition, new: &CompactedSegment, segment: Segment) -> usize {
     assert!(new.end <= partition.ends.high_watermark, "only what readers see is compacted");
     // Their bytes are released, and so are those before them.

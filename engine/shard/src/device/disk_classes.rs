@@ -20,7 +20,7 @@ use millrace_rt::{Moment, Signal};
 /// Commits count as coming and going for that long after the last one: a producer of a record every now and
 /// then is not to meet a burst of reads each time.
 const ACTIVE: Duration = Duration::from_millis(500);
-/// What commits have under way is so many times as much as the classes behind them may have,
+/// Commits have this many times as much under way as the classes behind them may have,
 /// or these have one request.
 const PART_BEHIND: u64 = 2;
 /// What commits brought lets the classes behind them bring as much; so much of that is saved up. Reads are
@@ -125,7 +125,7 @@ impl DiskClasses {
         }
     }
 
-    /// Bytes are on their way to a segment that a commit waits for, until the answer is dropped.
+    /// Bytes are on their way to a segment that a commit waits for, until the result is dropped.
     pub(crate) fn extent(&self, bytes: u64) -> ExtentUnderWay<'_> {
         self.extents.count.set(self.extents.count.get() + 1);
         self.extents.bytes.set(self.extents.bytes.get() + bytes);
@@ -133,7 +133,7 @@ impl DiskClasses {
         ExtentUnderWay { classes: self, bytes }
     }
 
-    /// A commit of so many bytes ended.
+    /// A commit of `bytes` ended.
     pub(crate) fn commit_ended(&self, bytes: u64, now: Moment) {
         self.commits.in_flight.set(self.commits.in_flight.get() - 1);
         self.commits.in_flight_bytes.set(self.commits.in_flight_bytes.get() - bytes);
@@ -166,7 +166,7 @@ impl DiskClasses {
         DiskTurn { classes: self, bytes, begun: millrace_rt::now(), together: self.under_way.get() }
     }
 
-    /// Whether commits come and go: whoever is not in a hurry makes way for them.
+    /// Whether commits come and go: work that is not urgent makes way for them.
     pub(crate) fn are_commits_active(&self) -> bool {
         let is_recent = |ended| millrace_rt::now() - ended < ACTIVE;
         self.commits.in_flight.get() > 0 || self.commits.ended.get().is_some_and(is_recent)
@@ -286,7 +286,7 @@ mod tests {
         WorldOptions { long_turn_one_in: None, ..WorldOptions::default() }
     }
 
-    /// Writes of so many bytes each, which ask in this order; answers how many were under way together at
+    /// Writes of these sizes, which ask in this order; returns how many were under way together at
     /// most, and the order in which they began.
     fn extents_written(sizes: &'static [u64]) -> (u64, Vec<usize>) {
         #[derive(Default)]
@@ -371,7 +371,7 @@ mod tests {
         seen: Seen,
     }
 
-    /// Commits of so many bytes that begin so long after the one before ended.
+    /// Commits of these sizes, each with a pause behind the one before.
     #[derive(Clone, Copy)]
     struct Commits {
         pause: Duration,

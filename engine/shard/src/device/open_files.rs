@@ -84,7 +84,7 @@ impl OpenFiles {
     }
 
     /// Puts a file that was just opened into its slot, unless another task was faster;
-    /// answers the one that is there.
+    /// returns the one that is there.
     pub(crate) fn put(&self, slot: &mut FileSlot, file: File) -> Rc<OpenFile> {
         if let Some(there) = slot.get() {
             return there;

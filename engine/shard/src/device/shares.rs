@@ -1,13 +1,13 @@
 //! Who gets how much of a shard's memory.
 
-/// A shard's memory is divided into so many parts.
+/// The parts that a shard's memory is divided into.
 pub const PARTS: u64 = 32;
 
 /// What was appended and is not yet, or was lately, written to segments.
 pub(crate) const TAIL_PARTS: u64 = 10;
 /// What was read from segments.
 pub(crate) const CACHE_PARTS: u64 = 4;
-/// Answers that their readers have not yet taken.
+/// Responses that their readers have not yet taken.
 pub(crate) const EGRESS_PARTS: u64 = 2;
 /// Groups: members with what they offer and are assigned, and committed offsets.
 pub(crate) const GROUP_PARTS: u64 = 4;

@@ -126,7 +126,7 @@ impl Space {
         self.guard.borrow().reserve_inodes()
     }
 
-    /// Whether an append of so many bytes will find its place on the disk.
+    /// Whether an append of `bytes` will find its place on the disk.
     pub(crate) fn admit(&self, bytes: usize) -> bool {
         let mut guard = self.guard.borrow_mut();
         let admitted = guard.admit(bytes as u64) || self.planted.is(Planted::IgnoresReserve);
@@ -139,7 +139,7 @@ impl Space {
         admitted
     }
 
-    /// The disk took no more, and somebody waits for space.
+    /// The disk took no more, and a write waits for space.
     pub(crate) fn disk_is_full(&self) {
         let edge = self.guard.borrow_mut().handle_full_disk();
         self.announce(edge);

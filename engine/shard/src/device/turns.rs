@@ -11,7 +11,7 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// Waits for the right; whoever gets it next is not decided by who came first.
+    /// Waits for the right. Those who wait get it in any order.
     /// Dropping the future leaves it to others.
     pub async fn turn(&self) -> Turn<'_> {
         while self.busy.replace(true) {

@@ -63,7 +63,7 @@ impl Unsynced {
         self.made.set(self.made.get() + 1);
     }
 
-    /// What waits for a sync, also where one is under way: that may belong to somebody else, who relies on
+    /// What waits for a sync, also where one is under way: that may belong to another, who relies on
     /// its end and not on its beginning.
     pub(crate) fn due(&self) -> Option<Covered> {
         (self.made.get() > self.hard.get()).then(|| Covered(self.made.get()))

@@ -85,7 +85,7 @@ impl Fetcher {
     }
 
     /// One read of every partition. All owners read at once, each within the whole budget; where several did,
-    /// what one alone would not have read is dropped again. Answers how long the longest took, too.
+    /// what one alone would not have read is dropped again. Returns how long the longest took, too.
     async fn read_once(
         &self,
         asked: &[FetchPartition],

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
     use millrace_core::base::ids::{Offset, PartitionIndex, PartitionKey, TopicId};
 
-    /// A batch of so many bytes.
+    /// A batch of `bytes`.
     fn batch(bytes: usize) -> Vec<u8> {
         let mut batch = vec![0; bytes];
         batch[8..LOG_OVERHEAD].copy_from_slice(&((bytes - LOG_OVERHEAD) as u32).to_be_bytes());

@@ -80,7 +80,7 @@ fn held_bytes(partition: &FetchedPartition) -> u64 {
     partition.result.as_ref().map_or(0, |fetched| fetched.held_bytes)
 }
 
-/// Puts all records into one block of their own; answers how much memory that is.
+/// Puts all records into one block of their own; returns how much memory that is.
 fn copy_out(fetched: &mut [FetchedPartition], bytes: usize) -> u64 {
     let mut block = Block::with_capacity(bytes);
     let capacity = block.capacity() as u64;

@@ -179,7 +179,7 @@ impl LogQueries {
     }
 
     /// The next batch of an interval, none behind its last visible one. It is checked as one that is fetched:
-    /// also what a batch says that is passed by decides about the answer.
+    /// also a batch that is passed by decides about the result.
     async fn next_batch(
         &self,
         partition: &PartitionRef,
@@ -221,7 +221,7 @@ impl LogQueries {
     }
 }
 
-/// A walk over the batches of an interval, the next of which begins with offset `due` at byte `at`.
+/// A walk over the batches of an interval, whose next one begins with offset `due` at byte `at`.
 struct Walk {
     segment: SegmentAt,
     at: u64,

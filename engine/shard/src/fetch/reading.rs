@@ -77,7 +77,7 @@ impl Grant {
 struct Reading<'a> {
     reader: &'a PartitionReader,
     request: &'a ReadRequest,
-    /// An answer for each partition so far; those that are read from the device bring their records later.
+    /// A result for each partition so far; those that are read from the device bring their records later.
     fetched: Vec<FetchedPartition>,
     bytes: usize,
     /// Of the budget.
@@ -171,7 +171,7 @@ impl PartitionReader {
 }
 
 impl<'a> Reading<'a> {
-    /// Answers the next partition; what is read from the device for it may come later.
+    /// Reads the next partition; what is read from the device for it may come later.
     async fn begin(&mut self, asked: &'a FetchPartition) {
         let place = self.fetched.len();
         let (partition, ends) = match self.reader.readable(asked) {
@@ -285,7 +285,7 @@ impl<'a> Reading<'a> {
         self.fetched[place] = self.counted(&self.request.partitions[place], grant, read);
     }
 
-    /// The answer of a partition that has been read; what it brought of its grant is taken from the budget.
+    /// The result of a partition that has been read; what it brought of its grant is taken from the budget.
     fn counted(
         &mut self,
         asked: &FetchPartition,

@@ -85,7 +85,7 @@ pub(crate) fn due_indexes(partition: &PartitionRef) -> Vec<DueIndex> {
     partition.segments.iter().filter(lags).map(due).collect()
 }
 
-/// Leaves what an earlier run wrote to be learnt when somebody asks.
+/// Leaves what an earlier run wrote to be learnt when it is asked for.
 pub(crate) fn leave_indexes(partition: &mut Partition) {
     let ends: Vec<Offset> = partition
         .segments

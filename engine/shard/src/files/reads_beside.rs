@@ -18,7 +18,7 @@ pub(crate) struct ReadsBeside {
 }
 
 impl ReadsBeside {
-    /// Beside a read cache of so many bytes.
+    /// Beside a read cache of `cache_bytes`.
     pub(crate) fn new(cache_bytes: usize) -> ReadsBeside {
         let reads_max = (cache_bytes as u64 / PAGE_BYTES / BESIDE_PART) as usize;
         ReadsBeside { under_way: Cell::new(0), reads_max: reads_max.min(READS_MAX) }

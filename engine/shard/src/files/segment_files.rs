@@ -149,7 +149,7 @@ impl SegmentFiles {
     }
 
     /// Makes the directories of partitions that have none, with an empty file each;
-    /// answers what became of each.
+    /// returns what became of each.
     pub(crate) async fn make_firsts(&self, firsts: &[(PartitionRef, Offset)]) -> Vec<io::Result<()>> {
         let paths = firsts.iter().map(|(partition, base)| self.segment_path(partition, *base)).collect();
         firsts.iter().for_each(|(partition, _)| partition.borrow_mut().directory.state = Directory::Coming);
@@ -168,7 +168,7 @@ impl SegmentFiles {
     }
 
     /// What is in the way a crash has left of this partition, and the journal has it; or it is of a deleted
-    /// topic. Where it can be neither it is somebody else's, and stays under another name.
+    /// topic. If it can be neither, it belongs to another, and stays under another name.
     async fn make_first(&self, partition: &PartitionRef, base: Offset) -> io::Result<()> {
         let path = self.segment_path(partition, base);
         let made = create_alone(&path).await;

@@ -252,7 +252,7 @@ impl TailFlusher {
         has_room
     }
 
-    /// Tails gave back so many bytes that were not evicted: their log or a part of it is gone.
+    /// Tails gave back `bytes` that were not evicted: their log or a part of it is gone.
     pub(crate) fn tails_shrank(&self, bytes: usize) {
         self.tails.shrank(bytes);
         self.let_appends_go_on();

@@ -81,7 +81,7 @@ impl GroupHost {
         }
     }
 
-    /// Feeds every record below the high watermark; answers how many there were.
+    /// Feeds every record below the high watermark; returns how many there were.
     async fn replay(&self, key: PartitionKey, loader: &mut Loader) -> Result<u64, LoadFault> {
         let Some(partition) = self.table.get(key) else { return Err(FetchError::UnknownPartition.into()) };
         let (mut at, end) = {

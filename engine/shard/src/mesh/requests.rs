@@ -30,7 +30,7 @@ pub(crate) struct ReadResponse {
     pub(crate) took: Duration,
 }
 
-/// KIP-74: somebody has to give one batch, however large.
+/// KIP-74: one partition has to give a batch, however large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FirstBatch {
     Always,

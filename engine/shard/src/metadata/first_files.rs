@@ -3,7 +3,7 @@
 //!
 //! A partition's first append would wait for them, each for syncs of its own, and with ten thousand new
 //! partitions that is most of what they get through.
-//! Whoever writes to a partition sooner makes its own (`files`).
+//! A write that comes sooner makes the partition's file itself (`files`).
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -82,7 +82,7 @@ impl FirstFiles {
         self.shutdown.done();
     }
 
-    /// Answers which were made.
+    /// Returns those that were made.
     async fn make_files(&self, keys: Vec<PartitionKey>) -> Vec<(PartitionRef, Offset)> {
         // Where the disk is short its space is for what the journal holds.
         let keys = if self.space.is_short() { Vec::new() } else { keys };

@@ -1,6 +1,6 @@
 //! The file of the metadata log, which shard 0 alone writes.
 //!
-//! A damaged last entry looks like a write that power loss tore, of which nobody was told. So behind each
+//! A damaged last entry looks like a write that power loss tore, which no client was told of. So behind each
 //! change, once it is on the device, comes an entry without records: it says that the one before it counts.
 
 use std::cell::Cell;

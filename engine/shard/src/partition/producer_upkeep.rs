@@ -70,7 +70,7 @@ impl ProducerUpkeep {
         }
     }
 
-    /// Forgets producers that appended nothing in the last `idle_ms` before `now`; answers how many.
+    /// Forgets producers that appended nothing in the last `idle_ms` before `now`; returns how many.
     async fn forget_producers(&self, now: TimestampMs, idle_ms: i64) -> usize {
         let mut forgotten = 0;
         self.see_producers(|producers| forgotten += producers.expire(now, idle_ms)).await;

@@ -11,7 +11,7 @@ use crate::partition::state::Partition;
 
 /// What one producer of one partition takes, its share of the checkpoint that names it counted.
 const PRODUCER_BYTES: usize = 256;
-/// A shard whose memory is smaller remembers so many all the same.
+/// A shard with less memory remembers this number all the same.
 const PRODUCERS_LEAST: usize = 4096;
 /// New ones are let in until they are so large a part of all: then it is looked who may be forgotten.
 const FRESH_PARTS: usize = 8;
@@ -67,7 +67,7 @@ impl ProducerBound {
         self.is_full() || self.fresh.get() >= self.max / FRESH_PARTS
     }
 
-    /// Completes when so many came that it is to be looked who may be forgotten.
+    /// Completes when enough came that a look is due at who may be forgotten.
     pub(crate) async fn until_crowded(&self) {
         let crowded = self.crowded.wait();
         if !self.is_crowded() {
@@ -80,7 +80,7 @@ impl ProducerBound {
         (known + self.max / FRESH_PARTS).saturating_sub(self.max)
     }
 
-    /// Notes a look that left so many and forgot others. Who was let in meanwhile may be counted twice.
+    /// Notes a look that left `left` and forgot others. Producers let in meanwhile may be counted twice.
     pub(crate) fn looked(&self, left: usize, forgotten: usize, fresh_before: usize) {
         self.known.set(left);
         self.fresh.set(self.fresh.get() - fresh_before);

@@ -18,7 +18,7 @@ pub(crate) struct Segment {
     pub(crate) tail: Tail,
     /// Bytes at the tail's end that belong to an extent on its way.
     pub(crate) extent_bytes: u64,
-    /// Of the whole segment, or of what this run appended until somebody asks for what lies before.
+    /// Of the whole segment, or of what this run appended until what lies before is asked for.
     pub(crate) index: OffsetIndex,
     /// What is known so far of what lies before `index`, while it is being learnt.
     pub(crate) older: Option<OffsetIndex>,
@@ -173,7 +173,7 @@ impl Segment {
         block_floor(self.length()).saturating_sub(self.file.written)
     }
 
-    /// Leaves what it holds now to be learnt from its files when somebody asks;
+    /// Leaves what it holds now to be learnt from its files when it is asked for;
     /// `end` is the offset behind it.
     pub(crate) fn forget_index(&mut self, end: Offset) {
         self.index = OffsetIndex::resuming(self.base, Position(self.length()), end);

@@ -61,7 +61,7 @@ impl Partition {
         !self.is_removed() && self.ends.sealed_start.offset > self.directory.noted_start
     }
 
-    /// A name that a start found; it answers which file goes: the lower of two, and one behind where the log
+    /// A name that a start found; returns which file goes: the lower of two, and one behind where the log
     /// begins. That was made by a start that did not succeed, of what only the ring still held;
     /// the log goes on below it.
     pub(crate) fn found_noted_start(&mut self, dir: &Path, found: Offset) -> Option<PathBuf> {

@@ -97,7 +97,7 @@ pub(crate) struct PartitionDirectory {
     pub(crate) compacted: CompactedLog,
 }
 
-/// One segment as somebody found it.
+/// One segment at the time when it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SegmentAt {
     pub(crate) base: Offset,

@@ -12,7 +12,7 @@ const CHUNK_BYTES_MIN: usize = 4096;
 /// Two paced writes of 128 KiB; larger chunks would keep released memory longer.
 const CHUNK_BYTES_MAX: usize = 256 * 1024;
 /// Of a chunk where memory is short so much may stay empty;
-/// a second chunk costs a piece in every write and answer.
+/// a second chunk costs a piece in every write and response.
 const TIGHT_WASTE_SHARE: usize = 8;
 
 /// Rounds down to a whole block.
@@ -174,7 +174,7 @@ impl Tail {
     }
 
     /// Lets go of the first chunk if it lies wholly below `position`, or if only a partial block of it does
-    /// not: that is copied into a chunk of its own. Answers how many bytes of memory that frees.
+    /// not: that is copied into a chunk of its own. Returns how many bytes of memory that frees.
     pub(crate) fn release_first(&mut self, position: u64) -> usize {
         let Some(chunk) = self.chunks.front() else { return 0 };
         let capacity = chunk.bytes.capacity();

@@ -31,7 +31,7 @@ pub(crate) struct TailMemory {
     evicted_bytes: Cell<u64>,
 }
 
-/// A queue out of which things may vanish without a word.
+/// A queue whose items may vanish without a word.
 struct Line<T> {
     queue: VecDeque<T>,
     search_at: usize,

@@ -55,7 +55,7 @@ pub(crate) async fn make_journal(
     Ok((ring, slots))
 }
 
-/// Replays every old journal whose number falls to this shard, whoever owns its partitions now.
+/// Replays every old journal whose number falls to this shard, whichever shard owns its partitions now.
 pub(crate) async fn replay_old(inner: &Inner, facts: &Facts, index: ShardIndex) -> Result<(), OpenError> {
     let Some(old) = &facts.old else { return Ok(()) };
     for shard in (index.0..old.shards).step_by(usize::from(inner.settings.shards)) {
@@ -146,7 +146,7 @@ pub(crate) async fn switch(inner: &Inner, facts: &Facts) -> Result<(), OpenError
 }
 
 /// Renames the directories that are of no partition: of a topic that was deleted before a crash, so that no
-/// power loss brings its name back, and those that nothing knows, which stay. Answers what is to be removed.
+/// power loss brings its name back, and those that nothing knows, which stay. Returns what is to be removed.
 async fn put_strangers_aside(layout: &Layout, facts: &Facts) -> Result<Vec<PathBuf>, OpenError> {
     let topics = layout.topics();
     let entries =

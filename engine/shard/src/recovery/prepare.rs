@@ -92,7 +92,7 @@ async fn sync_way_to(path: &Path) -> Result<(), OpenError> {
     for dir in path.ancestors().skip(1) {
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         match fs::sync_dir(dir).await {
-            // Whoever may not read a directory has made nothing in it.
+            // A user who may not read a directory has made nothing in it.
             Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
                 return Err(OpenError::io("sync the directory", dir, &error));
             }

@@ -227,7 +227,7 @@ impl Restorer {
         Ok(segments)
     }
 
-    /// Answers how long a segment's file is; one that lacks some of its `told` bytes is refused.
+    /// Returns how long a segment's file is; one that lacks some of its `told` bytes is refused.
     async fn require_length(&self, dir: &Path, base: Offset, told: u64) -> Result<u64, OpenError> {
         let file = segment_file(dir, base);
         let what = match length_if_there(&file).await? {
@@ -311,7 +311,7 @@ impl Restorer {
     }
 }
 
-/// Ends the swaps that the journal tells of; answers those that are done.
+/// Ends the swaps that the journal tells of; returns those that are done.
 async fn settle_swaps(
     data_dir: &Path,
     dir: &Path,
@@ -377,7 +377,7 @@ fn leftover(partition: &PartitionRef, file_name: &str, extent_ends: &[(Offset, P
     }
 }
 
-/// Shortens a file that is longer than `length`; answers whether it was.
+/// Shortens a file that is longer than `length`; returns whether it was.
 async fn cut_to(path: &Path, length: u64) -> std::io::Result<bool> {
     if fs::len(path).await? <= length {
         return Ok(false);

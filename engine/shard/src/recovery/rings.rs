@@ -107,7 +107,7 @@ async fn remove_strays(shm: &Path, directory: FileIdentity, old: Option<&Manifes
     }
 }
 
-/// Answers how many of the `needed` bytes the shared memory lacks. Where it has room only without the rings
+/// Returns how many of the `needed` bytes the shared memory lacks. Where it has room only without the rings
 /// of the run before, those are saved beside their journals first.
 async fn make_room(
     layout: &Layout,

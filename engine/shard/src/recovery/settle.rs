@@ -39,7 +39,7 @@ pub(crate) async fn settle_swap(
             .filter(|base| *base != new.segment && new.replaces(*base))
     };
     let entries = match fs::read_dir(dir).await {
-        // Then the new segment is missing, too: whoever needs it says so.
+        // Then the new segment is missing, too: its reader says so.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         entries => entries.map_err(fault)?,
     };
@@ -59,7 +59,7 @@ pub(crate) async fn settle_swap(
                 format!("this segment has {length} bytes; the journal says that compaction wrote {told}");
             return Err(OpenError::Missing { file: file.clone(), what, data_dir: data_dir.to_path_buf() });
         }
-        // Whoever needs it says so.
+        // Its reader says so.
         None => return Ok(Settled::Done),
     }
     finish_swap(dir, (&path, &name), is_pending, &merged).await.map_err(fault)?;

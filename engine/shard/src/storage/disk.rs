@@ -97,7 +97,7 @@ pub(super) fn is_dir(path: &Path) -> bool {
 }
 
 /// Bytes `[from, to)` of a file, a piece at a time; ends early where the file does.
-/// Answers how many there were.
+/// Returns how many there were.
 pub(super) fn stream(path: &Path, from: u64, to: u64, mut each: impl FnMut(&[u8])) -> Result<u64, ToolError> {
     let failed = |error| ToolError::Io(path.to_path_buf(), error);
     let mut file = File::open(path).map_err(failed)?;

@@ -167,7 +167,7 @@ impl PartitionCheck {
         Ok(segments)
     }
 
-    /// Answers the offset behind the segment.
+    /// Returns the offset behind the segment.
     fn segment(&mut self, expected: &Expected, tell: &mut dyn FnMut(Fact)) -> Result<Offset, ToolError> {
         let path = self.file_of(expected.base);
         let before = self.damages.len();
@@ -210,7 +210,7 @@ impl PartitionCheck {
         Ok(expected.next_offset.unwrap_or(end.next_offset))
     }
 
-    /// Notes one stretch; answers the offset due behind it.
+    /// Notes one stretch; returns the offset due behind it.
     fn stretch(&mut self, path: &Path, scanned: Scanned, due: Offset, is_last: bool) -> Offset {
         match scanned {
             Scanned::Batch { position, header, fault, .. } => {
@@ -299,7 +299,7 @@ fn in_file_bytes(stretch: &Stretch) -> u64 {
     }
 }
 
-/// A segment of which so many bytes are durable in its file, and what follows them.
+/// A segment: the bytes that are durable in its file, and what follows them.
 fn behind(durable: u64, journaled: Vec<Stretch>) -> Vec<Stretch> {
     std::iter::once(Stretch::InFile(durable)).chain(journaled).collect()
 }
