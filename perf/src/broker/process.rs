@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::unistd::Pid;
 
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::seat::seats_of;
 
 /// How the kernel names a thread of a ring's operations that may block, and the broker one of its own.
@@ -55,7 +55,7 @@ impl Process {
     }
 
     /// User and system time so far, with those of children that ended.
-    pub(crate) fn cpu_time(self) -> Result<Duration, Failure> {
+    pub(crate) fn cpu_time(self) -> Result<Duration, ClientError> {
         let stat = disk::read_text(&self.file("stat"))?;
         let ticks = fields_behind_name(&stat).skip(11).take(4);
         let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
@@ -87,7 +87,7 @@ impl Process {
         disk::list(&self.file("task")).iter().filter_map(bound).collect()
     }
 
-    pub(crate) fn memory(self) -> Result<ResidentMemory, Failure> {
+    pub(crate) fn memory(self) -> Result<ResidentMemory, ClientError> {
         let status = disk::read_text(&self.file("status"))?;
         let kib = |key: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
@@ -102,26 +102,26 @@ impl Process {
     }
 
     /// Highest resident memory so far.
-    pub(crate) fn memory_peak(self) -> Result<u64, Failure> {
+    pub(crate) fn memory_peak(self) -> Result<u64, ClientError> {
         let status = disk::read_text(&self.file("status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
         Ok(line.split_whitespace().find_map(|word| word.parse::<u64>().ok()).unwrap_or_default() * 1024)
     }
 
     /// Bytes it had read from devices.
-    pub(crate) fn read_bytes(self) -> Result<u64, Failure> {
+    pub(crate) fn read_bytes(self) -> Result<u64, ClientError> {
         self.io_bytes("read_bytes:")
     }
 
     /// Bytes it had written to devices.
-    pub(crate) fn written_bytes(self) -> Result<u64, Failure> {
+    pub(crate) fn written_bytes(self) -> Result<u64, ClientError> {
         self.io_bytes("write_bytes:")
     }
 
-    fn io_bytes(self, key: &str) -> Result<u64, Failure> {
+    fn io_bytes(self, key: &str) -> Result<u64, ClientError> {
         let io = disk::read_text(&self.file("io"))?;
         let bytes = io.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok());
-        bytes.ok_or_else(|| Failure::Usage(format!("/proc/PID/io has no {key}")))
+        bytes.ok_or_else(|| ClientError::Usage(format!("/proc/PID/io has no {key}")))
     }
 
     /// Its open files, with the flags they were opened with.

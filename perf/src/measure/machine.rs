@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Field 16 of a block device's statistics, counted from 1: flush requests completed.
 const FLUSHES_FIELD: usize = 15;
@@ -17,7 +17,7 @@ pub(crate) struct FlushCounter {
 
 impl FlushCounter {
     /// `None` where the file system has no block device of its own or the kernel does not count.
-    pub(crate) fn of(dir: &Path) -> Result<Option<FlushCounter>, Failure> {
+    pub(crate) fn of(dir: &Path) -> Result<Option<FlushCounter>, ClientError> {
         let device = disk::device_of(dir)?;
         let (major, minor) = (libc::major(device), libc::minor(device));
         let mut device = PathBuf::from(format!("/sys/dev/block/{major}:{minor}"));
