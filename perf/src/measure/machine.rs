@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use procfs::{Current, LoadAverage};
+
 use crate::disk;
 use crate::error::ClientError;
 
@@ -39,7 +41,9 @@ impl FlushCounter {
 pub(crate) fn describe_machine(dir: &Path) -> String {
     let processors = thread::available_parallelism().map_or(0, usize::from);
     let kernel = disk::read_text(Path::new("/proc/sys/kernel/osrelease")).unwrap_or_default();
-    let load = disk::read_text(Path::new("/proc/loadavg")).unwrap_or_default();
-    let load = load.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    let load = LoadAverage::current().map_or_else(
+        |_| String::new(),
+        |LoadAverage { one, five, fifteen, .. }| format!("{one:.2} {five:.2} {fifteen:.2}"),
+    );
     format!("{processors} processors, kernel {}, load {load}, data below {}", kernel.trim(), dir.display())
 }
