@@ -44,6 +44,7 @@ pub(crate) const LOGGERS: &[&str] = &[
     "millrace_shard::device",
     "millrace_shard::device::space",
     "millrace_shard::files",
+    "millrace_shard::files::batches",
     "millrace_shard::files::deleting",
     "millrace_shard::files::indexing",
     "millrace_shard::files::loading",

@@ -12,19 +12,19 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 pub(crate) type OpenFile = File;
 
-pub(crate) fn create_dir(path: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(path).map_err(Failure::io(format!("creating {}", path.display())))
+pub(crate) fn create_dir(path: &Path) -> Result<(), ClientError> {
+    fs::create_dir_all(path).map_err(ClientError::io(format!("creating {}", path.display())))
 }
 
 /// Removes a directory of a run; one that is gone already is fine.
-pub(crate) fn remove_dir(path: &Path) -> Result<(), Failure> {
+pub(crate) fn remove_dir(path: &Path) -> Result<(), ClientError> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Failure::Io { what: format!("removing {}", path.display()), error })
+            Err(ClientError::Io { what: format!("removing {}", path.display()), error })
         }
         _ => Ok(()),
     }
@@ -35,38 +35,39 @@ pub(crate) fn remove_file(path: &Path) {
     let _left_behind = fs::remove_file(path);
 }
 
-pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(Failure::io(format!("reading {}", path.display())))
+pub(crate) fn read_text(path: &Path) -> Result<String, ClientError> {
+    fs::read_to_string(path).map_err(ClientError::io(format!("reading {}", path.display())))
 }
 
-pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(Failure::io(format!("writing {}", path.display())))
+pub(crate) fn write_text(path: &Path, text: &str) -> Result<(), ClientError> {
+    fs::write(path, text).map_err(ClientError::io(format!("writing {}", path.display())))
 }
 
 /// A log that a child process writes to.
-pub(crate) fn append_to(path: &Path) -> Result<OpenFile, Failure> {
+pub(crate) fn append_to(path: &Path) -> Result<OpenFile, ClientError> {
     let opened = OpenOptions::new().create(true).append(true).open(path);
-    opened.map_err(Failure::io(format!("opening {}", path.display())))
+    opened.map_err(ClientError::io(format!("opening {}", path.display())))
 }
 
 /// A file for writing past the page cache; with `O_DSYNC` each write is on the device when it returns,
 /// as with `RWF_DSYNC`.
-pub(crate) fn open_direct(path: &Path, flags: i32) -> Result<OpenFile, Failure> {
+pub(crate) fn open_direct(path: &Path, flags: i32) -> Result<OpenFile, ClientError> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true).custom_flags(libc::O_DIRECT | flags);
-    options.open(path).map_err(Failure::io(format!("opening {} with O_DIRECT", path.display())))
+    options.open(path).map_err(ClientError::io(format!("opening {} with O_DIRECT", path.display())))
 }
 
 /// A file for reading past the page cache.
-pub(crate) fn open_direct_to_read(path: &Path) -> Result<OpenFile, Failure> {
+pub(crate) fn open_direct_to_read(path: &Path) -> Result<OpenFile, ClientError> {
     let opened = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(path);
-    opened.map_err(Failure::io(format!("opening {} with O_DIRECT", path.display())))
+    opened.map_err(ClientError::io(format!("opening {} with O_DIRECT", path.display())))
 }
 
 /// Bytes that files may still take on the file system of a directory.
-pub(crate) fn free_bytes(path: &Path) -> Result<u64, Failure> {
+pub(crate) fn free_bytes(path: &Path) -> Result<u64, ClientError> {
     let found = nix::sys::statvfs::statvfs(path);
-    let found = found.map_err(|error| Failure::io(format!("looking at {}", path.display()))(error.into()))?;
+    let found =
+        found.map_err(|error| ClientError::io(format!("looking at {}", path.display()))(error.into()))?;
     Ok(found.blocks_available() * found.fragment_size())
 }
 
@@ -82,27 +83,27 @@ pub(crate) fn link_target(path: &Path) -> Option<PathBuf> {
 
 /// Has the kernel forget what it keeps in memory of the files below `path`,
 /// so that a restart reads from the device.
-pub(crate) fn evict(path: &Path) -> Result<(), Failure> {
+pub(crate) fn evict(path: &Path) -> Result<(), ClientError> {
     nix::unistd::sync();
     evict_below(path)
 }
 
-fn evict_below(path: &Path) -> Result<(), Failure> {
+fn evict_below(path: &Path) -> Result<(), ClientError> {
     for entry in list(path) {
         if entry.is_dir() {
             evict_below(&entry)?;
         } else if let Ok(file) = File::open(&entry) {
             let advice = PosixFadviseAdvice::POSIX_FADV_DONTNEED;
             posix_fadvise(&file, 0, 0, advice)
-                .map_err(|error| Failure::io(format!("evicting {}", entry.display()))(error.into()))?;
+                .map_err(|error| ClientError::io(format!("evicting {}", entry.display()))(error.into()))?;
         }
     }
     Ok(())
 }
 
 /// Number of the device that holds the file, as the kernel counts devices.
-pub(crate) fn device_of(path: &Path) -> Result<u64, Failure> {
-    let metadata = fs::metadata(path).map_err(Failure::io(format!("looking at {}", path.display())));
+pub(crate) fn device_of(path: &Path) -> Result<u64, ClientError> {
+    let metadata = fs::metadata(path).map_err(ClientError::io(format!("looking at {}", path.display())));
     Ok(metadata?.dev())
 }
 

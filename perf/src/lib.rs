@@ -7,7 +7,7 @@ mod broker;
 mod client;
 mod clock;
 mod disk;
-mod failure;
+mod error;
 mod first_light;
 mod groups;
 mod hostile;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::bench::{self, BenchOptions};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::first_light;
 use crate::groups;
 use crate::hostile;
@@ -41,7 +41,7 @@ pub fn run_bench(options: &BenchOptions) -> ExitCode {
 }
 
 #[expect(clippy::print_stderr, reason = "what a user of the command reads when nothing could be measured")]
-fn finish(run: impl FnOnce() -> Result<Verdict, Failure>) -> ExitCode {
+fn finish(run: impl FnOnce() -> Result<Verdict, ClientError>) -> ExitCode {
     clock::sharpen_sleeps();
     match run() {
         Ok(Verdict::Pass) => ExitCode::SUCCESS,

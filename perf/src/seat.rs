@@ -4,7 +4,7 @@ use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// The calling thread.
 const SELF: Pid = Pid::from_raw(0);
@@ -15,7 +15,7 @@ pub(crate) fn seats_of(thread: Pid) -> Vec<usize> {
 }
 
 /// Processors that the calling thread may run on.
-pub(crate) fn seats() -> Result<Vec<usize>, Failure> {
+pub(crate) fn seats() -> Result<Vec<usize>, ClientError> {
     sched_getaffinity(SELF).map(|set| listed(&set)).map_err(failed)
 }
 
@@ -25,12 +25,12 @@ pub(crate) struct Seated {
 }
 
 impl Seated {
-    pub(crate) fn on(cpu: usize) -> Result<Seated, Failure> {
+    pub(crate) fn on(cpu: usize) -> Result<Seated, ClientError> {
         Seated::among(&[cpu])
     }
 
     /// On any of these processors; where it is, if there are none.
-    pub(crate) fn among(cpus: &[usize]) -> Result<Seated, Failure> {
+    pub(crate) fn among(cpus: &[usize]) -> Result<Seated, ClientError> {
         let before = sched_getaffinity(SELF).map_err(failed)?;
         let mut only = CpuSet::new();
         cpus.iter().try_for_each(|cpu| only.set(*cpu)).map_err(failed)?;
@@ -51,8 +51,8 @@ fn listed(set: &CpuSet) -> Vec<usize> {
     (0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect()
 }
 
-fn failed(error: Errno) -> Failure {
-    Failure::Io { what: "choosing a processor".to_owned(), error: error.into() }
+fn failed(error: Errno) -> ClientError {
+    ClientError::Io { what: "choosing a processor".to_owned(), error: error.into() }
 }
 
 #[cfg(test)]
@@ -60,9 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seat_is_given_back() -> Result<(), Failure> {
+    fn a_seat_is_given_back() -> Result<(), ClientError> {
         let before = seats()?;
-        let last = *before.last().ok_or_else(|| Failure::Usage("no processor".to_owned()))?;
+        let last = *before.last().ok_or_else(|| ClientError::Usage("no processor".to_owned()))?;
         let seated = Seated::on(last)?;
         assert_eq!(seats()?, [last]);
         drop(seated);

@@ -1,6 +1,7 @@
 //! Counts the instructions of the append, fetch and codec paths under callgrind and holds them to a baseline.
 
 use crate::codegen::root;
+use crate::table::{self, Column};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write;
@@ -22,6 +23,10 @@ const TOLERANCE_PERCENT: u64 = 5;
 const OTHER_COMPILER_PERCENT: u64 = 25;
 /// A path of few instructions may take so many more: a register that spills is no regression.
 const TOLERANCE_LEAST: u64 = 20;
+
+/// A path's name, its counts before and now, and what is to be said of it.
+const COLUMNS: [Column; 4] =
+    [Column::left(34, 1), Column::right(9, 1), Column::right(9, 2), Column::left(0, 0)];
 
 /// Instructions of one round by the path's name.
 type Counts = BTreeMap<String, u64>;
@@ -145,21 +150,23 @@ fn write(path: &Path, now: &Baseline) -> Result<String, Box<dyn Error>> {
 
 /// A table of all paths; an error if one is missing or takes too many more than it did.
 fn compare(baseline: &Baseline, now: &Baseline) -> Result<String, Box<dyn Error>> {
-    let mut table = String::new();
+    let mut head = String::new();
     let mut percent = TOLERANCE_PERCENT;
     if baseline.compiler != now.compiler {
         percent = OTHER_COMPILER_PERCENT;
-        writeln!(table, "{BASELINE} was made by {}, this is {}", baseline.compiler, now.compiler)?;
+        writeln!(head, "{BASELINE} was made by {}, this is {}", baseline.compiler, now.compiler)?;
     }
     let mut failed = 0;
+    let mut rows = Vec::new();
     let names: BTreeSet<&String> = baseline.counts.keys().chain(now.counts.keys()).collect();
     for name in names {
         let (before, after) = (baseline.counts.get(name), now.counts.get(name));
         let verdict = verdict(before.copied(), after.copied(), percent);
         failed += usize::from(verdict != "ok");
         let shown = |count: Option<&u64>| count.map_or("-".to_owned(), u64::to_string);
-        writeln!(table, "{name:<34} {:>9} {:>9}  {verdict}", shown(before), shown(after))?;
+        rows.push(vec![name.clone(), shown(before), shown(after), verdict.to_owned()]);
     }
+    let table = head + &table::lines(&COLUMNS, rows);
     if failed == 0 {
         let paths = now.counts.len();
         return Ok(format!("{table}instructions: {paths} paths at most {percent} % above their baseline"));

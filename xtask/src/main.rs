@@ -6,6 +6,7 @@ mod codegen;
 mod golden;
 mod instructions;
 mod schema;
+mod table;
 mod tidy;
 
 use clap::{Parser, Subcommand};

@@ -1,13 +1,13 @@
 //! `millrace broker describe`.
 
-use millrace_client::{Cluster, Failure, LogDirectory, StoredLog};
+use millrace_client::{ClientError, Cluster, LogDirectory, StoredLog};
 use serde_json::{Value, json};
 
 use super::arguments::BrokerDescribeArguments;
 use crate::client::Done;
 use crate::client::output::{self, Table, cell, word};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &BrokerDescribeArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &BrokerDescribeArguments) -> Result<Done, ClientError> {
     let directories = cluster.log_directories(arguments.broker)?;
     let failed = directories.iter().any(|directory| directory.refusal.is_some());
     match arguments.common.is_json() {

@@ -1,13 +1,13 @@
 //! `millrace broker list`.
 
-use millrace_client::{Cluster, Failure};
+use millrace_client::{ClientError, Cluster};
 use serde_json::json;
 
 use super::arguments::BrokerListArguments;
 use crate::client::Done;
 use crate::client::output::{self, Table, cell, word};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &BrokerListArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &BrokerListArguments) -> Result<Done, ClientError> {
     let view = cluster.view()?;
     let topics = cluster.all_topics()?;
     let partitions = || topics.iter().flat_map(|topic| &topic.partitions);
@@ -19,7 +19,7 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &BrokerListArguments) -> Res
         let directories = cluster.log_directories(node.id);
         let state = match &directories {
             _ if node.is_fenced => "fenced",
-            Err(Failure::Io { .. }) => "silent",
+            Err(ClientError::Io { .. }) => "silent",
             _ => "serving",
         };
         let bytes = directories.ok().map(|directories| {

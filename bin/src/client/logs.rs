@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_client::{Cluster, Failure, LogOffset, Place};
+use millrace_client::{ClientError, Cluster, LogOffset, Place};
 
 use super::position::{Position, Sought, within};
 
@@ -11,7 +11,7 @@ pub(crate) fn places_of(
     cluster: &mut Cluster,
     topic: &str,
     partitions: &[i32],
-) -> Result<Result<BTreeSet<Place>, String>, Failure> {
+) -> Result<Result<BTreeSet<Place>, String>, ClientError> {
     let leaders = cluster.leaders(&BTreeSet::from([topic.to_owned()]))?;
     let Some(known) = leaders.get(topic) else {
         return Ok(Err(format!("there is no topic {topic}")));
@@ -39,7 +39,7 @@ impl Logs {
         cluster: &mut Cluster,
         places: &BTreeSet<Place>,
         positions: &[Position],
-    ) -> Result<Logs, Failure> {
+    ) -> Result<Logs, ClientError> {
         let mut times = BTreeMap::new();
         for ms in positions.iter().filter_map(|position| position.time()) {
             times.insert(ms, cluster.log_offsets(places, LogOffset::At(ms))?);

@@ -1,77 +1,49 @@
 //! Moments as people write them.
 
-const MS_PER_DAY: i64 = 24 * 3_600_000;
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, Time};
+use jiff::fmt::temporal::DateTimeParser;
+
+static PARSER: DateTimeParser = DateTimeParser::new();
+
+const EPOCH: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+const NANOS_PER_MS: i128 = 1_000_000;
+
+/// Zones as they may stand behind a time, with zeros for digits.
+const ZONES: [&str; 3] = ["Z", "+00:00", "-00:00"];
+/// A fraction of a second has so many digits at most.
+const FRACTION_DIGITS_MAX: usize = 9;
 
 /// Reads ISO 8601: `2026-11-22`, `2026-11-22T18:30`, `2026-11-22T18:30:05.250`, each with `Z` or `+01:00`
 /// behind it; without a zone it is UTC. Answers milliseconds since 1970.
 pub(super) fn read(text: &str) -> Option<i64> {
-    let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, ""));
-    let (time, zone_ms) = split_zone(time)?;
-    let mut fields = date.splitn(3, '-');
-    let (year, month, day) =
-        (digits(fields.next()?, 4)?, digits(fields.next()?, 2)?, digits(fields.next()?, 2)?);
-    if !(1..=12).contains(&month) || !(1..=days_of(year, month)).contains(&day) {
+    if !is_of_our_forms(text) {
         return None;
     }
-    let of_day = if time.is_empty() { 0 } else { read_time(time)? };
-    Some(days_since_1970(year, month, day) * MS_PER_DAY + of_day - zone_ms)
+    let pieces = PARSER.parse_pieces(text).ok()?;
+    let moment = pieces.date().to_datetime(pieces.time().unwrap_or(Time::midnight()));
+    let zone_seconds = pieces.to_numeric_offset().map_or(0, |zone| zone.seconds());
+    let since_epoch = moment.duration_since(EPOCH) - SignedDuration::from_secs(zone_seconds.into());
+    i64::try_from(since_epoch.as_nanos().div_euclid(NANOS_PER_MS)).ok()
 }
 
-/// What stands before the zone, and how far the zone is ahead of UTC, in milliseconds.
-fn split_zone(time: &str) -> Option<(&str, i64)> {
-    if let Some(time) = time.strip_suffix('Z') {
-        return (!time.is_empty()).then_some((time, 0));
+/// The parser knows more forms of ISO 8601, and takes a leap second for the second before it.
+fn is_of_our_forms(text: &str) -> bool {
+    let shape: String =
+        text.chars().map(|letter| if letter.is_ascii_digit() { '0' } else { letter }).collect();
+    let Some(behind_date) = shape.strip_prefix("0000-00-00") else { return false };
+    if behind_date.is_empty() {
+        return true;
     }
-    let Some(at) = time.rfind(['+', '-']) else { return Some((time, 0)) };
-    let (time, zone) = time.split_at_checked(at)?;
-    let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-    let ahead_ms = (digits(hours, 2)? * 60 + digits(minutes, 2)?) * 60_000;
-    Some((time, if zone.starts_with('-') { -ahead_ms } else { ahead_ms }))
-}
-
-/// Milliseconds since midnight.
-fn read_time(time: &str) -> Option<i64> {
-    let mut fields = time.splitn(3, ':');
-    let (hours, minutes) = (digits(fields.next()?, 2)?, digits(fields.next()?, 2)?);
-    let (seconds, fraction) = match fields.next() {
-        None => (0, 0),
-        Some(seconds) => match seconds.split_once('.') {
-            None => (digits(seconds, 2)?, 0),
-            Some((seconds, fraction)) => (digits(seconds, 2)?, milliseconds(fraction)?),
-        },
+    let Some(time) = behind_date.strip_prefix(['T', ' ']) else { return false };
+    let before_zone = ZONES.iter().find_map(|zone| time.strip_suffix(zone));
+    let time = before_zone.unwrap_or(time);
+    let has_fraction = |time: &str| {
+        let digits = time.strip_prefix("00:00:00.").unwrap_or_default();
+        (1..=FRACTION_DIGITS_MAX).contains(&digits.len()) && digits.bytes().all(|digit| digit == b'0')
     };
-    let is_time = hours < 24 && minutes < 60 && seconds < 60;
-    is_time.then_some((hours * 60 + minutes) * 60_000 + seconds * 1000 + fraction)
-}
-
-/// The first three digits of a fraction of a second.
-fn milliseconds(fraction: &str) -> Option<i64> {
-    let is_number = (1..=9).contains(&fraction.len()) && fraction.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| format!("{fraction:0<3}")).and_then(|padded| padded.get(..3)?.parse().ok())
-}
-
-fn digits(text: &str, count: usize) -> Option<i64> {
-    let is_number = text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| text.parse().ok()).flatten()
-}
-
-fn days_of(year: i64, month: i64) -> i64 {
-    match month {
-        2 if is_leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-fn is_leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let leap_days_before = |year: i64| (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400;
-    let years = (year - 1970) * 365 + leap_days_before(year) - leap_days_before(1970);
-    years + (1..month).map(|month| days_of(year, month)).sum::<i64>() + day - 1
+    let is_leap_second = text.get(16..19).is_some_and(|seconds| seconds == ":60");
+    (time == "00:00" || time == "00:00:00" || has_fraction(time)) && !is_leap_second
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use comfy_table::presets;
 use millrace_client::Node;
 use serde_json::{Value, json};
 
@@ -9,40 +10,31 @@ use super::outcome::Done;
 
 /// Stands for a value that is not there.
 pub(crate) const NOTHING: &str = "-";
-/// Between columns.
-const GAP: &str = "  ";
+/// Blanks between columns.
+const GAP: u16 = 2;
 /// What a shell reports of a program that SIGPIPE ended.
 const CODE_READER_GONE: i32 = 141;
 
 /// Rows below a heading.
-pub(crate) struct Table {
-    rows: Vec<Vec<String>>,
-}
+pub(crate) struct Table(comfy_table::Table);
 
 impl Table {
     pub(crate) fn new(heading: &[&str]) -> Table {
-        Table { rows: vec![heading.iter().map(|word| (*word).to_owned()).collect()] }
+        let mut table = comfy_table::Table::new();
+        table.load_style(presets::NOTHING).set_header(heading);
+        for column in table.column_iter_mut() {
+            column.set_padding((0, GAP));
+        }
+        Table(table)
     }
 
     pub(crate) fn add(&mut self, row: Vec<String>) {
-        self.rows.push(row);
+        self.0.add_row(row);
     }
 
     /// Lines whose columns stand below each other.
     pub(crate) fn text(&self) -> String {
-        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        let width = |column: usize| {
-            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-        };
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-        let mut text = String::new();
-        for row in &self.rows {
-            let cells: Vec<String> =
-                row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-            text.push_str(cells.join(GAP).trim_end());
-            text.push('\n');
-        }
-        text
+        format!("{}\n", self.0.trim_fmt())
     }
 }
 
@@ -127,5 +119,7 @@ mod tests {
         table.add(vec!["a-longer-one".to_owned(), cell(None), word("")]);
         let expected = "group         lag  state\ngröße         12   Stable\na-longer-one  -    -\n";
         assert_eq!(table.text(), expected);
+        table.add(vec!["順番".to_owned(), cell(Some(1)), word("Dead")]);
+        assert!(table.text().ends_with("\n順番          1    Dead\n"), "wide letters take two columns");
     }
 }

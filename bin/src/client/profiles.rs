@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use millrace_client::Failure;
+use millrace_client::ClientError;
 use serde_json::{Value, json};
 
 use super::arguments::ClusterArguments;
@@ -30,7 +30,7 @@ pub(crate) struct Profiles {
 }
 
 /// The brokers that the arguments mean: those they name, those of a profile, or those of this machine.
-pub(super) fn bootstrap(arguments: &ClusterArguments) -> Result<String, Failure> {
+pub(super) fn bootstrap(arguments: &ClusterArguments) -> Result<String, ClientError> {
     if let Some(bootstrap) = &arguments.bootstrap {
         return Ok(bootstrap.clone());
     }
@@ -43,28 +43,28 @@ pub(super) fn bootstrap(arguments: &ClusterArguments) -> Result<String, Failure>
 
 impl Profiles {
     /// None where there is no file.
-    pub(crate) fn load() -> Result<Profiles, Failure> {
+    pub(crate) fn load() -> Result<Profiles, ClientError> {
         let Some(path) = path() else { return Ok(Profiles::default()) };
         match std::fs::read_to_string(&path) {
             Ok(text) => Profiles::read(&text)
-                .ok_or_else(|| Failure::Usage(format!("{} does not hold profiles", path.display()))),
+                .ok_or_else(|| ClientError::Usage(format!("{} does not hold profiles", path.display()))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Profiles::default()),
-            Err(error) => Err(Failure::Usage(format!("cannot read {}: {error}", path.display()))),
+            Err(error) => Err(ClientError::Usage(format!("cannot read {}: {error}", path.display()))),
         }
     }
 
-    pub(crate) fn get(&self, name: &str) -> Result<&Profile, Failure> {
+    pub(crate) fn get(&self, name: &str) -> Result<&Profile, ClientError> {
         let unknown =
-            || Failure::Usage(format!("there is no profile {name}; `millrace profile list` has them"));
+            || ClientError::Usage(format!("there is no profile {name}; `millrace profile list` has them"));
         self.by_name.get(name).ok_or_else(unknown)
     }
 
     /// Replaces the file by a whole one.
-    pub(crate) fn store(&self) -> Result<(), Failure> {
+    pub(crate) fn store(&self) -> Result<(), ClientError> {
         let path =
-            path().ok_or_else(|| Failure::Usage("neither XDG_CONFIG_HOME nor HOME is set".to_owned()))?;
+            path().ok_or_else(|| ClientError::Usage("neither XDG_CONFIG_HOME nor HOME is set".to_owned()))?;
         let written = write_whole(&path, &format!("{:#}\n", self.object()));
-        written.map_err(|error| Failure::Usage(format!("cannot write {}: {error}", path.display())))
+        written.map_err(|error| ClientError::Usage(format!("cannot write {}: {error}", path.display())))
     }
 
     fn object(&self) -> Value {

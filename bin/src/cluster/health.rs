@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millrace_client::{Cluster, Failure, Place};
+use millrace_client::{ClientError, Cluster, Place};
 use serde_json::json;
 
 use super::arguments::HealthArguments;
@@ -22,7 +22,7 @@ struct Ailments {
     under_replicated: Vec<Place>,
 }
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &HealthArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &HealthArguments) -> Result<Done, ClientError> {
     let patience = Duration::from_secs(arguments.wait.unwrap_or(0).into());
     let watch = Stopwatch::start();
     let mut ailments = look(cluster)?;
@@ -38,7 +38,7 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &HealthArguments) -> Result<
     Ok(if ailments.is_healthy() { Done::All } else { Done::NotAll })
 }
 
-fn look(cluster: &mut Cluster) -> Result<Ailments, Failure> {
+fn look(cluster: &mut Cluster) -> Result<Ailments, ClientError> {
     let mut ailments = Ailments::default();
     for topic in cluster.all_topics()? {
         for partition in &topic.partitions {

@@ -1,13 +1,13 @@
 //! `millrace cluster info`.
 
-use millrace_client::{Cluster, Failure, Node};
+use millrace_client::{ClientError, Cluster, Node};
 use serde_json::json;
 
 use super::arguments::ViewArguments;
 use crate::client::Done;
 use crate::client::output::{self, Table, cell, word};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &ViewArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &ViewArguments) -> Result<Done, ClientError> {
     let view = cluster.view()?;
     let topics = cluster.all_topics()?;
     let partitions: usize = topics.iter().map(|topic| topic.partitions.len()).sum();

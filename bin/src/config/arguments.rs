@@ -1,7 +1,7 @@
 //! The command line of `millrace config`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use millrace_client::{Failure, Resource, SettingChange, SettingOperation};
+use millrace_client::{ClientError, Resource, SettingChange, SettingOperation};
 
 use crate::client::{CommonArguments, read_setting};
 
@@ -80,10 +80,10 @@ pub(crate) struct UnsetArguments {
 }
 
 impl OwnerArguments {
-    pub(super) fn resource(&self) -> Result<Resource, Failure> {
+    pub(super) fn resource(&self) -> Result<Resource, ClientError> {
         let id = || {
             let id = self.name.parse::<i32>().ok().filter(|id| *id >= 0);
-            id.ok_or_else(|| Failure::Usage(format!("{} is no broker's id", self.name)))
+            id.ok_or_else(|| ClientError::Usage(format!("{} is no broker's id", self.name)))
         };
         Ok(match self.kind {
             OwnerKind::Topic => Resource::Topic(self.name.clone()),

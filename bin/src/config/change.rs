@@ -1,6 +1,6 @@
 //! `millrace config set` and `millrace config unset`.
 
-use millrace_client::{Cluster, Effect, Failure, SettingChange};
+use millrace_client::{ClientError, Cluster, Effect, SettingChange};
 use serde_json::json;
 
 use super::arguments::OwnerArguments;
@@ -11,9 +11,11 @@ pub(super) fn run(
     owner: &OwnerArguments,
     changes: &[SettingChange],
     is_dry_run: bool,
-) -> Result<Done, Failure> {
-    let answer = cluster.change_settings(&owner.resource()?, changes, Effect::of_dry_run(is_dry_run))?;
-    let refusal = answer.err().map(|refusal| format!("{}: {refusal}", owner.text()));
+) -> Result<Done, ClientError> {
+    let refusal = match cluster.change_settings(&owner.resource()?, changes, Effect::of_dry_run(is_dry_run)) {
+        Ok(()) => None,
+        Err(error) => Some(format!("{}: {}", owner.text(), error.into_refusal()?)),
+    };
     let keys: Vec<&str> = changes.iter().map(|change| change.key.as_str()).collect();
     let object = json!({
         "kind": owner.kind_name(), "name": owner.name, "keys": keys,

@@ -1,18 +1,18 @@
 //! `millrace config get`.
 
-use millrace_client::{Cluster, Failure, Setting, SettingSource};
+use millrace_client::{ClientError, Cluster, Setting, SettingSource};
 use serde_json::json;
 
 use super::arguments::GetArguments;
 use crate::client::Done;
 use crate::client::output::{self, NOTHING, Table};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &GetArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &GetArguments) -> Result<Done, ClientError> {
     let owner = &arguments.owner;
-    let mut settings = match cluster.settings(&owner.resource()?, &arguments.keys)? {
+    let mut settings = match cluster.settings(&owner.resource()?, &arguments.keys) {
         Ok(settings) => settings,
-        Err(refusal) => {
-            output::complain(&format!("{}: {refusal}", owner.text()));
+        Err(error) => {
+            output::complain(&format!("{}: {}", owner.text(), error.into_refusal()?));
             return Ok(Done::NotAll);
         }
     };

@@ -1,29 +1,25 @@
 //! `millrace group delete`.
 
-use millrace_client::{Cluster, Failure};
+use millrace_client::{ClientError, Cluster, ErrorCode};
 use serde_json::json;
 
 use super::arguments::GroupDeleteArguments;
 use crate::client::Done;
 use crate::client::output;
 
-/// Codes of the answer (`Errors.java`).
-const NON_EMPTY_GROUP: i16 = 68;
-const GROUP_ID_NOT_FOUND: i16 = 69;
-
-pub(super) fn run(cluster: &mut Cluster, arguments: &GroupDeleteArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &GroupDeleteArguments) -> Result<Done, ClientError> {
     let mut done = Done::All;
     for group in &arguments.groups {
         let refusal = match cluster.delete_group(group) {
             Ok(()) => None,
-            Err(Failure::Answer { code: GROUP_ID_NOT_FOUND, .. }) => {
+            Err(ClientError::Refused { refusal, .. }) if refusal.is(ErrorCode::GroupIdNotFound) => {
                 Some(format!("there is no group {group}"))
             }
-            Err(Failure::Answer { code: NON_EMPTY_GROUP, .. }) => {
+            Err(ClientError::Refused { refusal, .. }) if refusal.is(ErrorCode::NonEmptyGroup) => {
                 Some(format!("group {group} has members: stop them first"))
             }
-            Err(refused @ Failure::Answer { .. }) => Some(refused.to_string()),
-            Err(failure) => return Err(failure),
+            Err(refused @ ClientError::Refused { .. }) => Some(refused.to_string()),
+            Err(error) => return Err(error),
         };
         let object = json!({ "group": group, "deleted": refusal.is_none() });
         let line = format!("deleted {group}");

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millrace_client::{Cluster, Failure, Group, GroupMember, LogOffset, Place};
+use millrace_client::{ClientError, Cluster, Group, GroupMember, LogOffset, Place};
 use serde_json::{Value, json};
 
 use super::arguments::GroupDescribeArguments;
@@ -25,7 +25,7 @@ impl Line {
     }
 }
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &GroupDescribeArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &GroupDescribeArguments) -> Result<Done, ClientError> {
     let mut done = Done::All;
     let mut is_first = true;
     for id in &arguments.groups {
@@ -46,7 +46,7 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &GroupDescribeArguments) -> 
 }
 
 /// Partitions that the group committed offsets of or has members for.
-fn lines_of(cluster: &mut Cluster, group: &Group) -> Result<Vec<Line>, Failure> {
+fn lines_of(cluster: &mut Cluster, group: &Group) -> Result<Vec<Line>, ClientError> {
     let committed = cluster.committed(&group.id)?;
     let mut owners: BTreeMap<&Place, &str> = BTreeMap::new();
     for member in &group.members {

@@ -1,13 +1,13 @@
 //! `millrace group list`.
 
-use millrace_client::{Cluster, Failure};
+use millrace_client::{ClientError, Cluster};
 use serde_json::json;
 
 use super::arguments::GroupListArguments;
 use crate::client::Done;
 use crate::client::output::{self, Table, word};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &GroupListArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &GroupListArguments) -> Result<Done, ClientError> {
     let states: Vec<String> = arguments.states.iter().map(|state| state.name().to_owned()).collect();
     let kinds: Vec<String> = arguments.kinds.iter().map(|kind| kind.name().to_owned()).collect();
     let groups = cluster.groups(&states, &kinds)?;

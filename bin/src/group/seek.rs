@@ -1,6 +1,6 @@
 //! `millrace group seek`: what a group without members reads next.
 
-use millrace_client::{Cluster, Failure, Group, Place};
+use millrace_client::{ClientError, Cluster, Group, Place};
 use serde_json::json;
 
 use super::arguments::SeekArguments;
@@ -17,7 +17,7 @@ struct Step {
     after: Sought,
 }
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &SeekArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &SeekArguments) -> Result<Done, ClientError> {
     if let Some(group) = cluster.group(&arguments.group)?
         && !WITHOUT_MEMBERS.contains(&group.state.as_str())
     {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use millrace_client::Failure;
+use millrace_client::ClientError;
 use serde_json::json;
 
 use super::arguments::{ProfileArguments, ProfileCommand, ProfileCreateArguments, ProfileListArguments};
@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &ProfileArguments) -> ExitCode {
     })
 }
 
-fn list(arguments: &ProfileListArguments) -> Result<Done, Failure> {
+fn list(arguments: &ProfileListArguments) -> Result<Done, ClientError> {
     let profiles = Profiles::load()?;
     let is_current = |name: &String| profiles.current.as_ref() == Some(name);
     if arguments.output.is_json() {
@@ -40,7 +40,7 @@ fn list(arguments: &ProfileListArguments) -> Result<Done, Failure> {
     Ok(Done::All)
 }
 
-fn create(arguments: &ProfileCreateArguments) -> Result<Done, Failure> {
+fn create(arguments: &ProfileCreateArguments) -> Result<Done, ClientError> {
     let mut profiles = Profiles::load()?;
     let ProfileCreateArguments { name, bootstrap, description } = arguments;
     let profile = Profile { bootstrap: bootstrap.clone(), description: description.clone() };
@@ -50,14 +50,14 @@ fn create(arguments: &ProfileCreateArguments) -> Result<Done, Failure> {
     Ok(Done::All)
 }
 
-fn choose(name: &str) -> Result<Done, Failure> {
+fn choose(name: &str) -> Result<Done, ClientError> {
     let mut profiles = Profiles::load()?;
     profiles.get(name)?;
     profiles.current = Some(name.to_owned());
     profiles.store().map(|()| Done::All)
 }
 
-fn delete(name: &str) -> Result<Done, Failure> {
+fn delete(name: &str) -> Result<Done, ClientError> {
     let mut profiles = Profiles::load()?;
     profiles.get(name)?;
     profiles.by_name.remove(name);

@@ -1,7 +1,7 @@
 //! The command line of `millrace quota`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use millrace_client::{Failure, QuotaEntity};
+use millrace_client::{ClientError, QuotaEntity};
 
 use crate::client::{CommonArguments, read_setting};
 
@@ -77,7 +77,7 @@ pub(crate) struct QuotaAlterArguments {
 }
 
 impl EntityArguments {
-    pub(super) fn entity(&self) -> Result<QuotaEntity, Failure> {
+    pub(super) fn entity(&self) -> Result<QuotaEntity, ClientError> {
         let named = [("user", &self.user), ("client-id", &self.client_id), ("ip", &self.ip)];
         let named = named.into_iter().filter(|(_, name)| name.is_some());
         let mut entity: QuotaEntity = named.map(|(kind, name)| (kind.to_owned(), name.clone())).collect();
@@ -88,13 +88,15 @@ impl EntityArguments {
                 QuotaKindArgument::Ip => "ip",
             };
             if entity.insert(kind.to_owned(), None).is_some() {
-                return Err(Failure::Usage(format!(
+                return Err(ClientError::Usage(format!(
                     "--default {kind} and a {kind} by name exclude each other"
                 )));
             }
         }
         match entity.is_empty() {
-            true => Err(Failure::Usage("name whom: --user, --client-id, --ip, or --default KIND".to_owned())),
+            true => {
+                Err(ClientError::Usage("name whom: --user, --client-id, --ip, or --default KIND".to_owned()))
+            }
             false => Ok(entity),
         }
     }

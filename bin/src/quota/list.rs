@@ -1,17 +1,17 @@
 //! `millrace quota list` and `millrace quota describe`.
 
-use millrace_client::{Cluster, EntityQuotas, Failure, QuotaEntity};
+use millrace_client::{ClientError, Cluster, EntityQuotas, QuotaEntity};
 use serde_json::json;
 
 use crate::client::Done;
 use crate::client::output::{self, Table};
 
 /// All quotas where no entity is named.
-pub(super) fn run(cluster: &mut Cluster, of: &QuotaEntity, is_json: bool) -> Result<Done, Failure> {
-    let found = match cluster.quotas(of)? {
+pub(super) fn run(cluster: &mut Cluster, of: &QuotaEntity, is_json: bool) -> Result<Done, ClientError> {
+    let found = match cluster.quotas(of) {
         Ok(found) => found,
-        Err(refusal) => {
-            output::complain(&refusal.to_string());
+        Err(error) => {
+            output::complain(&error.into_refusal()?.to_string());
             return Ok(Done::NotAll);
         }
     };

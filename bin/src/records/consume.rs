@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use millrace_client::{Cluster, ErrorCode, Failure, FetchLimits, Fetched, LogOffset, Place};
+use millrace_client::{ClientError, Cluster, ErrorCode, FetchLimits, Fetched, LogOffset, Place};
 use millrace_core::log::BatchFault;
 
 use super::arguments::ConsumeArguments;
@@ -23,7 +23,7 @@ struct Reading {
     left: u64,
 }
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &ConsumeArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &ConsumeArguments) -> Result<Done, ClientError> {
     let mut reading = match begin(cluster, arguments)? {
         Ok(reading) => reading,
         Err(refusal) => {
@@ -39,7 +39,7 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &ConsumeArguments) -> Result
                     let mut out = Vec::new();
                     let read = reading.take(&place, &fetched, arguments, &mut out);
                     output::print_bytes(&out);
-                    read.map_err(|fault| Failure::Broker(format!("{place}: {fault}")))?;
+                    read.map_err(|fault| ClientError::Broker(format!("{place}: {fault}")))?;
                 }
                 Err(refusal) if refusal.is(ErrorCode::OffsetOutOfRange) => {
                     let starts =
@@ -59,7 +59,10 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &ConsumeArguments) -> Result
     Ok(Done::All)
 }
 
-fn begin(cluster: &mut Cluster, arguments: &ConsumeArguments) -> Result<Result<Reading, String>, Failure> {
+fn begin(
+    cluster: &mut Cluster,
+    arguments: &ConsumeArguments,
+) -> Result<Result<Reading, String>, ClientError> {
     let mut places = BTreeSet::new();
     for topic in &arguments.topics {
         match places_of(cluster, topic, &arguments.partitions)? {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use millrace_client::{
-    AssignmentId, Cluster, Commits, ErrorCode, Failure, Fetched, GroupSettings, LogOffset, Membership,
+    AssignmentId, ClientError, Cluster, Commits, ErrorCode, Fetched, GroupSettings, LogOffset, Membership,
     Notice, Place, Refusal, Stopper,
 };
 
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// What the command comes to when the member has left.
 enum Ending {
     Done(Done),
-    Failed(Failure),
+    Failed(ClientError),
     /// Nobody reads what it prints.
     Unread,
 }
@@ -55,14 +55,18 @@ struct Reader<'a> {
     /// The member was told to leave.
     ending: Option<Ending>,
     /// The member has left, or failed.
-    outcome: Option<Result<Done, Failure>>,
+    outcome: Option<Result<Done, ClientError>>,
     /// Brokers had no good answer.
     is_slow: bool,
     /// What has been complained of since all was well.
     complaints: BTreeSet<Option<Place>>,
 }
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &ConsumeArguments, group: &str) -> Result<Done, Failure> {
+pub(super) fn run(
+    cluster: &mut Cluster,
+    arguments: &ConsumeArguments,
+    group: &str,
+) -> Result<Done, ClientError> {
     let topics: BTreeSet<String> = arguments.topics.iter().cloned().collect();
     let known = cluster.leaders(&topics)?;
     if let Some(unknown) = topics.iter().find(|topic| !known.contains_key(*topic)) {
@@ -73,7 +77,7 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &ConsumeArguments, group: &s
         return Ok(Done::All);
     }
     // Threads inherit that signals are blocked, so this comes before any is started.
-    let signals = signals::block().map_err(|error| Failure::io("handling signals")(error.into()))?;
+    let signals = signals::block().map_err(|error| ClientError::io("handling signals")(error.into()))?;
     let membership = Membership::begin(cluster, settings(arguments, group, topics))?;
     stop_on_arrival(signals, membership.stopper())?;
     let reader = Reader {
@@ -107,7 +111,7 @@ fn settings(arguments: &ConsumeArguments, group: &str, topics: BTreeSet<String>)
 
 /// The first signal makes the member leave, after which the command ends;
 /// by itself if nobody takes its output.
-fn stop_on_arrival(signals: StopSignals, stopper: Stopper) -> Result<(), Failure> {
+fn stop_on_arrival(signals: StopSignals, stopper: Stopper) -> Result<(), ClientError> {
     let first = move |signal| {
         stopper.stop();
         let ends = move || {
@@ -120,11 +124,11 @@ fn stop_on_arrival(signals: StopSignals, stopper: Stopper) -> Result<(), Failure
         // Without it the second signal ends the process.
         drop(std::thread::Builder::new().name("ending".to_owned()).spawn(ends));
     };
-    signals.on_arrival(first, |_| {}).map_err(Failure::io("handling signals"))
+    signals.on_arrival(first, |_| {}).map_err(ClientError::io("handling signals"))
 }
 
 impl Reader<'_> {
-    fn run(mut self) -> Result<Done, Failure> {
+    fn run(mut self) -> Result<Done, ClientError> {
         loop {
             if let Some(outcome) = self.outcome.take() {
                 return outcome;
@@ -176,7 +180,7 @@ impl Reader<'_> {
         self.unplaced.clear();
     }
 
-    fn leave(&mut self, uncommitted: &BTreeMap<Place, i64>) -> Result<Done, Failure> {
+    fn leave(&mut self, uncommitted: &BTreeMap<Place, i64>) -> Result<Done, ClientError> {
         for (place, offset) in uncommitted {
             complain(&format!("{place}: what was printed before offset {offset} could not be committed"));
         }
@@ -204,7 +208,7 @@ impl Reader<'_> {
         });
         match outcome {
             Ok(()) => {}
-            Err(failure @ (Failure::Io { .. } | Failure::Broker(_))) => {
+            Err(failure @ (ClientError::Io { .. } | ClientError::Broker(_))) => {
                 self.complain_once(None, &format!("{failure}; brokers are asked again until one answers"));
                 self.is_slow = true;
                 // Where that fails it is tried again after the next question, which fails, too.
@@ -216,7 +220,7 @@ impl Reader<'_> {
 
     /// Where to begin with partitions of which nothing is committed. The offset is committed soon: who has
     /// the partition next begins there, too.
-    fn place(&mut self) -> Result<(), Failure> {
+    fn place(&mut self) -> Result<(), ClientError> {
         if self.unplaced.is_empty() {
             return Ok(());
         }
@@ -246,7 +250,7 @@ impl Reader<'_> {
         self.next.insert(place, offset);
     }
 
-    fn fetch(&mut self) -> Result<(), Failure> {
+    fn fetch(&mut self) -> Result<(), ClientError> {
         let assignment = self.assignment;
         let answers = self.cluster.fetch(&self.next, LIMITS)?;
         if answers.values().all(Result::is_ok) {
@@ -265,7 +269,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn take_refusal(&mut self, place: Place, refusal: &Refusal) -> Result<(), Failure> {
+    fn take_refusal(&mut self, place: Place, refusal: &Refusal) -> Result<(), ClientError> {
         if refusal.is(ErrorCode::OffsetOutOfRange) {
             let starts = self.cluster.log_offsets(&BTreeSet::from([place.clone()]), LogOffset::Earliest)?;
             if let Some(start) = starts.get(&place).copied().flatten() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufReader, IsTerminal, Read, stdin};
 use std::time::Duration;
 
-use millrace_client::{Acks, Cluster, Failure, Place};
+use millrace_client::{Acks, ClientError, Cluster, Place};
 use millrace_core::base::TimestampMs;
 use millrace_core::log::{BatchBuilder, BatchRecord};
 use serde_json::json;
@@ -42,7 +42,7 @@ struct Producing<'a> {
     said: Stopwatch,
 }
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &ProduceArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &ProduceArguments) -> Result<Done, ClientError> {
     let partitions = match places_of(cluster, &arguments.topic, arguments.partition.as_slice())? {
         Ok(_) => places_of(cluster, &arguments.topic, &[])?.unwrap_or_default(),
         Err(refusal) => {
@@ -67,7 +67,7 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &ProduceArguments) -> Result
 }
 
 impl Producing<'_> {
-    fn send_all(&mut self, input: &mut BufReader<impl Read>) -> Result<Done, Failure> {
+    fn send_all(&mut self, input: &mut BufReader<impl Read>) -> Result<Done, ClientError> {
         let mut done = Done::All;
         loop {
             // Whoever types does not wait for more to be typed.
@@ -94,7 +94,7 @@ impl Producing<'_> {
         Ok(done)
     }
 
-    fn push(&mut self, record: NewRecord) -> Result<Done, Failure> {
+    fn push(&mut self, record: NewRecord) -> Result<Done, ClientError> {
         let key = record.key.as_deref().or(self.arguments.key.as_deref().map(str::as_bytes));
         let partition = record.partition.or(self.arguments.partition).unwrap_or_else(|| {
             let place = key.map_or(self.turn, |key| place_of(key, self.partitions.len()));
@@ -118,7 +118,7 @@ impl Producing<'_> {
     }
 
     /// Sends what waits, a batch for each partition.
-    fn flush(&mut self) -> Result<Done, Failure> {
+    fn flush(&mut self) -> Result<Done, ClientError> {
         if self.waiting.is_empty() {
             return Ok(Done::All);
         }

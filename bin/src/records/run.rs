@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use millrace_client::Failure;
+use millrace_client::ClientError;
 
 use super::arguments::{ConsumeArguments, ProduceArguments};
 use super::{consume, group, produce, reading};
@@ -10,7 +10,7 @@ use crate::client;
 
 pub(crate) fn run_produce(arguments: &ProduceArguments) -> ExitCode {
     if let Err(wrong) = reading::check_separators(&arguments.format) {
-        return client::finish(Err(Failure::Usage(wrong)));
+        return client::finish(Err(ClientError::Usage(wrong)));
     }
     client::run(&arguments.cluster, |cluster| produce::run(cluster, arguments))
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use millrace_client::{Cluster, Effect, Failure};
+use millrace_client::{ClientError, Cluster, Effect};
 use serde_json::json;
 
 use super::arguments::TopicAlterArguments;
 use crate::client::{Done, output};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &TopicAlterArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &TopicAlterArguments) -> Result<Done, ClientError> {
     let count = arguments.partitions;
     let counts: BTreeMap<String, i32> = arguments.topics.iter().map(|name| (name.clone(), count)).collect();
     let verb = if arguments.dry_run { "would have" } else { "has" };

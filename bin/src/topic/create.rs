@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use millrace_client::{Cluster, CreatedTopic, Effect, ErrorCode, Failure, NewTopic};
+use millrace_client::{ClientError, Cluster, CreatedTopic, Effect, ErrorCode, NewTopic};
 use serde_json::json;
 
 use super::arguments::TopicCreateArguments;
 use crate::client::{Done, output};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &TopicCreateArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &TopicCreateArguments) -> Result<Done, ClientError> {
     let topic = |name: &String| NewTopic {
         name: name.clone(),
         partitions: arguments.partitions,

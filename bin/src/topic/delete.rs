@@ -1,12 +1,12 @@
 //! `millrace topic delete`.
 
-use millrace_client::{Cluster, ErrorCode, Failure};
+use millrace_client::{ClientError, Cluster, ErrorCode};
 use serde_json::json;
 
 use super::arguments::TopicDeleteArguments;
 use crate::client::{Done, output};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &TopicDeleteArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &TopicDeleteArguments) -> Result<Done, ClientError> {
     let mut done = Done::All;
     for (name, answer) in cluster.delete_topics(&arguments.topics)? {
         let is_deleted = answer.is_ok();

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use millrace_client::{Cluster, ErrorCode, Failure, Place, Refusal, Resource, Setting, SettingSource, Topic};
+use millrace_client::{
+    ClientError, Cluster, ErrorCode, Place, Refusal, Resource, Setting, SettingSource, Topic,
+};
 use millrace_core::base::TopicId;
 use serde_json::{Value, json};
 
@@ -10,7 +12,7 @@ use super::arguments::TopicDescribeArguments;
 use crate::client::output::{self, NOTHING, Table, cell};
 use crate::client::{Done, Logs};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &TopicDescribeArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &TopicDescribeArguments) -> Result<Done, ClientError> {
     let names: BTreeSet<String> = arguments.topics.iter().cloned().collect();
     let mut done = Done::All;
     let mut is_first = true;
@@ -25,10 +27,10 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &TopicDescribeArguments) -> 
         };
         let places = topic.partitions.iter().map(|it| Place::new(name.as_str(), it.index)).collect();
         let logs = Logs::read(cluster, &places, &[])?;
-        let settings = match cluster.settings(&Resource::Topic(name.clone()), &[])? {
+        let settings = match cluster.settings(&Resource::Topic(name.clone()), &[]) {
             Ok(settings) => settings.into_iter().filter(|it| it.source != SettingSource::Default).collect(),
-            Err(refusal) => {
-                output::complain(&format!("settings of topic {name}: {refusal}"));
+            Err(error) => {
+                output::complain(&format!("settings of topic {name}: {}", error.into_refusal()?));
                 done = Done::NotAll;
                 Vec::new()
             }

@@ -1,12 +1,12 @@
 //! `millrace topic list`.
 
-use millrace_client::{Cluster, Failure};
+use millrace_client::{ClientError, Cluster};
 use serde_json::json;
 
 use super::arguments::TopicListArguments;
 use crate::client::{Done, Table, output};
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &TopicListArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &TopicListArguments) -> Result<Done, ClientError> {
     let mut topics = cluster.all_topics()?;
     topics.retain(|topic| arguments.internal || !topic.is_internal);
     if arguments.common.is_json() {

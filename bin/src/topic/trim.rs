@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millrace_client::{Answers, Cluster, Failure, Place};
+use millrace_client::{Answers, ClientError, Cluster, Place};
 use serde_json::json;
 
 use super::arguments::TrimArguments;
@@ -16,7 +16,7 @@ struct Cut {
     new: Sought,
 }
 
-pub(super) fn run(cluster: &mut Cluster, arguments: &TrimArguments) -> Result<Done, Failure> {
+pub(super) fn run(cluster: &mut Cluster, arguments: &TrimArguments) -> Result<Done, ClientError> {
     let cuts = match cuts(cluster, arguments)? {
         Ok(cuts) => cuts,
         Err(refusal) => {
@@ -48,7 +48,7 @@ pub(super) fn run(cluster: &mut Cluster, arguments: &TrimArguments) -> Result<Do
     Ok(done)
 }
 
-fn cuts(cluster: &mut Cluster, arguments: &TrimArguments) -> Result<Result<Vec<Cut>, String>, Failure> {
+fn cuts(cluster: &mut Cluster, arguments: &TrimArguments) -> Result<Result<Vec<Cut>, String>, ClientError> {
     let places = match places_of(cluster, &arguments.topic, &arguments.partitions)? {
         Ok(places) => places,
         Err(refusal) => return Ok(Err(refusal)),

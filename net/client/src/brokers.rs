@@ -12,7 +12,7 @@ use millrace_wire::messages::describe_log_dirs_response::{
 };
 
 use crate::cluster::Cluster;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::metadata::{self, Node, Wanted, known};
 use crate::place::Place;
 use crate::refusal::Refusal;
@@ -58,7 +58,7 @@ pub struct StoredLog {
 }
 
 impl Cluster {
-    pub fn view(&mut self) -> Result<ClusterView, Failure> {
+    pub fn view(&mut self) -> Result<ClusterView, ClientError> {
         if self.any().serves(ApiKey::DescribeCluster) {
             return self.describe_cluster();
         }
@@ -66,7 +66,7 @@ impl Cluster {
         Ok(ClusterView { id: seen.cluster_id, controller: seen.controller, nodes: seen.nodes })
     }
 
-    fn describe_cluster(&mut self) -> Result<ClusterView, Failure> {
+    fn describe_cluster(&mut self) -> Result<ClusterView, ClientError> {
         let request = |version| DescribeClusterRequest {
             endpoint_type: BROKERS,
             include_fenced_brokers: version >= FIRST_WITH_FENCED,
@@ -87,16 +87,16 @@ impl Cluster {
                 ))
             },
         )?;
-        Failure::check("DescribeCluster", code).map(|()| view)
+        ClientError::check("DescribeCluster", code).map(|()| view)
     }
 
     /// Whether the broker answers.
-    pub fn greet(&mut self, broker: i32) -> Result<(), Failure> {
+    pub fn greet(&mut self, broker: i32) -> Result<(), ClientError> {
         self.broker(broker)?.greet()
     }
 
     /// What the directories of a broker hold.
-    pub fn log_directories(&mut self, broker: i32) -> Result<Vec<LogDirectory>, Failure> {
+    pub fn log_directories(&mut self, broker: i32) -> Result<Vec<LogDirectory>, ClientError> {
         let request = DescribeLogDirsRequest { topics: None };
         let (code, directories) = self.broker(broker)?.call(
             ApiKey::DescribeLogDirs,
@@ -107,7 +107,7 @@ impl Cluster {
                 Ok((response.error_code, response.results.iter().map(directory).collect()))
             },
         )?;
-        Failure::check("DescribeLogDirs", code).map(|()| directories)
+        ClientError::check("DescribeLogDirs", code).map(|()| directories)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// A broker answers a request that takes time within it, whether it is done or not.
 pub(crate) const TIMEOUT_MS: i32 = 60_000;
@@ -18,7 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const ELECTION: Duration = Duration::from_millis(500);
 
 /// Asks until there is an answer; `None` is `not yet`. Nothing if there is none in time.
-pub(crate) fn insist<T>(mut ask: impl FnMut() -> Result<Option<T>, Failure>) -> Result<Option<T>, Failure> {
+pub(crate) fn insist<T>(
+    mut ask: impl FnMut() -> Result<Option<T>, ClientError>,
+) -> Result<Option<T>, ClientError> {
     let begun = Instant::now();
     loop {
         let answer = ask()?;

@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::ToSocketAddrs;
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::metadata::{self, Node, Wanted};
 use crate::transport::Peer;
 
@@ -22,24 +22,24 @@ pub struct Cluster {
 
 impl Cluster {
     /// Through the first broker of `HOST:PORT,HOST:PORT` that answers.
-    pub fn open(bootstrap: &str) -> Result<Cluster, Failure> {
+    pub fn open(bootstrap: &str) -> Result<Cluster, ClientError> {
         let names = bootstrap.split(',').map(str::trim).filter(|name| !name.is_empty());
         let bootstrap: Vec<String> = names.map(str::to_owned).collect();
         Cluster::through(first_of(&bootstrap)?, bootstrap)
     }
 
     /// Through the first of these brokers that answers; the names stay those of the user.
-    pub(crate) fn open_again(bootstrap: &[String], known: &[String]) -> Result<Cluster, Failure> {
+    pub(crate) fn open_again(bootstrap: &[String], known: &[String]) -> Result<Cluster, ClientError> {
         Cluster::through(first_of(&[bootstrap, known].concat())?, bootstrap.to_vec())
     }
 
     /// Connects anew, through any broker that was known: what was known of leaders is forgotten.
-    pub fn reconnect(&mut self) -> Result<(), Failure> {
+    pub fn reconnect(&mut self) -> Result<(), ClientError> {
         *self = Cluster::open_again(&self.bootstrap, &self.known())?;
         Ok(())
     }
 
-    fn through(mut first: Peer, bootstrap: Vec<String>) -> Result<Cluster, Failure> {
+    fn through(mut first: Peer, bootstrap: Vec<String>) -> Result<Cluster, ClientError> {
         let seen = metadata::ask(&mut first, &Wanted::These(&BTreeSet::new()))?;
         let nodes = seen.nodes.into_iter().map(|node| (node.id, node)).collect();
         let controller = seen.controller;
@@ -71,7 +71,7 @@ impl Cluster {
     }
 
     /// Whoever changes topics; with brokers of KRaft any of them, which pass it on.
-    pub(crate) fn controller(&mut self) -> Result<&mut Peer, Failure> {
+    pub(crate) fn controller(&mut self) -> Result<&mut Peer, ClientError> {
         match self.controller.filter(|id| self.nodes.contains_key(id)) {
             Some(id) => self.broker(id),
             None => Ok(&mut self.first),
@@ -80,8 +80,8 @@ impl Cluster {
 
     /// The broker of this id. The only one of a cluster is reached where it was reached already,
     /// by whatever name it knows itself.
-    pub(crate) fn broker(&mut self, id: i32) -> Result<&mut Peer, Failure> {
-        let unknown = || Failure::Broker(format!("there is no broker {id}"));
+    pub(crate) fn broker(&mut self, id: i32) -> Result<&mut Peer, ClientError> {
+        let unknown = || ClientError::Broker(format!("there is no broker {id}"));
         let node = self.nodes.get(&id).ok_or_else(unknown)?;
         if self.nodes.len() == 1 {
             return Ok(&mut self.first);
@@ -101,8 +101,8 @@ impl Cluster {
 }
 
 /// The first of these brokers that answers.
-fn first_of(names: &[String]) -> Result<Peer, Failure> {
-    let mut last = Failure::Usage("no broker is named".to_owned());
+fn first_of(names: &[String]) -> Result<Peer, ClientError> {
+    let mut last = ClientError::Usage("no broker is named".to_owned());
     for name in names {
         match connect(name) {
             Ok(first) => return Ok(first),
@@ -113,9 +113,9 @@ fn first_of(names: &[String]) -> Result<Peer, Failure> {
 }
 
 /// A broker by `HOST:PORT`, at the first of its addresses where one answers.
-fn connect(name: &str) -> Result<Peer, Failure> {
-    let addresses = name.to_socket_addrs().map_err(Failure::io(format!("resolving {name}")))?;
-    let mut last = Failure::Usage(format!("{name} has no address"));
+fn connect(name: &str) -> Result<Peer, ClientError> {
+    let addresses = name.to_socket_addrs().map_err(ClientError::io(format!("resolving {name}")))?;
+    let mut last = ClientError::Usage(format!("{name} has no address"));
     for address in addresses {
         match Peer::open(address) {
             Ok(peer) => return Ok(peer),

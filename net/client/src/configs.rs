@@ -13,7 +13,7 @@ use millrace_wire::messages::incremental_alter_configs_request::{
 use millrace_wire::messages::incremental_alter_configs_response::IncrementalAlterConfigsResponse;
 
 use crate::cluster::Cluster;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::refusal::Refusal;
 use crate::topics::Effect;
 use crate::transport::Peer;
@@ -151,11 +151,7 @@ impl SettingOperation {
 
 impl Cluster {
     /// All settings of the resource, or those of these keys that it has, by key.
-    pub fn settings(
-        &mut self,
-        of: &Resource,
-        keys: &[String],
-    ) -> Result<Result<Vec<Setting>, Refusal>, Failure> {
+    pub fn settings(&mut self, of: &Resource, keys: &[String]) -> Result<Vec<Setting>, ClientError> {
         let keys = keys.iter().map(|key| key.as_str().into());
         let request = DescribeConfigsRequest {
             resources: vec![DescribeConfigsResource {
@@ -177,11 +173,10 @@ impl Cluster {
                 }))
             },
         )?;
-        let mut answer = answer.ok_or_else(Failure::silent)?;
-        if let Ok(settings) = &mut answer {
-            settings.sort_by(|left, right| left.key.cmp(&right.key));
-        }
-        Ok(answer)
+        let answer = answer.ok_or_else(ClientError::silent)?;
+        let mut settings = answer.map_err(ClientError::refused("a question for settings"))?;
+        settings.sort_by(|left, right| left.key.cmp(&right.key));
+        Ok(settings)
     }
 
     /// Makes all of these changes, or none.
@@ -190,7 +185,7 @@ impl Cluster {
         of: &Resource,
         changes: &[SettingChange],
         effect: Effect,
-    ) -> Result<Result<(), Refusal>, Failure> {
+    ) -> Result<(), ClientError> {
         let change = |change: &'_ SettingChange| AlterableConfig {
             name: change.key.clone().into(),
             config_operation: change.operation.code(),
@@ -214,11 +209,11 @@ impl Cluster {
                 Ok(answer.map(|it| Refusal::check(it.error_code, it.error_message.as_deref())))
             },
         )?;
-        answer.ok_or_else(Failure::silent)
+        answer.ok_or_else(ClientError::silent)?.map_err(ClientError::refused("a change of settings"))
     }
 
     /// Who knows: the broker itself of what is its own.
-    fn keeper(&mut self, of: &Resource) -> Result<&mut Peer, Failure> {
+    fn keeper(&mut self, of: &Resource) -> Result<&mut Peer, ClientError> {
         match of {
             Resource::Broker(id) | Resource::Loggers(id) => self.broker(*id),
             _ => Ok(self.any()),

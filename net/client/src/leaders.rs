@@ -6,7 +6,7 @@ use millrace_wire::ErrorCode;
 
 use crate::clock;
 use crate::cluster::Cluster;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::metadata::{self, SeenTopic, Topic, Wanted};
 use crate::place::Place;
 use crate::refusal::Refusal;
@@ -23,7 +23,7 @@ impl Cluster {
     pub fn leaders(
         &mut self,
         topics: &BTreeSet<String>,
-    ) -> Result<BTreeMap<String, BTreeMap<i32, i32>>, Failure> {
+    ) -> Result<BTreeMap<String, BTreeMap<i32, i32>>, ClientError> {
         let mut leaders = BTreeMap::new();
         for (name, seen) in self.describe_topics(topics)? {
             match seen {
@@ -31,14 +31,16 @@ impl Cluster {
                     leaders.insert(name, leaders_of(&topic));
                 }
                 Err(refusal) if refusal.is(ErrorCode::UnknownTopicOrPartition) => {}
-                Err(refusal) => Failure::check(&format!("a question for topic {name}"), refusal.code)?,
+                Err(refusal) => {
+                    return Err(ClientError::refused(format!("a question for topic {name}"))(refusal));
+                }
             }
         }
         Ok(leaders)
     }
 
     /// Each of these topics, or why nothing can be said of it.
-    pub fn describe_topics(&mut self, topics: &BTreeSet<String>) -> Result<Vec<SeenTopic>, Failure> {
+    pub fn describe_topics(&mut self, topics: &BTreeSet<String>) -> Result<Vec<SeenTopic>, ClientError> {
         match topics.is_empty() {
             true => Ok(Vec::new()),
             false => self.see(&Wanted::These(topics)),
@@ -46,10 +48,10 @@ impl Cluster {
     }
 
     /// Every topic, by name.
-    pub fn all_topics(&mut self) -> Result<Vec<Topic>, Failure> {
+    pub fn all_topics(&mut self) -> Result<Vec<Topic>, ClientError> {
         let mut topics: Vec<Topic> = Vec::new();
         for (name, seen) in self.see(&Wanted::All)? {
-            let refused = |refusal: Refusal| Failure::Broker(format!("topic {name}: {refusal}"));
+            let refused = |refusal: Refusal| ClientError::Broker(format!("topic {name}: {refusal}"));
             topics.push(seen.map_err(refused)?);
         }
         topics.sort_by(|left, right| left.name.cmp(&right.name));
@@ -57,7 +59,7 @@ impl Cluster {
     }
 
     /// Learns which brokers there are now.
-    pub(crate) fn look_at_brokers(&mut self) -> Result<(), Failure> {
+    pub(crate) fn look_at_brokers(&mut self) -> Result<(), ClientError> {
         self.see(&Wanted::These(&BTreeSet::new())).map(drop)
     }
 
@@ -66,7 +68,7 @@ impl Cluster {
         self.leaders.remove(topic);
     }
 
-    fn see(&mut self, wanted: &Wanted<'_>) -> Result<Vec<SeenTopic>, Failure> {
+    fn see(&mut self, wanted: &Wanted<'_>) -> Result<Vec<SeenTopic>, ClientError> {
         let seen = metadata::ask(self.any(), wanted)?;
         self.learn(seen.nodes, seen.controller);
         Ok(seen.topics)
@@ -77,8 +79,8 @@ impl Cluster {
     pub(crate) fn ask_leaders<Q: Clone, T>(
         &mut self,
         asked: &BTreeMap<Place, Q>,
-        mut ask: impl FnMut(&mut Peer, &BTreeMap<Place, Q>) -> Result<Vec<Answered<T>>, Failure>,
-    ) -> Result<Answers<T>, Failure> {
+        mut ask: impl FnMut(&mut Peer, &BTreeMap<Place, Q>) -> Result<Vec<Answered<T>>, ClientError>,
+    ) -> Result<Answers<T>, ClientError> {
         let mut answers = self.ask_leaders_once(asked, &mut ask)?;
         let has_moved = |place: &Place| {
             answers.get(place).is_some_and(|answer| answer.as_ref().is_err_and(Refusal::has_moved))
@@ -99,8 +101,8 @@ impl Cluster {
     fn ask_leaders_once<Q: Clone, T>(
         &mut self,
         asked: &BTreeMap<Place, Q>,
-        ask: &mut impl FnMut(&mut Peer, &BTreeMap<Place, Q>) -> Result<Vec<Answered<T>>, Failure>,
-    ) -> Result<Answers<T>, Failure> {
+        ask: &mut impl FnMut(&mut Peer, &BTreeMap<Place, Q>) -> Result<Vec<Answered<T>>, ClientError>,
+    ) -> Result<Answers<T>, ClientError> {
         self.find_leaders(asked.keys().map(|place| &place.topic))?;
         let mut answers = Answers::new();
         let mut by_leader: BTreeMap<i32, BTreeMap<Place, Q>> = BTreeMap::new();
@@ -121,7 +123,7 @@ impl Cluster {
     }
 
     /// Asks for the leaders of topics of which nothing is known.
-    fn find_leaders<'a>(&mut self, topics: impl Iterator<Item = &'a String>) -> Result<(), Failure> {
+    fn find_leaders<'a>(&mut self, topics: impl Iterator<Item = &'a String>) -> Result<(), ClientError> {
         let unknown: BTreeSet<String> =
             topics.filter(|topic| !self.leaders.contains_key(*topic)).cloned().collect();
         let found = self.leaders(&unknown)?;

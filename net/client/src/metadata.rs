@@ -10,7 +10,7 @@ use millrace_wire::messages::metadata_response::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::refusal::Refusal;
 use crate::transport::Peer;
 
@@ -85,7 +85,7 @@ pub(crate) enum Wanted<'a> {
     These(&'a BTreeSet<String>),
 }
 
-pub(crate) fn ask(peer: &mut Peer, wanted: &Wanted<'_>) -> Result<Seen, Failure> {
+pub(crate) fn ask(peer: &mut Peer, wanted: &Wanted<'_>) -> Result<Seen, ClientError> {
     let topic = |name: &'_ String| MetadataRequestTopic {
         name: Some(Cow::Owned(name.clone())),
         ..MetadataRequestTopic::default()

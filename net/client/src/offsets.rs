@@ -15,7 +15,7 @@ use millrace_wire::{ApiKey, ErrorCode};
 
 use crate::clock::TIMEOUT_MS;
 use crate::cluster::Cluster;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::leaders::{Answered, Answers};
 use crate::place::{CONSUMER, NO_LEADER_EPOCH, Place, by_topic};
 use crate::refusal::Refusal;
@@ -52,7 +52,7 @@ impl Cluster {
         &mut self,
         places: &BTreeSet<Place>,
         which: LogOffset,
-    ) -> Result<BTreeMap<Place, Option<i64>>, Failure> {
+    ) -> Result<BTreeMap<Place, Option<i64>>, ClientError> {
         let absent = [ErrorCode::UnknownTopicOrPartition, ErrorCode::LeaderNotAvailable];
         let asked = places.iter().map(|place| (place.clone(), which.code())).collect();
         let mut found = BTreeMap::new();
@@ -62,7 +62,9 @@ impl Cluster {
                     found.insert(place, (offset >= 0).then_some(offset));
                 }
                 Err(refusal) if absent.iter().any(|error| refusal.is(*error)) => {}
-                Err(refusal) => Failure::check(&format!("a question for offsets of {place}"), refusal.code)?,
+                Err(refusal) => {
+                    return Err(ClientError::refused(format!("a question for offsets of {place}"))(refusal));
+                }
             }
         }
         Ok(found)
@@ -70,12 +72,12 @@ impl Cluster {
 
     /// Makes each log begin at its offset, or behind it where it has no record there: what is before is
     /// deleted. Answers where the logs begin then. -1 is the end of what consumers see.
-    pub fn delete_records(&mut self, before: &BTreeMap<Place, i64>) -> Result<Answers<i64>, Failure> {
+    pub fn delete_records(&mut self, before: &BTreeMap<Place, i64>) -> Result<Answers<i64>, ClientError> {
         self.ask_leaders(before, delete_records)
     }
 }
 
-fn list_offsets(peer: &mut Peer, asked: &BTreeMap<Place, i64>) -> Result<Vec<Answered<i64>>, Failure> {
+fn list_offsets(peer: &mut Peer, asked: &BTreeMap<Place, i64>) -> Result<Vec<Answered<i64>>, ClientError> {
     let partition = |partition_index, timestamp: &i64| ListOffsetsPartition {
         partition_index,
         current_leader_epoch: NO_LEADER_EPOCH,
@@ -104,7 +106,7 @@ fn list_offsets(peer: &mut Peer, asked: &BTreeMap<Place, i64>) -> Result<Vec<Ans
     )
 }
 
-fn delete_records(peer: &mut Peer, before: &BTreeMap<Place, i64>) -> Result<Vec<Answered<i64>>, Failure> {
+fn delete_records(peer: &mut Peer, before: &BTreeMap<Place, i64>) -> Result<Vec<Answered<i64>>, ClientError> {
     let partition =
         |partition_index, offset: &i64| DeleteRecordsPartition { partition_index, offset: *offset };
     let topics = by_topic(before, partition).into_iter();

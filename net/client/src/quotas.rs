@@ -12,7 +12,7 @@ use millrace_wire::messages::describe_client_quotas_request::{ComponentData, Des
 use millrace_wire::messages::describe_client_quotas_response::DescribeClientQuotasResponse;
 
 use crate::cluster::Cluster;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::refusal::Refusal;
 use crate::topics::Effect;
 
@@ -35,7 +35,7 @@ pub struct EntityQuotas {
 
 impl Cluster {
     /// The quotas of exactly this entity; all quotas where it is empty.
-    pub fn quotas(&mut self, entity: &QuotaEntity) -> Result<Result<Vec<EntityQuotas>, Refusal>, Failure> {
+    pub fn quotas(&mut self, entity: &QuotaEntity) -> Result<Vec<EntityQuotas>, ClientError> {
         let component = |(kind, name): (&'_ String, &'_ Option<String>)| ComponentData {
             entity_type: kind.clone().into(),
             match_type: if name.is_some() { EXACT } else { DEFAULT },
@@ -45,7 +45,7 @@ impl Cluster {
             components: entity.iter().map(component).collect(),
             strict: !entity.is_empty(),
         };
-        self.any().call(
+        let answer = self.any().call(
             ApiKey::DescribeClientQuotas,
             DESCRIBE_CLIENT_QUOTAS,
             |writer, version| request.encode(writer, version),
@@ -54,7 +54,8 @@ impl Cluster {
                 let refusal = Refusal::check(response.error_code, response.error_message.as_deref());
                 Ok(refusal.map(|()| described(&response)))
             },
-        )
+        )?;
+        answer.map_err(ClientError::refused("a question for quotas"))
     }
 
     /// Sets quotas of an entity, and takes those back that have no value: all of them, or none.
@@ -63,7 +64,7 @@ impl Cluster {
         entity: &QuotaEntity,
         changes: &BTreeMap<String, Option<f64>>,
         effect: Effect,
-    ) -> Result<Result<(), Refusal>, Failure> {
+    ) -> Result<(), ClientError> {
         let component = |(kind, name): (&'_ String, &'_ Option<String>)| EntityData {
             entity_type: kind.clone().into(),
             entity_name: name.clone().map(Into::into),
@@ -90,7 +91,7 @@ impl Cluster {
                 Ok(entry.map(|entry| Refusal::check(entry.error_code, entry.error_message.as_deref())))
             },
         )?;
-        answer.ok_or_else(Failure::silent)
+        answer.ok_or_else(ClientError::silent)?.map_err(ClientError::refused("a change of quotas"))
     }
 }
 

@@ -13,7 +13,7 @@ use millrace_wire::{ApiKey, Records};
 
 use crate::clock::TIMEOUT_MS;
 use crate::cluster::Cluster;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::leaders::{Answered, Answers};
 use crate::place::{CONSUMER, NO_LEADER_EPOCH, Place, by_topic};
 use crate::refusal::Refusal;
@@ -67,12 +67,12 @@ impl Cluster {
         &mut self,
         batches: &BTreeMap<Place, Bytes>,
         acks: Acks,
-    ) -> Result<Answers<Option<i64>>, Failure> {
+    ) -> Result<Answers<Option<i64>>, ClientError> {
         self.ask_leaders(batches, |peer, batches| produce(peer, batches, acks))
     }
 
     /// Waits until every broker has read what it was sent without asking for an answer.
-    pub fn settle(&mut self) -> Result<(), Failure> {
+    pub fn settle(&mut self) -> Result<(), ClientError> {
         self.peers().try_for_each(Peer::greet)
     }
 
@@ -81,7 +81,7 @@ impl Cluster {
         &mut self,
         from: &BTreeMap<Place, i64>,
         limits: FetchLimits,
-    ) -> Result<Answers<Fetched>, Failure> {
+    ) -> Result<Answers<Fetched>, ClientError> {
         self.ask_leaders(from, |peer, from| fetch(peer, from, limits))
     }
 }
@@ -90,7 +90,7 @@ fn produce(
     peer: &mut Peer,
     batches: &BTreeMap<Place, Bytes>,
     acks: Acks,
-) -> Result<Vec<Answered<Option<i64>>>, Failure> {
+) -> Result<Vec<Answered<Option<i64>>>, ClientError> {
     let partition =
         |index, batch: &Bytes| PartitionProduceData { index, records: Some(Records::from(batch.clone())) };
     let topic = |(name, partition_data): (&'_ str, _)| TopicProduceData {
@@ -137,7 +137,7 @@ fn fetch(
     peer: &mut Peer,
     from: &BTreeMap<Place, i64>,
     limits: FetchLimits,
-) -> Result<Vec<Answered<Fetched>>, Failure> {
+) -> Result<Vec<Answered<Fetched>>, ClientError> {
     let partition = |partition, offset: &i64| FetchPartition {
         partition,
         fetch_offset: *offset,
@@ -164,7 +164,7 @@ fn fetch(
         |writer, version| request.encode(writer, version),
         |reader, version| Ok(read_fetched(FetchResponse::decode(reader, version)?)),
     )?;
-    Failure::check("Fetch", code).map(|()| answered)
+    ClientError::check("Fetch", code).map(|()| answered)
 }
 
 fn read_fetched(response: FetchResponse<'_>) -> (i16, Vec<Answered<Fetched>>) {

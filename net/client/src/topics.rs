@@ -15,7 +15,7 @@ use millrace_wire::messages::delete_topics_response::DeleteTopicsResponse;
 
 use crate::clock::{self, TIMEOUT_MS};
 use crate::cluster::Cluster;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::offsets::LogOffset;
 use crate::place::Place;
 use crate::refusal::Refusal;
@@ -110,7 +110,7 @@ impl Cluster {
         &mut self,
         topics: &[NewTopic],
         effect: Effect,
-    ) -> Result<TopicAnswers<CreatedTopic>, Failure> {
+    ) -> Result<TopicAnswers<CreatedTopic>, ClientError> {
         let request = creation(topics, effect);
         self.controller()?.call(
             ApiKey::CreateTopics,
@@ -129,7 +129,7 @@ impl Cluster {
 
     /// Waits until the leaders of all partitions of these topics serve:
     /// a broker of Kafka answers a creation before.
-    pub fn await_topics(&mut self, names: &BTreeSet<String>) -> Result<(), Failure> {
+    pub fn await_topics(&mut self, names: &BTreeSet<String>) -> Result<(), ClientError> {
         let serving = clock::insist(|| {
             let mut places = BTreeSet::new();
             for (name, seen) in self.describe_topics(names)? {
@@ -143,10 +143,10 @@ impl Cluster {
             let serving = self.log_offsets(&places, LogOffset::Latest)?;
             Ok((serving.len() == places.len()).then_some(()))
         })?;
-        serving.ok_or_else(|| Failure::Broker("a new topic has partitions that nobody leads".to_owned()))
+        serving.ok_or_else(|| ClientError::Broker("a new topic has partitions that nobody leads".to_owned()))
     }
 
-    pub fn delete_topics(&mut self, names: &[String]) -> Result<TopicAnswers<()>, Failure> {
+    pub fn delete_topics(&mut self, names: &[String]) -> Result<TopicAnswers<()>, ClientError> {
         let request = DeleteTopicsRequest {
             topic_names: names.iter().map(|name| name.as_str().into()).collect(),
             timeout_ms: TIMEOUT_MS,
@@ -172,7 +172,7 @@ impl Cluster {
         &mut self,
         counts: &BTreeMap<String, i32>,
         effect: Effect,
-    ) -> Result<TopicAnswers<()>, Failure> {
+    ) -> Result<TopicAnswers<()>, ClientError> {
         let topics = counts.iter().map(|(name, count)| CreatePartitionsTopic {
             name: name.as_str().into(),
             count: *count,

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-use millrace_client::{Cluster, ErrorCode, Failure, LogOffset, Place};
+use millrace_client::{ClientError, Cluster, ErrorCode, LogOffset, Place};
 use millrace_wire::messages::api_versions_response::{ApiVersion, ApiVersionsResponse};
 use millrace_wire::messages::list_offsets_response::{
     ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
@@ -99,7 +99,7 @@ fn check(codes: &'static [ErrorCode], expected: Result<i64, ErrorCode>, times: (
     let place = Place::new("t", 0);
     let found = match cluster.log_offsets(&BTreeSet::from([place.clone()]), LogOffset::Latest) {
         Ok(offsets) => Ok(offsets[&place].unwrap()),
-        Err(Failure::Answer { code, .. }) => Err(ErrorCode::from_i16(code).unwrap()),
+        Err(ClientError::Refused { refusal, .. }) => Err(ErrorCode::from_i16(refusal.code).unwrap()),
         Err(failure) => panic!("{failure}"),
     };
     assert_eq!(found, expected, "{codes:?}");

@@ -6,7 +6,7 @@ use super::options::{BenchOptions, Mode};
 use super::progress::{Lines, Seconds};
 use super::target::Target;
 use crate::client::Dialect;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::load::{
     AtEnd, BatchShape, ConsumeLoad, Counted, Group, Outcome, ProduceLoad, Run, records_in_batch,
 };
@@ -46,7 +46,7 @@ pub(super) fn run_all(
     options: &BenchOptions,
     target: &mut Target,
     lines: Lines,
-) -> Result<Vec<Phase>, Failure> {
+) -> Result<Vec<Phase>, ClientError> {
     let phases: &[(&str, Load)] = match options.mode() {
         Mode::Produce => &[("produce", Load::Produce)],
         Mode::Consume => &[("consume", Load::Consume)],
@@ -61,7 +61,7 @@ fn run_one(
     options: &BenchOptions,
     target: &mut Target,
     lines: Lines,
-) -> Result<Phase, Failure> {
+) -> Result<Phase, ClientError> {
     let dialect = target.connection.dialect();
     let mut groups = Vec::new();
     if load != Load::Consume {
@@ -97,10 +97,10 @@ fn consumers(
     options: &BenchOptions,
     target: &mut Target,
     dialect: Dialect,
-) -> Result<Group, Failure> {
+) -> Result<Group, ClientError> {
     let ranges = target.ranges()?;
     if ranges.iter().all(|(begin, end)| begin >= end) {
-        return Err(Failure::Usage(format!("{} holds no records to read", target.topic)));
+        return Err(ClientError::Usage(format!("{} holds no records to read", target.topic)));
     }
     let consume = ConsumeLoad {
         topic: &target.topic,

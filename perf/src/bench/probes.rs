@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Latencies, Table};
 use crate::probe::{DiskReadProbe, DsyncProbe, Pace, PingPong, disk_write_rate, loopback_rate};
 
@@ -23,7 +23,7 @@ pub(super) struct Probes {
 }
 
 impl Probes {
-    pub(super) fn take(dir: &Path) -> Result<Probes, Failure> {
+    pub(super) fn take(dir: &Path) -> Result<Probes, ClientError> {
         let disk_read = DiskReadProbe::new(dir)?.best(LENGTH)?;
         let mut dsync = DsyncProbe::new(dir)?;
         let mut ping_pong = PingPong::new()?;

@@ -9,12 +9,12 @@ use super::report;
 use super::target::Target;
 use crate::client::Acks;
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::load::Rate;
 use crate::measure::Verdict;
 
 /// Loads the broker as the options say, and prints what it gave. It fails if a load got no answer at all.
-pub(crate) fn run(options: &BenchOptions) -> Result<Verdict, Failure> {
+pub(crate) fn run(options: &BenchOptions) -> Result<Verdict, ClientError> {
     let mut target = Target::find(options)?;
     println!("{}", describe(options, &target));
     let lines = if options.quiet { Lines::Keep } else { Lines::Print };

@@ -9,7 +9,7 @@ use crate::client::{
     Connection, NewTopic, create_topics, delete_topics, introduce, leaders, log_ranges, resolve,
 };
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// A topic of a broker that answers.
 pub(super) struct Target {
@@ -32,9 +32,9 @@ enum Made {
 
 impl Target {
     /// The topic that the options name, created if it does not exist; without a name a topic of this run.
-    pub(super) fn find(options: &BenchOptions) -> Result<Target, Failure> {
+    pub(super) fn find(options: &BenchOptions) -> Result<Target, ClientError> {
         let address = resolve(&options.bootstrap)?;
-        let mut connection = introduce(address).map_err(Failure::of(&options.bootstrap))?;
+        let mut connection = introduce(address).map_err(ClientError::of(&options.bootstrap))?;
         let process = options.pid.map(|id| Process { id }).or_else(|| listener_of(address));
         let own = || format!("millrace-bench-{}", clock::wall_ms());
         let topic = options.topic.clone().unwrap_or_else(own);
@@ -46,7 +46,7 @@ impl Target {
             Some(leaders) => (leaders, Made::Before),
             None if options.consume => {
                 let text = "--consume needs a topic that exists; name one with --topic".to_owned();
-                return Err(Failure::Usage(text));
+                return Err(ClientError::Usage(text));
             }
             None => (create(&mut connection, address, &topic, options)?, Made::Here),
         };
@@ -54,13 +54,13 @@ impl Target {
     }
 
     /// The first offset and the end of each partition.
-    pub(super) fn ranges(&mut self) -> Result<Vec<(i64, i64)>, Failure> {
+    pub(super) fn ranges(&mut self) -> Result<Vec<(i64, i64)>, ClientError> {
         let partitions = i32::try_from(self.leaders.len()).unwrap_or(i32::MAX);
         log_ranges(&mut self.connection, &self.topic, partitions)
     }
 
     /// Deletes the topic if nobody named it.
-    pub(super) fn leave(mut self, options: &BenchOptions) -> Result<(), Failure> {
+    pub(super) fn leave(mut self, options: &BenchOptions) -> Result<(), ClientError> {
         match (self.made, &options.topic) {
             (Made::Here, None) => delete_topics(&mut self.connection, &[&self.topic]),
             _ => Ok(()),
@@ -73,11 +73,11 @@ fn create(
     address: SocketAddr,
     topic: &str,
     options: &BenchOptions,
-) -> Result<Vec<SocketAddr>, Failure> {
+) -> Result<Vec<SocketAddr>, ClientError> {
     let mut new = NewTopic::new(topic, options.partitions);
     new.replication_factor = Some(options.replication_factor);
     new.configs.clone_from(&options.topic_config);
     create_topics(connection, &[new])?;
     let found = leaders(connection, address, topic)?;
-    found.ok_or_else(|| Failure::Broker(format!("{topic} was created, and the broker does not know it")))
+    found.ok_or_else(|| ClientError::Broker(format!("{topic} was created, and the broker does not know it")))
 }

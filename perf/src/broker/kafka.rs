@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::process::Process;
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Away from the ports that the other users of the script take.
 const PORT: u16 = 19_592;
@@ -21,11 +21,11 @@ pub(crate) struct Kafka {
 
 impl Kafka {
     /// A fresh one-node cluster with its data below `dir`.
-    pub(crate) fn start(script: &Path, dir: &Path) -> Result<Kafka, Failure> {
+    pub(crate) fn start(script: &Path, dir: &Path) -> Result<Kafka, ClientError> {
         let dir = dir.join("kafka");
         run(script, &dir, &["start", "--fresh"])?;
         let id = disk::read_text(&dir.join("kafka.pid"))?;
-        let id = id.trim().parse().map_err(|_| Failure::Usage(format!("{id} is no process")))?;
+        let id = id.trim().parse().map_err(|_| ClientError::Usage(format!("{id} is no process")))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT));
         Ok(Kafka { script: script.to_path_buf(), dir, address, process: Process { id } })
     }
@@ -41,13 +41,13 @@ impl Drop for Kafka {
     }
 }
 
-fn run(script: &Path, dir: &Path, arguments: &[&str]) -> Result<(), Failure> {
+fn run(script: &Path, dir: &Path, arguments: &[&str]) -> Result<(), ClientError> {
     let mut command = Command::new(script);
     command.args(arguments).args(["--port", &PORT.to_string(), "--dir"]).arg(dir);
-    let output = command.output().map_err(Failure::io(format!("running {}", script.display())))?;
+    let output = command.output().map_err(ClientError::io(format!("running {}", script.display())))?;
     if output.status.success() {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::Broker(format!("{} {} failed: {text}", script.display(), arguments.join(" "))))
+    Err(ClientError::Broker(format!("{} {} failed: {text}", script.display(), arguments.join(" "))))
 }

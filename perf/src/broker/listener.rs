@@ -1,17 +1,11 @@
 //! The process that listens on a port of this machine, found as the kernel lists sockets.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+
+use procfs::net::{TcpNetEntry, TcpState, tcp, tcp6};
+use procfs::process::{FDTarget, all_processes};
 
 use super::process::Process;
-use crate::disk;
-
-/// In the tables of /proc/net the state of a socket that listens, and where the fields stand.
-const LISTENING: &str = "0A";
-const LOCAL_FIELD: usize = 1;
-const STATE_FIELD: usize = 3;
-const INODE_FIELD: usize = 9;
-const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
 /// The process behind a loopback address; `None` for other machines,
 /// and for processes that are not ours to look at.
@@ -19,35 +13,30 @@ pub(crate) fn listener_of(address: SocketAddr) -> Option<Process> {
     if !address.ip().is_loopback() {
         return None;
     }
-    let tables = TABLES.iter().map(|table| disk::read_text(Path::new(table)).unwrap_or_default());
-    let sockets: Vec<PathBuf> = tables.flat_map(|table| listening(&table, address.port())).collect();
-    let processes = disk::list(Path::new("/proc"));
-    processes.iter().find_map(|path| {
-        let id = path.file_name()?.to_string_lossy().parse().ok()?;
-        let descriptors = disk::list(&path.join("fd"));
-        let listens = |descriptor: &PathBuf| {
-            disk::link_target(descriptor).is_some_and(|target| sockets.contains(&target))
-        };
-        descriptors.iter().any(listens).then_some(Process { id })
+    let tables = [tcp(), tcp6()].into_iter().flatten();
+    let sockets: Vec<u64> = tables.flat_map(|table| listening(&table, address.port())).collect();
+    all_processes().ok()?.flatten().find_map(|process| {
+        let mut descriptors = process.fd().ok()?.flatten();
+        let listens = descriptors.any(|descriptor| match descriptor.target {
+            FDTarget::Socket(inode) => sockets.contains(&inode),
+            _ => false,
+        });
+        listens.then_some(Process { id: process.pid.unsigned_abs() })
     })
 }
 
-/// Sockets that listen on the port, as links to descriptors name them.
-fn listening(table: &str, port: u16) -> Vec<PathBuf> {
-    let socket = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (_, listens_on) = fields.get(LOCAL_FIELD)?.rsplit_once(':')?;
-        let is_it =
-            u16::from_str_radix(listens_on, 16).ok()? == port && *fields.get(STATE_FIELD)? == LISTENING;
-        is_it.then(|| PathBuf::from(format!("socket:[{}]", fields.get(INODE_FIELD).unwrap_or(&"-"))))
-    };
-    table.lines().skip(1).filter_map(socket).collect()
+/// Inodes of the sockets that listen on the port.
+fn listening(table: &[TcpNetEntry], port: u16) -> Vec<u64> {
+    let sockets = table.iter().filter(|socket| socket.state == TcpState::Listen);
+    sockets.filter(|socket| socket.local_address.port() == port).map(|socket| socket.inode).collect()
 }
 
 #[cfg(test)]
 #[expect(clippy::disallowed_types, reason = "a listener to be found")]
 mod tests {
     use super::*;
+    use procfs::net::TcpNetEntries;
+    use procfs::{FromBufReadSI, current_system_info};
     use std::net::{Ipv4Addr, TcpListener};
 
     const TABLE: &str = "\
@@ -58,8 +47,10 @@ mod tests {
 
     #[test]
     fn the_table_names_sockets_by_port_and_state() {
-        assert_eq!(listening(TABLE, 0x2384), [PathBuf::from("socket:[4711]")]);
-        assert!(listening(TABLE, 1).is_empty());
+        let TcpNetEntries(table) =
+            TcpNetEntries::from_buf_read(TABLE.as_bytes(), current_system_info()).unwrap();
+        assert_eq!(listening(&table, 0x2384), [4711]);
+        assert!(listening(&table, 1).is_empty());
     }
 
     #[test]

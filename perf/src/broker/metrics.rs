@@ -4,21 +4,21 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 const REQUEST: &str = "GET /metrics HTTP/1.1\r\nHost: millrace\r\nConnection: close\r\n\r\n";
 
 /// All metrics, in the text format of Prometheus.
-pub(crate) fn scrape(address: SocketAddr) -> Result<String, Failure> {
+pub(crate) fn scrape(address: SocketAddr) -> Result<String, ClientError> {
     let mut answer = String::new();
     let asked = TcpStream::connect(address).and_then(|mut stream| {
         stream.write_all(REQUEST.as_bytes())?;
         stream.read_to_string(&mut answer)
     });
-    asked.map_err(Failure::io("asking for metrics"))?;
+    asked.map_err(ClientError::io("asking for metrics"))?;
     if !answer.starts_with("HTTP/1.1 200 ") {
         let first = answer.lines().next().unwrap_or_default();
-        return Err(Failure::Broker(format!("the broker answered a question for metrics with {first}")));
+        return Err(ClientError::Broker(format!("the broker answered a question for metrics with {first}")));
     }
     Ok(answer)
 }

@@ -13,7 +13,7 @@ use super::process::Process;
 use crate::client::answers_versions;
 use crate::clock;
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// A broker that does not answer by then is broken; a restart with a large log takes far less.
 const READY_WITHIN: Duration = Duration::from_secs(60);
@@ -53,7 +53,7 @@ impl MillraceSettings {
     }
 
     /// Settings for a fresh data directory of that name beside this one.
-    pub(crate) fn fresh(&self, name: &str) -> Result<MillraceSettings, Failure> {
+    pub(crate) fn fresh(&self, name: &str) -> Result<MillraceSettings, ClientError> {
         let dir = self.dir.join(name);
         disk::remove_dir(&dir)?;
         disk::create_dir(&dir)?;
@@ -72,11 +72,11 @@ pub(crate) struct Millrace {
 
 impl Millrace {
     /// Returns when the broker answers requests.
-    pub(crate) fn start(settings: &MillraceSettings) -> Result<Millrace, Failure> {
+    pub(crate) fn start(settings: &MillraceSettings) -> Result<Millrace, ClientError> {
         let address = free_address()?;
         let log = settings.dir.join("broker.log");
         let output = disk::append_to(&log)?;
-        let errors = output.try_clone().map_err(Failure::io("opening the broker's log"))?;
+        let errors = output.try_clone().map_err(ClientError::io("opening the broker's log"))?;
         let mut command = Command::new(&settings.program);
         command.arg("dev").arg("--data-dir").arg(settings.data_dir());
         command.args(["--listen", &address.to_string(), "--shards", &settings.shards.to_string()]);
@@ -84,14 +84,14 @@ impl Millrace {
         command.stdin(Stdio::null()).stdout(output).stderr(errors);
         let begun = clock::now();
         let child =
-            command.spawn().map_err(Failure::io(format!("starting {}", settings.program.display())))?;
+            command.spawn().map_err(ClientError::io(format!("starting {}", settings.program.display())))?;
         let mut broker = Millrace { child, address, settings: settings.clone(), started_in: Duration::ZERO };
         broker.await_ready(&log)?;
         broker.started_in = clock::now() - begun;
         Ok(broker)
     }
 
-    fn await_ready(&mut self, log: &Path) -> Result<(), Failure> {
+    fn await_ready(&mut self, log: &Path) -> Result<(), ClientError> {
         let deadline = clock::now() + READY_WITHIN;
         loop {
             if answers_versions(self.address, READY_WITHIN).is_ok() {
@@ -99,10 +99,10 @@ impl Millrace {
             }
             if let Ok(Some(status)) = self.child.try_wait() {
                 let text = format!("the broker ended while starting ({status}): {}", tail(log));
-                return Err(Failure::Broker(text));
+                return Err(ClientError::Broker(text));
             }
             if clock::now() > deadline {
-                return Err(Failure::Broker(format!("the broker does not answer: {}", tail(log))));
+                return Err(ClientError::Broker(format!("the broker does not answer: {}", tail(log))));
             }
             clock::sleep(ASK_EVERY);
         }
@@ -113,25 +113,27 @@ impl Millrace {
     }
 
     /// `kill -9`, and waits until it is gone.
-    pub(crate) fn kill(mut self) -> Result<(), Failure> {
-        self.child.kill().map_err(Failure::io("killing the broker"))?;
-        self.child.wait().map(drop).map_err(Failure::io("waiting for the broker's end"))
+    pub(crate) fn kill(mut self) -> Result<(), ClientError> {
+        self.child.kill().map_err(ClientError::io("killing the broker"))?;
+        self.child.wait().map(drop).map_err(ClientError::io("waiting for the broker's end"))
     }
 
     /// SIGTERM, and waits until it is gone: how long that took.
-    pub(crate) fn stop(mut self) -> Result<Duration, Failure> {
+    pub(crate) fn stop(mut self) -> Result<Duration, ClientError> {
         let begun = clock::now();
         let id = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or_default());
-        kill(id, Signal::SIGTERM)
-            .map_err(|error| Failure::Io { what: "stopping the broker".to_owned(), error: error.into() })?;
+        kill(id, Signal::SIGTERM).map_err(|error| ClientError::Io {
+            what: "stopping the broker".to_owned(),
+            error: error.into(),
+        })?;
         while clock::now() - begun < STOPPED_WITHIN {
-            match self.child.try_wait().map_err(Failure::io("waiting for the broker's end"))? {
+            match self.child.try_wait().map_err(ClientError::io("waiting for the broker's end"))? {
                 Some(status) if status.success() => return Ok(clock::now() - begun),
-                Some(status) => return Err(Failure::Broker(format!("the broker stopped with {status}"))),
+                Some(status) => return Err(ClientError::Broker(format!("the broker stopped with {status}"))),
                 None => clock::sleep(ASK_EVERY),
             }
         }
-        Err(Failure::Broker(format!("the broker did not stop within {STOPPED_WITHIN:?} of SIGTERM")))
+        Err(ClientError::Broker(format!("the broker did not stop within {STOPPED_WITHIN:?} of SIGTERM")))
     }
 
     /// Last lines of its log.
@@ -148,9 +150,9 @@ impl Drop for Millrace {
 }
 
 /// A port that is free now; the kernel does not give it out again soon.
-pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
+pub(crate) fn free_address() -> Result<SocketAddr, ClientError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    listener.and_then(|listener| listener.local_addr()).map_err(Failure::io("looking for a free port"))
+    listener.and_then(|listener| listener.local_addr()).map_err(ClientError::io("looking for a free port"))
 }
 
 fn tail(log: &Path) -> String {

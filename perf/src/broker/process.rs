@@ -1,12 +1,15 @@
 //! What the kernel says of a broker's process, read from /proc.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::unistd::Pid;
+use procfs::ProcResult;
+use procfs::process::{Io, Status, Task};
 
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::seat::seats_of;
 
 /// How the kernel names a thread of a ring's operations that may block, and the broker one of its own.
@@ -49,79 +52,85 @@ impl Process {
         PathBuf::from(format!("/proc/{}/{name}", self.id))
     }
 
+    fn read<T>(
+        self,
+        read: impl FnOnce(&procfs::process::Process) -> ProcResult<T>,
+    ) -> Result<T, ClientError> {
+        let id = i32::try_from(self.id).unwrap_or(i32::MAX);
+        let answer = procfs::process::Process::new(id).and_then(|process| read(&process));
+        let what = format!("reading what the kernel says of process {id}");
+        answer.map_err(|error| ClientError::io(what)(io::Error::other(error)))
+    }
+
     pub(crate) fn is_alive(self) -> bool {
         // A zombie still has a directory; it runs no more.
-        disk::read_text(&self.file("stat")).is_ok_and(|stat| fields_behind_name(&stat).next() != Some("Z"))
+        self.read(|process| process.stat()).is_ok_and(|stat| stat.state != 'Z')
     }
 
     /// User and system time so far, with those of children that ended.
-    pub(crate) fn cpu_time(self) -> Result<Duration, Failure> {
-        let stat = disk::read_text(&self.file("stat"))?;
-        let ticks = fields_behind_name(&stat).skip(11).take(4);
-        let ticks: u64 = ticks.filter_map(|field| field.parse::<u64>().ok()).sum();
-        Ok(ticks_to_time(ticks))
+    pub(crate) fn cpu_time(self) -> Result<Duration, ClientError> {
+        let stat = self.read(|process| process.stat())?;
+        let of_children = stat.cutime.unsigned_abs() + stat.cstime.unsigned_abs();
+        let ticks = stat.utime + stat.stime + of_children;
+        Ok(Duration::from_secs_f64(ticks as f64 / procfs::ticks_per_second() as f64))
     }
 
     /// Time that its threads were on a processor, to the nanosecond: for intervals in which it hardly runs.
     pub(crate) fn run_time(self) -> Duration {
-        let of_thread = |thread: &PathBuf| {
-            let text = disk::read_text(&thread.join("schedstat")).ok()?;
-            text.split_whitespace().next()?.parse::<u64>().ok()
-        };
-        let threads = disk::list(&self.file("task"));
-        Duration::from_nanos(threads.iter().filter_map(of_thread).sum())
+        let of_thread = |thread: &Task| thread.schedstat().ok().map(|stat| stat.sum_exec_runtime);
+        Duration::from_nanos(self.threads().iter().filter_map(of_thread).sum())
     }
 
     /// Processors that one of its threads each is bound to, in the order of the threads. Workers do not
     /// count: on a machine of two processors those that leave a shard its own are bound to the other one.
     pub(crate) fn bound_threads(self) -> Vec<usize> {
-        let bound = |thread: &PathBuf| {
-            let name = disk::read_text(&thread.join("comm")).ok()?;
-            if is_worker(name.trim_end()) {
+        let bound = |thread: &Task| {
+            if is_worker(&thread.stat().ok()?.comm) {
                 return None;
             }
-            let id = thread.file_name()?.to_string_lossy().parse().ok()?;
-            let [cpu] = seats_of(Pid::from_raw(id))[..] else { return None };
+            let [cpu] = seats_of(Pid::from_raw(thread.tid))[..] else { return None };
             Some(cpu)
         };
-        disk::list(&self.file("task")).iter().filter_map(bound).collect()
+        self.threads().iter().filter_map(bound).collect()
     }
 
-    pub(crate) fn memory(self) -> Result<ResidentMemory, Failure> {
-        let status = disk::read_text(&self.file("status"))?;
-        let kib = |key: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default();
-            line.split_whitespace().find_map(|word| word.parse::<u64>().ok()).unwrap_or_default() * 1024
-        };
+    /// None where it has ended.
+    fn threads(self) -> Vec<Task> {
+        self.read(|process| process.tasks())
+            .map_or_else(|_| Vec::new(), |threads| threads.flatten().collect())
+    }
+
+    pub(crate) fn memory(self) -> Result<ResidentMemory, ClientError> {
+        let status = self.status()?;
         Ok(ResidentMemory {
-            all: kib("VmRSS:"),
-            anonymous: kib("RssAnon:"),
-            files: kib("RssFile:"),
-            shared: kib("RssShmem:"),
+            all: bytes_of(status.vmrss),
+            anonymous: bytes_of(status.rssanon),
+            files: bytes_of(status.rssfile),
+            shared: bytes_of(status.rssshmem),
         })
     }
 
     /// Highest resident memory so far.
-    pub(crate) fn memory_peak(self) -> Result<u64, Failure> {
-        let status = disk::read_text(&self.file("status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        Ok(line.split_whitespace().find_map(|word| word.parse::<u64>().ok()).unwrap_or_default() * 1024)
+    pub(crate) fn memory_peak(self) -> Result<u64, ClientError> {
+        Ok(bytes_of(self.status()?.vmhwm))
+    }
+
+    fn status(self) -> Result<Status, ClientError> {
+        self.read(|process| process.status())
     }
 
     /// Bytes it had read from devices.
-    pub(crate) fn read_bytes(self) -> Result<u64, Failure> {
-        self.io_bytes("read_bytes:")
+    pub(crate) fn read_bytes(self) -> Result<u64, ClientError> {
+        Ok(self.io()?.read_bytes)
     }
 
     /// Bytes it had written to devices.
-    pub(crate) fn written_bytes(self) -> Result<u64, Failure> {
-        self.io_bytes("write_bytes:")
+    pub(crate) fn written_bytes(self) -> Result<u64, ClientError> {
+        Ok(self.io()?.write_bytes)
     }
 
-    fn io_bytes(self, key: &str) -> Result<u64, Failure> {
-        let io = disk::read_text(&self.file("io"))?;
-        let bytes = io.lines().find_map(|line| line.strip_prefix(key)?.trim().parse().ok());
-        bytes.ok_or_else(|| Failure::Usage(format!("/proc/PID/io has no {key}")))
+    fn io(self) -> Result<Io, ClientError> {
+        self.read(|process| process.io())
     }
 
     /// Its open files, with the flags they were opened with.
@@ -137,14 +146,9 @@ impl Process {
     }
 }
 
-/// Fields of a stat line from the state on: the name before them may hold blanks.
-fn fields_behind_name(stat: &str) -> impl Iterator<Item = &str> {
-    stat.rsplit(')').next().unwrap_or_default().split_whitespace()
-}
-
-fn ticks_to_time(ticks: u64) -> Duration {
-    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
-    Duration::from_secs_f64(ticks as f64 / per_second as f64)
+/// The kernel counts memory in KiB; a process that has ended has none.
+fn bytes_of(kib: Option<u64>) -> u64 {
+    kib.unwrap_or_default() * 1024
 }
 
 /// Whether a thread of this name does what others leave to it.
@@ -155,6 +159,19 @@ fn is_worker(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_kernel_tells_of_this_process_and_of_none_that_is_not_there() {
+        let process = Process { id: std::process::id() };
+        assert!(process.is_alive());
+        let memory = process.memory().unwrap();
+        assert!(memory.anonymous > 0 && memory.anonymous < memory.all, "{memory:?}");
+        assert!(process.memory_peak().unwrap() > 0);
+        assert!(process.cpu_time().is_ok() && process.written_bytes().is_ok());
+        assert!(!process.threads().is_empty());
+        let nobody = Process { id: u32::MAX };
+        assert!(!nobody.is_alive() && nobody.memory().is_err());
+    }
 
     #[test]
     fn workers_are_told_by_their_names() {

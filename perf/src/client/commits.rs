@@ -17,7 +17,7 @@ use millrace_wire::{ApiKey, ErrorCode};
 
 use super::members::Membership;
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// The last versions that ask for one group, and that name topics by name.
 const FIND_COORDINATOR: i16 = 3;
@@ -44,7 +44,7 @@ pub(crate) fn commit_frame(
     who: &Membership<'_>,
     topic: &str,
     offsets: &[(i32, i64)],
-) -> Result<Frame, Failure> {
+) -> Result<Frame, ClientError> {
     let partition = |(partition_index, committed_offset): &(i32, i64)| OffsetCommitRequestPartition {
         partition_index: *partition_index,
         committed_offset: *committed_offset,
@@ -68,25 +68,25 @@ pub(crate) fn commit_frame(
 }
 
 /// Whether all offsets were taken.
-pub(crate) fn check_committed(frame: &Frame, answer: &Bytes) -> Result<(), Failure> {
+pub(crate) fn check_committed(frame: &Frame, answer: &Bytes) -> Result<(), ClientError> {
     let code = read_answer(frame, answer, |reader| {
         let response = OffsetCommitResponse::decode(reader, frame.version())?;
         let mut partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
         let refused = partitions.find(|partition| partition.error_code != 0);
         Ok(refused.map_or(0, |partition| partition.error_code))
     })?;
-    Failure::check("OffsetCommit", code)
+    ClientError::check("OffsetCommit", code)
 }
 
 /// Asks for all that a group has committed.
-pub(crate) fn committed_frame(group: &str) -> Result<Frame, Failure> {
+pub(crate) fn committed_frame(group: &str) -> Result<Frame, ClientError> {
     let request =
         OffsetFetchRequest { group_id: group.into(), topics: None, ..OffsetFetchRequest::default() };
     Frame::new(ApiKey::OffsetFetch, OFFSET_FETCH, |writer| request.encode(writer, OFFSET_FETCH))
 }
 
 /// What the group has committed (partition, offset) in the one topic; nothing while its coordinator loads.
-pub(crate) fn read_committed(frame: &Frame, answer: &Bytes) -> Result<Option<Vec<(i32, i64)>>, Failure> {
+pub(crate) fn read_committed(frame: &Frame, answer: &Bytes) -> Result<Option<Vec<(i32, i64)>>, ClientError> {
     let (code, offsets) = read_answer(frame, answer, |reader| {
         let response = OffsetFetchResponse::decode(reader, frame.version())?;
         let partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
@@ -96,11 +96,11 @@ pub(crate) fn read_committed(frame: &Frame, answer: &Bytes) -> Result<Option<Vec
     if is_passing(code) {
         return Ok(None);
     }
-    Failure::check("OffsetFetch", code).map(|()| Some(offsets))
+    ClientError::check("OffsetFetch", code).map(|()| Some(offsets))
 }
 
 /// Has the broker make its offsets topic, and waits until the coordinators of these groups serve.
-pub(crate) fn await_coordinators(connection: &mut Connection, groups: &[String]) -> Result<(), Failure> {
+pub(crate) fn await_coordinators(connection: &mut Connection, groups: &[String]) -> Result<(), ClientError> {
     let deadline = clock::now() + SERVES_WITHIN;
     let mut frames = Vec::new();
     for group in groups {
@@ -119,7 +119,10 @@ pub(crate) fn await_coordinators(connection: &mut Connection, groups: &[String])
 }
 
 /// Asks for the offsets of all groups at once, and keeps the requests that a loading coordinator refused.
-pub(crate) fn still_loading(connection: &mut Connection, frames: Vec<Frame>) -> Result<Vec<Frame>, Failure> {
+pub(crate) fn still_loading(
+    connection: &mut Connection,
+    frames: Vec<Frame>,
+) -> Result<Vec<Frame>, ClientError> {
     for frame in &frames {
         connection.send(frame)?;
     }
@@ -134,15 +137,15 @@ pub(crate) fn still_loading(connection: &mut Connection, frames: Vec<Frame>) -> 
     Ok(loading)
 }
 
-fn pause(deadline: Instant) -> Result<(), Failure> {
+fn pause(deadline: Instant) -> Result<(), ClientError> {
     if clock::now() > deadline {
-        return Err(Failure::Broker("the coordinators of groups do not serve".to_owned()));
+        return Err(ClientError::Broker("the coordinators of groups do not serve".to_owned()));
     }
     clock::sleep(ASK_AGAIN);
     Ok(())
 }
 
-fn has_coordinator(connection: &mut Connection, group: &str) -> Result<bool, Failure> {
+fn has_coordinator(connection: &mut Connection, group: &str) -> Result<bool, ClientError> {
     let version = FIND_COORDINATOR;
     let request =
         FindCoordinatorRequest { key: group.into(), key_type: GROUP, ..FindCoordinatorRequest::default() };
@@ -152,7 +155,7 @@ fn has_coordinator(connection: &mut Connection, group: &str) -> Result<bool, Fai
     if is_passing(code) {
         return Ok(false);
     }
-    Failure::check("FindCoordinator", code).map(|()| true)
+    ClientError::check("FindCoordinator", code).map(|()| true)
 }
 
 /// Whether a coordinator says that it will serve later.

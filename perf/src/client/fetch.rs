@@ -8,7 +8,7 @@ use millrace_wire::messages::fetch_request::{FetchPartition, FetchRequest, Fetch
 use millrace_wire::messages::fetch_response::FetchResponse;
 use millrace_wire::{ApiKey, Records};
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 const WAIT_MS: i32 = 500;
 /// Of one answer; the broker returns at least one batch all the same.
@@ -29,7 +29,7 @@ pub(crate) fn fetch(
     topic: &str,
     places: &[FetchPlace],
     visit: impl FnMut(i32, &Bytes),
-) -> Result<(), Failure> {
+) -> Result<(), ClientError> {
     let frame = fetch_frame(connection.dialect().fetch, topic, places)?;
     connection.send(&frame)?;
     let answer = connection.receive()?;
@@ -39,7 +39,7 @@ pub(crate) fn fetch(
 }
 
 /// A request for records of these partitions, answered when there are some or after half a second.
-pub(crate) fn fetch_frame(version: i16, topic: &str, places: &[FetchPlace]) -> Result<Frame, Failure> {
+pub(crate) fn fetch_frame(version: i16, topic: &str, places: &[FetchPlace]) -> Result<Frame, ClientError> {
     let partition = |place: &FetchPlace| FetchPartition {
         partition: place.partition,
         fetch_offset: place.offset,
@@ -66,7 +66,7 @@ pub(crate) fn read_fetched(
     frame: &Frame,
     answer: &Bytes,
     mut visit: impl FnMut(i32, &Bytes),
-) -> Result<(), Failure> {
+) -> Result<(), ClientError> {
     let code = read_answer(frame, answer, |reader| {
         let response = FetchResponse::decode(reader, frame.version())?;
         let mut code = response.error_code;
@@ -76,5 +76,5 @@ pub(crate) fn read_fetched(
         }
         Ok(code)
     })?;
-    Failure::check("Fetch", code)
+    ClientError::check("Fetch", code)
 }

@@ -12,7 +12,7 @@ use millrace_wire::messages::join_group_response::JoinGroupResponse;
 use millrace_wire::messages::sync_group_request::{SyncGroupRequest, SyncGroupRequestAssignment};
 use millrace_wire::messages::sync_group_response::SyncGroupResponse;
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 const JOIN_GROUP: i16 = 9;
 const SYNC_GROUP: i16 = 5;
@@ -55,7 +55,7 @@ pub(crate) struct Joined {
     pub(crate) members: Vec<String>,
 }
 
-pub(crate) fn join_frame(who: &Membership<'_>) -> Result<Frame, Failure> {
+pub(crate) fn join_frame(who: &Membership<'_>) -> Result<Frame, ClientError> {
     let protocol = JoinGroupRequestProtocol { name: PROTOCOL.into(), metadata: Cow::Borrowed(SUBSCRIPTION) };
     let request = JoinGroupRequest {
         group_id: Cow::Borrowed(who.group),
@@ -69,7 +69,7 @@ pub(crate) fn join_frame(who: &Membership<'_>) -> Result<Frame, Failure> {
     Frame::new(ApiKey::JoinGroup, JOIN_GROUP, |writer| request.encode(writer, JOIN_GROUP))
 }
 
-pub(crate) fn read_joined(frame: &Frame, answer: &Bytes) -> Result<Joined, Failure> {
+pub(crate) fn read_joined(frame: &Frame, answer: &Bytes) -> Result<Joined, ClientError> {
     read_answer(frame, answer, |reader| {
         let response = JoinGroupResponse::decode(reader, frame.version())?;
         Ok(Joined {
@@ -82,7 +82,7 @@ pub(crate) fn read_joined(frame: &Frame, answer: &Bytes) -> Result<Joined, Failu
 }
 
 /// Asks for this member's part; the leader gives one partition to each of `members`, who lists nobody else.
-pub(crate) fn sync_frame(who: &Membership<'_>, members: &[String]) -> Result<Frame, Failure> {
+pub(crate) fn sync_frame(who: &Membership<'_>, members: &[String]) -> Result<Frame, ClientError> {
     let assignment = |member: &'_ String| SyncGroupRequestAssignment {
         member_id: Cow::Owned(member.clone()),
         assignment: Cow::Borrowed(ASSIGNMENT),
@@ -100,19 +100,19 @@ pub(crate) fn sync_frame(who: &Membership<'_>, members: &[String]) -> Result<Fra
 }
 
 /// Whether the member got what the leader gave it.
-pub(crate) fn check_synced(frame: &Frame, answer: &Bytes) -> Result<(), Failure> {
+pub(crate) fn check_synced(frame: &Frame, answer: &Bytes) -> Result<(), ClientError> {
     let (code, is_whole) = read_answer(frame, answer, |reader| {
         let response = SyncGroupResponse::decode(reader, frame.version())?;
         Ok((response.error_code, *response.assignment == *ASSIGNMENT))
     })?;
-    Failure::check("SyncGroup", code)?;
+    ClientError::check("SyncGroup", code)?;
     match is_whole {
         true => Ok(()),
-        false => Err(Failure::Broker("a member got another assignment than its leader made".to_owned())),
+        false => Err(ClientError::Broker("a member got another assignment than its leader made".to_owned())),
     }
 }
 
-pub(crate) fn heartbeat_frame(who: &Membership<'_>) -> Result<Frame, Failure> {
+pub(crate) fn heartbeat_frame(who: &Membership<'_>) -> Result<Frame, ClientError> {
     let request = HeartbeatRequest {
         group_id: Cow::Borrowed(who.group),
         generation_id: who.generation,
@@ -123,6 +123,6 @@ pub(crate) fn heartbeat_frame(who: &Membership<'_>) -> Result<Frame, Failure> {
 }
 
 /// The error code.
-pub(crate) fn read_heartbeat(frame: &Frame, answer: &Bytes) -> Result<i16, Failure> {
+pub(crate) fn read_heartbeat(frame: &Frame, answer: &Bytes) -> Result<i16, ClientError> {
     read_answer(frame, answer, |reader| Ok(HeartbeatResponse::decode(reader, frame.version())?.error_code))
 }

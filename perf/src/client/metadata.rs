@@ -8,7 +8,7 @@ use millrace_wire::ApiKey;
 use millrace_wire::messages::metadata_request::{MetadataRequest, MetadataRequestTopic};
 use millrace_wire::messages::metadata_response::{MetadataResponse, MetadataResponseBroker};
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 const UNKNOWN_TOPIC: i16 = 3;
 
@@ -26,16 +26,16 @@ pub(crate) fn leaders(
     connection: &mut Connection,
     address: SocketAddr,
     topic: &str,
-) -> Result<Option<Vec<SocketAddr>>, Failure> {
+) -> Result<Option<Vec<SocketAddr>>, ClientError> {
     let seen = ask(connection, topic)?;
     if seen.error == UNKNOWN_TOPIC {
         return Ok(None);
     }
-    Failure::check("Metadata", seen.error)?;
+    ClientError::check("Metadata", seen.error)?;
     let leader = |id: &i32| {
         let broker = seen.brokers.iter().find(|(broker, ..)| broker == id);
         match broker {
-            None => Err(Failure::Broker(format!("a partition of {topic} has no leader"))),
+            None => Err(ClientError::Broker(format!("a partition of {topic} has no leader"))),
             Some(_) if seen.brokers.len() == 1 => Ok(address),
             Some((_, host, port)) => resolve(&format!("{host}:{port}")),
         }
@@ -43,7 +43,7 @@ pub(crate) fn leaders(
     seen.leaders.iter().map(leader).collect::<Result<_, _>>().map(Some)
 }
 
-fn ask(connection: &mut Connection, topic: &str) -> Result<Seen, Failure> {
+fn ask(connection: &mut Connection, topic: &str) -> Result<Seen, ClientError> {
     let version = connection.dialect().metadata;
     let asked = MetadataRequestTopic { name: Some(Cow::Borrowed(topic)), ..MetadataRequestTopic::default() };
     let request = MetadataRequest {

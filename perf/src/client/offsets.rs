@@ -9,7 +9,7 @@ use millrace_wire::messages::list_offsets_request::{
 };
 use millrace_wire::messages::list_offsets_response::ListOffsetsResponse;
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// A consumer, not a replica.
 const CONSUMER: i32 = -1;
@@ -20,7 +20,7 @@ const EARLIEST: i64 = -2;
 
 /// The high watermarks of all partitions of the topics (name, number of partitions),
 /// topic by topic in the order asked.
-pub(crate) fn log_ends(connection: &mut Connection, topics: &[(&str, i32)]) -> Result<Vec<i64>, Failure> {
+pub(crate) fn log_ends(connection: &mut Connection, topics: &[(&str, i32)]) -> Result<Vec<i64>, ClientError> {
     log_offsets(connection, topics, LATEST)
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn log_ranges(
     connection: &mut Connection,
     topic: &str,
     partitions: i32,
-) -> Result<Vec<(i64, i64)>, Failure> {
+) -> Result<Vec<(i64, i64)>, ClientError> {
     let starts = log_offsets(connection, &[(topic, partitions)], EARLIEST)?;
     let ends = log_offsets(connection, &[(topic, partitions)], LATEST)?;
     Ok(starts.into_iter().zip(ends).collect())
@@ -39,7 +39,7 @@ fn log_offsets(
     connection: &mut Connection,
     topics: &[(&str, i32)],
     timestamp: i64,
-) -> Result<Vec<i64>, Failure> {
+) -> Result<Vec<i64>, ClientError> {
     let partition = |partition_index| ListOffsetsPartition {
         partition_index,
         timestamp,
@@ -68,8 +68,8 @@ fn log_offsets(
     })?;
     let asked: i32 = topics.iter().map(|(_, partitions)| partitions).sum();
     if found.len() != usize::try_from(asked).unwrap_or_default() {
-        return Err(Failure::Broker(format!("{asked} offsets asked, {} answered", found.len())));
+        return Err(ClientError::Broker(format!("{asked} offsets asked, {} answered", found.len())));
     }
-    let offset = |(code, offset)| Failure::check("ListOffsets", code).map(|()| offset);
+    let offset = |(code, offset)| ClientError::check("ListOffsets", code).map(|()| offset);
     found.into_iter().map(offset).collect()
 }

@@ -12,12 +12,12 @@ use millrace_wire::messages::produce_response::ProduceResponse;
 use millrace_wire::{ApiKey, Records};
 
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 const TIMEOUT_MS: i32 = 30_000;
 
 /// A request with one batch for each of the partitions, acks=all, in the newest version.
-pub(crate) fn produce_frame(topic: &str, batches: &[(i32, Bytes)]) -> Result<Frame, Failure> {
+pub(crate) fn produce_frame(topic: &str, batches: &[(i32, Bytes)]) -> Result<Frame, ClientError> {
     encode_produce(Dialect::NEWEST.produce, Acks::All, topic, batches)
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn encode_produce(
     acks: Acks,
     topic: &str,
     batches: &[(i32, Bytes)],
-) -> Result<Frame, Failure> {
+) -> Result<Frame, ClientError> {
     let partition = |(index, batch): &(i32, Bytes)| PartitionProduceData {
         index: *index,
         records: Some(Records::from(batch.clone())),
@@ -47,13 +47,13 @@ pub(crate) fn encode_produce(
 }
 
 /// Whether all partitions took their batch.
-pub(crate) fn check_produced(frame: &Frame, answer: &Bytes) -> Result<(), Failure> {
+pub(crate) fn check_produced(frame: &Frame, answer: &Bytes) -> Result<(), ClientError> {
     let code = read_answer(frame, answer, |reader| {
         let response = ProduceResponse::decode(reader, frame.version())?;
         let mut codes = response.responses.iter().flat_map(|topic| &topic.partition_responses);
         Ok(codes.find(|partition| partition.error_code != 0).map_or(0, |partition| partition.error_code))
     })?;
-    Failure::check("Produce", code)
+    ClientError::check("Produce", code)
 }
 
 /// One request in flight.
@@ -63,12 +63,12 @@ pub(crate) struct Produce {
 }
 
 impl Produce {
-    pub(crate) fn new(address: SocketAddr, frame: Frame) -> Result<Produce, Failure> {
+    pub(crate) fn new(address: SocketAddr, frame: Frame) -> Result<Produce, ClientError> {
         Ok(Produce { connection: Connection::open(address)?, frame })
     }
 
     /// Sends the request and returns after how long its answer was there.
-    pub(crate) fn once(&mut self) -> Result<Duration, Failure> {
+    pub(crate) fn once(&mut self) -> Result<Duration, ClientError> {
         let sent = clock::now();
         self.connection.send(&self.frame)?;
         let answer = self.connection.receive()?;
@@ -90,14 +90,18 @@ pub(crate) struct Pipeline {
 
 impl Pipeline {
     /// Sends the frames in turn, `depth` at once.
-    pub(crate) fn new(address: SocketAddr, frames: Vec<Frame>, depth: usize) -> Result<Pipeline, Failure> {
+    pub(crate) fn new(
+        address: SocketAddr,
+        frames: Vec<Frame>,
+        depth: usize,
+    ) -> Result<Pipeline, ClientError> {
         assert!(!frames.is_empty() && depth > 0, "a pipeline sends something");
         let connection = Connection::open(address)?;
         Ok(Pipeline { connection, frames, depth, next: 0, in_flight: VecDeque::new() })
     }
 
     /// Fills the pipeline, then waits for the oldest answer: how long that request took.
-    pub(crate) fn step(&mut self) -> Result<Duration, Failure> {
+    pub(crate) fn step(&mut self) -> Result<Duration, ClientError> {
         while self.in_flight.len() < self.depth {
             let place = self.next;
             self.next = (place + 1) % self.frames.len();
@@ -108,7 +112,7 @@ impl Pipeline {
     }
 
     /// Waits for what is in flight: how many answers that were.
-    pub(crate) fn finish(&mut self) -> Result<u64, Failure> {
+    pub(crate) fn finish(&mut self) -> Result<u64, ClientError> {
         let mut answers = 0;
         while self.take_oldest()?.is_some() {
             answers += 1;
@@ -116,7 +120,7 @@ impl Pipeline {
         Ok(answers)
     }
 
-    fn take_oldest(&mut self) -> Result<Option<Duration>, Failure> {
+    fn take_oldest(&mut self) -> Result<Option<Duration>, ClientError> {
         let Some((place, sent)) = self.in_flight.pop_front() else { return Ok(None) };
         let answer = self.connection.receive()?;
         let taken = clock::now() - sent;

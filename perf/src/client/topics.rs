@@ -11,7 +11,7 @@ use millrace_wire::messages::delete_topics_response::DeleteTopicsResponse;
 
 use super::offsets::log_ends;
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 const TIMEOUT_MS: i32 = 60_000;
 /// Kafka answers a creation before its leaders serve; it takes tens of milliseconds.
@@ -19,7 +19,7 @@ const LEADERS_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Creates the topics and waits until their partitions have leaders that answer.
-pub(crate) fn create_topics(connection: &mut Connection, topics: &[NewTopic]) -> Result<(), Failure> {
+pub(crate) fn create_topics(connection: &mut Connection, topics: &[NewTopic]) -> Result<(), ClientError> {
     let request = creation(topics, Effect::Change);
     let version = connection.dialect().create_topics;
     let frame = Frame::new(ApiKey::CreateTopics, version, |writer| request.encode(writer, version))?;
@@ -28,12 +28,12 @@ pub(crate) fn create_topics(connection: &mut Connection, topics: &[NewTopic]) ->
         Ok(response.topics.iter().map(|topic| (topic.name.to_string(), topic.error_code)).collect())
     })?;
     for (name, code) in &codes {
-        Failure::check(&format!("CreateTopics of {name}"), *code)?;
+        ClientError::check(&format!("CreateTopics of {name}"), *code)?;
     }
     await_leaders(connection, topics)
 }
 
-fn await_leaders(connection: &mut Connection, topics: &[NewTopic]) -> Result<(), Failure> {
+fn await_leaders(connection: &mut Connection, topics: &[NewTopic]) -> Result<(), ClientError> {
     let deadline = clock::now() + LEADERS_WITHIN;
     loop {
         let asked = topics.iter().map(|topic| (topic.name.as_str(), topic.partitions.unwrap_or_default()));
@@ -46,7 +46,7 @@ fn await_leaders(connection: &mut Connection, topics: &[NewTopic]) -> Result<(),
     }
 }
 
-pub(crate) fn delete_topics(connection: &mut Connection, names: &[&str]) -> Result<(), Failure> {
+pub(crate) fn delete_topics(connection: &mut Connection, names: &[&str]) -> Result<(), ClientError> {
     let request = DeleteTopicsRequest {
         topic_names: names.iter().map(|name| Cow::Borrowed(*name)).collect(),
         timeout_ms: TIMEOUT_MS,
@@ -58,5 +58,5 @@ pub(crate) fn delete_topics(connection: &mut Connection, names: &[&str]) -> Resu
         let response = DeleteTopicsResponse::decode(reader, version)?;
         Ok(response.responses.iter().map(|topic| topic.error_code).collect())
     })?;
-    codes.into_iter().try_for_each(|code| Failure::check("DeleteTopics", code))
+    codes.into_iter().try_for_each(|code| ClientError::check("DeleteTopics", code))
 }

@@ -1,7 +1,7 @@
 //! The figures in their order, each on brokers of its own.
 
 use super::{hardening, hostile, many_partitions, one_in_flight, rounds, start, throughput};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::Verdict;
 use crate::suite::{self, Figure, InQuickRun, Needs, Suite, SuiteOptions};
 
@@ -58,6 +58,6 @@ const FIGURES: &[Figure] = &[
 ];
 
 /// Takes the figures that the options name.
-pub(crate) fn run(options: &SuiteOptions) -> Result<Verdict, Failure> {
+pub(crate) fn run(options: &SuiteOptions) -> Result<Verdict, ClientError> {
     suite::run(&Suite { name: "first-light", figures: FIGURES }, options)
 }

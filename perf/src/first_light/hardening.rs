@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::broker::{Descriptor, Millrace, Process};
 use crate::client::{Pipeline, Produce, produce_frame};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Cell, FlushCounter, Table, Verdict, millis};
 use crate::suite::{BATCH_RECORDS, VALUE_BYTES, batch, one_record_each};
 use crate::suite::{Contender, POWER, PROCESS, Rig};
@@ -17,14 +17,14 @@ const SEGMENT_LOAD_IN_FLIGHT: usize = 8;
 /// Between two looks at the broker's descriptors.
 const LOOK_EVERY_REQUESTS: usize = 20;
 
-pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(crate) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = Millrace::start(&rig.settings("hardening")?)?;
     flushes(rig, &broker)?;
     descriptors(rig, &broker)
 }
 
 /// The counter before and after durable commits, beside what the device is asked by others in the same time.
-fn flushes(rig: &mut Rig, broker: &Millrace) -> Result<(), Failure> {
+fn flushes(rig: &mut Rig, broker: &Millrace) -> Result<(), ClientError> {
     let name = format!("device flushes for {COMMITS} durable commits");
     let Some(counter) = FlushCounter::of(&rig.dir)? else {
         rig.report.note(&format!("{name}: the device does not report them"));
@@ -56,7 +56,7 @@ fn flushes(rig: &mut Rig, broker: &Millrace) -> Result<(), Failure> {
 }
 
 /// Looks while segments are written: their files may be closed when nothing is.
-fn descriptors(rig: &mut Rig, broker: &Millrace) -> Result<(), Failure> {
+fn descriptors(rig: &mut Rig, broker: &Millrace) -> Result<(), ClientError> {
     Contender::of(broker, "segments", POWER).create("segments", 1)?;
     let frame = produce_frame("segments", &[(0, batch(BATCH_RECORDS, 7))])?;
     let mut pipeline = Pipeline::new(broker.address, vec![frame], SEGMENT_LOAD_IN_FLIGHT)?;

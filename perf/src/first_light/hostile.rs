@@ -6,7 +6,7 @@ use super::junk;
 use crate::broker::Millrace;
 use crate::client::{Connection, NewTopic, Produce, answers_versions, create_topics};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Latencies, Table, Verdict};
 use crate::probe::Pace;
 use crate::suite::Rig;
@@ -25,7 +25,7 @@ const JUNK_SEED: u64 = 20_261_121;
 const ALIVE_WITHIN: Duration = Duration::from_secs(5);
 const TOPIC: &str = "honest";
 
-pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(crate) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = Millrace::start(&rig.settings("hostile")?)?;
     let mut connection = Connection::open(broker.address)?;
     create_topics(&mut connection, &[NewTopic::new(TOPIC, 1)])?;
@@ -67,13 +67,13 @@ pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
     broker.kill()
 }
 
-fn announce(broker: &Millrace) -> Result<Connection, Failure> {
+fn announce(broker: &Millrace) -> Result<Connection, ClientError> {
     let mut connection = Connection::open(broker.address)?;
     connection.send_bytes(&ANNOUNCED_BYTES.to_be_bytes())?;
     Ok(connection)
 }
 
-fn any_bytes(rig: &mut Rig, broker: &Millrace) -> Result<(), Failure> {
+fn any_bytes(rig: &mut Rig, broker: &Millrace) -> Result<(), ClientError> {
     let connections = rig.scale.pick(JUNK_CONNECTIONS.0, JUNK_CONNECTIONS.1);
     let begun = clock::now();
     let outcome = junk::send(broker.address, connections, JUNK_SEED)?;

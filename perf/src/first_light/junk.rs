@@ -9,7 +9,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
 use crate::client::Connection;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::suite::{VALUE_BYTES, one_record_each};
 
 const SENDERS: usize = 4;
@@ -35,7 +35,7 @@ pub(super) struct Endings {
 }
 
 /// Opens the connections one after another from a few threads.
-pub(super) fn send(address: SocketAddr, connections: usize, seed: u64) -> Result<Endings, Failure> {
+pub(super) fn send(address: SocketAddr, connections: usize, seed: u64) -> Result<Endings, ClientError> {
     let parts = thread::scope(|scope| {
         let part = |sender: usize| {
             scope.spawn(move || send_part(address, connections / SENDERS, seed + sender as u64))
@@ -45,7 +45,7 @@ pub(super) fn send(address: SocketAddr, connections: usize, seed: u64) -> Result
     });
     let mut all = Endings::default();
     for part in parts {
-        let part = part.map_err(|_| Failure::Usage("a sending thread panicked".to_owned()))??;
+        let part = part.map_err(|_| ClientError::Usage("a sending thread panicked".to_owned()))??;
         all.answered += part.answered;
         all.closed += part.closed;
         all.silent += part.silent;
@@ -54,7 +54,7 @@ pub(super) fn send(address: SocketAddr, connections: usize, seed: u64) -> Result
     Ok(all)
 }
 
-fn send_part(address: SocketAddr, connections: usize, seed: u64) -> Result<Endings, Failure> {
+fn send_part(address: SocketAddr, connections: usize, seed: u64) -> Result<Endings, ClientError> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let request = one_record_each("honest", 1, VALUE_BYTES)?.to_bytes();
     let mut outcome = Endings::default();

@@ -10,7 +10,7 @@ use crate::broker::Millrace;
 use crate::client::{Connection, NewTopic, Pipeline, Produce, create_topics, log_ends, produce_frame};
 use crate::clock;
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Cell, Latencies, Table, Verdict, megabytes, millis};
 use crate::probe::Pace;
 use crate::suite::Rig;
@@ -43,7 +43,7 @@ struct Load {
     journal_most: u64,
 }
 
-pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(crate) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let mut settings = rig.settings("many-partitions")?;
     let journal = rig.scale.pick(JOURNAL_MIB.0, JOURNAL_MIB.1);
     settings.arguments.extend(["--set".to_owned(), format!("millrace.journal.bytes={journal}MiB")]);
@@ -74,7 +74,7 @@ pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
     broker.kill()
 }
 
-fn populate(rig: &mut Rig, broker: &Millrace, population: &Population) -> Result<(), Failure> {
+fn populate(rig: &mut Rig, broker: &Millrace, population: &Population) -> Result<(), ClientError> {
     let partitions = population.partitions();
     let empty = broker.process().memory()?.all;
     let mut connection = Connection::open(broker.address)?;
@@ -96,7 +96,7 @@ fn populate(rig: &mut Rig, broker: &Millrace, population: &Population) -> Result
 }
 
 /// Batches to the hot partition, small requests to another, and looks at the journal's size, all at once.
-fn load(broker: &Millrace, bytes: u64) -> Result<Load, Failure> {
+fn load(broker: &Millrace, bytes: u64) -> Result<Load, ClientError> {
     let request_bytes = (BATCH_RECORDS * VALUE_BYTES) as u64;
     let requests = bytes.div_ceil(request_bytes);
     let frame = produce_frame("hot", &[(0, batch(BATCH_RECORDS, 11))])?;
@@ -106,7 +106,7 @@ fn load(broker: &Millrace, bytes: u64) -> Result<Load, Failure> {
     let done = AtomicBool::new(false);
     let begun = clock::now();
     let (hot, small, sizes) = thread::scope(|scope| {
-        let small = scope.spawn(|| -> Result<Latencies, Failure> {
+        let small = scope.spawn(|| -> Result<Latencies, ClientError> {
             let mut latencies = Latencies::new();
             while !done.load(Ordering::Relaxed) {
                 for taken in Pace::Every(SMALL_EVERY).run(LOOK_EVERY, || small.once())? {
@@ -127,7 +127,7 @@ fn load(broker: &Millrace, bytes: u64) -> Result<Load, Failure> {
         done.store(true, Ordering::Relaxed);
         (hot, small.join(), sizes.join())
     });
-    let panicked = |_| Failure::Usage("a loading thread panicked".to_owned());
+    let panicked = |_| ClientError::Usage("a loading thread panicked".to_owned());
     let sizes = sizes.map_err(panicked)?;
     let (hot, answers) = hot?;
     Ok(Load {
@@ -141,7 +141,7 @@ fn load(broker: &Millrace, bytes: u64) -> Result<Load, Failure> {
 }
 
 /// Latencies, and the number of batches that were acknowledged.
-fn run_hot(hot: &mut Pipeline, requests: u64) -> Result<(Latencies, u64), Failure> {
+fn run_hot(hot: &mut Pipeline, requests: u64) -> Result<(Latencies, u64), ClientError> {
     let mut latencies = Latencies::new();
     for _ in 0..requests {
         latencies.record(hot.step()?);

@@ -2,7 +2,7 @@
 
 use super::placed;
 use super::turns::{Subject, TURNS, add, ratio};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Latencies, Report, Table};
 use crate::probe::{DsyncProbe, Pace, PingPong};
 use crate::suite::VALUE_BYTES;
@@ -23,7 +23,7 @@ struct Floors {
     loopback_back_to_back: Vec<Latencies>,
 }
 
-pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(crate) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let millrace = rig.start_millrace("one-in-flight")?;
     let mut subjects = Vec::new();
     for contender in rig.contenders(millrace.as_ref()) {

@@ -5,7 +5,7 @@
 //! will, and the ratio says which was luckier.
 
 use super::turns::{Subject, TURNS, add, ratio};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Latencies, Table};
 use crate::probe::PingPong;
 use crate::seat::{Seated, seats};
@@ -25,7 +25,7 @@ struct Place {
 }
 
 impl Place {
-    fn turn(&mut self, rig: &Rig, round: usize) -> Result<(), Failure> {
+    fn turn(&mut self, rig: &Rig, round: usize) -> Result<(), ClientError> {
         let _seated = Seated::on(self.client)?;
         let length = rig.slice / TURNS;
         let pace = self.answers.turn(round, length)?;
@@ -36,7 +36,7 @@ impl Place {
 }
 
 /// Of a broker with one shard.
-pub(super) fn take(rig: &mut Rig, contender: &Contender) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig, contender: &Contender) -> Result<(), ClientError> {
     let mut places = places(contender)?;
     for round in (0..rig.rounds).flat_map(|round| (0..TURNS).map(move |_| round)) {
         for place in &mut places {
@@ -57,10 +57,10 @@ pub(super) fn take(rig: &mut Rig, contender: &Contender) -> Result<(), Failure> 
 }
 
 /// The shard's processor, and another one where the machine has one.
-fn places(contender: &Contender) -> Result<Vec<Place>, Failure> {
+fn places(contender: &Contender) -> Result<Vec<Place>, ClientError> {
     let shards = contender.process.bound_threads();
     let Some(&shard) = shards.first() else {
-        return Err(Failure::Usage("no thread of the broker has a processor of its own".to_owned()));
+        return Err(ClientError::Usage("no thread of the broker has a processor of its own".to_owned()));
     };
     let other = seats()?.into_iter().find(|cpu| !shards.contains(cpu));
     let names = [("on the shard's processor", Some(shard)), ("on another processor", other)];
@@ -72,7 +72,12 @@ fn places(contender: &Contender) -> Result<Vec<Place>, Failure> {
 }
 
 impl Place {
-    fn new(contender: &Contender, name: &'static str, client: usize, shard: usize) -> Result<Place, Failure> {
+    fn new(
+        contender: &Contender,
+        name: &'static str,
+        client: usize,
+        shard: usize,
+    ) -> Result<Place, ClientError> {
         let topic = format!("one-client-on-{client}");
         Ok(Place {
             name,

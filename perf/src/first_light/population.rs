@@ -10,7 +10,7 @@ use crate::client::{
     same_records,
 };
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 const PARTITIONS_PER_TOPIC: i32 = 1000;
 const VALUE_BYTES: usize = 100;
@@ -46,7 +46,7 @@ impl Population {
     }
 
     /// Creates all topics with one request: how long that took.
-    pub(super) fn create(&self, connection: &mut Connection) -> Result<Duration, Failure> {
+    pub(super) fn create(&self, connection: &mut Connection) -> Result<Duration, ClientError> {
         let topic = |name: &String| NewTopic::new(name.as_str(), PARTITIONS_PER_TOPIC);
         let topics: Vec<NewTopic> = self.topics.iter().map(topic).collect();
         let begun = clock::now();
@@ -55,7 +55,7 @@ impl Population {
     }
 
     /// Writes one record to each partition, a topic a request: how long each request took.
-    pub(super) fn settle(&self, address: SocketAddr) -> Result<Vec<Duration>, Failure> {
+    pub(super) fn settle(&self, address: SocketAddr) -> Result<Vec<Duration>, ClientError> {
         let mut taken = Vec::new();
         for topic in &self.topics {
             let batches: Vec<(i32, Bytes)> = (0..PARTITIONS_PER_TOPIC)
@@ -67,7 +67,7 @@ impl Population {
     }
 
     /// Looks at every partition: its end, and its record byte by byte.
-    pub(super) fn count(&self, connection: &mut Connection) -> Result<Census, Failure> {
+    pub(super) fn count(&self, connection: &mut Connection) -> Result<Census, ClientError> {
         let mut census = Census::default();
         for topic in &self.topics {
             let ends = log_ends(connection, &[(topic, PARTITIONS_PER_TOPIC)])?;
@@ -77,7 +77,7 @@ impl Population {
         Ok(census)
     }
 
-    fn count_records(&self, connection: &mut Connection, topic: &str) -> Result<usize, Failure> {
+    fn count_records(&self, connection: &mut Connection, topic: &str) -> Result<usize, ClientError> {
         let mut wanted: Vec<i32> = (0..PARTITIONS_PER_TOPIC).collect();
         let mut right = 0;
         for _ in 0..FETCHES_MAX * wanted.len() / PARTITIONS_PER_FETCH {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::turns::{Subject, TURNS, add, ratio};
 use crate::broker::Process;
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Latencies, Table};
 use crate::probe::DsyncProbe;
 use crate::suite::VALUE_BYTES;
@@ -24,7 +24,7 @@ const REST_PERCENT_LIMIT: f64 = 2.0;
 const REST_WRITES_LIMIT: f64 = 1.0;
 const SMALL_VALUE_BYTES: usize = 100;
 
-pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(crate) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let millrace = rig.start_millrace("rounds")?;
     let mut device = DsyncProbe::new(&rig.dir)?;
     let mut large = DsyncProbe::of_size(&rig.dir, LARGE_WRITE_BYTES)?;
@@ -62,7 +62,7 @@ pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
 }
 
 /// Many short tails lie in the journal now; a broker that nobody asks anything leaves them there.
-fn rest_after_load(rig: &mut Rig, process: Process) -> Result<(), Failure> {
+fn rest_after_load(rig: &mut Rig, process: Process) -> Result<(), ClientError> {
     clock::sleep(REST_BEFORE);
     let (written, used, begun) = (process.written_bytes()?, process.run_time(), clock::now());
     clock::sleep(REST);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::broker::{Millrace, Process};
 use crate::client::{Connection, NewTopic, Pipeline, create_topics, produce_frame};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Cell, Table, megabytes, millis};
 use crate::suite::{BATCH_RECORDS, batch};
 use crate::suite::{Rig, Scale};
@@ -33,7 +33,7 @@ const MEMORY_LIMIT_BYTES: f64 = 40e6;
 /// Of one processor: "about 0".
 const REST_CPU_LIMIT_PERCENT: f64 = 1.0;
 
-pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(crate) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let mut starts = Vec::new();
     let mut table = Table::new(&["start", "ms"]);
     for number in 1..STARTS {
@@ -69,7 +69,7 @@ pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
 }
 
 /// Memory and processor time of a broker that nobody asks anything.
-fn rest(rig: &mut Rig, process: Process) -> Result<(), Failure> {
+fn rest(rig: &mut Rig, process: Process) -> Result<(), ClientError> {
     clock::sleep(REST_BEFORE_MEMORY);
     let memory = process.memory()?;
     let mut table = Table::new(&["MB at rest", "all", "own pages", "files", "shared (journal ring)"]);
@@ -87,7 +87,7 @@ fn rest(rig: &mut Rig, process: Process) -> Result<(), Failure> {
 }
 
 /// Ends the broker while requests are in flight: how many bytes of values it had acknowledged.
-fn load_and_kill(broker: Millrace) -> Result<u64, Failure> {
+fn load_and_kill(broker: Millrace) -> Result<u64, ClientError> {
     let topic = "load";
     let mut connection = Connection::open(broker.address)?;
     create_topics(&mut connection, &[NewTopic::new(topic, LOAD_PARTITIONS)])?;
@@ -102,8 +102,8 @@ fn load_and_kill(broker: Millrace) -> Result<u64, Failure> {
         }
         acknowledged
     });
-    let loader = loader.map_err(Failure::io("starting a thread"))?;
+    let loader = loader.map_err(ClientError::io("starting a thread"))?;
     clock::sleep(LOAD);
     broker.kill()?;
-    loader.join().map_err(|_| Failure::Usage("the loading thread panicked".to_owned()))
+    loader.join().map_err(|_| ClientError::Usage("the loading thread panicked".to_owned()))
 }

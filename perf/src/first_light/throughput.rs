@@ -1,7 +1,7 @@
 //! How much goes in and comes back, and what the broker pays for it.
 
 use crate::client::{Connection, delete_topics};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Cell, Flow, Ratios, Table, median};
 use crate::probe::disk_write_rate;
 use crate::suite::{Contender, KAFKA_DEFAULT, Rig, Topic};
@@ -16,7 +16,7 @@ struct Subject {
     consumed: Vec<Flow>,
 }
 
-pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(crate) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let millrace = rig.start_millrace("throughput")?;
     let subject = |contender| Subject { contender, produced: Vec::new(), consumed: Vec::new() };
     let mut subjects: Vec<Subject> = rig.contenders(millrace.as_ref()).into_iter().map(subject).collect();
@@ -29,9 +29,9 @@ pub(crate) fn take(rig: &mut Rig) -> Result<(), Failure> {
             nix::unistd::sync();
             let loaded = Topic::new(contender, &topic, PARTITIONS);
             let produced = loaded.produce(rig.slice * PRODUCE_SLICES);
-            subject.produced.push(produced.map_err(Failure::of(contender.name))?.flow());
+            subject.produced.push(produced.map_err(ClientError::of(contender.name))?.flow());
             let consumed = loaded.consume_once();
-            subject.consumed.push(consumed.map_err(Failure::of(contender.name))?.flow());
+            subject.consumed.push(consumed.map_err(ClientError::of(contender.name))?.flow());
             delete_topics(&mut Connection::open(contender.address)?, &[&topic])?;
         }
     }

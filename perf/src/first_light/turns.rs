@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::client::Produce;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Latencies, Ratios, Report, Verdict};
 use crate::probe::Pace;
 use crate::suite::{Contender, warmed_up};
@@ -24,14 +24,16 @@ impl Subject {
         topic: &str,
         partitions: i32,
         bytes: usize,
-    ) -> Result<Subject, Failure> {
-        let produce = warmed_up(contender, topic, partitions, bytes).map_err(Failure::of(contender.name))?;
+    ) -> Result<Subject, ClientError> {
+        let produce =
+            warmed_up(contender, topic, partitions, bytes).map_err(ClientError::of(contender.name))?;
         Ok(Subject { name: contender.name, produce, rounds: Vec::new() })
     }
 
     /// Requests one after another for that long, as a part of the round; the rhythm they had.
-    pub(super) fn turn(&mut self, round: usize, length: Duration) -> Result<Pace, Failure> {
-        let taken = Pace::BackToBack.run(length, || self.produce.once()).map_err(Failure::of(self.name))?;
+    pub(super) fn turn(&mut self, round: usize, length: Duration) -> Result<Pace, ClientError> {
+        let taken =
+            Pace::BackToBack.run(length, || self.produce.once()).map_err(ClientError::of(self.name))?;
         add(&mut self.rounds, round, &taken);
         Ok(Pace::Every(length / u32::try_from(taken.len().max(1)).unwrap_or(u32::MAX)))
     }

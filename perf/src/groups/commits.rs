@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::population;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::load::{CommitLoad, Group};
 use crate::measure::{Latencies, Ratios, Table, median};
 use crate::suite::{Contender, POWER, Producers, Rig, Topic};
@@ -21,7 +21,7 @@ const ANSWERED_SHARE: f64 = 0.95;
 const SLOWER_LIMIT: f64 = 1.3;
 const LIVE: &str = "live";
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = population::start(&rig.settings("commits")?, 1)?;
     let contender = Contender::of(&broker, "millrace", POWER);
     contender.create(LIVE, PARTITIONS)?;

@@ -13,7 +13,7 @@ use crate::client::{
     heartbeat_frame, join_frame, read_heartbeat, read_joined, sync_frame,
 };
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// What a member commits is the same each time.
 const OFFSET: i64 = 42;
@@ -39,7 +39,7 @@ type Asked<'a> = Vec<(&'a mut Member, Frame, Instant)>;
 impl Crowd {
     /// Connects members that have not joined yet, `each` of them for every group.
     /// Their connections have been used.
-    pub(super) fn connect(address: SocketAddr, groups: &[String], each: usize) -> Result<Crowd, Failure> {
+    pub(super) fn connect(address: SocketAddr, groups: &[String], each: usize) -> Result<Crowd, ClientError> {
         let member = |group: &String| {
             let connection = Connection::open(address)?;
             Ok(Member {
@@ -51,7 +51,7 @@ impl Crowd {
             })
         };
         let members = groups.iter().flat_map(|group| (0..each).map(move |_| member(group)));
-        let mut crowd = Crowd { members: members.collect::<Result<_, Failure>>()? };
+        let mut crowd = Crowd { members: members.collect::<Result<_, ClientError>>()? };
         // Nobody's offsets: the answer of a coordinator that knows no such group.
         ask(crowd.members.iter_mut(), |member| committed_frame(&member.group), |_, _, _| Ok(()))?;
         Ok(crowd)
@@ -62,12 +62,11 @@ impl Crowd {
     }
 
     /// All of them get their ids and join, as clients do.
-    pub(super) fn join(&mut self) -> Result<(), Failure> {
+    pub(super) fn join(&mut self) -> Result<(), ClientError> {
         ask(self.members.iter_mut(), Member::join_frame, |member, frame, answer| {
             let joined = read_joined(frame, answer)?;
             if joined.code != ErrorCode::MemberIdRequired.code() {
-                let what = "JoinGroup without an id".to_owned();
-                return Err(Failure::Answer { what, code: joined.code });
+                ClientError::check("JoinGroup without an id", joined.code)?;
             }
             member.id = joined.member;
             Ok(())
@@ -76,13 +75,13 @@ impl Crowd {
     }
 
     /// The leaders share out the work: everybody gets a part.
-    pub(super) fn sync(&mut self) -> Result<(), Failure> {
+    pub(super) fn sync(&mut self) -> Result<(), ClientError> {
         let frame = |member: &Member| sync_frame(&member.membership(), &member.led);
         ask(self.members.iter_mut(), frame, |_, frame, answer| check_synced(frame, answer)).map(drop)
     }
 
     /// The leaders ask for a new generation, the others hear of it by their heartbeats and come back.
-    pub(super) fn join_again(&mut self) -> Result<(), Failure> {
+    pub(super) fn join_again(&mut self) -> Result<(), ClientError> {
         let is_leader = |member: &&mut Member| !member.led.is_empty();
         let (leaders, mut others): (Vec<_>, Vec<_>) = self.members.iter_mut().partition(is_leader);
         let leaders = send(leaders.into_iter(), Member::join_frame)?;
@@ -105,14 +104,14 @@ impl Crowd {
     }
 
     /// All members say that they live: how long each waited for its answer.
-    pub(super) fn beat(&mut self) -> Result<Vec<Duration>, Failure> {
+    pub(super) fn beat(&mut self) -> Result<Vec<Duration>, ClientError> {
         ask(self.members.iter_mut(), Member::heartbeat_frame, |_, frame, answer| {
-            Failure::check("Heartbeat", read_heartbeat(frame, answer)?)
+            ClientError::check("Heartbeat", read_heartbeat(frame, answer)?)
         })
     }
 
     /// All members commit: how long each waited for its answer.
-    pub(super) fn commit(&mut self) -> Result<Vec<Duration>, Failure> {
+    pub(super) fn commit(&mut self) -> Result<Vec<Duration>, ClientError> {
         let frame = |member: &Member| commit_frame(&member.membership(), TOPIC, &[(0, OFFSET)]);
         ask(self.members.iter_mut(), frame, |_, frame, answer| check_committed(frame, answer))
     }
@@ -123,17 +122,17 @@ impl Member {
         Membership { group: &self.group, generation: self.generation, member: &self.id }
     }
 
-    fn join_frame(&self) -> Result<Frame, Failure> {
+    fn join_frame(&self) -> Result<Frame, ClientError> {
         join_frame(&self.membership())
     }
 
-    fn heartbeat_frame(&self) -> Result<Frame, Failure> {
+    fn heartbeat_frame(&self) -> Result<Frame, ClientError> {
         heartbeat_frame(&self.membership())
     }
 
-    fn take_joined(&mut self, frame: &Frame, answer: &Bytes) -> Result<(), Failure> {
+    fn take_joined(&mut self, frame: &Frame, answer: &Bytes) -> Result<(), ClientError> {
         let joined = read_joined(frame, answer)?;
-        Failure::check("JoinGroup", joined.code)?;
+        ClientError::check("JoinGroup", joined.code)?;
         self.generation = joined.generation;
         self.led = joined.members;
         Ok(())
@@ -141,27 +140,27 @@ impl Member {
 }
 
 /// Whether a member hears that its group is on its way to a new generation; `false` while it is not.
-fn hears_of_rebalance(frame: &Frame, answer: &Bytes) -> Result<bool, Failure> {
+fn hears_of_rebalance(frame: &Frame, answer: &Bytes) -> Result<bool, ClientError> {
     let code = read_heartbeat(frame, answer)?;
     if code == ErrorCode::RebalanceInProgress.code() {
         return Ok(true);
     }
-    Failure::check("Heartbeat", code).map(|()| false)
+    ClientError::check("Heartbeat", code).map(|()| false)
 }
 
 /// All requests are on their way before the first answer is waited for.
 fn ask<'a>(
     members: impl Iterator<Item = &'a mut Member>,
-    frame: impl Fn(&Member) -> Result<Frame, Failure>,
-    take: impl FnMut(&mut Member, &Frame, &Bytes) -> Result<(), Failure>,
-) -> Result<Vec<Duration>, Failure> {
+    frame: impl Fn(&Member) -> Result<Frame, ClientError>,
+    take: impl FnMut(&mut Member, &Frame, &Bytes) -> Result<(), ClientError>,
+) -> Result<Vec<Duration>, ClientError> {
     receive(send(members, frame)?, take)
 }
 
 fn send<'a>(
     members: impl Iterator<Item = &'a mut Member>,
-    frame: impl Fn(&Member) -> Result<Frame, Failure>,
-) -> Result<Asked<'a>, Failure> {
+    frame: impl Fn(&Member) -> Result<Frame, ClientError>,
+) -> Result<Asked<'a>, ClientError> {
     let one = |member: &'a mut Member| {
         let frame = frame(member)?;
         let sent = clock::now();
@@ -175,8 +174,8 @@ fn send<'a>(
 /// one that was there before its turn counts as later than it came.
 fn receive(
     asked: Asked<'_>,
-    mut take: impl FnMut(&mut Member, &Frame, &Bytes) -> Result<(), Failure>,
-) -> Result<Vec<Duration>, Failure> {
+    mut take: impl FnMut(&mut Member, &Frame, &Bytes) -> Result<(), ClientError>,
+) -> Result<Vec<Duration>, ClientError> {
     let mut taken = Vec::with_capacity(asked.len());
     for (member, frame, sent) in asked {
         let answer = member.connection.receive()?;

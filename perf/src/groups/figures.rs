@@ -1,7 +1,7 @@
 //! The figures in their order, each on brokers of its own.
 
 use super::{commits, load, many_members, memory, rebalance, spread};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::Verdict;
 use crate::suite::{self, Figure, InQuickRun, Needs, Suite, SuiteOptions};
 
@@ -51,6 +51,6 @@ const FIGURES: &[Figure] = &[
 ];
 
 /// Takes the figures that the options name.
-pub(crate) fn run(options: &SuiteOptions) -> Result<Verdict, Failure> {
+pub(crate) fn run(options: &SuiteOptions) -> Result<Verdict, ClientError> {
     suite::run(&Suite { name: "groups", figures: FIGURES }, options)
 }

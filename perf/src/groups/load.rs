@@ -6,7 +6,7 @@ use crate::broker::Millrace;
 use crate::client::{Connection, committed_frame, still_loading};
 use crate::clock;
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Cell, Table, Verdict, megabytes, millis};
 use crate::suite::Rig;
 
@@ -17,7 +17,7 @@ const PARTITIONS: i32 = 10;
 /// From the start of the process.
 const LOADED_SECONDS: (f64, f64) = (1.0, 10.0);
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = population::start(&rig.settings("load")?, PARTITIONS)?;
     let groups = population::named("group", rig.scale.pick(GROUPS.0, GROUPS.1));
     let begun = clock::now();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::crowd::Crowd;
 use super::population;
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Latencies, Table};
 use crate::suite::Rig;
 
@@ -26,7 +26,7 @@ struct Waits {
     commits: Latencies,
 }
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = population::start(&rig.settings("many-members")?, 1)?;
     let mut others = Crowd::connect(broker.address, &population::named("other", OTHER_GROUPS), 1)?;
     others.join()?;
@@ -64,18 +64,18 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
 }
 
 /// Has the others go on while `act` runs.
-fn beside(others: &mut Crowd, act: impl FnOnce() -> Result<(), Failure>) -> Result<Waits, Failure> {
+fn beside(others: &mut Crowd, act: impl FnOnce() -> Result<(), ClientError>) -> Result<Waits, ClientError> {
     let is_over = AtomicBool::new(false);
     thread::scope(|scope| {
         let others = scope.spawn(|| go_on(others, &is_over));
         let acted = act();
         is_over.store(true, Ordering::Relaxed);
-        let waits = others.join().map_err(|_| Failure::Usage("a loading thread panicked".to_owned()))?;
+        let waits = others.join().map_err(|_| ClientError::Usage("a loading thread panicked".to_owned()))?;
         acted.and(waits)
     })
 }
 
-fn go_on(others: &mut Crowd, is_over: &AtomicBool) -> Result<Waits, Failure> {
+fn go_on(others: &mut Crowd, is_over: &AtomicBool) -> Result<Waits, ClientError> {
     let mut waits = Waits { heartbeats: Latencies::new(), commits: Latencies::new() };
     while !is_over.load(Ordering::Relaxed) {
         others.beat()?.into_iter().for_each(|taken| waits.heartbeats.record(taken));

@@ -7,7 +7,7 @@ use super::crowd::Crowd;
 use super::population::{self, Desk};
 use crate::broker::{Millrace, Process};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Cell, Table};
 use crate::suite::Rig;
 
@@ -23,7 +23,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// Commits of as many groups again and again fill what the log itself keeps in memory.
 const TURNS: usize = 200;
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let mut table = Table::new(&["MB resident", "before", "after", "objects", "KiB each"]);
     let group = of_groups(rig, &mut table)?;
     let member = of_members(rig, &mut table)?;
@@ -34,7 +34,7 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
 }
 
 /// KiB of each of many groups that have committed an offset.
-fn of_groups(rig: &Rig, table: &mut Table) -> Result<f64, Failure> {
+fn of_groups(rig: &Rig, table: &mut Table) -> Result<f64, ClientError> {
     let (broker, mut desk) = filled(rig)?;
     let groups = population::named("group", rig.scale.pick(GROUPS.0, GROUPS.1));
     let before = settled(broker.process())?;
@@ -45,7 +45,7 @@ fn of_groups(rig: &Rig, table: &mut Table) -> Result<f64, Failure> {
 }
 
 /// A broker whose log keeps as much of its tail in memory as it will.
-fn filled(rig: &Rig) -> Result<(Millrace, Desk), Failure> {
+fn filled(rig: &Rig) -> Result<(Millrace, Desk), ClientError> {
     let broker = population::start(&rig.settings("memory")?, 1)?;
     let mut desk = Desk::open(broker.address)?;
     let groups = population::one_in_each(&population::named("fill", GROUPS.1));
@@ -57,7 +57,7 @@ fn filled(rig: &Rig) -> Result<(Millrace, Desk), Failure> {
 
 /// KiB of each member of the second of two batches of groups: the first one leaves behind what a broker needs
 /// while thousands join at once, which the second one uses again.
-fn of_members(rig: &Rig, table: &mut Table) -> Result<f64, Failure> {
+fn of_members(rig: &Rig, table: &mut Table) -> Result<f64, ClientError> {
     let (broker, _) = filled(rig)?;
     let groups = rig.scale.pick(MEMBERS.0, MEMBERS.1) / MEMBERS_EACH;
     let connect = |prefix| Crowd::connect(broker.address, &population::named(prefix, groups), MEMBERS_EACH);
@@ -84,7 +84,7 @@ fn row(table: &mut Table, name: &'static str, (before, after): (u64, u64), objec
     each
 }
 
-fn settled(process: Process) -> Result<u64, Failure> {
+fn settled(process: Process) -> Result<u64, ClientError> {
     clock::sleep(SETTLE);
     Ok(process.memory()?.all)
 }

@@ -9,7 +9,7 @@ use crate::client::{
     Connection, Frame, Membership, NewTopic, await_coordinators, check_committed, commit_frame,
     committed_frame, create_topics, partition_of_group, read_committed,
 };
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// The topic that the groups of all figures read.
 pub(super) const TOPIC: &str = "read";
@@ -23,7 +23,7 @@ const CONNECTIONS: usize = 50;
 const DEPTH: usize = 8;
 
 /// A broker with that topic, whose coordinators serve.
-pub(super) fn start(settings: &MillraceSettings, partitions: i32) -> Result<Millrace, Failure> {
+pub(super) fn start(settings: &MillraceSettings, partitions: i32) -> Result<Millrace, ClientError> {
     let broker = Millrace::start(settings)?;
     let mut connection = Connection::open(broker.address)?;
     create_topics(&mut connection, &[NewTopic::new(TOPIC, partitions)])?;
@@ -50,13 +50,13 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub(super) fn open(address: SocketAddr) -> Result<Desk, Failure> {
+    pub(super) fn open(address: SocketAddr) -> Result<Desk, ClientError> {
         let connections = (0..CONNECTIONS).map(|_| Connection::open(address));
         Ok(Desk { connections: connections.collect::<Result<_, _>>()? })
     }
 
     /// Commits for each group one offset in each of the topic's first partitions.
-    pub(super) fn commit(&mut self, groups: &[String], partitions: i32) -> Result<(), Failure> {
+    pub(super) fn commit(&mut self, groups: &[String], partitions: i32) -> Result<(), ClientError> {
         let frame = |(number, group): (usize, &String)| {
             let offsets: Vec<(i32, i64)> = offsets_of(number, partitions).collect();
             commit_frame(&Membership::nobody(group), TOPIC, &offsets)
@@ -66,7 +66,7 @@ impl Desk {
     }
 
     /// How many of these offsets the broker knows as they were committed.
-    pub(super) fn count(&mut self, groups: &[String], partitions: i32) -> Result<usize, Failure> {
+    pub(super) fn count(&mut self, groups: &[String], partitions: i32) -> Result<usize, ClientError> {
         let frames = groups.iter().map(|group| committed_frame(group)).collect::<Result<Vec<_>, _>>()?;
         let mut right = 0;
         self.ask(&frames, |number, frame, answer| {
@@ -82,8 +82,8 @@ impl Desk {
     fn ask(
         &mut self,
         frames: &[Frame],
-        mut take: impl FnMut(usize, &Frame, &Bytes) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        mut take: impl FnMut(usize, &Frame, &Bytes) -> Result<(), ClientError>,
+    ) -> Result<(), ClientError> {
         let wave = self.connections.len() * DEPTH;
         for (first, frames) in (0..).step_by(wave).zip(frames.chunks(wave)) {
             let connections = self.connections.len();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::crowd::Crowd;
 use super::population;
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Cell, Table, millis};
 use crate::suite::Rig;
 
@@ -21,7 +21,7 @@ const DELAYS: u32 = 2;
 /// Rebalances of the formed group, in which nothing is waited for but its members.
 const AGAIN: usize = 5;
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = population::start(&rig.settings("rebalance")?, 1)?;
     let members = rig.scale.pick(MEMBERS.0, MEMBERS.1);
     let mut crowd = Crowd::connect(broker.address, &["large".to_owned()], members)?;

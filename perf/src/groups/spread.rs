@@ -2,7 +2,7 @@
 
 use super::population::{self, Desk};
 use crate::broker::{free_address, samples, scrape};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Cell, Table, Verdict};
 use crate::suite::Rig;
 
@@ -12,7 +12,7 @@ const SHARDS_MIN: u16 = 2;
 const EVEN_SHARE: f64 = 0.8;
 const COMMITS: &str = "millrace_group_commits_total";
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let mut settings = rig.settings("spread")?;
     settings.shards = settings.shards.max(SHARDS_MIN);
     let admin = free_address()?;

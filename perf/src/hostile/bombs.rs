@@ -9,7 +9,7 @@ use super::honest::{Attack, beside, broker};
 use super::peer::Peer;
 use crate::client::{pack_batch, produce_frame};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::suite::Rig;
 
 /// What a record claims to hold, and what comes of the batch.
@@ -24,7 +24,7 @@ const SNAPPY: u16 = 2;
 const LZ4: u16 = 3;
 const ZSTD: u16 = 4;
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = broker(rig, "bombs")?;
     let bytes = rig.scale.pick(VALUE_BYTES.0, VALUE_BYTES.1);
     let bombs = bombs(bytes)?;
@@ -34,7 +34,7 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
     beside(rig, broker, "decompression bombs", &|attack| throw(attack, &bombs))
 }
 
-fn throw(attack: &Attack, bombs: &[Vec<u8>]) -> Result<(), Failure> {
+fn throw(attack: &Attack, bombs: &[Vec<u8>]) -> Result<(), ClientError> {
     attack.begins();
     for bomb in bombs.iter().cycle() {
         let mut peer = Peer::open(attack.address)?;
@@ -49,8 +49,8 @@ fn throw(attack: &Attack, bombs: &[Vec<u8>]) -> Result<(), Failure> {
 }
 
 /// One for each codec that gets below the size of a batch; snappy's best is a twentieth.
-fn bombs(bytes: usize) -> Result<Vec<Vec<u8>>, Failure> {
-    let failed = Failure::io("compressing zeros");
+fn bombs(bytes: usize) -> Result<Vec<Vec<u8>>, ClientError> {
+    let failed = ClientError::io("compressing zeros");
     let zeros = vec![0; PART_BYTES];
     let mut record = Vec::new();
     // A record of one value: attributes, deltas of time and offset, no key.

@@ -1,7 +1,7 @@
 //! The figures in their order, each on a broker of its own.
 
 use super::{bombs, half_sent, joins, lengths, pipelines, pushes, slow_readers, storm, vanishing};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::Verdict;
 use crate::suite::{self, Figure, InQuickRun, Needs, Rig, Suite, SuiteOptions};
 
@@ -24,12 +24,12 @@ const FIGURES: &[Figure] = &[
 const fn figure(
     name: &'static str,
     title: &'static str,
-    take: fn(&mut Rig) -> Result<(), Failure>,
+    take: fn(&mut Rig) -> Result<(), ClientError>,
 ) -> Figure {
     Figure { name, title, needs: Needs::Millrace, quick: InQuickRun::Yes, take }
 }
 
 /// Takes the figures that the options name.
-pub(crate) fn run(options: &SuiteOptions) -> Result<Verdict, Failure> {
+pub(crate) fn run(options: &SuiteOptions) -> Result<Verdict, ClientError> {
     suite::run(&Suite { name: "hostile", figures: FIGURES }, options)
 }

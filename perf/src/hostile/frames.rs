@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::peer::{Peer, Reaction};
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 const FIND_COORDINATOR: (i16, i16) = (10, 0);
 
@@ -57,14 +57,14 @@ impl Frame {
 }
 
 /// Makes the topic of groups, as the first member does.
-pub(super) fn find_coordinator(address: SocketAddr) -> Result<(), Failure> {
+pub(super) fn find_coordinator(address: SocketAddr) -> Result<(), ClientError> {
     let mut frame = Frame::of(FIND_COORDINATOR);
     frame.text("a group");
     let mut peer = Peer::open(address)?;
     peer.send(&frame.finish());
     match peer.reaction() {
         Reaction::Answered => Ok(()),
-        other => Err(Failure::Usage(format!("a coordinator was asked for, and the broker: {other:?}"))),
+        other => Err(ClientError::Usage(format!("a coordinator was asked for, and the broker: {other:?}"))),
     }
 }
 

@@ -6,7 +6,7 @@ use super::honest::{Attack, beside, broker};
 use super::peer::{Peer, Reaction};
 use crate::client::produce_frame;
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::suite::{BATCH_RECORDS, Rig, batch};
 
 const PEERS: (usize, usize) = (1000, 300);
@@ -15,14 +15,14 @@ const SEED: u64 = 66;
 const AT_ONCE: usize = 10;
 const PAUSE: Duration = Duration::from_millis(10);
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = broker(rig, "half-sent")?;
     let count = rig.scale.pick(PEERS.0, PEERS.1);
     let request = produce_frame("honest", &[(0, batch(BATCH_RECORDS, SEED))])?.to_bytes();
     beside(rig, broker, &format!("{count} half-sent requests"), &|attack| drip(attack, count, &request))
 }
 
-fn drip(attack: &Attack, count: usize, request: &[u8]) -> Result<(), Failure> {
+fn drip(attack: &Attack, count: usize, request: &[u8]) -> Result<(), ClientError> {
     let half = request.len() / 2;
     let mut peers = Vec::new();
     for _ in 0..count {

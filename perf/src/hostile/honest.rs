@@ -10,7 +10,7 @@ use super::peer::Reaction;
 use crate::broker::Millrace;
 use crate::client::{Connection, NewTopic, Produce, create_topics};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Latencies, Table, Verdict};
 use crate::probe::Pace;
 use crate::seat::{Seated, seats};
@@ -68,10 +68,10 @@ impl Attack {
 }
 
 /// What the peers of one kind do in one turn, on a thread of their own, until it is over.
-pub(super) type Course<'a> = &'a (dyn Fn(&Attack) -> Result<(), Failure> + Sync);
+pub(super) type Course<'a> = &'a (dyn Fn(&Attack) -> Result<(), ClientError> + Sync);
 
 /// A broker for one kind of peers, with the honest client's topic.
-pub(super) fn broker(rig: &Rig, name: &str) -> Result<Millrace, Failure> {
+pub(super) fn broker(rig: &Rig, name: &str) -> Result<Millrace, ClientError> {
     let broker = Millrace::start(&rig.settings(name)?)?;
     let mut connection = Connection::open(broker.address)?;
     create_topics(&mut connection, &[NewTopic::new(TOPIC, 1)])?;
@@ -85,7 +85,7 @@ pub(super) fn beside(
     broker: Millrace,
     peers: &str,
     course: Course<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), ClientError> {
     let bound = broker.process().bound_threads();
     let free: Vec<usize> = seats()?.into_iter().filter(|cpu| !bound.contains(cpu)).collect();
     // On a machine with no processor left beside the shards everybody goes where there is room.
@@ -126,8 +126,8 @@ pub(super) fn beside(
 fn beside_peers(
     attack: &Attack,
     course: Course<'_>,
-    turn: &mut impl FnMut() -> Result<Latencies, Failure>,
-) -> Result<Latencies, Failure> {
+    turn: &mut impl FnMut() -> Result<Latencies, ClientError>,
+) -> Result<Latencies, ClientError> {
     attack.there.store(false, Ordering::Release);
     attack.over.store(false, Ordering::Release);
     thread::scope(|scope| {
@@ -138,7 +138,7 @@ fn beside_peers(
         }
         let taken = turn();
         attack.over.store(true, Ordering::Release);
-        peers.join().map_err(|_| Failure::Usage("a hostile thread panicked".to_owned()))??;
+        peers.join().map_err(|_| ClientError::Usage("a hostile thread panicked".to_owned()))??;
         taken
     })
 }

@@ -4,7 +4,7 @@
 use super::frames::{Frame, find_coordinator};
 use super::honest::{Attack, beside, broker};
 use super::peer::{Peer, Reaction};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::suite::Rig;
 
 const JOIN_GROUP: (i16, i16) = (11, 3);
@@ -15,7 +15,7 @@ const LARGE_JOINS: (usize, usize) = (400, 100);
 const METADATA_BYTES: usize = 1_000_000;
 const SESSION_MS: i32 = 10_000;
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = broker(rig, "joins")?;
     find_coordinator(broker.address)?;
     let count = rig.scale.pick(LARGE_JOINS.0, LARGE_JOINS.1);
@@ -23,7 +23,7 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
     beside(rig, broker, &peers, &|attack| join(attack, count))
 }
 
-fn join(attack: &Attack, count: usize) -> Result<(), Failure> {
+fn join(attack: &Attack, count: usize) -> Result<(), ClientError> {
     let many = join_frame("many", PROTOCOLS, b"m");
     let metadata = vec![7; METADATA_BYTES];
     attack.begins();

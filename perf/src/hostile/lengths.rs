@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::honest::{Attack, beside, broker};
 use super::peer::{Peer, Reaction};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::suite::Rig;
 
 /// Between two requests.
@@ -17,13 +17,13 @@ const LIST_BYTES: [usize; 2] = [16 << 20, 900 << 10];
 /// Between two of those: their bytes alone keep a broker busy.
 const LIST_PAUSE: Duration = Duration::from_millis(200);
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = broker(rig, "lengths")?;
     let (claims, lists) = (claims(), LIST_BYTES.map(lists).concat());
     beside(rig, broker, "absurd lengths", &|attack| send(attack, &claims, &lists))
 }
 
-fn send(attack: &Attack, claims: &[Vec<u8>], lists: &[Vec<u8>]) -> Result<(), Failure> {
+fn send(attack: &Attack, claims: &[Vec<u8>], lists: &[Vec<u8>]) -> Result<(), ClientError> {
     attack.begins();
     loop {
         for list in lists {
@@ -40,7 +40,7 @@ fn send(attack: &Attack, claims: &[Vec<u8>], lists: &[Vec<u8>]) -> Result<(), Fa
     }
 }
 
-fn one(attack: &Attack, bytes: &[u8]) -> Result<Reaction, Failure> {
+fn one(attack: &Attack, bytes: &[u8]) -> Result<Reaction, ClientError> {
     let mut peer = Peer::open(attack.address)?;
     // A broker may close before it has read all.
     let taken = peer.send(bytes);

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// A broker that says nothing for that long has forgotten its peer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,14 +25,14 @@ pub(super) enum Reaction {
 }
 
 impl Peer {
-    pub(super) fn open(address: SocketAddr) -> Result<Peer, Failure> {
+    pub(super) fn open(address: SocketAddr) -> Result<Peer, ClientError> {
         let connected = TcpStream::connect(address).and_then(|stream| {
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(PATIENCE))?;
             stream.set_write_timeout(Some(PATIENCE))?;
             Ok(Peer(stream))
         });
-        connected.map_err(Failure::io("connecting a hostile peer"))
+        connected.map_err(ClientError::io("connecting a hostile peer"))
     }
 
     /// Whether the broker still takes what is sent.

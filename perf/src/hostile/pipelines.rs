@@ -2,13 +2,13 @@
 
 use super::honest::{Attack, beside, broker};
 use super::peer::{Peer, Reaction};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::suite::Rig;
 
 const PEERS: (usize, usize) = (10, 3);
 const REQUESTS: (i32, i32) = (10_000, 10_000);
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = broker(rig, "pipelines")?;
     let (count, requests) = (rig.scale.pick(PEERS.0, PEERS.1), rig.scale.pick(REQUESTS.0, REQUESTS.1));
     let stream: Vec<u8> = (0..requests).flat_map(question).collect();
@@ -24,7 +24,7 @@ fn question(correlation: i32) -> Vec<u8> {
     frame
 }
 
-fn run(attack: &Attack, count: usize, requests: i32, stream: &[u8]) -> Result<(), Failure> {
+fn run(attack: &Attack, count: usize, requests: i32, stream: &[u8]) -> Result<(), ClientError> {
     loop {
         let mut peers = (0..count).map(|_| Peer::open(attack.address)).collect::<Result<Vec<_>, _>>()?;
         // The kernel's buffers and the broker's memory take a part; who has sent all of it waits for nobody.

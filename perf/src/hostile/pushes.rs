@@ -12,7 +12,7 @@ use super::honest::{Attack, beside, broker};
 use super::peer::Peer;
 use crate::client::Frame;
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::suite::Rig;
 
 /// Version that is sent.
@@ -34,16 +34,16 @@ const METRICS: u8 = 2;
 const SCOPE_METRICS: u8 = 2;
 const RESOURCE_METRICS: u8 = 1;
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = broker(rig, "pushes")?;
     let pushes = [many_values(), nothings(GAUGE), nothings(EXPONENTIAL_HISTOGRAM)];
-    let packed: Result<Vec<Vec<u8>>, Failure> = pushes.iter().map(|push| pack(push)).collect();
+    let packed: Result<Vec<Vec<u8>>, ClientError> = pushes.iter().map(|push| pack(push)).collect();
     let packed = packed?;
     let peers = format!("pushes of {PUSH_BYTES} bytes of metrics, each of another client");
     beside(rig, broker, &peers, &|attack| push(attack, &packed))
 }
 
-fn push(attack: &Attack, pushes: &[Vec<u8>]) -> Result<(), Failure> {
+fn push(attack: &Attack, pushes: &[Vec<u8>]) -> Result<(), ClientError> {
     attack.begins();
     let mut peer = Peer::open(attack.address)?;
     for (number, metrics) in pushes.iter().cycle().enumerate() {
@@ -58,7 +58,7 @@ fn push(attack: &Attack, pushes: &[Vec<u8>]) -> Result<(), Failure> {
 }
 
 /// A push of an instance that never asked: the id of its subscription follows from what is wanted.
-fn frame(instance: u128, metrics: &[u8]) -> Result<Vec<u8>, Failure> {
+fn frame(instance: u128, metrics: &[u8]) -> Result<Vec<u8>, ClientError> {
     let halves = (instance >> 64) as u64 ^ instance as u64;
     let subscription = crc32c::crc32c(NOTHING_WANTED) ^ (halves >> 32) as u32 ^ halves as u32;
     let request = PushTelemetryRequest {
@@ -107,7 +107,7 @@ fn message(field: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn pack(push: &[u8]) -> Result<Vec<u8>, Failure> {
+fn pack(push: &[u8]) -> Result<Vec<u8>, ClientError> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    gzip.write_all(push).and_then(|()| gzip.finish()).map_err(Failure::io("compressing metrics"))
+    gzip.write_all(push).and_then(|()| gzip.finish()).map_err(ClientError::io("compressing metrics"))
 }

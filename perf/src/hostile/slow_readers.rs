@@ -6,7 +6,7 @@ use super::honest::{Attack, beside, broker};
 use super::peer::{Peer, Reaction};
 use crate::client::{Dialect, FetchPlace, fetch_frame};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::suite::{Contender, POWER, Rig, Topic};
 
 const PEERS: (usize, usize) = (100, 40);
@@ -20,7 +20,7 @@ const SIP_BYTES: usize = 1024;
 const PAUSE: Duration = Duration::from_millis(10);
 const TOPIC: &str = "much";
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = broker(rig, "slow-readers")?;
     let contender = Contender::of(&broker, "millrace", POWER);
     contender.create(TOPIC, PARTITIONS)?;
@@ -32,7 +32,7 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
     beside(rig, broker, &format!("{count} slow readers"), &|attack| sip(attack, count, &request))
 }
 
-fn sip(attack: &Attack, count: usize, request: &[u8]) -> Result<(), Failure> {
+fn sip(attack: &Attack, count: usize, request: &[u8]) -> Result<(), ClientError> {
     let mut peers = Vec::new();
     for _ in 0..count {
         let mut peer = Peer::open(attack.address)?;

@@ -3,20 +3,20 @@
 
 use super::honest::{Attack, beside, broker};
 use super::peer::Peer;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::suite::Rig;
 
 const PEERS: (usize, usize) = (5000, 1000);
 /// ApiVersions 0, with correlation id 7 and no client id.
 const QUESTION: &[u8] = b"\x00\x00\x00\x0a\x00\x12\x00\x00\x00\x00\x00\x07\xff\xff";
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = broker(rig, "storm")?;
     let count = rig.scale.pick(PEERS.0, PEERS.1);
     beside(rig, broker, &format!("storms of {count} connections"), &|attack| storm(attack, count))
 }
 
-fn storm(attack: &Attack, count: usize) -> Result<(), Failure> {
+fn storm(attack: &Attack, count: usize) -> Result<(), ClientError> {
     attack.begins();
     loop {
         let mut peers = Vec::new();

@@ -3,7 +3,7 @@
 use super::frames::Frame;
 use super::honest::{Attack, beside, broker};
 use super::peer::{Peer, Reaction};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::suite::{Contender, POWER, Rig};
 
 const FETCH: (i16, i16) = (1, 4);
@@ -16,7 +16,7 @@ const MAX_WAIT_MS: i32 = 600_000;
 const BYTES_MAX: i32 = 1 << 20;
 const NO_REPLICA: i32 = -1;
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = broker(rig, "vanishing")?;
     Contender::of(&broker, "millrace", POWER).create(TOPIC, PARTITIONS)?;
     let count = rig.scale.pick(READERS.0, READERS.1);
@@ -25,7 +25,7 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
     beside(rig, broker, &peers, &|attack| come_and_go(attack, count, &request))
 }
 
-fn come_and_go(attack: &Attack, count: usize, request: &[u8]) -> Result<(), Failure> {
+fn come_and_go(attack: &Attack, count: usize, request: &[u8]) -> Result<(), ClientError> {
     attack.begins();
     while attack.goes_on() {
         let mut readers = Vec::new();

@@ -7,7 +7,7 @@ use super::payload::BatchShape;
 use super::producer::{ProducerLane, Requests};
 use super::schedule::Rate;
 use crate::client::{Membership, check_committed, commit_frame};
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// What each group commits, again and again.
 const OFFSET: (i32, i64) = (0, 42);
@@ -25,7 +25,11 @@ pub(crate) struct CommitLoad<'a> {
 
 impl CommitLoad<'_> {
     /// Connection number `place` of `places`, for each group that falls to it.
-    pub(super) fn lane(&self, address: SocketAddr, place: (usize, usize)) -> Result<ProducerLane, Failure> {
+    pub(super) fn lane(
+        &self,
+        address: SocketAddr,
+        place: (usize, usize),
+    ) -> Result<ProducerLane, ClientError> {
         let frame =
             |group: &String| commit_frame(&Membership::nobody(group), self.topic, &[OFFSET]).map(Arc::new);
         let groups = self.groups.iter().skip(place.0).step_by(place.1);

@@ -9,7 +9,7 @@ use super::socket::LaneSocket;
 use super::tally::{Answered, Tally};
 use crate::client::{Dialect, FetchPlace, Frame, fetch_frame, next_offset, read_fetched};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// What a consumer does with a partition that it has read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ pub(super) struct ConsumerLane {
 
 impl ConsumeLoad<'_> {
     /// A connection to `address` for these partitions.
-    pub(super) fn lane(&self, address: SocketAddr, partitions: &[i32]) -> Result<ConsumerLane, Failure> {
+    pub(super) fn lane(&self, address: SocketAddr, partitions: &[i32]) -> Result<ConsumerLane, ClientError> {
         let reading = |partition: &i32| {
             let place = usize::try_from(*partition).unwrap_or(usize::MAX);
             let (begin, end) = self.ranges.get(place).copied().unwrap_or_default();
@@ -95,7 +95,7 @@ impl ConsumerLane {
     }
 
     /// Takes the answer if it may be there, and asks again.
-    pub(super) fn step(&mut self, readable: bool, tally: &mut Tally) -> Result<(), Failure> {
+    pub(super) fn step(&mut self, readable: bool, tally: &mut Tally) -> Result<(), ClientError> {
         if readable {
             self.take_answer(tally)?;
         }
@@ -125,7 +125,7 @@ impl ConsumerLane {
         self.is_open() && self.window.is_some_and(|window| window.start <= now && now < window.end)
     }
 
-    fn ask(&mut self) -> Result<(), Failure> {
+    fn ask(&mut self) -> Result<(), ClientError> {
         // An answer may hold a part of what was asked: who came first comes last the next time.
         self.readings.rotate_left(1);
         let place = |reading: &Reading| FetchPlace {
@@ -140,11 +140,11 @@ impl ConsumerLane {
         Ok(())
     }
 
-    fn take_answer(&mut self, tally: &mut Tally) -> Result<(), Failure> {
+    fn take_answer(&mut self, tally: &mut Tally) -> Result<(), ClientError> {
         let Some(answer) = self.socket.receive()? else { return Ok(()) };
         let asked = self.asked.take();
         let (frame, sent) =
-            asked.ok_or_else(|| Failure::Broker("an answer to no request came".to_owned()))?;
+            asked.ok_or_else(|| ClientError::Broker("an answer to no request came".to_owned()))?;
         let (mut records, mut bytes) = (0, 0);
         read_fetched(&frame, &answer, |partition, batches| {
             let reading = self.readings.iter_mut().find(|reading| reading.partition == partition);

@@ -7,7 +7,7 @@ use super::committer::CommitLoad;
 use super::consumer::ConsumeLoad;
 use super::lane::Lane;
 use super::producer::ProduceLoad;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Counted together.
 pub(crate) struct Group {
@@ -22,7 +22,7 @@ impl Group {
         leaders: &[SocketAddr],
         connections: usize,
         threads: usize,
-    ) -> Result<Group, Failure> {
+    ) -> Result<Group, ClientError> {
         let batches = load.batches();
         let dealt = deal(leaders, connections);
         let lane = |(place, (address, partitions)): (usize, &(SocketAddr, Vec<i32>))| {
@@ -38,7 +38,7 @@ impl Group {
         leaders: &[SocketAddr],
         connections: usize,
         threads: usize,
-    ) -> Result<Group, Failure> {
+    ) -> Result<Group, ClientError> {
         let dealt = deal(leaders, connections);
         let lane = |(address, partitions): &(SocketAddr, Vec<i32>)| {
             load.lane(*address, partitions).map(Lane::Consumer)
@@ -52,7 +52,7 @@ impl Group {
         load: &CommitLoad<'_>,
         address: SocketAddr,
         connections: usize,
-    ) -> Result<Group, Failure> {
+    ) -> Result<Group, ClientError> {
         let lane = |place| load.lane(address, (place, connections)).map(Lane::Producer);
         Ok(Group { lanes: (0..connections).map(lane).collect::<Result<_, _>>()?, threads: 1 })
     }

@@ -7,7 +7,7 @@ use super::consumer::ConsumerLane;
 use super::producer::ProducerLane;
 use super::schedule::Window;
 use super::tally::Tally;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Driven by a worker: `step` when its socket or its schedule has something, until it is done.
 pub(super) enum Lane {
@@ -24,7 +24,7 @@ impl Lane {
         }
     }
 
-    pub(super) fn step(&mut self, readable: bool, tally: &mut Tally) -> Result<(), Failure> {
+    pub(super) fn step(&mut self, readable: bool, tally: &mut Tally) -> Result<(), ClientError> {
         match self {
             Lane::Producer(lane) => lane.step(readable, tally),
             Lane::Consumer(lane) => lane.step(readable, tally),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::client::{Acks, Frame, encode_batch, encode_produce, values};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Different payloads in turn, so that no cache of the processor holds one,
 /// and no compression finds it again.
@@ -54,7 +54,7 @@ pub(super) fn frames(
     partitions: &[i32],
     partitions_each: usize,
     batches: &[Bytes],
-) -> Result<Vec<Arc<Frame>>, Failure> {
+) -> Result<Vec<Arc<Frame>>, ClientError> {
     let parts: Vec<&[i32]> = partitions.chunks(partitions_each.max(1)).collect();
     // With few parts each gets every payload.
     let rounds = batches.len().div_ceil(parts.len().max(1));

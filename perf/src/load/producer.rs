@@ -13,7 +13,7 @@ use super::socket::LaneSocket;
 use super::tally::{Answered, Tally};
 use crate::client::{Acks, Dialect, Frame, check_produced};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// A load of producers on one topic.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub(super) struct Requests {
     pub(super) batches_each: Vec<u64>,
     pub(super) shape: BatchShape,
     /// Fails unless the broker took all of a request.
-    pub(super) check: fn(&Frame, &Bytes) -> Result<(), Failure>,
+    pub(super) check: fn(&Frame, &Bytes) -> Result<(), ClientError>,
 }
 
 /// One connection. Invariant: answers come in the order of `in_flight`.
@@ -61,7 +61,7 @@ impl ProduceLoad<'_> {
         partitions: &[i32],
         batches: &[Bytes],
         place: (usize, usize),
-    ) -> Result<ProducerLane, Failure> {
+    ) -> Result<ProducerLane, ClientError> {
         let each = self.partitions_each.max(1);
         let frames = payload::frames(self.dialect.produce, self.acks, self.topic, partitions, each, batches)?;
         let parts = partitions.chunks(each).map(|part| part.len() as u64).cycle();
@@ -84,7 +84,7 @@ impl ProducerLane {
         in_flight: usize,
         rate: Rate,
         place: (usize, usize),
-    ) -> Result<ProducerLane, Failure> {
+    ) -> Result<ProducerLane, ClientError> {
         Ok(ProducerLane {
             socket: LaneSocket::open(address)?,
             requests,
@@ -106,7 +106,7 @@ impl ProducerLane {
     }
 
     /// Takes answers if there may be some, and sends what is due as far as there is room.
-    pub(super) fn step(&mut self, readable: bool, tally: &mut Tally) -> Result<(), Failure> {
+    pub(super) fn step(&mut self, readable: bool, tally: &mut Tally) -> Result<(), ClientError> {
         if readable {
             self.take_answers(tally)?;
         }
@@ -156,7 +156,7 @@ impl ProducerLane {
         }
     }
 
-    fn send_due(&mut self, tally: &mut Tally) -> Result<bool, Failure> {
+    fn send_due(&mut self, tally: &mut Tally) -> Result<bool, ClientError> {
         let now = clock::now();
         let (Some(intended), Some((_, window))) = (self.due_in_window(now), self.schedule) else {
             return Ok(false);
@@ -172,7 +172,7 @@ impl ProducerLane {
     }
 
     /// Without acknowledgements a request is answered when the kernel has it.
-    fn flush(&mut self, tally: &mut Tally) -> Result<(), Failure> {
+    fn flush(&mut self, tally: &mut Tally) -> Result<(), ClientError> {
         let whole = self.socket.flush()?;
         if self.acks == Acks::None {
             for _ in 0..whole {
@@ -182,10 +182,11 @@ impl ProducerLane {
         Ok(())
     }
 
-    fn take_answers(&mut self, tally: &mut Tally) -> Result<(), Failure> {
+    fn take_answers(&mut self, tally: &mut Tally) -> Result<(), ClientError> {
         while let Some(answer) = self.socket.receive()? {
             let oldest = self.in_flight.front().map(|(place, _)| &self.requests.frames[*place]);
-            let oldest = oldest.ok_or_else(|| Failure::Broker("an answer to no request came".to_owned()))?;
+            let oldest =
+                oldest.ok_or_else(|| ClientError::Broker("an answer to no request came".to_owned()))?;
             (self.requests.check)(oldest, &answer)?;
             self.socket.recycle(answer);
             self.count_oldest(tally);

@@ -12,7 +12,7 @@ use super::watch::{BrokerUse, Meter, Progress};
 use super::worker::{self, Member};
 use crate::broker::Process;
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::Flow;
 use crate::seat::{Seated, seats};
 
@@ -51,7 +51,7 @@ impl Outcome {
 
 impl Run {
     /// Runs to the end of the window and until the answers owed are there.
-    pub(crate) fn measure(self, progress: &mut dyn Progress) -> Result<Outcome, Failure> {
+    pub(crate) fn measure(self, progress: &mut dyn Progress) -> Result<Outcome, ClientError> {
         let groups = self.groups.len();
         let dealt = deal(self.groups);
         let empty = vec![Tally::new(); groups];
@@ -75,7 +75,7 @@ impl Run {
             let seen = observer.observe(&window, self.process, running, &failed, progress);
             let ended_early = clock::now() < window.end;
             for worker in workers {
-                worker.join().map_err(|_| Failure::Usage("a loading thread panicked".to_owned()))??;
+                worker.join().map_err(|_| ClientError::Usage("a loading thread panicked".to_owned()))??;
             }
             let seen = seen?;
             observer.collect();
@@ -91,7 +91,7 @@ impl Run {
 /// Processors that no thread of the broker is bound to: the generator stays on those, as on a machine of its
 /// own. Left to the scheduler a thread that a shard wakes is moved to the shard's processor, and in its way,
 /// while others idle.
-fn beside(broker: Process) -> Result<Vec<usize>, Failure> {
+fn beside(broker: Process) -> Result<Vec<usize>, ClientError> {
     let bound = broker.bound_threads();
     Ok(seats()?.into_iter().filter(|cpu| !bound.contains(cpu)).collect())
 }
@@ -135,7 +135,7 @@ impl Observer<'_> {
         running: impl Fn() -> bool,
         failed: &AtomicBool,
         progress: &mut dyn Progress,
-    ) -> Result<Seen, Failure> {
+    ) -> Result<Seen, ClientError> {
         sleep_while(window.begin, &running);
         self.collect();
         let own = Process { id: std::process::id() };

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::client::{Arrival, Frame, Inbox, START_BYTES};
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// A frame of which so many bytes are written.
 struct Sending {
@@ -70,13 +70,13 @@ pub(super) struct LaneSocket {
 }
 
 impl LaneSocket {
-    pub(super) fn open(address: SocketAddr) -> Result<LaneSocket, Failure> {
+    pub(super) fn open(address: SocketAddr) -> Result<LaneSocket, ClientError> {
         let connected = TcpStream::connect(address).and_then(|stream| {
             stream.set_nodelay(true)?;
             stream.set_nonblocking(true)?;
             Ok(stream)
         });
-        let stream = connected.map_err(Failure::io(format!("connecting to {address}")))?;
+        let stream = connected.map_err(ClientError::io(format!("connecting to {address}")))?;
         Ok(LaneSocket { stream, inbox: Inbox::new(), outbox: VecDeque::new(), sent: 0 })
     }
 
@@ -87,7 +87,7 @@ impl LaneSocket {
     }
 
     /// Hands the kernel what it takes now: how many requests are wholly with it since the last time.
-    pub(super) fn flush(&mut self) -> Result<usize, Failure> {
+    pub(super) fn flush(&mut self) -> Result<usize, ClientError> {
         let mut whole = 0;
         while let Some(sending) = self.outbox.front_mut() {
             match sending.advance(&mut self.stream) {
@@ -98,7 +98,7 @@ impl LaneSocket {
                 Ok(false) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(Failure::io("sending a request")(error)),
+                Err(error) => return Err(ClientError::io("sending a request")(error)),
             }
         }
         Ok(whole)
@@ -109,7 +109,7 @@ impl LaneSocket {
     }
 
     /// The next answer that is there already and needs no more than a turn of reading.
-    pub(super) fn receive(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub(super) fn receive(&mut self) -> Result<Option<Bytes>, ClientError> {
         match self.inbox.next(&mut Turn { stream: &mut self.stream, left: TURN_BYTES })? {
             Arrival::Answer(answer) => Ok(Some(answer)),
             Arrival::Nothing => Ok(None),

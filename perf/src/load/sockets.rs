@@ -8,7 +8,7 @@ use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use super::lane::Lane;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// What a look at them costs depends on how many have something, not on how many there are.
 pub(super) struct Sockets {
@@ -21,7 +21,7 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    pub(super) fn watch<'a>(lanes: impl Iterator<Item = &'a Lane>) -> Result<Sockets, Failure> {
+    pub(super) fn watch<'a>(lanes: impl Iterator<Item = &'a Lane>) -> Result<Sockets, ClientError> {
         let watch = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(failed)?;
         let mut count = 0;
         for lane in lanes {
@@ -33,7 +33,7 @@ impl Sockets {
     }
 
     /// Looks for room where something is to be written, from now on.
-    pub(super) fn mind<'a>(&mut self, lanes: impl Iterator<Item = &'a Lane>) -> Result<(), Failure> {
+    pub(super) fn mind<'a>(&mut self, lanes: impl Iterator<Item = &'a Lane>) -> Result<(), ClientError> {
         for (place, (lane, writing)) in lanes.zip(&mut self.writing).enumerate() {
             if lane.is_writing() != *writing {
                 *writing = lane.is_writing();
@@ -44,7 +44,7 @@ impl Sockets {
     }
 
     /// Lets `ready` be of now.
-    pub(super) fn look(&mut self) -> Result<(), Failure> {
+    pub(super) fn look(&mut self) -> Result<(), ClientError> {
         self.ready.fill(false);
         let count = self.watch.wait(&mut self.events, EpollTimeout::ZERO).map_err(failed)?;
         for event in &self.events[..count] {
@@ -69,7 +69,7 @@ impl AsFd for Sockets {
 pub(super) fn sleep<'a>(
     sockets: impl Iterator<Item = &'a Sockets>,
     timeout: Duration,
-) -> Result<(), Failure> {
+) -> Result<(), ClientError> {
     // A watch itself would sleep for whole milliseconds.
     let mut watches: Vec<PollFd<'_>> =
         sockets.map(|sockets| PollFd::new(sockets.as_fd(), PollFlags::POLLIN)).collect();
@@ -87,6 +87,6 @@ fn interest(place: usize, writing: bool) -> EpollEvent {
     EpollEvent::new(flags, place as u64)
 }
 
-fn failed(error: Errno) -> Failure {
-    Failure::io("waiting for sockets")(error.into())
+fn failed(error: Errno) -> ClientError {
+    ClientError::io("waiting for sockets")(error.into())
 }

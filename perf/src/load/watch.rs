@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::tally::Tally;
 use crate::broker::Process;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// What a broker's process took in the window.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,7 +40,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn start(process: Process) -> Result<Meter, Failure> {
+    pub(super) fn start(process: Process) -> Result<Meter, ClientError> {
         let mut meter = Meter {
             process,
             cpu: process.cpu_time()?,
@@ -59,7 +59,7 @@ impl Meter {
     }
 
     /// What it took since the start.
-    pub(super) fn read(&mut self) -> Result<BrokerUse, Failure> {
+    pub(super) fn read(&mut self) -> Result<BrokerUse, ClientError> {
         self.look();
         Ok(BrokerUse {
             cpu: self.process.cpu_time()?.saturating_sub(self.cpu),

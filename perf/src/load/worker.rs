@@ -9,7 +9,7 @@ use super::schedule::Window;
 use super::sockets::{self, Sockets};
 use super::tally::Tally;
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// How late a worker may notice that another one failed.
 const LOOK_UP: Duration = Duration::from_millis(200);
@@ -36,7 +36,7 @@ pub(super) fn drive(
     window: &Window,
     shared: &Mutex<Vec<Tally>>,
     failed: &AtomicBool,
-) -> Result<(), Failure> {
+) -> Result<(), ClientError> {
     lanes.iter_mut().for_each(|member| member.lane.arm(window));
     let driven = drive_armed(&mut lanes, window, shared, failed);
     if driven.is_err() {
@@ -50,7 +50,7 @@ fn drive_armed(
     window: &Window,
     shared: &Mutex<Vec<Tally>>,
     failed: &AtomicBool,
-) -> Result<(), Failure> {
+) -> Result<(), ClientError> {
     let mut crews = crews(lanes)?;
     loop {
         let now = clock::now();
@@ -91,13 +91,13 @@ struct Crew<'a> {
 }
 
 /// One of each group. Connections of a group lie together.
-fn crews(lanes: &mut [Member]) -> Result<Vec<Crew<'_>>, Failure> {
+fn crews(lanes: &mut [Member]) -> Result<Vec<Crew<'_>>, ClientError> {
     let groups = lanes.chunk_by_mut(|one, other| one.group == other.group);
     groups.enumerate().map(|(place, members)| Crew::new(members, place > 0)).collect()
 }
 
 impl Crew<'_> {
-    fn new(members: &mut [Member], is_beside: bool) -> Result<Crew<'_>, Failure> {
+    fn new(members: &mut [Member], is_beside: bool) -> Result<Crew<'_>, ClientError> {
         let sockets = Sockets::watch(members.iter().map(|member| &member.lane))?;
         Ok(Crew { members, sockets, is_beside, first: 0, rests_until: None })
     }
@@ -107,7 +107,7 @@ impl Crew<'_> {
     }
 
     /// Drives those that have something, one after the other; who is left waits for the next turn.
-    fn step(&mut self, now: Instant, tallies: &mut [Tally]) -> Result<(), Failure> {
+    fn step(&mut self, now: Instant, tallies: &mut [Tally]) -> Result<(), ClientError> {
         let count = self.members.len();
         let steps_max = if self.is_beside { STEPS_BESIDE } else { usize::MAX };
         let mut left = steps_max;

@@ -1,15 +1,10 @@
 //! Processor time of the brokers, of the tool and of everybody else while a figure was taken.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::clock;
-use crate::disk;
+use procfs::{CurrentSI, KernelStats};
 
-/// Fields of the first line of /proc/stat that count time in which a processor was busy: user, nice, system,
-/// irq, softirq.
-const BUSY_FIELDS: [usize; 5] = [1, 2, 3, 6, 7];
-const TICKS_PER_SECOND: f64 = 100.0;
+use crate::clock;
 
 /// Begun before a figure, read after it.
 #[derive(Debug)]
@@ -34,8 +29,8 @@ impl CpuMeter {
 }
 
 fn machine_busy_seconds() -> f64 {
-    let text = disk::read_text(Path::new("/proc/stat")).unwrap_or_default();
-    let fields: Vec<&str> = text.lines().next().unwrap_or_default().split_whitespace().collect();
-    let ticks = BUSY_FIELDS.iter().filter_map(|at| fields.get(*at)?.parse::<f64>().ok());
-    ticks.sum::<f64>() / TICKS_PER_SECOND
+    let Ok(KernelStats { total, .. }) = KernelStats::current() else { return 0.0 };
+    let in_interrupts = total.irq.unwrap_or_default() + total.softirq.unwrap_or_default();
+    let ticks = total.user + total.nice + total.system + in_interrupts;
+    ticks as f64 / procfs::ticks_per_second() as f64
 }

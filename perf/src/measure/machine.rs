@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use procfs::{Current, LoadAverage};
+
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Field 16 of a block device's statistics, counted from 1: flush requests completed.
 const FLUSHES_FIELD: usize = 15;
@@ -17,7 +19,7 @@ pub(crate) struct FlushCounter {
 
 impl FlushCounter {
     /// `None` where the file system has no block device of its own or the kernel does not count.
-    pub(crate) fn of(dir: &Path) -> Result<Option<FlushCounter>, Failure> {
+    pub(crate) fn of(dir: &Path) -> Result<Option<FlushCounter>, ClientError> {
         let device = disk::device_of(dir)?;
         let (major, minor) = (libc::major(device), libc::minor(device));
         let mut device = PathBuf::from(format!("/sys/dev/block/{major}:{minor}"));
@@ -39,7 +41,9 @@ impl FlushCounter {
 pub(crate) fn describe_machine(dir: &Path) -> String {
     let processors = thread::available_parallelism().map_or(0, usize::from);
     let kernel = disk::read_text(Path::new("/proc/sys/kernel/osrelease")).unwrap_or_default();
-    let load = disk::read_text(Path::new("/proc/loadavg")).unwrap_or_default();
-    let load = load.split_whitespace().take(3).collect::<Vec<_>>().join(" ");
+    let load = LoadAverage::current().map_or_else(
+        |_| String::new(),
+        |LoadAverage { one, five, fifteen, .. }| format!("{one:.2} {five:.2} {fifteen:.2}"),
+    );
     format!("{processors} processors, kernel {}, load {load}, data below {}", kernel.trim(), dir.display())
 }

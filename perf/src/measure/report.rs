@@ -10,7 +10,7 @@ use super::latency::Latencies;
 use super::pairs::Ratios;
 use super::table::Table;
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Whether a figure is inside its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,12 +109,12 @@ impl Report {
     }
 
     /// A figure that could not be taken counts as failed.
-    pub(crate) fn broken(&mut self, name: &str, failure: &Failure) {
+    pub(crate) fn broken(&mut self, name: &str, failure: &ClientError) {
         self.verdict(name, Verdict::Fail, &format!("not measured, {failure}"), "a figure");
     }
 
     /// The closing line, and the JSON if a file was named.
-    pub(crate) fn finish(self, json_file: Option<&Path>) -> Result<Verdict, Failure> {
+    pub(crate) fn finish(self, json_file: Option<&Path>) -> Result<Verdict, ClientError> {
         let report = json!({"passed": self.passed, "failed": self.failed, "figures": self.figures});
         if let Some(path) = json_file {
             disk::write_text(path, &format!("{report:#}\n"))?;

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use comfy_table::{CellAlignment, presets};
 use serde_json::{Map, Value, json};
 
 use super::latency::Latencies;
+
+/// Blanks between columns.
+const GAP: u16 = 2;
 
 /// A value with the number of decimals that mean something.
 #[derive(Debug, Clone)]
@@ -82,21 +86,14 @@ impl Table {
 
     /// Lines with the first column to the left and all others to the right.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let header = self.columns.iter().map(|column| (*column).to_owned()).collect();
-        let mut rows: Vec<Vec<String>> = vec![header];
-        rows.extend(self.rows.iter().map(|row| row.iter().map(Cell::show).collect()));
-        let width =
-            |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
-        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
-        let line = |row: &Vec<String>| {
-            let cells = row.iter().zip(&widths).enumerate();
-            let cells = cells.map(|(column, (cell, width))| match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            });
-            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-        };
-        rows.iter().map(line).collect()
+        let mut table = comfy_table::Table::new();
+        table.load_style(presets::NOTHING).set_header(&self.columns);
+        table.add_rows(self.rows.iter().map(|row| row.iter().map(Cell::show)));
+        for (index, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, GAP));
+            column.set_cell_alignment(if index == 0 { CellAlignment::Left } else { CellAlignment::Right });
+        }
+        table.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
     pub(super) fn value(&self) -> Value {

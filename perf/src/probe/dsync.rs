@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::memory::{AlignedMemory, BLOCK_BYTES};
 use crate::clock;
 use crate::disk::{self, OpenFile};
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Enough that the device does not see the same block again at once.
 const FILE_BYTES: usize = 16 * 1024 * 1024;
@@ -25,12 +25,12 @@ pub(crate) struct DsyncProbe {
 
 impl DsyncProbe {
     /// A probe on the file system of `dir` that writes a block at a time, the least that a commit takes.
-    pub(crate) fn new(dir: &Path) -> Result<DsyncProbe, Failure> {
+    pub(crate) fn new(dir: &Path) -> Result<DsyncProbe, ClientError> {
         DsyncProbe::of_size(dir, BLOCK_BYTES)
     }
 
     /// A probe that writes `bytes` at a time: a divisor of 1 MiB and a multiple of the block.
-    pub(crate) fn of_size(dir: &Path, bytes: usize) -> Result<DsyncProbe, Failure> {
+    pub(crate) fn of_size(dir: &Path, bytes: usize) -> Result<DsyncProbe, ClientError> {
         assert!(
             bytes.is_multiple_of(BLOCK_BYTES) && FILL_BYTES.is_multiple_of(bytes),
             "writes fill the file"
@@ -40,22 +40,22 @@ impl DsyncProbe {
         let fill = disk::open_direct(&path, 0)?;
         for at in (0..FILE_BYTES).step_by(FILL_BYTES) {
             let written = fill.write_all_at(memory.bytes(FILL_BYTES), at as u64);
-            written.map_err(Failure::io("filling the probe's file"))?;
+            written.map_err(ClientError::io("filling the probe's file"))?;
         }
-        fill.sync_all().map_err(Failure::io("syncing the probe's file"))?;
+        fill.sync_all().map_err(ClientError::io("syncing the probe's file"))?;
         let file = disk::open_direct(&path, libc::O_DSYNC)?;
         Ok(DsyncProbe { path, file, memory, bytes, next: 0 })
     }
 
-    pub(crate) fn once(&mut self) -> Result<Duration, Failure> {
+    pub(crate) fn once(&mut self) -> Result<Duration, ClientError> {
         let at = self.next;
         self.next = (at + self.bytes) % FILE_BYTES;
         let begun = clock::now();
         let written = self.file.write_at(self.memory.bytes(self.bytes), at as u64);
         let taken = clock::now() - begun;
-        match written.map_err(Failure::io("writing with O_DSYNC"))? {
+        match written.map_err(ClientError::io("writing with O_DSYNC"))? {
             bytes if bytes == self.bytes => Ok(taken),
-            bytes => Err(Failure::Usage(format!("the probe wrote {bytes} bytes of {}", self.bytes))),
+            bytes => Err(ClientError::Usage(format!("the probe wrote {bytes} bytes of {}", self.bytes))),
         }
     }
 }

@@ -7,19 +7,19 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// About the length of a request of the loads that are compared with this.
 const PIECE_BYTES: usize = 128 * 1024;
 
 /// Bytes per second that one thread sends and another reads, for that long.
-pub(crate) fn loopback_rate(length: Duration) -> Result<f64, Failure> {
+pub(crate) fn loopback_rate(length: Duration) -> Result<f64, ClientError> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let pair = listener.and_then(|listener| {
         let near = TcpStream::connect(listener.local_addr()?)?;
         Ok((near, listener.accept()?.0))
     });
-    let (mut near, mut far) = pair.map_err(Failure::io("setting up the loopback probe"))?;
+    let (mut near, mut far) = pair.map_err(ClientError::io("setting up the loopback probe"))?;
     let begun = clock::now();
     let read = thread::scope(|scope| {
         let reader = scope.spawn(move || {
@@ -37,6 +37,6 @@ pub(crate) fn loopback_rate(length: Duration) -> Result<f64, Failure> {
         drop(near);
         sent.map(|()| reader.join().unwrap_or_default())
     });
-    let bytes = read.map_err(Failure::io("the loopback probe"))?;
+    let bytes = read.map_err(ClientError::io("the loopback probe"))?;
     Ok(bytes as f64 / (clock::now() - begun).as_secs_f64())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// When each step begins.
 #[derive(Debug, Clone, Copy)]
@@ -19,8 +19,8 @@ impl Pace {
     pub(crate) fn run(
         self,
         length: Duration,
-        mut step: impl FnMut() -> Result<Duration, Failure>,
-    ) -> Result<Vec<Duration>, Failure> {
+        mut step: impl FnMut() -> Result<Duration, ClientError>,
+    ) -> Result<Vec<Duration>, ClientError> {
         let end = clock::now() + length;
         let mut taken = Vec::new();
         loop {

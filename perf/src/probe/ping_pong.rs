@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::seat::Seated;
 
 const MESSAGE_BYTES: usize = 1024;
@@ -20,12 +20,12 @@ pub(crate) struct PingPong {
 }
 
 impl PingPong {
-    pub(crate) fn new() -> Result<PingPong, Failure> {
+    pub(crate) fn new() -> Result<PingPong, ClientError> {
         PingPong::with(echo)
     }
 
     /// The other end keeps to this processor.
-    pub(crate) fn with_echo_on(cpu: usize) -> Result<PingPong, Failure> {
+    pub(crate) fn with_echo_on(cpu: usize) -> Result<PingPong, ClientError> {
         PingPong::with(move |far| match Seated::on(cpu) {
             Ok(_seated) => echo(far),
             // The connection ends with the thread, and so the probe.
@@ -33,15 +33,16 @@ impl PingPong {
         })
     }
 
-    fn with(other_end: impl FnOnce(TcpStream) + Send + 'static) -> Result<PingPong, Failure> {
-        let stream = connect(other_end).map_err(Failure::io("setting up the loopback probe"))?;
+    fn with(other_end: impl FnOnce(TcpStream) + Send + 'static) -> Result<PingPong, ClientError> {
+        let stream = connect(other_end).map_err(ClientError::io("setting up the loopback probe"))?;
         Ok(PingPong { stream, message: [0x5a; MESSAGE_BYTES] })
     }
 
-    pub(crate) fn once(&mut self) -> Result<Duration, Failure> {
+    pub(crate) fn once(&mut self) -> Result<Duration, ClientError> {
         let begun = clock::now();
         let sent = self.stream.write_all(&self.message);
-        sent.and_then(|()| self.stream.read_exact(&mut self.message)).map_err(Failure::io("ping-pong"))?;
+        sent.and_then(|()| self.stream.read_exact(&mut self.message))
+            .map_err(ClientError::io("ping-pong"))?;
         Ok(clock::now() - begun)
     }
 }

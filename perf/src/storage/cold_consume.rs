@@ -2,7 +2,7 @@
 
 use crate::broker::Millrace;
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::load::AtEnd;
 use crate::measure::{Cell, Flow, Ratios, Table, median};
 use crate::probe::DiskReadProbe;
@@ -15,7 +15,7 @@ const ROUND_BYTES: u64 = 512 * 1024 * 1024;
 const PROBE_SHARE: f64 = 0.8;
 const TOPIC: &str = "old";
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = Millrace::start(&rig.settings("cold-consume")?)?;
     let settings = broker.settings.clone();
     let contender = Contender::of(&broker, "millrace", POWER);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::load::{AtEnd, Outcome};
 use crate::measure::{Cell, Latencies, Ratios, Table};
 use crate::suite::{Contender, KAFKA_DEFAULT, MILLRACE_PROCESS, Producers, Rig, Topic};
@@ -27,7 +27,7 @@ struct Subject {
     read: Vec<f64>,
 }
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let millrace = rig.start_millrace("cold-reader")?;
     let mut contenders = rig.contenders(millrace.as_ref());
     contenders.retain(|contender| contender.name != MILLRACE_PROCESS);
@@ -44,14 +44,14 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
             // A reader finds the page cache empty, as one of much older records does,
             // and the device no writes of others.
             disk::evict(&rig.dir)?;
-            round(rig, subject).map_err(Failure::of(subject.contender.name))?;
+            round(rig, subject).map_err(ClientError::of(subject.contender.name))?;
         }
     }
     show(rig, &subjects);
     Ok(())
 }
 
-fn round(rig: &Rig, subject: &mut Subject) -> Result<(), Failure> {
+fn round(rig: &Rig, subject: &mut Subject) -> Result<(), ClientError> {
     let (old, live) =
         (Topic::new(&subject.contender, OLD, PARTITIONS), Topic::new(&subject.contender, LIVE, PARTITIONS));
     let length = rig.slice * SLICES;

@@ -1,6 +1,6 @@
 //! What was just written, read again and again: from memory, as far as the broker keeps it there.
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::load::AtEnd;
 use crate::measure::{Cell, Flow, Ratios, Table, median};
 use crate::suite::{Contender, KAFKA_DEFAULT, MILLRACE_PROCESS, Rig, Topic};
@@ -21,7 +21,7 @@ struct Subject {
     from_device: Vec<f64>,
 }
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let millrace = rig.start_millrace("consume")?;
     let mut contenders = rig.contenders(millrace.as_ref());
     // Reading does not depend on when the writer was answered.

@@ -1,7 +1,7 @@
 //! The figures in their order, each on brokers of its own.
 
 use super::{cold_consume, cold_reader, consume, partitions, produce, restart, retention, stalled_readers};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::Verdict;
 use crate::suite::{self, Figure, InQuickRun, Needs, Suite, SuiteOptions};
 
@@ -65,6 +65,6 @@ const FIGURES: &[Figure] = &[
 ];
 
 /// Takes the figures that the options name.
-pub(crate) fn run(options: &SuiteOptions) -> Result<Verdict, Failure> {
+pub(crate) fn run(options: &SuiteOptions) -> Result<Verdict, ClientError> {
     suite::run(&Suite { name: "storage", figures: FIGURES }, options)
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::broker::Millrace;
 use crate::client::{Produce, encode_batch, produce_frame};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::load::{AtEnd, Tally};
 use crate::measure::{Cell, Flow, Ratios, Table, median, millis};
 use crate::suite::{Contender, POWER, Producers, Rig, Topic};
@@ -35,7 +35,7 @@ const PARTITIONS_PER_REQUEST: usize = 1000;
 const MANY: &str = "many";
 const SIX: &str = "six";
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = Millrace::start(&rig.settings("partitions")?)?;
     let contender = Contender::of(&broker, "millrace", POWER);
     let partitions = rig.scale.pick(PARTITIONS.0, PARTITIONS.1);
@@ -59,7 +59,7 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
 }
 
 /// Writes one record to each partition: how long that took.
-fn settle(contender: &Contender, partitions: i32) -> Result<Duration, Failure> {
+fn settle(contender: &Contender, partitions: i32) -> Result<Duration, ClientError> {
     let record = Bytes::from(encode_batch(&[b"one record"], clock::wall_ms()));
     let all: Vec<(i32, Bytes)> = (0..partitions).map(|partition| (partition, record.clone())).collect();
     let begun = clock::now();
@@ -70,7 +70,7 @@ fn settle(contender: &Contender, partitions: i32) -> Result<Duration, Failure> {
 }
 
 /// The same batches to all partitions in turn, and to six: the median rate of these.
-fn rates(rig: &mut Rig, contender: &Contender, partitions: i32) -> Result<f64, Failure> {
+fn rates(rig: &mut Rig, contender: &Contender, partitions: i32) -> Result<f64, ClientError> {
     let (mut many, mut six) = (Vec::new(), Vec::new());
     for _ in 0..rig.rounds.min(ROUNDS_MAX) {
         for (flows, topic, count) in [(&mut six, SIX, FEW), (&mut many, MANY, partitions)] {
@@ -99,7 +99,7 @@ fn clients(
     contender: &Contender,
     partitions: i32,
     six: f64,
-) -> Result<(), Failure> {
+) -> Result<(), ClientError> {
     let topic = Topic::new(contender, MANY, partitions);
     let ends: Vec<(i64, i64)> = topic.ranges()?.iter().map(|(_, end)| (*end, i64::MAX)).collect();
     let producers = Producers { connections: CLIENTS, partitions_each: 1, in_flight: 1, ..Producers::FULL };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::client::{Connection, delete_topics};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Cell, Flow, Ratios, Table, median};
 use crate::probe::{disk_write_rate, loopback_rate};
 use crate::suite::{Contender, KAFKA_DEFAULT, Rig, Topic};
@@ -22,7 +22,7 @@ struct Subject {
     own_cost: Vec<f64>,
 }
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let millrace = rig.start_millrace("produce")?;
     let subject = |contender| Subject { contender, flows: Vec::new(), own_cost: Vec::new() };
     let mut subjects: Vec<Subject> = rig.contenders(millrace.as_ref()).into_iter().map(subject).collect();
@@ -31,7 +31,7 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
         disk.push(disk_write_rate(&rig.dir, rig.slice)? / 1e6);
         loopback.push(loopback_rate(rig.slice)? / 1e6);
         for subject in &mut subjects {
-            one(subject, round, rig.slice * SLICES).map_err(Failure::of(subject.contender.name))?;
+            one(subject, round, rig.slice * SLICES).map_err(ClientError::of(subject.contender.name))?;
         }
     }
     show(rig, &subjects, &disk, &loopback);
@@ -45,7 +45,7 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
     Ok(())
 }
 
-fn one(subject: &mut Subject, round: usize, length: Duration) -> Result<(), Failure> {
+fn one(subject: &mut Subject, round: usize, length: Duration) -> Result<(), ClientError> {
     let contender = &subject.contender;
     let name = format!("produce-{round}-{}", contender.name.replace(' ', "-"));
     contender.create(&name, PARTITIONS)?;

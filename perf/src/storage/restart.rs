@@ -4,7 +4,7 @@
 use crate::broker::{Millrace, MillraceSettings};
 use crate::client::{Connection, log_ends};
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Cell, Table, Verdict, megabytes, millis};
 use crate::suite::{Contender, POWER, Rig, Topic, VALUE_BYTES};
 
@@ -20,12 +20,12 @@ const AFTER_STOP_SECONDS: (f64, f64) = (1.0, 2.0);
 const FURTHER_READS_BYTES: u64 = 64 * 1024 * 1024;
 const TOPIC: &str = "large";
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let bytes = rig.scale.pick(BYTES.0, BYTES.1);
     let (free, needed) = (disk::free_bytes(&rig.dir)?, (bytes as f64 * ROOM) as u64);
     if free < needed {
         let text = format!("the disk has {} MB, {} MB are needed", free / 1_000_000, needed / 1_000_000);
-        return Err(Failure::Usage(text));
+        return Err(ClientError::Usage(text));
     }
     let broker = Millrace::start(&rig.settings("restart")?)?;
     let settings = broker.settings.clone();
@@ -70,7 +70,11 @@ struct Start {
 }
 
 /// Starts on the same directory, of which the page cache holds nothing.
-fn restart(settings: &MillraceSettings, name: &str, table: &mut Table) -> Result<(Millrace, Start), Failure> {
+fn restart(
+    settings: &MillraceSettings,
+    name: &str,
+    table: &mut Table,
+) -> Result<(Millrace, Start), ClientError> {
     let journals = disk::allocated_bytes(&settings.data_dir().join("journal"), "");
     disk::evict(&settings.data_dir())?;
     let broker = Millrace::start(settings)?;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::broker::Millrace;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Latencies, Ratios, Table, Verdict};
 use crate::suite::{Contender, POWER, Producers, Rig, Topic};
 
@@ -24,7 +24,7 @@ const RETENTION: &[(&str, &str)] = &[
     ("file.delete.delay.ms", "100"),
 ];
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let mut settings = rig.settings("retention")?;
     settings.arguments.extend(["--set".to_owned(), CHECK_EVERY.to_owned()]);
     let broker = Millrace::start(&settings)?;
@@ -54,12 +54,12 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
     broker.kill()
 }
 
-fn steady(topic: &Topic<'_>, length: Duration) -> Result<Option<Latencies>, Failure> {
+fn steady(topic: &Topic<'_>, length: Duration) -> Result<Option<Latencies>, ClientError> {
     let outcome = topic.run(vec![topic.producers(Producers::STEADY)?], length)?;
     Ok(outcome.tallies.first().map(|tally| tally.latencies.clone()))
 }
 
 /// Of all partitions together.
-fn first_offsets(topic: &Topic<'_>) -> Result<i64, Failure> {
+fn first_offsets(topic: &Topic<'_>) -> Result<i64, ClientError> {
     Ok(topic.ranges()?.iter().map(|(start, _)| start).sum())
 }

@@ -2,7 +2,7 @@
 
 use crate::broker::Millrace;
 use crate::client::{Connection, Dialect, FetchPlace, fetch_frame};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{Cell, Table};
 use crate::suite::{Contender, POWER, Rig, Topic};
 
@@ -19,7 +19,7 @@ const BEYOND: f64 = 1.1;
 const READ: &str = "read";
 const WRITTEN: &str = "written";
 
-pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
+pub(super) fn take(rig: &mut Rig) -> Result<(), ClientError> {
     let broker = Millrace::start(&rig.settings("stalled-readers")?)?;
     let contender = Contender::of(&broker, "millrace", POWER);
     contender.create(READ, PARTITIONS)?;
@@ -47,7 +47,7 @@ pub(super) fn take(rig: &mut Rig) -> Result<(), Failure> {
 }
 
 /// A connection whose answers stay in the broker, as far as the kernel's buffers do not take them.
-fn stall(broker: &Millrace) -> Result<Connection, Failure> {
+fn stall(broker: &Millrace) -> Result<Connection, ClientError> {
     let mut connection = Connection::open(broker.address)?;
     let place = |partition| FetchPlace { partition, offset: 0, bytes_max: FETCH_BYTES };
     let places: Vec<FetchPlace> = (0..PARTITIONS).map(place).collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::options::SuiteOptions;
 use crate::broker::{Kafka, Millrace, MillraceSettings, Process, Rings};
 use crate::client::{Connection, NewTopic, create_topics};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::Report;
 
 /// Rounds of the quick run: enough for a table, too few for a verdict on latency.
@@ -61,7 +61,7 @@ impl Contender {
         Contender { name, address: broker.address, process: broker.process(), configs }
     }
 
-    pub(crate) fn create(&self, topic: &str, partitions: i32) -> Result<(), Failure> {
+    pub(crate) fn create(&self, topic: &str, partitions: i32) -> Result<(), ClientError> {
         let mut connection = Connection::open(self.address)?;
         create_topics(&mut connection, &[NewTopic::new(topic, partitions).with(self.configs)])
     }
@@ -95,13 +95,13 @@ impl Rig {
     }
 
     /// Settings for a broker of a figure that measures Millrace alone.
-    pub(crate) fn settings(&self, figure: &str) -> Result<MillraceSettings, Failure> {
+    pub(crate) fn settings(&self, figure: &str) -> Result<MillraceSettings, ClientError> {
         let settings = self.millrace.as_ref();
-        settings.ok_or_else(|| Failure::Usage("no --millrace was given".to_owned()))?.fresh(figure)
+        settings.ok_or_else(|| ClientError::Usage("no --millrace was given".to_owned()))?.fresh(figure)
     }
 
     /// A running Millrace with an empty data directory, if one was asked for.
-    pub(crate) fn start_millrace(&self, figure: &str) -> Result<Option<Millrace>, Failure> {
+    pub(crate) fn start_millrace(&self, figure: &str) -> Result<Option<Millrace>, ClientError> {
         match &self.millrace {
             None => Ok(None),
             Some(settings) => Millrace::start(&settings.fresh(figure)?).map(Some),

@@ -9,7 +9,7 @@ use super::rig::Rig;
 use super::topic::warm_up;
 use crate::broker::{Kafka, Process, Rings};
 use crate::disk;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::measure::{CpuMeter, Verdict, describe_machine};
 
 /// Files that clients and brokers of the largest figure hold open.
@@ -37,7 +37,7 @@ pub(crate) struct Figure {
     pub(crate) title: &'static str,
     pub(crate) needs: Needs,
     pub(crate) quick: InQuickRun,
-    pub(crate) take: fn(&mut Rig) -> Result<(), Failure>,
+    pub(crate) take: fn(&mut Rig) -> Result<(), ClientError>,
 }
 
 /// Comparisons of latency say nothing on a machine that others use.
@@ -55,7 +55,7 @@ enum Complete {
 }
 
 /// Takes the figures that the options name.
-pub(crate) fn run(suite: &Suite, options: &SuiteOptions) -> Result<Verdict, Failure> {
+pub(crate) fn run(suite: &Suite, options: &SuiteOptions) -> Result<Verdict, ClientError> {
     let chosen = choose(suite, options)?;
     let dir = directory(suite, options)?;
     raise_descriptors();
@@ -97,12 +97,15 @@ pub(crate) fn run(suite: &Suite, options: &SuiteOptions) -> Result<Verdict, Fail
     report.finish(options.json.as_deref())
 }
 
-fn choose(suite: &Suite, options: &SuiteOptions) -> Result<Vec<&'static Figure>, Failure> {
+fn choose(suite: &Suite, options: &SuiteOptions) -> Result<Vec<&'static Figure>, ClientError> {
     if let Some(unknown) =
         options.only.iter().find(|name| !suite.figures.iter().any(|f| f.name == name.as_str()))
     {
         let names: Vec<&str> = suite.figures.iter().map(|figure| figure.name).collect();
-        return Err(Failure::Usage(format!("no figure is named {unknown}; there are {}", names.join(", "))));
+        return Err(ClientError::Usage(format!(
+            "no figure is named {unknown}; there are {}",
+            names.join(", ")
+        )));
     }
     let wanted = |figure: &&Figure| {
         let named = options.only.iter().any(|name| name == figure.name);
@@ -112,15 +115,15 @@ fn choose(suite: &Suite, options: &SuiteOptions) -> Result<Vec<&'static Figure>,
     };
     let chosen: Vec<&Figure> = suite.figures.iter().filter(wanted).collect();
     match chosen.is_empty() {
-        true => Err(Failure::Usage("nothing to measure; give --millrace FILE, or --kafka".to_owned())),
+        true => Err(ClientError::Usage("nothing to measure; give --millrace FILE, or --kafka".to_owned())),
         false => Ok(chosen),
     }
 }
 
 /// A directory of this run alone, beside the program if none was named: that is a real disk,
 /// unlike /tmp on many machines.
-fn directory(suite: &Suite, options: &SuiteOptions) -> Result<PathBuf, Failure> {
-    let program = env::current_exe().map_err(Failure::io("looking for this program"))?;
+fn directory(suite: &Suite, options: &SuiteOptions) -> Result<PathBuf, ClientError> {
+    let program = env::current_exe().map_err(ClientError::io("looking for this program"))?;
     let beside = program.parent().map(PathBuf::from).unwrap_or_default();
     let dir = options.dir.clone().unwrap_or(beside).join(format!("{}-{}", suite.name, std::process::id()));
     disk::create_dir(&dir)?;

@@ -7,7 +7,7 @@ use super::rig::Contender;
 use super::workload::{BATCH_RECORDS, VALUE_BYTES, batch};
 use crate::broker::Process;
 use crate::client::{Acks, Connection, Dialect, Pipeline, delete_topics, log_ranges, produce_frame};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::load::{
     AtEnd, BatchShape, ConsumeLoad, Counted, Group, Outcome, ProduceLoad, Quiet, Rate, Run, Span,
 };
@@ -31,7 +31,7 @@ const READ_WITHIN: Duration = Duration::from_secs(600);
 
 /// Loads a broker that was just started for a while and leaves nothing behind:
 /// a JVM compiles what it runs often.
-pub(crate) fn warm_up(contender: &Contender, length: Duration) -> Result<(), Failure> {
+pub(crate) fn warm_up(contender: &Contender, length: Duration) -> Result<(), ClientError> {
     const NAME: &str = "warm-up";
     const PARTITIONS: i32 = 6;
     contender.create(NAME, PARTITIONS)?;
@@ -83,12 +83,12 @@ impl<'a> Topic<'a> {
     }
 
     /// Producers as fast as the broker answers, for that long.
-    pub(crate) fn produce(&self, length: Duration) -> Result<Outcome, Failure> {
+    pub(crate) fn produce(&self, length: Duration) -> Result<Outcome, ClientError> {
         self.run(vec![self.producers(Producers::FULL)?], length)
     }
 
     /// So many bytes of values at least, the same number of batches to each partition but one.
-    pub(crate) fn fill(&self, bytes: u64) -> Result<(), Failure> {
+    pub(crate) fn fill(&self, bytes: u64) -> Result<(), ClientError> {
         self.fill_and(bytes, || Ok(())).map(drop)
     }
 
@@ -96,8 +96,8 @@ impl<'a> Topic<'a> {
     pub(crate) fn fill_and(
         &self,
         bytes: u64,
-        then: impl FnOnce() -> Result<(), Failure>,
-    ) -> Result<u64, Failure> {
+        then: impl FnOnce() -> Result<(), ClientError>,
+    ) -> Result<u64, ClientError> {
         let payload = batch(BATCH_RECORDS, FILL_SEED);
         let all: Vec<i32> = (0..self.partitions).collect();
         let frame = |part: &[i32]| {
@@ -119,23 +119,23 @@ impl<'a> Topic<'a> {
     }
 
     /// Reads all of it once.
-    pub(crate) fn consume_once(&self) -> Result<Outcome, Failure> {
+    pub(crate) fn consume_once(&self) -> Result<Outcome, ClientError> {
         self.run_out(vec![self.consumers(CONNECTIONS, AtEnd::Stop, &self.ranges()?)?])
     }
 
     /// These groups from the first request on, until they stop by themselves.
-    pub(crate) fn run_out(&self, groups: Vec<Group>) -> Result<Outcome, Failure> {
+    pub(crate) fn run_out(&self, groups: Vec<Group>) -> Result<Outcome, ClientError> {
         let span = Span { warm_up: Duration::ZERO, length: READ_WITHIN };
         Run { groups, span, process: Some(self.process) }.measure(&mut Quiet)
     }
 
     /// These groups at once, for that long behind a warm-up.
-    pub(crate) fn run(&self, groups: Vec<Group>, length: Duration) -> Result<Outcome, Failure> {
+    pub(crate) fn run(&self, groups: Vec<Group>, length: Duration) -> Result<Outcome, ClientError> {
         let span = Span { warm_up: WARM_UP.min(length), length };
         Run { groups, span, process: Some(self.process) }.measure(&mut Quiet)
     }
 
-    pub(crate) fn producers(&self, producers: Producers) -> Result<Group, Failure> {
+    pub(crate) fn producers(&self, producers: Producers) -> Result<Group, ClientError> {
         let load = ProduceLoad {
             topic: self.name,
             dialect: Dialect::NEWEST,
@@ -154,7 +154,7 @@ impl<'a> Topic<'a> {
         connections: usize,
         at_end: AtEnd,
         ranges: &[(i64, i64)],
-    ) -> Result<Group, Failure> {
+    ) -> Result<Group, ClientError> {
         let load = ConsumeLoad {
             topic: self.name,
             dialect: Dialect::NEWEST,
@@ -167,7 +167,7 @@ impl<'a> Topic<'a> {
     }
 
     /// The first offset and the end of each partition.
-    pub(crate) fn ranges(&self) -> Result<Vec<(i64, i64)>, Failure> {
+    pub(crate) fn ranges(&self) -> Result<Vec<(i64, i64)>, ClientError> {
         log_ranges(&mut Connection::open(self.address)?, self.name, self.partitions)
     }
 

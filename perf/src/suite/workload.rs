@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::rig::Contender;
 use crate::client::{Frame, Produce, encode_batch, produce_frame, values};
 use crate::clock;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Of one record.
 pub(crate) const VALUE_BYTES: usize = 1024;
@@ -24,7 +24,11 @@ pub(crate) fn batch(records: usize, seed: u64) -> Bytes {
 }
 
 /// A request with one record for each of the topic's first partitions.
-pub(crate) fn one_record_each(topic: &str, partitions: i32, value_bytes: usize) -> Result<Frame, Failure> {
+pub(crate) fn one_record_each(
+    topic: &str,
+    partitions: i32,
+    value_bytes: usize,
+) -> Result<Frame, ClientError> {
     let record = |partition: i32| {
         let values = values(1, value_bytes, u64::from(partition.unsigned_abs()));
         (partition, Bytes::from(encode_batch(&[&values[0]], clock::wall_ms())))
@@ -38,7 +42,7 @@ pub(crate) fn warmed_up(
     topic: &str,
     partitions: i32,
     value_bytes: usize,
-) -> Result<Produce, Failure> {
+) -> Result<Produce, ClientError> {
     contender.create(topic, partitions)?;
     let mut produce = Produce::new(contender.address, one_record_each(topic, partitions, value_bytes)?)?;
     let end = clock::now() + WARM_UP;

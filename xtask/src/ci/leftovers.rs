@@ -7,7 +7,9 @@ use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
+use procfs::process::{Process, all_processes};
 use std::error::Error;
+use std::ffi::OsStr;
 use std::time::Duration;
 
 /// What a step's processes inherit: whose they are.
@@ -23,13 +25,11 @@ pub(super) enum Whose<'a> {
 }
 
 impl Whose<'_> {
-    /// Environments are texts with a zero behind each.
-    fn owns(self, environment: &[u8]) -> bool {
+    /// A process that ended meanwhile is nobody's.
+    fn owns(self, process: &Process) -> bool {
+        let Ok(environment) = process.environ() else { return false };
         match self {
-            Whose::Step(name) => {
-                let mark = format!("{MARK}={name}");
-                environment.split(|byte| *byte == 0).any(|text| text == mark.as_bytes())
-            }
+            Whose::Step(name) => environment.get(OsStr::new(MARK)).is_some_and(|step| step == name),
             Whose::Nobody => true,
         }
     }
@@ -63,41 +63,24 @@ pub(super) fn end_leftovers(whose: Whose) -> Result<Vec<String>, Box<dyn Error>>
 }
 
 /// Children that have not ended. Ended ones stay for who waits for them, or until this process ends.
-#[expect(clippy::disallowed_methods, reason = "a development command looks at the processes it started")]
 fn living_children(whose: Whose) -> Result<Vec<(Pid, String)>, Box<dyn Error>> {
     let mut living = Vec::new();
-    for entry in std::fs::read_dir("/proc")? {
-        let directory = entry?.path();
-        let Some(number) = directory.file_name().and_then(|name| name.to_str()?.parse().ok()) else {
-            continue;
-        };
-        // A process may end while its neighbours are read.
-        let Ok(stat) = std::fs::read_to_string(directory.join("stat")) else { continue };
-        let Some((name, state, parent)) = read_stat(&stat) else { continue };
-        if parent != Pid::this().as_raw() || state == "Z" {
-            continue;
-        }
-        let Ok(environment) = std::fs::read(directory.join("environ")) else { continue };
-        if whose.owns(&environment) {
-            living.push((Pid::from_raw(number), name.to_owned()));
+    // A process may end while its neighbours are read.
+    for process in all_processes()?.flatten() {
+        let Ok(stat) = process.stat() else { continue };
+        let lives = stat.ppid == Pid::this().as_raw() && stat.state != 'Z';
+        if lives && whose.owns(&process) {
+            living.push((Pid::from_raw(process.pid), stat.comm));
         }
     }
     Ok(living)
 }
 
-/// Name, state and parent in a line of `/proc/PID/stat`;
-/// the name stands in brackets and may hold blanks and brackets.
-fn read_stat(stat: &str) -> Option<(&str, &str, i32)> {
-    let (head, rest) = stat.rsplit_once(')')?;
-    let (_, name) = head.split_once('(')?;
-    let mut fields = rest.split_whitespace();
-    let state = fields.next()?;
-    Some((name, state, fields.next()?.parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use procfs::FromRead;
+    use procfs::process::Stat;
     use std::process::Command;
 
     /// Set in the process that the test starts for itself: the children of this one belong to other tests.
@@ -127,7 +110,9 @@ mod tests {
 
     #[test]
     fn a_line_of_stat_is_read() {
-        assert_eq!(read_stat("12 (a (b) c) S 7 12 0"), Some(("a (b) c", "S", 7)));
-        assert_eq!(read_stat("12"), None);
+        let read = |line: &str| Stat::from_read(line.as_bytes()).ok();
+        let stat = read(&format!("12 (a (b) c) S 7 12{}", " 0".repeat(46))).unwrap();
+        assert_eq!((stat.comm.as_str(), stat.state, stat.ppid), ("a (b) c", 'S', 7));
+        assert!(read("12").is_none());
     }
 }

@@ -1,5 +1,6 @@
 //! Runs one program to its end, its output in a file, within a limit of time.
 
+use procfs::process::{Process, Stat};
 use std::error::Error;
 use std::fs::OpenOptions;
 use std::path::Path;
@@ -65,31 +66,31 @@ pub(super) fn run(command: &mut Command, log: &Path, limit: Duration) -> Result<
 }
 
 /// Processor time of a process and of its children that ended.
-#[expect(clippy::disallowed_methods, reason = "a development command looks at the processes it started")]
 fn spent(process: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    Duration::from_millis(read_ticks(&stat).unwrap_or(0) * MILLISECONDS_OF_A_TICK)
+    let stat = i32::try_from(process).ok().and_then(|id| Process::new(id).ok()?.stat().ok());
+    Duration::from_millis(stat.map_or(0, |stat| ticks(&stat)) * MILLISECONDS_OF_A_TICK)
 }
 
 /// Linux counts for programs in hundredths of a second, whatever its own clock.
 const MILLISECONDS_OF_A_TICK: u64 = 10;
 
-/// Ticks of the process and of its children, in user and in system, of a line of `/proc/PID/stat`.
-fn read_ticks(stat: &str) -> Option<u64> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    fields.get(11..15)?.iter().map(|ticks| ticks.parse::<u64>().ok()).sum()
+/// Ticks of the process and of its children, in user and in system.
+fn ticks(stat: &Stat) -> u64 {
+    stat.utime + stat.stime + stat.cutime.unsigned_abs() + stat.cstime.unsigned_abs()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use procfs::FromRead;
 
     #[test]
     fn the_times_of_a_process_are_read() {
-        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 10 20 30 40 500 60 7 8 20 0 1 0 100";
-        assert_eq!(read_ticks(stat), Some(575));
-        assert_eq!(read_ticks("7 (a) S 1"), None);
+        let read = |line: &str| Stat::from_read(line.as_bytes()).ok().map(|stat| ticks(&stat));
+        let rest = " 0".repeat(30);
+        let stat = format!("7 (a) b) S 1 7 7 0 -1 4194560 10 20 30 40 500 60 7 8 20 0 1 0 100{rest}");
+        assert_eq!(read(&stat), Some(575));
+        assert_eq!(read("7 (a) S 1"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::process;
 use super::schedule::{self, Room};
 use super::steps::{STEPS, Step, Work};
 use crate::codegen::root;
+use crate::table::{self, Column};
 use crate::tidy;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -79,12 +80,11 @@ pub(crate) fn run(request: &Request) -> Result<ExitCode, Box<dyn Error>> {
     let outcomes = run_all(&place, &chosen)?;
     let after = Inputs::read(&place.root)?;
     note_passed(&place, &chosen, &outcomes, [&before, &after], &mut passed)?;
-    println!("\n{:22} {:>8} {:>12}", "", "seconds", "of processor");
-    for step in &chosen {
-        println!("{:22} {}", step.name, outcomes[step.name].row());
-    }
+    let mut rows = vec![["", "seconds", "of processor"].map(str::to_owned).to_vec()];
+    rows.extend(chosen.iter().map(|step| outcomes[step.name].row(step.name)));
     let spent: Duration = outcomes.values().map(|outcome| outcome.spent).sum();
-    println!("{:22} {}", "together", row(began.elapsed(), spent));
+    rows.push(row("together", began.elapsed(), spent));
+    print!("\n{}", table::lines(&COLUMNS, rows));
     let failed = outcomes.values().filter(|outcome| outcome.fault.is_some()).count();
     if !left_out.is_empty() {
         let names: Vec<&str> = left_out.iter().map(|step| step.name).collect();
@@ -196,18 +196,22 @@ impl Outcome {
         }
     }
 
-    /// Its columns in the last table.
-    fn row(&self) -> String {
-        let times = row(self.took, self.spent);
-        match &self.fault {
-            None => times,
-            Some(fault) => format!("{times} FAILED: {}", fault.lines().next().unwrap_or_default()),
-        }
+    /// Its row in the last table.
+    fn row(&self, name: &str) -> Vec<String> {
+        let mut row = row(name, self.took, self.spent);
+        let fault = self.fault.as_ref();
+        row.extend(fault.map(|fault| format!("FAILED: {}", fault.lines().next().unwrap_or_default())));
+        row
     }
 }
 
-fn row(took: Duration, spent: Duration) -> String {
-    format!("{:8.1} {:12.1}", took.as_secs_f64(), spent.as_secs_f64())
+/// Of the last table: a name, the time it took, that of processors, and what failed.
+const COLUMNS: [Column; 4] =
+    [Column::left(22, 1), Column::right(8, 1), Column::right(12, 1), Column::left(0, 0)];
+
+fn row(name: &str, took: Duration, spent: Duration) -> Vec<String> {
+    let seconds = |time: Duration| format!("{:.1}", time.as_secs_f64());
+    vec![name.to_owned(), seconds(took), seconds(spent)]
 }
 
 /// Where the steps run and what they are given.

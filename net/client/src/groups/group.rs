@@ -10,7 +10,7 @@ use millrace_wire::{Bytes, ErrorCode};
 
 use super::requests::ListedGroup;
 use crate::cluster::Cluster;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::member::{PROTOCOL_TYPE, read_assignment};
 use crate::place::Place;
 
@@ -42,7 +42,7 @@ pub struct GroupMember {
 
 impl Cluster {
     /// All groups of the cluster in these states and of these types, by name; empty lists are any.
-    pub fn groups(&mut self, states: &[String], kinds: &[String]) -> Result<Vec<ListedGroup>, Failure> {
+    pub fn groups(&mut self, states: &[String], kinds: &[String]) -> Result<Vec<ListedGroup>, ClientError> {
         let mut groups = Vec::new();
         for broker in self.brokers() {
             groups.extend(self.groups_at(broker, states, kinds)?);
@@ -52,7 +52,7 @@ impl Cluster {
     }
 
     /// A group and its members; `None` if there is no such group.
-    pub fn group(&mut self, id: &str) -> Result<Option<Group>, Failure> {
+    pub fn group(&mut self, id: &str) -> Result<Option<Group>, ClientError> {
         let classic = self.describe_classic(id, |group| (group.error_code, of_classic(group)))?;
         let is_missing = |code: i16, group: &Group| {
             code == ErrorCode::GroupIdNotFound.code() || (code == 0 && group.state == DEAD)
@@ -60,7 +60,7 @@ impl Cluster {
         if let Some((code, group)) = classic
             && !is_missing(code, &group)
         {
-            Failure::check(&format!("a question for group {id}"), code)?;
+            ClientError::check(&format!("a question for group {id}"), code)?;
             return Ok(Some(group));
         }
         // The older request does not know groups of KIP-848.
@@ -72,28 +72,30 @@ impl Cluster {
         if is_missing(code, &group) {
             return Ok(None);
         }
-        Failure::check(&format!("a question for group {id}"), code).map(|()| Some(group))
+        ClientError::check(&format!("a question for group {id}"), code).map(|()| Some(group))
     }
 
     /// What the group has committed.
-    pub fn committed(&mut self, group: &str) -> Result<BTreeMap<Place, i64>, Failure> {
+    pub fn committed(&mut self, group: &str) -> Result<BTreeMap<Place, i64>, ClientError> {
         self.fetch_committed(group)
     }
 
     /// Commits offsets for a group without members. A failure names one that was refused; others may be
     /// stored.
-    pub fn commit(&mut self, group: &str, offsets: &BTreeMap<Place, i64>) -> Result<(), Failure> {
+    pub fn commit(&mut self, group: &str, offsets: &BTreeMap<Place, i64>) -> Result<(), ClientError> {
         let refused = self.commit_offsets(group, offsets)?.into_iter().find(|(_, code)| *code != 0);
         match refused {
-            Some((place, code)) => Failure::check(&format!("the commit of {place} for group {group}"), code),
+            Some((place, code)) => {
+                ClientError::check(&format!("the commit of {place} for group {group}"), code)
+            }
             None => Ok(()),
         }
     }
 
     /// Deletes a group that has no members, with what it committed.
-    pub fn delete_group(&mut self, group: &str) -> Result<(), Failure> {
+    pub fn delete_group(&mut self, group: &str) -> Result<(), ClientError> {
         let code = self.delete(group)?;
-        Failure::check(&format!("the deletion of group {group}"), code)
+        ClientError::check(&format!("the deletion of group {group}"), code)
     }
 }
 

@@ -26,7 +26,7 @@ use millrace_wire::{ApiKey, ErrorCode};
 
 use crate::clock;
 use crate::cluster::Cluster;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::member::Generation;
 use crate::place::{NO_LEADER_EPOCH, Place, by_topic};
 
@@ -64,7 +64,7 @@ impl Cluster {
         broker: i32,
         states: &[String],
         kinds: &[String],
-    ) -> Result<Vec<ListedGroup>, Failure> {
+    ) -> Result<Vec<ListedGroup>, ClientError> {
         let first = match (states, kinds) {
             ([], []) => 0,
             (_, []) => FIRST_WITH_STATES,
@@ -85,31 +85,31 @@ impl Cluster {
                     Ok((response.error_code, response.groups.iter().map(listed).collect::<Vec<_>>()))
                 },
             )?;
-            settled(code).then(|| Failure::check("ListGroups", code).map(|()| groups)).transpose()
+            settled(code).then(|| ClientError::check("ListGroups", code).map(|()| groups)).transpose()
         })?;
-        loaded.ok_or_else(|| Failure::Broker("the broker's groups are still being loaded".to_owned()))
+        loaded.ok_or_else(|| ClientError::Broker("the broker's groups are still being loaded".to_owned()))
     }
 
     /// Asks until the group's coordinator is there; `ask` gives the answer and its error code.
     fn ask_coordinator<T>(
         &mut self,
         group: &str,
-        mut ask: impl FnMut(&mut Cluster, i32) -> Result<(i16, T), Failure>,
-    ) -> Result<(i16, T), Failure> {
+        mut ask: impl FnMut(&mut Cluster, i32) -> Result<(i16, T), ClientError>,
+    ) -> Result<(i16, T), ClientError> {
         let answer = clock::insist(|| {
             let (code, node) = self.find_coordinator(group)?;
             if !settled(code) {
                 return Ok(None);
             }
-            Failure::check(&format!("a question for the coordinator of group {group}"), code)?;
+            ClientError::check(&format!("a question for the coordinator of group {group}"), code)?;
             let (code, answer) = ask(self, node)?;
             Ok(settled(code).then_some((code, answer)))
         })?;
-        answer.ok_or_else(|| Failure::Broker(format!("group {group} has no coordinator that serves it")))
+        answer.ok_or_else(|| ClientError::Broker(format!("group {group} has no coordinator that serves it")))
     }
 
     /// Error code and id of the group's coordinator.
-    pub(crate) fn find_coordinator(&mut self, group: &str) -> Result<(i16, i32), Failure> {
+    pub(crate) fn find_coordinator(&mut self, group: &str) -> Result<(i16, i32), ClientError> {
         let request = FindCoordinatorRequest {
             key: group.into(),
             key_type: GROUP,
@@ -131,7 +131,7 @@ impl Cluster {
         &mut self,
         group: &str,
         read: impl Fn(&DescribedGroup<'_>) -> T,
-    ) -> Result<Option<T>, Failure> {
+    ) -> Result<Option<T>, ClientError> {
         let request =
             DescribeGroupsRequest { groups: vec![group.into()], ..DescribeGroupsRequest::default() };
         let ask = |cluster: &mut Cluster, node| {
@@ -154,7 +154,7 @@ impl Cluster {
         &mut self,
         group: &str,
         read: impl Fn(&ConsumerGroup<'_>) -> T,
-    ) -> Result<Option<T>, Failure> {
+    ) -> Result<Option<T>, ClientError> {
         let request = ConsumerGroupDescribeRequest {
             group_ids: vec![group.into()],
             include_authorized_operations: false,
@@ -178,7 +178,7 @@ impl Cluster {
         Ok(self.ask_coordinator(group, ask)?.1)
     }
 
-    pub(crate) fn fetch_committed(&mut self, group: &str) -> Result<BTreeMap<Place, i64>, Failure> {
+    pub(crate) fn fetch_committed(&mut self, group: &str) -> Result<BTreeMap<Place, i64>, ClientError> {
         let request =
             OffsetFetchRequest { group_id: group.into(), topics: None, ..OffsetFetchRequest::default() };
         let ask = |cluster: &mut Cluster, node| {
@@ -193,7 +193,7 @@ impl Cluster {
             )
         };
         let (code, committed) = self.ask_coordinator(group, ask)?;
-        Failure::check(&format!("a question for offsets of group {group}"), code).map(|()| committed)
+        ClientError::check(&format!("a question for offsets of group {group}"), code).map(|()| committed)
     }
 
     /// Each place with its error code.
@@ -201,7 +201,7 @@ impl Cluster {
         &mut self,
         group: &str,
         offsets: &BTreeMap<Place, i64>,
-    ) -> Result<Vec<(Place, i16)>, Failure> {
+    ) -> Result<Vec<(Place, i16)>, ClientError> {
         let request = commit_request(&Committer::nobody(group), offsets);
         let ask = |cluster: &mut Cluster, node| {
             cluster.broker(node)?.call(
@@ -218,7 +218,7 @@ impl Cluster {
     }
 
     /// The error code.
-    pub(crate) fn delete(&mut self, group: &str) -> Result<i16, Failure> {
+    pub(crate) fn delete(&mut self, group: &str) -> Result<i16, ClientError> {
         let request = DeleteGroupsRequest { groups_names: vec![group.into()] };
         let ask = |cluster: &mut Cluster, node| {
             cluster.broker(node)?.call(

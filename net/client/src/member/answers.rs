@@ -8,8 +8,9 @@ use millrace_wire::ErrorCode;
 use super::range;
 use super::requests::{Answer, Asked, AssignmentId, Generation, Joined, Notice, Request};
 use super::state::{Member, Stage};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::place::Place;
+use crate::refusal::Refusal;
 
 impl Member {
     /// The answer to a request; nothing happens if it is waited for no more.
@@ -39,7 +40,7 @@ impl Member {
                 self.handle_stored(now, generation, offsets, &codes);
             }
             (Request::Leave(_), Answer::Done) => self.end(),
-            _ => self.fail(Failure::silent()),
+            _ => self.fail(ClientError::silent()),
         }
     }
 
@@ -162,6 +163,6 @@ impl Member {
     }
 }
 
-fn refusal(request: &Request, code: i16) -> Failure {
-    Failure::Answer { what: request.name().to_owned(), code }
+fn refusal(request: &Request, code: i16) -> ClientError {
+    ClientError::Refused { what: request.name().to_owned(), refusal: Refusal { code, reason: None } }
 }

@@ -11,7 +11,7 @@ use super::requests::{
     Action, Answer, Asked, AssignmentId, Commits, Generation, GroupSettings, Joined, Notice, Request,
 };
 use super::state::Member;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::place::Place;
 
 /// `case: NAME` with words of its settings behind it, then its life.
@@ -121,7 +121,7 @@ fn answer(line: &str) -> Answer {
         ),
         "refused" => Answer::Refused(code(rest)),
         "broken" => Answer::Broken("no answer".to_owned()),
-        "unusable" => Answer::Unusable(Failure::silent()),
+        "unusable" => Answer::Unusable(ClientError::silent()),
         _ => panic!("nothing happens by `{line}`"),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::range::Subscriber;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::place::Place;
 
 /// What a member is told when it begins.
@@ -48,7 +48,7 @@ pub enum Notice {
     /// The member has left. What could not be committed before, if anything.
     Left { uncommitted: BTreeMap<Place, i64> },
     /// The member cannot go on.
-    Failed(Failure),
+    Failed(ClientError),
 }
 
 /// A member's part in a generation of its group.
@@ -136,7 +136,7 @@ pub(crate) enum Answer {
     /// No answer: the connection broke, or there was none.
     Broken(String),
     /// Nothing that can be understood.
-    Unusable(Failure),
+    Unusable(ClientError),
 }
 
 /// What is to be done for a member.

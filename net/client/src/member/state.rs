@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::range::Subscriber;
 use super::requests::{Asked, AssignmentId, Generation, GroupSettings, Notice, Request};
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::place::Place;
 
 /// Before a question is asked again; doubled each time, up to a second.
@@ -165,7 +165,7 @@ impl Member {
         self.notices.push_back(Notice::Left { uncommitted });
     }
 
-    pub(super) fn fail(&mut self, failure: Failure) {
+    pub(super) fn fail(&mut self, failure: ClientError) {
         self.stage = Stage::Ended;
         self.notices.push_back(Notice::Failed(failure));
     }

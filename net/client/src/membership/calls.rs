@@ -19,7 +19,7 @@ use millrace_wire::messages::sync_group_response::SyncGroupResponse;
 use millrace_wire::{ApiKey, Bytes, ErrorCode};
 
 use crate::cluster::Cluster;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::groups::{Committer, OFFSET_COMMIT, OFFSET_FETCH, answered, commit_request};
 use crate::member::{
     ASSIGNOR, Answer, Generation, GroupSettings, Joined, PROTOCOL_TYPE, Request, Subscriber, read_assignment,
@@ -64,7 +64,7 @@ impl Caller {
     pub(super) fn ask(&mut self, request: &Request) -> Answer {
         match self.try_ask(request) {
             Ok(answer) => answer,
-            Err(failure @ (Failure::Io { .. } | Failure::Usage(_))) => {
+            Err(failure @ (ClientError::Io { .. } | ClientError::Usage(_))) => {
                 if let Some(cluster) = self.cluster.take() {
                     self.known = cluster.known();
                 }
@@ -75,11 +75,11 @@ impl Caller {
         }
     }
 
-    fn try_ask(&mut self, request: &Request) -> Result<Answer, Failure> {
+    fn try_ask(&mut self, request: &Request) -> Result<Answer, ClientError> {
         if self.cluster.is_none() {
             self.cluster = Some(Cluster::open_again(&self.bootstrap, &self.known)?);
         }
-        let Some(cluster) = &mut self.cluster else { return Err(Failure::silent()) };
+        let Some(cluster) = &mut self.cluster else { return Err(ClientError::silent()) };
         let settings = &self.settings;
         match request {
             Request::FindCoordinator => {
@@ -106,7 +106,7 @@ impl Caller {
             false => ANSWER_TIMEOUT,
         })?;
         match request {
-            Request::FindCoordinator | Request::Count(_) => Err(Failure::silent()),
+            Request::FindCoordinator | Request::Count(_) => Err(ClientError::silent()),
             Request::Join(generation) => join(peer, settings, generation),
             Request::Sync(generation, assignments) => sync(peer, settings, generation, assignments),
             Request::Committed(places) => committed(peer, settings, places),
@@ -118,7 +118,7 @@ impl Caller {
 }
 
 /// Topics that do not exist, or that nobody may see, have no partitions for anybody.
-fn count(cluster: &mut Cluster, topics: &BTreeSet<String>) -> Result<Answer, Failure> {
+fn count(cluster: &mut Cluster, topics: &BTreeSet<String>) -> Result<Answer, ClientError> {
     let mut counts = BTreeMap::new();
     for (name, seen) in cluster.describe_topics(topics)? {
         match seen {
@@ -134,7 +134,7 @@ fn count(cluster: &mut Cluster, topics: &BTreeSet<String>) -> Result<Answer, Fai
     Ok(Answer::Counted(counts))
 }
 
-fn join(peer: &mut Peer, settings: &GroupSettings, generation: &Generation) -> Result<Answer, Failure> {
+fn join(peer: &mut Peer, settings: &GroupSettings, generation: &Generation) -> Result<Answer, ClientError> {
     let protocol = JoinGroupRequestProtocol {
         name: ASSIGNOR.into(),
         metadata: Cow::Owned(write_subscription(&settings.topics)?),
@@ -185,7 +185,7 @@ fn sync(
     settings: &GroupSettings,
     generation: &Generation,
     assignments: &BTreeMap<String, BTreeSet<Place>>,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, ClientError> {
     let mut written = Vec::new();
     for (member, places) in assignments {
         let assignment = Cow::Owned(write_assignment(places)?);
@@ -214,7 +214,11 @@ fn sync(
     )
 }
 
-fn committed(peer: &mut Peer, settings: &GroupSettings, places: &BTreeSet<Place>) -> Result<Answer, Failure> {
+fn committed(
+    peer: &mut Peer,
+    settings: &GroupSettings,
+    places: &BTreeSet<Place>,
+) -> Result<Answer, ClientError> {
     let topics = by_topic(places.iter().map(|place| (place, ())), |partition, ()| partition).into_iter();
     let topic = |(name, partition_indexes): (&'_ str, _)| OffsetFetchRequestTopic {
         name: name.to_owned().into(),
@@ -252,7 +256,11 @@ fn committed(peer: &mut Peer, settings: &GroupSettings, places: &BTreeSet<Place>
     )
 }
 
-fn heartbeat(peer: &mut Peer, settings: &GroupSettings, generation: &Generation) -> Result<Answer, Failure> {
+fn heartbeat(
+    peer: &mut Peer,
+    settings: &GroupSettings,
+    generation: &Generation,
+) -> Result<Answer, ClientError> {
     let request = HeartbeatRequest {
         group_id: settings.group.as_str().into(),
         generation_id: generation.id,
@@ -272,7 +280,7 @@ fn commit(
     settings: &GroupSettings,
     generation: &Generation,
     offsets: &BTreeMap<Place, i64>,
-) -> Result<Answer, Failure> {
+) -> Result<Answer, ClientError> {
     let committer = Committer {
         group: &settings.group,
         generation: generation.id,
@@ -291,7 +299,7 @@ fn commit(
     )
 }
 
-fn leave(peer: &mut Peer, settings: &GroupSettings, generation: &Generation) -> Result<Answer, Failure> {
+fn leave(peer: &mut Peer, settings: &GroupSettings, generation: &Generation) -> Result<Answer, ClientError> {
     let encode = |writer: &mut _, version| {
         let mut request =
             LeaveGroupRequest { group_id: settings.group.as_str().into(), ..LeaveGroupRequest::default() };

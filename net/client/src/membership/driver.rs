@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::calls::Caller;
 use crate::clock::Stopwatch;
 use crate::cluster::Cluster;
-use crate::failure::Failure;
+use crate::error::ClientError;
 use crate::member::{Action, Answer, Asked, AssignmentId, GroupSettings, Member, Notice, Request};
 use crate::place::Place;
 
@@ -41,7 +41,7 @@ enum Input {
 
 impl Membership {
     /// Joins the group; connections are its own.
-    pub fn begin(cluster: &Cluster, settings: GroupSettings) -> Result<Membership, Failure> {
+    pub fn begin(cluster: &Cluster, settings: GroupSettings) -> Result<Membership, ClientError> {
         let (inputs, told) = channel();
         let (tell, notices) = channel();
         let has_ended = Arc::new(AtomicBool::new(false));
@@ -172,7 +172,7 @@ impl Calls {
         self.waits_for.take_if(|waiting| *waiting == asked);
     }
 
-    fn begin(&self) -> Result<Sender<(Asked, Request)>, Failure> {
+    fn begin(&self) -> Result<Sender<(Asked, Request)>, ClientError> {
         let (requests, asked) = channel::<(Asked, Request)>();
         let answers = self.answers.clone();
         let mut caller = Caller::new(self.settings.clone(), self.bootstrap.clone(), self.known.clone());
@@ -188,7 +188,7 @@ impl Calls {
     }
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), ClientError> {
     let thread = std::thread::Builder::new().name(name.to_owned()).spawn(body);
-    thread.map(drop).map_err(Failure::io("starting a thread"))
+    thread.map(drop).map_err(ClientError::io("starting a thread"))
 }

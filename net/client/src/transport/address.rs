@@ -2,10 +2,10 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// The first address of a `HOST:PORT`.
-pub fn resolve(name: &str) -> Result<SocketAddr, Failure> {
-    let mut found = name.to_socket_addrs().map_err(Failure::io(format!("resolving {name}")))?;
-    found.next().ok_or_else(|| Failure::Usage(format!("{name} has no address")))
+pub fn resolve(name: &str) -> Result<SocketAddr, ClientError> {
+    let mut found = name.to_socket_addrs().map_err(ClientError::io(format!("resolving {name}")))?;
+    found.next().ok_or_else(|| ClientError::Usage(format!("{name} has no address")))
 }

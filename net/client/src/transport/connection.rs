@@ -11,7 +11,7 @@ use millrace_wire::{DecodeError, Reader};
 use super::dialect::Dialect;
 use super::frame::{Frame, read_answer};
 use super::inbox::{Arrival, Inbox};
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Longer than any answer that a broker owes; a broker that stalls longer has failed.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -28,19 +28,19 @@ pub struct Connection {
 }
 
 impl Connection {
-    pub fn open(address: SocketAddr) -> Result<Connection, Failure> {
+    pub fn open(address: SocketAddr) -> Result<Connection, ClientError> {
         Connection::speaking(address, Dialect::NEWEST)
     }
 
     /// A connection to a broker that may know older versions only.
-    pub fn speaking(address: SocketAddr, dialect: Dialect) -> Result<Connection, Failure> {
+    pub fn speaking(address: SocketAddr, dialect: Dialect) -> Result<Connection, ClientError> {
         let connected = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).and_then(|stream| {
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(ANSWER_TIMEOUT))?;
             stream.set_write_timeout(Some(ANSWER_TIMEOUT))?;
             Ok(stream)
         });
-        let stream = connected.map_err(Failure::io(format!("connecting to {address}")))?;
+        let stream = connected.map_err(ClientError::io(format!("connecting to {address}")))?;
         Ok(Connection { stream, inbox: Inbox::new(), sent: 0, dialect })
     }
 
@@ -52,31 +52,31 @@ impl Connection {
         self.dialect = dialect;
     }
 
-    pub fn set_answer_timeout(&mut self, timeout: Duration) -> Result<(), Failure> {
+    pub fn set_answer_timeout(&mut self, timeout: Duration) -> Result<(), ClientError> {
         let set = self.stream.set_read_timeout(Some(timeout));
-        set.map_err(Failure::io("setting a timeout"))
+        set.map_err(ClientError::io("setting a timeout"))
     }
 
-    pub fn send(&mut self, frame: &Frame) -> Result<(), Failure> {
+    pub fn send(&mut self, frame: &Frame) -> Result<(), ClientError> {
         self.sent = self.sent.wrapping_add(1);
         let start = frame.start(self.sent);
         let mut pieces: Vec<IoSlice<'_>> = vec![IoSlice::new(&start)];
         pieces.extend(frame.rest().iter().map(|piece| IoSlice::new(piece)));
-        write_all(&mut self.stream, &mut pieces).map_err(Failure::io("sending a request"))
+        write_all(&mut self.stream, &mut pieces).map_err(ClientError::io("sending a request"))
     }
 
     /// Sends a request that is never answered, with no other in flight.
-    pub fn send_unanswered(&mut self, frame: &Frame) -> Result<(), Failure> {
+    pub fn send_unanswered(&mut self, frame: &Frame) -> Result<(), ClientError> {
         self.send(frame)?;
         self.inbox.skip();
         Ok(())
     }
 
     /// The next answer, from its correlation id on.
-    pub fn receive(&mut self) -> Result<Bytes, Failure> {
+    pub fn receive(&mut self) -> Result<Bytes, ClientError> {
         match self.inbox.next(&mut self.stream)? {
             Arrival::Answer(answer) => Ok(answer),
-            Arrival::Nothing => Err(Failure::io("waiting for an answer")(ErrorKind::TimedOut.into())),
+            Arrival::Nothing => Err(ClientError::io("waiting for an answer")(ErrorKind::TimedOut.into())),
         }
     }
 
@@ -90,7 +90,7 @@ impl Connection {
         &mut self,
         frame: &Frame,
         decode: impl FnOnce(&mut Reader<'_>) -> Result<T, DecodeError>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, ClientError> {
         self.send(frame)?;
         let answer = self.receive()?;
         let value = read_answer(frame, &answer, decode)?;
@@ -99,8 +99,8 @@ impl Connection {
     }
 
     /// Sends bytes that are no request.
-    pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.stream.write_all(bytes).map_err(Failure::io("sending bytes"))
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
+        self.stream.write_all(bytes).map_err(ClientError::io("sending bytes"))
     }
 
     /// Says that nothing more will be sent, and reads until the broker closes: the number of bytes it said.

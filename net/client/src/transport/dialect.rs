@@ -10,7 +10,7 @@ use millrace_wire::messages::list_offsets_request::ListOffsetsRequest;
 use millrace_wire::messages::metadata_request::MetadataRequest;
 use millrace_wire::messages::produce_request::ProduceRequest;
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Versions of the requests that the tool sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Dialect {
         Dialect { produce: 12, fetch: 12, list_offsets: 6, metadata: 9, create_topics: 5, delete_topics: 4 };
 
     /// The newest versions that a broker with these ranges reads.
-    pub fn within(ranges: &[VersionRange]) -> Result<Dialect, Failure> {
+    pub fn within(ranges: &[VersionRange]) -> Result<Dialect, ClientError> {
         let pick = |api, ours| newest_common(ranges, api, ours);
         let newest = Dialect::NEWEST;
         Ok(Dialect {
@@ -63,11 +63,11 @@ pub(crate) fn newest_common(
     ranges: &[VersionRange],
     api: ApiKey,
     ours: RangeInclusive<i16>,
-) -> Result<i16, Failure> {
+) -> Result<i16, ClientError> {
     let range = ranges.iter().find(|range| range.api == api.code());
     let spoken = range.map(|range| (range.least, range.most.min(*ours.end())));
     let spoken = spoken.filter(|(least, most)| least <= most && ours.contains(most));
-    let refused = || Failure::Broker(format!("the broker reads no version of {api:?} in {ours:?}"));
+    let refused = || ClientError::Broker(format!("the broker reads no version of {api:?} in {ours:?}"));
     spoken.map(|(_, most)| most).ok_or_else(refused)
 }
 

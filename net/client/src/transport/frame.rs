@@ -5,7 +5,7 @@ use millrace_wire::{
     ApiKey, DecodeError, EncodeError, Form, Reader, RequestHead, Writer, encode_request_frame,
 };
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 /// Length, key and version, then the correlation id.
 pub const START_BYTES: usize = 12;
@@ -27,7 +27,7 @@ impl Frame {
         api: ApiKey,
         version: i16,
         body: impl FnOnce(&mut Writer) -> Result<(), EncodeError>,
-    ) -> Result<Frame, Failure> {
+    ) -> Result<Frame, ClientError> {
         let head = RequestHead { api, version, correlation_id: 0, client_id: Some(CLIENT_ID) };
         let mut rest = encode_request_frame(head, body)?;
         let first = rest.first_mut().filter(|first| first.len() >= START_BYTES);
@@ -64,7 +64,7 @@ pub fn read_answer<T>(
     frame: &Frame,
     answer: &Bytes,
     decode: impl FnOnce(&mut Reader<'_>) -> Result<T, DecodeError>,
-) -> Result<T, Failure> {
+) -> Result<T, ClientError> {
     let mut reader = Reader::new(answer);
     reader.i32()?;
     reader.skip_tagged_fields(frame.answer)?;

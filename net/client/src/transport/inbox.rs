@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Read};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 const LENGTH_BYTES: usize = 4;
 const CORRELATION_BYTES: usize = 4;
@@ -49,7 +49,7 @@ impl Inbox {
 
     /// The next answer. From a blocking socket it waits for one;
     /// from one that does not block `Nothing` means later.
-    pub fn next(&mut self, socket: &mut impl Read) -> Result<Arrival, Failure> {
+    pub fn next(&mut self, socket: &mut impl Read) -> Result<Arrival, ClientError> {
         loop {
             if self.partial.is_none() {
                 self.begin_answer()?;
@@ -58,11 +58,13 @@ impl Inbox {
                 return self.check(answer).map(Arrival::Answer);
             }
             match self.fill(socket) {
-                Ok(0) => return Err(Failure::io("waiting for an answer")(ErrorKind::UnexpectedEof.into())),
+                Ok(0) => {
+                    return Err(ClientError::io("waiting for an answer")(ErrorKind::UnexpectedEof.into()));
+                }
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Arrival::Nothing),
-                Err(error) => return Err(Failure::io("waiting for an answer")(error)),
+                Err(error) => return Err(ClientError::io("waiting for an answer")(error)),
             }
         }
     }
@@ -80,12 +82,12 @@ impl Inbox {
     }
 
     /// Starts the answer whose length was read ahead, with what is there of it.
-    fn begin_answer(&mut self) -> Result<(), Failure> {
+    fn begin_answer(&mut self) -> Result<(), ClientError> {
         let there = &self.ahead[self.start..self.end];
         let Some(length) = there.first_chunk::<LENGTH_BYTES>() else { return Ok(()) };
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         if !(CORRELATION_BYTES..=ANSWER_BYTES_MAX).contains(&length) {
-            return Err(Failure::Broker(format!("the broker announced an answer of {length} bytes")));
+            return Err(ClientError::Broker(format!("the broker announced an answer of {length} bytes")));
         }
         let there = &there[LENGTH_BYTES..];
         let taken = there.len().min(length);
@@ -125,10 +127,12 @@ impl Inbox {
         }
     }
 
-    fn check(&mut self, answer: Bytes) -> Result<Bytes, Failure> {
+    fn check(&mut self, answer: Bytes) -> Result<Bytes, ClientError> {
         self.received = self.received.wrapping_add(1);
         if answer[..CORRELATION_BYTES] != self.received.to_be_bytes() {
-            return Err(Failure::Broker("the broker answered another request than the oldest".to_owned()));
+            return Err(ClientError::Broker(
+                "the broker answered another request than the oldest".to_owned(),
+            ));
         }
         Ok(answer)
     }
@@ -186,7 +190,7 @@ mod tests {
         let cases = [answer(2, 20), vec![0x7f; 8], vec![0, 0, 0, 2, 0, 0]];
         for bytes in cases {
             let mut trickle = Trickle { bytes: &bytes, piece: 64 };
-            assert!(matches!(Inbox::new().next(&mut trickle), Err(Failure::Broker(_))), "{bytes:?}");
+            assert!(matches!(Inbox::new().next(&mut trickle), Err(ClientError::Broker(_))), "{bytes:?}");
         }
     }
 }

@@ -10,7 +10,7 @@ use super::connection::Connection;
 use super::dialect::{VersionRange, newest_common};
 use super::frame::Frame;
 use super::versions::versions;
-use crate::failure::Failure;
+use crate::error::ClientError;
 
 pub(crate) struct Peer {
     connection: Connection,
@@ -18,7 +18,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(crate) fn open(address: SocketAddr) -> Result<Peer, Failure> {
+    pub(crate) fn open(address: SocketAddr) -> Result<Peer, ClientError> {
         let mut connection = Connection::open(address)?;
         let ranges = versions(&mut connection)?;
         Ok(Peer { connection, ranges })
@@ -29,7 +29,7 @@ impl Peer {
     }
 
     /// From now on answers are waited for so long.
-    pub(crate) fn set_answer_timeout(&mut self, timeout: Duration) -> Result<(), Failure> {
+    pub(crate) fn set_answer_timeout(&mut self, timeout: Duration) -> Result<(), ClientError> {
         self.connection.set_answer_timeout(timeout)
     }
 
@@ -40,7 +40,7 @@ impl Peer {
         ours: RangeInclusive<i16>,
         encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
         decode: impl FnOnce(&mut Reader<'_>, i16) -> Result<T, DecodeError>,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, ClientError> {
         let version = newest_common(&self.ranges, api, ours)?;
         let frame = Frame::new(api, version, |writer| encode(writer, version))?;
         self.connection.call(&frame, |reader| decode(reader, version))
@@ -52,14 +52,14 @@ impl Peer {
         api: ApiKey,
         ours: RangeInclusive<i16>,
         encode: impl FnOnce(&mut Writer, i16) -> Result<(), EncodeError>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), ClientError> {
         let version = newest_common(&self.ranges, api, ours)?;
         let frame = Frame::new(api, version, |writer| encode(writer, version))?;
         self.connection.send_unanswered(&frame)
     }
 
     /// Asks for anything: the answer comes when the broker has read all that was sent before.
-    pub(crate) fn greet(&mut self) -> Result<(), Failure> {
+    pub(crate) fn greet(&mut self) -> Result<(), ClientError> {
         versions(&mut self.connection).map(drop)
     }
 }

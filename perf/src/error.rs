@@ -1,3 +1,3 @@
 //! Why a measurement could not be taken: what goes wrong between a client and a broker.
 
-pub(crate) use millrace_client::Failure;
+pub(crate) use millrace_client::ClientError;
