@@ -48,7 +48,8 @@ pub struct Fetched {
     /// Memory that is not free while the records are held:
     /// a batch keeps the whole chunk or page that it lies in.
     pub held_bytes: u64,
-    /// What a batch that did not fit left of the limit: a reader that waits for no more than these bytes has them.
+    /// What a batch that did not fit left of the limit:
+    /// a reader that waits for no more than these bytes has them.
     pub unfilled_bytes: usize,
     pub high_watermark: Offset,
     pub last_stable_offset: Offset,

@@ -35,7 +35,8 @@ impl FrameSealer {
     pub(crate) async fn run(self: Rc<Self>) {
         loop {
             while self.commit.may_seal() && self.seal_frame() {}
-            // Tasks that became ready before the one that rings here run first: their appends share the frame.
+            // Tasks that became ready before the one that rings here run first:
+            // their appends share the frame.
             self.commit.signals.work.wait().await;
         }
     }
