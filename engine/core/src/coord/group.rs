@@ -11,10 +11,10 @@ use super::ids::{Epoch, GroupId, MonotonicMs, Now, Token};
 use super::kip848::{ConsumerGroupState, Topics};
 use super::migration;
 use super::offsets::{GroupOffsets, subscribed_topics};
-use super::purpose::Purpose;
 use super::record::{CommittedOffset, CoordinatorRecord};
 use super::request::CommitRequest;
 use super::turn::Turn;
+use super::writing::purpose::Purpose;
 
 /// The protocol type of consumers, whose metadata name topics.
 const CONSUMER: &str = "consumer";

@@ -4,11 +4,11 @@ use super::action::Action;
 use super::answer::Answer;
 use super::deadlines::{Deadlines, Fired, Subject, Timer};
 use super::ids::{MonotonicMs, Now, Token};
-use super::purpose::Purpose;
 use super::record::CoordinatorRecord;
 use super::settings::GroupSettings;
 use super::tally::GroupTally;
-use super::writes::Writes;
+use super::writing::purpose::Purpose;
+use super::writing::writes::Writes;
 
 /// The time of an event, the settings, and where its consequences go.
 pub(super) struct Turn<'a> {

@@ -9,9 +9,9 @@ use crate::coord::answer::Answer;
 use crate::coord::deadlines::Subject;
 use crate::coord::error::GroupError;
 use crate::coord::ids::{MemberId, MonotonicMs, Token};
-use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::turn::Turn;
+use crate::coord::writing::purpose::Purpose;
 
 /// A group of absent static members is looked at no more often, whatever rebalance timeout they ask for: with
 /// none it would be looked at without end.

@@ -6,9 +6,9 @@ use super::state::GroupState;
 use crate::coord::answer::{JoinRefused, Joined};
 use crate::coord::error::{GroupError, WriteFault};
 use crate::coord::ids::{MemberId, Token};
-use crate::coord::purpose::{Purpose, Replacement};
 use crate::coord::request::{JoinRequest, SkipAssignment};
 use crate::coord::turn::Turn;
+use crate::coord::writing::purpose::{Purpose, Replacement};
 
 impl ClassicGroup {
     /// The member `old` has started anew and is `request.new_member` from now on.

@@ -9,10 +9,10 @@ use super::state::GroupState;
 use crate::coord::answer::{Answer, Synced};
 use crate::coord::error::{GroupError, WriteFault};
 use crate::coord::ids::{Generation, MemberId, Token};
-use crate::coord::purpose::Purpose;
 use crate::coord::record::{CoordinatorRecord, GroupMetadata};
 use crate::coord::request::SyncRequest;
 use crate::coord::turn::Turn;
+use crate::coord::writing::purpose::Purpose;
 
 impl ClassicGroup {
     /// A member asks for its assignment. Answered under `token`, at once or when the leader's is in the log.

@@ -7,9 +7,9 @@ use crate::coord::answer::{Answer, RefusedOffset};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Epoch, Generation, Now, Token, TopicName};
 use crate::coord::kip848::Topics;
-use crate::coord::purpose::Purpose;
 use crate::coord::record::{CommittedOffset, CoordinatorRecord};
 use crate::coord::request::{CommitRequest, OffsetToCommit, UnknownGroup};
+use crate::coord::writing::purpose::Purpose;
 
 impl Coordinator {
     /// OffsetCommit; answered with [`Answer::Commit`] once the log holds the offsets. A group that nobody has

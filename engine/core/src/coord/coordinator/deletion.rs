@@ -9,10 +9,10 @@ use crate::coord::answer::{Answer, RefusedOffset};
 use crate::coord::error::GroupError;
 use crate::coord::group::{Group, Subscription};
 use crate::coord::ids::{GroupId, Now, Token, TopicName};
-use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::request::DeleteOffsetsRequest;
-use crate::coord::writes::Writes;
+use crate::coord::writing::purpose::Purpose;
+use crate::coord::writing::writes::Writes;
 
 impl Coordinator {
     /// OffsetDelete; answered with [`Answer::DeleteOffsets`]. Offsets of topics that members consume stay.

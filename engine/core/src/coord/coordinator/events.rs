@@ -8,9 +8,9 @@ use crate::coord::error::{GroupError, WriteFault};
 use crate::coord::group::Group;
 use crate::coord::ids::{GroupId, MonotonicMs, Now, WriteId};
 use crate::coord::kip848::Topics;
-use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
-use crate::coord::writes::Write;
+use crate::coord::writing::purpose::Purpose;
+use crate::coord::writing::writes::Write;
 
 impl Coordinator {
     /// A write is in the log, as durable as the topic wants it, or it failed and nothing of it is. Writes

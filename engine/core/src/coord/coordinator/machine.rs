@@ -13,7 +13,7 @@ use crate::coord::ids::{GroupId, MonotonicMs, Now};
 use crate::coord::settings::GroupSettings;
 use crate::coord::tally::GroupTally;
 use crate::coord::turn::Turn;
-use crate::coord::writes::Writes;
+use crate::coord::writing::writes::Writes;
 
 /// The groups of one partition of `__consumer_offsets` (Kafka: `GroupCoordinatorShard`). Lives on the shard
 /// that owns the partition; the host hands it requests, calls `written` for each write it asked for and

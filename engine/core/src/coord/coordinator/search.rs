@@ -4,9 +4,9 @@ use super::deletion::{Coming, tombstone};
 use super::machine::Coordinator;
 use crate::coord::action::Action;
 use crate::coord::ids::{GroupId, Now};
-use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::settings::GROUPS_SEARCHED_PER_TURN;
+use crate::coord::writing::purpose::Purpose;
 
 /// What a search finds in one group.
 enum Found {

@@ -7,7 +7,7 @@
 
 use super::rewrite::{Outcome, filler, is_filler};
 use crate::base::{LeaderEpoch, Offset, TimestampMs};
-use crate::log::batch::{Batch, BatchHeader};
+use crate::log::batches::batch::{Batch, BatchHeader};
 
 /// What a compaction has done to the segments it took in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
