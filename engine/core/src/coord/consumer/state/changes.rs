@@ -7,7 +7,7 @@ use crate::coord::ids::MemberId;
 
 /// A record by its key. Values are written in this order, as Kafka does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Change {
+pub(in crate::coord::consumer) enum Change {
     Member(MemberId),
     Pattern(Arc<str>),
     Epoch,
@@ -17,4 +17,4 @@ pub(super) enum Change {
 }
 
 /// Keys whose record is to be written.
-pub(super) type Changes = BTreeSet<Change>;
+pub(in crate::coord::consumer) type Changes = BTreeSet<Change>;

@@ -4,14 +4,14 @@ use crate::coord::ids::MemberId;
 
 /// Always: `bytes` is what the members were last counted for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Held {
-    pub(super) bytes: usize,
+pub(in crate::coord::consumer) struct Held {
+    pub(in crate::coord::consumer) bytes: usize,
     /// Members to be counted again; some may be there twice, or gone.
-    pub(super) touched: Vec<MemberId>,
+    pub(in crate::coord::consumer) touched: Vec<MemberId>,
 }
 
 impl Held {
-    pub(super) fn touch(&mut self, id: &MemberId) {
+    pub(in crate::coord::consumer) fn touch(&mut self, id: &MemberId) {
         if self.touched.last() != Some(id) {
             self.touched.push(id.clone());
         }

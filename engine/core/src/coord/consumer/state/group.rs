@@ -15,7 +15,7 @@ use crate::coord::kip848::Partitions;
 
 /// Whether the group is to stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
+pub(in crate::coord::consumer) enum Life {
     Alive,
     /// Its deletion is on its way to the log.
     Dying,
@@ -29,31 +29,31 @@ pub(super) enum Life {
 /// epoch, nor that of the group's.
 #[derive(Debug, Clone)]
 pub(in crate::coord) struct ConsumerGroup {
-    pub(super) id: GroupId,
-    pub(super) life: Life,
+    pub(in crate::coord::consumer) id: GroupId,
+    pub(in crate::coord::consumer) life: Life,
     /// Counts changes of members, subscriptions and subscribed topics.
-    pub(super) epoch: Epoch,
+    pub(in crate::coord::consumer) epoch: Epoch,
     /// Of the subscribed topics as they were when `epoch` was last counted up.
-    pub(super) metadata_hash: i64,
+    pub(in crate::coord::consumer) metadata_hash: i64,
     /// The epoch that targets were assigned for.
-    pub(super) assigned_epoch: Epoch,
-    pub(super) assigned_at: TimestampMs,
-    pub(super) members: BTreeMap<MemberId, ConsumerMember>,
-    pub(super) static_members: BTreeMap<InstanceId, MemberId>,
-    pub(super) owners: BTreeMap<PartitionKey, MemberId>,
-    pub(super) patterns: BTreeMap<Arc<str>, Watched>,
+    pub(in crate::coord::consumer) assigned_epoch: Epoch,
+    pub(in crate::coord::consumer) assigned_at: TimestampMs,
+    pub(in crate::coord::consumer) members: BTreeMap<MemberId, ConsumerMember>,
+    pub(in crate::coord::consumer) static_members: BTreeMap<InstanceId, MemberId>,
+    pub(in crate::coord::consumer) owners: BTreeMap<PartitionKey, MemberId>,
+    pub(in crate::coord::consumer) patterns: BTreeMap<Arc<str>, Watched>,
     /// How many members subscribe to each.
-    pub(super) pattern_subscribers: BTreeMap<Arc<str>, usize>,
-    pub(super) classic: ClassicMembers,
+    pub(in crate::coord::consumer) pattern_subscribers: BTreeMap<Arc<str>, usize>,
+    pub(in crate::coord::consumer) classic: ClassicMembers,
     /// The version of the metadata that `metadata_hash` was last compared with.
-    pub(super) seen_version: u64,
-    pub(super) changes: Changes,
-    pub(super) held: Held,
+    pub(in crate::coord::consumer) seen_version: u64,
+    pub(in crate::coord::consumer) changes: Changes,
+    pub(in crate::coord::consumer) held: Held,
 }
 
 /// A group begins with an assignment of nothing to nobody,
 /// so that no member has to wait at the epoch of joining.
-pub(super) const FIRST_EPOCH: Epoch = Epoch(1);
+pub(in crate::coord::consumer) const FIRST_EPOCH: Epoch = Epoch(1);
 
 impl ConsumerGroup {
     /// What always holds between two events.
@@ -146,12 +146,12 @@ impl ConsumerGroup {
     }
 
     /// The member of an instance id.
-    pub(super) fn instance(&self, instance: &str) -> Option<&ConsumerMember> {
+    pub(in crate::coord::consumer) fn instance(&self, instance: &str) -> Option<&ConsumerMember> {
         self.static_members.get(instance).and_then(|id| self.members.get(id))
     }
 
     /// A member that is known to be there.
-    pub(super) fn member(&mut self, id: &MemberId) -> &mut ConsumerMember {
+    pub(in crate::coord::consumer) fn member(&mut self, id: &MemberId) -> &mut ConsumerMember {
         self.held.touch(id);
         match self.members.get_mut(id) {
             Some(member) => member,
@@ -160,17 +160,17 @@ impl ConsumerGroup {
     }
 
     /// Whether somebody else has a claim on a partition.
-    pub(super) fn is_others(&self, key: PartitionKey, member: &MemberId) -> bool {
+    pub(in crate::coord::consumer) fn is_others(&self, key: PartitionKey, member: &MemberId) -> bool {
         self.owners.get(&key).is_some_and(|owner| owner != member)
     }
 
     /// Counts a change of the group.
-    pub(super) fn bump(&mut self) {
+    pub(in crate::coord::consumer) fn bump(&mut self) {
         self.epoch = self.epoch.next();
         self.changes.insert(Change::Epoch);
     }
 
-    pub(super) fn add(&mut self, mut member: ConsumerMember) {
+    pub(in crate::coord::consumer) fn add(&mut self, mut member: ConsumerMember) {
         member.counted = 0;
         self.held.touch(&member.id);
         if let Some(instance) = &member.instance {
@@ -186,7 +186,7 @@ impl ConsumerGroup {
     }
 
     /// Takes a member out, with all that it claims; the log is to forget it.
-    pub(super) fn remove(&mut self, id: &MemberId) -> Option<ConsumerMember> {
+    pub(in crate::coord::consumer) fn remove(&mut self, id: &MemberId) -> Option<ConsumerMember> {
         let member = self.members.remove(id)?;
         self.held.bytes -= member.counted;
         self.classic.remove(member.classic.as_deref());
@@ -205,8 +205,48 @@ impl ConsumerGroup {
         Some(member)
     }
 
+    /// Takes a member out for good, and its pattern where nobody else subscribes to it;
+    /// answers whether it was there.
+    pub(in crate::coord::consumer) fn take_out(&mut self, id: &MemberId) -> bool {
+        let Some(member) = self.remove(id) else { return false };
+        if let Some(pattern) = &member.pattern {
+            self.forget_pattern(pattern);
+        }
+        true
+    }
+
+    /// A member subscribes to another pattern than before.
+    pub(in crate::coord::consumer) fn count_pattern(
+        &mut self,
+        before: Option<&Arc<str>>,
+        now: Option<&Arc<str>>,
+    ) {
+        if let Some(pattern) = now {
+            *self.pattern_subscribers.entry(Arc::clone(pattern)).or_default() += 1;
+        }
+        let Some(pattern) = before else { return };
+        match self.pattern_subscribers.get_mut(pattern) {
+            Some(1) => drop(self.pattern_subscribers.remove(pattern)),
+            Some(count) => *count -= 1,
+            None => panic!("nobody of {} subscribed to {pattern}", self.id),
+        }
+    }
+
+    /// A member does not subscribe to a pattern any more; the last one takes it along.
+    pub(in crate::coord::consumer) fn forget_pattern(&mut self, pattern: &Arc<str>) {
+        let is_wanted = self.pattern_subscribers.contains_key(pattern);
+        if !is_wanted && self.patterns.remove(pattern).is_some_and(|watched| watched.is_resolved()) {
+            self.changes.insert(Change::Pattern(Arc::clone(pattern)));
+        }
+    }
+
     /// What a member owns, and is to give up, from now on.
-    pub(super) fn claim(&mut self, id: &MemberId, assigned: Partitions, revoking: Partitions) {
+    pub(in crate::coord::consumer) fn claim(
+        &mut self,
+        id: &MemberId,
+        assigned: Partitions,
+        revoking: Partitions,
+    ) {
         let member = self.member(id);
         let before: Vec<PartitionKey> = member.claims().collect();
         (member.assigned, member.revoking) = (assigned, revoking);

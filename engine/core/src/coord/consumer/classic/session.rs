@@ -1,8 +1,8 @@
 //! SyncGroup and Heartbeat of members that go on with the classic protocol in a consumer group.
 
-use super::group::ConsumerGroup;
-use super::member::ConsumerMember;
 use crate::coord::answer::Synced;
+use crate::coord::consumer::state::group::ConsumerGroup;
+use crate::coord::consumer::state::member::ConsumerMember;
 use crate::coord::embedded::{TopicNames, assignment_bytes};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Generation, Now};

@@ -22,7 +22,7 @@ const REFRESH_PAUSE_MS: i64 = 10_000;
 
 /// What is wrong with a pattern, in the words of RE2/J.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PatternFault(String);
+pub(in crate::coord::consumer) struct PatternFault(String);
 
 impl fmt::Display for PatternFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,37 +32,42 @@ impl fmt::Display for PatternFault {
 
 /// A pattern that members subscribe to.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Watched {
+pub(in crate::coord::consumer) struct Watched {
     resolved: Option<Resolved>,
 }
 
 /// What a pattern matched.
 #[derive(Debug, Clone)]
-pub(super) struct Resolved {
-    pub(super) topics: Vec<Arc<str>>,
+pub(in crate::coord::consumer) struct Resolved {
+    pub(in crate::coord::consumer) topics: Vec<Arc<str>>,
     /// Of the metadata.
-    pub(super) version: u64,
-    pub(super) at: TimestampMs,
+    pub(in crate::coord::consumer) version: u64,
+    pub(in crate::coord::consumer) at: TimestampMs,
 }
 
 impl Watched {
-    pub(super) fn of(resolved: Resolved) -> Watched {
+    pub(in crate::coord::consumer) fn of(resolved: Resolved) -> Watched {
         Watched { resolved: Some(resolved) }
     }
 
-    pub(super) fn is_resolved(&self) -> bool {
+    pub(in crate::coord::consumer) fn is_resolved(&self) -> bool {
         self.resolved.is_some()
     }
 
-    pub(super) fn resolved(&self) -> Option<&Resolved> {
+    pub(in crate::coord::consumer) fn resolved(&self) -> Option<&Resolved> {
         self.resolved.as_ref()
     }
 
-    pub(super) fn topics(&self) -> &[Arc<str>] {
+    pub(in crate::coord::consumer) fn topics(&self) -> &[Arc<str>] {
         self.resolved.as_ref().map_or(&[], |resolved| &resolved.topics)
     }
 
-    pub(super) fn is_due(&self, version: u64, now: Now, settings: &GroupSettings) -> bool {
+    pub(in crate::coord::consumer) fn is_due(
+        &self,
+        version: u64,
+        now: Now,
+        settings: &GroupSettings,
+    ) -> bool {
         let Some(resolved) = &self.resolved else { return true };
         // A clock that was set back makes it due, too.
         let age_ms = now.wall.0.saturating_sub(resolved.at.0);
@@ -73,13 +78,13 @@ impl Watched {
         !(0..pause_ms).contains(&age_ms)
     }
 
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(in crate::coord::consumer) fn held_bytes(&self) -> usize {
         size_of::<Watched>() + size_of_val(self.topics())
     }
 }
 
 /// A pattern matches a topic's whole name, as RE2 has them.
-pub(super) fn compile(pattern: &str) -> Result<Regex, PatternFault> {
+pub(in crate::coord::consumer) fn compile(pattern: &str) -> Result<Regex, PatternFault> {
     if pattern.len() > PATTERN_LENGTH_MAX {
         return Err(PatternFault(format!("pattern is longer than {PATTERN_LENGTH_MAX} bytes")));
     }

@@ -1,9 +1,9 @@
 //! A static member that comes back without its id: it takes its old place over,
 //! in a stable group without a rebalance.
 
-use super::group::ClassicGroup;
-use super::state::GroupState;
 use crate::coord::answer::{JoinRefused, Joined};
+use crate::coord::classic::group::ClassicGroup;
+use crate::coord::classic::state::GroupState;
 use crate::coord::error::{GroupError, WriteFault};
 use crate::coord::ids::{MemberId, Token};
 use crate::coord::request::{JoinRequest, SkipAssignment};
@@ -12,7 +12,7 @@ use crate::coord::writing::purpose::{Purpose, Replacement};
 
 impl ClassicGroup {
     /// The member `old` has started anew and is `request.new_member` from now on.
-    pub(super) fn replace(
+    pub(in crate::coord::classic) fn replace(
         &mut self,
         request: &JoinRequest,
         old: &MemberId,

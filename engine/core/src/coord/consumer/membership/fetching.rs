@@ -1,7 +1,7 @@
 //! Whether members may commit and fetch offsets: they name themselves and their epoch.
 
-use super::group::{ConsumerGroup, Life};
 use crate::base::{PartitionKey, TopicId};
+use crate::coord::consumer::state::group::{ConsumerGroup, Life};
 use crate::coord::error::GroupError;
 use crate::coord::ids::Epoch;
 use crate::coord::kip848::{MemberProtocol, Topics};

@@ -1,9 +1,9 @@
 //! Members go: by their own wish, for a while, or because nothing was heard of them.
 
-use super::changes::Change;
-use super::group::{ConsumerGroup, Life};
 use super::makeup::Makeup;
 use crate::coord::answer::LeftMember;
+use crate::coord::consumer::state::changes::Change;
+use crate::coord::consumer::state::group::{ConsumerGroup, Life};
 use crate::coord::deadlines::{Fired, Subject};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Epoch, InstanceId, MemberId, MonotonicMs};
@@ -49,15 +49,6 @@ impl ConsumerGroup {
         let before = self.makeup();
         self.take_out(id);
         self.go_on_without(before, settings);
-    }
-
-    /// Answers whether it was there.
-    pub(super) fn take_out(&mut self, id: &MemberId) -> bool {
-        let Some(member) = self.remove(id) else { return false };
-        if let Some(pattern) = &member.pattern {
-            self.forget_pattern(pattern);
-        }
-        true
     }
 
     /// Members are gone: those that are left share anew, here or as a classic group.
@@ -125,17 +116,6 @@ impl ConsumerGroup {
         let Some(member) = self.members.get_mut(id) else { return };
         if turn.fired(&mut member.rebalance, at, || subject) == Fired::Now {
             self.dismiss(id, turn.settings);
-        }
-    }
-
-    /// Whether an entry that was queued for `at` is of a timer of this group.
-    pub(in crate::coord) fn owns(&self, at: MonotonicMs, subject: &Subject) -> bool {
-        match subject {
-            Subject::Session(_, id) => self.members.get(id).is_some_and(|member| member.session.owns(at)),
-            Subject::Revocation(_, id) => {
-                self.members.get(id).is_some_and(|member| member.rebalance.owns(at))
-            }
-            Subject::Join(_) | Subject::Sync(_) | Subject::Search => false,
         }
     }
 

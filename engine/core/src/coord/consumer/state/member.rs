@@ -69,7 +69,7 @@ impl ConsumerMember {
     }
 
     /// Takes in who it says it is; what it leaves out stays.
-    pub(super) fn introduce(
+    pub(in crate::coord::consumer) fn introduce(
         &mut self,
         client_id: &Arc<str>,
         client_host: &Arc<str>,
@@ -90,12 +90,12 @@ impl ConsumerMember {
     }
 
     /// Whether it has what the assignment of `epoch` gives it.
-    pub(super) fn has_reached(&self, epoch: Epoch) -> bool {
+    pub(in crate::coord::consumer) fn has_reached(&self, epoch: Epoch) -> bool {
         self.state == MemberState::Stable && self.epoch == epoch
     }
 
     /// Everything that nobody else may own.
-    pub(super) fn claims(&self) -> impl Iterator<Item = PartitionKey> + '_ {
+    pub(in crate::coord::consumer) fn claims(&self) -> impl Iterator<Item = PartitionKey> + '_ {
         self.assigned.keys().chain(self.revoking.keys())
     }
 

@@ -1,8 +1,8 @@
 //! Members of a classic group come into the consumer group that it becomes, with what they were assigned.
 
-use super::changes::Change;
-use super::group::{ConsumerGroup, FIRST_EPOCH};
-use super::member::ConsumerMember;
+use crate::coord::consumer::state::changes::Change;
+use crate::coord::consumer::state::group::{ConsumerGroup, FIRST_EPOCH};
+use crate::coord::consumer::state::member::ConsumerMember;
 use crate::coord::ids::{Epoch, GroupId, MemberId};
 use crate::coord::kip848::Partitions;
 use crate::coord::turn::Turn;

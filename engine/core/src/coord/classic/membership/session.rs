@@ -1,7 +1,7 @@
 //! Signs of life: heartbeats and commits, and whether a request fits the group's generation.
 
-use super::group::ClassicGroup;
-use super::state::GroupState;
+use crate::coord::classic::group::ClassicGroup;
+use crate::coord::classic::state::GroupState;
 use crate::coord::deadlines::Subject;
 use crate::coord::error::GroupError;
 use crate::coord::ids::Generation;

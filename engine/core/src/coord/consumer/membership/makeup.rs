@@ -1,14 +1,14 @@
 //! Which protocols the members of a consumer group speak,
 //! and whether those that are left make a classic group of it.
 
-use super::group::{ConsumerGroup, Life};
+use crate::coord::consumer::state::group::{ConsumerGroup, Life};
 use crate::coord::ids::MemberId;
 use crate::coord::kip848::ClassicMetadata;
 use crate::coord::settings::GroupSettings;
 
 /// What kinds of members a group has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Makeup {
+pub(in crate::coord::consumer) enum Makeup {
     /// Some speak the consumer protocol.
     WithConsumers,
     /// None does; or nobody is there.
@@ -16,7 +16,7 @@ pub(super) enum Makeup {
 }
 
 impl ConsumerGroup {
-    pub(super) fn makeup(&self) -> Makeup {
+    pub(in crate::coord::consumer) fn makeup(&self) -> Makeup {
         match self.members.len() == self.classic.len() {
             true => Makeup::ClassicOnly,
             false => Makeup::WithConsumers,
@@ -24,7 +24,11 @@ impl ConsumerGroup {
     }
 
     /// Lets a member go on with the classic protocol, or with the consumer protocol.
-    pub(super) fn set_classic(&mut self, id: &MemberId, classic: Option<ClassicMetadata>) {
+    pub(in crate::coord::consumer) fn set_classic(
+        &mut self,
+        id: &MemberId,
+        classic: Option<ClassicMetadata>,
+    ) {
         let classic = classic.map(Box::new);
         let before = self.member(id).classic.take();
         self.classic.remove(before.as_deref());
@@ -34,7 +38,11 @@ impl ConsumerGroup {
 
     /// Whether the group is to become a classic one now that its last member of the consumer protocol is
     /// gone.
-    pub(super) fn is_left_to_classic(&self, before: Makeup, settings: &GroupSettings) -> bool {
+    pub(in crate::coord::consumer) fn is_left_to_classic(
+        &self,
+        before: Makeup,
+        settings: &GroupSettings,
+    ) -> bool {
         before == Makeup::WithConsumers
             && self.makeup() == Makeup::ClassicOnly
             && !self.members.is_empty()

@@ -1,7 +1,7 @@
 //! Reconciliation: a member gives up what it is not to own, then takes what others have given up (KIP-848).
 
-use super::changes::Change;
-use super::group::ConsumerGroup;
+use crate::coord::consumer::state::changes::Change;
+use crate::coord::consumer::state::group::ConsumerGroup;
 use crate::coord::ids::{Epoch, MemberId};
 use crate::coord::kip848::ConsumerBeat;
 use crate::coord::kip848::MemberState;
@@ -9,7 +9,7 @@ use crate::coord::kip848::Partitions;
 
 /// Whether a heartbeat took a member a step further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(in crate::coord::consumer) enum Step {
     /// It has just been told to give partitions up.
     Revoking,
     Moved,
@@ -18,7 +18,7 @@ pub(super) enum Step {
 
 /// What a member says that it owns.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Owning<'a> {
+pub(in crate::coord::consumer) enum Owning<'a> {
     /// It joins, and owns nothing.
     Nothing,
     /// These, or, where it does not say, what it owned before. What it was told of may be on its way to it.
@@ -28,7 +28,7 @@ pub(super) enum Owning<'a> {
 }
 
 impl<'a> Owning<'a> {
-    pub(super) fn of(request: &'a ConsumerBeat) -> Owning<'a> {
+    pub(in crate::coord::consumer) fn of(request: &'a ConsumerBeat) -> Owning<'a> {
         match request.epoch {
             Epoch::JOINING => Owning::Nothing,
             _ => Owning::AtLeast(request.owned.as_ref()),
@@ -60,7 +60,7 @@ impl ConsumerGroup {
     /// Takes a member as far towards its target as it can come. Who joins
     /// owns nothing; a member that does not own what it was told of may have it any moment,
     /// and has to be told first.
-    pub(super) fn reconcile(&mut self, id: &MemberId, owning: Owning<'_>) -> Step {
+    pub(in crate::coord::consumer) fn reconcile(&mut self, id: &MemberId, owning: Owning<'_>) -> Step {
         let assigned_epoch = self.assigned_epoch;
         let member = self.member(id);
         let is_waited_for =

@@ -1,8 +1,8 @@
 //! LeaveGroup: members go at once, by their own wish or an administrator's.
 
-use super::group::ClassicGroup;
-use super::state::GroupState;
 use crate::coord::answer::{Answer, LeftMember};
+use crate::coord::classic::group::ClassicGroup;
+use crate::coord::classic::state::GroupState;
 use crate::coord::error::GroupError;
 use crate::coord::ids::{MemberId, Token};
 use crate::coord::request::{LeaveRequest, LeavingMember};

@@ -1,7 +1,7 @@
 //! Timeouts of a classic group: silent members, ids that nobody joined with, phases that last too long.
 
-use super::group::ClassicGroup;
-use super::state::GroupState;
+use crate::coord::classic::group::ClassicGroup;
+use crate::coord::classic::state::GroupState;
 use crate::coord::deadlines::{Fired, Subject};
 use crate::coord::ids::{MemberId, MonotonicMs};
 use crate::coord::turn::Turn;

@@ -2,25 +2,19 @@
 
 use std::sync::Arc;
 
-use super::changes::Change;
-use super::group::ConsumerGroup;
-use super::member::ConsumerMember;
-use super::pattern::Watched;
+use crate::coord::consumer::state::changes::Change;
+use crate::coord::consumer::state::group::ConsumerGroup;
+use crate::coord::consumer::state::member::ConsumerMember;
+use crate::coord::consumer::state::pattern::Watched;
+use crate::coord::consumer::subscription::Subscribing;
 use crate::coord::deadlines::Timer;
 use crate::coord::ids::{Epoch, InstanceId, MemberId};
 use crate::coord::kip848::ConsumerBeat;
 
-/// Whether what the group subscribes to is another than before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subscribing {
-    Anew,
-    AsBefore,
-}
-
 impl ConsumerGroup {
     /// The member that a request is of; a new one, or an instance's next, where it joins.
     /// All checks have passed.
-    pub(super) fn admit(&mut self, request: &ConsumerBeat) -> MemberId {
+    pub(in crate::coord::consumer) fn admit(&mut self, request: &ConsumerBeat) -> MemberId {
         let id = if request.member.is_empty() { &request.new_member } else { &request.member };
         if request.epoch == Epoch::JOINING {
             self.seat(id, request.instance.as_ref());
@@ -29,7 +23,7 @@ impl ConsumerGroup {
     }
 
     /// Gives a member a place: its own, that of its instance, or a new one.
-    pub(super) fn seat(&mut self, id: &MemberId, instance: Option<&InstanceId>) {
+    pub(in crate::coord::consumer) fn seat(&mut self, id: &MemberId, instance: Option<&InstanceId>) {
         let replaced = instance.and_then(|instance| self.static_members.get(instance));
         match replaced.filter(|replaced| *replaced != id).cloned() {
             Some(old) => self.replace(&old, id),
@@ -58,7 +52,11 @@ impl ConsumerGroup {
     }
 
     /// Takes in what a heartbeat says of its member.
-    pub(super) fn update(&mut self, id: &MemberId, request: &ConsumerBeat) -> Subscribing {
+    pub(in crate::coord::consumer) fn update(
+        &mut self,
+        id: &MemberId,
+        request: &ConsumerBeat,
+    ) -> Subscribing {
         let member = self.member(id);
         let before = member.clone();
         member.introduce(
@@ -86,7 +84,11 @@ impl ConsumerGroup {
     }
 
     /// A member may be another than `before`; answers whether it subscribes anew.
-    pub(super) fn note_update(&mut self, id: &MemberId, before: ConsumerMember) -> Subscribing {
+    pub(in crate::coord::consumer) fn note_update(
+        &mut self,
+        id: &MemberId,
+        before: ConsumerMember,
+    ) -> Subscribing {
         let member = self.member(id);
         if is_described_as(member, &before) {
             return Subscribing::AsBefore;

@@ -1,9 +1,9 @@
 //! JoinGroup: who is let in, and whether the group must be rebalanced for it.
 
-use super::group::{ClassicGroup, JoinPhase, Newcomers};
-use super::member::{Member, PendingMember};
-use super::state::GroupState;
-use crate::coord::answer::{Answer, Joined, JoinedMember};
+use crate::coord::answer::Answer;
+use crate::coord::classic::group::{ClassicGroup, JoinPhase, Newcomers};
+use crate::coord::classic::member::{Member, PendingMember};
+use crate::coord::classic::state::GroupState;
 use crate::coord::deadlines::{Subject, Timer};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{MemberId, Token};
@@ -144,29 +144,6 @@ impl ClassicGroup {
             let joined = self.joined(id);
             turn.reply(token, Answer::Join(Ok(joined)));
         }
-    }
-
-    /// The answer to a member of this generation.
-    pub(super) fn joined(&self, id: &MemberId) -> Joined {
-        Joined {
-            member: id.clone(),
-            generation: self.generation,
-            protocol_type: self.protocol_type.clone(),
-            protocol: self.protocol.clone(),
-            leader: self.leader.clone(),
-            skip_assignment: false,
-            members: if self.is_leader(id.as_str()) { self.joined_members() } else { Vec::new() },
-        }
-    }
-
-    fn joined_members(&self) -> Vec<JoinedMember> {
-        let protocol = self.protocol.as_deref().unwrap_or_default();
-        let seen = |member: &Member| JoinedMember {
-            member: member.id.clone(),
-            instance: member.instance.clone(),
-            metadata: member.metadata(protocol),
-        };
-        self.members.values().map(seen).collect()
     }
 }
 

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::admission::Subscribing;
-use super::group::{ConsumerGroup, Life};
-use super::reconcile::Owning;
 use crate::coord::answer::{JoinRefused, Joined};
 use crate::coord::classic::kept;
+use crate::coord::consumer::assignment::reconcile::Owning;
+use crate::coord::consumer::state::group::{ConsumerGroup, Life};
+use crate::coord::consumer::subscription::Subscribing;
 use crate::coord::embedded::{Subscribed, subscribed};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Generation, MemberId};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::assignors::{Subscriber, assign};
-use super::changes::Change;
-use super::group::ConsumerGroup;
+use crate::coord::consumer::state::changes::Change;
+use crate::coord::consumer::state::group::ConsumerGroup;
 use crate::coord::ids::{MemberId, Now};
 use crate::coord::kip848::{Assignor, TopicView, Topics};
 use crate::coord::settings::GroupSettings;
@@ -13,13 +13,18 @@ use crate::coord::settings::GroupSettings;
 impl ConsumerGroup {
     /// Assigns anew where the group has changed since, but not more often than its pause allows: changes that
     /// come together are assigned together (KIP-1263).
-    pub(super) fn assign_if_due(&mut self, topics: &dyn Topics, now: Now, settings: &GroupSettings) {
+    pub(in crate::coord::consumer) fn assign_if_due(
+        &mut self,
+        topics: &dyn Topics,
+        now: Now,
+        settings: &GroupSettings,
+    ) {
         if self.is_assignment_due(now, settings) {
             self.assign(topics, now, settings);
         }
     }
 
-    pub(super) fn is_assignment_due(&self, now: Now, settings: &GroupSettings) -> bool {
+    pub(in crate::coord::consumer) fn is_assignment_due(&self, now: Now, settings: &GroupSettings) -> bool {
         let age_ms = now.wall.0.saturating_sub(self.assigned_at.0);
         // A clock that was set back makes it due.
         let pause_ms = settings.of_group(self.id.as_str()).assignment_interval_ms;

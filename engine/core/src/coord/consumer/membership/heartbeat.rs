@@ -1,10 +1,9 @@
 //! ConsumerGroupHeartbeat of members that stay: one request says who lives, who wants what,
 //! and who owns what.
 
-use super::admission::Subscribing;
-use super::group::ConsumerGroup;
-use super::reconcile::{Owning, Step};
-use crate::coord::deadlines::Subject;
+use crate::coord::consumer::assignment::reconcile::{Owning, Step};
+use crate::coord::consumer::state::group::ConsumerGroup;
+use crate::coord::consumer::subscription::Subscribing;
 use crate::coord::ids::{Epoch, MemberId};
 use crate::coord::kip848::Topics;
 use crate::coord::kip848::{Beat, ConsumerBeat};
@@ -53,31 +52,5 @@ impl ConsumerGroup {
             Step::Moved => self.member(id).rebalance.cancel(),
             Step::None => {}
         }
-    }
-
-    /// A member lives, while nothing else that it says can be taken in:
-    /// that it takes the step that is waited for, either.
-    pub(in crate::coord) fn hear_of(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
-        let Some(is_awaited) = self.members.get(id).map(|member| member.rebalance.is_armed()) else { return };
-        self.arm_session(id, turn);
-        if is_awaited {
-            self.arm_rebalance(id, turn);
-        }
-    }
-
-    pub(super) fn arm_session(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
-        let group = self.id.clone();
-        let consumer_timeout_ms = turn.settings.of_group(group.as_str()).session_timeout_ms;
-        let member = self.member(id);
-        let timeout_ms =
-            member.classic.as_ref().map_or(consumer_timeout_ms, |classic| classic.session_timeout_ms);
-        turn.arm(&mut member.session, timeout_ms, || Subject::Session(group, id.clone()));
-    }
-
-    pub(super) fn arm_rebalance(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
-        let group = self.id.clone();
-        let member = self.member(id);
-        let timeout_ms = member.rebalance_timeout_ms;
-        turn.arm(&mut member.rebalance, timeout_ms, || Subject::Revocation(group, id.clone()));
     }
 }

@@ -1,8 +1,8 @@
 //! What is refused before anything changes, in Kafka's order and words.
 
-use super::group::{ConsumerGroup, Life};
-use super::member::ConsumerMember;
-use super::pattern;
+use crate::coord::consumer::state::group::{ConsumerGroup, Life};
+use crate::coord::consumer::state::member::ConsumerMember;
+use crate::coord::consumer::state::pattern;
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Epoch, InstanceId, MemberId};
 use crate::coord::kip848::Partitions;
@@ -184,7 +184,7 @@ impl ConsumerGroup {
     }
 
     /// The member of a request, by its instance id where it has one.
-    pub(super) fn find(
+    pub(in crate::coord::consumer) fn find(
         &self,
         id: &MemberId,
         instance: Option<&InstanceId>,
