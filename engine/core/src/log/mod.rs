@@ -10,7 +10,8 @@ pub mod scan;
 pub mod search;
 pub mod segments;
 
-pub use batches::batch::{Attributes, Batch, BatchHeader, BatchWalk, HeaderBytes, TimestampType};
+pub use crate::base::timestamps::TimestampType;
+pub use batches::batch::{Attributes, Batch, BatchHeader, BatchWalk, HeaderBytes};
 pub use batches::builder::{BatchBuilder, BatchRecord};
 pub use batches::compression::{Codec, decompress};
 pub use batches::fault::{BatchFault, RecordError, RecordErrors};

@@ -14,6 +14,7 @@ pub mod topic;
 pub mod validator;
 pub mod value;
 
+pub use crate::base::timestamps::TimestampType;
 pub use broker::{BrokerConfig, LogFormat, LostRings, ProduceValidation};
 pub use client_metrics::{ClientAttribute, ClientMetricsFault, ClientMetricsSubscription, WantedMetrics};
 pub use definition::{Definition, Effect, Importance, UpdateMode};
@@ -29,6 +30,6 @@ pub use load::{ConfigWarning, LoadedConfig, UnknownKeys};
 pub use properties::{Properties, PropertiesFault};
 pub use registry::{Section, broker_keys, client_metrics_keys, group_keys, topic_keys};
 pub use sizing::{default_memory_bytes, default_shards};
-pub use topic::{TimestampType, TopicConfig, validate_topic};
+pub use topic::{TopicConfig, validate_topic};
 pub use validator::Validator;
 pub use value::{ConfigError, ConfigMap, ConfigType, Value, parse_size};

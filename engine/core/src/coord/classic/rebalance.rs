@@ -11,7 +11,7 @@ use crate::coord::error::GroupError;
 use crate::coord::ids::{MemberId, MonotonicMs, Token};
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::turn::Turn;
-use crate::coord::writing::purpose::Purpose;
+use crate::coord::writing::purpose::WritePurpose;
 
 /// A group of absent static members is looked at no more often, whatever rebalance timeout they ask for: with
 /// none it would be looked at without end.
@@ -46,7 +46,7 @@ impl ClassicGroup {
     ) {
         match (record, reply) {
             (Some(record), reply) => {
-                turn.write(vec![record], Purpose::Emptied { group: self.id.clone() }, reply);
+                turn.write(vec![record], WritePurpose::Emptied { group: self.id.clone() }, reply);
             }
             (None, Some((token, answer))) => turn.reply(token, answer),
             (None, None) => {}

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::purpose::Purpose;
+use super::purpose::WritePurpose;
 use crate::coord::answer::Answer;
 use crate::coord::ids::Token;
 use crate::coord::record::CoordinatorRecord;
@@ -11,7 +11,7 @@ use crate::coord::record::CoordinatorRecord;
 #[derive(Debug, Clone)]
 pub(in crate::coord) struct Step {
     pub(in crate::coord) records: Vec<CoordinatorRecord>,
-    pub(in crate::coord) purpose: Purpose,
+    pub(in crate::coord) purpose: WritePurpose,
     /// Who is told when it is in the log.
     pub(in crate::coord) replies: Vec<(Token, Answer)>,
 }
@@ -20,7 +20,7 @@ pub(in crate::coord) struct Step {
 #[derive(Debug, Default)]
 pub(in crate::coord) struct Fallen {
     /// Of steps behind it that had not come about.
-    pub(in crate::coord) purposes: Vec<Purpose>,
+    pub(in crate::coord) purposes: Vec<WritePurpose>,
     /// Who waited for steps behind it.
     pub(in crate::coord) replies: Vec<(Token, Answer)>,
 }
@@ -105,7 +105,7 @@ impl Lane {
         &mut self,
         records: &[CoordinatorRecord],
         ends: &[usize],
-        purpose: &Purpose,
+        purpose: &WritePurpose,
     ) -> Fallen {
         let replies = self.take_replies();
         let (owed, fallen): (VecDeque<Step>, VecDeque<Step>) =
@@ -132,7 +132,7 @@ impl Lane {
         self.flow = Flow::Failed;
     }
 
-    fn put_back(&mut self, records: &[CoordinatorRecord], ends: &[usize], purpose: &Purpose) {
+    fn put_back(&mut self, records: &[CoordinatorRecord], ends: &[usize], purpose: &WritePurpose) {
         let starts = std::iter::once(0).chain(ends.iter().copied());
         let steps: Vec<&[CoordinatorRecord]> =
             starts.zip(ends).filter_map(|(start, end)| records.get(start..*end)).collect();

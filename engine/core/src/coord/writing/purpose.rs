@@ -5,7 +5,7 @@ use crate::coord::request::{Protocol, SkipAssignment};
 
 /// What a write is for, beside its records.
 #[derive(Debug, Clone)]
-pub(in crate::coord) enum Purpose {
+pub(in crate::coord) enum WritePurpose {
     /// The records say it all.
     Records,
     /// The same of offsets, which will take so much memory.
@@ -39,27 +39,27 @@ pub(in crate::coord) struct Replacement {
     pub(in crate::coord) rebalance_timeout_ms: i32,
 }
 
-impl Purpose {
+impl WritePurpose {
     /// Whether it has come about already, so that a write that fails is asked for again.
     pub(in crate::coord) fn is_owed(&self) -> bool {
-        matches!(self, Purpose::Consumer { .. })
+        matches!(self, WritePurpose::Consumer { .. })
     }
 
     /// The one group that is written.
     pub(in crate::coord) fn group(&self) -> Option<&GroupId> {
         match self {
-            Purpose::Emptied { group } | Purpose::Assignment { group, .. } | Purpose::Consumer { group } => {
-                Some(group)
-            }
-            Purpose::Replacement(replacement) => Some(&replacement.group),
-            Purpose::Records | Purpose::Commit { .. } | Purpose::Deletion { .. } => None,
+            WritePurpose::Emptied { group }
+            | WritePurpose::Assignment { group, .. }
+            | WritePurpose::Consumer { group } => Some(group),
+            WritePurpose::Replacement(replacement) => Some(&replacement.group),
+            WritePurpose::Records | WritePurpose::Commit { .. } | WritePurpose::Deletion { .. } => None,
         }
     }
 
     /// Memory that is kept for what will be true.
     pub(in crate::coord) fn bytes(&self) -> usize {
         match self {
-            Purpose::Commit { bytes } | Purpose::Assignment { bytes, .. } => *bytes,
+            WritePurpose::Commit { bytes } | WritePurpose::Assignment { bytes, .. } => *bytes,
             _ => 0,
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::lane::{Fallen, Lane, Step};
-use super::purpose::Purpose;
+use super::purpose::WritePurpose;
 use crate::coord::action::Action;
 use crate::coord::answer::Answer;
 use crate::coord::error::WriteFault;
@@ -18,7 +18,7 @@ use crate::coord::record::CoordinatorRecord;
 pub(in crate::coord) struct Write {
     pub(in crate::coord) id: WriteId,
     pub(in crate::coord) records: Arc<[CoordinatorRecord]>,
-    pub(in crate::coord) purpose: Purpose,
+    pub(in crate::coord) purpose: WritePurpose,
     /// Who is told when it is in the log.
     pub(in crate::coord) replies: Vec<(Token, Answer)>,
     /// The group whose lane it came from.
@@ -43,7 +43,7 @@ impl Writes {
     pub(in crate::coord) fn ask(
         &mut self,
         records: Vec<CoordinatorRecord>,
-        purpose: Purpose,
+        purpose: WritePurpose,
         reply: Option<(Token, Answer)>,
         actions: &mut Vec<Action>,
     ) {
@@ -59,7 +59,7 @@ impl Writes {
 
     /// The group whose lane a write has to take: it must not come before what the group has changed, nor must
     /// that, asked for again, come behind it.
-    fn lane_of(&self, purpose: &Purpose) -> Option<GroupId> {
+    fn lane_of(&self, purpose: &WritePurpose) -> Option<GroupId> {
         let group = purpose.group()?;
         (purpose.is_owed() || self.is_behind(group.as_str())).then(|| group.clone())
     }

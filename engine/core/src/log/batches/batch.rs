@@ -4,7 +4,7 @@
 use super::compression::Codec;
 use super::fault::BatchFault;
 use crate::base::limits::BATCH_HEADER_BYTES;
-use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
+use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs, TimestampType};
 
 /// Size of the header before the first record.
 pub const RECORD_BATCH_OVERHEAD: usize = BATCH_HEADER_BYTES;
@@ -48,15 +48,6 @@ const _: () = assert!(CHECKSUM_COVERS_FROM == ATTRIBUTES_AT && CHECKSUM_AT + 4 =
 
 /// The bytes of one header.
 pub type HeaderBytes = [u8; RECORD_BATCH_OVERHEAD];
-
-/// Who sets the time of the records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TimestampType {
-    /// The producer, for each record.
-    CreateTime,
-    /// The broker, once for the batch.
-    LogAppendTime,
-}
 
 /// The flags of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

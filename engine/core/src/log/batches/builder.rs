@@ -4,10 +4,10 @@ use std::io;
 
 use millrace_codec::varint::put_i64;
 
-use super::batch::{self, Attributes, BatchHeader, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD, TimestampType};
+use super::batch::{self, Attributes, BatchHeader, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD};
 use super::compression::{self, Codec};
 use super::records::put_nullable;
-use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
+use crate::base::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs, TimestampType};
 
 /// One record to encode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

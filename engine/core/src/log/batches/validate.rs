@@ -1,11 +1,11 @@
 //! Whether a client's batch may be appended: Kafka's checks in Kafka's order (`ProduceRequest`, `UnifiedLog`,
 //! `LogValidator` of 4.3).
 
-use super::batch::{self, Batch, BatchHeader, HeaderBytes, RECORD_BATCH_OVERHEAD, TimestampType};
+use super::batch::{self, Batch, BatchHeader, HeaderBytes, RECORD_BATCH_OVERHEAD};
 use super::compression::{Codec, DECOMPRESSED_BYTES_MAX};
 use super::fault::{BatchFault, RecordError, RecordErrorReason, RecordErrors, RecordFault};
 use super::walk::{Next, Shape, walk_within};
-use crate::base::{LeaderEpoch, Offset, TimestampMs};
+use crate::base::{LeaderEpoch, Offset, TimestampMs, TimestampType};
 
 /// How far the producer is trusted (`millrace.produce.validation`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

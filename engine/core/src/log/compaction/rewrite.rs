@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use millrace_codec::varint::put_i64;
 
 use super::key_map::KeyMap;
-use crate::base::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
+use crate::base::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs, TimestampType};
 use crate::log::batches::batch::{
-    Attributes, Batch, BatchHeader, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD, TimestampType, checksum_of,
+    Attributes, Batch, BatchHeader, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD, checksum_of,
 };
 use crate::log::batches::compression::{Codec, compress, decompress};
 use crate::log::batches::fault::BatchFault;

@@ -8,7 +8,7 @@ use crate::coord::error::{GroupError, WriteFault};
 use crate::coord::ids::{MemberId, Token};
 use crate::coord::request::{JoinRequest, SkipAssignment};
 use crate::coord::turn::Turn;
-use crate::coord::writing::purpose::{Purpose, Replacement};
+use crate::coord::writing::purpose::{Replacement, WritePurpose};
 
 impl ClassicGroup {
     /// The member `old` has started anew and is `request.new_member` from now on.
@@ -39,7 +39,7 @@ impl ClassicGroup {
         let keeps_protocol = self.counts.elect(self.members.values()) == self.protocol;
         if self.state == GroupState::Stable && keeps_protocol {
             let record = self.record();
-            turn.write(vec![record], Purpose::Replacement(Box::new(replacement)), None);
+            turn.write(vec![record], WritePurpose::Replacement(Box::new(replacement)), None);
         } else {
             // In CompletingRebalance too: the leader may be assigning to the old id just now.
             self.rebalance_or_complete_join(turn);
