@@ -1,77 +1,21 @@
-//! Lives of groups in which members of both protocols meet, drawn from a seed: members that join by one protocol and come
-//! back by the other, fall silent, leave, as static ones or not, over a log whose writes are slow or fail, through
-//! restarts and topics that grow. So groups are upgraded and downgraded again and again. At every step no partition is
-//! owned by two members, as they themselves see it; at the end every partition is owned.
+//! Lives of groups in which members of both protocols meet, drawn from a seed: members that join by one
+//! protocol and come back by the other, fall silent, leave, as static ones or not, over a log whose writes
+//! are slow or fail, through restarts and topics that grow. So groups are upgraded and downgraded again and
+//! again. At every step no partition is owned by two members, as they themselves see it;
+//! at the end every partition is owned.
 
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use millrace_core::base::{PartitionIndex, PartitionKey, TopicId};
-use millrace_core::coord::records::consumer_protocol_assignment::TopicPartition as AssignedPart;
 use millrace_core::coord::records::consumer_protocol_subscription::TopicPartition as OwnedPart;
 use millrace_core::coord::records::{ConsumerProtocolAssignment, ConsumerProtocolSubscription};
 use millrace_core::coord::*;
 
+use super::client::{Asked, CLIENTS, Client, Manner, Next, REBALANCE_MS, SESSION_MS, assign, key};
 use crate::choices::Choices;
 use crate::consumer_lives::check_log;
 use crate::stage::{Disk, Stage};
-
-/// What a client has asked for and not heard of.
-#[derive(Debug, Clone, PartialEq)]
-enum Asked {
-    Beat(Epoch),
-    Join,
-    Sync,
-    Leave,
-}
-
-/// What a classic client does next.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Next {
-    Join,
-    Sync,
-    Heartbeat,
-}
-
-/// Whether a classic client keeps what it owns while it joins.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Manner {
-    Eager,
-    Cooperative,
-}
-
-/// A member as it sees itself.
-#[derive(Debug, Clone)]
-struct Client {
-    protocol: MemberProtocol,
-    id: MemberId,
-    instance: Option<InstanceId>,
-    /// Its epoch, or its generation.
-    epoch: i32,
-    next: Next,
-    owned: BTreeSet<i32>,
-    /// What it said that it owned when it last joined; of the classic protocol.
-    told: BTreeSet<i32>,
-    /// To be given up; of the consumer protocol.
-    revoking: BTreeSet<i32>,
-    /// What it is to bring with its sync, as a leader.
-    assignments: Vec<(MemberId, Bytes)>,
-    /// How many partitions it assigned, as a leader.
-    led: Option<i32>,
-    asked: Option<(Token, Asked)>,
-    /// When it sent the last request that was answered well, or that waits.
-    heard_at: u64,
-    asked_at: u64,
-    /// When it has to have given up; it may not know what yet. Of the consumer protocol.
-    revoked_by: Option<u64>,
-}
-
-const CLIENTS: usize = 4;
-const SESSION_MS: i32 = 45_000;
-/// Who has heard nothing for so long gives up what it owns.
-const REBALANCE_MS: u64 = 20_000;
-const TOPIC: TopicId = TopicId([b't'; 16]);
 
 struct Life {
     stage: Stage,
@@ -162,8 +106,8 @@ impl Life {
         }
     }
 
-    /// Who is out of the group without knowing it stops, as a process does that watches its own clock. A join is waited
-    /// for longer than the others may take.
+    /// Who is out of the group without knowing it stops, as a process does that watches its own clock. A join
+    /// is waited for longer than the others may take.
     fn give_up_late(&mut self) {
         let now = self.stage.now().clock.0;
         for client in 0..CLIENTS {
@@ -512,36 +456,6 @@ impl Life {
         let count = self.stage.topics.topic("t").map_or(0, |topic| topic.partitions);
         assert_eq!(owned, (0..count).collect(), "{:#?}", self.clients);
     }
-}
-
-fn key(index: i32) -> PartitionKey {
-    PartitionKey::new(TOPIC, PartitionIndex(index))
-}
-
-/// A leader's assignment: everybody keeps what it owns up to its share; what another still owns has to be given up first.
-fn assign(joined: &Joined, partitions: i32) -> Vec<(MemberId, Bytes)> {
-    let share = (partitions as usize).div_ceil(joined.members.len());
-    let mut owners: BTreeMap<i32, usize> = BTreeMap::new();
-    let mut parts: Vec<Vec<i32>> = Vec::new();
-    for (place, member) in joined.members.iter().enumerate() {
-        let said = ConsumerProtocolSubscription::parse(&member.metadata).unwrap();
-        let owned: Vec<i32> = said.owned_partitions.iter().flat_map(|part| part.partitions.clone()).collect();
-        let owned: Vec<i32> = owned.into_iter().filter(|index| !owners.contains_key(index)).collect();
-        owners.extend(owned.iter().map(|index| (*index, place)));
-        parts.push(owned.into_iter().take(share).collect());
-    }
-    for index in (0..partitions).filter(|index| !owners.contains_key(index)) {
-        if let Some(least) = parts.iter_mut().min_by_key(|part| part.len()) {
-            least.push(index);
-        }
-    }
-    let bytes = |partitions: Vec<i32>| {
-        let assigned_partitions = vec![AssignedPart { topic: "t".to_owned(), partitions }];
-        let assignment = ConsumerProtocolAssignment { assigned_partitions, user_data: None };
-        Bytes::from(assignment.to_bytes(1).unwrap())
-    };
-    let ids = joined.members.iter().map(|member| member.member.clone());
-    ids.zip(parts.into_iter().map(bytes)).collect()
 }
 
 #[test]
