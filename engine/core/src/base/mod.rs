@@ -9,9 +9,11 @@ pub mod limits;
 pub mod measure;
 pub mod pace;
 pub mod pattern;
+pub mod timestamps;
 
 pub use error::Corrupt;
 pub use ids::{
     BrokerId, Durability, LeaderEpoch, Offset, PartitionIndex, PartitionKey, Position, ProducerEpoch,
     ProducerId, Sequence, ShardIndex, TimestampMs, TopicId,
 };
+pub use timestamps::TimestampType;

@@ -11,10 +11,10 @@ use super::ids::{Epoch, GroupId, MonotonicMs, Now, Token};
 use super::kip848::{ConsumerGroupState, Topics};
 use super::migration;
 use super::offsets::{GroupOffsets, subscribed_topics};
-use super::purpose::Purpose;
 use super::record::{CommittedOffset, CoordinatorRecord};
 use super::request::CommitRequest;
 use super::turn::Turn;
+use super::writing::purpose::WritePurpose;
 
 /// The protocol type of consumers, whose metadata name topics.
 const CONSUMER: &str = "consumer";
@@ -153,7 +153,7 @@ impl Group {
         if let Some((classic, records)) = self.downgraded(topics, turn) {
             before.extend(records);
             (self.classic, self.consumer) = (classic, None);
-            turn.write(before, Purpose::Consumer { group: self.classic.id().clone() }, reply);
+            turn.write(before, WritePurpose::Consumer { group: self.classic.id().clone() }, reply);
             self.classic.begin_sessions(turn);
             // Even where all have what they are to have: of them none knows that it leads,
             // and watches the topics.
@@ -192,7 +192,7 @@ impl Group {
         turn: &mut Turn<'_>,
     ) {
         match (records.first().map(|record| record.group().clone()), reply) {
-            (Some(group), reply) => turn.write(records, Purpose::Consumer { group }, reply),
+            (Some(group), reply) => turn.write(records, WritePurpose::Consumer { group }, reply),
             (None, Some((token, answer))) => match &self.consumer {
                 Some(consumer) => turn.writes.reply_behind(consumer.id(), token, answer, turn.actions),
                 None => turn.reply(token, answer),

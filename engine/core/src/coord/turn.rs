@@ -4,11 +4,11 @@ use super::action::Action;
 use super::answer::Answer;
 use super::deadlines::{Deadlines, Fired, Subject, Timer};
 use super::ids::{MonotonicMs, Now, Token};
-use super::purpose::Purpose;
 use super::record::CoordinatorRecord;
 use super::settings::GroupSettings;
 use super::tally::GroupTally;
-use super::writes::Writes;
+use super::writing::purpose::WritePurpose;
+use super::writing::writes::Writes;
 
 /// The time of an event, the settings, and where its consequences go.
 pub(super) struct Turn<'a> {
@@ -35,7 +35,7 @@ impl Turn<'_> {
     pub(super) fn write(
         &mut self,
         records: Vec<CoordinatorRecord>,
-        purpose: Purpose,
+        purpose: WritePurpose,
         reply: Option<(Token, Answer)>,
     ) {
         self.writes.ask(records, purpose, reply, self.actions);

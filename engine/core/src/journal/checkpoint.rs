@@ -20,7 +20,7 @@
 //!
 //! A file that held a longer checkpoint keeps its length, so the copy is looked for at the end of each 4 KiB.
 
-use super::frame::{BootNonce, FrameSequence};
+use super::frames::frame::{BootNonce, FrameSequence};
 use crate::base::limits::BLOCK_BYTES;
 use crate::base::{Corrupt, Offset, PartitionIndex, PartitionKey, ShardIndex, TopicId};
 use crate::log::producers::ProducerSnapshot;

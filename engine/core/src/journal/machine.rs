@@ -5,13 +5,13 @@
 //! flight, `cleaning_due` and `slots_released` around a checkpoint.
 //! It begins empty at each start of the broker.
 
-use super::batches::HeaderDigest;
-use super::entry::{Entry, Payload};
-use super::frame::{BootNonce, FRAME_HEADER_BYTES, FrameHeader, FrameSequence};
-use super::geometry::JournalGeometry;
-use super::release::CarryLimits;
-use super::ring::RingSpace;
-use super::slots::SlotSpace;
+use super::frames::batches::HeaderDigest;
+use super::frames::entry::{Entry, Payload};
+use super::frames::frame::{BootNonce, FRAME_HEADER_BYTES, FrameHeader, FrameSequence};
+use super::placement::geometry::JournalGeometry;
+use super::placement::release::CarryLimits;
+use super::placement::ring::RingSpace;
+use super::placement::slots::SlotSpace;
 use crate::base::ShardIndex;
 use crate::base::limits::BLOCK_BYTES;
 use std::collections::VecDeque;

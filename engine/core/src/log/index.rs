@@ -2,7 +2,7 @@
 
 use crate::base::limits::{INDEX_INTERVAL_BYTES, SEGMENT_BYTES_MAX};
 use crate::base::{Corrupt, Offset, Position, TimestampMs};
-use crate::log::batch::BatchHeader;
+use crate::log::batches::batch::BatchHeader;
 use millrace_codec::Fields;
 
 /// One entry: a batch begins at `position`, and with it an interval that ends where the next entry begins.

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::base::limits::PRODUCER_BATCHES_MAX;
 use crate::base::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
-use crate::log::batch::BatchHeader;
+use crate::log::batches::batch::BatchHeader;
 
 /// A batch as its producer numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use thiserror::Error;
 
 use crate::base::limits::SEGMENT_BYTES_MAX;
 use crate::base::{Offset, Position};
-use crate::log::batch::{
+use crate::log::batches::batch::{
     BatchHeader, CHECKSUM_COVERS_FROM, HeaderBytes, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD,
 };
-use crate::log::fault::BatchFault;
+use crate::log::batches::fault::BatchFault;
 
 /// What a device writes whole or not at all.
 const SECTOR_BYTES: u64 = 512;
@@ -325,7 +325,7 @@ const _: () = assert!(size_of::<HeaderBytes>() == RECORD_BATCH_OVERHEAD);
 mod tests {
     use super::*;
     use crate::base::{LeaderEpoch, TimestampMs};
-    use crate::log::batch::{set_base_offset, set_leader_epoch};
+    use crate::log::batches::batch::{set_base_offset, set_leader_epoch};
     use crate::log::{BatchBuilder, BatchRecord, Codec};
 
     /// Batches of two records each, from offset 10 on, and where each begins.

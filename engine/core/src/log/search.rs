@@ -1,10 +1,10 @@
 //! Finding an offset or a time in the bytes of a log.
 
 use crate::base::{Offset, TimestampMs};
-use crate::log::batch::{Batch, BatchWalk};
-use crate::log::fault::BatchFault;
-use crate::log::validate::record_timestamp;
-use crate::log::walk::{Next, Shape, walk};
+use crate::log::batches::batch::{Batch, BatchWalk};
+use crate::log::batches::fault::BatchFault;
+use crate::log::batches::validate::record_timestamp;
+use crate::log::batches::walk::{Next, Shape, walk};
 
 /// A record found by its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

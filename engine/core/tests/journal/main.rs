@@ -8,6 +8,8 @@ mod fixture;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod machine;
 #[cfg(test)]
 mod model;

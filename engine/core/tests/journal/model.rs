@@ -2,7 +2,8 @@
 //! hard, and with the ring exactly what was sealed.
 
 use crate::fixture::{batch, key};
-use crate::twin::{Change, Log, Twin};
+use crate::logs::Log;
+use crate::twin::{Change, Twin};
 use bytes::Bytes;
 use millrace_core::base::{Offset, Position};
 use millrace_core::journal::{Entry, JournalGeometry, Span};

@@ -1,6 +1,8 @@
-//! A simulated shard around a journal: logs, segment files, checkpoints, and what must be found after a crash.
+//! A simulated shard around a journal: logs, segment files, checkpoints,
+//! and what must be found after a crash.
 
 use crate::fixture::{BOOT, Bench, SHARD, Seeded, key, start};
+use crate::logs::{Log, Logs, Place, places};
 use bytes::Bytes;
 use millrace_core::base::{Offset, Position};
 use millrace_core::journal::{
@@ -10,38 +12,8 @@ use millrace_core::journal::{
 };
 use std::collections::{BTreeMap, VecDeque};
 
-/// A place in a log: segment and byte.
-type Place = (i64, usize);
-
-/// A partition's log as it should be.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Log {
-    pub(crate) start: i64,
-    pub(crate) end: i64,
-    pub(crate) segments: BTreeMap<i64, Vec<u8>>,
-    /// Base offset and place of every batch.
-    pub(crate) batches: Vec<(i64, Place)>,
-}
-
-impl Log {
-    pub(crate) fn end_place(&self) -> Option<Place> {
-        self.segments.last_key_value().map(|(segment, bytes)| (*segment, bytes.len()))
-    }
-
-    pub(crate) fn bytes(&self) -> usize {
-        self.segments.values().map(Vec::len).sum()
-    }
-
-    fn bytes_from(&self, durable: Place) -> usize {
-        let parts = self.segments.range(durable.0..);
-        parts.map(|(segment, bytes)| bytes.len() - if *segment == durable.0 { durable.1 } else { 0 }).sum()
-    }
-}
-
 /// One crash in so many is recovered from without checkpoints, too.
 const DAMAGED_ONE_IN: usize = 5;
-
-pub(crate) type Logs = BTreeMap<i32, Log>;
 
 /// What of a partition is durable in its files.
 #[derive(Clone, Copy, Debug)]
@@ -416,8 +388,8 @@ impl Twin {
         }
     }
 
-    /// The same crash where the content of the checkpoints is damaged, and where their headers are, too: the chain has
-    /// every frame from `needed` to `last`.
+    /// The same crash where the content of the checkpoints is damaged, and where their headers are, too: the
+    /// chain has every frame from `needed` to `last`.
     fn recover_without_checkpoints(
         &self,
         torn: &[Torn],
@@ -432,7 +404,8 @@ impl Twin {
         let mut begins = vec![from];
         match oldest_frame(SHARD, BOOT, slots, ring, CheckpointBounds::default()) {
             Ok(from) => begins.push(from),
-            // Nothing tells a slot whose first new frames are torn from one in which frames that are needed are damaged.
+            // Nothing tells a slot whose first new frames are torn from one in which frames that are needed
+            // are damaged.
             Err(_) => assert!(
                 std::iter::zip(torn, &self.in_flight)
                     .any(|(torn, write)| *torn != Torn::Nothing && write.slot_at == 0)
@@ -511,21 +484,4 @@ impl Twin {
         let (start, end) = (partition.log_start.0, partition.log_end.0);
         Log { start, end, batches: places(&bases, &segments), segments }
     }
-}
-
-/// Where each batch of one record stands; those in segments that are gone have no place.
-pub(crate) fn places(bases: &[i64], segments: &BTreeMap<i64, Vec<u8>>) -> Vec<(i64, Place)> {
-    let mut at: BTreeMap<i64, usize> = BTreeMap::new();
-    let first = segments.first_key_value().map_or(i64::MAX, |(segment, _)| *segment);
-    let present = bases.iter().copied().filter(|base| *base >= first);
-    present
-        .map(|base| {
-            let (segment, bytes) = segments.range(..=base).next_back().unwrap();
-            let position = at.entry(*segment).or_default();
-            let place = (*segment, *position);
-            let length = u32::from_be_bytes(bytes[*position + 8..*position + 12].try_into().unwrap());
-            *position += 12 + length as usize;
-            (base, place)
-        })
-        .collect()
 }

@@ -5,16 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use millrace_core::base::config::{
-    BrokerConfig, ProduceValidation, TimestampType as ConfiguredTime, TopicConfig,
-};
+use millrace_core::base::config::{BrokerConfig, ProduceValidation, TopicConfig};
 use millrace_core::base::ids::{PartitionKey, ShardIndex, TimestampMs};
 use millrace_core::log::compression::DECOMPRESSED_BYTES_MAX;
 use millrace_core::log::recompress::{codec_of_type, recompress};
 use millrace_core::log::validate::Compacted;
-use millrace_core::log::{
-    BatchFault, Codec, TimestampType, ValidBatch, Validation, ValidationRules, validate_within,
-};
+use millrace_core::log::{BatchFault, Codec, ValidBatch, Validation, ValidationRules, validate_within};
 
 use crate::api::{AppendError, AppendPartition};
 use crate::append::extent::ExtentWriter;
@@ -283,10 +279,7 @@ impl Admission {
                 .min(self.bounds.append_bytes),
             segment_bytes: u64::from(config.segment_bytes.unsigned_abs()),
             compacted: if config.compact { Compacted::Yes } else { Compacted::No },
-            timestamp_type: match config.timestamp_type {
-                ConfiguredTime::CreateTime => TimestampType::CreateTime,
-                ConfiguredTime::LogAppendTime => TimestampType::LogAppendTime,
-            },
+            timestamp_type: config.timestamp_type,
             timestamp_before_max_ms: config.timestamp_before_max_ms,
             timestamp_after_max_ms: config.timestamp_after_max_ms,
             produce_version,

@@ -9,7 +9,7 @@ use millrace_core::base::config::{BrokerConfig, TopicConfig};
 use millrace_core::base::ids::{Offset, ProducerId, TimestampMs};
 use millrace_core::log::batch::Batch;
 use millrace_core::log::compaction::{
-    CompactionRules, DirtyLog, DirtySegment, Group, KEY_SLOT_BYTES, KeyMap, MapBuild, Mapped, Reach,
+    CompactionRules, DirtyLog, DirtySegment, KEY_SLOT_BYTES, KeyMap, MapBuild, Mapped, Reach, SegmentGroup,
     Survival, group_segments,
 };
 
@@ -298,7 +298,7 @@ impl LogCompactor {
         &self,
         partition: &PartitionRef,
         view: &LogView,
-        group: &Group,
+        group: &SegmentGroup,
         pass: &Pass,
     ) -> Result<(), GivenUp> {
         let survival = Survival {

@@ -2,10 +2,10 @@
 
 use thiserror::Error;
 
-use super::cordon::check_cordoned_at_start;
 use super::definition::{Effect, OWN_PREFIX};
+use super::layers::cordon::check_cordoned_at_start;
+use super::layers::per_address::{OVERRIDES_KEY, check_address_limits};
 use super::listeners::{Listener, PROTOCOL_MAP_KEY, ProtocolMap, SecurityProtocol, check_distinct};
-use super::per_address::{OVERRIDES_KEY, check_address_limits};
 use super::registry::{broker_keys, key_of_listener, topic_keys};
 use super::value::{ConfigError, Value};
 use super::{BrokerConfig, Properties};

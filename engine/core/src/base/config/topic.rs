@@ -6,15 +6,7 @@ use super::registry::{broker_keys, topic_keys};
 use super::value::{ConfigError, Value};
 use super::{BrokerConfig, ConfigMap};
 use crate::base::ids::Durability;
-
-/// Whose clock a record's timestamp comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TimestampType {
-    /// The producer's.
-    CreateTime,
-    /// The broker's, when it appends.
-    LogAppendTime,
-}
+use crate::base::timestamps::TimestampType;
 
 /// The resolved configuration of a topic: plain values, cheap to copy and to compare.
 #[derive(Debug, Clone, PartialEq)]

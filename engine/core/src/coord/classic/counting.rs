@@ -4,7 +4,6 @@
 use super::group::ClassicGroup;
 use super::member::{Member, PendingMember};
 use crate::coord::cost::{pending_bytes, protocols_bytes};
-use crate::coord::ids::MemberId;
 use crate::coord::request::{JoinRequest, MemberIdHandshake, Protocol, SyncRequest};
 
 impl ClassicGroup {
@@ -25,18 +24,6 @@ impl ClassicGroup {
         let members: usize = self.members.values().map(Member::held_bytes).sum();
         let pending: usize = self.pending.keys().map(pending_bytes::<PendingMember>).sum();
         members + pending
-    }
-
-    pub(super) fn put_pending(&mut self, id: &MemberId, pending: PendingMember) {
-        self.take_pending(id);
-        self.held.bytes += pending_bytes::<PendingMember>(id);
-        self.pending.insert(id.clone(), pending);
-    }
-
-    pub(super) fn take_pending(&mut self, id: &MemberId) {
-        if self.pending.remove(id).is_some() {
-            self.held.bytes -= pending_bytes::<PendingMember>(id);
-        }
     }
 
     /// What a join adds, were it let in; nothing where its member is not known and will not be.

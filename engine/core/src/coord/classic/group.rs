@@ -9,6 +9,7 @@ use super::protocols::ProtocolCounts;
 use super::state::GroupState;
 use crate::base::TimestampMs;
 use crate::coord::answer::{Answer, JoinRefused, Joined, Synced};
+use crate::coord::cost::pending_bytes;
 use crate::coord::deadlines::Timer;
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Generation, GroupId, InstanceId, MemberId, Now, Token};
@@ -183,6 +184,19 @@ impl ClassicGroup {
             }
         }
         if self.members.contains_key(member) { Ok(()) } else { Err(GroupError::UnknownMemberId) }
+    }
+
+    /// Notes an id that was given away.
+    pub(super) fn put_pending(&mut self, id: &MemberId, pending: PendingMember) {
+        self.take_pending(id);
+        self.held.bytes += pending_bytes::<PendingMember>(id);
+        self.pending.insert(id.clone(), pending);
+    }
+
+    pub(super) fn take_pending(&mut self, id: &MemberId) {
+        if self.pending.remove(id).is_some() {
+            self.held.bytes -= pending_bytes::<PendingMember>(id);
+        }
     }
 
     pub(super) fn add(&mut self, member: Member) {

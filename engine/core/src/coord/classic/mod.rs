@@ -2,17 +2,13 @@
 
 mod conversion;
 mod counting;
-mod expiry;
 mod group;
 mod held;
-mod join;
-mod leave;
 mod member;
+mod membership;
 mod persistence;
 mod protocols;
 mod rebalance;
-mod replacement;
-mod session;
 mod state;
 mod sync;
 

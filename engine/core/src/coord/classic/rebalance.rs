@@ -5,13 +5,13 @@ use bytes::Bytes;
 use super::group::{ClassicGroup, JoinPhase, Newcomers};
 use super::member::{Member, SyncDuty, Tenure};
 use super::state::GroupState;
-use crate::coord::answer::Answer;
+use crate::coord::answer::{Answer, Joined, JoinedMember};
 use crate::coord::deadlines::Subject;
 use crate::coord::error::GroupError;
 use crate::coord::ids::{MemberId, MonotonicMs, Token};
-use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::turn::Turn;
+use crate::coord::writing::purpose::WritePurpose;
 
 /// A group of absent static members is looked at no more often, whatever rebalance timeout they ask for: with
 /// none it would be looked at without end.
@@ -46,7 +46,7 @@ impl ClassicGroup {
     ) {
         match (record, reply) {
             (Some(record), reply) => {
-                turn.write(vec![record], Purpose::Emptied { group: self.id.clone() }, reply);
+                turn.write(vec![record], WritePurpose::Emptied { group: self.id.clone() }, reply);
             }
             (None, Some((token, answer))) => turn.reply(token, answer),
             (None, None) => {}
@@ -187,6 +187,29 @@ impl ClassicGroup {
         self.set_sync_duty(SyncDuty::Owed);
         let timeout_ms = self.rebalance_timeout_ms();
         turn.arm(&mut self.sync_timer, timeout_ms, || Subject::Sync(self.id.clone()));
+    }
+
+    /// The answer to a member of this generation.
+    pub(super) fn joined(&self, id: &MemberId) -> Joined {
+        Joined {
+            member: id.clone(),
+            generation: self.generation,
+            protocol_type: self.protocol_type.clone(),
+            protocol: self.protocol.clone(),
+            leader: self.leader.clone(),
+            skip_assignment: false,
+            members: if self.is_leader(id.as_str()) { self.joined_members() } else { Vec::new() },
+        }
+    }
+
+    fn joined_members(&self) -> Vec<JoinedMember> {
+        let protocol = self.protocol.as_deref().unwrap_or_default();
+        let seen = |member: &Member| JoinedMember {
+            member: member.id.clone(),
+            instance: member.instance.clone(),
+            metadata: member.metadata(protocol),
+        };
+        self.members.values().map(seen).collect()
     }
 
     /// The time for syncs is over: who has not sent one is gone.

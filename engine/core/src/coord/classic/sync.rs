@@ -9,10 +9,10 @@ use super::state::GroupState;
 use crate::coord::answer::{Answer, Synced};
 use crate::coord::error::{GroupError, WriteFault};
 use crate::coord::ids::{Generation, MemberId, Token};
-use crate::coord::purpose::Purpose;
 use crate::coord::record::{CoordinatorRecord, GroupMetadata};
 use crate::coord::request::SyncRequest;
 use crate::coord::turn::Turn;
+use crate::coord::writing::purpose::WritePurpose;
 
 impl ClassicGroup {
     /// A member asks for its assignment. Answered under `token`, at once or when the leader's is in the log.
@@ -92,7 +92,7 @@ impl ClassicGroup {
             member.assignment = assignment.unwrap_or_default();
         }
         self.assigning = Some(self.generation);
-        let purpose = Purpose::Assignment { group: self.id.clone(), generation: self.generation, bytes };
+        let purpose = WritePurpose::Assignment { group: self.id.clone(), generation: self.generation, bytes };
         let record = CoordinatorRecord::Group { group: self.id.clone(), value: Some(metadata) };
         turn.write(vec![record], purpose, None);
     }

@@ -1,8 +1,8 @@
 //! What a group of the consumer protocol takes of the memory for groups:
 //! counted again where something has changed.
 
-use super::group::ConsumerGroup;
-use super::member::ConsumerMember;
+use super::state::group::ConsumerGroup;
+use super::state::member::ConsumerMember;
 use crate::coord::cost::{entry_bytes, protocols_bytes, text_bytes, texts_bytes};
 use crate::coord::embedded::subscribed_bytes;
 use crate::coord::ids::{Epoch, MemberId};

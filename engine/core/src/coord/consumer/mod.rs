@@ -1,29 +1,16 @@
 //! Groups of the consumer protocol (KIP-848): the coordinator assigns, members reconcile one by one.
 
-mod admission;
-mod assignors;
-mod changes;
-pub(in crate::coord) mod checks;
-mod classic_join;
-mod classic_members;
-mod classic_session;
+mod assignment;
+mod classic;
 mod counting;
-mod fetching;
-mod group;
-mod heartbeat;
-mod held;
-mod leave;
-mod makeup;
-mod member;
-mod pattern;
+mod membership;
 mod persistence;
-mod reconcile;
+mod state;
 mod subscription;
-mod takeover;
-mod target;
+mod timers;
 mod watching;
 
 pub(in crate::coord) use counting::growth_of_beat;
-pub(in crate::coord) use group::ConsumerGroup;
-
-pub(in crate::coord) use member::ConsumerMember;
+pub(in crate::coord) use membership::checks;
+pub(in crate::coord) use state::group::ConsumerGroup;
+pub(in crate::coord) use state::member::ConsumerMember;

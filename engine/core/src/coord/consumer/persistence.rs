@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::changes::Change;
-use super::group::ConsumerGroup;
-use super::held::Held;
-use super::member::ConsumerMember;
-use super::pattern::{Resolved, Watched};
+use super::state::changes::Change;
+use super::state::group::ConsumerGroup;
+use super::state::held::Held;
+use super::state::member::ConsumerMember;
+use super::state::pattern::{Resolved, Watched};
 use crate::base::PartitionKey;
 use crate::coord::ids::{GroupId, MemberId};
 use crate::coord::kip848::Partitions;

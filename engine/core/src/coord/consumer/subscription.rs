@@ -3,10 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::admission::Subscribing;
-use super::group::ConsumerGroup;
-use super::member::ConsumerMember;
+use super::state::group::ConsumerGroup;
+use super::state::member::ConsumerMember;
 use crate::coord::kip848::{TopicView, Topics};
+
+/// Whether what the group subscribes to is another than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subscribing {
+    Anew,
+    AsBefore,
+}
 
 impl ConsumerGroup {
     /// The names that a member subscribes to, those of its pattern among them; some may be there twice.

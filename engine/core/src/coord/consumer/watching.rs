@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::changes::Change;
-use super::group::ConsumerGroup;
-use super::pattern::{Resolved, Watched, compile};
+use super::state::changes::Change;
+use super::state::group::ConsumerGroup;
+use super::state::pattern::{Resolved, Watched, compile};
 use crate::coord::ids::Now;
 use crate::coord::kip848::Topics;
 use crate::coord::settings::GroupSettings;
@@ -42,26 +42,5 @@ impl ConsumerGroup {
             self.changes.insert(Change::Pattern(pattern));
         }
         has_changed
-    }
-
-    /// A member subscribes to another pattern than before.
-    pub(super) fn count_pattern(&mut self, before: Option<&Arc<str>>, now: Option<&Arc<str>>) {
-        if let Some(pattern) = now {
-            *self.pattern_subscribers.entry(Arc::clone(pattern)).or_default() += 1;
-        }
-        let Some(pattern) = before else { return };
-        match self.pattern_subscribers.get_mut(pattern) {
-            Some(1) => drop(self.pattern_subscribers.remove(pattern)),
-            Some(count) => *count -= 1,
-            None => panic!("nobody of {} subscribed to {pattern}", self.id),
-        }
-    }
-
-    /// A member does not subscribe to a pattern any more; the last one takes it along.
-    pub(super) fn forget_pattern(&mut self, pattern: &Arc<str>) {
-        let is_wanted = self.pattern_subscribers.contains_key(pattern);
-        if !is_wanted && self.patterns.remove(pattern).is_some_and(|watched| watched.is_resolved()) {
-            self.changes.insert(Change::Pattern(Arc::clone(pattern)));
-        }
     }
 }

@@ -7,9 +7,9 @@ use crate::coord::answer::{Answer, RefusedOffset};
 use crate::coord::error::GroupError;
 use crate::coord::ids::{Epoch, Generation, Now, Token, TopicName};
 use crate::coord::kip848::Topics;
-use crate::coord::purpose::Purpose;
 use crate::coord::record::{CommittedOffset, CoordinatorRecord};
 use crate::coord::request::{CommitRequest, OffsetToCommit, UnknownGroup};
+use crate::coord::writing::purpose::WritePurpose;
 
 impl Coordinator {
     /// OffsetCommit; answered with [`Answer::Commit`] once the log holds the offsets. A group that nobody has
@@ -51,7 +51,7 @@ impl Coordinator {
             return;
         }
         let records = fitting.into_iter().map(|offset| record(request, offset, now)).collect();
-        self.writes.ask(records, Purpose::Commit { bytes }, Some((token, answer)), actions);
+        self.writes.ask(records, WritePurpose::Commit { bytes }, Some((token, answer)), actions);
     }
 
     fn check_commit(

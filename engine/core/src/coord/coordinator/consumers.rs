@@ -1,7 +1,6 @@
 //! Members of the consumer protocol (KIP-848), and classic requests that meet a group of it.
 
 use super::machine::Coordinator;
-use super::membership::refused;
 use crate::coord::action::Action;
 use crate::coord::answer::Answer;
 use crate::coord::classic::{ClassicGroup, GroupState};
@@ -160,7 +159,9 @@ impl Coordinator {
     ) {
         if self.writes.is_stalled(request.group.as_str()) {
             self.hold_off(now, &request.group, Some(&request.member), actions);
-            return actions.push(refused(request, GroupError::CoordinatorNotAvailable, token));
+            let answer = Answer::join_refused(GroupError::CoordinatorNotAvailable, request.member.clone());
+            actions.push(Action::Reply { token, answer });
+            return;
         }
         if let Some((group, mut turn)) = self.group_turn(request.group.as_str(), now, actions)
             && let Some(consumer) = &mut group.consumer

@@ -9,10 +9,9 @@
 //! and commits of offsets that are committed already add nothing.
 
 use super::machine::Coordinator;
+use super::room::own_bytes;
 use crate::coord::classic::ClassicGroup;
 use crate::coord::consumer::growth_of_beat;
-use crate::coord::cost::group_bytes;
-use crate::coord::group::Group;
 use crate::coord::ids::GroupId;
 use crate::coord::kip848::ConsumerBeat;
 use crate::coord::offsets::GroupOffsets;
@@ -39,26 +38,11 @@ impl Coordinator {
         groups + self.writes.bytes()
     }
 
-    /// Counts the groups that have changed.
-    pub(super) fn settle(&mut self) {
-        for id in std::mem::take(&mut self.room.touched) {
-            if let Some(group) = self.groups.get_mut(&id) {
-                let bytes = own_bytes(&id) + group.count_bytes();
-                self.room.bytes = self.room.bytes - group.counted + bytes;
-                group.counted = bytes;
-            }
-        }
-    }
-
     /// Keeps short what is to be counted, in turns that touch many groups.
     pub(super) fn settle_some(&mut self) {
         if self.room.touched.len() >= TOUCHED_MAX {
             self.settle();
         }
-    }
-
-    pub(super) fn free_bytes(&self) -> usize {
-        self.room.bytes_max.saturating_sub(self.room.bytes).saturating_sub(self.writes.bytes())
     }
 
     /// Whether there is memory for what a request adds; a refusal is counted.
@@ -94,8 +78,4 @@ impl Coordinator {
             Some(group) => group.offsets.growth(offsets),
         }
     }
-}
-
-fn own_bytes(id: &GroupId) -> usize {
-    group_bytes(id, size_of::<Group>())
 }

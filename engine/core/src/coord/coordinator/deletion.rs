@@ -9,10 +9,10 @@ use crate::coord::answer::{Answer, RefusedOffset};
 use crate::coord::error::GroupError;
 use crate::coord::group::{Group, Subscription};
 use crate::coord::ids::{GroupId, Now, Token, TopicName};
-use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::request::DeleteOffsetsRequest;
-use crate::coord::writes::Writes;
+use crate::coord::writing::purpose::WritePurpose;
+use crate::coord::writing::writes::Writes;
 
 impl Coordinator {
     /// OffsetDelete; answered with [`Answer::DeleteOffsets`]. Offsets of topics that members consume stay.
@@ -46,7 +46,7 @@ impl Coordinator {
         if records.is_empty() {
             actions.push(Action::Reply { token, answer });
         } else {
-            self.writes.ask(records, Purpose::Records, Some((token, answer)), actions);
+            self.writes.ask(records, WritePurpose::Records, Some((token, answer)), actions);
         }
     }
 
@@ -76,7 +76,7 @@ impl Coordinator {
         if groups.is_empty() {
             actions.push(Action::Reply { token, answer });
         } else {
-            self.writes.ask(records, Purpose::Deletion { groups }, Some((token, answer)), actions);
+            self.writes.ask(records, WritePurpose::Deletion { groups }, Some((token, answer)), actions);
         }
     }
 
@@ -122,7 +122,7 @@ impl Coordinator {
         if !gone.is_empty() {
             let records =
                 gone.iter().map(|(id, topic, partition)| tombstone(id, topic, *partition)).collect();
-            self.writes.ask(records, Purpose::Records, None, actions);
+            self.writes.ask(records, WritePurpose::Records, None, actions);
         }
     }
 

@@ -8,9 +8,9 @@ use crate::coord::error::{GroupError, WriteFault};
 use crate::coord::group::Group;
 use crate::coord::ids::{GroupId, MonotonicMs, Now, WriteId};
 use crate::coord::kip848::Topics;
-use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
-use crate::coord::writes::Write;
+use crate::coord::writing::purpose::WritePurpose;
+use crate::coord::writing::writes::Write;
 
 impl Coordinator {
     /// A write is in the log, as durable as the topic wants it, or it failed and nothing of it is. Writes
@@ -60,12 +60,12 @@ impl Coordinator {
 
     fn carry_out(&mut self, now: Now, write: &Write, actions: &mut Vec<Action>) {
         match &write.purpose {
-            Purpose::Records
-            | Purpose::Commit { .. }
-            | Purpose::Emptied { .. }
-            | Purpose::Consumer { .. }
-            | Purpose::Deletion { .. } => {}
-            Purpose::Assignment { group, generation, .. } => {
+            WritePurpose::Records
+            | WritePurpose::Commit { .. }
+            | WritePurpose::Emptied { .. }
+            | WritePurpose::Consumer { .. }
+            | WritePurpose::Deletion { .. } => {}
+            WritePurpose::Assignment { group, generation, .. } => {
                 let metadata = write.records.iter().find_map(|record| match record {
                     CoordinatorRecord::Group { value, .. } => value.as_ref(),
                     CoordinatorRecord::Offset { .. } | CoordinatorRecord::Consumer { .. } => None,
@@ -77,7 +77,7 @@ impl Coordinator {
                     self.tally.rebalances += 1;
                 }
             }
-            Purpose::Replacement(replacement) => {
+            WritePurpose::Replacement(replacement) => {
                 if let Some((group, mut turn)) = self.group_turn(replacement.group.as_str(), now, actions) {
                     group.classic.replaced(replacement, &mut turn);
                 }
@@ -86,7 +86,7 @@ impl Coordinator {
         for record in write.records.iter() {
             self.apply(now, record);
         }
-        if let Purpose::Deletion { groups } = &write.purpose {
+        if let WritePurpose::Deletion { groups } = &write.purpose {
             groups.iter().for_each(|group| self.forget(group.as_str()));
         }
     }
@@ -94,7 +94,7 @@ impl Coordinator {
     /// Classic members of a consumer group that hear now that they have joined have their times from now;
     /// those that are out of it since hear that instead.
     fn check_classic_joins(&mut self, now: Now, write: &mut Write, actions: &mut Vec<Action>) {
-        let Purpose::Consumer { group } = &write.purpose else { return };
+        let WritePurpose::Consumer { group } = &write.purpose else { return };
         for (_, answer) in &mut write.replies {
             let Answer::Join(Ok(joined)) = answer else { continue };
             let found = self.group_turn(group.as_str(), now, actions);
@@ -130,23 +130,23 @@ impl Coordinator {
     }
 
     /// What was to come about with a write that failed does not.
-    fn take_back(&mut self, now: Now, purpose: &Purpose, fault: WriteFault, actions: &mut Vec<Action>) {
+    fn take_back(&mut self, now: Now, purpose: &WritePurpose, fault: WriteFault, actions: &mut Vec<Action>) {
         match purpose {
-            Purpose::Records
-            | Purpose::Commit { .. }
-            | Purpose::Emptied { .. }
-            | Purpose::Consumer { .. } => {}
-            Purpose::Assignment { group, generation, .. } => {
+            WritePurpose::Records
+            | WritePurpose::Commit { .. }
+            | WritePurpose::Emptied { .. }
+            | WritePurpose::Consumer { .. } => {}
+            WritePurpose::Assignment { group, generation, .. } => {
                 if let Some((group, mut turn)) = self.group_turn(group.as_str(), now, actions) {
                     group.classic.not_assigned(*generation, fault, &mut turn);
                 }
             }
-            Purpose::Replacement(replacement) => {
+            WritePurpose::Replacement(replacement) => {
                 if let Some((group, mut turn)) = self.group_turn(replacement.group.as_str(), now, actions) {
                     group.classic.not_replaced(replacement, fault, &mut turn);
                 }
             }
-            Purpose::Deletion { groups } => {
+            WritePurpose::Deletion { groups } => {
                 for id in groups {
                     if let Some(group) = self.groups.get_mut(id) {
                         group.undo_deletion();

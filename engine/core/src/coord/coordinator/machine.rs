@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::room::Room;
+use super::room::{Room, own_bytes};
 use crate::coord::action::Action;
 use crate::coord::deadlines::{Deadlines, Subject, Timer};
 use crate::coord::group::Group;
@@ -13,7 +13,7 @@ use crate::coord::ids::{GroupId, MonotonicMs, Now};
 use crate::coord::settings::GroupSettings;
 use crate::coord::tally::GroupTally;
 use crate::coord::turn::Turn;
-use crate::coord::writes::Writes;
+use crate::coord::writing::writes::Writes;
 
 /// The groups of one partition of `__consumer_offsets` (Kafka: `GroupCoordinatorShard`). Lives on the shard
 /// that owns the partition; the host hands it requests, calls `written` for each write it asked for and
@@ -92,6 +92,21 @@ impl Coordinator {
             actions,
         };
         Some((group, turn))
+    }
+
+    /// Counts the groups that have changed.
+    pub(super) fn settle(&mut self) {
+        for id in std::mem::take(&mut self.room.touched) {
+            if let Some(group) = self.groups.get_mut(&id) {
+                let bytes = own_bytes(&id) + group.count_bytes();
+                self.room.bytes = self.room.bytes - group.counted + bytes;
+                group.counted = bytes;
+            }
+        }
+    }
+
+    pub(super) fn free_bytes(&self) -> usize {
+        self.room.bytes_max.saturating_sub(self.room.bytes).saturating_sub(self.writes.bytes())
     }
 
     /// Keeps the queue of timeouts in proportion to what can time out, however fast members come and go.

@@ -131,6 +131,6 @@ impl Coordinator {
 }
 
 /// A join that is refused keeps the member id that it came with.
-pub(super) fn refused(request: &JoinRequest, error: GroupError, token: Token) -> Action {
+fn refused(request: &JoinRequest, error: GroupError, token: Token) -> Action {
     Action::Reply { token, answer: Answer::join_refused(error, request.member.clone()) }
 }

@@ -1,5 +1,7 @@
 //! How much of the memory for groups those of a coordinator were counted for, and how much they may have.
 
+use crate::coord::cost::group_bytes;
+use crate::coord::group::Group;
 use crate::coord::ids::GroupId;
 
 /// What all groups of a coordinator take. Always: `bytes` is the sum of what each was last counted for.
@@ -23,4 +25,9 @@ impl Room {
             self.touched.push(group.clone());
         }
     }
+}
+
+/// What a group takes before it holds anything.
+pub(super) fn own_bytes(id: &GroupId) -> usize {
+    group_bytes(id, size_of::<Group>())
 }

@@ -4,9 +4,9 @@ use super::deletion::{Coming, tombstone};
 use super::machine::Coordinator;
 use crate::coord::action::Action;
 use crate::coord::ids::{GroupId, Now};
-use crate::coord::purpose::Purpose;
 use crate::coord::record::CoordinatorRecord;
 use crate::coord::settings::GROUPS_SEARCHED_PER_TURN;
+use crate::coord::writing::purpose::WritePurpose;
 
 /// What a search finds in one group.
 enum Found {
@@ -43,10 +43,10 @@ impl Coordinator {
             }
         }
         if !offsets.is_empty() {
-            self.writes.ask(offsets, Purpose::Records, None, actions);
+            self.writes.ask(offsets, WritePurpose::Records, None, actions);
         }
         if !groups.is_empty() {
-            self.writes.ask(tombstones, Purpose::Deletion { groups }, None, actions);
+            self.writes.ask(tombstones, WritePurpose::Deletion { groups }, None, actions);
         }
         let pause_ms = if self.to_search.is_empty() { self.settings.retention_check_interval_ms } else { 1 };
         // At once would be within this very turn.

@@ -121,7 +121,7 @@ impl Reach {
 
 /// Segments that become one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct SegmentGroup {
     /// Places among the log's segments.
     pub places: Range<usize>,
     /// The base of the first of them, and of what comes out.
@@ -132,15 +132,15 @@ pub struct Group {
 
 /// Puts the segments below `to` into groups, each of at most `bytes_max` unless one alone is larger,
 /// whose offsets fit a segment.
-pub fn group_segments(log: &DirtyLog<'_>, to: Offset, bytes_max: u64) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
+pub fn group_segments(log: &DirtyLog<'_>, to: Offset, bytes_max: u64) -> Vec<SegmentGroup> {
+    let mut groups: Vec<SegmentGroup> = Vec::new();
     let mut bytes = 0u64;
     let ends = log.segments.iter().skip(1).map(|next| next.base).chain([log.end]);
     for (place, (segment, end)) in log.segments.iter().zip(ends).enumerate() {
         if segment.base >= to {
             break;
         }
-        let fits = |group: &Group| {
+        let fits = |group: &SegmentGroup| {
             bytes.saturating_add(segment.size) <= bytes_max && end.0 - group.base.0 <= i64::from(i32::MAX)
         };
         match groups.last_mut().filter(|group| fits(group)) {
@@ -149,7 +149,7 @@ pub fn group_segments(log: &DirtyLog<'_>, to: Offset, bytes_max: u64) -> Vec<Gro
                 bytes += segment.size;
             }
             None => {
-                groups.push(Group { places: place..place + 1, base: segment.base, end });
+                groups.push(SegmentGroup { places: place..place + 1, base: segment.base, end });
                 bytes = segment.size;
             }
         }

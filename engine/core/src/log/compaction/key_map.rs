@@ -3,11 +3,11 @@
 
 use super::digest::KeyDigest;
 use crate::base::Offset;
-use crate::log::batch::Batch;
-use crate::log::compression::decompress;
-use crate::log::fault::BatchFault;
-use crate::log::recompress::RECORDS_BYTES_MAX;
-use crate::log::records::Records;
+use crate::log::batches::batch::Batch;
+use crate::log::batches::compression::decompress;
+use crate::log::batches::fault::BatchFault;
+use crate::log::batches::recompress::RECORDS_BYTES_MAX;
+use crate::log::batches::records::Records;
 
 /// Memory of one key: its digest and its offset.
 pub const KEY_SLOT_BYTES: usize = size_of::<u128>() + size_of::<i64>();

@@ -8,7 +8,7 @@ mod output;
 mod rewrite;
 
 pub use digest::{KEY_DIGEST_BYTES, KeyDigest};
-pub use due::{CompactionRules, DirtyLog, DirtySegment, Group, Reach, group_segments};
+pub use due::{CompactionRules, DirtyLog, DirtySegment, Reach, SegmentGroup, group_segments};
 pub use key_map::{KEY_SLOT_BYTES, KeyMap, MapBuild, Mapped};
-pub use output::{CompactedOutput, CompactionTotals, Piece};
+pub use output::{CleanedBatch, CompactedOutput, CompactionTotals};
 pub use rewrite::{Outcome, Survival};

@@ -7,7 +7,7 @@
 
 use super::rewrite::{Outcome, filler, is_filler};
 use crate::base::{LeaderEpoch, Offset, TimestampMs};
-use crate::log::batch::{Batch, BatchHeader};
+use crate::log::batches::batch::{Batch, BatchHeader};
 
 /// What a compaction has done to the segments it took in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,7 +22,7 @@ pub struct CompactionTotals {
 
 /// A batch to be written, whole.
 #[derive(Debug)]
-pub struct Piece<'a> {
+pub struct CleanedBatch<'a> {
     pub header: BatchHeader,
     pub bytes: &'a [u8],
 }
@@ -78,7 +78,7 @@ impl CompactedOutput {
 
     /// The next batch and what becomes of it; `write` gets what is to be written.
     /// The batch follows the one before.
-    pub fn take(&mut self, batch: &Batch<'_>, outcome: &Outcome, mut write: impl FnMut(Piece<'_>)) {
+    pub fn take(&mut self, batch: &Batch<'_>, outcome: &Outcome, mut write: impl FnMut(CleanedBatch<'_>)) {
         let header = batch.header;
         assert_eq!(header.base_offset, self.next, "batches follow one another");
         self.next = header.next_offset();
@@ -87,7 +87,7 @@ impl CompactedOutput {
         match outcome {
             Outcome::Kept => {
                 self.fill(&mut write);
-                self.put(Piece { header, bytes: batch.bytes }, &mut write);
+                self.put(CleanedBatch { header, bytes: batch.bytes }, &mut write);
             }
             Outcome::Rewritten { bytes, dropped } => {
                 self.fill(&mut write);
@@ -95,7 +95,7 @@ impl CompactedOutput {
                 self.totals.records_dropped += dropped;
                 let parsed = BatchHeader::parse(bytes);
                 assert!(parsed.is_ok(), "a rewritten batch has a header");
-                self.put(Piece { header: parsed.unwrap_or(header), bytes }, &mut write);
+                self.put(CleanedBatch { header: parsed.unwrap_or(header), bytes }, &mut write);
             }
             Outcome::Dropped { dropped } => {
                 self.totals.records_dropped += dropped;
@@ -105,11 +105,11 @@ impl CompactedOutput {
     }
 
     /// There are no more batches.
-    pub fn finish(&mut self, mut write: impl FnMut(Piece<'_>)) {
+    pub fn finish(&mut self, mut write: impl FnMut(CleanedBatch<'_>)) {
         self.fill(&mut write);
     }
 
-    fn drop_batch(&mut self, header: BatchHeader, write: &mut impl FnMut(Piece<'_>)) {
+    fn drop_batch(&mut self, header: BatchHeader, write: &mut impl FnMut(CleanedBatch<'_>)) {
         if self.gone.is_some_and(|gone| !gone.goes_on_with(header.leader_epoch)) {
             self.fill(write);
         }
@@ -120,14 +120,14 @@ impl CompactedOutput {
         self.gone = Some(Gone { from, to, like: header });
     }
 
-    fn fill(&mut self, write: &mut impl FnMut(Piece<'_>)) {
+    fn fill(&mut self, write: &mut impl FnMut(CleanedBatch<'_>)) {
         if let Some(gone) = self.gone.take() {
             let (header, bytes) = filler(gone.from, gone.to, &gone.like);
-            self.put(Piece { header, bytes: &bytes }, write);
+            self.put(CleanedBatch { header, bytes: &bytes }, write);
         }
     }
 
-    fn put(&mut self, piece: Piece<'_>, write: &mut impl FnMut(Piece<'_>)) {
+    fn put(&mut self, piece: CleanedBatch<'_>, write: &mut impl FnMut(CleanedBatch<'_>)) {
         self.totals.bytes_out += piece.bytes.len() as u64;
         if piece.header.records_count > 0 {
             self.max_timestamp = self.max_timestamp.max(piece.header.max_timestamp);

@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use millrace_codec::varint::put_i64;
 
 use super::key_map::KeyMap;
-use crate::base::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
-use crate::log::batch::{
-    Attributes, Batch, BatchHeader, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD, TimestampType, checksum_of,
+use crate::base::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs, TimestampType};
+use crate::log::batches::batch::{
+    Attributes, Batch, BatchHeader, LOG_OVERHEAD, RECORD_BATCH_OVERHEAD, checksum_of,
 };
-use crate::log::compression::{Codec, compress, decompress};
-use crate::log::fault::BatchFault;
-use crate::log::recompress::RECORDS_BYTES_MAX;
-use crate::log::records::{Record, Records};
-use crate::log::validate::record_timestamp;
+use crate::log::batches::compression::{Codec, compress, decompress};
+use crate::log::batches::fault::BatchFault;
+use crate::log::batches::recompress::RECORDS_BYTES_MAX;
+use crate::log::batches::records::{Record, Records};
+use crate::log::batches::validate::record_timestamp;
 
 /// By what a compaction decides. The last offsets of producers may be older than the log: more is kept then.
 #[derive(Debug, Clone, Copy)]
