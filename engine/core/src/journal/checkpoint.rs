@@ -58,7 +58,7 @@ pub struct ShardCheckpoint {
 pub struct PartitionCheckpoint {
     pub topic: [u8; 16],
     pub partition: i32,
-    pub log_start: i64,
+    pub log_start_offset: i64,
     /// Base offsets of the segment files, ascending, up to the one that holds the first byte which is not
     /// durable. Later ones are left out: their roll entries are not older than that byte, so replay finds
     /// them. Hence a tail that reaches over a roll must not be carried before its part in the earlier segment
@@ -70,7 +70,7 @@ pub struct PartitionCheckpoint {
     /// What is known of every segment, also of those that `segments` leaves out: so that neither a lookup by
     /// time nor retention must read a segment to learn whether it matters.
     pub facts: Vec<SegmentFacts>,
-    pub log_end: i64,
+    pub log_end_offset: i64,
     pub high_watermark: i64,
     /// Leader epochs and their start offsets.
     pub epochs: Vec<(i32, i64)>,
@@ -171,10 +171,10 @@ impl PartitionCheckpoint {
         if self.segments.is_empty() && self.position != 0 {
             return Some("bytes without a segment");
         }
-        if self.log_start < 0 || self.log_start > self.log_end {
+        if self.log_start_offset < 0 || self.log_start_offset > self.log_end_offset {
             return Some("the log starts behind its end");
         }
-        if self.high_watermark > self.log_end {
+        if self.high_watermark > self.log_end_offset {
             return Some("the high watermark is past the log's end");
         }
         None

@@ -90,16 +90,21 @@ impl EpochLineage {
         self.entries.get(count.checked_sub(1)?).map(|entry| entry.epoch)
     }
 
-    /// The largest epoch not above `epoch`, and where it ends: the start of the next one, or `log_end` for
-    /// the latest. An epoch below all known ones ends where the first known one begins. A future or negative
-    /// epoch: `None`, which is answered as -1/-1. Kafka: `LeaderEpochFileCache.endOffsetFor`.
-    pub fn end_offset_for(&self, epoch: LeaderEpoch, log_end: Offset) -> Option<(LeaderEpoch, Offset)> {
+    /// The largest epoch not above `epoch`, and where it ends: the start of the next one, or
+    /// `log_end_offset` for the latest. An epoch below all known ones ends where the first known one begins.
+    /// A future or negative epoch: `None`, which is answered as -1/-1. Kafka:
+    /// `LeaderEpochFileCache.endOffsetFor`.
+    pub fn end_offset_for(
+        &self,
+        epoch: LeaderEpoch,
+        log_end_offset: Offset,
+    ) -> Option<(LeaderEpoch, Offset)> {
         let latest = self.entries.last()?;
         if epoch == LeaderEpoch::NONE || epoch > latest.epoch {
             return None;
         }
         if epoch == latest.epoch {
-            return Some((epoch, log_end));
+            return Some((epoch, log_end_offset));
         }
         let above = self.entries.partition_point(|entry| entry.epoch <= epoch);
         let end = self.entries.get(above)?.start;

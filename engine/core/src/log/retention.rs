@@ -19,7 +19,7 @@ pub struct RetentionRules {
 pub struct RetainedLog<'a> {
     pub segments: &'a [Segment],
     pub high_watermark: Offset,
-    pub log_end: Offset,
+    pub log_end_offset: Offset,
 }
 
 /// Segments that shall go.
@@ -40,7 +40,7 @@ impl RetainedLog<'_> {
         let by_size = self.over_size(rules.retention_bytes);
         let by_time = self.segments.iter().take_while(|segment| is_too_old(segment, rules, now)).count();
         let wanted = by_size.max(by_time);
-        let ends = self.segments.iter().skip(1).map(|next| next.base).chain([self.log_end]);
+        let ends = self.segments.iter().skip(1).map(|next| next.base).chain([self.log_end_offset]);
         let visible = ends.clone().take_while(|end| *end <= self.high_watermark).count();
         let mut count = wanted.min(visible);
         let is_active = count == self.segments.len();
@@ -117,12 +117,12 @@ mod tests {
                     Segment { base: Offset(base), size: size as u64, max_timestamp: TimestampMs(time) }
                 })
                 .collect();
-            let [high_watermark, log_end] = numbers(ends, ' ')[..] else { panic!("{line}") };
+            let [high_watermark, log_end_offset] = numbers(ends, ' ')[..] else { panic!("{line}") };
             let [retention_ms, retention_bytes] = numbers(rules, ' ')[..] else { panic!("{line}") };
             let log = RetainedLog {
                 segments: &segments,
                 high_watermark: Offset(high_watermark),
-                log_end: Offset(log_end),
+                log_end_offset: Offset(log_end_offset),
             };
             let rules = RetentionRules { retention_ms, retention_bytes };
             let expired = log.expired(&rules, TimestampMs(now.parse().unwrap()));

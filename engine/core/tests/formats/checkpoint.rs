@@ -28,11 +28,11 @@ fn sample() -> ShardCheckpoint {
     let partition = PartitionCheckpoint {
         topic: *b"sixteen bytes id",
         partition: 11,
-        log_start: 2,
+        log_start_offset: 2,
         segments: vec![0, 9, 90],
         position: 4096,
         facts: vec![SegmentFacts { base: 31, length: 32, max_timestamp: 33, indexed: 34 }],
-        log_end: 112,
+        log_end_offset: 112,
         high_watermark: 111,
         epochs: vec![(21, 22), (23, 24)],
         producers: vec![producer],
@@ -196,7 +196,7 @@ fn partition_table(content: &[u8], partition: &Partition) -> String {
     let fields = vec![
         topic,
         number!(Partition, partition, i32, 11, "index of the partition"),
-        number!(Partition, log_start, i64, 2, "the first offset that can be read"),
+        number!(Partition, log_start_offset, i64, 2, "the first offset that can be read"),
         list!(
             Partition,
             segments,
@@ -207,7 +207,7 @@ fn partition_table(content: &[u8], partition: &Partition) -> String {
         ),
         number!(Partition, position, u64, 4096, "bytes of the last of these that are durable in its file"),
         list!(Partition, facts, "list of facts", facts, 1, "one for each segment"),
-        number!(Partition, log_end, i64, 112, "the next offset to be written"),
+        number!(Partition, log_end_offset, i64, 112, "the next offset to be written"),
         number!(Partition, high_watermark, i64, 111, "readers see what lies below it"),
         list!(Partition, epochs, "list of epochs", epochs, 2, "leader epochs of the log"),
         list!(Partition, producers, "list of producers", producers, 1, "idempotent producers"),

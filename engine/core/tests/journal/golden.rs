@@ -92,11 +92,11 @@ pub(crate) fn checkpoint(number: u64) -> ShardCheckpoint {
     let partition = PartitionCheckpoint {
         topic: key(1).topic.0,
         partition: 1,
-        log_start: 2,
+        log_start_offset: 2,
         segments: vec![0, 9],
         position: 4096,
         facts: vec![SegmentFacts { base: 9, length: 4096, max_timestamp: 80, indexed: 60 }],
-        log_end: 12,
+        log_end_offset: 12,
         high_watermark: 11,
         epochs: vec![(0, 0), (3, 8)],
         producers: vec![producer],

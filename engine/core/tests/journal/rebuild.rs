@@ -103,7 +103,7 @@ fn a_batch_may_begin_in_the_file_and_end_in_a_carry() {
         // What is behind in the file may be a part of a write that nobody waited for.
         let file = [&log[..from], &[0; 4096]].concat();
         let found = rebuild(&file, &frames, true).unwrap();
-        assert_eq!((found.position, found.log_end), (from as u64, 3), "carried from {from}");
+        assert_eq!((found.position, found.log_end_offset), (from as u64, 3), "carried from {from}");
         let recovered = replay(found, &frames);
         assert_eq!(recovered.end, Position(log.len() as u64));
         assert_eq!(recovered.tails[0].position, Position(from as u64));
@@ -138,7 +138,7 @@ fn what_no_frame_holds_must_be_in_the_file() {
         (zeroed, Some(5000)),
     ];
     for (number, (file, damaged)) in cases.into_iter().enumerate() {
-        let found = rebuild(&file, &frames, true).map(|found| found.log_end);
+        let found = rebuild(&file, &frames, true).map(|found| found.log_end_offset);
         assert_eq!(found, damaged.map_or(Ok(3), |at| Err(Position(at))), "case {number}");
     }
 }
@@ -167,7 +167,7 @@ fn only_the_last_segment_may_end_in_what_nobody_was_told_of() {
         (blank(0..5000), Ok(0), Err(Position(0))),
     ];
     for (number, (file, last, before)) in cases.into_iter().enumerate() {
-        let end = |is_last| rebuild(&file, &[], is_last).map(|found| found.log_end);
+        let end = |is_last| rebuild(&file, &[], is_last).map(|found| found.log_end_offset);
         assert_eq!((end(true), end(false)), (last, before), "case {number}");
     }
 }
@@ -189,7 +189,7 @@ fn a_checkpoint_names_segments_up_to_the_first_that_is_not_whole_in_its_file() {
     read(&mut rebuilt, 3, &[], &journaled, true).unwrap();
     let found = rebuilt.finish(Offset::ZERO);
     let facts: Vec<i64> = found.facts.iter().map(|facts| facts.base).collect();
-    assert_eq!((found.segments.as_slice(), found.position, found.log_end), (&[0][..], 12_288, 4));
+    assert_eq!((found.segments.as_slice(), found.position, found.log_end_offset), (&[0][..], 12_288, 4));
     assert_eq!(facts, [0, 3], "though both are known");
     let recovered = replay(found, &frames);
     assert_eq!((recovered.segments, recovered.end), (vec![Offset(0), Offset(3)], Position(261)));
@@ -200,7 +200,7 @@ fn frames_say_which_files_are_the_logs() {
     let mut bench = Bench::small();
     let segments = |bench: &mut Bench, files: &[i64]| -> Vec<i64> {
         let journaled = JournaledLog::of_frames(&frames(bench)).remove(&key(0)).unwrap_or_default();
-        let start = journaled.log_start();
+        let start = journaled.log_start_offset();
         journaled.segments(files.iter().copied().map(Offset), start).into_iter().map(|base| base.0).collect()
     };
     assert_eq!(segments(&mut bench, &[5, 9]), [5, 9]);
@@ -215,7 +215,7 @@ fn frames_say_which_files_are_the_logs() {
     assert_eq!(segments(&mut bench, &[9, 10]), [10]);
     let rebuilt = LogRebuild::new(key(0), LEADER_EPOCH).finish(Offset(10));
     let recovered = replay(rebuilt, &frames(&mut bench));
-    assert_eq!((recovered.log_start, recovered.log_end), (Offset(10), Offset(10)));
+    assert_eq!((recovered.log_start_offset, recovered.log_end_offset), (Offset(10), Offset(10)));
     assert_eq!((recovered.segments, recovered.end), (vec![Offset(10)], Position::ZERO));
 }
 
@@ -227,14 +227,18 @@ fn a_log_begins_where_it_is_known_to() {
         let mut rebuilt = LogRebuild::new(key(0), LEADER_EPOCH);
         read(&mut rebuilt, 0, &log, &JournaledLog::default(), true).unwrap();
         let found = rebuilt.finish(Offset(start));
-        assert_eq!((found.log_start, found.log_end, &found.segments[..]), expected, "start {start}");
+        assert_eq!(
+            (found.log_start_offset, found.log_end_offset, &found.segments[..]),
+            expected,
+            "start {start}"
+        );
     };
     check(0, (0, 3, &[0]));
     check(2, (2, 3, &[0]));
     check(3, (3, 3, &[0]));
     check(4, (4, 4, &[]));
     let none = LogRebuild::new(key(0), LEADER_EPOCH).finish(Offset(9));
-    assert_eq!((none.log_start, none.log_end, none.segments), (9, 9, Vec::new()));
+    assert_eq!((none.log_start_offset, none.log_end_offset, none.segments), (9, 9, Vec::new()));
     let segments = |start| JournaledLog::default().segments([Offset(0), Offset(3)], Offset(start));
     assert_eq!(segments(2), [Offset(0), Offset(3)]);
     assert_eq!(segments(3), [Offset(3)]);
@@ -300,9 +304,13 @@ fn an_extents_bytes_are_read_from_the_file() {
             let mut file = [&log[..], rest].concat();
             file[..from].fill(0xee);
             let found = rebuild(&file, &frames, true).unwrap();
-            assert_eq!((found.position, found.log_end), (0, 3), "{appended} appends, then from {from}");
+            assert_eq!(
+                (found.position, found.log_end_offset),
+                (0, 3),
+                "{appended} appends, then from {from}"
+            );
             let recovered = replay(found, &frames);
-            assert_eq!((recovered.end, recovered.log_end), (Position(15_000), Offset(3)));
+            assert_eq!((recovered.end, recovered.log_end_offset), (Position(15_000), Offset(3)));
             let inline: usize = recovered.tails.iter().map(|tail| tail.bytes.len()).sum();
             let extents: Vec<_> =
                 recovered.extents.iter().map(|extent| (extent.position.0, extent.length)).collect();
@@ -339,7 +347,7 @@ fn a_damage_within_an_extent_is_no_torn_write() {
         (log[..4096].to_vec(), Err(0)),
     ];
     for (number, (file, expected)) in cases.into_iter().enumerate() {
-        let found = rebuild(&file, &frames, true).map(|found| found.log_end);
+        let found = rebuild(&file, &frames, true).map(|found| found.log_end_offset);
         assert_eq!(found, expected.map_err(Position), "case {number}");
     }
 }
@@ -352,10 +360,10 @@ fn an_extent_goes_on_behind_what_only_the_file_has() {
     extent(&mut bench, &log, 8192, 2);
     let frames = frames(&mut bench);
     let found = rebuild(&log, &frames, true).unwrap();
-    assert_eq!((found.position, found.log_end), (8192, 3));
+    assert_eq!((found.position, found.log_end_offset), (8192, 3));
     assert_eq!(replay(found, &frames).end, Position(15_000));
     let mut file = log.clone();
     file[6000] ^= 1;
     assert_eq!(rebuild(&file, &frames, true), Err(Position(5000)));
-    assert_eq!(rebuild(&log[..8000], &frames, true).map(|found| found.log_end), Err(Position(5000)));
+    assert_eq!(rebuild(&log[..8000], &frames, true).map(|found| found.log_end_offset), Err(Position(5000)));
 }

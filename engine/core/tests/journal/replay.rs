@@ -65,7 +65,7 @@ fn seal(bench: &mut Bench, word: &str) {
 /// `start..end [segments] segment:durable-end pieces observations`.
 fn text(partitions: &[RecoveredPartition]) -> String {
     let [partition] = partitions else { return format!("{} partitions", partitions.len()) };
-    let mut words = vec![format!("{}..{}", partition.log_start, partition.log_end)];
+    let mut words = vec![format!("{}..{}", partition.log_start_offset, partition.log_end_offset)];
     let segments: Vec<String> = partition.segments.iter().map(ToString::to_string).collect();
     words.push(format!("[{}]", segments.join(",")));
     if let Some(segment) = partition.durable_segment {
@@ -102,16 +102,22 @@ fn check(checkpoint: Option<ShardCheckpoint>, script: &str, expected: &str) {
 }
 
 /// Partition 0 after frame `through`: segments, durable bytes of the last, log end.
-fn known(from: u64, through: u64, segments: &[i64], position: u64, log_end: i64) -> Option<ShardCheckpoint> {
+fn known(
+    from: u64,
+    through: u64,
+    segments: &[i64],
+    position: u64,
+    log_end_offset: i64,
+) -> Option<ShardCheckpoint> {
     let partition = PartitionCheckpoint {
         topic: key(0).topic.0,
         partition: 0,
-        log_start: segments.first().copied().unwrap_or(0),
+        log_start_offset: segments.first().copied().unwrap_or(0),
         segments: segments.to_vec(),
         position,
         facts: Vec::new(),
-        log_end,
-        high_watermark: log_end,
+        log_end_offset,
+        high_watermark: log_end_offset,
         epochs: Vec::new(),
         producers: Vec::new(),
     };
@@ -201,7 +207,7 @@ fn the_log_start_drops_segments() {
 fn a_log_that_begins_behind_all_of_its_frames_is_empty() {
     let emptied = || {
         let mut checkpoint = known(1, 0, &[], 0, 5).unwrap();
-        checkpoint.partitions[0].log_start = 5;
+        checkpoint.partitions[0].log_start_offset = 5;
         Some(checkpoint)
     };
     check(emptied(), "a0:0+100@0 r1=100 a1:0+70@1", "5..5 [] a0 a1");

@@ -325,11 +325,11 @@ impl Twin {
         PartitionCheckpoint {
             topic: key(number).topic.0,
             partition: number,
-            log_start: log.start,
+            log_start_offset: log.start,
             segments: log.segments.keys().copied().filter(|one| *one <= segment).collect(),
             position: position as u64,
             facts: Vec::new(),
-            log_end: log.end,
+            log_end_offset: log.end,
             high_watermark: log.end,
             epochs: log.batches.iter().map(|(base, _)| (0, *base)).collect(),
             producers: Vec::new(),
@@ -481,7 +481,7 @@ impl Twin {
                 Observation::Extent { .. } => unreachable!("the twin writes no extents"),
             }
         }
-        let (start, end) = (partition.log_start.0, partition.log_end.0);
+        let (start, end) = (partition.log_start_offset.0, partition.log_end_offset.0);
         Log { start, end, batches: places(&bases, &segments), segments }
     }
 }

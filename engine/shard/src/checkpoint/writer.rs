@@ -106,11 +106,11 @@ fn checkpoint(partition: &Partition) -> PartitionCheckpoint {
         topic: partition.key.topic.0,
         partition: partition.key.partition.0,
         // What is sealed is hard before the checkpoint is.
-        log_start: partition.ends.sealed_start.offset.0,
+        log_start_offset: partition.ends.sealed_start.offset.0,
         segments,
         position,
         facts: partition.segments.iter().map(facts).collect(),
-        log_end: partition.ends.log_end_offset.0,
+        log_end_offset: partition.ends.log_end_offset.0,
         high_watermark: partition.ends.high_watermark.0,
         epochs: partition
             .history

@@ -94,7 +94,7 @@ impl OldJournal {
         // What is in the files may not be hard yet, and the journal that holds it is about to go.
         systems.sync().await.map_err(|error| OpenError::io("sync", layout.data(), &error))?;
         let told: Vec<(PartitionKey, Offset)> =
-            partitions.iter().map(|partition| (partition.key(), Offset(partition.log_end))).collect();
+            partitions.iter().map(|partition| (partition.key(), Offset(partition.log_end_offset))).collect();
         let (shard, boot) = (self.shard, self.boot);
         let through = FrameSequence(replay_from.0 - 1);
         let found = ShardCheckpoint { shard, boot, number: 0, replay_from, through, partitions };
@@ -152,7 +152,7 @@ async fn read_log(
         files.extend(names.map(|name| name.base));
         noted = entries.iter().filter_map(|entry| noted_start(&entry.name)).max().unwrap_or(Offset::ZERO);
     }
-    let start = noted.max(journaled.log_start());
+    let start = noted.max(journaled.log_start_offset());
     let bases = journaled.segments(files, start);
     for (place, &base) in bases.iter().enumerate() {
         let path = segment_file(dir, base);

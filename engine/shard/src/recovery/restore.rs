@@ -70,7 +70,8 @@ impl Restorer {
                 let name = Arc::clone(&topic.name);
                 let mut empty = Partition::empty(key, name, Arc::clone(&config), partition.leader_epoch);
                 let is_clean = facts.old.as_ref().is_none_or(|old| old.stopped == Stopped::Clean);
-                let has_records = recovered.get(&key).is_some_and(|found| found.log_end > Offset::ZERO);
+                let has_records =
+                    recovered.get(&key).is_some_and(|found| found.log_end_offset > Offset::ZERO);
                 empty.directory.owns_no_files =
                     is_clean && !has_records && !facts.deleted.has_name(&topic.name);
                 let mut extent_ends = Vec::new();
@@ -103,16 +104,16 @@ impl Restorer {
         let corrupt = |reason: String| OpenError::Corrupt(dir.clone(), reason);
         let compacted = settle_swaps(self.files.layout().data(), &dir, &mut found).await?;
         partition.segments = self.restore_segments(&dir, &found, &compacted).await?;
-        partition.ends.log_start_offset = found.log_start;
-        let first = partition.segments.first().map_or(found.log_start, |first| first.base);
-        partition.ends.sealed_start = SealedStart::hard(found.log_start, first);
+        partition.ends.log_start_offset = found.log_start_offset;
+        let first = partition.segments.first().map_or(found.log_start_offset, |first| first.base);
+        partition.ends.sealed_start = SealedStart::hard(found.log_start_offset, first);
         // A log all of whose files are deleted has its directory all the same.
         let has_directory = partition.segments.iter().any(|segment| segment.has_file())
-            || (found.log_start > Offset::ZERO && is_there(&dir).await?);
+            || (found.log_start_offset > Offset::ZERO && is_there(&dir).await?);
         if has_directory {
             partition.directory.state = Directory::There;
         }
-        partition.ends.log_end_offset = found.log_end;
+        partition.ends.log_end_offset = found.log_end_offset;
         (partition.history.epochs, partition.history.producers) = history(&found).map_err(corrupt)?;
         self.table.insert(partition);
         let Some(shared) = self.table.get(key) else { return Ok(()) };
@@ -134,7 +135,7 @@ impl Restorer {
         for new in &compacted {
             restore_compacted(&mut partition, new).map_err(corrupt)?;
         }
-        partition.ends.high_watermark = found.log_end;
+        partition.ends.high_watermark = found.log_end_offset;
         partition.ends.visible = partition.end();
         let active = partition.active();
         if found.end.0 != active.length() || !active_is(active, &found) {
@@ -222,7 +223,7 @@ impl Restorer {
             segments.push(segment);
         }
         if segments.is_empty() {
-            segments.push(Segment::new(found.log_end));
+            segments.push(Segment::new(found.log_end_offset));
         }
         Ok(segments)
     }

@@ -121,7 +121,7 @@ fn expired(
     let log = RetainedLog {
         segments: &facts,
         high_watermark: partition.ends.high_watermark,
-        log_end: partition.ends.log_end_offset,
+        log_end_offset: partition.ends.log_end_offset,
     };
     log.expired(rules, now)
 }

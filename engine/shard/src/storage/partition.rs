@@ -79,7 +79,7 @@ impl PartitionCheck {
             Some(found) => self.of_journal(found)?,
             None => {
                 let noted = names.iter().filter_map(|name| noted_start(name)).max();
-                self.start = self.journaled.log_start().max(noted.unwrap_or(Offset::ZERO));
+                self.start = self.journaled.log_start_offset().max(noted.unwrap_or(Offset::ZERO));
                 self.of_files(&bases)?
             }
         };
@@ -141,7 +141,7 @@ impl PartitionCheck {
             segments.push(Expected {
                 base,
                 stretches: behind(in_file, journaled(found, base)),
-                next_offset: Some(next.unwrap_or(found.log_end)),
+                next_offset: Some(next.unwrap_or(found.log_end_offset)),
                 is_last: false,
             });
         }
@@ -265,9 +265,9 @@ impl PartitionCheck {
     }
 
     fn close(self, tell: &mut dyn FnMut(Fact), segments: &[Expected], end: Offset) {
-        let start = self.found.as_ref().map(|found| found.log_start);
+        let start = self.found.as_ref().map(|found| found.log_start_offset);
         let start = start.unwrap_or(segments.first().map_or(self.start, |first| first.base.max(self.start)));
-        let end = self.found.as_ref().map_or(end.max(start), |found| found.log_end);
+        let end = self.found.as_ref().map_or(end.max(start), |found| found.log_end_offset);
         let saved = match self.readable_to {
             Some(to) => format!(
                 "records of {} from {start} up to {to}; {} batches behind the first damage are whole",

@@ -166,7 +166,7 @@ fn replay(frames: &[Frame]) -> Option<Vec<RecoveredPartition>> {
 
 fn check_partition(partition: &RecoveredPartition) -> Result<(), String> {
     let shown = || format!("{partition:?}");
-    promise(partition.high_watermark <= partition.log_end, shown)?;
+    promise(partition.high_watermark <= partition.log_end_offset, shown)?;
     promise(partition.segments.is_sorted(), shown)?;
     let mut places: Vec<(i64, u64, u64)> = Vec::new();
     places.extend(

@@ -192,18 +192,18 @@ fn checkpoint(chance: &mut Chance) -> ShardCheckpoint {
             .collect(),
     };
     let partitions = (0..chance.below(6)).map(|partition| {
-        let log_end = 20 + chance.below(100) as i64;
+        let log_end_offset = 20 + chance.below(100) as i64;
         PartitionCheckpoint {
             topic: *b"sixteen bytes id",
             partition: partition as i32,
-            log_start: chance.below(20) as i64,
+            log_start_offset: chance.below(20) as i64,
             segments: (0..1 + chance.below(4) as i64).collect(),
             position: 4096 * chance.below(9),
             facts: (0..chance.below(4) as i64)
                 .map(|base| SegmentFacts { base, length: 4096, max_timestamp: 1000 * base, indexed: 7 })
                 .collect(),
-            log_end,
-            high_watermark: log_end - chance.below(20) as i64,
+            log_end_offset,
+            high_watermark: log_end_offset - chance.below(20) as i64,
             epochs: (0..chance.below(3)).map(|epoch| (epoch as i32, 8 * epoch as i64)).collect(),
             producers: (0..chance.below(3)).map(|_| producer(chance)).collect(),
         }

@@ -19,7 +19,7 @@ pub struct JournaledLog {
     /// Segments of which the frames tell.
     segments: BTreeSet<Offset>,
     compacted: BTreeMap<Offset, CompactedSegment>,
-    log_start: Offset,
+    log_start_offset: Offset,
 }
 
 /// The bytes of one segment that frames hold.
@@ -72,8 +72,8 @@ impl JournaledLog {
     }
 
     /// Where the log begins, as far as frames tell.
-    pub fn log_start(&self) -> Offset {
-        self.log_start
+    pub fn log_start_offset(&self) -> Offset {
+        self.log_start_offset
     }
 
     /// Segments that took the place of others: their files may not have their names yet.
@@ -130,7 +130,7 @@ impl JournaledLog {
                 self.segments.insert(*segment);
             }
             Entry::LogStart { offset, .. } => {
-                self.log_start = self.log_start.max(*offset);
+                self.log_start_offset = self.log_start_offset.max(*offset);
                 if let Some(first) = self.segments.range(..=*offset).next_back() {
                     self.tails.cut_before((*first, Position::ZERO));
                 }

@@ -165,11 +165,11 @@ impl LogRebuild {
         PartitionCheckpoint {
             topic: self.key.topic.0,
             partition: self.key.partition.0,
-            log_start: first.max(start).0,
+            log_start_offset: first.max(start).0,
             segments: self.segments.iter().take(named).map(|segment| segment.base).collect(),
             position: position.0,
             facts: self.segments,
-            log_end: self.next_offset.0,
+            log_end_offset: self.next_offset.0,
             high_watermark: self.next_offset.0,
             epochs: self.epochs.entries().iter().map(|entry| (entry.epoch.0, entry.start.0)).collect(),
             producers: self.producers.snapshot().iter().map(ProducerCheckpoint::from).collect(),

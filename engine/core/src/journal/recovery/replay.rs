@@ -34,11 +34,11 @@ pub enum ReplayError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveredPartition {
     pub key: PartitionKey,
-    pub log_start: Offset,
-    pub log_end: Offset,
-    /// Not above `log_end`.
+    pub log_start_offset: Offset,
+    pub log_end_offset: Offset,
+    /// Not above `log_end_offset`.
     pub high_watermark: Offset,
-    /// Base offsets of the segments, ascending; none below `log_start` but the one that holds it.
+    /// Base offsets of the segments, ascending; none below `log_start_offset` but the one that holds it.
     /// Other segment files are leftovers.
     pub segments: Vec<Offset>,
     /// Final lengths of those before the last that were rolled behind the checkpoint:
@@ -209,8 +209,8 @@ struct EndsTooFar;
 /// One partition during the replay.
 #[derive(Debug, Default)]
 struct Log {
-    log_start: Offset,
-    log_end: Offset,
+    log_start_offset: Offset,
+    log_end_offset: Offset,
     high_watermark: Offset,
     segments: Vec<Offset>,
     lengths: BTreeMap<Offset, Position>,
@@ -232,8 +232,8 @@ impl Log {
     fn begin(checkpoint: Option<PartitionCheckpoint>) -> Log {
         let Some(checkpoint) = checkpoint else { return Log::default() };
         Log {
-            log_start: Offset(checkpoint.log_start),
-            log_end: Offset(checkpoint.log_end),
+            log_start_offset: Offset(checkpoint.log_start_offset),
+            log_end_offset: Offset(checkpoint.log_end_offset),
             high_watermark: Offset(checkpoint.high_watermark),
             durable: checkpoint.last_segment().map(|segment| (segment, Position(checkpoint.position))),
             whole_before: checkpoint.last_segment().unwrap_or_default(),
@@ -288,7 +288,7 @@ impl Log {
     /// Whether nothing of a segment is of the log any more: it begins behind all that the state has. A start
     /// noted that where it had more frames in its ring than a power loss left.
     fn lies_before(&self, segment: Offset) -> bool {
-        self.segments.is_empty() && segment < self.log_start
+        self.segments.is_empty() && segment < self.log_start_offset
     }
 
     fn observe(&mut self, news: News, observation: impl FnOnce() -> Observation) {
@@ -303,9 +303,9 @@ impl Log {
         }
         if self.segments.is_empty() {
             self.segments.push(span.segment);
-            self.log_start = span.segment;
+            self.log_start_offset = span.segment;
         }
-        self.log_end = span.next_offset;
+        self.log_end_offset = span.next_offset;
         let mut at = span.position;
         for piece in pieces {
             let end = at.0.checked_add(piece.len()).map(Position).ok_or(EndsTooFar)?;
@@ -346,12 +346,12 @@ impl Log {
     }
 
     fn start_at(&mut self, offset: Offset) {
-        if offset < self.log_start {
+        if offset < self.log_start_offset {
             // The state begins where the log's directory says:
             // a start may have noted there what only the ring still held.
             return;
         }
-        self.log_start = offset;
+        self.log_start_offset = offset;
         let gone = self.segments.iter().skip(1).take_while(|next| **next <= offset).count();
         self.segments.drain(..gone);
         let Some(&first) = self.segments.first() else { return };
@@ -404,8 +404,8 @@ impl Log {
             *end = (*end).min(place.1);
         }
         self.durable = self.durable.map(|durable| durable.min(place));
-        self.log_end = to;
-        self.log_start = self.log_start.min(to);
+        self.log_end_offset = to;
+        self.log_start_offset = self.log_start_offset.min(to);
         self.high_watermark = self.high_watermark.min(to);
     }
 
@@ -418,9 +418,9 @@ impl Log {
         let (tails, extents) = self.tails.into_pieces();
         Ok(RecoveredPartition {
             key,
-            log_start: self.log_start,
-            log_end: self.log_end,
-            high_watermark: self.high_watermark.min(self.log_end),
+            log_start_offset: self.log_start_offset,
+            log_end_offset: self.log_end_offset,
+            high_watermark: self.high_watermark.min(self.log_end_offset),
             segments: self.segments,
             lengths: self.lengths.into_iter().collect(),
             replaced: self.replaced.into_iter().collect(),
