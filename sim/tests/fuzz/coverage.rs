@@ -42,6 +42,8 @@ fn functions(file: &Path) -> Vec<String> {
     let stem = file.file_stem().unwrap().to_str().unwrap();
     let name = |line: &str| {
         let (before, after) = line.split_once("fn ")?;
+        let within = before.trim_start().strip_prefix("pub(in ").and_then(|rest| rest.split_once(')'));
+        let before = within.map_or(before, |(_, rest)| rest);
         let is_item = before.split_whitespace().all(|word| word.starts_with("pub") || word == "const");
         let end = after.find(|c: char| !c.is_alphanumeric() && c != '_')?;
         is_item.then(|| format!("{stem}::{}", &after[..end]))

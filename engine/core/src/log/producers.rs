@@ -228,6 +228,11 @@ impl ProducerWindows {
         self.producers.iter().map(|(&id, window)| (id, window.latest.last_offset)).collect()
     }
 
+    /// The last offset that any of them wrote.
+    pub fn newest_offset(&self) -> Option<Offset> {
+        self.producers.values().map(|window| window.latest.last_offset).max()
+    }
+
     /// All producers in order of their ids.
     pub fn snapshot(&self) -> Vec<ProducerSnapshot> {
         let mut all: Vec<_> = self.producers.iter().map(|(&id, window)| window.snapshot(id)).collect();

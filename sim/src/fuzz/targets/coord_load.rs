@@ -21,7 +21,7 @@ use crate::fuzz::target::{Checked, Field, Target, TargetOutcome, promise};
 /// the key, the value.
 pub(in crate::fuzz) const GROUP_LOAD: Target = Target {
     name: "group_load",
-    decoders: &["mapping::decode"],
+    decoders: &["record::decode"],
     golden: golden_inputs,
     generate,
     fields: |bytes| {
