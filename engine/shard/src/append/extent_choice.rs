@@ -3,14 +3,14 @@
 //! Small appends are written twice, to the journal and later to their segment; one write for all partitions
 //! makes them durable soonest. Where a partition has as much waiting as is worth a write of its own, or the
 //! device is behind and the append is large, the second write is the dearer part: the partition's appends
-//! stand in a line of their own until a task has written them (`extents`).
+//! stand in a line of their own until a task has written them (`extent`).
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use millrace_core::base::ids::TimestampMs;
 
-use crate::append::extent::{ExtentWriter, may_take_extent};
+use crate::append::extent::{APPEND_BYTES_MIN, ExtentWriter, may_take_extent};
 use crate::commit::pending_append::PendingAppend;
 use crate::partition::state::PartitionRef;
 
@@ -18,10 +18,6 @@ use crate::partition::state::PartitionRef;
 const QUEUED_BYTES_MIN: usize = 256 * 1024;
 /// The device is behind by so much: large appends do not wait for the journal either.
 const BACKLOG_BYTES_MIN: usize = 256 * 1024;
-/// Smaller appends stay with the journal: many share a frame. Hardened writes of 64 KiB to thousands of
-/// files, some of them at once, go at two thirds of the device's speed;
-/// the journal and a flush of the same would take two writes.
-const APPEND_BYTES_MIN: usize = 32 * 1024;
 /// Hardened writes that extend a file wait for one of a few kernel's threads; what comes beyond this many
 /// goes through the journal, which takes the device's time too.
 const EXTENTS_MAX: usize = 128;

@@ -6,7 +6,7 @@ use std::cell::Cell;
 /// commit meets a burst (beside paced writes a commit's p90 is 234 us, beside bursts 634-959 us).
 const CREDIT_PER_BYTE: u64 = 2;
 /// Credit that is saved up, unless a single commit brings more; more would be a burst.
-const CREDIT_BYTES_MAX: u64 = 512 * 1024;
+pub(crate) const CREDIT_BYTES_MAX: u64 = 512 * 1024;
 
 /// Bytes that may be written while commits are in flight.
 #[derive(Default)]

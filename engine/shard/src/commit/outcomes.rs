@@ -8,8 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use millrace_rt::Moment;
 
-use crate::api::{AppendTimes, Milestones};
-use crate::api::{Appended, Outcome};
+use crate::api::{AppendTimes, Appended, Milestones, Outcome};
 use crate::mesh::calls::Append;
 use crate::mesh::requests::AppendResponse;
 use crate::mesh::responder::{Responder, ResponseFuture};

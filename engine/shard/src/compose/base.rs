@@ -6,11 +6,8 @@ use std::sync::atomic::Ordering;
 
 use millrace_core::base::config::BrokerConfig;
 use millrace_core::base::ids::ShardIndex;
-use millrace_core::journal::Journal;
-use millrace_core::journal::JournalGeometry;
-use millrace_core::journal::SpaceGuard;
-use millrace_rt::File;
-use millrace_rt::SharedMemory;
+use millrace_core::journal::{Journal, JournalGeometry, SpaceGuard};
+use millrace_rt::{File, SharedMemory};
 
 use crate::commit::queue::Commit;
 use crate::counters::Counters;
@@ -19,12 +16,7 @@ use crate::device::egress::EgressBudget;
 use crate::device::fatal::Fatal;
 use crate::device::open_files::OpenFiles;
 use crate::device::planted::PlantedFault;
-use crate::device::shares::CACHE_PARTS;
-use crate::device::shares::EGRESS_PARTS;
-use crate::device::shares::PRODUCER_PARTS;
-use crate::device::shares::TAIL_PARTS;
-use crate::device::shares::WATCH_PARTS;
-use crate::device::shares::share;
+use crate::device::shares::{CACHE_PARTS, EGRESS_PARTS, PRODUCER_PARTS, TAIL_PARTS, WATCH_PARTS, share};
 use crate::device::space::Space;
 use crate::files::deleting::FileDeletion;
 use crate::files::doomed::Doomed;
@@ -33,11 +25,8 @@ use crate::files::read_cache::ReadCache;
 use crate::files::segment_files::SegmentFiles;
 use crate::image::CurrentImage;
 use crate::mesh::shard_mesh::ShardMesh;
-use crate::partition::parts::PartitionBounds;
-use crate::partition::parts::PartitionParts;
-use crate::recovery::engine::Engine;
-use crate::recovery::engine::Facts;
-use crate::recovery::engine::Inner;
+use crate::partition::parts::{PartitionBounds, PartitionParts};
+use crate::recovery::engine::{Engine, Facts, Inner};
 
 /// The journal of this run.
 pub(crate) struct NewJournal {

@@ -1,7 +1,6 @@
 //! What gives the slots of the journal back, put together.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use millrace_core::base::ids::TimestampMs;

@@ -31,16 +31,12 @@ use crate::metadata::first_files::FirstFiles;
 use crate::metadata::log::MetadataLog;
 use crate::partition::producer_upkeep::ProducerUpkeep;
 use crate::recovery::close::Closing;
-use crate::recovery::engine::Engine;
-use crate::recovery::engine::Facts;
+use crate::recovery::engine::{Engine, Facts};
 use crate::recovery::restore::Restorer;
 use crate::retention::retaining::Retention;
-use crate::serve::handlers::READERS;
-use crate::serve::handlers::RequestHandlers;
-use crate::serve::handlers::SERVERS;
+use crate::serve::handlers::{READERS, RequestHandlers, SERVERS};
 use crate::serve::stats::StatsSource;
-use crate::shard::Services;
-use crate::shard::Shard;
+use crate::shard::{Services, Shard};
 
 /// A shard before it serves.
 pub(crate) struct Composed {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use millrace_core::journal::APPEND_HEAD_BYTES;
 
-use crate::append::admission::Admission;
-use crate::append::admission::AppendBounds;
+use crate::append::admission::{Admission, AppendBounds};
 use crate::append::apply::Applier;
 use crate::append::extent::ExtentWriter;
 use crate::append::inflating::Inflating;

@@ -8,8 +8,7 @@ use millrace_rt::Shutdown;
 
 use crate::compaction::cleaned_notes::CleanedNotes;
 use crate::compaction::compacted_file::CompactionIo;
-use crate::compaction::log_compactor::LogCompactor;
-use crate::compaction::log_compactor::MapMemory;
+use crate::compaction::log_compactor::{LogCompactor, MapMemory};
 use crate::compaction::state::Compaction;
 use crate::compaction::swapper::Swapper;
 use crate::compose::base::Base;

@@ -38,7 +38,7 @@ const ENDED_IN_TIME: Duration = Duration::from_millis(2);
 const EXTENTS_TOGETHER: usize = 3;
 const EXTENT_BYTES_TOGETHER: u64 = 1536 * 1024;
 
-/// The classes of one shard's requests. Tails have a pace of their own (`flusher.rs`).
+/// The classes of one shard's requests. Tails have a pace of their own (`commit::credit`).
 #[derive(Default)]
 pub(crate) struct DiskClasses {
     commits: CommitWrites,
@@ -98,7 +98,7 @@ impl DiskClasses {
     }
 
     /// Completes when an extent of `bytes` may begin beside those under way, first come, first served; it
-    /// begins with `bulk`. More may have come to it meanwhile.
+    /// begins with `extent`. More may have come to it meanwhile.
     ///
     /// Dropping the future takes no turn.
     pub(crate) async fn extent_turn(&self, bytes: impl Fn() -> u64) {

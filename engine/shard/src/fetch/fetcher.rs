@@ -132,7 +132,7 @@ impl Fetcher {
         let purgatory = &self.purgatory;
         let Some(_room) = purgatory.hold(seen.len()) else { return Woken::NoRoom };
         let woken = Signal::new();
-        // Begun before the watch is listed, which may fire at once.
+        // Begun before the fetch is listed, which may fire at once.
         let wait = woken.wait();
         let mut replies = Vec::new();
         let id = DelayedFetchId { shard: self.mesh.index, number: purgatory.next_number() };

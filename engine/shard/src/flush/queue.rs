@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use millrace_rt::Signal;
 
+use crate::commit::credit::CREDIT_BYTES_MAX;
 use crate::partition::state::PartitionRef;
 use crate::partition::tail::block_floor;
 
@@ -16,6 +17,8 @@ const FLUSH_BYTES_MAX: u64 = 1024 * 1024;
 /// Writes in flight of one shard: commits come first. Depth 2 takes what the ingest brings in writes of 128
 /// KiB; those of a cleaning are shorter, and some must make their files first.
 pub(crate) const FLUSHERS: usize = 4;
+
+const _: () = assert!(CREDIT_BYTES_MAX == 4 * FLUSH_BYTES, "a few writes are saved up, and no burst");
 
 /// Partitions whose tail is worth a write. Driven by [`FLUSHERS`] tasks of the shard.
 pub(crate) struct FlushQueue {

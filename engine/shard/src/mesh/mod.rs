@@ -3,7 +3,6 @@
 pub(crate) mod arrivals;
 pub(crate) mod calls;
 pub(crate) mod group_calls;
-pub(crate) mod owners;
 pub(crate) mod requests;
 pub(crate) mod responder;
 pub(crate) mod shard_mesh;

@@ -7,7 +7,6 @@ use millrace_rt::{Incoming, Mesh};
 
 use crate::counters::Counters;
 use crate::mesh::calls::{ShardRequest, ShardResponse};
-use crate::mesh::owners::group_by_owner;
 use crate::mesh::responder::ResponseFuture;
 use crate::mesh::table::Call;
 
@@ -72,7 +71,15 @@ impl ShardMesh {
 
     /// Which places of a list each shard owns; in the order in which the owners first appear.
     pub(crate) fn by_owner(&self, keys: impl Iterator<Item = PartitionKey>) -> Vec<(ShardIndex, Vec<usize>)> {
-        group_by_owner(keys, self.shards)
+        let mut groups: Vec<(ShardIndex, Vec<usize>)> = Vec::new();
+        for (place, key) in keys.enumerate() {
+            let owner = key.owner(self.shards);
+            match groups.iter_mut().find(|(shard, _)| *shard == owner) {
+                Some((_, places)) => places.push(place),
+                None => groups.push((owner, vec![place])),
+            }
+        }
+        groups
     }
 
     /// Calls the owners of some partitions, one after another, and returns their results in the order of
